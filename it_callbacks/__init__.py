@@ -1,0 +1,54 @@
+"""Watch, in TensorBoard, a truthful information plane of your own network while it trains.
+
+This is the front door: every public name, loaded on first use, so that importing the package
+costs neither torch nor Lightning (TensorBoard imports it at every start).
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from it_callbacks.callbacks import (
+        ConditionalEntropyMonitor,
+        InformationPlaneMonitor,
+        LogSpaced,
+        PredictionEntropyMonitor,
+    )
+    from it_callbacks.records import Record
+    from it_callbacks.rulers import Ruler
+
+__version__ = "0.1.0"
+
+_ROOM_OF = {
+    "ConditionalEntropyMonitor": "callbacks",
+    "InformationPlaneMonitor": "callbacks",
+    "LogSpaced": "callbacks",
+    "PredictionEntropyMonitor": "callbacks",
+    "Record": "records",
+    "Ruler": "rulers",
+}
+
+__all__ = [
+    "ConditionalEntropyMonitor",
+    "InformationPlaneMonitor",
+    "LogSpaced",
+    "PredictionEntropyMonitor",
+    "Record",
+    "Ruler",
+]
+
+
+def __getattr__(name: str) -> Any:
+    """Load a public name from its room on first use (PEP 562)."""
+    room = _ROOM_OF.get(name)
+    if room is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(importlib.import_module(f"{__name__}.{room}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

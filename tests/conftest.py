@@ -1,0 +1,32 @@
+"""What every test shares: one thread, fixed seeds, and the folder of outside references."""
+
+from __future__ import annotations
+
+import os
+import random
+from pathlib import Path
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+import numpy as np
+import pytest
+import torch
+
+torch.set_num_threads(1)
+
+
+@pytest.fixture(autouse=True)
+def _seeded() -> None:
+    """Every test starts from the same random state."""
+    random.seed(0)
+    np.random.seed(0)  # the global state is what users' code draws from
+    torch.manual_seed(0)
+
+
+@pytest.fixture
+def shared() -> Path:
+    """Data and other systems' output that lie beside the repository, not in it."""
+    folder = Path(__file__).parents[2] / "shared"
+    if not folder.is_dir():
+        pytest.skip("the folder ../shared with reference data is not here")
+    return folder
