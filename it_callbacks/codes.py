@@ -1,0 +1,249 @@
+"""Integer states in, one 64-bit symbol per sample out: exact, streamed batch by batch.
+
+A symbol is a linear hash of the sample's states with fixed weights, in 64-bit arithmetic that
+wraps around. Being linear over the integers it does not depend on the order of summation, on the
+batch that a sample came in, on threads, device or process; being fixed it means the same in every
+epoch. A second, independent key is kept beside it, so that wherever symbols are counted a
+collision is noticed and resolved (`it_callbacks.estimators.counting`).
+
+Collision bound for two different rows of states: the hash has 16 columns of weights drawn from
+-127..127, all equal with probability at most 255**-16; they are folded to two 64-bit keys, each
+equal with probability at most 2**(v - 64), where 2**v is the largest power of two that divides
+all differences of the columns (v is small: each further power is half as likely per column).
+Two rows thus share a symbol with probability of about 2**-60, and both keys with about 2**-119.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from it_callbacks.reductions import Reduction
+from it_callbacks.rulers import CALIBRATION_ROWS, Ruler, floating, whole
+
+_COLUMNS = 16
+_LARGEST_WEIGHT = 127
+_LARGEST_PRODUCT_LEVEL = 254
+# float32 holds every integer up to here, so sums below it are exact in any order of summation.
+_EXACT_BELOW = 2**24
+# Small enough that a chunk and its temporaries stay in the cache, large enough to hide overheads.
+_CHUNK_ELEMENTS = 2**17
+
+
+def symbols(states: Tensor) -> Tensor:
+    """One int64 symbol per sample, equal where rows of `states` are equal and only there.
+
+    Args:
+        states: Integers ``(n_samples, ...)``; all but the first axis make up a sample's row.
+
+    Returns:
+        ``(n_samples,)`` int64. Two different rows share a symbol with probability of about
+        2**-60 (see the module's docstring); counting with `it_callbacks.estimators` of the
+        monitors' own keys notices even that.
+
+    Raises:
+        TypeError: `states` is not a tensor of integers.
+
+    Example:
+        >>> a, b, c = symbols(torch.tensor([[1, 2], [2, 1], [1, 2]])).tolist()
+        >>> a == c, a == b
+        (True, False)
+    """
+    if not isinstance(states, Tensor) or states.is_floating_point() or states.is_complex():
+        got = states.dtype if isinstance(states, Tensor) else type(states).__name__
+        raise TypeError(
+            f"states: need a tensor of integers, got {got}; a ruler makes states of activations"
+        )
+    return keys(states)[:, 0]
+
+
+def encode(activations: Tensor, ruler: Ruler) -> Tensor:
+    """The symbols of `activations` read with `ruler`: ``symbols(ruler(activations))``, faster.
+
+    Args:
+        activations: Floats ``(n_samples, ...)``.
+        ruler: How to read them.
+
+    Returns:
+        ``(n_samples,)`` int64.
+
+    Raises:
+        ValueError: A value is NaN or infinite.
+
+    Example:
+        >>> from it_callbacks.rulers import Width
+        >>> activations = torch.tensor([[0.1, 0.9], [0.9, 0.1], [0.2, 0.8]])
+        >>> a, b, c = encode(activations, Width(0.5)).tolist()
+        >>> a == c, a == b
+        (True, False)
+    """
+    return encode_keys(activations, ruler)[:, 0]
+
+
+def keys(states: Tensor) -> Tensor:
+    """The symbol and its verifying second key, int64 ``(n_samples, 2)``, of integer states."""
+    n_samples = len(states)
+    rows = states.reshape(n_samples, -1).to(torch.int64)
+    low_weights, high_weights = (
+        torch.from_numpy(weights).to(rows.device) for weights in _weights(rows.shape[1]).folded
+    )
+    out = torch.zeros(n_samples, 2, dtype=torch.int64, device=rows.device)
+    for chunk in _chunks(n_samples, rows.shape[1]):
+        # States beyond 32 bits are read as two digits: differences that are multiples of a large
+        # power of two would otherwise vanish in the wrap-around.
+        high = rows[chunk].div(2**32, rounding_mode="trunc")
+        low = rows[chunk] - high * 2**32
+        for key in range(2):
+            out[chunk, key] = (low * low_weights[:, key]).sum(1)
+            if high.any():
+                out[chunk, key] += (high * high_weights[:, key]).sum(1)
+    return out
+
+
+def encode_keys(activations: Tensor, ruler: Ruler) -> Tensor:
+    """``keys(ruler(activations))`` without its int64 copy of the states, in cached chunks."""
+    values = floating(activations)
+    n_samples = len(values)
+    out = torch.empty(n_samples, 2, dtype=torch.int64, device=values.device)
+    if not ruler.frozen:
+        ruler = ruler.freeze(values)
+    for chunk in _chunks(n_samples, values[:1].numel()):
+        levels = ruler.levels(values[chunk])
+        out[chunk] = _keys_of_levels(levels.reshape(len(levels), -1))
+    return out
+
+
+def _keys_of_levels(levels: Tensor) -> Tensor:
+    if not levels.is_floating_point() or not levels.numel():
+        return keys(levels)
+    peak = levels.abs().max().item()
+    if not peak <= _LARGEST_PRODUCT_LEVEL:  # also where it is NaN, which `whole` refuses
+        return keys(whole(levels))
+    # Here every operand fits the 8 significant bits of bfloat16 and every partial sum float32,
+    # so the product is exact whatever matmul precision the user allows.
+    block = int((_EXACT_BELOW - 1) // (_LARGEST_WEIGHT * max(peak, 1)))
+    weights = _weights(levels.shape[1])
+    columns = torch.zeros(len(levels), _COLUMNS, dtype=torch.int64, device=levels.device)
+    with torch.autocast(levels.device.type, enabled=False):
+        for start in range(0, levels.shape[1], block):
+            part = levels[:, start : start + block].float()
+            small = torch.from_numpy(weights.columns[start : start + block]).to(levels.device)
+            columns += (part @ small).to(torch.int64)
+    fold = torch.from_numpy(weights.fold).to(levels.device)
+    return torch.stack([(columns * fold[:, key]).sum(1) for key in range(2)], dim=1)
+
+
+class _Weights(NamedTuple):
+    columns: NDArray[np.float32]  # (n_units, 16), whole numbers
+    fold: NDArray[np.int64]  # (16, 2)
+    folded: tuple[NDArray[np.int64], NDArray[np.int64]]  # columns @ fold, for low and high digits
+
+
+@lru_cache(maxsize=64)
+def _weights(n_units: int) -> _Weights:
+    fold = _random_bits(0, _COLUMNS * 2).astype(np.int64).reshape(_COLUMNS, 2)
+    low, high = (
+        (_random_bits(stream, n_units * _COLUMNS) % (2 * _LARGEST_WEIGHT + 1)).astype(np.int64)
+        - _LARGEST_WEIGHT
+        for stream in (1, 2)
+    )
+    low, high = (digits.reshape(n_units, _COLUMNS) for digits in (low, high))
+    return _Weights(low.astype(np.float32), fold, (low @ fold, high @ fold))
+
+
+def _random_bits(stream: int, n: int) -> NDArray[np.uint64]:
+    # SplitMix64 (Steele, Lea & Flood 2014) by counter: the same weights in every version of
+    # every library, which the generators of NumPy and torch do not promise.
+    z = np.arange(1, n + 1, dtype=np.uint64) + np.uint64(stream << 48)
+    z *= np.uint64(0x9E3779B97F4A7C15)
+    z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return z ^ (z >> np.uint64(31))
+
+
+def _chunks(n_samples: int, n_units: int) -> list[slice]:
+    rows = max(1, _CHUNK_ELEMENTS // max(n_units, 1))
+    return [slice(start, start + rows) for start in range(0, n_samples, rows)]
+
+
+class KeyStream:
+    """One layer's outputs in, batch by batch; its keys ``(n_samples, 2)`` out, per ruler.
+
+    Keeps 16 bytes per sample and ruler, and no activations but two small sets of rows: at most
+    the first `CALIBRATION_ROWS` while a ruler or the reduction still waits to be frozen (they
+    are frozen on exactly those), and the rows that the caller asks to keep for estimators which
+    need the activations themselves.
+
+    Args:
+        reduction: From the layer's output to the reading ``(n_samples, n_units)``.
+        rulers: How to read it, once each.
+    """
+
+    def __init__(self, reduction: Reduction, rulers: tuple[Ruler, ...]) -> None:
+        self.reduction = reduction
+        self.rulers = rulers
+        self.n_samples = 0
+        self._waiting: list[Tensor] = []
+        self._keys: list[list[NDArray[np.int64]]] = [[] for _ in rulers]
+        self._kept: list[Tensor] = []
+
+    @property
+    def frozen(self) -> bool:
+        """Whether nothing waits to be calibrated any more."""
+        return self.reduction.frozen and all(ruler.frozen for ruler in self.rulers)
+
+    def add(self, output: Tensor, keep: Tensor | None = None) -> None:
+        """Take in the outputs ``(n_rows, ...)`` of a batch.
+
+        Args:
+            output: What the layer returned; it is read at once, never held.
+            keep: Positions of the rows whose reading is to be kept (`kept`).
+        """
+        self.n_samples += len(output)
+        read_before = self.reduction.frozen
+        reading = self.reduction(output) if read_before else output
+        if keep is not None:
+            self._kept.append(reading[keep].detach().clone())
+        room = CALIBRATION_ROWS - sum(map(len, self._waiting))
+        if self.frozen:
+            self._encode(reading)
+        elif len(reading) < room:
+            self._waiting.append(reading.detach().clone())
+        else:
+            self._waiting.append(reading[:room].detach().clone())
+            self.freeze()
+            rest = reading[room:]
+            self._encode(rest if read_before else self.reduction(rest))
+
+    def freeze(self) -> None:
+        """Calibrate on the rows that wait, if any, and encode them."""
+        if self.frozen or not self._waiting:
+            return
+        rows = torch.cat(self._waiting)
+        self._waiting.clear()
+        if not self.reduction.frozen:
+            self.reduction = self.reduction.freeze(rows)
+            rows = self.reduction(rows)
+            self._kept = [self.reduction(kept) for kept in self._kept]
+        self.rulers = tuple(ruler.freeze(rows) for ruler in self.rulers)
+        self._encode(rows)
+
+    def all_keys(self) -> list[NDArray[np.int64]]:
+        """All keys so far, ``(n_samples, 2)`` per ruler, in the order of the samples."""
+        self.freeze()
+        none = np.zeros((0, 2), dtype=np.int64)
+        return [np.concatenate([none, *parts]) for parts in self._keys]
+
+    def kept(self) -> Tensor:
+        """The readings ``(n_kept, n_units)`` of the rows that were to be kept, in order."""
+        self.freeze()
+        return torch.cat(self._kept)
+
+    def _encode(self, reading: Tensor) -> None:
+        for ruler, parts in zip(self.rulers, self._keys, strict=True):
+            parts.append(encode_keys(reading, ruler).cpu().numpy())

@@ -1,0 +1,438 @@
+"""Predictions and labels, batch by batch, come in; entropies and information in bits come out.
+
+Two `torchmetrics.Metric`s for any training loop. Both keep sums only, in float64: the result does
+not depend on how the samples were split into batches or processes. Nothing is ever averaged over
+batches, since the entropy of a batch's mean prediction is lower than that of the whole set's.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any, Literal
+
+import torch
+from torch import Tensor
+from torchmetrics import Metric
+
+__all__ = ["ConditionalEntropy", "PredictionEntropy", "as_log_probabilities", "kind_of"]
+
+Kind = Literal["logits", "probabilities"]
+
+# How far a row of probabilities may sum from 1. Rounding each entry to bfloat16 moves the sum by at
+# most 2**-8; predictions that went through half precision on their way are float32 again when they
+# arrive, so the dtype cannot tell. Twice that leaves room for the softmax's own rounding.
+_SUM_TOLERANCE = 2.0**-7
+
+
+def kind_of(predictions: Tensor) -> Kind:
+    """What a batch holds: probabilities if every row is >= 0 and sums to 1, else logits.
+
+    A sum may miss 1 by 2**-7, what half precision can do to it. One value per sample is a Bernoulli
+    logit whatever its range.
+
+    Args:
+        predictions: floating, shape ``(n_samples, n_classes)``, ``(n_samples, 1)`` or
+            ``(n_samples,)``.
+
+    Raises:
+        TypeError: no floating-point tensor.
+        ValueError: another shape; more than half of the rows are probabilities, but not all.
+
+    Example:
+        >>> kind_of(torch.tensor([[0.9, 0.1], [0.5, 0.5]]))
+        'probabilities'
+        >>> kind_of(torch.tensor([[2.2, 0.0], [0.5, 0.5]]))
+        'logits'
+    """
+    values = _float64_rows(predictions)
+    if values.shape[1] == 1:
+        return "logits"
+    is_distribution = _is_distribution(values)
+    share = is_distribution.double().mean().item()
+    if share == 1.0:
+        return "probabilities"
+    if share > 0.5:  # no batch of logits does this by chance, and to guess would be silent
+        raise ValueError(
+            f"predictions: most rows are >= 0 and sum to 1, {_shown(values, ~is_distribution)}; "
+            "right: all rows do so, or kind='logits' if these are logits"
+        )
+    return "logits"
+
+
+def as_log_probabilities(predictions: Tensor, kind: Kind | None = None) -> Tensor:
+    """Natural logarithms of the class probabilities, float64, shape ``(n_samples, n_classes)``.
+
+    A class masked by a logit of -inf, or of probability 0, has -inf. Probabilities are divided by
+    their sum. One value per sample is a Bernoulli logit, ``log(p(1) / p(0))``: two classes. It is a
+    logit even between 0 and 1; for probabilities of class 1 say ``kind="probabilities"``.
+
+    Args:
+        predictions: floating, shape ``(n_samples, n_classes)``, ``(n_samples, 1)`` or
+            ``(n_samples,)``. Log-probabilities are logits.
+        kind: what they are, where it is known; ``None`` lets `kind_of` look at this batch.
+
+    Raises:
+        TypeError: no floating-point tensor.
+        ValueError: another shape; NaN; +inf beside other classes or -inf in all of them; rows that
+            contradict ``kind``.
+
+    Example:
+        >>> as_log_probabilities(torch.tensor([[0.0, 0.0], [0.0, -torch.inf]])).exp().tolist()
+        [[0.5, 0.5], [1.0, 0.0]]
+        >>> as_log_probabilities(torch.tensor([0.0])).exp().tolist()
+        [[0.5, 0.5]]
+    """
+    _check_kind(kind)
+    values = _float64_rows(predictions)
+    is_bernoulli = values.shape[1] == 1
+    if (kind or kind_of(predictions)) == "logits":
+        if is_bernoulli:
+            log_p = torch.nn.functional.logsigmoid(torch.cat([-values, values], dim=1))
+        else:
+            log_p = torch.log_softmax(values, dim=1)
+        is_undefined = log_p.isnan().any(dim=1)
+        if is_undefined.any():
+            raise ValueError(
+                f"predictions: {_shown(values, is_undefined)}; right: no NaN, no +inf, and -inf "
+                "only as the logit of a masked class beside finite ones"
+            )
+        return log_p
+    if is_bernoulli:
+        values = torch.cat([1 - values, values], dim=1)
+    is_distribution = _is_distribution(values)
+    if not is_distribution.all():
+        raise ValueError(
+            "predictions: expected probabilities (by kind=, or as the first batch was read), but "
+            f"{_shown(values, ~is_distribution)}; right: rows >= 0 that sum to 1 in every batch, "
+            "or kind='logits' from the start if these are logits"
+        )
+    return torch.log(values / values.sum(dim=1, keepdim=True))
+
+
+class _PredictionMetric(Metric):
+    """What both metrics share: checked input, one reading of the predictions, float64 for good."""
+
+    is_differentiable = False
+    higher_is_better = None
+    full_state_update = False
+
+    n_from_probabilities: Tensor
+
+    def __init__(self, num_classes: int, *, kind: Kind | None = None, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        if not isinstance(num_classes, int) or num_classes < 2:
+            raise ValueError(f"num_classes: got {num_classes!r}; right: an integer of at least 2")
+        _check_kind(kind)
+        self.num_classes = num_classes
+        self.kind = kind
+        # A process knows only its own batches; this sum shows when processes read differently.
+        self._add_sum("n_from_probabilities")
+
+    def _add_sum(self, name: str, *shape: int) -> None:
+        self.add_state(name, torch.zeros(shape, dtype=torch.float64), dist_reduce_fx="sum")
+
+    def _add(self, name: str, amount: Tensor) -> None:
+        # Not in place: a sum made in inference mode may not be changed in place outside of it.
+        total = getattr(self, name)
+        setattr(self, name, total + amount.to(total.device))
+
+    def _read(self, predictions: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+        """Log-probabilities ``(n, K)`` and labels ``(n,)`` int64 on one device, checked."""
+        kind = self.kind or kind_of(predictions)
+        log_p = as_log_probabilities(predictions, kind)
+        if log_p.shape[1] != self.num_classes:
+            raise ValueError(
+                f"predictions: got shape {tuple(predictions.shape)}, that is {log_p.shape[1]} "
+                f"classes; right: {self.num_classes} columns, as num_classes={self.num_classes} "
+                "says (one value per sample is a Bernoulli logit, 2 classes)"
+            )
+        _check_labels(labels, len(log_p), self.num_classes)
+        # The first batch decides for good, through `reset` too: one run has one kind of prediction,
+        # and a later batch that looks otherwise by chance must not be read otherwise.
+        if len(log_p) > 0:
+            self.kind = kind
+        if kind == "probabilities":
+            self._add("n_from_probabilities", torch.tensor(float(len(log_p)), dtype=torch.float64))
+        return log_p, labels.to(log_p.device, torch.int64)
+
+    def _check_counts(self, n_samples: float) -> None:
+        if n_samples == 0:
+            raise ValueError(
+                "compute: no samples yet, and nothing has no entropy; right: update() before it"
+            )
+        n_from_probabilities = self.n_from_probabilities.item()
+        if n_from_probabilities not in (0, n_samples):
+            raise ValueError(
+                f"predictions: {n_from_probabilities:.0f} of {n_samples:.0f} samples were read as "
+                "probabilities, the others as logits; right: one kind, said by kind= at the start"
+            )
+
+    # torchmetrics lets `.to(dtype)` and `set_dtype` narrow the states; a sum over an epoch in half
+    # precision is no sum. Only the device may change. MPS has no float64: the sums stay on the CPU.
+    def _apply(self, fn: Callable[[Tensor], Tensor], exclude_state: Any = "") -> Any:
+        def to_device_only(tensor: Tensor) -> Tensor:
+            device = fn(torch.empty(0, dtype=torch.float32, device=tensor.device)).device
+            return tensor if device.type == "mps" else tensor.to(device)
+
+        return super()._apply(to_device_only, exclude_state)
+
+
+class PredictionEntropy(_PredictionMetric):
+    """How varied and how sure the predictions are, and what they tell of the labels, in bits.
+
+    X is the input, p(x) the predicted distribution over K classes, Ŷ a class drawn from it, Y the
+    label. `compute` returns a dictionary of float64 scalars; N samples, p̄ their mean p:
+
+    - ``mean``: H(Ŷ|X), the mean of H(p): how unsure the predictions are. 0 to log2 K.
+    - ``marginal``: H(Ŷ) = H(p̄): how evenly the classes are used; 0 at collapse. 0 to log2 K.
+    - ``hard``: entropy of the histogram of argmax p (of ties, the first class). 0 to log2 K.
+    - ``input_information``: I(X;Ŷ) = marginal - mean >= 0 (Bridle, Heading & MacKay 1991); 2 to its
+      power is the Inception Score. It knows no label and is no measure of performance.
+    - ``cross_entropy``: CE, the mean of -log2 p(y), unweighted and unsmoothed whatever the loss is;
+      inf where a true class has probability 0.
+    - ``label_bound``: H(Y) - CE, a lower bound on I(T;Y) (Barber & Agakov 2003). Negative is
+      legal; a low value can be miscalibration alone, and on training data it is optimistic.
+    - ``label_bound_se``: its standard error, the sample deviation of log2 p(y) - log2 (share of y)
+      over the root of N; inf where nothing is known of it (one sample, or an infinite CE).
+
+    Warning:
+        The bound holds for every T that the prediction p(x) is a function of: layers without a path
+        around them, and p(x) itself. It does not hold for a class sampled from p(x) or for its
+        argmax, which can tell less of Y than the bound says.
+
+    Args:
+        num_classes: K >= 2.
+        kind: ``"logits"`` or ``"probabilities"``; ``None`` lets the first batch decide (`kind_of`),
+            for the life of the metric, through `reset` too: after logits all is logits, after
+            probabilities anything else raises.
+        kwargs: what every `torchmetrics.Metric` takes.
+
+    Raises:
+        ValueError: from `update` where shapes, classes, labels or values do not fit; from `compute`
+            before any sample.
+        TypeError: from `update` where predictions are not floating or labels not integers.
+
+    Example:
+        >>> metric = PredictionEntropy(num_classes=2)
+        >>> metric.update(torch.tensor([[1.0, 0.0], [0.5, 0.5]]), torch.tensor([0, 1]))
+        >>> values = metric.compute()
+        >>> values["mean"].item(), values["cross_entropy"].item(), values["label_bound"].item()
+        (0.5, 0.5, 0.5)
+    """
+
+    class_count: Tensor
+    predicted_count: Tensor
+    probability_sum: Tensor
+    entropy_sum: Tensor
+    nll_sum: Tensor
+    nll_square_sum: Tensor
+
+    def __init__(self, num_classes: int, *, kind: Kind | None = None, **kwargs: Any) -> None:
+        super().__init__(num_classes, kind=kind, **kwargs)
+        self._add_sum("class_count", num_classes)
+        self._add_sum("predicted_count", num_classes)
+        self._add_sum("probability_sum", num_classes)
+        self._add_sum("entropy_sum")
+        self._add_sum("nll_sum", num_classes)
+        self._add_sum("nll_square_sum", num_classes)
+
+    def update(self, predictions: Tensor, labels: Tensor) -> None:
+        """Count predictions ``(n, K)``, ``(n, 1)`` or ``(n,)`` and integer labels ``(n,)``."""
+        log_p, labels = self._read(predictions, labels)
+        p = log_p.exp()
+        nll = -log_p.gather(1, labels[:, None]).squeeze(1) / math.log(2)
+        self._add("class_count", _sum_by(labels, torch.ones_like(nll), self.num_classes))
+        predicted = log_p.argmax(dim=1)
+        self._add("predicted_count", _sum_by(predicted, torch.ones_like(nll), self.num_classes))
+        self._add("probability_sum", p.sum(dim=0))
+        self._add("entropy_sum", _entropy(p).sum())
+        self._add("nll_sum", _sum_by(labels, nll, self.num_classes))
+        self._add("nll_square_sum", _sum_by(labels, nll**2, self.num_classes))
+
+    def compute(self) -> dict[str, Tensor]:
+        """The seven quantities of the class docstring, from all samples since the last reset."""
+        n = self.class_count.sum()
+        self._check_counts(n.item())
+        marginal = _entropy(self.probability_sum / n)
+        mean = self.entropy_sum / n
+        cross_entropy = self.nll_sum.sum() / n
+        share = self.class_count / n
+        return {
+            "mean": mean,
+            "marginal": marginal,
+            "hard": _entropy(self.predicted_count / n),
+            "input_information": (marginal - mean).clamp(min=0),  # below 0 only by rounding
+            "cross_entropy": cross_entropy,
+            "label_bound": _entropy(share) - cross_entropy,
+            "label_bound_se": self._label_bound_se(n, share),
+        }
+
+    def _label_bound_se(self, n: Tensor, share: Tensor) -> Tensor:
+        # phi_i = -nll_i - log2 share(y_i) is the influence of sample i on H(Y) - CE, the error of
+        # the estimated shares included. Its sums need the class sums of nll and nll**2 only.
+        if n < 2 or self.nll_sum.isinf().any():
+            return torch.full_like(n, math.inf)
+        surprise = torch.where(share > 0, -share.log2(), 0.0)
+        phi_sum = (self.class_count * surprise - self.nll_sum).sum()
+        phi_square_sum = (
+            self.nll_square_sum - 2 * surprise * self.nll_sum + self.class_count * surprise**2
+        ).sum()
+        variance = (phi_square_sum - phi_sum**2 / n) / (n - 1)
+        return (variance.clamp(min=0) / n).sqrt()
+
+
+class ConditionalEntropy(_PredictionMetric):
+    """How predictions scatter inside each class, and their information about the label, in bits.
+
+    Y is the label, p(x) the predicted distribution over K classes, Ŷ a class drawn from it
+    ("soft"), argmax p(x) the "hard" prediction (of ties, the first class). `compute` returns a flat
+    dictionary of float64 scalars:
+
+    - ``class_<c>``: H(Ŷ|Y=c), entropy of the mean p of class c. 0 to log2 K.
+    - ``within_class_<c>``: H(Ŷ|X,Y=c), the mean of H(p) in class c: unsure, not varied. 0 to
+      ``class_<c>``; the difference is I(X;Ŷ|Y=c).
+    - ``hard_class_<c>``: H(argmax|Y=c), entropy of row c of the confusion matrix. 0 to log2 K.
+    - ``all``: H(Ŷ|Y), the mean of ``class_<c>`` over the samples. 0 to H(Ŷ).
+    - ``information_soft``: I(Y;Ŷ) = H(Ŷ) - H(Ŷ|Y) (Shannon 1948). 0 to H(Y).
+    - ``information_hard``: I(Y;argmax), the same of the confusion matrix. 0 to H(Y).
+    - ``equivocation``: H(Y|argmax) = H(Y) - I(Y;argmax) (Shannon 1948, section 12). At error rate e
+      at most h(e) + e log2(K - 1) (Fano 1961).
+
+    A class that no label named so far has no keys: nothing has no entropy, not even 0. The values
+    are exact for the set; as estimates for a population, both informations are too high in small
+    sets. Both can lie below ``label_bound`` of `PredictionEntropy`, which bounds what p(x) itself
+    tells, not a class sampled from it or its argmax.
+
+    Args:
+        num_classes: K >= 2. Keeps two matrices of K * K numbers.
+        kind: ``"logits"`` or ``"probabilities"``; ``None`` lets the first batch decide (`kind_of`),
+            for the life of the metric, through `reset` too: after logits all is logits, after
+            probabilities anything else raises.
+        kwargs: what every `torchmetrics.Metric` takes.
+
+    Raises:
+        ValueError: from `update` where shapes, classes, labels or values do not fit; from `compute`
+            before any sample.
+        TypeError: from `update` where predictions are not floating or labels not integers.
+
+    Example:
+        >>> metric = ConditionalEntropy(num_classes=2)
+        >>> predictions = torch.tensor([[1.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 0.0]])
+        >>> metric.update(predictions, torch.tensor([0, 0, 1, 1]))
+        >>> values = metric.compute()
+        >>> values["class_0"].item(), values["class_1"].item(), values["all"].item()
+        (1.0, 0.0, 0.5)
+    """
+
+    joint_sum: Tensor
+    confusion: Tensor
+    entropy_sum: Tensor
+
+    def __init__(self, num_classes: int, *, kind: Kind | None = None, **kwargs: Any) -> None:
+        super().__init__(num_classes, kind=kind, **kwargs)
+        self._add_sum("joint_sum", num_classes, num_classes)
+        self._add_sum("confusion", num_classes, num_classes)
+        self._add_sum("entropy_sum", num_classes)
+
+    def update(self, predictions: Tensor, labels: Tensor) -> None:
+        """Count predictions ``(n, K)``, ``(n, 1)`` or ``(n,)`` and integer labels ``(n,)``."""
+        log_p, labels = self._read(predictions, labels)
+        p = log_p.exp()
+        cell = labels * self.num_classes + log_p.argmax(dim=1)
+        cells = _sum_by(cell, torch.ones_like(p[:, 0]), self.num_classes**2)
+        self._add("joint_sum", _sum_by(labels, p, self.num_classes))
+        self._add("confusion", cells.reshape(self.num_classes, self.num_classes))
+        self._add("entropy_sum", _sum_by(labels, _entropy(p), self.num_classes))
+
+    def compute(self) -> dict[str, Tensor]:
+        """The quantities of the class docstring, from all samples since the last reset."""
+        class_count = self.confusion.sum(dim=1)
+        n = class_count.sum()
+        self._check_counts(n.item())
+        share = class_count / n
+        divisor = class_count.clamp(min=1)  # an absent class has weight 0 and no key
+        soft = _entropy(self.joint_sum / divisor[:, None])
+        hard = _entropy(self.confusion / divisor[:, None])
+        within = self.entropy_sum / divisor
+        predicted_count = self.confusion.sum(dim=0)
+        label_given_hard = _entropy(self.confusion.T / predicted_count.clamp(min=1)[:, None])
+        soft_marginal = _entropy(self.joint_sum.sum(dim=0) / n)
+        hard_marginal = _entropy(predicted_count / n)
+        present = class_count.nonzero().flatten().tolist()
+        return {
+            **{f"class_{c}": soft[c] for c in present},
+            **{f"within_class_{c}": within[c] for c in present},
+            **{f"hard_class_{c}": hard[c] for c in present},
+            "all": share @ soft,
+            # An information is below 0 only by rounding.
+            "information_soft": (soft_marginal - share @ soft).clamp(min=0),
+            "information_hard": (hard_marginal - share @ hard).clamp(min=0),
+            "equivocation": (predicted_count / n) @ label_given_hard,
+        }
+
+
+def _entropy(p: Tensor) -> Tensor:
+    """Entropy of the last axis in bits, exact where p is 0."""
+    nats: Tensor = torch.special.entr(p).sum(dim=-1)
+    return nats / math.log(2)
+
+
+def _sum_by(index: Tensor, values: Tensor, n_groups: int) -> Tensor:
+    """Sums of the rows of ``values`` with the same index, shape ``(n_groups, ...)``."""
+    sums: Tensor = values.new_zeros(n_groups, *values.shape[1:])
+    sums.index_add_(0, index, values)
+    return sums
+
+
+def _is_distribution(rows: Tensor) -> Tensor:
+    return (rows >= 0).all(dim=1) & ((rows.sum(dim=1) - 1).abs() <= _SUM_TOLERANCE)
+
+
+def _float64_rows(predictions: Tensor) -> Tensor:
+    """Predictions as a float64 matrix without gradient, one row per sample."""
+    if not isinstance(predictions, Tensor) or not predictions.is_floating_point():
+        got = getattr(predictions, "dtype", type(predictions).__name__)
+        raise TypeError(
+            f"predictions: got {str(got).removeprefix('torch.')}; "
+            "right: a floating-point tensor of logits or probabilities, not class numbers"
+        )
+    if predictions.ndim not in (1, 2) or 0 in predictions.shape[1:]:
+        raise ValueError(
+            f"predictions: got shape {tuple(predictions.shape)}; right: (n_samples, n_classes), or "
+            "(n_samples,) or (n_samples, 1) for a Bernoulli logit"
+        )
+    rows = predictions.detach()
+    if rows.device.type == "mps":  # which has no float64
+        rows = rows.cpu()
+    rows = rows.to(torch.float64)
+    return rows[:, None] if rows.ndim == 1 else rows
+
+
+def _shown(rows: Tensor, is_odd: Tensor) -> str:
+    """The first odd row for an error message; of a long one, its beginning."""
+    index = int(is_odd.int().argmax())
+    entries = [f"{value:.6g}" for value in rows[index, :6].tolist()]
+    return f"row {index} is [{', '.join(entries)}{', ...' if rows.shape[1] > 6 else ''}]"
+
+
+def _check_kind(kind: Kind | None) -> None:
+    if kind not in (None, "logits", "probabilities"):
+        raise ValueError(f"kind: got {kind!r}; right: 'logits', 'probabilities' or None")
+
+
+def _check_labels(labels: Tensor, n_samples: int, num_classes: int) -> None:
+    right = f"right: integer class numbers 0..{num_classes - 1}"
+    if not isinstance(labels, Tensor):
+        raise TypeError(f"labels: got {type(labels).__name__}; {right} in a tensor")
+    if labels.is_floating_point() or labels.is_complex():
+        raise TypeError(f"labels: got {str(labels.dtype).removeprefix('torch.')}; {right}")
+    if labels.shape != (n_samples,):
+        raise ValueError(
+            f"labels: got shape {tuple(labels.shape)}; right: ({n_samples},), one for each row of "
+            "predictions"
+        )
+    is_outside = (labels < 0) | (labels >= num_classes)
+    if is_outside.any():
+        row = int(is_outside.int().argmax())
+        raise ValueError(f"labels: got {int(labels[row])} in row {row}; {right}")

@@ -1,0 +1,223 @@
+"""A layer's output in, a few numbers per sample out: maps, tokens and wide layers made readable.
+
+The joint code of ten or more units is nearly unique per sample at any practical number of
+samples. A reduction trades the layer for a smaller one whose information can be estimated; what
+is then measured is information of *that* reading of the layer, a lower bound on the layer's own
+(data-processing inequality). Each reduction says which reading it is in `estimand`.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass, field
+from typing import ClassVar, Literal
+
+import torch
+from torch import Tensor
+from typing_extensions import override
+
+from it_callbacks.rulers import floating
+
+
+class Reduction(ABC):
+    """Maps a layer's output ``(n_samples, ...)`` to a matrix ``(n_samples, n_units)``.
+
+    Like a ruler, a reduction is a small frozen value that prints as what it is.
+    """
+
+    frozen: ClassVar[bool] = True
+    """Whether the reduction is ready to use, or still has to be fitted to activations."""
+
+    keeps_range: ClassVar[bool] = True
+    """Whether outputs of a bounded activation stay inside its range."""
+
+    def freeze(self, activations: Tensor) -> Reduction:
+        """The reduction to use from now on, given the first activations ``(n_samples, ...)``."""
+        return self
+
+    @property
+    @abstractmethod
+    def estimand(self) -> str:
+        """What is measured in place of the layer, in a few words."""
+
+    @abstractmethod
+    def __call__(self, activations: Tensor) -> Tensor:
+        """The reading ``(n_samples, n_units)`` of `activations` ``(n_samples, ...)``."""
+
+
+@dataclass(frozen=True)
+class Joint(Reduction):
+    """All numbers of a sample, side by side: no reduction.
+
+    Example:
+        >>> Joint()(torch.zeros(5, 3, 2, 2)).shape
+        torch.Size([5, 12])
+    """
+
+    @property
+    @override
+    def estimand(self) -> str:
+        return "all units jointly"
+
+    @override
+    def __call__(self, activations: Tensor) -> Tensor:
+        return activations.reshape(len(activations), -1)
+
+
+@dataclass(frozen=True)
+class MeanPool(Reduction):
+    """The mean over positions: of a map over its pixels, of a token sequence over its tokens.
+
+    A matrix ``(n_samples, n_units)`` stays as it is.
+
+    Args:
+        units_axis: Which axis counts the units: 1 as in maps ``(n_samples, channels, height,
+            width)``, -1 as in sequences ``(n_samples, tokens, features)``. The mean is taken
+            over all the others but the first.
+
+    Example:
+        >>> MeanPool()(torch.arange(8.0).reshape(1, 2, 2, 2)).tolist()
+        [[1.5, 5.5]]
+    """
+
+    units_axis: Literal[1, -1] = 1
+
+    def __post_init__(self) -> None:
+        if self.units_axis not in (1, -1):
+            raise ValueError(f"units_axis: need 1 or -1, got {self.units_axis!r}")
+
+    @property
+    @override
+    def estimand(self) -> str:
+        return "units, each averaged over all positions"
+
+    @override
+    def __call__(self, activations: Tensor) -> Tensor:
+        if activations.ndim <= 2:
+            return activations.reshape(len(activations), -1)
+        values = floating(activations).movedim(self.units_axis, 1)
+        return values.flatten(2).mean(2)
+
+
+@dataclass(frozen=True)
+class RandomProjection(Reduction):
+    """`k` random directions of the flattened output, drawn once from a seed.
+
+    Directions are Gaussian with variance 1 / n_units, so the reading keeps the scale of one
+    unit. They depend on `k`, the seed and the number of units only: equal in every epoch,
+    process and run.
+
+    Args:
+        k: Number of directions, at least 1.
+        seed: Seed of the directions.
+
+    Example:
+        >>> RandomProjection(2)(torch.zeros(5, 3, 2, 2)).shape
+        torch.Size([5, 2])
+    """
+
+    k: int
+    seed: int = 0
+
+    keeps_range: ClassVar[bool] = False
+
+    def __post_init__(self) -> None:
+        _check_count("k", self.k)
+
+    @property
+    @override
+    def estimand(self) -> str:
+        return f"{self.k} random projections of all units"
+
+    @override
+    def __call__(self, activations: Tensor) -> Tensor:
+        n_units = activations[:1].numel()
+        generator = torch.Generator().manual_seed(self.seed)
+        directions = torch.randn(n_units, self.k, generator=generator, dtype=torch.float64)
+        return _project(activations, directions / max(n_units, 1) ** 0.5)
+
+
+@dataclass(frozen=True)
+class PCA(Reduction):
+    """The first `k` principal components, fitted once to the first activations and then frozen.
+
+    Args:
+        k: Number of components, at least 1 and at most the number of units.
+
+    Example:
+        >>> line = torch.arange(4.0).reshape(4, 1) * torch.tensor([[3.0, 4.0]])
+        >>> PCA(1).freeze(line)(line).abs().flatten().tolist()
+        [7.5, 2.5, 2.5, 7.5]
+    """
+
+    k: int
+
+    frozen: ClassVar[bool] = False
+    keeps_range: ClassVar[bool] = False
+
+    def __post_init__(self) -> None:
+        _check_count("k", self.k)
+
+    @property
+    @override
+    def estimand(self) -> str:
+        return f"first {self.k} principal components, fitted once"
+
+    @override
+    def freeze(self, activations: Tensor) -> Reduction:
+        values = floating(activations).reshape(len(activations), -1).double()
+        if self.k > min(values.shape):
+            raise ValueError(
+                f"k: {self.k} components need at least as many samples and units, "
+                f"got activations of shape {tuple(values.shape)}"
+            )
+        mean = values.mean(0)
+        _, _, components = torch.linalg.svd(values - mean, full_matrices=False)
+        components = components[: self.k]
+        # A component's sign is arbitrary; its largest entry is made positive.
+        largest = components.gather(1, components.abs().argmax(1, keepdim=True))
+        directions = (components * largest.sign()).T
+        return Projection(directions.cpu(), (mean @ directions).cpu())
+
+    @override
+    def __call__(self, activations: Tensor) -> Tensor:
+        return self.freeze(activations)(activations)
+
+
+@dataclass(frozen=True, eq=False)
+class Projection(Reduction):
+    """A fitted linear reading, ``t @ directions - origin``: what `PCA` becomes when frozen."""
+
+    directions: Tensor = field(repr=False)
+    origin: Tensor = field(repr=False)
+
+    keeps_range: ClassVar[bool] = False
+
+    @property
+    @override
+    def estimand(self) -> str:
+        return f"first {len(self.origin)} principal components, fitted once"
+
+    @override
+    def __call__(self, activations: Tensor) -> Tensor:
+        n_units = activations[:1].numel()
+        if n_units != len(self.directions):
+            raise ValueError(
+                f"activations: {n_units} units where the projection was fitted to "
+                f"{len(self.directions)}"
+            )
+        return _project(activations, self.directions) - self.origin.to(activations.device)
+
+
+def _project(activations: Tensor, directions: Tensor) -> Tensor:
+    # In float64, since a float32 product depends on the size of the batch that a row came in,
+    # and the same row must get the same state in every batch.
+    values = floating(activations).reshape(len(activations), -1).double()
+    with torch.autocast(values.device.type, enabled=False):
+        projected: Tensor = values @ directions.to(values.device)
+    return projected
+
+
+def _check_count(name: str, value: object) -> None:
+    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+        raise ValueError(f"{name}: need a whole number >= 1, got {value!r}")

@@ -1,0 +1,283 @@
+"""Float activations in, integer states out: a ruler is chosen once per layer and then frozen.
+
+A point of the plane is only comparable with the next one if both were read with the same ruler.
+Bins that are re-fitted as the network trains, or that clip what outgrows them, show
+"compression" of one to four bits that is not there.
+"""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from typing_extensions import override
+
+CALIBRATION_ROWS = 1024
+"""Rows that a calibrated ruler looks at: enough for a 99.9 % quantile, and few enough to keep."""
+
+
+class Ruler(ABC):
+    """Maps float activations ``(n_samples, ...)`` to integer states of the same shape.
+
+    A ruler is a small frozen value: it prints as what it is, compares equal to its like and can
+    be named in a YAML file. Calling it raises ValueError on NaN, on infinity and on values whose
+    state would not fit 64 bits.
+    """
+
+    frozen: ClassVar[bool] = True
+    """Whether the ruler is ready to use, or still has to be calibrated on activations."""
+
+    def freeze(self, activations: Tensor) -> Ruler:
+        """The ruler to use from now on, given the first activations ``(n_samples, ...)``."""
+        return self
+
+    @property
+    @abstractmethod
+    def slug(self) -> str:
+        """The ruler in a few characters fit for a tag, e.g. ``uniform15``."""
+
+    @abstractmethod
+    def levels(self, activations: Tensor) -> Tensor:
+        """The states before their conversion to int64: a tensor of whole numbers, same shape."""
+
+    def __call__(self, activations: Tensor) -> Tensor:
+        """Integer states, int64, of the shape of `activations`."""
+        return whole(self.levels(floating(activations)))
+
+
+@dataclass(frozen=True)
+class Uniform(Ruler):
+    """`bins` equal bins between `low` and `high`, the top edge inside the last bin.
+
+    Values outside are not clipped: the grid goes on at both sides (states below 0 and from
+    `bins` on), since clipping merges what the network keeps apart.
+    The state is ``floor((t - low) * (bins / (high - low)))`` in the floating type of the
+    activations (float32 at least): two values a rounding error apart from an edge may change
+    sides with the type.
+
+    Args:
+        bins: Number of bins, at least 1.
+        low: Lower end of the range.
+        high: Upper end of the range.
+
+    Example:
+        >>> Uniform(4, -1, 1)(torch.tensor([-1.0, -0.4, 0.0, 1.0])).tolist()
+        [0, 1, 2, 3]
+    """
+
+    bins: int
+    low: float
+    high: float
+
+    def __post_init__(self) -> None:
+        check_bins("bins", self.bins, at_least=1)
+        if not (math.isfinite(self.low) and math.isfinite(self.high) and self.low < self.high):
+            raise ValueError(
+                f"low, high: need two finite numbers with low < high, got {self.low}, {self.high}"
+            )
+
+    @property
+    @override
+    def slug(self) -> str:
+        return f"uniform{self.bins}"
+
+    @override
+    def levels(self, activations: Tensor) -> Tensor:
+        states = ((activations - self.low) * (self.bins / (self.high - self.low))).floor_()
+        # At the top edge, and where rounding lifts a value just below it onto it.
+        return torch.where(activations <= self.high, states.clamp_max(self.bins - 1), states)
+
+
+@dataclass(frozen=True)
+class Width(Ruler):
+    """Bins of one width, anchored at 0 and unlimited on both sides: ``floor(t / width)``.
+
+    Args:
+        width: Width of a bin in the units of the activations; for units of different scale, a
+            tuple of one width per unit ``(n_units,)``, matched to the last axis.
+
+    Example:
+        >>> Width(0.5)(torch.tensor([-0.1, 0.2, 3.0])).tolist()
+        [-1, 0, 6]
+    """
+
+    width: float | tuple[float, ...]
+
+    def __post_init__(self) -> None:
+        widths = self.width if isinstance(self.width, tuple) else (self.width,)
+        if not widths or not all(
+            isinstance(w, (int, float)) and math.isfinite(w) and w > 0 for w in widths
+        ):
+            raise ValueError(f"width: need finite numbers > 0, got {self.width!r}")
+
+    @property
+    @override
+    def slug(self) -> str:
+        return "width_per_unit" if isinstance(self.width, tuple) else f"width{self.width:g}"
+
+    @override
+    def levels(self, activations: Tensor) -> Tensor:
+        if not isinstance(self.width, tuple):
+            return (activations / self.width).floor_()
+        if activations.ndim < 2 or activations.shape[-1] != len(self.width):
+            raise ValueError(
+                f"width: {len(self.width)} widths, one per unit, do not fit activations of shape "
+                f"{tuple(activations.shape)}"
+            )
+        return (activations / activations.new_tensor(self.width)).floor_()
+
+
+@dataclass(frozen=True)
+class Calibrated(Ruler):
+    """A `Width` taken once from the activations themselves, then kept for the whole run.
+
+    The width is the middle 99.8 % of the first activations divided by `bins`: fine enough to
+    tell `bins` bins apart at that moment. Where the layer is constant then (a dead ReLU, say),
+    the width is ``1 / bins``. A monitor freezes it on the first 1024 rows that it sees; called
+    on its own, it calibrates on the activations that it is given.
+
+    Args:
+        bins: Number of bins over the calibrated range, at least 2.
+        scope: ``"layer"``: one width from all units together; ``"unit"``: each unit its own.
+
+    Example:
+        >>> Calibrated(4).freeze(torch.linspace(0, 8, 9).reshape(9, 1))
+        Width(width=1.996...)
+    """
+
+    bins: int = 30
+    scope: Literal["layer", "unit"] = "layer"
+
+    frozen: ClassVar[bool] = False
+
+    def __post_init__(self) -> None:
+        check_bins("bins", self.bins)
+        if self.scope not in ("layer", "unit"):
+            raise ValueError(f"scope: need 'layer' or 'unit', got {self.scope!r}")
+
+    @property
+    @override
+    def slug(self) -> str:
+        return f"calibrated{self.bins}" + ("_per_unit" if self.scope == "unit" else "")
+
+    @override
+    def freeze(self, activations: Tensor) -> Width:
+        """The `Width` of these activations ``(n_samples, ...)``; raises ValueError if empty."""
+        values = floating(activations).double()
+        if values.numel() == 0:
+            raise ValueError("activations: cannot calibrate a ruler on no values")
+        refuse_nonfinite(values)
+        values = values.reshape(-1, 1) if self.scope == "layer" else values.flatten(1)
+        # torch.quantile stops at 2**24 values; NumPy's does not.
+        low, high = torch.from_numpy(np.quantile(values.cpu().numpy(), (0.001, 0.999), axis=0))
+        spread = torch.where(high > low, high - low, values.amax(0).cpu() - values.amin(0).cpu())
+        widths = torch.where(spread > 0, spread, 1.0) / self.bins
+        return Width(widths.item() if self.scope == "layer" else tuple(widths.tolist()))
+
+    @override
+    def levels(self, activations: Tensor) -> Tensor:
+        return self.freeze(activations).levels(activations)
+
+
+@dataclass(frozen=True)
+class Exact(Ruler):
+    """Every distinct value is a state of its own: no bins.
+
+    For layers whose values are discrete already (quantised networks, argmax, codes), where
+    H(T) is then exact. On ordinary float activations nearly every sample gets a symbol of its
+    own. +0.0 and -0.0 are one value.
+
+    Example:
+        >>> states = Exact()(torch.tensor([0.5, -0.0, 0.5, 0.0]))
+        >>> (states[0] == states[2]).item(), (states[1] == states[3]).item()
+        (True, True)
+    """
+
+    @property
+    @override
+    def slug(self) -> str:
+        return "exact"
+
+    @override
+    def levels(self, activations: Tensor) -> Tensor:
+        refuse_nonfinite(activations)
+        canonical = activations + 0.0  # -0.0 + 0.0 is +0.0
+        integer = torch.int64 if canonical.dtype == torch.float64 else torch.int32
+        return canonical.contiguous().view(integer)
+
+
+def of_activation(module: nn.Module, bins: int) -> Ruler:
+    """The default ruler for the output of `module`: its exact range if bounded, else calibrated.
+
+    Example:
+        >>> of_activation(nn.Tanh(), 30)
+        Uniform(bins=30, low=-1.0, high=1.0)
+        >>> of_activation(nn.ReLU(), 30)
+        Calibrated(bins=30, scope='layer')
+    """
+    bounds = range_of(module)
+    return Calibrated(bins) if bounds is None else Uniform(bins, *bounds)
+
+
+def range_of(module: nn.Module) -> tuple[float, float] | None:
+    """The range that the outputs of a bounded activation cannot leave, else None."""
+    match module:
+        case nn.Tanh() | nn.Softsign():
+            return -1.0, 1.0
+        case nn.Sigmoid() | nn.Softmax() | nn.Softmax2d() | nn.Softmin() | nn.Hardsigmoid():
+            return 0.0, 1.0
+        case nn.ReLU6():  # before Hardtanh, which it derives from
+            return 0.0, 6.0
+        case nn.Hardtanh():
+            return float(module.min_val), float(module.max_val)
+    return None
+
+
+def floating(activations: Tensor) -> Tensor:
+    """`activations` in float32 or float64, where the arithmetic of the rulers is defined.
+
+    Half precision is widened, integers become float64 (exact up to 2**53).
+    """
+    if not isinstance(activations, Tensor):
+        raise TypeError(f"activations: need a torch.Tensor, got {type(activations).__name__}")
+    if activations.layout != torch.strided:
+        raise TypeError(f"activations: need a dense tensor, got layout {activations.layout}")
+    if activations.is_complex():
+        raise TypeError("activations: complex values have no order; pass torch.view_as_real(t)")
+    if not activations.is_floating_point():
+        return activations.double()
+    return activations if activations.dtype == torch.float64 else activations.float()
+
+
+def whole(levels: Tensor) -> Tensor:
+    """Whole numbers as int64; raises ValueError on NaN, infinity and what 64 bits cannot hold."""
+    if levels.is_floating_point():
+        refuse_nonfinite(levels)
+        if levels.numel() and levels.abs().max() >= 2.0**63:
+            raise ValueError(
+                f"activations: {levels.abs().max().item():.3g} bins away from 0 does not fit a "
+                "64-bit state; pass a coarser ruler"
+            )
+    return levels.to(torch.int64)
+
+
+def refuse_nonfinite(values: Tensor) -> None:
+    """Raise ValueError if any value is NaN or infinite: neither has a place on a ruler."""
+    finite = torch.isfinite(values)
+    if not finite.all():
+        raise ValueError(
+            f"activations: {int((~finite).sum())} of {values.numel()} values are NaN or infinite"
+        )
+
+
+def check_bins(name: str, bins: Any, *, at_least: int = 2) -> None:
+    """Raise unless `bins` is a whole number of bins."""
+    if isinstance(bins, bool) or not isinstance(bins, int):
+        raise TypeError(f"{name}: need a whole number >= {at_least}, got {bins!r}")
+    if bins < at_least:
+        raise ValueError(f"{name}: need at least {at_least} bins, got {bins}")
