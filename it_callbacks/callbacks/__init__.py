@@ -1,0 +1,12 @@
+"""The monitors: Lightning callbacks that decide when to look and whom to tell."""
+
+from it_callbacks.callbacks.information_plane import InformationPlaneMonitor
+from it_callbacks.callbacks.predictions import ConditionalEntropyMonitor, PredictionEntropyMonitor
+from it_callbacks.callbacks.schedules import LogSpaced
+
+__all__ = [
+    "ConditionalEntropyMonitor",
+    "InformationPlaneMonitor",
+    "LogSpaced",
+    "PredictionEntropyMonitor",
+]

@@ -1,0 +1,306 @@
+"""The information plane of a network's layers, point by point while it trains."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar, Literal
+
+import numpy as np
+from torch import nn
+from typing_extensions import override
+
+import it_callbacks
+from it_callbacks.callbacks import history
+from it_callbacks.callbacks.monitor import Monitor, OnError, Reading
+from it_callbacks.callbacks.readings import (
+    Noise,
+    label_entropy,
+    noise_of,
+    plane_point,
+    share_repeated,
+)
+from it_callbacks.callbacks.schedules import Schedule
+from it_callbacks.estimators.extra import Extra
+from it_callbacks.observation.batches import Selector
+from it_callbacks.observation.layer_observer import LayerObserver, Resolution, check_resolution
+from it_callbacks.observation.layers import LayerChoice
+from it_callbacks.observation.passes import Observed, Pass
+from it_callbacks.observation.probe import ProbeSet
+from it_callbacks.records import QUANTITIES, slug, unique_slugs
+from it_callbacks.reductions import Reduction
+from it_callbacks.rulers import Ruler, check_bins
+
+MOST_CLASSES = 1000
+
+
+class InformationPlaneMonitor(Monitor):
+    """Logs binned I(X;T) and I(T;Y) of layers, each with what says how far to trust it.
+
+    Every point carries its chance level, its coverage and a status; see the docs' page on
+    quantities for what each tag is. Without `probe` it listens to the validation loop; with one
+    it also measures before the first step (epoch 0).
+
+    Args:
+        layers: Which layers: dotted names, globs, dotted classes, module types, or a mapping
+            from a name to a function that picks ``(n_samples, ...)`` out of its output. None
+            takes the leaf modules that fire, in order, read after their activation.
+        bins: How to read activations: a number of bins (bounded activations get them on their
+            exact range, others a width calibrated once), a `Ruler` for all layers, a mapping
+            from layer names or globs to either, or a list of these to read the plane at several
+            resolutions. The first of a list has the plain tags.
+        reduce: What of a layer is read: ``"auto"`` (maps and token sequences are averaged over
+            positions) or a value of `it_callbacks.reductions`.
+        extra: Further estimators, `it_callbacks.estimators` values called on at most 2048
+            samples.
+        probe: What to measure on instead of listening: ``"train"`` or ``"val"`` for the data
+            set behind that loader, or a data set, a loader or tensors. Fetched once.
+        schedule: When to look: every n epochs, `LogSpaced`, a list of epochs, or a function of
+            the epoch. The first look is always taken.
+        inputs: Which part of a batch the model takes: a key, an index or a function of it.
+        target: Which part holds the labels. None takes the second of two, or ``label``,
+            ``labels``, ``target`` or ``y`` of a mapping.
+        max_samples: Beyond this many samples a seeded random subset is measured; None for all.
+        population: ``"distribution"``: the samples stand for more, so corrected values are
+            given; ``"probe"``: they are all there is, so plug-in values are exact.
+        on_error: ``"warn"``: a fault during training costs the point and one warning;
+            ``"raise"``: it ends training.
+        name: What tags call the set; needed to tell two monitors of one kind apart.
+        seed: Seed of the random subsets.
+
+    Raises:
+        ValueError: An argument has no meaning.
+        TypeError: An argument is of the wrong kind.
+
+    Example:
+        ```
+        trainer = Trainer(callbacks=[InformationPlaneMonitor()])
+        ```
+    """
+
+    group: ClassVar[str] = "information_plane"
+
+    def __init__(
+        self,
+        layers: LayerChoice = None,
+        *,
+        bins: Resolution | Sequence[Resolution] = 30,
+        reduce: Literal["auto"] | Reduction = "auto",
+        extra: Sequence[Extra] = (),
+        probe: Literal["train", "val"] | ProbeSet | None = None,
+        schedule: Schedule = 1,
+        inputs: Selector | None = None,
+        target: Selector | None = None,
+        max_samples: int | None = 10_000,
+        population: Literal["distribution", "probe"] = "distribution",
+        on_error: OnError = "warn",
+        name: str | None = None,
+        seed: int = 0,
+    ) -> None:
+        super().__init__(
+            inputs=inputs,
+            target=target,
+            probe=probe,
+            schedule=schedule,
+            max_samples=max_samples,
+            on_error=on_error,
+            name=name,
+            seed=seed,
+        )
+        if isinstance(bins, (str, float)) or bins is None:
+            check_bins("bins", bins)
+        resolutions = [bins] if isinstance(bins, (int, Ruler, Mapping)) else list(bins)
+        if not resolutions:
+            raise ValueError("bins: an empty list reads nothing")
+        for resolution in resolutions:
+            check_resolution(resolution)
+        if reduce != "auto" and not isinstance(reduce, Reduction):
+            raise ValueError(
+                f"reduce: need 'auto' or a value of it_callbacks.reductions, got {reduce!r}"
+            )
+        if isinstance(extra, Extra) or not all(isinstance(one, Extra) for one in extra):
+            raise TypeError(f"extra: need a list of it_callbacks.estimators values, got {extra!r}")
+        if population not in ("distribution", "probe"):
+            raise ValueError(f"population: need 'distribution' or 'probe', got {population!r}")
+        self.layers = layers
+        self.bins = bins
+        self.reduce = reduce
+        self.extra = tuple(extra)
+        self.population = population
+        self._resolutions: list[Resolution] = resolutions
+        self._layer_observer: LayerObserver | None = None
+        self._frozen: dict[str, Any] = {}
+        self._stochastic: set[str] = set()
+        self._repeats: dict[str, bool] = {}
+        self._points: dict[str, int] = {}
+        self._said: dict[str, dict[str, Any]] = {}
+
+    @override
+    def state_dict(self) -> dict[str, Any]:
+        if self._layer_observer is not None and self._layer_observer.plan is not None:
+            self._frozen = history.readers_to_state(
+                self._layer_observer.rulers, self._layer_observer.reductions
+            )
+        return {
+            **super().state_dict(),
+            "readers": self._frozen,
+            "points": dict(self._points),
+            "stochastic": sorted(self._stochastic),
+        }
+
+    @override
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        super().load_state_dict(state_dict)
+        if self.history:
+            self._frozen = state_dict["readers"]
+            self._points = dict(state_dict["points"])
+            self._stochastic = set(state_dict["stochastic"])
+
+    @override
+    def _reset(self) -> None:
+        super()._reset()
+        self._layer_observer = None
+        self._frozen, self._points, self._repeats = {}, {}, {}
+        self._stochastic = set()
+
+    @override
+    def _make_observer(self, model: nn.Module) -> LayerObserver:
+        self._layer_observer = LayerObserver(
+            model,
+            self.layers,
+            resolutions=self._resolutions,
+            reduce=self.reduce,
+            max_samples=self.max_samples,
+            seed=self.seed,
+            keep_rows=bool(self.extra),
+            restore=lambda *reader: history.restore_readers(self._frozen, *reader),
+        )
+        return self._layer_observer
+
+    @property
+    def _layers(self) -> LayerObserver:
+        if self._layer_observer is None:
+            raise RuntimeError("the model was not prepared")
+        return self._layer_observer
+
+    @override
+    def _new_pass(self, set_: str) -> Pass:
+        return self._layers.new_pass(hash_inputs=self._repeats.get(set_, True))
+
+    @override
+    def _look_again(self, run_first_batch: Any) -> None:
+        twice = []
+        for _ in range(2):
+            again = self._layers.new_pass(hash_inputs=False)
+            run_first_batch(again)
+            twice.append(self._layers.finish(again).keys)
+        self._stochastic = {
+            name
+            for name, keys in twice[0].items()
+            if not all(map(np.array_equal, keys, twice[1][name]))
+        }
+
+    @override
+    def _finish(self, current: Pass, set_: str, epoch: int) -> tuple[list[Reading], int]:
+        observed = self._layers.finish(current)
+        if not len(observed.labels):
+            raise ValueError("target: no sample has a label >= 0")
+        n_classes = len(np.unique(observed.labels))
+        if n_classes > MOST_CLASSES:
+            raise ValueError(
+                f"target: {n_classes} classes, at most {MOST_CLASSES} can be told apart by a "
+                "probe; pass target=<function that gives a coarser class>"
+            )
+        for name, why in observed.missed.items():
+            self._warn(f"layer {name!r} is left out: {why}")
+        if observed.inputs is not None:
+            self._repeats[set_] = share_repeated(observed.inputs) > 0
+        noises = {
+            (name, number): noise_of(keys, observed.inputs, stochastic=name in self._stochastic)
+            for name, of_layer in observed.keys.items()
+            for number, keys in enumerate(of_layer)
+        }
+        readings = self._readings(observed, noises)
+        point = self._points.get(set_, 0)
+        self._points[set_] = point + 1
+        readings += self._extra_readings(observed, point)
+        readings.append(Reading("information_plane", "epoch", float(epoch)))
+        readings.append(Reading("information_plane", "overhead", self._overhead()))
+        self._said[set_] = self._facts(observed, noises)
+        return readings, len(observed.labels)
+
+    def _readings(
+        self, observed: Observed, noises: Mapping[tuple[str, int], Noise]
+    ) -> list[Reading]:
+        names = unique_slugs(observed.keys)
+        return [
+            reading
+            for name, of_layer in observed.keys.items()
+            for number, keys in enumerate(of_layer)
+            for reading in plane_point(
+                names[name],
+                slug(self._layers.slugs[name][number]) if number else "",
+                keys,
+                observed.labels,
+                noises[name, number],
+                exhaustive=self.population == "probe",
+            )
+        ]
+
+    def _extra_readings(self, observed: Observed, point: int) -> list[Reading]:
+        readings: list[Reading] = []
+        names = unique_slugs(observed.keys)
+        for extra in self.extra:
+            if point % extra.every:
+                continue
+            for name, kept in observed.kept.items():
+                try:
+                    values = extra(kept.double().numpy(), observed.kept_labels)
+                except Exception as error:
+                    raise RuntimeError(f"layer {name!r}, {extra!r}: {error}") from error
+                readings += [
+                    Reading(quantity, names[name], float(bits)) for quantity, bits in values.items()
+                ]
+        return readings
+
+    def _facts(self, observed: Observed, noises: Mapping[tuple[str, int], Noise]) -> dict[str, Any]:
+        names = unique_slugs(observed.keys)
+        return {
+            "n_samples": len(observed.labels),
+            "n_unlabelled": observed.n_unlabelled,
+            "H_Y": label_entropy(observed.labels),
+            "classes": [int(label) for label in np.unique(observed.labels)],
+            "share_of_repeated_inputs": None
+            if observed.inputs is None
+            else share_repeated(observed.inputs),
+            "layers": [
+                {
+                    "tag": names[layer.name],
+                    "module": layer.module_name,
+                    "call": layer.call,
+                    "reduction": repr(self._layers.reductions[layer.name]),
+                    "estimand": self._layers.reductions[layer.name].estimand,
+                    "rulers": [repr(ruler) for ruler in self._layers.rulers[layer.name]],
+                    "tag_of_ruler": ["", *self._layers.slugs[layer.name][1:]],
+                    "H_T_given_X": [
+                        noises[layer.name, number].known for number in range(len(self._resolutions))
+                    ],
+                }
+                for layer in (self._layers.plan.layers if self._layers.plan else ())
+                if layer.name in observed.keys
+            ],
+            "skipped": self._layers.plan.skipped if self._layers.plan else {},
+            "missed": observed.missed,
+        }
+
+    @override
+    def _describe(self, set_: str) -> dict[str, Any]:
+        return {
+            **self._said[set_],
+            "measured_on": "a probe" if self.probe is not None else "the loop that runs anyway",
+            "population": self.population,
+            "max_samples": self.max_samples,
+            "extra": [repr(extra) for extra in self.extra],
+            "seed": self.seed,
+            "units": {name: quantity.unit for name, quantity in QUANTITIES.items()},
+            "version": it_callbacks.__version__,
+        }

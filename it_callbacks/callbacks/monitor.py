@@ -1,0 +1,553 @@
+"""When to look and whom to tell: what all monitors share. No mathematics here."""
+
+from __future__ import annotations
+
+import time
+import weakref
+from abc import abstractmethod
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any, ClassVar, Literal, NamedTuple, Protocol
+
+import torch
+from lightning_utilities.core.rank_zero import rank_zero_warn
+from torch import Tensor, nn
+from typing_extensions import override
+
+from it_callbacks.callbacks import history
+from it_callbacks.callbacks.loggers import log_layout, log_point, log_settings
+from it_callbacks.callbacks.namespaces import Callback
+from it_callbacks.callbacks.schedules import (
+    LogSpaced,
+    Schedule,
+    check_schedule,
+    counts_steps,
+    is_due,
+)
+from it_callbacks.observation.batches import Selector, inputs_of, labels_of
+from it_callbacks.observation.guard import silenced, undisturbed
+from it_callbacks.observation.probe import ProbeSet, fetch, fetch_behind
+from it_callbacks.records import Record, slug, write_csv, write_json
+
+OnError = Literal["warn", "raise"]
+
+
+class Reading(NamedTuple):
+    """One number of a point, before it is known where and when."""
+
+    quantity: str
+    layer: str
+    bits: float
+
+
+class Observer(Protocol):
+    """What listens to a model for a monitor; see `it_callbacks.observation`."""
+
+    seconds: float
+
+    def attach(self) -> None:
+        """Put hooks on the model."""
+
+    def detach(self) -> None:
+        """Take them off."""
+
+    def begin(self, current: Any, labels: Tensor, inputs: Any) -> None:
+        """A batch begins; with no pass it only checks that the model can be observed."""
+
+    def end(self) -> None:
+        """The batch has ended; raises what went wrong."""
+
+
+class Monitor(Callback):
+    """Looks at a model while it trains, and logs what it sees. Base of the three monitors.
+
+    Without a probe it listens to the validation (or test) loop that runs anyway; with one it
+    passes a fixed set through the model under a guard. It never changes training.
+    """
+
+    group: ClassVar[str]
+    """First part of the tag of the settings."""
+
+    history: list[Record]
+    """Every number measured so far, in order."""
+
+    settings: dict[str, dict[str, Any]]
+    """For each set, how its numbers were measured."""
+
+    def __init__(
+        self,
+        *,
+        inputs: Selector | None,
+        target: Selector | None,
+        probe: Literal["train", "val"] | ProbeSet | None,
+        schedule: Schedule,
+        max_samples: int | None,
+        on_error: OnError,
+        name: str | None,
+        seed: int,
+    ) -> None:
+        check_schedule(schedule)
+        if counts_steps(schedule) and probe is None:
+            raise ValueError(
+                "schedule: steps need a probe, since a validation loop comes when it comes; pass "
+                "probe='train', 'val' or a set of your own, or LogSpaced(unit='epochs')"
+            )
+        if isinstance(probe, str) and probe not in ("train", "val"):
+            raise ValueError(
+                f"probe: need 'train', 'val', a data set, a loader or tensors, got {probe!r}"
+            )
+        if max_samples is not None and (
+            isinstance(max_samples, bool) or not isinstance(max_samples, int) or max_samples < 2
+        ):
+            raise ValueError(f"max_samples: need a whole number >= 2 or None, got {max_samples!r}")
+        if on_error not in ("warn", "raise"):
+            raise ValueError(f"on_error: need 'warn' or 'raise', got {on_error!r}")
+        if isinstance(seed, bool) or not isinstance(seed, int) or seed < 0:
+            raise ValueError(f"seed: need a whole number >= 0, got {seed!r}")
+        if name is not None and (not isinstance(name, str) or slug(name) != name):
+            raise ValueError(
+                f"name: need letters, digits, '_', '.' and '-' only (it becomes part of tags), "
+                f"got {name!r}"
+            )
+        super().__init__()
+        self.inputs = inputs
+        self.target = target
+        self.probe = probe
+        self.schedule = schedule
+        self.max_samples = max_samples
+        self.on_error = on_error
+        self.name = name
+        self.seed = seed
+        self.history = []
+        self.settings = {}
+        self._observer: Observer | None = None
+        self._model: Callable[[], nn.Module | None] = _no_model
+        self._passes: dict[str, Any] = {}
+        self._probe_batches: list[Any] | None = None
+        self._listening = False
+        self._in_training = False
+        self._trainer_id: int | None = None
+        self._warned: set[str] = set()
+        self._last_look: tuple[int, int] | None = None
+        self._seconds = 0.0
+        self._since = time.perf_counter()
+
+    # What a monitor adds to this.
+
+    @abstractmethod
+    def _make_observer(self, model: nn.Module) -> Observer:
+        """Find what there is to observe in `model`; raises on misuse."""
+
+    @abstractmethod
+    def _new_pass(self, set_: str) -> Any:
+        """A pass over a set begins."""
+
+    @abstractmethod
+    def _finish(self, current: Any, set_: str, epoch: int) -> tuple[list[Reading], int]:
+        """The pass is over: its readings, and from how many samples."""
+
+    @abstractmethod
+    def _describe(self, set_: str) -> dict[str, Any]:
+        """How the numbers of a set are measured, for the settings."""
+
+    def _look_again(self, run_first_batch: Any) -> None:
+        """After the first look with a probe: may run its first batch again."""
+
+    # The results.
+
+    def to_csv(self, path: str | Path) -> None:
+        """Write `history` as a table with one row per number."""
+        write_csv(self.history, path)
+
+    def to_json(self, path: str | Path) -> None:
+        """Write `history` and `settings` as JSON."""
+        write_json(self.history, dict(self.settings), path)
+
+    # Lightning's hooks.
+
+    @property
+    @override
+    def state_key(self) -> str:
+        what = self.name or (self.probe if isinstance(self.probe, str) else None)
+        return f"it_callbacks.{type(self).__name__}.{what or ('probe' if self.probe else 'listen')}"
+
+    @override
+    def state_dict(self) -> dict[str, Any]:
+        return history.to_state(self.history, self.settings)
+
+    @override
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        try:
+            self.history, self.settings = history.from_state(state_dict)
+        except Exception as error:  # a resume must not fail because of what a monitor stored
+            self._warn(f"the stored history cannot be read ({error}); it starts anew")
+            return
+        if self.history:
+            self._last_look = (self.history[-1].epoch, self.history[-1].step)
+
+    @override
+    def setup(self, trainer: Any, pl_module: Any, stage: str) -> None:
+        if stage == "fit" and self._trainer_id != id(trainer):
+            # A new training starts a new history; a resumed one gets it back after this.
+            self._reset()
+        self._trainer_id = id(trainer)
+        self._refuse_twins(trainer)
+        if trainer.world_size > 1:
+            raise RuntimeError(
+                f"{type(self).__name__}: {trainer.world_size} processes were asked for; this "
+                "version measures in one process only"
+            )
+
+    @override
+    def on_fit_start(self, trainer: Any, pl_module: Any) -> None:
+        self._since, self._seconds = time.perf_counter(), 0.0
+        if self._is_off(trainer):
+            return
+        if self.probe is None and not trainer.enable_validation:
+            raise ValueError(
+                "probe: there is no validation loop to listen to (no validation_step, no loader, "
+                "or limit_val_batches=0); pass probe='train' or a set of your own"
+            )
+        self._prepare(pl_module)
+        if not trainer.loggers:
+            self._warn("the Trainer has no logger; the numbers are kept in .history only")
+
+    @override
+    def on_train_start(self, trainer: Any, pl_module: Any) -> None:
+        if self.probe is not None and not self._is_off(trainer):
+            with self._timed():
+                self._probe_batches = self._fetch(trainer)
+                if self._last_look is None:
+                    self._look_at_probe(trainer, pl_module, trainer.current_epoch, first=True)
+        self._in_training = True
+
+    @override
+    def on_train_batch_end(
+        self, trainer: Any, pl_module: Any, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        if counts_steps(self.schedule):
+            self._look_if_due(trainer, pl_module, trainer.current_epoch + trainer.is_last_batch)
+
+    @override
+    def on_train_epoch_end(self, trainer: Any, pl_module: Any) -> None:
+        # Where a validation loop has run at the end of this epoch the probe was measured in it.
+        if not counts_steps(self.schedule):
+            self._look_if_due(trainer, pl_module, trainer.current_epoch + 1)
+
+    @override
+    def on_train_end(self, trainer: Any, pl_module: Any) -> None:
+        # Where looks are rare the last state of a training would otherwise be missed.
+        if isinstance(self.schedule, LogSpaced) and self._last_look is not None:
+            self._look_if_due(trainer, pl_module, trainer.current_epoch, at_the_end=True)
+
+    @override
+    def on_validation_start(self, trainer: Any, pl_module: Any) -> None:
+        self._start_listening(trainer, pl_module)
+
+    @override
+    def on_test_start(self, trainer: Any, pl_module: Any) -> None:
+        self._start_listening(trainer, pl_module)
+
+    @override
+    def on_validation_batch_start(
+        self, trainer: Any, pl_module: Any, batch: Any, batch_idx: int, dataloader_idx: int = 0
+    ) -> None:
+        self._begin_batch(trainer, batch, "val", dataloader_idx)
+
+    @override
+    def on_test_batch_start(
+        self, trainer: Any, pl_module: Any, batch: Any, batch_idx: int, dataloader_idx: int = 0
+    ) -> None:
+        self._begin_batch(trainer, batch, "test", dataloader_idx)
+
+    @override
+    def on_validation_batch_end(
+        self,
+        trainer: Any,
+        pl_module: Any,
+        outputs: Any,
+        batch: Any,
+        batch_idx: int,
+        dataloader_idx: int = 0,
+    ) -> None:
+        self._end_batch(trainer)
+
+    @override
+    def on_test_batch_end(
+        self,
+        trainer: Any,
+        pl_module: Any,
+        outputs: Any,
+        batch: Any,
+        batch_idx: int,
+        dataloader_idx: int = 0,
+    ) -> None:
+        self._end_batch(trainer)
+
+    @override
+    def on_validation_epoch_end(self, trainer: Any, pl_module: Any) -> None:
+        fitting = trainer.state.fn == "fit" and not trainer.sanity_checking
+        epoch = trainer.current_epoch + (fitting and trainer.is_last_batch)
+        self._stop_listening(trainer, epoch)
+        if fitting and not counts_steps(self.schedule):
+            self._look_if_due(trainer, pl_module, epoch)
+
+    @override
+    def on_test_epoch_end(self, trainer: Any, pl_module: Any) -> None:
+        self._stop_listening(trainer, trainer.current_epoch)
+
+    @override
+    def on_exception(self, trainer: Any, pl_module: Any, exception: BaseException) -> None:
+        self._let_go()  # teardown is not called after an exception
+
+    @override
+    def teardown(self, trainer: Any, pl_module: Any, stage: str) -> None:
+        self._let_go()
+
+    def _reset(self) -> None:
+        """Forget everything that was measured."""
+        self.history, self.settings, self._last_look = [], {}, None
+        self._observer = self._probe_batches = None
+        self._in_training = False
+        self._warned.clear()
+
+    # Listening to a loop that runs anyway.
+
+    def _start_listening(self, trainer: Any, pl_module: Any) -> None:
+        self._passes.clear()
+        self._listening = False
+        if self.probe is not None or self._is_off(trainer):
+            return
+        fitting = trainer.state.fn == "fit" and not trainer.sanity_checking
+        epoch = trainer.current_epoch + (fitting and trainer.is_last_batch)
+        first = self._last_look is None
+        if fitting and not first:
+            if not is_due(self.schedule, epoch=epoch, step=trainer.global_step):
+                return
+            if self._last_look == (epoch, trainer.global_step):
+                return  # a resumed run validates once more where it left off
+        with self._timed():
+            observer = self._prepare(pl_module)
+            observer.attach()
+        self._listening = True
+
+    def _begin_batch(self, trainer: Any, batch: Any, loop: str, dataloader_idx: int) -> None:
+        if not self._listening or self._observer is None:
+            return
+        set_ = self.name or loop
+        if dataloader_idx:
+            set_ = f"{set_}_{dataloader_idx}"
+        with self._timed(), self._faults(trainer):
+            labels = labels_of(batch, self.target)
+            try:
+                inputs = inputs_of(batch, self.inputs, self.target)
+            except ValueError:
+                if self.inputs is not None:
+                    raise
+                inputs = None  # they only serve to see whether inputs repeat
+            current = None
+            if not trainer.sanity_checking:
+                if set_ not in self._passes:
+                    self._passes[set_] = self._new_pass(set_)
+                current = self._passes[set_]
+            self._observer.begin(current, labels, inputs)
+
+    def _end_batch(self, trainer: Any) -> None:
+        if self._listening and self._observer is not None:
+            with self._timed(), self._faults(trainer):
+                self._observer.end()
+
+    def _stop_listening(self, trainer: Any, epoch: int) -> None:
+        if not self._listening:
+            return
+        with self._timed(), self._faults(trainer):
+            for set_, current in list(self._passes.items()):
+                self._conclude(trainer, current, set_, epoch)
+        self._let_go()
+
+    # Passing a fixed set through the model.
+
+    def _look_if_due(
+        self, trainer: Any, pl_module: Any, epoch: int, *, at_the_end: bool = False
+    ) -> None:
+        if self._probe_batches is None or self._is_off(trainer):
+            return
+        step = trainer.global_step
+        if self._last_look is not None:
+            last_epoch, last_step = self._last_look
+            if step == last_step or (epoch == last_epoch and not counts_steps(self.schedule)):
+                return
+        if at_the_end or is_due(self.schedule, epoch=epoch, step=step):
+            with self._timed():
+                self._look_at_probe(trainer, pl_module, epoch, first=False)
+
+    def _look_at_probe(self, trainer: Any, model: Any, epoch: int, *, first: bool) -> None:
+        if self._probe_batches is None:
+            raise RuntimeError("the probe was not fetched")
+        set_ = self.name or (self.probe if isinstance(self.probe, str) else "probe")
+        batches = self._probe_batches
+        with self._faults(trainer):
+            with self._guard(trainer, model):
+                self._prepare(model).attach()
+                if first:
+                    # Finds out which layers there are, before anything is kept.
+                    self._run(trainer, model, None, batches[0])
+                current = self._new_pass(set_)
+                for batch in batches:
+                    self._run(trainer, model, current, batch)
+                if first:
+                    self._look_again(lambda again: self._run(trainer, model, again, batches[0]))
+            self._conclude(trainer, current, set_, epoch)
+
+    def _run(self, trainer: Any, model: Any, current: Any, batch: Any) -> None:
+        if self._observer is None:
+            raise RuntimeError("the model was not prepared")
+        batch = trainer.precision_plugin.convert_input(trainer.strategy.batch_to_device(batch))
+        labels = labels_of(batch, self.target)
+        inputs = inputs_of(batch, self.inputs, self.target)
+        self._observer.begin(current, labels, inputs)
+        if isinstance(inputs, dict):
+            model(**inputs)
+        elif isinstance(inputs, (tuple, list)):
+            model(*inputs)
+        else:
+            model(inputs)
+        self._observer.end()
+
+    @contextmanager
+    def _guard(self, trainer: Any, model: Any) -> Iterator[None]:
+        with ExitStack() as stack:
+            stack.callback(self._let_go)
+            stack.enter_context(undisturbed(model))
+            stack.enter_context(silenced(model, ("log", "log_dict")))
+            stack.enter_context(trainer.precision_plugin.forward_context())
+            yield
+
+    def _fetch(self, trainer: Any) -> list[Any]:
+        if isinstance(self.probe, str):
+            loader = trainer.train_dataloader if self.probe == "train" else trainer.val_dataloaders
+            if isinstance(loader, (list, tuple)) and len(loader) == 1:
+                loader = loader[0]
+            return fetch_behind(loader, self.max_samples, self.seed)
+        if self.probe is None:
+            raise RuntimeError("there is no probe")
+        return fetch(self.probe, self.max_samples, self.seed)
+
+    # Telling.
+
+    def _conclude(self, trainer: Any, current: Any, set_: str, epoch: int) -> None:
+        readings, n_samples = self._finish(current, set_, epoch)
+        step = trainer.global_step
+        records = [
+            Record(reading.quantity, set_, reading.layer, reading.bits, step, epoch, n_samples)
+            for reading in readings
+        ]
+        first = set_ not in self.settings
+        if first:
+            self.settings[set_] = self._describe(set_)
+        self.history.extend(records)
+        self._last_look = (epoch, step)
+        trainer.callback_metrics.update(
+            {r.tag: torch.tensor(r.bits) for r in records if _is_finite(r.bits)}
+        )
+        log_point(trainer.loggers, {record.tag: record.bits for record in records}, step)
+        if first:
+            tag = f"{self.group}/{set_}/settings"
+            log_settings(trainer.loggers, tag, self.settings[set_], step)
+            twins = [other for other in trainer.callbacks if isinstance(other, Monitor)]
+            known = [record for monitor in twins for record in monitor.history]
+            log_layout(trainer.loggers, known)
+
+    def _overhead(self) -> float:
+        """Share of the time since the last call that was spent observing."""
+        now = time.perf_counter()
+        spent, elapsed = self._seconds, now - self._since
+        if self._observer is not None:
+            if self.probe is None:  # with a probe, hooks run inside what is timed already
+                spent += self._observer.seconds
+            self._observer.seconds = 0.0
+        if self._entered is not None:
+            spent += now - self._entered
+            self._entered = now
+        self._seconds, self._since = 0.0, now
+        return min(1.0, spent / elapsed) if elapsed > 0 else 0.0
+
+    _entered: float | None = None
+
+    @contextmanager
+    def _timed(self) -> Iterator[None]:
+        self._entered = time.perf_counter()
+        try:
+            yield
+        finally:
+            self._seconds += time.perf_counter() - self._entered
+            self._entered = None
+
+    @contextmanager
+    def _faults(self, trainer: Any) -> Iterator[None]:
+        """Misuse raises before training; later faults cost the point, not the run."""
+        try:
+            yield
+        except Exception as error:
+            self._let_go()
+            if self.on_error == "raise" or trainer.sanity_checking or not self._in_training:
+                raise
+            self._warn(f"this point is left out: {type(error).__name__}: {error}")
+
+    def _warn(self, message: str) -> None:
+        if message not in self._warned:
+            self._warned.add(message)
+            rank_zero_warn(f"{type(self).__name__}: {message}", category=UserWarning)
+
+    def _prepare(self, model: nn.Module) -> Observer:
+        if self._observer is None or self._model() is not model:
+            if self.probe is None:
+                _refuse_compiled(model)
+            self._observer = self._make_observer(model)
+            self._model = weakref.ref(model)
+        return self._observer
+
+    def _let_go(self) -> None:
+        self._listening = False
+        self._passes.clear()
+        if self._observer is not None:
+            self._observer.detach()
+
+    def _is_off(self, trainer: Any) -> bool:
+        return bool(trainer.barebones)
+
+    def _refuse_twins(self, trainer: Any) -> None:
+        twins: Sequence[Monitor] = [
+            other
+            for other in trainer.callbacks
+            if type(other) is type(self) and other.state_key == self.state_key
+        ]
+        if len(twins) > 1:
+            raise ValueError(
+                f"name: {len(twins)} monitors of type {type(self).__name__} would log under the "
+                "same tags; give each a name= of its own"
+            )
+
+
+def _no_model() -> None:
+    return None
+
+
+def _is_finite(value: float) -> bool:
+    return value - value == 0
+
+
+def _refuse_compiled(model: nn.Module) -> None:
+    compiled = [
+        name or type(model).__name__
+        for name, module in model.named_modules()
+        if getattr(module, "_compiled_call_impl", None) is not None
+        or hasattr(module, "_orig_mod")
+        or getattr(module, "_compiler_ctx", None) is not None
+    ]
+    if compiled:
+        raise RuntimeError(
+            f"probe: {compiled[0]!r} is compiled, and a compiled model cannot be listened to "
+            "without compiling it anew; pass probe='val' (or 'train', or a set of your own)"
+        )

@@ -1,0 +1,91 @@
+"""An epoch and a step in; whether it is time to look out."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+
+@dataclass(frozen=True)
+class LogSpaced:
+    """Looks ever more rarely: `per_decade` times between 1 and 10, 10 and 100, and so on.
+
+    Most of what a plane shows happens early. 0, 1 and the last epoch or step of a fit are always
+    among the looks.
+
+    Args:
+        per_decade: Looks per factor of ten, at least 1.
+        unit: ``"epochs"``, or ``"steps"`` (optimizer steps; needs a probe, since a validation
+            loop comes when it comes).
+
+    Example:
+        >>> [n for n in range(101) if LogSpaced(3).includes(n)]
+        [0, 1, 3, 5, 10, 22, 47, 100]
+    """
+
+    per_decade: int = 10
+    unit: Literal["epochs", "steps"] = "epochs"
+
+    def __post_init__(self) -> None:
+        if isinstance(self.per_decade, bool) or not isinstance(self.per_decade, int):
+            raise TypeError(f"per_decade: need a whole number >= 1, got {self.per_decade!r}")
+        if self.per_decade < 1:
+            raise ValueError(f"per_decade: need a whole number >= 1, got {self.per_decade}")
+        if self.unit not in ("epochs", "steps"):
+            raise ValueError(f"unit: need 'epochs' or 'steps', got {self.unit!r}")
+
+    def includes(self, n: int) -> bool:
+        """Whether epoch or step `n` is among the looks."""
+        if n <= 1:
+            return n >= 0
+        nearest = round(self.per_decade * math.log10(n))
+        # Rounding up may send neighbouring exponents to one number, so both sides are tried.
+        return any(
+            math.ceil(round(10 ** (k / self.per_decade), 9)) == n
+            for k in (nearest - 1, nearest, nearest + 1)
+        )
+
+
+Schedule: TypeAlias = "int | LogSpaced | Sequence[int] | Callable[[int], bool]"
+"""Every n epochs, `LogSpaced`, a list of epochs, or a function from the epoch to a yes or no."""
+
+
+def check_schedule(schedule: object) -> None:
+    """Raise unless `schedule` is a `Schedule`."""
+    if isinstance(schedule, LogSpaced) or callable(schedule):
+        return
+    if isinstance(schedule, bool) or not isinstance(schedule, (int, Sequence)):
+        raise TypeError(
+            "schedule: need a number of epochs, LogSpaced(...), a list of epochs or a function "
+            f"of the epoch, got {schedule!r}"
+        )
+    if isinstance(schedule, int):
+        if schedule < 1:
+            raise ValueError(f"schedule: need every n >= 1 epochs, got {schedule}")
+        return
+    wrong = [e for e in schedule if isinstance(e, bool) or not isinstance(e, int) or e < 0]
+    if wrong or isinstance(schedule, str) or not schedule:
+        raise ValueError(f"schedule: need a list of epochs >= 0, got {schedule!r}")
+
+
+def counts_steps(schedule: Schedule) -> bool:
+    """Whether it is optimizer steps, not epochs, that `schedule` counts."""
+    return isinstance(schedule, LogSpaced) and schedule.unit == "steps"
+
+
+def is_due(schedule: Schedule, *, epoch: int, step: int) -> bool:
+    """Whether to look after `epoch` finished epochs and `step` optimizer steps.
+
+    Example:
+        >>> [epoch for epoch in range(7) if is_due(3, epoch=epoch, step=0)]
+        [0, 3, 6]
+    """
+    if isinstance(schedule, LogSpaced):
+        return schedule.includes(step if schedule.unit == "steps" else epoch)
+    if isinstance(schedule, int):
+        return epoch % schedule == 0
+    if isinstance(schedule, Sequence):
+        return epoch in schedule
+    return bool(schedule(epoch))

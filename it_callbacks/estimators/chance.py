@@ -1,0 +1,178 @@
+"""Symbols in, the mutual information that chance alone would show out, in bits.
+
+With few samples per state, labels dealt at random look informative. How informative is known
+exactly: it depends on the counts of the two marginals only.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy.special import gammaln, xlogy
+
+from it_callbacks.estimators.counting import contingency
+from it_callbacks.estimators.counts import BITS_PER_NAT, mle
+
+# Terms handled at once; beyond it memory, not speed, is what grows.
+_BLOCK = 1 << 18
+
+
+def expected_mutual_information(x: ArrayLike, y: ArrayLike) -> float:
+    """Mean of `mle` mutual information, in bits, over all permutations of y against x.
+
+    Exact, by the hypergeometric law of each cell: Vinh, Epps & Bailey (2010), Information
+    theoretic measures for clusterings comparison, JMLR 11. In [0, min(H(X), H(Y))]; symmetric.
+
+    Args:
+        x: symbols `(n_samples,)` or keys `(n_samples, 2)`.
+        y: the same, as long as x.
+
+    Raises:
+        ValueError: no samples, a wrong shape, or unequal lengths.
+        TypeError: symbols that are not integers.
+
+    Example:
+        >>> expected_mutual_information([0, 1, 2, 3], [0, 0, 1, 1])  # all distinct: always H(Y)
+        1.0
+    """
+    table = contingency(x, y)
+    return expected_from_marginals(table.row_counts, table.column_counts)
+
+
+def expected_from_marginals(
+    row_counts: NDArray[np.int64], column_counts: NDArray[np.int64]
+) -> float:
+    """`expected_mutual_information` of two sequences of which only the counts are known."""
+    # Cells with equal marginals have equal expectations: one term per pair of distinct counts,
+    # of which there are at most sqrt(2 N) on each side.
+    rows, row_states = np.unique(row_counts, return_counts=True)
+    columns, column_states = np.unique(column_counts, return_counts=True)
+    total = int(row_counts.sum())
+    if rows[-1] == total or columns[-1] == total:
+        return 0.0  # one side never varies
+    if rows[-1] == 1:
+        return mle(column_counts)  # all samples distinct: every labelling is read in full
+    if columns[-1] == 1:
+        return mle(row_counts)
+    a, b = np.repeat(rows, len(columns)), np.tile(columns, len(rows))
+    states = np.repeat(row_states, len(columns)) * np.tile(column_states, len(rows))
+    low, high = np.maximum(1, a + b - total), np.minimum(a, b)
+    ends = np.cumsum(high - low + 1)
+    nats, first = 0.0, 0
+    while first < len(a):
+        done = int(ends[first - 1]) if first else 0
+        last = max(first + 1, int(np.searchsorted(ends, done + _BLOCK, side="right")))
+        block = slice(first, last)
+        nats += _expected_nats(total, a[block], b[block], states[block], low[block], high[block])
+        first = last
+    return BITS_PER_NAT * nats
+
+
+def permutation_p_value(
+    x: ArrayLike, y: ArrayLike, *, permutations: int = 199, seed: int = 0
+) -> float:
+    """Probability that chance alone shows at least the mutual information seen, in (0, 1].
+
+    ``(1 + #{I of permuted y >= I}) / (1 + permutations)``, which never exceeds its nominal level
+    (Phipson & Smyth 2010). Its smallest value is ``1 / (1 + permutations)``.
+
+    Args:
+        x: symbols `(n_samples,)` or keys `(n_samples, 2)`.
+        y: the same, as long as x.
+        permutations: how many random ones to draw, at least 1 (19 for a test at 5 %).
+        seed: of a generator of its own; no global random state is touched.
+
+    Raises:
+        ValueError: `permutations` below 1, no samples, a wrong shape, or unequal lengths.
+        TypeError: symbols that are not integers.
+
+    Example:
+        >>> permutation_p_value([0, 0, 1, 1] * 10, [0, 0, 1, 1] * 10)
+        0.005
+    """
+    if permutations < 1:
+        raise ValueError(f"permutations is {permutations}; at least 1 is needed, 19 or more useful")
+    table = contingency(x, y)
+    columns = table.cell_columns.repeat(table.cell_counts)
+    rows = table.cell_rows.repeat(table.cell_counts)
+    # The marginals stay, so I is largest where sum(n ln n) over the cells is, and there a state
+    # seen once adds ln 1, whatever its label.
+    repeated = table.row_counts > 1
+    row_of = (np.cumsum(repeated) - 1)[rows[repeated[rows]]] * len(table.column_counts)
+    n_cells = int(repeated.sum()) * len(table.column_counts)
+    seen = _cell_sum(table.cell_counts)
+    # Different tables may tie, and add up to sums that differ by rounding; a tie is a hit.
+    reached = seen - 1e-12 * max(1.0, seen)
+    generator = np.random.default_rng(seed)
+    hits = 0
+    for _ in range(permutations):
+        cells = row_of + generator.permutation(columns)[: len(row_of)]
+        if n_cells <= 8 * table.n_samples:  # few enough to have a bin each, most of them empty
+            cell_counts = np.bincount(cells, minlength=1)
+        else:
+            cells.sort()
+            cell_counts = np.diff(np.flatnonzero(np.diff(cells, prepend=-1)), append=len(cells))
+        hits += _cell_sum(cell_counts) >= reached
+    return (1 + int(hits)) / (1 + permutations)
+
+
+def chance_share(chance: float, label_entropy: float) -> float:
+    """Chance level over label entropy, ``EMI / H(Y)``, in [0, 1]; 0 where H(Y) is 0.
+
+    At 1 the states of x are so many that they would tell any labelling of these samples.
+
+    Example:
+        >>> chance_share(0.25, 1.0)
+        0.25
+    """
+    return min(1.0, chance / label_entropy) if label_entropy > 0 else 0.0
+
+
+def _expected_nats(
+    total: int,
+    a: NDArray[np.int64],
+    b: NDArray[np.int64],
+    states: NDArray[np.int64],
+    low: NDArray[np.int64],
+    high: NDArray[np.int64],
+) -> float:
+    """Sum, over pairs of marginals and their possible cell counts n, of p(n) (n/N) ln(Nn/ab)."""
+    lengths = high - low + 1
+    pair = np.repeat(np.arange(len(a)), lengths)
+    n = np.arange(len(pair)) - np.repeat(np.cumsum(lengths) - lengths - low, lengths)
+    log_factorial = _log_factorials(total)
+    fixed = (
+        log_factorial[a]
+        + log_factorial[b]
+        + log_factorial[total - a]
+        + log_factorial[total - b]
+        - log_factorial[total]
+    )
+    a_pair, b_pair = a[pair], b[pair]
+    log_probability = (
+        fixed[pair]
+        - log_factorial[n]
+        - log_factorial[a_pair - n]
+        - log_factorial[b_pair - n]
+        - log_factorial[total - a_pair - b_pair + n]
+    )
+    product = a.astype(np.float64) * b
+    gain = (n / total) * np.log(n * (total / product[pair]))
+    return float((states[pair] * np.exp(log_probability) * gain).sum())
+
+
+@lru_cache(maxsize=4)
+def _log_factorials(total: int) -> NDArray[np.float64]:
+    """``ln 0!, ..., ln total!``; a run asks for the same few N at every epoch."""
+    table: NDArray[np.float64] = gammaln(np.arange(total + 1) + 1.0)
+    table.flags.writeable = False
+    return table
+
+
+def _cell_sum(cell_counts: NDArray[np.int64]) -> float:
+    """``sum(n ln n)`` by way of the counts of counts: the same to the last bit in any order."""
+    states = np.bincount(cell_counts)
+    n = np.flatnonzero(states)
+    return float((states[n] * xlogy(n, n)).sum())

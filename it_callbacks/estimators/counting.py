@@ -1,0 +1,180 @@
+"""Symbols in, counts out: how often each state, and each pair of states, was seen.
+
+A symbol is one integer per sample. Sorting is all that is needed, so counting costs
+O(N log N) and never builds a dense table, however many states there are.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+Counts = NDArray[np.int64]
+
+
+@dataclass(frozen=True, eq=False)
+class Contingency:
+    """How often each state of x met each state of y: the occupied cells of their table.
+
+    States are numbered in increasing order of their symbol; cells are in row-major order.
+
+    Attributes:
+        n_samples: N, the sum of each of the three arrays of counts.
+        row_counts: `(n_rows,)`, samples in each state of x.
+        column_counts: `(n_columns,)`, samples in each state of y.
+        cell_counts: `(n_cells,)`, samples in each occupied cell.
+        cell_rows: `(n_cells,)`, the state of x of each cell, an index into `row_counts`.
+        cell_columns: `(n_cells,)`, the state of y of each cell, an index into `column_counts`.
+        column_symbols: `(n_columns,)`, the symbol (of two keys: the first) of each state of y.
+    """
+
+    n_samples: int
+    row_counts: Counts
+    column_counts: Counts
+    cell_counts: Counts
+    cell_rows: Counts
+    cell_columns: Counts
+    column_symbols: Counts
+
+
+def counts(symbols: ArrayLike) -> Counts:
+    """Samples in each state, in increasing order of the symbol.
+
+    Args:
+        symbols: integers `(n_samples,)`, or `(n_samples, 2)` as for `contingency`.
+
+    Returns:
+        int64 `(n_states,)`, each at least 1; they sum to `n_samples`.
+
+    Raises:
+        ValueError: no samples, or a shape other than the two above.
+        TypeError: symbols that are not integers.
+
+    Example:
+        >>> counts([7, 3, 7, 7]).tolist()
+        [1, 3]
+    """
+    return _run_lengths(_group(as_symbols(symbols, "symbols"))[1])
+
+
+def contingency(x: ArrayLike, y: ArrayLike, *, names: tuple[str, str] = ("x", "y")) -> Contingency:
+    """The sparse contingency table of two sequences of symbols.
+
+    Args:
+        x: integers `(n_samples,)`, or int64 keys `(n_samples, 2)`: the first column is the
+            symbol, the second an independent key of the same row. Two rows are one state where
+            both keys agree, so a collision of the first keys alone costs time, not truth.
+        y: the same, as long as x.
+        names: what errors call the two arguments.
+
+    Raises:
+        ValueError: no samples, a shape other than the two above, or unequal lengths.
+        TypeError: symbols that are not integers.
+
+    Example:
+        >>> table = contingency([5, 5, 8], [0, 1, 1])
+        >>> table.row_counts.tolist(), table.column_counts.tolist(), table.cell_counts.tolist()
+        ([2, 1], [1, 2], [1, 1, 1])
+    """
+    rows, columns = as_symbols(x, names[0]), as_symbols(y, names[1])
+    n_samples = len(rows)
+    if n_samples != len(columns):
+        raise ValueError(
+            f"{names[0]} has {n_samples} samples but {names[1]} has {len(columns)}; "
+            "each sample needs one symbol of both"
+        )
+    column_of, column_counts, column_symbols = _number(columns)
+    order, row_starts = _group(rows)
+    row_counts = _run_lengths(row_starts)
+    if len(row_counts) == n_samples:
+        # Every sample is a state of its own, as in any wide layer: the cells are the samples.
+        cell_counts, cell_rows = row_counts, np.arange(n_samples)
+        cell_columns = column_of[order]
+    else:
+        # Pairs as one integer: at most N * N, far from overflow for any N that fits in memory.
+        pairs = np.cumsum(row_starts) - 1
+        pairs *= len(column_counts)
+        pairs += column_of[order]
+        pairs.sort()
+        cell_starts = _run_starts(pairs)
+        cell_counts = _run_lengths(cell_starts)
+        cell_rows, cell_columns = np.divmod(pairs[cell_starts], len(column_counts))
+    return Contingency(
+        n_samples, row_counts, column_counts, cell_counts, cell_rows, cell_columns, column_symbols
+    )
+
+
+def as_symbols(values: Any, name: str) -> NDArray[np.int64]:
+    """Symbols as an int64 array `(n_samples,)` or `(n_samples, 2)`, checked.
+
+    Lists, arrays and torch tensors (on any device) are accepted; errors call them `name`.
+    """
+    if hasattr(values, "detach"):  # a torch tensor, known by what it can do: torch is not imported
+        tensor = values.detach().cpu()
+        # NumPy has no bfloat16; as a double it reaches the message below.
+        array = (tensor.double() if tensor.is_floating_point() else tensor).numpy()
+    else:
+        array = np.asarray(values)
+    if array.size == 0:
+        raise ValueError(f"{name} is empty; at least one sample is needed")
+    if array.dtype.kind not in "iub":
+        dtype = getattr(values, "dtype", array.dtype)
+        nan = " with NaN" if array.dtype.kind in "fc" and np.isnan(array).any() else ""
+        raise TypeError(
+            f"{name} has dtype {dtype}{nan}; symbols are integers, one per sample (a ruler makes "
+            "them of activations, numpy.unique(..., return_inverse=True)[1] of any labels)"
+        )
+    if array.ndim != 1 and not (array.ndim == 2 and array.shape[1] == 2):
+        raise ValueError(
+            f"{name} has shape {array.shape}; expected one symbol per sample, (n_samples,), or "
+            "two keys, (n_samples, 2) (codes.symbols makes one symbol of a row of states)"
+        )
+    symbols: NDArray[np.int64] = array.astype(np.int64, copy=False)
+    return symbols
+
+
+def _group(symbols: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+    """An order in which equal samples are neighbours, and where in it each state starts."""
+    if symbols.ndim == 1:
+        order = np.argsort(symbols)
+        return order, _run_starts(symbols[order])
+    first, second = symbols[:, 0], symbols[:, 1]
+    order = np.argsort(first)
+    starts = _run_starts(first[order])
+    second_starts = _run_starts(second[order])
+    if (second_starts & ~starts).any():  # one first key, two second keys: a collision
+        order = np.lexsort((second, first))
+        starts = _run_starts(first[order]) | _run_starts(second[order])
+    return order, starts
+
+
+def _number(
+    symbols: NDArray[np.int64],
+) -> tuple[NDArray[np.int64], Counts, NDArray[np.int64]]:
+    """The state of each sample as 0, 1, ..., the samples in each state, the symbol of each."""
+    if symbols.ndim == 1:
+        low, span = int(symbols.min()), int(symbols.max()) - int(symbols.min()) + 1
+        if span <= 4 * len(symbols):  # class labels: no sort needed
+            tally = np.bincount(symbols - low, minlength=span)
+            seen = np.flatnonzero(tally)
+            state_of = np.cumsum(tally > 0) - 1
+            return state_of[symbols - low], tally[seen], seen + low
+    order, starts = _group(symbols)
+    states = np.empty(len(symbols), np.int64)
+    states[order] = np.cumsum(starts) - 1
+    firsts = symbols if symbols.ndim == 1 else symbols[:, 0]
+    return states, _run_lengths(starts), firsts[order[starts]]
+
+
+def _run_starts(ordered: NDArray[np.int64]) -> NDArray[np.bool_]:
+    starts = np.empty(len(ordered), np.bool_)
+    starts[0] = True
+    np.not_equal(ordered[1:], ordered[:-1], out=starts[1:])
+    return starts
+
+
+def _run_lengths(starts: NDArray[np.bool_]) -> Counts:
+    return np.diff(np.flatnonzero(starts), append=len(starts))

@@ -1,0 +1,247 @@
+"""A model and what to read of its layers in; each pass over a set `Observed` out."""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Callable, Mapping, Sequence
+from difflib import get_close_matches
+from fnmatch import fnmatchcase
+from typing import Any, TypeAlias, cast
+
+from torch import Tensor, nn
+from torch.utils import _pytree as pytree
+
+from it_callbacks.codes import KeyStream
+from it_callbacks.observation.layers import Layer, LayerChoice, Plan, plan, resolve
+from it_callbacks.observation.listening import Firing, Listener
+from it_callbacks.observation.passes import Observed, Pass
+from it_callbacks.reductions import Joint, MeanPool, Reduction
+from it_callbacks.rulers import Calibrated, Ruler, check_bins, of_activation
+
+Resolution: TypeAlias = "int | Ruler | Mapping[str, int | Ruler]"
+"""One way to read all layers: a number of bins, a ruler, or either by layer name or glob."""
+
+Restore: TypeAlias = (
+    "Callable[[str, tuple[Ruler, ...], Reduction], tuple[tuple[Ruler, ...], Reduction]]"
+)
+"""A layer's name, its rulers and reduction in; the same, with what was calibrated before, out."""
+
+_DEFAULT_BINS = 30
+
+
+def check_resolution(bins: Any, argument: str = "bins") -> None:
+    """Raise unless `bins` is a `Resolution`."""
+    if isinstance(bins, Mapping):
+        for name, ruler in bins.items():
+            check_resolution(ruler, f"{argument}[{name!r}]")
+    elif not isinstance(bins, Ruler):
+        if isinstance(bins, type) and issubclass(bins, Ruler):
+            raise TypeError(f"{argument}: got the class {bins.__name__}; make one of it first")
+        check_bins(argument, bins)
+
+
+class LayerObserver:
+    """Listens to the layers of one model, over as many passes as one likes.
+
+    The first batch that it hears decides which layers there are (`plan`); the first pass freezes
+    their rulers and reductions, which all later passes use.
+
+    Args:
+        model: The module to listen to.
+        layers: Which layers; see `it_callbacks.observation.layers.resolve`.
+        resolutions: How to read them, once each.
+        reduce: ``"auto"`` or a reduction for all layers.
+        max_samples: Beyond this many samples, a seeded random subset.
+        seed: Seed of the subset.
+        keep_rows: Whether to keep some rows of activations.
+        restore: Gives back what an earlier run has calibrated.
+    """
+
+    def __init__(
+        self,
+        model: nn.Module,
+        layers: LayerChoice,
+        *,
+        resolutions: Sequence[Resolution],
+        reduce: Reduction | str,
+        max_samples: int | None,
+        seed: int,
+        keep_rows: bool,
+        restore: Restore,
+    ) -> None:
+        self._choice = resolve(model, layers)
+        self._resolutions = resolutions
+        self._reduce = reduce
+        self._max_samples = max_samples
+        self._seed = seed
+        self._keep_rows = keep_rows
+        self._restore = restore
+        self.plan: Plan | None = None
+        self.rulers: dict[str, tuple[Ruler, ...]] = {}
+        """How each layer is read, frozen after the first pass."""
+        self.reductions: dict[str, Reduction] = {}
+        self.slugs: dict[str, tuple[str, ...]] = {}
+        """Each layer's rulers as tags name them."""
+        self._listener = Listener(self._choice.modules, self._discover)
+        # Weakly, so that a pass that a fault has cut off is forgotten with it.
+        self._passes: weakref.WeakSet[Pass] = weakref.WeakSet()
+        self._firings: list[Firing] = []
+        self._copies: list[Any] = []
+        self._pass: Pass | None = None
+        self._n_labels = 0
+
+    @property
+    def seconds(self) -> float:
+        """Time spent in hooks so far."""
+        return self._listener.seconds
+
+    @seconds.setter
+    def seconds(self, value: float) -> None:
+        self._listener.seconds = value
+
+    def attach(self) -> None:
+        """Put hooks on the model. Safe to call twice."""
+        self._listener.attach()
+
+    def detach(self) -> None:
+        """Take them off. Safe to call twice."""
+        self._listener.detach()
+        self._firings.clear()
+        self._copies.clear()
+
+    def new_pass(self, *, hash_inputs: bool) -> Pass:
+        """A pass over a set begins; what earlier passes can calibrate is frozen first."""
+        self._freeze()
+        new = Pass(
+            max_samples=self._max_samples,
+            seed=self._seed,
+            keep_rows=self._keep_rows,
+            hash_inputs=hash_inputs,
+        )
+        self._passes.add(new)
+        self._fill(new)
+        return new
+
+    def begin(self, current: Pass | None, labels: Tensor, inputs: Any) -> None:
+        """A batch begins; with no pass it serves only to find out which layers there are."""
+        self._pass = current
+        self._n_labels = len(labels)
+        if current is not None:
+            current.begin(labels, inputs)
+        self._listener.begin()
+
+    def end(self) -> None:
+        """The batch has ended; raises what went wrong while it was heard."""
+        self._listener.end()
+        if self._listener.error is not None:
+            self._firings.clear()
+            self._copies.clear()
+            raise self._listener.error
+        if self.plan is None:
+            self._make_plan()
+
+    def finish(self, current: Pass) -> Observed:
+        """The pass is over; from the first one on, all rulers are frozen."""
+        observed = current.finish()
+        self._freeze()
+        self._passes.discard(current)
+        return observed
+
+    def _discover(self, firing: Firing) -> None:
+        self._firings.append(firing)
+        # The plan compares identities, so it needs the originals; the values need a copy, since
+        # a later layer may write over them.
+        self._copies.append(
+            pytree.tree_map(
+                lambda part: part.detach().clone() if isinstance(part, Tensor) else part,
+                firing.output,
+            )
+        )
+
+    def _hear(self, firing: Firing) -> None:
+        if self._pass is not None:
+            self._pass.hear(firing.name, firing.call, firing.output)
+
+    def _make_plan(self) -> None:
+        firings, copies = self._firings[:], self._copies[:]
+        self._firings.clear()
+        self._copies.clear()
+        found = plan(self._choice, firings, self._n_labels)
+        for layer in found.layers:
+            reduction = self._reduction_for(layer)
+            rulers = self._rulers_for(layer, reduction, [known.name for known in found.layers])
+            self.slugs[layer.name] = _slugs(rulers)
+            restored = self._restore(layer.name, rulers, reduction)
+            self.rulers[layer.name], self.reductions[layer.name] = restored
+        self.plan = found
+        chosen = {layer.module_name for layer in found.layers}
+        attached, seconds = self._listener.attached, self._listener.seconds
+        self._listener.detach()
+        self._listener = Listener(
+            {name: module for name, module in self._choice.modules.items() if name in chosen},
+            self._hear,
+        )
+        self._listener.seconds = seconds
+        if attached:
+            self._listener.attach()
+        for unfilled in self._passes:
+            self._fill(unfilled)
+        if self._pass is not None:
+            for firing, copy in zip(firings, copies, strict=True):
+                self._pass.hear(firing.name, firing.call, copy)
+
+    def _fill(self, empty: Pass) -> None:
+        for layer in self.plan.layers if self.plan is not None else ():
+            name = layer.name
+            empty.observe(layer, KeyStream(self.reductions[name], self.rulers[name]))
+
+    def _freeze(self) -> None:
+        for earlier in self._passes:
+            for name, stream in earlier.streams.items():
+                if not self._frozen(name):
+                    stream.freeze()
+                    self.reductions[name], self.rulers[name] = stream.reduction, stream.rulers
+
+    def _frozen(self, name: str) -> bool:
+        return self.reductions[name].frozen and all(ruler.frozen for ruler in self.rulers[name])
+
+    def _reduction_for(self, layer: Layer) -> Reduction:
+        if isinstance(self._reduce, Reduction):
+            return self._reduce
+        return MeanPool(layer.units_axis) if layer.n_axes > 2 else Joint()
+
+    def _rulers_for(
+        self, layer: Layer, reduction: Reduction, layer_names: Sequence[str]
+    ) -> tuple[Ruler, ...]:
+        return tuple(
+            _ruler(resolution, layer, reduction, layer_names) for resolution in self._resolutions
+        )
+
+
+def _ruler(
+    resolution: Resolution, layer: Layer, reduction: Reduction, layer_names: Sequence[str]
+) -> Ruler:
+    if isinstance(resolution, Mapping):
+        for pattern in resolution:
+            if not any(fnmatchcase(name, pattern) for name in layer_names):
+                near = get_close_matches(pattern, layer_names, 1, 0.4)
+                hint = f"; did you mean {near[0]!r}?" if near else ""
+                raise ValueError(
+                    f"bins[{pattern!r}]: matches none of the layers {list(layer_names)}{hint}"
+                )
+        exact = [resolution[name] for name in resolution if name == layer.name]
+        by_glob = [ruler for name, ruler in resolution.items() if fnmatchcase(layer.name, name)]
+        resolution = cast("Resolution", (exact + by_glob + [_DEFAULT_BINS])[0])
+        return _ruler(resolution, layer, reduction, layer_names)
+    if isinstance(resolution, Ruler):
+        return resolution
+    if layer.made_by is None or not reduction.keeps_range:
+        return Calibrated(resolution)
+    return of_activation(layer.made_by, resolution)
+
+
+def _slugs(rulers: Sequence[Ruler]) -> tuple[str, ...]:
+    slugs = tuple(ruler.slug for ruler in rulers)
+    if len(set(slugs)) < len(slugs):
+        raise ValueError(f"bins: two of the rulers {list(rulers)} would share one tag; drop one")
+    return slugs

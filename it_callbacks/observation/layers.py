@@ -1,0 +1,350 @@
+"""A model and the firings of one batch in; the layers worth observing out, in firing order."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from difflib import get_close_matches
+from fnmatch import fnmatchcase
+from typing import Any, Literal, TypeAlias
+
+import torchmetrics
+from torch import Tensor, nn
+from torch.nn.modules import activation as activations
+from torch.nn.modules import batchnorm, dropout, instancenorm, loss, pooling
+
+from it_callbacks.observation.listening import ROOT, Firing
+
+LayerChoice: TypeAlias = (
+    "str | type[nn.Module] | Sequence[str | type[nn.Module]] | "
+    "Mapping[str, Callable[[Any], Tensor]] | None"
+)
+"""Names, globs, dotted classes, module types, or names with a function that picks the output."""
+
+_LISTED = 20
+
+
+@dataclass(frozen=True)
+class Layer:
+    """A layer to observe: one call of one module.
+
+    Args:
+        name: Its name in tags: the module's dotted name, ``_call2`` for its second call, ...
+        module_name: The module's dotted name.
+        call: Which call in a batch, from 1.
+        pick: Takes ``(n_samples, ...)`` out of the module's output; None if it is that.
+        made_by: The leaf module that made the output, whose kind tells its range.
+        units_axis: Which axis of the output counts units: 1 for maps, -1 for sequences.
+        n_axes: How many axes the output has, the samples' included.
+    """
+
+    name: str
+    module_name: str
+    call: int
+    pick: Callable[[Any], Tensor] | None = field(default=None, compare=False)
+    made_by: nn.Module | None = field(default=None, compare=False, repr=False)
+    units_axis: Literal[1, -1] = -1
+    n_axes: int = 2
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What to observe and what not: layers in firing order, and each skipped one's reason."""
+
+    layers: tuple[Layer, ...]
+    skipped: dict[str, str]
+
+
+@dataclass(frozen=True)
+class Choice:
+    """The user's `layers` argument, resolved against a model.
+
+    Args:
+        modules: What to listen to while the plan is made: chosen modules and all leaves.
+        chosen: Names that the user asked for, with their `pick`; None takes the default.
+    """
+
+    modules: dict[str, nn.Module]
+    chosen: dict[str, Callable[[Any], Tensor] | None] | None
+
+
+def resolve(model: nn.Module, layers: LayerChoice) -> Choice:
+    """Find what `layers` names in `model`.
+
+    Raises:
+        ValueError: A name or pattern matches nothing, or a chosen module cannot be heard.
+        TypeError: `layers` is of another kind.
+    """
+    named = named_modules(model)
+    leaves = {name: module for name, module in named.items() if is_heard(name, named)}
+    if layers is None:
+        return Choice(leaves, None)
+    chosen: dict[str, Callable[[Any], Tensor] | None] = {}
+    if isinstance(layers, Mapping):
+        for name, pick in layers.items():
+            if not callable(pick):
+                raise TypeError(
+                    f"layers[{name!r}]: need a function of the layer's output, got {pick!r}"
+                )
+            chosen.update(dict.fromkeys(_matches(name, named), pick))
+    else:
+        wanted = [layers] if isinstance(layers, (str, type)) else layers
+        if not isinstance(wanted, Sequence):
+            raise TypeError(
+                "layers: need names, module types or a mapping from names to functions, got "
+                f"{type(layers).__name__}"
+            )
+        for choice in wanted:
+            chosen.update(dict.fromkeys(_matches(choice, named)))
+    if not chosen:
+        raise ValueError("layers: an empty choice observes nothing; leave it out for the default")
+    return Choice({**leaves, **{name: named[name] for name in chosen}}, chosen)
+
+
+def plan(choice: Choice, firings: Sequence[Firing], n_samples: int) -> Plan:
+    """Decide which of the firings of one batch are layers to observe.
+
+    By default every leaf with a floating output of one row per sample, but for losses, metrics,
+    dropout, pooling, normalisation and what only reshapes; a linear or convolution whose output
+    an activation takes is read after the activation.
+
+    Args:
+        choice: From `resolve`.
+        firings: All of one batch, in order, their outputs kept alive (identity is compared).
+        n_samples: Labels of that batch.
+
+    Raises:
+        ValueError: A layer that the user named gives no ``(n_samples, ...)`` tensor, or none fired.
+    """
+    makers, channel_maps = _makers(firings), _channel_maps(firings)
+    layers: list[Layer] = []
+    skipped: dict[str, str] = {}
+    read_later = _read_after_activation(firings) if choice.chosen is None else {}
+    for firing in firings:
+        if firing.name == ROOT:
+            continue
+        name = firing.name if firing.call == 1 else f"{firing.name}_call{firing.call}"
+        if choice.chosen is None:
+            output, reason = firing.output, _default_skip(firing, n_samples)
+            if reason is None and id(firing) in read_later:
+                reason = f"read after its activation {read_later[id(firing)]}"
+            if reason is not None:
+                skipped[name] = reason
+                continue
+        elif firing.name in choice.chosen:
+            pick = choice.chosen[firing.name]
+            output = firing.output if pick is None else pick(firing.output)
+            check_rows(output, n_samples, firing.name)
+        else:
+            continue
+        maker = makers.get(id(output), makers.get(id(firing.output)))
+        layers.append(
+            Layer(
+                name,
+                firing.name,
+                firing.call,
+                None if choice.chosen is None else choice.chosen[firing.name],
+                made_by=maker.module if maker is not None else firing.module,
+                units_axis=1 if output.ndim > 3 or id(output) in channel_maps else -1,
+                n_axes=output.ndim,
+            )
+        )
+    _refuse_silence(choice, firings, layers, skipped)
+    return Plan(tuple(layers), skipped)
+
+
+def check_rows(output: Any, n_samples: int, name: str) -> None:
+    """Raise unless `output` of layer `name` is a real tensor with one row per label."""
+    hint = f"pass layers={{{name!r}: <function that picks (n_samples, ...)>}}"
+    if not isinstance(output, Tensor):
+        raise ValueError(
+            f"layers: {name!r} returns a {type(output).__name__}, not a tensor; {hint}"
+        )
+    if output.is_complex() or output.is_sparse or output.is_nested:
+        raise ValueError(f"layers: {name!r} returns a complex, sparse or nested tensor; {hint}")
+    if output.ndim == 0 or len(output) != n_samples:
+        raise ValueError(
+            f"layers: {name!r} returns shape {tuple(output.shape)} where the batch has {n_samples} "
+            f"labels; {hint}"
+        )
+
+
+def named_modules(model: nn.Module) -> dict[str, nn.Module]:
+    """The modules of `model` by dotted name, wrappers' parts left out, itself left out."""
+    return {plain_name(name): module for name, module in model.named_modules() if plain_name(name)}
+
+
+def plain_name(name: str) -> str:
+    """A dotted name without the parts that wrappers add to it."""
+    wrappers = r"(_orig_mod|_fsdp_wrapped_module|_checkpoint_wrapped_module)"
+    return re.sub(rf"(^|\.){wrappers}(?=\.|$)", "", name).lstrip(".")
+
+
+def _matches(choice: str | type[nn.Module], named: Mapping[str, nn.Module]) -> list[str]:
+    if isinstance(choice, type):
+        found = [name for name, module in named.items() if isinstance(module, choice)]
+        if not found:
+            raise ValueError(f"layers: no module of type {choice.__name__} in the model")
+        return found
+    if not isinstance(choice, str):
+        raise TypeError(f"layers: need names or module types, got {choice!r}")
+    if choice in named:
+        return [choice]
+    found = [name for name in named if fnmatchcase(name, choice)] or [
+        name for name, module in named.items() if _class_path(module) == choice
+    ]
+    if not found:
+        near = get_close_matches(choice, named, 1, 0.4)
+        hint = f" Did you mean {near[0]!r}?" if near else ""
+        raise ValueError(
+            f"layers: no module named {choice!r}.{hint} The model has {_listing(list(named))}"
+        )
+    return found
+
+
+def _class_path(module: nn.Module) -> str:
+    cls = type(module)
+    # torch.nn.Linear is how users write what lives in torch.nn.modules.linear.
+    if getattr(nn, cls.__name__, None) is cls:
+        return f"torch.nn.{cls.__name__}"
+    return f"{cls.__module__}.{cls.__qualname__}"
+
+
+def is_heard(name: str, named: Mapping[str, nn.Module]) -> bool:
+    """Whether a module is a leaf that may be a layer: no loss, no metric, no part of one."""
+    module = named[name]
+    if not _is_leaf(module) or isinstance(module, (torchmetrics.Metric, loss._Loss)):
+        return False
+    parents = (named.get(parent) for parent in _parents(name))
+    return not any(
+        isinstance(parent, (torchmetrics.Metric, torchmetrics.MetricCollection, loss._Loss))
+        or "parametrizations" in name.split(".")
+        for parent in parents
+    )
+
+
+def _parents(name: str) -> list[str]:
+    parts = name.split(".")
+    return [".".join(parts[:end]) for end in range(1, len(parts))]
+
+
+def _is_leaf(module: nn.Module) -> bool:
+    # A parametrised layer (weight or spectral norm) has children, but is still one layer.
+    return all(name == "parametrizations" for name, _ in module.named_children())
+
+
+_RESHAPING = (nn.Flatten, nn.Unflatten, nn.Identity, nn.PixelShuffle, nn.PixelUnshuffle)
+_NORMALISING = (
+    batchnorm._NormBase,
+    instancenorm._InstanceNorm,
+    nn.LayerNorm,
+    nn.GroupNorm,
+    nn.RMSNorm,
+    nn.LocalResponseNorm,
+)
+_LINEAR = (nn.Linear, nn.Bilinear, nn.modules.conv._ConvNd)
+
+
+def _default_skip(firing: Firing, n_samples: int) -> str | None:
+    module, output = firing.module, firing.output
+    if isinstance(module, dropout._DropoutNd):
+        return "dropout"
+    if isinstance(module, _RESHAPING):
+        return "reshapes only"
+    if isinstance(module, _NORMALISING):
+        return "normalisation"
+    if type(module).__module__ == pooling.__name__:
+        return "pooling"
+    if not isinstance(output, Tensor):
+        return f"returns a {type(output).__name__}, not a tensor"
+    if not output.is_floating_point():
+        return f"returns {output.dtype}, not floats"
+    if output.ndim == 0 or len(output) != n_samples:
+        return f"returns shape {tuple(output.shape)}, not one row per label"
+    return None
+
+
+def _is_activation(module: nn.Module) -> bool:
+    return type(module).__module__ == activations.__name__ and not isinstance(
+        module, nn.MultiheadAttention
+    )
+
+
+def _makers(firings: Sequence[Firing]) -> dict[int, Firing]:
+    """From the identity of a tensor to the first firing that returned it."""
+    makers: dict[int, Firing] = {}
+    for firing in firings:
+        if isinstance(firing.output, Tensor) and _is_leaf(firing.module):
+            # An in-place layer returns what it was given: the later one made what it holds now.
+            makers[id(firing.output)] = firing
+    return makers
+
+
+def _origins(firings: Sequence[Firing]) -> dict[int, Firing]:
+    """From a tensor to the linear or convolution it comes from, through what is skipped."""
+    origins: dict[int, Firing] = {}
+    for firing in firings:
+        if not isinstance(firing.output, Tensor):
+            continue
+        if isinstance(firing.module, _LINEAR):
+            origins[id(firing.output)] = firing
+        elif isinstance(firing.module, (*_NORMALISING, dropout._DropoutNd, nn.Identity)):
+            for given in firing.inputs:
+                if id(given) in origins:
+                    origins[id(firing.output)] = origins[id(given)]
+    return origins
+
+
+def _read_after_activation(firings: Sequence[Firing]) -> dict[int, str]:
+    """From a linear's firing to the activation that takes its output."""
+    origins = _origins(firings)
+    return {
+        id(origins[id(given)]): firing.name
+        for firing in firings
+        if _is_activation(firing.module)
+        for given in firing.inputs
+        if id(given) in origins
+    }
+
+
+def _channel_maps(firings: Sequence[Firing]) -> set[int]:
+    """Identities of the tensors that come from a convolution, so count units along axis 1."""
+    maps: set[int] = set()
+    for firing in firings:
+        keeps_axes = (
+            _is_activation(firing.module)
+            or isinstance(firing.module, (*_NORMALISING, dropout._DropoutNd, nn.Identity))
+            or type(firing.module).__module__ == pooling.__name__
+        )
+        from_map = keeps_axes and any(id(given) in maps for given in firing.inputs)
+        if isinstance(firing.module, nn.modules.conv._ConvNd) or from_map:
+            maps.add(id(firing.output))
+    return maps
+
+
+def _refuse_silence(
+    choice: Choice,
+    firings: Sequence[Firing],
+    layers: Sequence[Layer],
+    skipped: dict[str, str],
+) -> None:
+    fired = {firing.name for firing in firings}
+    silent = [name for name in choice.modules if name not in fired]
+    for name in silent:
+        skipped[name] = "was never called"
+    if choice.chosen is not None:
+        unheard = [name for name in choice.chosen if name not in fired]
+        if unheard:
+            raise ValueError(
+                f"layers: {_listing(unheard)} did not fire in the first batch. Functional calls, "
+                "weights used directly and torch.nn.MultiheadAttention.out_proj cannot be heard"
+            )
+    if not layers:
+        reasons = "; ".join(f"{name}: {reason}" for name, reason in list(skipped.items())[:_LISTED])
+        raise ValueError(f"layers: none can be observed by default ({reasons}); name them")
+
+
+def _listing(names: Sequence[str]) -> str:
+    more = f" and {len(names) - _LISTED} more" if len(names) > _LISTED else ""
+    return ", ".join(map(repr, names[:_LISTED])) + more

@@ -1,0 +1,188 @@
+"""A probe set in, whatever the user holds it in; a fixed list of batches out, fetched once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, TypeAlias
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import BatchSampler, DataLoader, Dataset, IterableDataset, TensorDataset
+
+from it_callbacks.observation.guard import random_states_restored
+from it_callbacks.observation.sampling import Subset
+
+ProbeSet: TypeAlias = "Dataset[Any] | DataLoader[Any] | Sequence[Tensor] | Mapping[str, Tensor]"
+"""What can be probed: a data set, a loader, or tensors with one row per sample."""
+
+_BATCH_SIZE = 256
+
+
+def fetch(source: ProbeSet, max_samples: int | None, seed: int) -> list[Any]:
+    """The batches of a fixed set: all of `source`, or a seeded random subset of it.
+
+    Samples keep their order. A data set is read through a loader of its own, and every random
+    state is put back, so that fetching does not change what training draws.
+
+    Args:
+        source: A map-style data set, a loader (iterated once, with its own collation), a
+            sequence of tensors such as ``(inputs, labels)``, or a mapping of tensors.
+        max_samples: Most samples to take; None takes all.
+        seed: Seed of the subset.
+
+    Raises:
+        ValueError: No samples, or tensors of unequal length.
+        TypeError: Something that is none of these.
+    """
+    with random_states_restored():
+        if isinstance(source, DataLoader):
+            batches = list(_from_loader(source, max_samples, seed))
+        elif isinstance(source, IterableDataset):
+            raise TypeError(
+                "probe: an iterable data set has no fixed samples; pass a loader that ends, "
+                "a map-style data set or tensors"
+            )
+        elif isinstance(source, Mapping):
+            batches = _from_tensors(dict(source), max_samples, seed)
+        elif isinstance(source, Sequence) and not isinstance(source, (str, Dataset)):
+            batches = _from_tensors(dict(enumerate(source)), max_samples, seed)
+        elif hasattr(source, "__getitem__") and hasattr(source, "__len__"):
+            chosen = _chosen(len(source), max_samples, seed)
+            batches = list(_loader(source, chosen))
+        else:
+            raise TypeError(
+                "probe: need 'train', 'val', a data set, a loader or tensors, got "
+                f"{type(source).__name__}"
+            )
+    if not batches:
+        raise ValueError("probe: it holds no samples")
+    return batches
+
+
+def fetch_behind(loader: Any, max_samples: int | None, seed: int) -> list[Any]:
+    """The batches of a fixed set from the data set behind the user's own `loader`.
+
+    The loader itself is never iterated: that would draw from the user's generators and upset
+    workers that are at it. A loader that is no torch `DataLoader` is refused.
+
+    Raises:
+        TypeError: There is no map-style data set behind `loader`.
+    """
+    if not isinstance(loader, DataLoader) or isinstance(loader.dataset, IterableDataset):
+        raise TypeError(
+            f"probe: behind a {type(loader).__name__} there is no map-style data set; "
+            "pass the set itself as probe=<data set, loader or tensors>"
+        )
+    with random_states_restored():
+        if _gives_whole_batches(loader):
+            return list(_from_loader(loader, max_samples, seed))
+        n_samples = len(loader.dataset)  # type: ignore[arg-type] # map-style sets have a length
+        chosen = _chosen(n_samples, max_samples, seed)
+        return list(_loader(loader.dataset, chosen, like=loader))
+
+
+def _gives_whole_batches(loader: DataLoader[Any]) -> bool:
+    # Without automatic batching and without a BatchSampler each item is a batch already.
+    return loader.batch_sampler is None and not isinstance(loader.sampler, BatchSampler)
+
+
+def _chosen(n_samples: int, max_samples: int | None, seed: int) -> list[int]:
+    subset = Subset(max_samples, seed)
+    indices = subset.admit(np.arange(n_samples))
+    if max_samples is not None:
+        indices = indices[subset.final()]
+    return [int(index) for index in indices]
+
+
+def _loader(
+    dataset: Dataset[Any], indices: Sequence[int], like: DataLoader[Any] | None = None
+) -> Iterable[Any]:
+    batches = [list(indices[i : i + _BATCH_SIZE]) for i in range(0, len(indices), _BATCH_SIZE)]
+    generator = torch.Generator().manual_seed(0)
+    if like is not None and like.batch_sampler is None:
+        # The data set takes a list of indices and gives a batch.
+        return DataLoader(
+            dataset,
+            batch_size=None,
+            sampler=batches,
+            collate_fn=like.collate_fn,
+            generator=generator,
+        )
+    return DataLoader(
+        dataset,
+        batch_sampler=batches,
+        collate_fn=None if like is None else like.collate_fn,
+        generator=generator,
+    )
+
+
+def _from_loader(loader: Iterable[Any], max_samples: int | None, seed: int) -> Iterable[Any]:
+    """All batches of a loader, cut down to a random subset of its rows if it has more."""
+    if max_samples is None:
+        return list(loader)
+    subset = Subset(max_samples, seed)
+    admitted: list[tuple[Any, int]] = []
+    n_seen = 0
+    for batch in loader:
+        n_rows = _n_rows(batch)
+        positions = subset.admit(np.arange(n_seen, n_seen + n_rows))
+        n_seen += n_rows
+        if len(positions):
+            admitted.append((_take(batch, positions, n_rows), len(positions)))
+    final, start, batches = subset.final(), 0, []
+    for batch, n_rows in admitted:
+        inside = final[(final >= start) & (final < start + n_rows)] - start
+        start += n_rows
+        if len(inside):
+            batches.append(_take(batch, inside, n_rows))
+    return batches
+
+
+def _from_tensors(tensors: dict[Any, Any], max_samples: int | None, seed: int) -> list[Any]:
+    for name, tensor in tensors.items():
+        if not isinstance(tensor, Tensor) or tensor.ndim == 0:
+            what = tensor if isinstance(tensor, Tensor) else type(tensor).__name__
+            raise TypeError(f"probe[{name!r}]: need a tensor with one row per sample, got {what}")
+    lengths = {name: len(tensor) for name, tensor in tensors.items()}
+    if len(set(lengths.values())) > 1:
+        raise ValueError(f"probe: tensors of unequal length, {lengths}; need one row per sample")
+    if not lengths or not next(iter(lengths.values())):
+        return []
+    chosen = _chosen(next(iter(lengths.values())), max_samples, seed)
+    if all(isinstance(name, int) for name in tensors):
+        return list(_loader(TensorDataset(*tensors.values()), chosen))
+    rows = [torch.tensor(chosen[i : i + _BATCH_SIZE]) for i in range(0, len(chosen), _BATCH_SIZE)]
+    return [{name: tensor[part] for name, tensor in tensors.items()} for part in rows]
+
+
+def _n_rows(batch: Any) -> int:
+    tensors = [part for part in _flat(batch) if isinstance(part, Tensor) and part.ndim]
+    if not tensors:
+        raise TypeError(f"probe: a batch of type {type(batch).__name__} holds no tensors")
+    return len(tensors[0])
+
+
+def _flat(batch: Any) -> list[Any]:
+    if isinstance(batch, Mapping):
+        return [leaf for part in batch.values() for leaf in _flat(part)]
+    if isinstance(batch, (list, tuple)):
+        return [leaf for part in batch for leaf in _flat(part)]
+    return [batch]
+
+
+def _take(batch: Any, rows: Any, n_rows: int) -> Any:
+    """The given rows of every tensor in a batch that has one row per sample."""
+    if len(rows) == n_rows:
+        return batch
+    if isinstance(batch, Tensor):
+        return batch[torch.as_tensor(rows)] if batch.ndim and len(batch) == n_rows else batch
+    if isinstance(batch, Mapping):
+        return {name: _take(part, rows, n_rows) for name, part in batch.items()}
+    if isinstance(batch, tuple) and hasattr(batch, "_fields"):
+        return type(batch)(*(_take(part, rows, n_rows) for part in batch))
+    if isinstance(batch, (list, tuple)):
+        return type(batch)(_take(part, rows, n_rows) for part in batch)
+    raise TypeError(
+        f"probe: cannot take rows of a {type(batch).__name__}; pass max_samples=None or tensors"
+    )

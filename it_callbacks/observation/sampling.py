@@ -1,0 +1,66 @@
+"""A stream of samples in; a fixed, seeded random subset of them out, of any size asked for.
+
+Taking the first rows of a set that is ordered by class would measure one class. Every sample has
+a random rank that depends on the seed and its index only; the subset is the `size` samples of
+lowest rank. So it needs no length in advance and is the same in every epoch.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+_BLOCK = 4096
+
+
+class Subset:
+    """The `size` samples of lowest rank in a stream of unknown length.
+
+    Args:
+        size: How many to keep; None keeps all.
+        seed: Seed of the ranks.
+
+    Example:
+        >>> subset = Subset(2, seed=0)
+        >>> kept = [subset.admit(np.arange(3)), subset.admit(np.arange(3, 6))]
+        >>> len(subset.final())
+        2
+    """
+
+    def __init__(self, size: int | None, seed: int) -> None:
+        self.size = size
+        self._seed = seed
+        self._ranks = np.empty(0)
+        self._threshold = np.inf
+
+    def admit(self, indices: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Positions in `indices` of the samples worth keeping so far.
+
+        Some may have to leave again for later ones: `final` says which.
+        """
+        if self.size is None:
+            return np.arange(len(indices))
+        ranks = _ranks(indices, self._seed)
+        positions = np.flatnonzero(ranks < self._threshold)
+        self._ranks = np.concatenate([self._ranks, ranks[positions]])
+        if len(self._ranks) > self.size:
+            # Ranks are distinct with probability one, so at most `size` lie at or below this.
+            self._threshold = np.partition(self._ranks, self.size - 1)[self.size - 1]
+            self._threshold = np.nextafter(self._threshold, np.inf)
+        return positions
+
+    def final(self) -> NDArray[np.int64]:
+        """Which of the admitted samples, numbered in order of admission, make up the subset."""
+        if self.size is None:
+            raise ValueError("size: a subset of all samples has no final choice to make")
+        return np.flatnonzero(self._ranks < self._threshold)
+
+
+def _ranks(indices: NDArray[np.int64], seed: int) -> NDArray[np.float64]:
+    ranks = np.empty(len(indices))
+    blocks = indices // _BLOCK
+    for block in np.unique(blocks):
+        of_block = np.random.default_rng([seed, int(block)]).random(_BLOCK)
+        inside = blocks == block
+        ranks[inside] = of_block[indices[inside] % _BLOCK]
+    return ranks
