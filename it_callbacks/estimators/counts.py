@@ -196,7 +196,7 @@ def _chao_wang_jost_nats(n: NDArray[np.int64], states: NDArray[np.int64]) -> flo
     total = _total(n, states)
     once, twice = _times_seen(1, n, states), _times_seen(2, n, states)
     seen = float((states * n * (digamma(total) - digamma(n))).sum()) / total
-    if once == 0 or (once == 1 and twice == 0):  # A = 1: nothing is unseen
+    if once == 0:  # nothing is unseen
         return seen
     if twice > 0:
         a = 2 * twice / ((total - 1) * once + 2 * twice)
@@ -206,7 +206,7 @@ def _chao_wang_jost_nats(n: NDArray[np.int64], states: NDArray[np.int64]) -> flo
 
 
 def _geometric_harmonic(a: float, n: int) -> float:
-    """``sum over k >= 0 of (1-a)^k / (n+k)`` for 0 < a < 1 and n >= 2, to about 1e-13.
+    """``sum over k >= 0 of (1-a)^k / (n+k)`` for 0 < a <= 1, to about 1e-13.
 
     The closed form that is usually printed subtracts two numbers that agree to exp(-a n) and
     then divides by exp(-a n): at a n = 40 no digit is left. The series itself needs 40/a terms,

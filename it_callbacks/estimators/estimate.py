@@ -129,6 +129,7 @@ def mutual_information_estimate(table: Contingency, estimator: Estimator = mle) 
         adjusted = label_entropy * (dependence - chance) / (label_entropy - chance)
     change = (
         of_counts.leave_one_out(cells)
+        - of_counts.leave_one_out(rows)[table.cell_rows]
         - of_counts.leave_one_out(columns)[table.cell_columns]
     )
     error = of_counts.spread(change, cells)
