@@ -86,7 +86,7 @@ def contingency(x: ArrayLike, y: ArrayLike, *, names: tuple[str, str] = ("x", "y
             f"{names[0]} has {n_samples} samples but {names[1]} has {len(columns)}; "
             "each sample needs one symbol of both"
         )
-    column_of, column_counts, column_symbols = _number(columns)
+    column_of, column_counts, column_symbols = number(columns)
     order, row_starts = _group(rows)
     row_counts = _run_lengths(row_starts)
     if len(row_counts) == n_samples:
@@ -151,7 +151,7 @@ def _group(symbols: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.bo
     return order, starts
 
 
-def _number(
+def number(
     symbols: NDArray[np.int64],
 ) -> tuple[NDArray[np.int64], Counts, NDArray[np.int64]]:
     """The state of each sample as 0, 1, ..., the samples in each state, the symbol of each."""

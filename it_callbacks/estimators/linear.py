@@ -49,7 +49,7 @@ class LinearVInformation(Extra):
 
     every: int = 5
     folds: int = 5
-    penalties: tuple[float, ...] = (1.0, 10.0, 100.0, 1000.0)
+    penalties: tuple[float, ...] = (1.0, 10.0, 100.0, 1000.0, 10_000.0)
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -80,7 +80,8 @@ class LinearVInformation(Extra):
         points, labels = checked(activations, labels)
         if len(points) < self.folds:
             raise ValueError(f"activations: {len(points)} samples for {self.folds} folds")
-        classes, labels, n_in_class = np.unique(labels, return_inverse=True, return_counts=True)
+        points = _standardised(points)
+        _, labels, n_in_class = np.unique(labels, return_inverse=True, return_counts=True)
         fold_of = _stratified_folds(labels, self.folds, self.seed)
         log_p = np.empty(len(points))
         for fold in range(self.folds):
@@ -99,7 +100,7 @@ class LinearVInformation(Extra):
         test: _Floats,
         test_labels: NDArray[np.int64],
     ) -> _Floats:
-        """log p(y|t) in nats of the test samples, by a fit to the others."""
+        """The log p(y|t), in nats, of the test samples, by a fit to the others."""
         n_classes = int(max(train_labels.max(), test_labels.max())) + 1
         held_back = _stratified_folds(train_labels, 5, self.seed) == 0
         penalty = self.penalties[0]
@@ -128,6 +129,19 @@ def _stratified_folds(labels: NDArray[np.int64], folds: int, seed: int) -> NDArr
     return fold_of
 
 
+def _standardised(points: _Floats) -> _Floats:
+    """Units of mean 0 and variance 1, and no more of them than samples. Labels play no part."""
+    scale = points.std(axis=0)
+    points = (points - points.mean(axis=0)) / np.where(scale > 0, scale, 1.0)
+    if points.shape[1] <= len(points):
+        return points
+    # The best weights are combinations of samples, so a rotation into the space that the samples
+    # span gives the same fit with fewer numbers.
+    squares, directions = np.linalg.eigh(points @ points.T)
+    rotated: _Floats = directions * np.sqrt(np.maximum(squares, 0))
+    return rotated
+
+
 def _path(
     train: _Floats,
     labels: NDArray[np.int64],
@@ -136,13 +150,6 @@ def _path(
     penalties: tuple[float, ...],
 ) -> list[_Floats]:
     """Log-probabilities ``(n_test, n_classes)`` in nats, of a logistic regression per penalty."""
-    mean, scale = train.mean(axis=0), train.std(axis=0)
-    scale[scale == 0] = 1.0
-    train, test = (train - mean) / scale, (test - mean) / scale
-    if train.shape[1] > len(train):
-        # The best weights are combinations of samples: fewer numbers, the same fit.
-        basis = np.linalg.svd(train, full_matrices=False)[2]
-        train, test = train @ basis.T, test @ basis.T
     n_units = train.shape[1]
     one_hot = np.eye(n_classes)[labels]
     predicted: dict[float, _Floats] = {}

@@ -1,0 +1,324 @@
+"""A folder in; a trained network's TensorBoard run in it, and a short table of what was learnt out.
+
+What the command line's `demo` runs: the two tasks with all three monitors attached.
+"""
+
+from __future__ import annotations
+
+import logging
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Literal
+
+import pytorch_lightning as pl
+import torch
+from pytorch_lightning.loggers import TensorBoardLogger
+from torch import Tensor, nn
+from torch.utils.data import BatchSampler, DataLoader, RandomSampler, TensorDataset
+from torchmetrics.classification import MulticlassAccuracy
+from typing_extensions import override
+
+from it_callbacks.callbacks import (
+    ConditionalEntropyMonitor,
+    InformationPlaneMonitor,
+    LogSpaced,
+    PredictionEntropyMonitor,
+)
+from it_callbacks.records import Record, Status
+from it_callbacks.rulers import Ruler, Width
+from it_callbacks.tasks import digits_network, digits_split, digits_task, szt_network, szt_task
+
+Batch = Sequence[Tensor]
+
+
+def digits(logdir: Path, *, epochs: int, seed: int) -> str:
+    """Train a tanh network on real handwritten digits; returns the table of what was learnt.
+
+    The monitors of predictions listen to the validation loop. The plane is read by a probe of all
+    1797 images, and ever more rarely: most of the rise happens within the first epoch.
+
+    Args:
+        logdir: Folder of runs; a new ``version_N`` is made inside.
+        epochs: How long to train.
+        seed: Seed of the weights and of the order of images.
+
+    Raises:
+        ImportError: scikit-learn, which the images come with, is not installed.
+    """
+    training, validation = digits_split()
+    predictions = PredictionEntropyMonitor()
+    plane = InformationPlaneMonitor(
+        bins=[30, 5], probe=digits_task(), schedule=LogSpaced(unit="steps")
+    )
+    monitors = [predictions, ConditionalEntropyMonitor(), plane]
+    pl.seed_everything(seed, verbose=False)
+    trained = _fit(
+        _Digits(digits_network(), epochs),
+        DataLoader(training, batch_size=32, shuffle=True),
+        DataLoader(validation, batch_size=len(validation)),
+        logdir=logdir,
+        epochs=epochs,
+        monitors=monitors,
+    )
+    accuracy = trained.callback_metrics["val_accuracy"].item()
+    return "\n".join(
+        [
+            f"Digits, {epochs} epochs, on {len(validation)} validation images:",
+            _row("accuracy", f"{accuracy:.3f}"),
+            *_predictions(predictions.history),
+            "",
+            f"Layers, on all {plane.history[-1].n_samples} images:",
+            *_layers(plane, ["30", "5"]),
+        ]
+    )
+
+
+def szt(logdir: Path, *, epochs: int, seed: int, activation: Literal["tanh", "relu"]) -> str:
+    """Train the network of Shwartz-Ziv and Tishby (2017) on their task; returns a table.
+
+    All monitors are probes of all 4096 patterns: these are the whole population, so that every
+    number is exact. 85 % of them are trained on.
+
+    Args:
+        logdir: Folder of runs; a new ``version_N`` is made inside.
+        epochs: How long to train.
+        seed: Seed of the weights, of the choice of patterns and of their order.
+        activation: Of the hidden layers. tanh is read with 30 bins on [-1, 1], ReLU with bins
+            of width 0.07, about as wide.
+    """
+    patterns, labels = szt_task()
+    pl.seed_everything(seed, verbose=False)
+    network = szt_network(nn.Tanh if activation == "tanh" else nn.ReLU)
+    order = torch.randperm(len(labels))
+    n_training = round(0.85 * len(labels))
+    training, held_out = (
+        TensorDataset(patterns[part], labels[part])
+        for part in (order[:n_training], order[n_training:])
+    )
+    bins: int | Ruler = 30 if activation == "tanh" else Width(0.07)
+    all_patterns, schedule = (patterns, labels), LogSpaced()
+    predictions = PredictionEntropyMonitor(probe=all_patterns, schedule=schedule)
+    plane = InformationPlaneMonitor(
+        bins=bins, probe=all_patterns, schedule=schedule, population="probe"
+    )
+    monitors = [
+        predictions,
+        ConditionalEntropyMonitor(probe=all_patterns, schedule=schedule),
+        plane,
+    ]
+    # Whole batches are sampled: collating 4096 patterns one by one takes several times as long
+    # as training on them, and so does a validation loop in each of hundreds of epochs.
+    batches = BatchSampler(RandomSampler(training), batch_size=256, drop_last=False)
+    trained = _fit(
+        _Szt(network, training, held_out),
+        DataLoader(training, sampler=batches, batch_size=None),
+        None,
+        logdir=logdir,
+        epochs=epochs,
+        monitors=monitors,
+    )
+    accuracies = [
+        trained.callback_metrics[name].item() for name in ("train_accuracy", "val_accuracy")
+    ]
+    last_hidden = f"net.hidden5.{activation}"
+    rise = _series(plane.history, "I_XT", last_hidden)
+    return "\n".join(
+        [
+            f"12-bit task, {activation}, {epochs} epochs, on all {len(labels)} patterns:",
+            _row("accuracy", "{:.3f} trained on, {:.3f} held out".format(*accuracies)),
+            *_predictions(predictions.history),
+            "",
+            f"Layers, on all {len(labels)} patterns:",
+            *_layers(plane, ["30" if isinstance(bins, int) else f"of {bins.width:g}"]),
+            "",
+            f"I(X;T) of {last_hidden} has dropped by {max(rise) - rise[-1]:.2f} bits from its peak.",
+        ]
+    )
+
+
+class _Classifier(pl.LightningModule):
+    """A network with cross-entropy; what the two tasks share."""
+
+    def __init__(self, net: nn.Module) -> None:
+        super().__init__()
+        self.net = net
+        self.loss = nn.CrossEntropyLoss()
+
+    @override
+    def forward(self, x: Tensor) -> Tensor:
+        return self.net(x)  # type: ignore[no-any-return] # modules are not typed by what they return
+
+    @override
+    def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
+        x, y = batch
+        return self.loss(self(x), y)  # type: ignore[no-any-return] # as above
+
+
+class _Digits(_Classifier):
+    def __init__(self, net: nn.Module, epochs: int) -> None:
+        super().__init__(net)
+        self.epochs = epochs
+        self.accuracy = MulticlassAccuracy(10, average="micro")
+
+    @override
+    def validation_step(self, batch: Batch, batch_idx: int) -> None:
+        x, y = batch
+        logits = self(x)
+        self.accuracy(logits, y)
+        self.log("val_loss", self.loss(logits, y))
+        self.log("val_accuracy", self.accuracy, prog_bar=True)
+
+    @override
+    def configure_optimizers(self) -> Any:
+        adam = torch.optim.Adam(self.parameters(), lr=1e-2, weight_decay=1e-4)
+        cosine = torch.optim.lr_scheduler.CosineAnnealingLR(adam, T_max=self.epochs)
+        return {"optimizer": adam, "lr_scheduler": cosine}
+
+
+class _Szt(_Classifier):
+    def __init__(self, net: nn.Module, training: TensorDataset, held_out: TensorDataset) -> None:
+        super().__init__(net)
+        self.sets = {"train_accuracy": training.tensors, "val_accuracy": held_out.tensors}
+        self.accuracies = nn.ModuleDict(
+            {name: MulticlassAccuracy(2, average="micro") for name in self.sets}
+        )
+
+    @override
+    def on_train_epoch_end(self) -> None:
+        with torch.no_grad():
+            for name, (x, y) in self.sets.items():
+                self.accuracies[name](self(x), y)
+                self.log(name, self.accuracies[name], prog_bar=True)
+
+    @override
+    def configure_optimizers(self) -> Any:
+        return torch.optim.Adam(self.parameters(), lr=4e-3)
+
+
+def _fit(
+    model: pl.LightningModule,
+    training: DataLoader[Any],
+    validation: DataLoader[Any] | None,
+    *,
+    logdir: Path,
+    epochs: int,
+    monitors: list[Any],
+) -> pl.Trainer:
+    torch.set_num_threads(1)  # several threads on a network this small are twenty times slower
+    with _only_the_bar():
+        trainer = pl.Trainer(
+            accelerator="cpu",
+            devices=1,
+            max_epochs=epochs,
+            callbacks=monitors,
+            logger=TensorBoardLogger(logdir, name="", default_hp_metric=False),
+            log_every_n_steps=len(training),
+            enable_checkpointing=False,
+            enable_model_summary=False,
+        )
+        try:
+            trainer.fit(model, training, validation)
+        except SystemExit as stop:  # how Lightning ends when it is interrupted
+            if trainer.interrupted:
+                raise KeyboardInterrupt from stop
+            raise
+    return trainer
+
+
+@contextmanager
+def _only_the_bar() -> Iterator[None]:
+    """Lightning shows its progress bar, and none of its advice that does not concern a demo."""
+    log = logging.getLogger("pytorch_lightning.utilities.rank_zero")
+    level = log.level
+    log.setLevel(logging.WARNING)
+    try:
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message=".*does not have many workers.*")
+            warnings.filterwarnings("ignore", message=".*exists and is not empty.*")
+            # Between versions of Lightning and torch, out of a user's hands.
+            warnings.filterwarnings("ignore", message=".*LeafSpec.*is deprecated.*")
+            yield
+    finally:
+        log.setLevel(level)
+
+
+def _row(what: str, value: str) -> str:
+    return f"  {what:<26}{value}"
+
+
+def _predictions(history: Sequence[Record]) -> list[str]:
+    """Rows of the last point of the predictions."""
+    last = {record.layer: record.bits for record in history}
+    label_entropy = last["label_bound"] + last["cross_entropy"]
+    return [
+        _row("mean predictive entropy", f"{last['mean']:.3f} bits"),
+        _row(
+            "label bound H(Y) - CE",
+            f"{last['label_bound']:.2f} +- {last['label_bound_se']:.2f} bits, of H(Y) = "
+            f"{label_entropy:.2f}; each layer's true I(T;Y) is at least that",
+        ),
+    ]
+
+
+def _layers(plane: InformationPlaneMonitor, resolutions: Sequence[str]) -> list[str]:
+    """The table of layers: a row for each layer and resolution, in depth order."""
+    (settings,) = plane.settings.values()
+    rows = [
+        (
+            "layer",
+            "bins",
+            "I(X;T) first -> peak -> last",
+            "I(T;Y) first -> last",
+            "coverage",
+            "chance share",
+            "status",
+        )
+    ]
+    for layer in settings["layers"]:
+        for resolution, slug in zip(resolutions, layer["tag_of_ruler"], strict=True):
+            end = f"_{slug}" if slug else ""
+            of = {
+                quantity: _series(plane.history, f"{quantity}{end}", layer["tag"])
+                for quantity in ("I_XT", "I_TY", "coverage", "chance_share", "status")
+            }
+            rows.append(
+                (
+                    layer["tag"],
+                    resolution,
+                    _arrows(of["I_XT"][0], max(of["I_XT"]), of["I_XT"][-1]),
+                    _arrows(of["I_TY"][0], of["I_TY"][-1]),
+                    f"{of['coverage'][-1]:.2f}",
+                    f"{of['chance_share'][-1]:.2f}",
+                    Status(int(of["status"][-1])).name,
+                )
+            )
+    seen = {row[-1] for row in rows}
+    notes = [note for status, note in _NOTES.items() if status in seen]
+    return [*_aligned(rows), *notes]
+
+
+_NOTES = {
+    "CAUTION": "  CAUTION: many codes were seen only once; read the trend, not the value.",
+    "SATURATED": "  SATURATED: nearly one code per input, so I(T;Y) would be as high for any labels.",
+}
+
+
+def _series(history: Sequence[Record], quantity: str, layer: str) -> list[float]:
+    return [r.bits for r in history if r.quantity == quantity and r.layer == layer]
+
+
+def _arrows(*values: float) -> str:
+    return " -> ".join(f"{value:5.2f}" for value in values)
+
+
+def _aligned(rows: Sequence[Sequence[str]]) -> list[str]:
+    """Rows of cells as lines: the first and last column to the left, numbers to the right."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    lines = []
+    for first, *numbers, last in rows:
+        cells = [first.ljust(widths[0])]
+        cells += [number.rjust(width) for number, width in zip(numbers, widths[1:-1], strict=True)]
+        lines.append("  " + "  ".join([*cells, last]))
+    return lines

@@ -1,0 +1,145 @@
+"""Symbols at the peak and now in; whether a layer has compressed, and how sure that is, out."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from it_callbacks.estimators.counting import as_symbols, number
+
+SMALLEST_DROP = 0.3
+"""Bits below which a drop is not called compression, however small its standard error."""
+STANDARD_ERRORS = 3.0
+"""A drop must also be this many standard errors large."""
+
+
+@dataclass(frozen=True)
+class Drop:
+    """How far H(bin T) of one layer, read with one ruler, has fallen from its peak.
+
+    Attributes:
+        peak_epoch: Epoch of the highest value.
+        peak_bits: That value.
+        last_bits: The latest value.
+        standard_error: Of the drop, paired over samples; NaN where samples do not keep their
+            identity from point to point (a shuffled loader), so that it is not available.
+        saturated: Whether the peak was SATURATED: then the fall from it is not the network's.
+    """
+
+    peak_epoch: int
+    peak_bits: float
+    last_bits: float
+    standard_error: float
+    saturated: bool = False
+
+    @property
+    def bits(self) -> float:
+        """Peak minus last, at least 0."""
+        return self.peak_bits - self.last_bits
+
+    @property
+    def is_compression(self) -> bool | None:
+        """Whether the drop is beyond ``max(3 SE, 0.3 bit)``; None without a standard error.
+
+        Example:
+            >>> Drop(3, 8.0, 5.0, standard_error=0.1).is_compression
+            True
+            >>> Drop(3, 8.0, 7.8, standard_error=0.01).is_compression
+            False
+        """
+        if math.isnan(self.standard_error):
+            return False if self.bits <= SMALLEST_DROP else None
+        return self.bits > max(STANDARD_ERRORS * self.standard_error, SMALLEST_DROP)
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What all rulers together say of one layer.
+
+    Attributes:
+        drops: One per ruler, the first ruler's first.
+    """
+
+    drops: tuple[Drop, ...]
+
+    @property
+    def compressed(self) -> bool | None:
+        """True or False where all rulers agree; None where they do not, or cannot tell."""
+        votes = {drop.is_compression for drop in self.drops}
+        return votes.pop() if len(votes) == 1 else None
+
+    def __str__(self) -> str:
+        first = self.drops[0]
+        size = f"{first.bits:.2f}"
+        if not math.isnan(first.standard_error):
+            size += f" ± {first.standard_error:.2f}"
+        since = f"{size} bits below the peak of epoch {first.peak_epoch}"
+        if self.compressed is None:
+            alone = len({drop.is_compression for drop in self.drops}) == 1
+            return (
+                f"not available: samples are shuffled ({since})"
+                if alone
+                else (f"undecided: the rulers disagree ({since})")
+            )
+        if not self.compressed:
+            return f"no compression ({since})"
+        at_peak = ", from a saturated peak" if first.saturated else ""
+        return f"compressed: {since}{at_peak}"
+
+
+def surprisal(symbols: ArrayLike) -> NDArray[np.float64]:
+    """How surprising each sample's symbol is, -log2 of its relative frequency, in bits.
+
+    Its mean is the entropy H(bin T) by `mle`.
+
+    Args:
+        symbols: Symbols ``(n_samples,)`` or keys ``(n_samples, 2)``.
+
+    Example:
+        >>> surprisal([7, 7, 8, 9]).tolist()
+        [1.0, 1.0, 2.0, 2.0]
+    """
+    states, counts, _ = number(as_symbols(symbols, "symbols"))
+    bits: NDArray[np.float64] = np.log2(len(states)) - np.log2(counts)[states]
+    return bits
+
+
+def drop_error(before: NDArray[np.float64], after: NDArray[np.float64]) -> float:
+    """Standard error in bits of the difference of two entropies over the same samples.
+
+    The standard deviation over samples of the difference of surprisals, by the root of their
+    number: the delta method on both entropies at once, so what the two have in common cancels.
+
+    Args:
+        before: Surprisals ``(n_samples,)`` at one point.
+        after: Surprisals of the same samples, in the same order, at another.
+
+    Raises:
+        ValueError: Unequal lengths or fewer than two samples.
+
+    Example:
+        >>> drop_error(np.array([2.0, 2.0]), np.array([1.0, 1.0]))  # each sample fell by 1 bit
+        0.0
+    """
+    if before.shape != after.shape or before.ndim != 1 or len(before) < 2:
+        raise ValueError(
+            f"before, after: need the same two or more samples, got {before.shape}, {after.shape}"
+        )
+    return float(np.std(after - before, ddof=1) / math.sqrt(len(before)))
+
+
+def successive_rises(bits: Sequence[float], tolerance: float) -> list[int]:
+    """Positions of values that exceed the one before by more than `tolerance`.
+
+    A layer computed from the one before it cannot know more than that one does (data-processing
+    inequality); bins of their own can make it look so.
+
+    Example:
+        >>> successive_rises([8.0, 7.0, 9.0], 0.5)
+        [2]
+    """
+    return [i for i in range(1, len(bits)) if bits[i] - bits[i - 1] > tolerance]
