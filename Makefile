@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 export OMP_NUM_THREADS := 1
 export MKL_NUM_THREADS := 1
 
-.PHONY: demo test test-slow check format clean
+.PHONY: demo test test-slow check format screenshots clean
 
 demo: $(VENV)/demo-installed
 	$(BIN)/it-callbacks demo $(ARGS)
@@ -26,6 +26,11 @@ check: $(VENV)/dev-installed
 format: $(VENV)/dev-installed
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+
+# Needs a Chromium of the system.
+screenshots: $(VENV)/dev-installed
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[e2e]"
+	$(BIN)/python docs/screenshots.py $(ARGS)
 
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)

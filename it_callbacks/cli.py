@@ -49,7 +49,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         return _demo(arguments)
     except KeyboardInterrupt:
-        print("\nit-callbacks: interrupted; what was measured so far is kept", file=sys.stderr)
+        print("\nit-callbacks: interrupted", file=sys.stderr)
         return 130
 
 
@@ -98,8 +98,9 @@ def _demo(arguments: argparse.Namespace) -> int:
     from it_callbacks import demo
 
     if task == "szt":
-        activation = arguments.activation or "tanh"
-        outcome = demo.szt(logdir, epochs=epochs, seed=arguments.seed, activation=activation)
+        outcome = demo.szt(
+            logdir, epochs=epochs, seed=arguments.seed, activation=arguments.activation or "tanh"
+        )
     else:
         try:
             outcome = demo.digits(logdir, epochs=epochs, seed=arguments.seed)
@@ -117,6 +118,7 @@ def _wrong(message: str) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
+    defaults = ", ".join(f"{epochs} for {task}" for task, epochs in _EPOCHS.items())
     parser = argparse.ArgumentParser(
         prog="it-callbacks",
         description="Watch, in TensorBoard, the information plane of a network while it trains.",
@@ -146,7 +148,7 @@ def _parser() -> argparse.ArgumentParser:
         "--epochs",
         type=_at_least(1),
         metavar="N",
-        help=f"how long to train (default: {', '.join(f'{n} for {t}' for t, n in _EPOCHS.items())})",
+        help=f"how long to train (default: {defaults})",
     )
     demo.add_argument(
         "--seed",

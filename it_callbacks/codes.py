@@ -3,7 +3,10 @@
 A symbol is a linear hash of the sample's states with fixed weights, in 64-bit arithmetic that
 wraps around. Being linear over the integers it does not depend on the order of summation, on the
 batch that a sample came in, on threads, device or process; being fixed it means the same in every
-epoch. A second, independent key is kept beside it, so that wherever symbols are counted a
+epoch. States beyond -254..254 are first scrambled, one to one: differences that are multiples of
+a large power of two, like the sign bit of a float, would vanish in the wrap-around.
+
+A second, independent key is kept beside the symbol, so that wherever symbols are counted a
 collision is noticed and resolved (`it_callbacks.estimators.counting`).
 
 Collision bound for two different rows of states: the hash has 16 columns of weights drawn from
@@ -23,7 +26,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from it_callbacks.reductions import Reduction
+from it_callbacks.reductions import Reduction, side_by_side
 from it_callbacks.rulers import CALIBRATION_ROWS, Ruler, floating, whole
 
 _COLUMNS = 16
@@ -33,6 +36,9 @@ _LARGEST_PRODUCT_LEVEL = 254
 _EXACT_BELOW = 2**24
 # Small enough that a chunk and its temporaries stay in the cache, large enough to hide overheads.
 _CHUNK_ELEMENTS = 2**17
+# The mixing of SplitMix64 (Steele, Lea & Flood 2014): each step is one to one on 64-bit integers.
+_MIX_SHIFTS = (30, 27, 31)
+_MIX_MULTIPLIERS = (0xBF58476D1CE4E5B9, 0x94D049BB133111EB)
 
 
 def symbols(states: Tensor) -> Tensor:
@@ -88,21 +94,28 @@ def encode(activations: Tensor, ruler: Ruler) -> Tensor:
 def keys(states: Tensor) -> Tensor:
     """The symbol and its verifying second key, int64 ``(n_samples, 2)``, of integer states."""
     n_samples = len(states)
-    rows = states.reshape(n_samples, -1).to(torch.int64)
-    low_weights, high_weights = (
-        torch.from_numpy(weights).to(rows.device) for weights in _weights(rows.shape[1]).folded
-    )
+    rows = side_by_side(states).to(torch.int64)
+    weights = torch.from_numpy(_weights(rows.shape[1]).folded).to(rows.device)
     out = torch.zeros(n_samples, 2, dtype=torch.int64, device=rows.device)
     for chunk in _chunks(n_samples, rows.shape[1]):
-        # States beyond 32 bits are read as two digits: differences that are multiples of a large
-        # power of two would otherwise vanish in the wrap-around.
-        high = rows[chunk].div(2**32, rounding_mode="trunc")
-        low = rows[chunk] - high * 2**32
+        part = _scrambled(rows[chunk])
         for key in range(2):
-            out[chunk, key] = (low * low_weights[:, key]).sum(1)
-            if high.any():
-                out[chunk, key] += (high * high_weights[:, key]).sum(1)
+            out[chunk, key] = (part * weights[:, key]).sum(1)
     return out
+
+
+def _scrambled(states: Tensor) -> Tensor:
+    """`states` with those that are too large for the product mixed one to one over 64 bits."""
+    large = (states > _LARGEST_PRODUCT_LEVEL) | (states < -_LARGEST_PRODUCT_LEVEL)
+    if not large.any():
+        return states
+    z = states
+    for shift, multiplier in zip(_MIX_SHIFTS, (*_MIX_MULTIPLIERS, 1), strict=True):
+        # A shift to the right that fills with zeros, which torch's does not.
+        z = (z ^ ((z >> shift) & (2 ** (64 - shift) - 1))) * int(
+            np.uint64(multiplier).astype(np.int64)
+        )
+    return torch.where(large, z, states)
 
 
 def encode_keys(activations: Tensor, ruler: Ruler) -> Tensor:
@@ -114,14 +127,15 @@ def encode_keys(activations: Tensor, ruler: Ruler) -> Tensor:
         ruler = ruler.freeze(values)
     for chunk in _chunks(n_samples, values[:1].numel()):
         levels = ruler.levels(values[chunk])
-        out[chunk] = _keys_of_levels(levels.reshape(len(levels), -1))
+        out[chunk] = _keys_of_levels(side_by_side(levels))
     return out
 
 
 def _keys_of_levels(levels: Tensor) -> Tensor:
     if not levels.is_floating_point() or not levels.numel():
         return keys(levels)
-    peak = levels.abs().max().item()
+    low, high = torch.aminmax(levels)
+    peak = torch.maximum(-low, high).item()
     if not peak <= _LARGEST_PRODUCT_LEVEL:  # also where it is NaN, which `whole` refuses
         return keys(whole(levels))
     # Here every operand fits the 8 significant bits of bfloat16 and every partial sum float32,
@@ -141,29 +155,25 @@ def _keys_of_levels(levels: Tensor) -> Tensor:
 class _Weights(NamedTuple):
     columns: NDArray[np.float32]  # (n_units, 16), whole numbers
     fold: NDArray[np.int64]  # (16, 2)
-    folded: tuple[NDArray[np.int64], NDArray[np.int64]]  # columns @ fold, for low and high digits
+    folded: NDArray[np.int64]  # (n_units, 2): columns @ fold
 
 
 @lru_cache(maxsize=64)
 def _weights(n_units: int) -> _Weights:
     fold = _random_bits(0, _COLUMNS * 2).astype(np.int64).reshape(_COLUMNS, 2)
-    low, high = (
-        (_random_bits(stream, n_units * _COLUMNS) % (2 * _LARGEST_WEIGHT + 1)).astype(np.int64)
-        - _LARGEST_WEIGHT
-        for stream in (1, 2)
-    )
-    low, high = (digits.reshape(n_units, _COLUMNS) for digits in (low, high))
-    return _Weights(low.astype(np.float32), fold, (low @ fold, high @ fold))
+    draws = _random_bits(1, n_units * _COLUMNS) % (2 * _LARGEST_WEIGHT + 1)
+    columns = draws.astype(np.int64).reshape(n_units, _COLUMNS) - _LARGEST_WEIGHT
+    return _Weights(columns.astype(np.float32), fold, columns @ fold)
 
 
 def _random_bits(stream: int, n: int) -> NDArray[np.uint64]:
-    # SplitMix64 (Steele, Lea & Flood 2014) by counter: the same weights in every version of
-    # every library, which the generators of NumPy and torch do not promise.
+    # SplitMix64 by counter: the same weights in every version of every library, which the
+    # generators of NumPy and torch do not promise.
     z = np.arange(1, n + 1, dtype=np.uint64) + np.uint64(stream << 48)
     z *= np.uint64(0x9E3779B97F4A7C15)
-    z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return z ^ (z >> np.uint64(31))
+    for shift, multiplier in zip(_MIX_SHIFTS, (*_MIX_MULTIPLIERS, 1), strict=True):
+        z = (z ^ (z >> np.uint64(shift))) * np.uint64(multiplier)
+    return z
 
 
 def _chunks(n_samples: int, n_units: int) -> list[slice]:

@@ -14,6 +14,8 @@ from typing import Any, Literal
 
 import pytorch_lightning as pl
 import torch
+from lightning_utilities.core import rank_zero
+from pytorch_lightning.callbacks import TQDMProgressBar
 from pytorch_lightning.loggers import TensorBoardLogger
 from torch import Tensor, nn
 from torch.utils.data import BatchSampler, DataLoader, RandomSampler, TensorDataset
@@ -27,7 +29,7 @@ from it_callbacks.callbacks import (
     PredictionEntropyMonitor,
 )
 from it_callbacks.records import Record, Status
-from it_callbacks.rulers import Ruler, Width
+from it_callbacks.rulers import Width
 from it_callbacks.tasks import digits_network, digits_split, digits_task, szt_network, szt_task
 
 Batch = Sequence[Tensor]
@@ -97,7 +99,7 @@ def szt(logdir: Path, *, epochs: int, seed: int, activation: Literal["tanh", "re
         TensorDataset(patterns[part], labels[part])
         for part in (order[:n_training], order[n_training:])
     )
-    bins: int | Ruler = 30 if activation == "tanh" else Width(0.07)
+    bins, named = (30, "30") if activation == "tanh" else (Width(0.07), "0.07 wide")
     all_patterns, schedule = (patterns, labels), LogSpaced()
     predictions = PredictionEntropyMonitor(probe=all_patterns, schedule=schedule)
     plane = InformationPlaneMonitor(
@@ -131,9 +133,9 @@ def szt(logdir: Path, *, epochs: int, seed: int, activation: Literal["tanh", "re
             *_predictions(predictions.history),
             "",
             f"Layers, on all {len(labels)} patterns:",
-            *_layers(plane, ["30" if isinstance(bins, int) else f"of {bins.width:g}"]),
+            *_layers(plane, [named]),
             "",
-            f"I(X;T) of {last_hidden} has dropped by {max(rise) - rise[-1]:.2f} bits from its peak.",
+            f"I(X;T) of {last_hidden} dropped by {max(rise) - rise[-1]:.2f} bits from its peak.",
         ]
     )
 
@@ -181,16 +183,13 @@ class _Szt(_Classifier):
     def __init__(self, net: nn.Module, training: TensorDataset, held_out: TensorDataset) -> None:
         super().__init__(net)
         self.sets = {"train_accuracy": training.tensors, "val_accuracy": held_out.tensors}
-        self.accuracies = nn.ModuleDict(
-            {name: MulticlassAccuracy(2, average="micro") for name in self.sets}
-        )
+        self.accuracy = MulticlassAccuracy(2, average="micro")
 
     @override
     def on_train_epoch_end(self) -> None:
         with torch.no_grad():
             for name, (x, y) in self.sets.items():
-                self.accuracies[name](self(x), y)
-                self.log(name, self.accuracies[name], prog_bar=True)
+                self.log(name, self.accuracy(self(x), y), prog_bar=True)
 
     @override
     def configure_optimizers(self) -> Any:
@@ -212,7 +211,8 @@ def _fit(
             accelerator="cpu",
             devices=1,
             max_epochs=epochs,
-            callbacks=monitors,
+            # Redrawn once per epoch: at each tiny step it would take a tenth of the time.
+            callbacks=[*monitors, TQDMProgressBar(refresh_rate=len(training))],
             logger=TensorBoardLogger(logdir, name="", default_hp_metric=False),
             log_every_n_steps=len(training),
             enable_checkpointing=False,
@@ -230,13 +230,12 @@ def _fit(
 @contextmanager
 def _only_the_bar() -> Iterator[None]:
     """Lightning shows its progress bar, and none of its advice that does not concern a demo."""
-    log = logging.getLogger("pytorch_lightning.utilities.rank_zero")
+    log = rank_zero.log  # the logger of whichever of Lightning's two names was imported last
     level = log.level
     log.setLevel(logging.WARNING)
     try:
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", message=".*does not have many workers.*")
-            warnings.filterwarnings("ignore", message=".*exists and is not empty.*")
             # Between versions of Lightning and torch, out of a user's hands.
             warnings.filterwarnings("ignore", message=".*LeafSpec.*is deprecated.*")
             yield
@@ -257,7 +256,7 @@ def _predictions(history: Sequence[Record]) -> list[str]:
         _row(
             "label bound H(Y) - CE",
             f"{last['label_bound']:.2f} +- {last['label_bound_se']:.2f} bits, of H(Y) = "
-            f"{label_entropy:.2f}; each layer's true I(T;Y) is at least that",
+            f"{label_entropy:.2f}",
         ),
     ]
 
@@ -300,8 +299,8 @@ def _layers(plane: InformationPlaneMonitor, resolutions: Sequence[str]) -> list[
 
 
 _NOTES = {
-    "CAUTION": "  CAUTION: many codes were seen only once; read the trend, not the value.",
-    "SATURATED": "  SATURATED: nearly one code per input, so I(T;Y) would be as high for any labels.",
+    "CAUTION": "  CAUTION: chance or rare codes have a part in the value; read its trend.",
+    "SATURATED": "  SATURATED: nearly one code per input; I(T;Y) would be as high for any labels.",
 }
 
 

@@ -8,6 +8,7 @@ is then measured is information of *that* reading of the layer, a lower bound on
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 from typing import ClassVar, Literal
@@ -16,7 +17,7 @@ import torch
 from torch import Tensor
 from typing_extensions import override
 
-from it_callbacks.rulers import floating
+from it_callbacks.rulers import floating, refuse_nonfinite
 
 
 class Reduction(ABC):
@@ -61,7 +62,7 @@ class Joint(Reduction):
 
     @override
     def __call__(self, activations: Tensor) -> Tensor:
-        return activations.reshape(len(activations), -1)
+        return side_by_side(activations)
 
 
 @dataclass(frozen=True)
@@ -94,7 +95,7 @@ class MeanPool(Reduction):
     @override
     def __call__(self, activations: Tensor) -> Tensor:
         if activations.ndim <= 2:
-            return activations.reshape(len(activations), -1)
+            return side_by_side(activations)
         values = floating(activations).movedim(self.units_axis, 1)
         return values.flatten(2).mean(2)
 
@@ -131,7 +132,7 @@ class RandomProjection(Reduction):
 
     @override
     def __call__(self, activations: Tensor) -> Tensor:
-        n_units = activations[:1].numel()
+        n_units = math.prod(activations.shape[1:])
         generator = torch.Generator().manual_seed(self.seed)
         directions = torch.randn(n_units, self.k, generator=generator, dtype=torch.float64)
         return _project(activations, directions / max(n_units, 1) ** 0.5)
@@ -142,7 +143,8 @@ class PCA(Reduction):
     """The first `k` principal components, fitted once to the first activations and then frozen.
 
     Args:
-        k: Number of components, at least 1 and at most the number of units.
+        k: Number of components, at least 1 and at most the number of units. Where the first
+            activations vary in fewer directions (dead units, say) the rest are constantly 0.
 
     Example:
         >>> line = torch.arange(4.0).reshape(4, 1) * torch.tensor([[3.0, 4.0]])
@@ -165,14 +167,20 @@ class PCA(Reduction):
 
     @override
     def freeze(self, activations: Tensor) -> Reduction:
-        values = floating(activations).reshape(len(activations), -1).double()
+        values = side_by_side(floating(activations)).double()
+        refuse_nonfinite(values)
         if self.k > min(values.shape):
             raise ValueError(
                 f"k: {self.k} components need at least as many samples and units, "
                 f"got activations of shape {tuple(values.shape)}"
             )
         mean = values.mean(0)
-        _, _, components = torch.linalg.svd(values - mean, full_matrices=False)
+        _, strengths, components = torch.linalg.svd(values - mean, full_matrices=False)
+        # A component as weak as the rounding of the activations, or of the decomposition, is noise,
+        # which a ruler calibrated on it would read as information: it becomes constant.
+        of_input = torch.finfo(floating(activations[:1]).dtype).eps
+        rounding = max(of_input, max(values.shape) * torch.finfo(torch.float64).eps)
+        components[strengths <= rounding * torch.linalg.matrix_norm(values)] = 0.0
         components = components[: self.k]
         # A component's sign is arbitrary; its largest entry is made positive.
         largest = components.gather(1, components.abs().argmax(1, keepdim=True))
@@ -200,7 +208,7 @@ class Projection(Reduction):
 
     @override
     def __call__(self, activations: Tensor) -> Tensor:
-        n_units = activations[:1].numel()
+        n_units = math.prod(activations.shape[1:])
         if n_units != len(self.directions):
             raise ValueError(
                 f"activations: {n_units} units where the projection was fitted to "
@@ -209,10 +217,15 @@ class Projection(Reduction):
         return _project(activations, self.directions) - self.origin.to(activations.device)
 
 
+def side_by_side(values: Tensor) -> Tensor:
+    """All numbers of a sample in one row, ``(n_samples, n_units)``; either number may be 0."""
+    return values.reshape(len(values), math.prod(values.shape[1:]))
+
+
 def _project(activations: Tensor, directions: Tensor) -> Tensor:
     # In float64, since a float32 product depends on the size of the batch that a row came in,
     # and the same row must get the same state in every batch.
-    values = floating(activations).reshape(len(activations), -1).double()
+    values = side_by_side(floating(activations)).double()
     with torch.autocast(values.device.type, enabled=False):
         projected: Tensor = values @ directions.to(values.device)
     return projected

@@ -11,12 +11,10 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from it_callbacks.records import QUANTITIES, Record
+from it_callbacks.records import QUANTITIES
 
 Layout = dict[str, dict[str, list[Any]]]
 """TensorBoard's custom scalars: category -> chart -> kind and tags."""
-
-_INTERVALS = ("I_XT_corrected", "I_TY_corrected", "noise_I_XT", "noise_I_TY")
 
 
 def log_point(loggers: Iterable[Any], values: Mapping[str, float], step: int) -> None:
@@ -36,17 +34,18 @@ def log_point(loggers: Iterable[Any], values: Mapping[str, float], step: int) ->
 def log_settings(loggers: Iterable[Any], tag: str, settings: Mapping[str, Any], step: int) -> None:
     """Give the settings, as JSON, to every logger that takes text."""
     # Four spaces in front make it a code block in TensorBoard's Markdown and leave it JSON.
-    lines = json.dumps(settings, indent=1, ensure_ascii=False, allow_nan=False).splitlines()
-    text = "\n".join(f"    {line}" for line in lines)
+    text = json.dumps(settings, indent=1, ensure_ascii=False, allow_nan=False)
+    text = re.sub(r"\[[\s\d,]+\]", lambda numbers: " ".join(numbers[0].split()), text)
+    text = "\n".join(f"    {line}" for line in text.splitlines())
     for logger in loggers:
         add_text = getattr(_experiment(logger), "add_text", None)
         if callable(add_text):
             add_text(_prefixed(logger, tag), text, step)
 
 
-def log_layout(loggers: Iterable[Any], records: Iterable[Record]) -> None:
-    """Lay out TensorBoard's custom scalars: all layers of a quantity in one chart, and bands."""
-    tags = sorted({(record.quantity, record.set, record.layer) for record in records})
+def log_layout(loggers: Iterable[Any], tags: Iterable[tuple[str, str, str]]) -> None:
+    """Lay out TensorBoard's custom scalars for these (quantity, set, layer)."""
+    tags = list(tags)
     for logger in loggers:
         add_custom_scalars = getattr(_experiment(logger), "add_custom_scalars", None)
         if callable(add_custom_scalars):
@@ -54,41 +53,70 @@ def log_layout(loggers: Iterable[Any], records: Iterable[Record]) -> None:
 
 
 def layout(tags: Iterable[tuple[str, str, str]], prefix: str = "") -> Layout:
-    """The charts for these (quantity, set, layer).
+    """The charts for these (quantity, set, layer): all layers in one chart, and interval bands.
 
     Example:
         >>> layout([("I_XT", "val", "fc1"), ("I_XT", "val", "fc2")])
         {'information plane, val': {'I_XT': ['Multiline', ['I_XT/val/.+']]}}
     """
     charts: Layout = {}
-    tags = list(tags)
     known = set(tags)
-    for quantity, set_, layer in tags:
-        family = quantity.split("_corrected")[0].removesuffix("_low").removesuffix("_high")
-        category = charts.setdefault(f"{_CATEGORY.get(quantity, 'information plane')}, {set_}", {})
-        low, high = (_end(quantity, end) for end in ("low", "high"))
+    for quantity, base, slug_, set_, layer in sorted(
+        ((*_split(quantity), set_, layer) for quantity, set_, layer in known), key=_reading_order
+    ):
+        if base not in _CHARTED:
+            continue
+        low, high = (f"{base}_{end}{slug_}" for end in ("low", "high"))
+        category = charts.setdefault(
+            f"{_CHARTED[base]}{', other rulers' * bool(slug_)}, {set_}", {}
+        )
         if {(low, set_, layer), (high, set_, layer)} <= known:
             triple = [f"{prefix}{part}/{set_}/{layer}" for part in (quantity, low, high)]
             category[f"{quantity} {layer}, 95 %"] = ["Margin", triple]
-        elif not re.search(r"_(low|high|se)(_|$)", quantity) and family:
+        else:
+            # One chart per quantity, with all layers under all the other rulers.
+            chart = category.setdefault(base, ["Multiline", []])
             pattern = f"{re.escape(prefix)}{re.escape(quantity)}/{re.escape(set_)}/.+"
-            category.setdefault(quantity, ["Multiline", [pattern]])
+            if pattern not in chart[1]:
+                chart[1].append(pattern)
     return charts
 
 
-_CATEGORY = {
-    quantity: quantity.split("_within")[0].split("_hard")[0].replace("_", " ")
-    for quantity in QUANTITIES
-    if quantity.startswith(("prediction_entropy", "conditional_entropy", "label_information"))
+_CHARTED = {
+    "I_XT": "information plane",
+    "I_TY": "information plane",
+    "I_TY_chance": "information plane",
+    "I_TY_adjusted": "information plane",
+    "V_TY": "information plane",
+    "noise_I_XT": "information plane",
+    "noise_I_TY": "information plane",
+    "status": "information plane",
+    "coverage": "information plane",
+    "I_XT_corrected": "information plane, 95 % intervals",
+    "I_TY_corrected": "information plane, 95 % intervals",
+    "prediction_entropy": "predictions",
+    "label_information": "predictions",
+    "conditional_entropy": "predictions inside classes",
+    "conditional_entropy_within": "predictions inside classes",
+    "conditional_entropy_hard": "predictions inside classes",
 }
+"""Quantities that have charts, in reading order, and under which heading."""
 
 
-def _end(quantity: str, end: str) -> str:
-    """The tag part of one end of a quantity's interval; a ruler's slug stays last."""
-    for base in _INTERVALS:
-        if quantity == base or quantity.startswith(f"{base}_"):
-            return f"{base}_{end}{quantity.removeprefix(base)}"
-    return ""
+def _split(quantity: str) -> tuple[str, str, str]:
+    """A quantity, its name without the ruler, and the ruler's part of it."""
+    base = max((known for known in QUANTITIES if _is_part(known, quantity)), key=len, default="")
+    return quantity, base, quantity.removeprefix(base)
+
+
+def _is_part(base: str, quantity: str) -> bool:
+    return quantity == base or quantity.startswith(f"{base}_")
+
+
+def _reading_order(item: tuple[str, str, str, str, str]) -> tuple[int, str, str, str]:
+    _, base, slug_, set_, layer = item
+    place = list(_CHARTED).index(base) if base in _CHARTED else len(_CHARTED)
+    return place, set_, slug_, layer
 
 
 def _experiment(logger: Any) -> Any:

@@ -129,6 +129,7 @@ class Monitor(Callback):
         self._in_training = False
         self._trainer_id: int | None = None
         self._warned: set[str] = set()
+        self._charted: set[tuple[str, str, str]] = set()
         self._last_look: tuple[int, int] | None = None
         self._seconds = 0.0
         self._since = time.perf_counter()
@@ -311,6 +312,7 @@ class Monitor(Callback):
         self._observer = self._probe_batches = None
         self._in_training = False
         self._warned.clear()
+        self._charted.clear()
 
     # Listening to a loop that runs anyway.
 
@@ -452,12 +454,15 @@ class Monitor(Callback):
             {r.tag: torch.tensor(r.bits) for r in records if _is_finite(r.bits)}
         )
         log_point(trainer.loggers, {record.tag: record.bits for record in records}, step)
+        finite = {(r.quantity, r.set, r.layer) for r in records if _is_finite(r.bits)}
+        if not finite <= self._charted:
+            self._charted |= finite
+            monitors = [other for other in trainer.callbacks if isinstance(other, Monitor)]
+            # One layout per logger: each monitor writes that of all.
+            log_layout(trainer.loggers, set().union(*(other._charted for other in monitors)))
         if first:
             tag = f"{self.group}/{set_}/settings"
             log_settings(trainer.loggers, tag, self.settings[set_], step)
-            twins = [other for other in trainer.callbacks if isinstance(other, Monitor)]
-            known = [record for monitor in twins for record in monitor.history]
-            log_layout(trainer.loggers, known)
 
     def _overhead(self) -> float:
         """Share of the time since the last call that was spent observing."""

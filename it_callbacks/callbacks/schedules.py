@@ -48,7 +48,7 @@ class LogSpaced:
         )
 
 
-Schedule: TypeAlias = "int | LogSpaced | Sequence[int] | Callable[[int], bool]"
+Schedule: TypeAlias = int | LogSpaced | Sequence[int] | Callable[[int], bool]
 """Every n epochs, `LogSpaced`, a list of epochs, or a function from the epoch to a yes or no."""
 
 

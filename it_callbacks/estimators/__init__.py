@@ -1,13 +1,6 @@
-"""Entropy and mutual information, in bits: samples in, `Estimate` out.
-
-What counts symbols needs NumPy and SciPy only and is loaded at once; estimators that take
-activations need torch and are loaded on first use (PEP 562), each from the room named below.
-"""
+"""Entropy and mutual information, in bits: samples in, `Estimate` out. NumPy and SciPy only."""
 
 from __future__ import annotations
-
-import importlib
-from typing import Any
 
 from it_callbacks.estimators.chance import expected_mutual_information, permutation_p_value
 from it_callbacks.estimators.counts import (
@@ -27,15 +20,21 @@ from it_callbacks.estimators.discrete import (
     mutual_information,
 )
 from it_callbacks.estimators.estimate import Estimate
+from it_callbacks.estimators.extra import Extra
+from it_callbacks.estimators.linear import LinearVInformation
+from it_callbacks.estimators.noise import NoiseInjected
+from it_callbacks.estimators.verdict import Drop, Verdict
 from it_callbacks.records import Status
 
-_ROOM_OF: dict[str, str] = {}
-"""Public name -> room, for the rooms that import torch."""
-
 __all__ = [
+    "Drop",
     "Estimate",
     "Estimator",
+    "Extra",
+    "LinearVInformation",
+    "NoiseInjected",
     "Status",
+    "Verdict",
     "chao_wang_jost",
     "class_entropies",
     "conditional_entropy",
@@ -50,17 +49,3 @@ __all__ = [
     "permutation_p_value",
     "standard_error",
 ]
-
-
-def __getattr__(name: str) -> Any:
-    """Load a public name from its room on first use (PEP 562)."""
-    room = _ROOM_OF.get(name)
-    if room is None:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(importlib.import_module(f"{__name__}.{room}"), name)
-    globals()[name] = value
-    return value
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})

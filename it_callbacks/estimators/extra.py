@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 
 class Extra(ABC):
@@ -33,3 +33,49 @@ class Extra(ABC):
             activations: A layer's reading ``(n_samples, n_units)``.
             labels: Class numbers ``(n_samples,)``.
         """
+
+
+def checked(
+    activations: ArrayLike, labels: ArrayLike
+) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    """Activations as float64 ``(n_samples, n_units)``, labels as classes 0, 1, ... without gaps.
+
+    Lists, arrays and torch tensors (on any device) are accepted.
+
+    Raises:
+        ValueError: No samples or units, a wrong shape, unequal lengths, labels that are not
+            integers, NaN or infinity.
+
+    Example:
+        >>> checked([[0.5], [1.5]], [7, 3])[1].tolist()
+        [1, 0]
+    """
+    points = _array(activations).astype(np.float64, copy=False)
+    classes = _array(labels)
+    if points.ndim != 2 or not points.size:
+        raise ValueError(
+            f"activations: need (n_samples, n_units), at least one of each, got shape "
+            f"{points.shape}"
+        )
+    if classes.shape != (len(points),) or classes.dtype.kind not in "iub":
+        raise ValueError(
+            f"labels: need {len(points)} integer class numbers, got {classes.dtype} of shape "
+            f"{classes.shape}"
+        )
+    if not np.isfinite(points).all():
+        raise ValueError(f"activations: {(~np.isfinite(points)).sum()} values are NaN or infinite")
+    return points, np.unique(classes, return_inverse=True)[1].astype(np.int64, copy=False)
+
+
+def check_whole(value: object, name: str, least: int) -> None:
+    """Raise unless `value` is a whole number of at least `least`."""
+    if isinstance(value, bool) or not isinstance(value, int) or value < least:
+        raise ValueError(f"{name}: need a whole number >= {least}, got {value!r}")
+
+
+def _array(values: Any) -> NDArray[Any]:
+    if hasattr(values, "detach"):  # a torch tensor, known by what it can do: torch is not imported
+        tensor = values.detach().cpu()
+        # NumPy has no bfloat16.
+        return np.asarray(tensor.double() if tensor.is_floating_point() else tensor)
+    return np.asarray(values)

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 from scipy.optimize import minimize
 from scipy.special import log_softmax
 from typing_extensions import override
 
-from it_callbacks.estimators.extra import Extra
-from it_callbacks.estimators.noise import check_every, checked
+from it_callbacks.estimators.extra import Extra, check_whole, checked
 
 _Floats = NDArray[np.float64]
 
@@ -53,9 +52,9 @@ class LinearVInformation(Extra):
     seed: int = 0
 
     def __post_init__(self) -> None:
-        check_every(self.every)
-        if isinstance(self.folds, bool) or not isinstance(self.folds, int) or self.folds < 2:
-            raise ValueError(f"folds: need a whole number >= 2, got {self.folds!r}")
+        check_whole(self.every, "every", 1)
+        check_whole(self.folds, "folds", 2)
+        check_whole(self.seed, "seed", 0)
         if not self.penalties or not all(0 < penalty < math.inf for penalty in self.penalties):
             raise ValueError(f"penalties: need finite numbers > 0, got {self.penalties!r}")
 
@@ -65,9 +64,7 @@ class LinearVInformation(Extra):
         return ("V_TY", "V_TY_se")
 
     @override
-    def __call__(
-        self, activations: NDArray[np.floating[Any]], labels: NDArray[np.int64]
-    ) -> dict[str, float]:
+    def __call__(self, activations: ArrayLike, labels: ArrayLike) -> dict[str, float]:
         """``V_TY`` in bits, at most H(Y), and ``V_TY_se``.
 
         Args:
@@ -77,47 +74,42 @@ class LinearVInformation(Extra):
         Raises:
             ValueError: Fewer samples than folds, unequal lengths, NaN or infinity.
         """
-        points, labels = checked(activations, labels)
+        points, classes = checked(activations, labels)
         if len(points) < self.folds:
-            raise ValueError(f"activations: {len(points)} samples for {self.folds} folds")
+            raise ValueError(
+                f"activations: need at least one sample per fold, got {len(points)} samples for "
+                f"{self.folds} folds"
+            )
         points = _standardised(points)
-        _, labels, n_in_class = np.unique(labels, return_inverse=True, return_counts=True)
-        fold_of = _stratified_folds(labels, self.folds, self.seed)
+        share = np.bincount(classes) / len(classes)
+        fold_of = _stratified_folds(classes, self.folds, self.seed)
         log_p = np.empty(len(points))
         for fold in range(self.folds):
             test = fold_of == fold
-            log_p[test] = self._judge(points[~test], labels[~test], points[test], labels[test])
-        gain = (log_p - np.log(n_in_class / len(labels))[labels]) / math.log(2)
+            fitted = self._fit(points[~test], classes[~test], points[test], len(share))
+            log_p[test] = fitted[np.arange(len(fitted)), classes[test]]
+        gain = (log_p - np.log(share)[classes]) / math.log(2)
         return {
             "V_TY": float(gain.mean()),
             "V_TY_se": float(gain.std(ddof=1) / math.sqrt(len(gain))),
         }
 
-    def _judge(
-        self,
-        train: _Floats,
-        train_labels: NDArray[np.int64],
-        test: _Floats,
-        test_labels: NDArray[np.int64],
+    def _fit(
+        self, train: _Floats, classes: NDArray[np.int64], test: _Floats, n_classes: int
     ) -> _Floats:
-        """The log p(y|t), in nats, of the test samples, by a fit to the others."""
-        n_classes = int(max(train_labels.max(), test_labels.max())) + 1
-        held_back = _stratified_folds(train_labels, 5, self.seed) == 0
+        """Log-probabilities ``(n_test, n_classes)`` in nats, by a fit with the best penalty."""
         penalty = self.penalties[0]
         if len(self.penalties) > 1:
+            held = _stratified_folds(classes, 5, self.seed) == 0
             inner = _path(
-                train[~held_back],
-                train_labels[~held_back],
-                train[held_back],
-                n_classes,
-                self.penalties,
+                train[~held], classes[~held], train[held], n_classes, sorted(self.penalties)[::-1]
             )
-            held_labels = train_labels[held_back]
-            scores = [fit[np.arange(len(held_labels)), held_labels].mean() for fit in inner]
-            penalty = self.penalties[int(np.argmax(scores))]
-        (fitted,) = _path(train, train_labels, test, n_classes, (penalty,))
-        judged: _Floats = fitted[np.arange(len(test_labels)), test_labels]
-        return judged
+            scores = {
+                penalty: fitted[np.arange(len(fitted)), classes[held]].mean()
+                for penalty, fitted in inner.items()
+            }
+            penalty = max(scores, key=scores.__getitem__)
+        return _path(train, classes, test, n_classes, [penalty])[penalty]
 
 
 def _stratified_folds(labels: NDArray[np.int64], folds: int, seed: int) -> NDArray[np.int64]:
@@ -144,23 +136,27 @@ def _standardised(points: _Floats) -> _Floats:
 
 def _path(
     train: _Floats,
-    labels: NDArray[np.int64],
+    classes: NDArray[np.int64],
     test: _Floats,
     n_classes: int,
-    penalties: tuple[float, ...],
-) -> list[_Floats]:
+    penalties: Sequence[float],
+) -> dict[float, _Floats]:
     """Log-probabilities ``(n_test, n_classes)`` in nats, of a logistic regression per penalty."""
     n_units = train.shape[1]
-    one_hot = np.eye(n_classes)[labels]
+    # One sample more, at the layer's mean and shared by all classes: without it, a class that the
+    # training part lacks would get the probability 0, and its samples a surprise without end.
+    train = np.vstack([train, np.zeros(n_units)])
+    targets = np.vstack([np.eye(n_classes)[classes], np.full(n_classes, 1 / n_classes)])
     predicted: dict[float, _Floats] = {}
     start = np.zeros((n_units + 1) * n_classes)
-    for penalty in sorted(penalties, reverse=True):  # each fit starts where a stiffer one ended
+    start[-n_classes:] = np.log(targets.mean(axis=0))  # the answer where the units say nothing
+    for penalty in penalties:  # the stiffest first: each fit starts where the one before ended
 
         def loss(flat: _Floats, penalty: float = penalty) -> tuple[float, _Floats]:
             weights, offset = flat[:-n_classes].reshape(n_units, n_classes), flat[-n_classes:]
             log_p = log_softmax(train @ weights + offset, axis=1)
-            error = np.exp(log_p) - one_hot
-            value = -(log_p * one_hot).sum() + penalty / 2 * (weights**2).sum()
+            error = np.exp(log_p) - targets
+            value = -(log_p * targets).sum() + penalty / 2 * (weights**2).sum()
             slope = (train.T @ error + penalty * weights).ravel()
             return float(value), np.concatenate([slope, error.sum(axis=0)])
 
@@ -169,4 +165,4 @@ def _path(
         start = minimize(loss, start, jac=True, method="L-BFGS-B", options=options).x
         weights, offset = start[:-n_classes].reshape(n_units, n_classes), start[-n_classes:]
         predicted[penalty] = log_softmax(test @ weights + offset, axis=1)
-    return [predicted[penalty] for penalty in penalties]
+    return predicted

@@ -27,7 +27,8 @@ class Drop:
         last_bits: The latest value.
         standard_error: Of the drop, paired over samples; NaN where samples do not keep their
             identity from point to point (a shuffled loader), so that it is not available.
-        saturated: Whether the peak was SATURATED: then the fall from it is not the network's.
+        saturated: Whether the peak was SATURATED: its height is then the number of samples',
+            the layer may have held more, and its epoch is only the first that reached the top.
     """
 
     peak_epoch: int
@@ -56,6 +57,59 @@ class Drop:
         return self.bits > max(STANDARD_ERRORS * self.standard_error, SMALLEST_DROP)
 
 
+class Peak:
+    """Follows H(bin T) of one layer, read with one ruler, and remembers its highest point."""
+
+    def __init__(self) -> None:
+        self.epoch = 0
+        self.bits = -math.inf
+        self.saturated = False
+        self.surprisal: NDArray[np.float32] | None = None
+        self._last_bits = -math.inf
+        self._last: NDArray[np.float32] | None = None
+
+    def update(
+        self, epoch: int, bits: float, surprisal: NDArray[np.float64] | None, *, saturated: bool
+    ) -> None:
+        """Take in a point.
+
+        Args:
+            epoch: Finished epochs.
+            bits: H(bin T).
+            surprisal: Of each sample, in an order that never changes; None where samples do not
+                keep their identity.
+            saturated: Whether the point is SATURATED.
+        """
+        # Half the memory, and far more digits than a standard error has.
+        self._last = None if surprisal is None else surprisal.astype(np.float32)
+        self._last_bits = bits
+        if bits > self.bits:
+            self.epoch, self.bits, self.saturated = epoch, bits, saturated
+            self.surprisal = self._last
+
+    def restore(
+        self, epoch: int, bits: float, saturated: bool, surprisal: NDArray[np.float32] | None
+    ) -> None:
+        """Go on from a peak that an earlier run has seen."""
+        self.epoch, self.bits, self.saturated = epoch, bits, saturated
+        self.surprisal = surprisal
+        self._last_bits, self._last = bits, surprisal
+
+    def drop(self) -> Drop:
+        """From the peak to the latest point.
+
+        Raises:
+            ValueError: No point has been taken in.
+        """
+        if self.bits == -math.inf:
+            raise ValueError("no point has been taken in: there is nothing to fall from")
+        error = math.nan
+        before, after = self.surprisal, self._last
+        if before is not None and after is not None and len(before) == len(after) > 1:
+            error = drop_error(before.astype(np.float64), after.astype(np.float64))
+        return Drop(self.epoch, self.bits, self._last_bits, error, self.saturated)
+
+
 @dataclass(frozen=True)
 class Verdict:
     """What all rulers together say of one layer.
@@ -66,9 +120,19 @@ class Verdict:
 
     drops: tuple[Drop, ...]
 
+    def __post_init__(self) -> None:
+        if not self.drops:
+            raise ValueError("drops: need at least one, got none")
+
     @property
     def compressed(self) -> bool | None:
-        """True or False where all rulers agree; None where they do not, or cannot tell."""
+        """True or False where all rulers agree; None where they do not, or cannot tell.
+
+        Example:
+            >>> half, double = Drop(3, 6.0, 5.0, 0.1), Drop(3, 8.0, 7.9, 0.1)
+            >>> str(Verdict((half, double)))
+            'undecided: the rulers disagree (1.00 ± 0.10 bits below the peak of epoch 3)'
+        """
         votes = {drop.is_compression for drop in self.drops}
         return votes.pop() if len(votes) == 1 else None
 
@@ -78,13 +142,10 @@ class Verdict:
         if not math.isnan(first.standard_error):
             size += f" ± {first.standard_error:.2f}"
         since = f"{size} bits below the peak of epoch {first.peak_epoch}"
+        if any(drop.is_compression is None for drop in self.drops):
+            return f"not available: samples are shuffled ({since})"
         if self.compressed is None:
-            alone = len({drop.is_compression for drop in self.drops}) == 1
-            return (
-                f"not available: samples are shuffled ({since})"
-                if alone
-                else (f"undecided: the rulers disagree ({since})")
-            )
+            return f"undecided: the rulers disagree ({since})"
         if not self.compressed:
             return f"no compression ({since})"
         at_peak = ", from a saturated peak" if first.saturated else ""

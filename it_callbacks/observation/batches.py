@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-Selector = str | int | Callable[[Any], Any]
+Selector = Callable[[Any], Any] | int | str
 """Picks one part out of a batch or an output: a key, an index, or a function of the whole."""
 
 TARGET_KEYS = ("label", "labels", "target", "targets", "y")
@@ -46,8 +46,8 @@ def inputs_of(batch: Any, inputs: Selector | None, target: Selector | None) -> A
 
     Args:
         batch: What the loader gave.
-        inputs: Which part; None takes the first of two, or of a mapping the first of
-            `INPUT_KEYS`, or its only tensor besides the labels.
+        inputs: Which part; None takes the first that is not the labels, or of a mapping the
+            first of `INPUT_KEYS`, or its only tensor besides the labels.
         target: Which part holds the labels, to leave it out.
 
     Raises:
@@ -60,13 +60,14 @@ def inputs_of(batch: Any, inputs: Selector | None, target: Selector | None) -> A
         if isinstance(batch, Tensor):
             return batch
         if isinstance(batch, Sequence) and not isinstance(batch, str) and len(batch) >= 1:
-            return batch[0]
+            first_is_target = len(batch) > 1 and target in (0, -len(batch))
+            return batch[1 if first_is_target else 0]
         raise ValueError(
             f"inputs: cannot tell the input in a batch of type {type(batch).__name__}; "
             "pass inputs=<key, index or function of the batch>"
         )
     for key in INPUT_KEYS:
-        if key in parts:
+        if key in parts and key != target:
             return parts[key]
     labels = {target} if isinstance(target, str) else set(TARGET_KEYS)
     others = [
@@ -88,6 +89,8 @@ def select(source: Any, selector: Selector, argument: str) -> Any:
     if isinstance(selector, str):
         if parts is not None and selector in parts:
             return parts[selector]
+        if parts is None and hasattr(source, selector):
+            return getattr(source, selector)
         available = list(parts) if parts is not None else []
         near = get_close_matches(selector, map(str, available), 1)
         hint = f"; did you mean {near[0]!r}?" if near else ""

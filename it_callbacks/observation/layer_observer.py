@@ -18,7 +18,7 @@ from it_callbacks.observation.passes import Observed, Pass
 from it_callbacks.reductions import Joint, MeanPool, Reduction
 from it_callbacks.rulers import Calibrated, Ruler, check_bins, of_activation
 
-Resolution: TypeAlias = "int | Ruler | Mapping[str, int | Ruler]"
+Resolution: TypeAlias = int | Ruler | Mapping[str, int | Ruler]
 """One way to read all layers: a number of bins, a ruler, or either by layer name or glob."""
 
 Restore: TypeAlias = (

@@ -17,8 +17,11 @@ from torch.nn.modules import batchnorm, dropout, instancenorm, loss, pooling
 from it_callbacks.observation.listening import ROOT, Firing
 
 LayerChoice: TypeAlias = (
-    "str | type[nn.Module] | Sequence[str | type[nn.Module]] | "
-    "Mapping[str, Callable[[Any], Tensor]] | None"
+    str
+    | type[nn.Module]
+    | Sequence[str | type[nn.Module]]
+    | Mapping[str, Callable[[Any], Tensor]]
+    | None
 )
 """Names, globs, dotted classes, module types, or names with a function that picks the output."""
 

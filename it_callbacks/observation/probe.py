@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import fields, is_dataclass, replace
 from typing import Any, TypeAlias
 
 import numpy as np
 import torch
 from torch import Tensor
-from torch.utils.data import BatchSampler, DataLoader, Dataset, IterableDataset, TensorDataset
+from torch.utils.data import (
+    BatchSampler,
+    DataLoader,
+    Dataset,
+    IterableDataset,
+    SubsetRandomSampler,
+    TensorDataset,
+)
 
 from it_callbacks.observation.guard import random_states_restored
 from it_callbacks.observation.sampling import Subset
 
-ProbeSet: TypeAlias = "Dataset[Any] | DataLoader[Any] | Sequence[Tensor] | Mapping[str, Tensor]"
+ProbeSet: TypeAlias = Dataset[Any] | DataLoader[Any] | Sequence[Tensor] | Mapping[str, Tensor]
 """What can be probed: a data set, a loader, or tensors with one row per sample."""
 
 _BATCH_SIZE = 256
@@ -37,7 +46,8 @@ def fetch(source: ProbeSet, max_samples: int | None, seed: int) -> list[Any]:
     """
     with random_states_restored():
         if isinstance(source, DataLoader):
-            batches = list(_from_loader(source, max_samples, seed))
+            with _generators_restored(source):
+                batches = list(_from_loader(source, max_samples, seed))
         elif isinstance(source, IterableDataset):
             raise TypeError(
                 "probe: an iterable data set has no fixed samples; pass a loader that ends, "
@@ -47,7 +57,11 @@ def fetch(source: ProbeSet, max_samples: int | None, seed: int) -> list[Any]:
             batches = _from_tensors(dict(source), max_samples, seed)
         elif isinstance(source, Sequence) and not isinstance(source, (str, Dataset)):
             batches = _from_tensors(dict(enumerate(source)), max_samples, seed)
-        elif hasattr(source, "__getitem__") and hasattr(source, "__len__"):
+        elif (
+            hasattr(source, "__getitem__")
+            and hasattr(source, "__len__")
+            and not isinstance(source, str)
+        ):
             chosen = _chosen(len(source), max_samples, seed)
             batches = list(_loader(source, chosen))
         else:
@@ -55,18 +69,18 @@ def fetch(source: ProbeSet, max_samples: int | None, seed: int) -> list[Any]:
                 "probe: need 'train', 'val', a data set, a loader or tensors, got "
                 f"{type(source).__name__}"
             )
-    if not batches:
-        raise ValueError("probe: it holds no samples")
-    return batches
+    return _at_least_one(batches)
 
 
 def fetch_behind(loader: Any, max_samples: int | None, seed: int) -> list[Any]:
     """The batches of a fixed set from the data set behind the user's own `loader`.
 
     The loader itself is never iterated: that would draw from the user's generators and upset
-    workers that are at it. A loader that is no torch `DataLoader` is refused.
+    workers that are at it. Of a `SubsetRandomSampler` the indices are heeded; any other sampler
+    is taken to draw from the whole set. A loader that is no torch `DataLoader` is refused.
 
     Raises:
+        ValueError: No samples.
         TypeError: There is no map-style data set behind `loader`.
     """
     if not isinstance(loader, DataLoader) or isinstance(loader.dataset, IterableDataset):
@@ -74,12 +88,45 @@ def fetch_behind(loader: Any, max_samples: int | None, seed: int) -> list[Any]:
             f"probe: behind a {type(loader).__name__} there is no map-style data set; "
             "pass the set itself as probe=<data set, loader or tensors>"
         )
+    samples: Sequence[int] = range(len(loader.dataset))  # type: ignore[arg-type] # a map-style set
+    if isinstance(loader.sampler, SubsetRandomSampler):
+        samples = sorted(loader.sampler.indices)
     with random_states_restored():
         if _gives_whole_batches(loader):
-            return list(_from_loader(loader, max_samples, seed))
-        n_samples = len(loader.dataset)  # type: ignore[arg-type] # map-style sets have a length
-        chosen = _chosen(n_samples, max_samples, seed)
-        return list(_loader(loader.dataset, chosen, like=loader))
+            batches = _from_loader(_items(loader, samples), max_samples, seed)
+        else:
+            chosen = [samples[i] for i in _chosen(len(samples), max_samples, seed)]
+            batches = _loader(loader.dataset, chosen, like=loader)
+        return _at_least_one(list(batches))
+
+
+def _at_least_one(batches: list[Any]) -> list[Any]:
+    if not batches:
+        raise ValueError("probe: it holds no samples")
+    return batches
+
+
+@contextmanager
+def _generators_restored(loader: DataLoader[Any]) -> Iterator[None]:
+    """Inside, a loader may draw from generators of its own; afterwards they stand as before."""
+    owners = (loader, loader.sampler, loader.batch_sampler)
+    generators = [getattr(owner, "generator", None) for owner in owners]
+    states = [(g, g.get_state()) for g in generators if isinstance(g, torch.Generator)]
+    try:
+        yield
+    finally:
+        for generator, state in states:
+            generator.set_state(state)
+
+
+def _items(like: DataLoader[Any], indices: Sequence[int]) -> Iterable[Any]:
+    return DataLoader(
+        like.dataset,
+        batch_size=None,
+        sampler=indices,
+        collate_fn=like.collate_fn,
+        generator=torch.Generator().manual_seed(0),
+    )
 
 
 def _gives_whole_batches(loader: DataLoader[Any]) -> bool:
@@ -163,11 +210,17 @@ def _n_rows(batch: Any) -> int:
     return len(tensors[0])
 
 
+def _holds_tensors(batch: Any) -> bool:
+    return any(isinstance(leaf, Tensor) for leaf in _flat(batch))
+
+
 def _flat(batch: Any) -> list[Any]:
     if isinstance(batch, Mapping):
         return [leaf for part in batch.values() for leaf in _flat(part)]
     if isinstance(batch, (list, tuple)):
         return [leaf for part in batch for leaf in _flat(part)]
+    if is_dataclass(batch) and not isinstance(batch, type):
+        return [leaf for field in fields(batch) for leaf in _flat(getattr(batch, field.name))]
     return [batch]
 
 
@@ -181,8 +234,15 @@ def _take(batch: Any, rows: Any, n_rows: int) -> Any:
         return {name: _take(part, rows, n_rows) for name, part in batch.items()}
     if isinstance(batch, tuple) and hasattr(batch, "_fields"):
         return type(batch)(*(_take(part, rows, n_rows) for part in batch))
+    if isinstance(batch, (list, tuple)) and len(batch) == n_rows and not _holds_tensors(batch):
+        return type(batch)(batch[row] for row in rows)  # names of the samples, say
     if isinstance(batch, (list, tuple)):
         return type(batch)(_take(part, rows, n_rows) for part in batch)
+    if is_dataclass(batch) and not isinstance(batch, type):
+        parts = {field.name: getattr(batch, field.name) for field in fields(batch)}
+        return replace(batch, **{name: _take(p, rows, n_rows) for name, p in parts.items()})
+    if batch is None or isinstance(batch, (bool, int, float, str)):
+        return batch
     raise TypeError(
         f"probe: cannot take rows of a {type(batch).__name__}; pass max_samples=None or tensors"
     )

@@ -17,7 +17,7 @@ class Subset:
     """The `size` samples of lowest rank in a stream of unknown length.
 
     Args:
-        size: How many to keep; None keeps all.
+        size: How many to keep, at least 1; None keeps all.
         seed: Seed of the ranks.
 
     Example:
@@ -28,6 +28,8 @@ class Subset:
     """
 
     def __init__(self, size: int | None, seed: int) -> None:
+        if size is not None and size < 1:
+            raise ValueError(f"size: need at least 1 sample or None, got {size}")
         self.size = size
         self._seed = seed
         self._ranks = np.empty(0)

@@ -1,0 +1,79 @@
+"""Makes the pictures of README and docs: trains the demo, opens TensorBoard, photographs it.
+
+    python docs/screenshots.py [--chromium /usr/bin/chromium]
+
+Needs the extra ``e2e`` (Playwright) and a Chromium of the system; ``make screenshots`` brings both
+together. Nothing is fetched from the network.
+"""
+
+from __future__ import annotations
+
+import argparse
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+IMAGES = Path(__file__).parent / "images"
+CHROMIUM_ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
+
+
+@contextmanager
+def tensorboard(logdir: Path) -> Iterator[str]:
+    """TensorBoard's address while it serves `logdir`."""
+    with socket.socket() as probe:
+        probe.bind(("localhost", 0))
+        port = probe.getsockname()[1]
+    # A relative folder, since TensorBoard shows what it was given.
+    command = [sys.executable, "-m", "tensorboard.main", "--logdir", logdir.name]
+    server = subprocess.Popen(
+        [*command, "--port", str(port), "--load_fast", "false"],
+        cwd=logdir.parent,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    address = f"http://localhost:{port}/"
+    try:
+        for _ in range(120):
+            try:
+                urllib.request.urlopen(f"{address}data/runs").read()
+                break
+            except OSError:
+                time.sleep(0.5)
+        time.sleep(8)  # the first pass over the event files
+        yield address
+    finally:
+        server.terminate()
+        server.wait()
+
+
+def main() -> None:
+    """Train, serve, photograph."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--chromium", default="/usr/bin/chromium")
+    arguments = parser.parse_args()
+    from playwright.sync_api import sync_playwright
+
+    IMAGES.mkdir(exist_ok=True)
+    with tempfile.TemporaryDirectory() as folder:
+        logdir = Path(folder) / "digits"
+        demo = [sys.executable, "-m", "it_callbacks.cli", "demo", "--logdir", str(logdir)]
+        subprocess.run(demo, check=True)
+        with tensorboard(logdir) as address, sync_playwright() as playwright:
+            browser = playwright.chromium.launch(
+                executable_path=arguments.chromium, args=CHROMIUM_ARGUMENTS
+            )
+            page = browser.new_page(viewport={"width": 1080, "height": 700})
+            page.goto(f"{address}#custom_scalars")
+            page.wait_for_timeout(8000)
+            page.screenshot(path=IMAGES / "demo_scalars.png")
+            browser.close()
+
+
+if __name__ == "__main__":
+    main()

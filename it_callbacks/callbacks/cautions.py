@@ -1,0 +1,156 @@
+"""What a point of the plane shows in, what its reader must be told out, in plain words."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from it_callbacks.estimators.estimate import CHANCE_SATURATED, COVERAGE_SATURATED, Estimate
+from it_callbacks.estimators.verdict import successive_rises
+
+FEWEST_SAMPLES = 1024
+FEWEST_PER_CLASS = 50
+MOST_REPEATED = 0.01
+MOST_GROWTH = 8.0
+"""A layer that outgrew the range of its calibration by more is read ever more finely."""
+DPI_TOLERANCE = 0.5
+"""Bits by which a layer may seem to know more than the one before it."""
+WIDE = 6
+"""Units from which fewer bins alone no longer help a joint code."""
+
+
+class Caution(NamedTuple):
+    """One thing to tell, once.
+
+    Args:
+        cause: In a word; each cause is told once per layer.
+        layer: Whose; "" for the whole set.
+        text: What to tell.
+    """
+
+    cause: str
+    layer: str
+    text: str
+
+
+class LayerFacts(NamedTuple):
+    """What there is to know of one layer at one point, under the first ruler.
+
+    Args:
+        name: The layer.
+        n_units: Units of its reading.
+        of_layer: H(bin T).
+        with_labels: I(bin T; Y).
+        growth: Largest activation over the range that its ruler was calibrated on; 0 if it was
+            not.
+        stochastic: Whether two passes of one batch differed.
+    """
+
+    name: str
+    n_units: int
+    of_layer: Estimate
+    with_labels: Estimate
+    growth: float
+    stochastic: bool
+
+
+def of_layer(facts: LayerFacts) -> list[Caution]:
+    """What to tell of one layer."""
+    name, with_labels = facts.name, facts.with_labels
+    cautions: list[Caution] = []
+
+    def tell(cause: str, text: str) -> None:
+        cautions.append(Caution(cause, name, f"layer {name!r} {text}"))
+
+    if with_labels.n_states == 1:
+        tell("constant", "is constant: all samples share one state (dead units?), so H(T) = 0")
+    elif with_labels.coverage < COVERAGE_SATURATED:
+        tell(
+            "saturated",
+            f"is SATURATED: {1 - with_labels.coverage:.0%} of the samples have a code of their "
+            f"own, so I(T;Y) would be close to H(Y) for any labels. {_remedy(facts.n_units)}",
+        )
+    elif with_labels.chance_share > CHANCE_SATURATED:
+        tell(
+            "chance",
+            f"is SATURATED: {with_labels.chance_share:.0%} of H(Y) would come by chance, for "
+            f"labels drawn by lot. {_remedy(facts.n_units)}",
+        )
+    if facts.growth > MOST_GROWTH:
+        tell(
+            "growth",
+            f"has grown to {facts.growth:.0f} times the range that its ruler was calibrated on, so "
+            "it is read ever more finely. Pass bins={...: Width(w)} with a width of your own",
+        )
+    if facts.stochastic:
+        tell(
+            "stochastic",
+            "gives other states when the same batch is passed twice: noise in its forward counts "
+            "as information unless inputs repeat",
+        )
+    return cautions
+
+
+def of_chain(names: Sequence[str], h: Sequence[float], i: Sequence[float]) -> list[Caution]:
+    """What to tell of layers that follow one another, by their H(T) and I(T;Y)."""
+    return [
+        Caution(
+            "inequality",
+            names[position],
+            f"layer {names[position]!r} shows {bits[position] - bits[position - 1]:.1f} bits more "
+            f"{quantity} than {names[position - 1]!r} before it. Computed from that one alone it "
+            "cannot (data-processing inequality): its bins are finer. Compare layers with bins= "
+            "of one kind",
+        )
+        for quantity, bits in (("I(X;T)", h), ("I(T;Y)", i))
+        for position in successive_rises(bits, DPI_TOLERANCE)
+    ]
+
+
+def of_set(
+    n_samples: int, per_class: Sequence[int], missing: Sequence[int], repeated: float | None
+) -> list[Caution]:
+    """What to tell of the samples themselves.
+
+    Args:
+        n_samples: How many there are.
+        per_class: Samples in each class seen.
+        missing: Classes below the largest seen that have no sample.
+        repeated: Share of samples whose input was there before; None if not known.
+    """
+    cautions: list[Caution] = []
+    if n_samples < FEWEST_SAMPLES or min(per_class) < FEWEST_PER_CLASS:
+        cautions.append(
+            Caution(
+                "few",
+                "",
+                f"{n_samples} samples, {min(per_class)} in the smallest class, are few: below "
+                f"{FEWEST_SAMPLES}, or {FEWEST_PER_CLASS} per class, much of what a joint code "
+                "shows is chance. Pass a larger probe=, fewer bins=, or a reduce=",
+            )
+        )
+    if missing:
+        cautions.append(
+            Caution(
+                "missing", "", f"no sample of class {', '.join(map(str, missing))} is in the set"
+            )
+        )
+    if repeated is not None and repeated > MOST_REPEATED:
+        cautions.append(
+            Caution(
+                "repeated",
+                "",
+                f"{repeated:.0%} of the inputs are repeated, which makes symbols look better "
+                "covered than they are. Pass a probe= of distinct inputs",
+            )
+        )
+    return cautions
+
+
+def _remedy(n_units: int) -> str:
+    if n_units > WIDE:
+        return (
+            "Fewer bins alone do not help a layer this wide: pass reduce=PCA(2) or another "
+            "reduction, or extra=[LinearVInformation()]"
+        )
+    return "Pass fewer bins=, or extra=[LinearVInformation()]"

@@ -1,0 +1,463 @@
+"""Symbols: equal exactly where rows are equal, and the same however the rows came in."""
+
+from __future__ import annotations
+
+import gc
+import math
+import weakref
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from it_callbacks.codes import KeyStream, encode, encode_keys, keys, symbols
+from it_callbacks.reductions import PCA, Joint, MeanPool, RandomProjection
+from it_callbacks.rulers import Calibrated, Exact, Ruler, Uniform, Width
+
+RULERS = [Uniform(30, -1, 1), Width(0.07), Width(1e-6), Calibrated(30), Exact()]
+FLOATS = [torch.float32, torch.float64, torch.bfloat16, torch.float16]
+
+
+def clustered(n_samples: int, *shape: int, seed: int = 0) -> Tensor:
+    """Floats whose rows repeat: a few hundred distinct ones."""
+    generator = torch.Generator().manual_seed(seed)
+    distinct = torch.randn(max(1, n_samples // 4), *shape, generator=generator)
+    return distinct[torch.randint(len(distinct), (n_samples,), generator=generator)]
+
+
+def partition(labels: np.ndarray) -> np.ndarray:
+    """Samples numbered by the first sample that they equal: a name-free form of a grouping."""
+    _, first, inverse = np.unique(labels, axis=0, return_index=True, return_inverse=True)
+    return first[inverse.ravel()]
+
+
+def assert_equal_where_rows_are(states: Tensor) -> None:
+    rows = states.reshape(len(states), -1).numpy()
+    np.testing.assert_array_equal(partition(symbols(states).numpy()), partition(rows))
+    np.testing.assert_array_equal(partition(keys(states)[:, 1].numpy()), partition(rows))
+
+
+# symbols
+
+
+@pytest.mark.parametrize("n_units", [1, 2, 3, 10, 100, 1024, 5000])
+@pytest.mark.parametrize("reach", [1, 30, 254, 255, 300, 2**20, 2**31, 2**40, 2**62])
+def test_symbols_are_equal_where_rows_are_and_only_there(n_units: int, reach: int) -> None:
+    """Against numpy.unique on rows that repeat, and on neighbours that differ in one unit."""
+    generator = torch.Generator().manual_seed(n_units)
+    n_samples = 400 if n_units < 1000 else 60
+    states = torch.randint(-reach, reach + 1, (n_samples, n_units), generator=generator)
+    repeats = states[torch.randint(n_samples, (n_samples,), generator=generator)]
+    neighbours = states.clone()
+    neighbours[torch.arange(n_samples), torch.randint(n_units, (n_samples,))] += 1
+    assert_equal_where_rows_are(torch.cat([states, repeats, neighbours]))
+
+
+def test_symbols_of_16384_units() -> None:
+    states = torch.randint(0, 30, (40, 16_384), generator=torch.Generator().manual_seed(0))
+    states = torch.cat([states, states[::3]])
+    states[0, 16_383] += 1
+    assert_equal_where_rows_are(states)
+
+
+@pytest.mark.parametrize("n_units", [2, 7, 64])
+def test_every_pair_of_swapped_units_is_told_apart(n_units: int) -> None:
+    """Units are not interchangeable: moving a state to another unit is another row."""
+    assert_equal_where_rows_are(torch.eye(n_units, dtype=torch.int64))
+
+
+def test_all_small_rows_of_three_units_have_symbols_of_their_own() -> None:
+    """All 27 000 rows of 30 bins; a hash of 32 bits would collide here about once in 12 tries."""
+    grid = torch.cartesian_prod(*[torch.arange(30)] * 3)
+    assert symbols(grid).unique().numel() == 30**3
+
+
+def test_rows_of_plus_and_minus_one_do_not_collide() -> None:
+    """A binary network: floats that differ in their sign bit only, hence by multiples of 2**31."""
+    generator = torch.Generator().manual_seed(0)
+    signs = torch.randint(0, 2, (2**18, 40), generator=generator) * 2.0 - 1
+    distinct = len(np.unique(np.packbits(signs.numpy() > 0, axis=1), axis=0))
+    for dtype in (torch.float32, torch.float64):
+        assert encode(signs.to(dtype), Exact()).unique().numel() == distinct
+
+
+@pytest.mark.parametrize("shift", [8, 16, 31, 32, 47, 60])
+def test_differences_that_are_large_powers_of_two_do_not_collide(shift: int) -> None:
+    bits = torch.randint(0, 8, (2**16, 12), generator=torch.Generator().manual_seed(1))
+    distinct = len(np.unique(bits.numpy(), axis=0))
+    assert symbols(bits << shift).unique().numel() == distinct
+
+
+def test_float64_bit_patterns_are_told_apart() -> None:
+    values = torch.randn(2000, 3, dtype=torch.float64, generator=torch.Generator().manual_seed(2))
+    bumped = values.clone()
+    bumped[:, 1] = torch.nextafter(bumped[:, 1], torch.tensor(math.inf, dtype=torch.float64))
+    assert_equal_where_rows_are(torch.cat([values, -values, bumped]).view(torch.int64))
+
+
+def test_the_ends_of_64_bits_are_states_like_any_other() -> None:
+    ends = torch.tensor([-(2**63), -(2**63) + 1, 2**63 - 1, 0, -1, 254, 255, -254, -255])
+    assert_equal_where_rows_are(torch.cartesian_prod(ends, ends))
+
+
+@pytest.mark.parametrize("dtype", [torch.uint8, torch.int8, torch.int16, torch.int32, torch.bool])
+def test_symbols_depend_on_values_not_on_the_integer_type(dtype: torch.dtype) -> None:
+    states = torch.randint(0, 2, (50, 6)).to(dtype)
+    assert torch.equal(symbols(states), symbols(states.long()))
+
+
+def test_shape_beyond_the_first_axis_does_not_matter() -> None:
+    states = torch.randint(0, 9, (20, 3, 2, 2))
+    assert torch.equal(symbols(states), symbols(states.reshape(20, 12)))
+    assert torch.equal(symbols(states[:, 0, 0, 0]), symbols(states[:, :1, 0, 0]))
+
+
+def test_a_layer_without_units_has_one_symbol() -> None:
+    assert symbols(torch.zeros(5, 0, dtype=torch.int64)).unique().numel() == 1
+
+
+@pytest.mark.parametrize("shape", [(0,), (0, 3), (0, 0), (0, 3, 2)])
+def test_no_samples_have_no_symbols(shape: tuple[int, ...]) -> None:
+    assert symbols(torch.zeros(shape, dtype=torch.int64)).shape == (0,)
+    assert encode(torch.zeros(shape), Width(0.1)).shape == (0,)
+
+
+def splitmix(z: int) -> int:
+    """Steele, Lea & Flood (2014), fig. 13, in integers that cannot overflow."""
+    z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9 % 2**64
+    z = (z ^ (z >> 27)) * 0x94D049BB133111EB % 2**64
+    return z ^ (z >> 31)
+
+
+def test_a_symbol_means_the_same_on_every_machine_and_for_ever() -> None:
+    """Processes gather symbols of each other: they are a definition, not whatever comes out."""
+
+    def draw(stream: int, number: int) -> int:
+        return splitmix((number + 1 + (stream << 48)) * 0x9E3779B97F4A7C15 % 2**64)
+
+    def symbol(row: list[int]) -> int:
+        total = 0
+        for unit, state in enumerate(row):
+            spread = state if abs(state) <= 254 else splitmix(state % 2**64)
+            for column in range(16):
+                weight = draw(1, unit * 16 + column) % 255 - 127
+                total += spread * weight * draw(0, column * 2)
+        return (total + 2**63) % 2**64 - 2**63
+
+    rows = [[0, 0, 0], [1, -2, 3], [254, -254, 255], [1000, 2**40, -5], [-(2**63), 2**63 - 1, 7]]
+    assert symbols(torch.tensor(rows)).tolist() == [symbol(row) for row in rows]
+
+
+def test_the_second_key_is_independent_of_the_first() -> None:
+    """Bit by bit, over the rows of a grid, the two keys agree as often as coins do."""
+    both = keys(torch.cartesian_prod(torch.arange(100), torch.arange(100)))
+    agreeing = ~(both[:, 0] ^ both[:, 1])
+    shares = [((agreeing >> bit) & 1).double().mean().item() for bit in range(64)]
+    assert np.mean(shares) == pytest.approx(0.5, abs=0.05)
+    assert max(abs(share - 0.5) for share in shares) < 0.1
+
+
+@pytest.mark.parametrize(
+    ("states", "said"),
+    [(torch.zeros(3, 2), "float32"), ([[1, 2]], "list"), (torch.zeros(2, 2).cfloat(), "complex")],
+)
+def test_states_are_integers(states: object, said: str) -> None:
+    with pytest.raises(TypeError, match=f"states: need a tensor of integers, got .*{said}"):
+        symbols(states)
+
+
+# encode
+
+
+@pytest.mark.parametrize("ruler", RULERS, ids=repr)
+@pytest.mark.parametrize("dtype", [*FLOATS, torch.int32, torch.uint8])
+@pytest.mark.parametrize("shape", [(300, 1), (300, 10), (300, 3, 4, 4), (70, 6000), (300,)])
+def test_encode_is_symbols_of_the_ruler(
+    ruler: Ruler, dtype: torch.dtype, shape: tuple[int, ...]
+) -> None:
+    """Bit for bit, whichever of the two ways of hashing a chunk takes."""
+    scale = torch.tensor([0.2, 3.0, 0.01, 9.0])[torch.arange(shape[0]) % 4]
+    activations = clustered(*shape) * scale.reshape(-1, *[1] * (len(shape) - 1))
+    activations = (activations * (40 if dtype == torch.int32 else 1)).abs().to(dtype)
+    both = encode_keys(activations, ruler)
+    assert torch.equal(both, keys(ruler(activations)))
+    assert torch.equal(encode(activations, ruler), symbols(ruler(activations)))
+
+
+@pytest.mark.parametrize("ruler", RULERS, ids=repr)
+def test_encode_groups_samples_as_numpy_does(ruler: Ruler) -> None:
+    activations = clustered(1000, 12)
+    expected = partition(ruler(activations).numpy())
+    np.testing.assert_array_equal(partition(encode(activations, ruler).numpy()), expected)
+
+
+FROZEN = [Uniform(30, -1, 1), Width(0.07), Width(1e-6), Exact()]
+
+
+@pytest.mark.parametrize("ruler", FROZEN, ids=repr)
+@pytest.mark.parametrize("n_units", [3, 1000])
+def test_batches_of_any_size_give_the_same_symbols(ruler: Ruler, n_units: int) -> None:
+    activations = clustered(500, n_units)
+    activations[::50] *= 1e4  # some batches then take the other way of hashing
+    whole = encode(activations, ruler)
+    for size in (1, 7, 128, 499):
+        parts = [encode(part, ruler) for part in activations.split(size)]
+        assert torch.equal(torch.cat(parts), whole)
+
+
+@pytest.mark.parametrize("ruler", FROZEN, ids=repr)
+def test_permuted_samples_have_permuted_symbols(ruler: Ruler) -> None:
+    activations = clustered(500, 300)
+    order = torch.randperm(500, generator=torch.Generator().manual_seed(3))
+    assert torch.equal(encode(activations[order], ruler), encode(activations, ruler)[order])
+
+
+@pytest.mark.parametrize("ruler", FROZEN, ids=repr)
+@pytest.mark.parametrize("precision", ["highest", "high", "medium"])
+def test_matmul_precision_does_not_reach_the_symbols(ruler: Ruler, precision: str) -> None:
+    activations = clustered(300, 2000)
+    expected = symbols(ruler(activations))
+    before = torch.get_float32_matmul_precision()
+    torch.set_float32_matmul_precision(precision)
+    try:
+        assert torch.equal(encode(activations, ruler), expected)
+    finally:
+        torch.set_float32_matmul_precision(before)
+
+
+@pytest.mark.parametrize("ruler", FROZEN, ids=repr)
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_autocast_does_not_reach_the_symbols(ruler: Ruler, dtype: torch.dtype) -> None:
+    activations = clustered(300, 500)
+    expected = encode(activations, ruler)
+    with torch.autocast("cpu", dtype):
+        assert torch.equal(encode(activations, ruler), expected)
+        assert torch.equal(symbols(ruler(activations)), expected)
+
+
+@pytest.mark.parametrize("ruler", FROZEN, ids=repr)
+def test_threads_do_not_reach_the_symbols(ruler: Ruler) -> None:
+    activations = clustered(600, 2000)
+    expected = encode(activations, ruler)
+    threads = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        assert torch.equal(encode(activations, ruler), expected)
+    finally:
+        torch.set_num_threads(threads)
+
+
+@pytest.mark.parametrize("ruler", RULERS, ids=repr)
+def test_gradients_and_inference_do_not_reach_the_symbols(ruler: Ruler) -> None:
+    activations = clustered(100, 5)
+    expected = encode(activations, ruler)
+    with torch.no_grad():
+        assert torch.equal(encode(activations, ruler), expected)
+    with torch.inference_mode():
+        assert torch.equal(encode(activations.clone(), ruler), expected)
+    tracked = (activations.clone().requires_grad_() * 1.0).requires_grad_()
+    assert torch.equal(encode(tracked, ruler), expected)
+
+
+@pytest.mark.parametrize("ruler", RULERS, ids=repr)
+def test_strides_do_not_reach_the_symbols(ruler: Ruler) -> None:
+    activations = clustered(200, 6, 4, 4)
+    expected = encode(activations, ruler)
+    assert torch.equal(encode(activations.to(memory_format=torch.channels_last), ruler), expected)
+    wide = torch.stack([activations, activations + 1], dim=-1)
+    assert torch.equal(encode(wide[..., 0], ruler), expected)
+    assert torch.equal(encode(activations.transpose(1, 3), ruler), encode_copy(activations, ruler))
+
+
+def encode_copy(activations: Tensor, ruler: Ruler) -> Tensor:
+    return encode(activations.transpose(1, 3).contiguous(), ruler)
+
+
+@pytest.mark.parametrize("ruler", RULERS, ids=repr)
+@pytest.mark.parametrize("bad", [math.nan, math.inf, -math.inf])
+def test_nan_and_infinity_are_refused(ruler: Ruler, bad: float) -> None:
+    activations = torch.zeros(300, 1000)
+    activations[299, 999] = bad
+    with pytest.raises(ValueError, match="NaN or infinite"):
+        encode(activations, ruler)
+
+
+def test_encode_does_not_touch_its_input() -> None:
+    activations = clustered(100, 5)
+    before = activations.clone()
+    for ruler in RULERS:
+        encode(activations, ruler)
+    assert torch.equal(activations, before)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+@pytest.mark.parametrize("ruler", FROZEN, ids=repr)
+def test_a_gpu_gives_the_symbols_of_a_cpu(ruler: Ruler) -> None:
+    activations = clustered(1000, 700)
+    assert torch.equal(encode(activations.cuda(), ruler).cpu(), encode(activations, ruler))
+
+
+# KeyStream
+
+
+def stream_of(batches, *rulers: Ruler, reduction=None, keep=None) -> KeyStream:
+    stream = KeyStream(reduction or Joint(), rulers)
+    for number, batch in enumerate(batches):
+        stream.add(batch, None if keep is None else keep[number])
+    return stream
+
+
+SPLITS = [
+    [3000],
+    [1024] * 2 + [952],
+    [1023, 1, 1976],
+    [256] * 11 + [184],
+    [1, 2999],
+    [7] * 428 + [4],
+]
+
+
+@pytest.mark.parametrize("split", SPLITS, ids=lambda split: f"{len(split)}x{split[0]}")
+@pytest.mark.parametrize("reduction", [Joint(), RandomProjection(2), PCA(2)], ids=repr)
+def test_a_stream_equals_one_shot_calibrated_on_the_first_1024_rows(split, reduction) -> None:
+    activations = clustered(3000, 6) * torch.linspace(1, 5, 3000)[:, None]
+    stream = stream_of(activations.split(split), Calibrated(30), Width(0.5), reduction=reduction)
+    frozen = reduction.freeze(activations[:1024])
+    reading = frozen(activations)
+    ruler = Calibrated(30).freeze(reading[:1024])
+    calibrated, fixed = stream.all_keys()
+    assert stream.n_samples == 3000
+    assert stream.rulers[0].width == pytest.approx(ruler.width, rel=1e-12)
+    np.testing.assert_array_equal(calibrated, encode_keys(reading, stream.rulers[0]).numpy())
+    np.testing.assert_array_equal(fixed, encode_keys(reading, Width(0.5)).numpy())
+
+
+def test_random_splits_with_empty_batches_equal_one_shot() -> None:
+    activations = clustered(3000, 6)
+    expected = encode_keys(activations, Calibrated(9).freeze(activations[:1024])).numpy()
+    generator = np.random.default_rng(0)
+    for _ in range(20):
+        cuts = np.sort(generator.integers(0, 3001, size=generator.integers(0, 40)))
+        batches = torch.tensor_split(activations, cuts.tolist())
+        (streamed,) = stream_of(batches, Calibrated(9)).all_keys()
+        np.testing.assert_array_equal(streamed, expected)
+
+
+@pytest.mark.parametrize("n_samples", [1, 2, 1023, 1024, 1025])
+@pytest.mark.parametrize("batch_size", [1, 256, 5000])
+def test_fewer_rows_than_a_calibration_wants_are_calibrated_on_as_they_are(
+    n_samples: int, batch_size: int
+) -> None:
+    activations = clustered(n_samples, 3)
+    (streamed,) = stream_of(activations.split(batch_size), Calibrated(9)).all_keys()
+    ruler = Calibrated(9).freeze(activations[:1024])
+    np.testing.assert_array_equal(streamed, encode_keys(activations, ruler).numpy())
+
+
+def test_rows_after_the_first_1024_do_not_move_the_ruler() -> None:
+    activations = clustered(2000, 3)
+    grown = activations.clone()
+    grown[1024:] *= 100
+    widths = [stream_of(a.split(300), Calibrated(30)).rulers for a in (activations, grown)]
+    assert widths[0] == widths[1]
+
+
+def test_a_stream_is_frozen_by_its_1024th_row() -> None:
+    stream = KeyStream(Joint(), (Calibrated(30),))
+    stream.add(clustered(1023, 3))
+    assert not stream.frozen
+    stream.add(clustered(1, 3))
+    assert stream.frozen
+
+
+def test_a_stream_of_fixed_rulers_never_waits() -> None:
+    stream = KeyStream(MeanPool(), (Width(0.1), Uniform(30, -1, 1)))
+    assert stream.frozen
+    stream.add(clustered(5, 3, 4, 4))
+    assert [len(part) for part in stream.all_keys()] == [5, 5]
+
+
+def test_a_stream_without_samples_has_no_keys() -> None:
+    stream = KeyStream(Joint(), (Calibrated(30), Exact()))
+    assert [part.shape for part in stream.all_keys()] == [(0, 2), (0, 2)]
+    assert not stream.frozen
+
+
+def test_keys_can_be_read_while_the_stream_goes_on() -> None:
+    activations = clustered(3000, 3)
+    stream = KeyStream(Joint(), (Width(0.5),))
+    lengths = []
+    for batch in activations.split(1000):
+        stream.add(batch)
+        lengths.append(len(stream.all_keys()[0]))
+    assert lengths == [1000, 2000, 3000]
+    expected = encode_keys(activations, Width(0.5)).numpy()
+    np.testing.assert_array_equal(stream.all_keys()[0], expected)
+
+
+@pytest.mark.parametrize("reduction", [Joint(), PCA(2)], ids=repr)
+def test_kept_rows_are_readings_of_the_rows_asked_for(reduction) -> None:
+    """Also of batches that came before the reduction was fitted, and with nothing to keep."""
+    activations = clustered(1500, 4)
+    batches = activations.split(500)
+    keep = [torch.tensor([3, 499]), torch.tensor([], dtype=torch.int64), torch.tensor([0])]
+    stream = stream_of(batches, Calibrated(30), reduction=reduction, keep=keep)
+    expected = reduction.freeze(activations[:1024])(activations[[3, 499, 1000]])
+    torch.testing.assert_close(stream.kept().double(), expected.double(), rtol=0, atol=1e-12)
+
+
+def test_a_stream_holds_keys_and_no_activations() -> None:
+    """16 bytes per sample and ruler, whatever the layer's width."""
+    stream = KeyStream(Joint(), (Calibrated(30), Width(0.1)))
+    for _ in range(8):
+        stream.add(torch.randn(500, 200))
+    tensors, arrays = held_by(stream)
+    assert tensors == 0
+    assert arrays == 8 * 500 * 16 * 2
+
+
+def test_a_waiting_stream_holds_the_rows_it_waits_for_only() -> None:
+    stream = KeyStream(Joint(), (Calibrated(30),))
+    stream.add(torch.randn(1000, 200))
+    assert held_by(stream) == (1000 * 200 * 4, 0)
+    stream.add(torch.randn(1000, 200))
+    assert held_by(stream) == (0, 2000 * 16)
+
+
+def test_a_stream_does_not_keep_the_output_of_a_layer_alive() -> None:
+    for ruler in (Calibrated(30), Width(0.1)):
+        stream = KeyStream(Joint(), (ruler,))
+        output = torch.randn(100, 7)
+        gone = weakref.ref(output)
+        stream.add(output, torch.tensor([1, 2]))
+        del output
+        gc.collect()
+        assert gone() is None
+
+
+def test_a_layer_that_is_changed_in_place_afterwards_was_read_before() -> None:
+    """An in-place ReLU rewrites the output of the layer before it."""
+    output = torch.randn(100, 7)
+    expected = encode_keys(output, Calibrated(30)).numpy()
+    stream = KeyStream(Joint(), (Calibrated(30),))
+    stream.add(output, torch.arange(3))
+    rows = output[:3].clone()
+    output.relu_()
+    np.testing.assert_array_equal(stream.all_keys()[0], expected)
+    assert torch.equal(stream.kept(), rows)
+
+
+def held_by(stream: KeyStream) -> tuple[int, int]:
+    """Bytes of tensors and of arrays that can be reached from the stream's attributes."""
+    tensors, arrays = [], []
+    waiting = list(vars(stream).values())
+    while waiting:
+        held = waiting.pop()
+        if isinstance(held, Tensor):
+            tensors.append(held.untyped_storage().nbytes())
+        elif isinstance(held, np.ndarray):
+            arrays.append((held if held.base is None else held.base).nbytes)
+        elif isinstance(held, (list, tuple)):
+            waiting.extend(held)
+    return sum(tensors), sum(arrays)

@@ -1,0 +1,269 @@
+"""Reductions: what is read of a layer, against NumPy and scikit-learn."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from it_callbacks.codes import encode
+from it_callbacks.reductions import PCA, Joint, MeanPool, RandomProjection, Reduction
+from it_callbacks.rulers import Calibrated, Width
+
+ALL_REDUCTIONS = [Joint(), MeanPool(), MeanPool(-1), RandomProjection(3), PCA(3)]
+
+
+def activations(*shape: int, seed: int = 0) -> Tensor:
+    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed))
+
+
+# Joint
+
+
+def test_joint_keeps_every_number_of_a_sample_in_order() -> None:
+    values = activations(5, 3, 2, 2)
+    assert torch.equal(Joint()(values), values.flatten(1))
+
+
+# MeanPool
+
+
+def test_a_map_is_averaged_over_its_pixels() -> None:
+    values = activations(6, 3, 5, 4)
+    expected = values.double().numpy().mean(axis=(2, 3))
+    np.testing.assert_allclose(MeanPool()(values), expected, rtol=0, atol=1e-7)
+
+
+def test_a_sequence_is_averaged_over_its_tokens() -> None:
+    values = activations(6, 9, 3)
+    expected = values.double().numpy().mean(axis=1)
+    np.testing.assert_allclose(MeanPool(-1)(values), expected, rtol=0, atol=1e-7)
+
+
+def test_a_volume_with_units_last_is_averaged_over_all_positions() -> None:
+    values = activations(6, 4, 5, 2, 3)
+    expected = values.double().numpy().mean(axis=(1, 2, 3))
+    np.testing.assert_allclose(MeanPool(-1)(values), expected, rtol=0, atol=1e-7)
+
+
+@pytest.mark.parametrize("units_axis", [1, -1])
+def test_a_matrix_has_nothing_to_pool(units_axis) -> None:
+    values = activations(6, 3)
+    assert torch.equal(MeanPool(units_axis)(values), values)
+    assert torch.equal(MeanPool(units_axis)(values[:, 0]), values[:, :1])
+
+
+def test_pooling_bfloat16_does_not_round_on_the_way() -> None:
+    """A running sum in bfloat16 would stop growing at 256; the mean of these is 1."""
+    assert MeanPool()(torch.ones(2, 3, 64, 64, dtype=torch.bfloat16)).tolist() == [[1.0] * 3] * 2
+
+
+def test_pooling_keeps_values_inside_the_range_of_the_activation() -> None:
+    saturated = torch.ones(2, 3, 111, 97)
+    assert MeanPool()(saturated).max() <= 1.0
+
+
+@pytest.mark.parametrize("axis", [0, 2, -2, None])
+def test_units_are_on_axis_1_or_last(axis: object) -> None:
+    with pytest.raises(ValueError, match="units_axis"):
+        MeanPool(axis)
+
+
+# RandomProjection
+
+
+def test_random_directions_keep_the_scale_of_a_unit() -> None:
+    """Unit-variance inputs give unit-variance projections, whatever the width."""
+    for n_units in (10, 1000):
+        reading = RandomProjection(64)(activations(2000, n_units))
+        assert reading.std() == pytest.approx(1.0, abs=0.15 if n_units == 10 else 0.05)
+
+
+def test_projections_are_linear() -> None:
+    a, b = activations(4, 7).double(), activations(4, 7, seed=1).double()
+    project = RandomProjection(3)
+    torch.testing.assert_close(project(a + 2 * b), project(a) + 2 * project(b))
+
+
+def test_a_seed_decides_the_directions_and_global_random_state_does_not() -> None:
+    values = activations(4, 7)
+    before = torch.get_rng_state()
+    first = RandomProjection(3, seed=5)(values)
+    assert torch.equal(torch.get_rng_state(), before)
+    torch.manual_seed(99)
+    assert torch.equal(RandomProjection(3, seed=5)(values), first)
+    assert not torch.equal(RandomProjection(3, seed=6)(values), first)
+
+
+def test_directions_are_the_same_in_every_version() -> None:
+    """A run that is resumed elsewhere must be read along the same directions."""
+    reading = RandomProjection(2, seed=0)(torch.eye(2))
+    generator = torch.Generator().manual_seed(0)
+    drawn = torch.randn(2, 2, generator=generator, dtype=torch.float64)
+    torch.testing.assert_close(reading, drawn / math.sqrt(2))
+
+
+# PCA
+
+
+@pytest.mark.parametrize("shape", [(200, 12), (50, 3, 4, 2), (10, 40)])
+def test_pca_equals_scikit_learn(shape: tuple[int, ...]) -> None:
+    sklearn = pytest.importorskip("sklearn.decomposition")
+    scale = torch.linspace(3, 1, math.prod(shape[1:])).reshape(shape[1:])
+    values = activations(*shape) * scale + 5
+    flat = values.flatten(1).double().numpy()
+    expected = sklearn.PCA(4, svd_solver="full").fit(flat)
+    reading = PCA(4).freeze(values)(values).numpy()
+    signs = np.sign((reading * expected.transform(flat)).sum(0))
+    np.testing.assert_allclose(reading, expected.transform(flat) * signs, atol=1e-10)
+
+
+def test_components_point_where_their_largest_entry_is_positive() -> None:
+    along = torch.tensor([[-4.0, 3.0]])
+    line = torch.arange(5.0)[:, None] * along
+    reading = PCA(1).freeze(line)(line)
+    assert reading.flatten().tolist() == pytest.approx([10.0, 5.0, 0.0, -5.0, -10.0])
+
+
+def test_pca_stays_fitted_to_the_first_activations() -> None:
+    first, later = activations(100, 5), activations(100, 5, seed=1) * 4 + 1
+    fitted = PCA(2).freeze(first)
+    assert fitted.frozen
+    assert fitted.freeze(later) is fitted
+    mean = first.double().numpy().mean(0)
+    directions = np.linalg.svd(first.double().numpy() - mean)[2][:2]
+    expected = (later.double().numpy() - mean) @ directions.T
+    np.testing.assert_allclose(fitted(later).abs(), np.abs(expected), atol=1e-10)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_components_beyond_the_rank_are_silent(dtype: torch.dtype) -> None:
+    """Dead units: what is left there is rounding, which a calibrated ruler would call 8 bits."""
+    values = (activations(1500, 2).double() @ activations(2, 6, seed=1).double()).to(dtype)
+    reading = PCA(4).freeze(values[:1024])(values)
+    assert (reading[:, :2].std(0) > 0.1).all()
+    assert (reading[:, 2:] == 0).all()
+    assert encode(reading[:, 2:], Calibrated(30)).unique().numel() == 1
+
+
+def test_a_weak_component_is_not_mistaken_for_rounding() -> None:
+    strong, weak = activations(1000, 1), activations(1000, 1, seed=1)
+    values = torch.cat([strong, 1e-4 * weak], 1)
+    reading = PCA(2).freeze(values)(values)
+    assert reading[:, 1].std() == pytest.approx(1e-4, rel=0.1)
+
+
+def test_a_constant_layer_has_constant_components() -> None:
+    constant = torch.tensor([[0.3, -1.7, 1e4]]).expand(1024, 3)
+    assert PCA(2).freeze(constant)(constant).unique().numel() == 1
+
+
+@pytest.mark.parametrize("shape", [(3, 10), (10, 3)])
+def test_more_components_than_the_data_have_are_refused(shape: tuple[int, int]) -> None:
+    with pytest.raises(ValueError, match="k: 4 components"):
+        PCA(4).freeze(activations(*shape))
+
+
+def test_pca_refuses_what_is_not_finite() -> None:
+    values = activations(10, 3)
+    values[4, 1] = math.nan
+    with pytest.raises(ValueError, match="1 of 30 values are NaN or infinite"):
+        PCA(2).freeze(values)
+
+
+def test_a_fitted_projection_refuses_another_layer() -> None:
+    fitted = PCA(2).freeze(activations(10, 3))
+    with pytest.raises(ValueError, match="4 units where the projection was fitted to 3"):
+        fitted(activations(10, 4))
+
+
+def test_pca_keeps_no_graph_and_no_activations() -> None:
+    """What stays is directions and an origin, not the 1024 rows it was fitted to."""
+    values = activations(1024, 5).requires_grad_()
+    fitted = PCA(2).freeze(values)
+    held = [held for held in vars(fitted).values() if isinstance(held, Tensor)]
+    assert sum(tensor.untyped_storage().nbytes() for tensor in held) <= 8 * (5 * 5 + 2)
+    assert not any(tensor.requires_grad for tensor in held)
+
+
+# All reductions
+
+
+@pytest.mark.parametrize("reduction", ALL_REDUCTIONS, ids=repr)
+@pytest.mark.parametrize("shape", [(48, 6), (48, 3, 5, 5), (48, 7, 3)])
+def test_a_sample_is_read_the_same_in_every_batch(
+    reduction: Reduction, shape: tuple[int, ...]
+) -> None:
+    """One state per row, whatever rows come with it: else duplicates would look different."""
+    values = activations(*shape)
+    frozen = reduction.freeze(values)
+    whole = encode(frozen(values), Width(0.01))
+    for size in (1, 5, 16, 47):
+        parts = [encode(frozen(part), Width(0.01)) for part in values.split(size)]
+        assert torch.equal(torch.cat(parts), whole)
+
+
+@pytest.mark.parametrize("reduction", ALL_REDUCTIONS, ids=repr)
+def test_threads_do_not_change_a_reading(reduction: Reduction) -> None:
+    values = activations(256, 8, 16, 16)
+    frozen = reduction.freeze(values)
+    whole = frozen(values)
+    threads = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        torch.testing.assert_close(frozen(values), whole, rtol=0, atol=1e-12)
+    finally:
+        torch.set_num_threads(threads)
+
+
+@pytest.mark.parametrize("reduction", ALL_REDUCTIONS, ids=repr)
+@pytest.mark.parametrize("shape", [(6, 4), (6, 4, 3), (6, 4, 3, 2)])
+def test_a_reading_is_a_matrix_also_of_no_samples(
+    reduction: Reduction, shape: tuple[int, ...]
+) -> None:
+    values = activations(*shape)
+    frozen = reduction.freeze(values)
+    full, empty = frozen(values), frozen(values[:0])
+    assert full.ndim == 2
+    assert len(full) == 6
+    assert empty.shape == (0, full.shape[1])
+
+
+@pytest.mark.parametrize("reduction", [RandomProjection(3), PCA(3)], ids=repr)
+def test_autocast_does_not_reach_a_projection(reduction: Reduction) -> None:
+    values = activations(64, 8)
+    frozen = reduction.freeze(values)
+    outside = frozen(values)
+    with torch.autocast("cpu", torch.bfloat16):
+        assert torch.equal(frozen(values), outside)
+
+
+@pytest.mark.parametrize("reduction", ALL_REDUCTIONS, ids=repr)
+def test_a_reduction_is_a_value(reduction: Reduction) -> None:
+    twin = eval(repr(reduction))
+    assert twin == reduction
+    assert hash(twin) == hash(reduction)
+    assert isinstance(reduction, Reduction)
+
+
+@pytest.mark.parametrize("reduction", ALL_REDUCTIONS, ids=repr)
+def test_a_reduction_says_what_it_measures(reduction: Reduction) -> None:
+    assert len(reduction.estimand) > 5
+    assert reduction.freeze(activations(10, 4)).estimand == reduction.estimand
+
+
+@pytest.mark.parametrize("reduction", ALL_REDUCTIONS, ids=repr)
+def test_only_readings_that_keep_the_range_claim_to(reduction: Reduction) -> None:
+    """Of outputs in [-1, 1], averages stay inside; projections and components need not."""
+    assert reduction.keeps_range == (not isinstance(reduction, (RandomProjection, PCA)))
+    assert reduction.freeze(activations(10, 4)).keeps_range == reduction.keeps_range
+
+
+@pytest.mark.parametrize("make", [RandomProjection, PCA])
+@pytest.mark.parametrize("k", [0, -1, 1.5, True, None])
+def test_a_wrong_number_of_directions_is_named(make, k: object) -> None:
+    with pytest.raises(ValueError, match="k: need a whole number >= 1"):
+        make(k)

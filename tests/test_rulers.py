@@ -1,0 +1,461 @@
+"""Rulers: every value lands in the bin that arithmetic on fractions says, and never moves."""
+
+from __future__ import annotations
+
+import math
+from fractions import Fraction
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+
+from it_callbacks import rulers
+from it_callbacks.rulers import Calibrated, Exact, Ruler, Uniform, Width, of_activation, range_of
+
+ALL_RULERS = [Uniform(30, -1, 1), Width(0.07), Width((0.07, 0.5)), Calibrated(30), Exact()]
+FLOATS = [torch.float32, torch.float64, torch.bfloat16, torch.float16]
+
+
+def next_after(value: float, towards: float, dtype: torch.dtype) -> Tensor:
+    """The nearest number of this type, on one side; torch has it for no half precision but one."""
+    if dtype is torch.float16:
+        return torch.from_numpy(np.nextafter(np.float16([value]), np.float16(towards)))
+    return torch.nextafter(torch.tensor([value], dtype=dtype), torch.tensor([towards], dtype=dtype))
+
+
+# Uniform
+
+
+@pytest.mark.parametrize("dtype", FLOATS)
+@pytest.mark.parametrize("ruler", [Uniform(30, -1, 1), Uniform(30, 0, 1), Uniform(7, 0, 6)])
+def test_both_edges_of_the_range_are_inside(ruler: Uniform, dtype: torch.dtype) -> None:
+    ends = torch.tensor([ruler.low, ruler.high], dtype=dtype)
+    assert ruler(ends).tolist() == [0, ruler.bins - 1]
+
+
+@pytest.mark.parametrize("dtype", FLOATS)
+@pytest.mark.parametrize("ruler", [Uniform(30, -1, 1), Uniform(30, 0, 1), Uniform(7, 0, 6)])
+def test_the_value_next_below_the_top_is_in_the_last_bin(
+    ruler: Uniform, dtype: torch.dtype
+) -> None:
+    """In float32, 1 - 2**-24 + 1 rounds to 2: without care it lands in a bin of its own."""
+    below = next_after(ruler.high, -math.inf, dtype)
+    assert below.item() < ruler.high
+    assert ruler(below).tolist() == [ruler.bins - 1]
+
+
+@pytest.mark.parametrize("dtype", FLOATS)
+@pytest.mark.parametrize("ruler", [Uniform(30, -1, 1), Uniform(30, 0, 1), Uniform(7, 0, 6)])
+def test_values_next_outside_the_range_are_in_the_bins_next_to_it(
+    ruler: Uniform, dtype: torch.dtype
+) -> None:
+    outside = torch.cat(
+        [next_after(ruler.low, -math.inf, dtype), next_after(ruler.high, math.inf, dtype)]
+    )
+    assert ruler(outside).tolist() == [-1, ruler.bins]
+
+
+@pytest.mark.parametrize("dtype", FLOATS)
+@pytest.mark.parametrize("ruler", [Uniform(30, -1, 1), Uniform(15, 0, 6), Uniform(11, -0.3, 2.7)])
+def test_uniform_equals_exact_fractions_away_from_edges(ruler: Uniform, dtype: torch.dtype) -> None:
+    """The bin of each value, by exact rational arithmetic, inside the range and far outside it."""
+    generator = torch.Generator().manual_seed(1)
+    values = (torch.randn(3000, generator=generator) * 2).to(dtype)
+    low, high = Fraction(ruler.low), Fraction(ruler.high)
+    positions = [(Fraction(v) - low) * ruler.bins / (high - low) for v in values.tolist()]
+    clear = torch.tensor([abs(p - round(p)) > Fraction(1, 10_000) for p in positions])
+    expected = torch.tensor([math.floor(p) for p in positions])
+    assert clear.sum() > 2000
+    assert torch.equal(ruler(values)[clear], expected[clear])
+
+
+def test_the_range_is_not_a_fence() -> None:
+    """Clipping merges what the network keeps apart: ReLU outputs above 1 keep bins of their own."""
+    assert Uniform(30, -1, 1)(torch.tensor([-1.5, 1.5, 2.5, 10.0])).tolist() == [-8, 37, 52, 165]
+
+
+def test_the_top_edge_is_the_same_bin_whatever_else_is_in_the_tensor() -> None:
+    """A value far outside must not change the reading of the values beside it."""
+    top = torch.tensor([1.0, 0.99999994, 0.5])
+    alone = Uniform(30, -1, 1)(top)
+    beside = Uniform(30, -1, 1)(torch.cat([top, torch.tensor([7.0])]))[:3]
+    assert alone.tolist() == beside.tolist() == [29, 29, 22]
+
+
+@pytest.mark.parametrize("dtype", FLOATS)
+@pytest.mark.parametrize(
+    "activation", [nn.Tanh(), nn.Sigmoid(), nn.Softmax(dim=1), nn.Softsign(), nn.Hardsigmoid()]
+)
+def test_bounded_activations_never_leave_their_bins(
+    activation: nn.Module, dtype: torch.dtype
+) -> None:
+    generator = torch.Generator().manual_seed(2)
+    scales = torch.logspace(-3, 3, 500)[:, None]
+    inputs = (torch.randn(500, 40, generator=generator) * scales).to(dtype)
+    inputs[0, 0] = torch.finfo(dtype).max
+    states = of_activation(activation, 30)(activation(inputs))
+    assert (states.min(), states.max()) == (0, 29)
+
+
+def test_one_bin_holds_everything_inside() -> None:
+    assert Uniform(1, 0, 1)(torch.tensor([0.0, 0.3, 1.0])).tolist() == [0, 0, 0]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "named"),
+    [
+        ((0, -1, 1), ValueError, "bins"),
+        ((2.0, -1, 1), TypeError, "bins"),
+        ((True, -1, 1), TypeError, "bins"),
+        ((30, 1, 1), ValueError, "low < high"),
+        ((30, 1, -1), ValueError, "low < high"),
+        ((30, -math.inf, 1), ValueError, "finite"),
+        ((30, math.nan, 1), ValueError, "finite"),
+    ],
+)
+def test_a_wrong_grid_is_named(arguments: tuple, error: type[Exception], named: str) -> None:
+    with pytest.raises(error, match=named):
+        Uniform(*arguments)
+
+
+# Width
+
+
+def test_width_is_anchored_at_zero_and_unlimited() -> None:
+    states = Width(0.5)(torch.tensor([-1e4, -0.5, -0.25, -0.0, 0.0, 0.49, 0.5, 1e4]))
+    assert states.tolist() == [-20_000, -1, -1, 0, 0, 0, 1, 20_000]
+
+
+@pytest.mark.parametrize("dtype", FLOATS)
+def test_width_equals_exact_fractions_away_from_edges(dtype: torch.dtype) -> None:
+    generator = torch.Generator().manual_seed(3)
+    values = (torch.randn(3000, generator=generator) * 20).to(dtype)
+    positions = [Fraction(v) / Fraction(0.07) for v in values.tolist()]
+    clear = torch.tensor([abs(p - round(p)) > Fraction(1, 1000) for p in positions])
+    expected = torch.tensor([math.floor(p) for p in positions])
+    assert clear.sum() > 2000
+    assert torch.equal(Width(0.07)(values)[clear], expected[clear])
+
+
+def test_widths_per_unit_measure_each_unit_with_its_own() -> None:
+    activations = torch.tensor([[0.9, 0.9], [-0.1, 2.1]])
+    assert Width((0.5, 1.0))(activations).tolist() == [[1, 0], [-1, 2]]
+
+
+def test_widths_per_unit_follow_the_flattened_sample() -> None:
+    activations = torch.ones(3, 2, 2)
+    states = Width((1.0, 0.5, 0.25, 0.125))(activations)
+    assert states[0].tolist() == [[1, 2], [4, 8]]
+
+
+def test_widths_that_do_not_fit_the_units_are_named() -> None:
+    with pytest.raises(ValueError, match=r"2 widths.*\(5, 3\)"):
+        Width((0.5, 1.0))(torch.zeros(5, 3))
+
+
+@pytest.mark.parametrize("width", [0, -1.0, math.inf, math.nan, (), (0.5, 0.0), "0.5", [0.5]])
+def test_a_wrong_width_is_named(width: object) -> None:
+    with pytest.raises(ValueError, match="width"):
+        Width(width)
+
+
+def test_states_beyond_64_bits_are_refused() -> None:
+    with pytest.raises(ValueError, match="coarser ruler"):
+        Width(1e-30)(torch.tensor([1.0]))
+
+
+# Calibrated
+
+
+def test_calibration_takes_the_middle_of_the_values() -> None:
+    """Of 0, 1, ..., 10000 the middle 99.8 % are 10 to 9990; outliers do not stretch the bins."""
+    values = torch.arange(10_001.0)
+    values[-1] = 1e9
+    ruler = Calibrated(30).freeze(values.reshape(-1, 1))
+    assert ruler.width == pytest.approx(9980 / 30, rel=1e-12)
+
+
+def test_calibration_by_layer_pools_all_units() -> None:
+    activations = torch.stack([torch.linspace(0, 1, 2001), torch.linspace(0, 100, 2001)], 1)
+    pooled = np.quantile(activations.double().numpy(), [0.001, 0.999])
+    ruler = Calibrated(10).freeze(activations)
+    assert ruler.width == pytest.approx((pooled[1] - pooled[0]) / 10, rel=1e-12)
+
+
+def test_calibration_by_unit_gives_each_unit_its_width() -> None:
+    activations = torch.stack([torch.linspace(0, 1, 2001), torch.linspace(-50, 50, 2001)], 1)
+    ruler = Calibrated(10, "unit").freeze(activations)
+    assert ruler.width == pytest.approx((0.0998, 9.98), rel=1e-6)
+    assert ruler(activations)[:, 0].max() == ruler(activations)[:, 1].max() * 2
+
+
+@pytest.mark.parametrize("scope", ["layer", "unit"])
+@pytest.mark.parametrize("shape", [(64,), (64, 3), (64, 3, 2, 2)])
+def test_a_calibrated_ruler_called_alone_keeps_the_shape(shape: tuple[int, ...], scope) -> None:
+    states = Calibrated(8, scope)(torch.randn(shape))
+    assert states.shape == shape
+    assert states.dtype == torch.int64
+
+
+def test_a_frozen_ruler_does_not_move_with_the_activations() -> None:
+    """The whole point: activations that shrink by half use half the bins, not the same number."""
+    early = torch.rand(2000, 1) * 3
+    ruler = Calibrated(30).freeze(early)
+    assert ruler.frozen
+    assert ruler.freeze(early / 2) is ruler
+    assert ruler(early / 2).unique().numel() == pytest.approx(15, abs=1)
+
+
+@pytest.mark.parametrize("value", [0.0, 3.0, -1e5])
+def test_a_constant_layer_is_one_state(value: float) -> None:
+    ruler = Calibrated(30).freeze(torch.full((1024, 5), value))
+    assert ruler == Width(1 / 30)
+    assert ruler(torch.full((7, 5), value)).unique().numel() == 1
+
+
+def test_a_rarely_active_unit_is_measured_by_what_it_does_then() -> None:
+    """Zero in 99.95 % of all cases: quantiles are 0, but the unit is not constant."""
+    activations = torch.zeros(2000, 1)
+    activations[7] = 6.0
+    assert Calibrated(30).freeze(activations) == Width(6.0 / 30)
+
+
+def test_one_constant_unit_does_not_spoil_the_others() -> None:
+    activations = torch.stack([torch.zeros(2001), torch.linspace(0, 1, 2001)], 1)
+    widths = Calibrated(4, "unit").freeze(activations).width
+    assert widths == pytest.approx((0.25, 0.998 / 4), rel=1e-6)
+
+
+@pytest.mark.parametrize("empty", [torch.zeros(0, 3), torch.zeros(5, 0)])
+def test_nothing_cannot_be_calibrated_on(empty: Tensor) -> None:
+    with pytest.raises(ValueError, match="no values"):
+        Calibrated(30).freeze(empty)
+
+
+@pytest.mark.parametrize("bad", [math.nan, math.inf, -math.inf])
+def test_calibration_refuses_what_is_not_finite(bad: float) -> None:
+    with pytest.raises(ValueError, match="1 of 3 values are NaN or infinite"):
+        Calibrated(30).freeze(torch.tensor([[0.0], [bad], [1.0]]))
+
+
+def test_calibration_takes_more_values_than_torch_quantile_can() -> None:
+    activations = torch.zeros(2, 2**23 + 1)
+    activations[1] = 1.0
+    assert Calibrated(10).freeze(activations) == Width(0.1)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error"),
+    [((1,), ValueError), ((2.5,), TypeError), ((30, "neuron"), ValueError)],
+)
+def test_a_wrong_calibration_is_refused(arguments: tuple, error: type[Exception]) -> None:
+    with pytest.raises(error):
+        Calibrated(*arguments)
+
+
+# Exact
+
+
+@pytest.mark.parametrize(
+    "dtype", [*FLOATS, torch.uint8, torch.int8, torch.int16, torch.int32, torch.int64]
+)
+def test_exact_tells_apart_what_numpy_tells_apart(dtype: torch.dtype) -> None:
+    """Equal states where values are equal and only there, for every pair of 300 values."""
+    generator = torch.Generator().manual_seed(4)
+    values = torch.randint(-90, 90, (300,), generator=generator)
+    values = (values / 7).to(dtype) if dtype.is_floating_point else values.to(dtype)
+    states = Exact()(values)
+    assert torch.equal(states[:, None] == states, values[:, None] == values)
+
+
+@pytest.mark.parametrize("dtype", FLOATS)
+def test_exact_sees_the_last_bit(dtype: torch.dtype) -> None:
+    one, above = torch.tensor([1.0], dtype=dtype), next_after(1.0, 2.0, dtype)
+    assert Exact()(one) != Exact()(above)
+
+
+@pytest.mark.parametrize("dtype", FLOATS)
+def test_both_zeros_are_one_value(dtype: torch.dtype) -> None:
+    assert Exact()(torch.tensor([0.0, -0.0], dtype=dtype)).tolist() == [0, 0]
+
+
+def test_exact_does_not_change_its_input() -> None:
+    values = torch.tensor([-0.0, 1.0])
+    Exact()(values)
+    assert math.copysign(1, values[0].item()) == -1
+
+
+def test_exact_tells_large_integers_apart() -> None:
+    states = Exact()(torch.tensor([2**53 - 1, 2**53 - 2, -(2**53) + 1]))
+    assert states.unique().numel() == 3
+
+
+# What no ruler can read
+
+
+@pytest.mark.parametrize("ruler", ALL_RULERS, ids=repr)
+@pytest.mark.parametrize("bad", [math.nan, math.inf, -math.inf])
+@pytest.mark.parametrize("dtype", FLOATS)
+def test_nan_and_infinity_are_refused_and_counted(
+    ruler: Ruler, bad: float, dtype: torch.dtype
+) -> None:
+    activations = torch.zeros(3, 2, dtype=dtype)
+    activations[1, 0] = bad
+    with pytest.raises(ValueError, match="activations: 1 of 6 values are NaN or infinite"):
+        ruler(activations)
+
+
+@pytest.mark.parametrize("ruler", ALL_RULERS, ids=repr)
+@pytest.mark.parametrize(
+    ("activations", "said"),
+    [
+        (torch.zeros(3, 2, dtype=torch.complex64), "complex"),
+        (torch.eye(2).to_sparse(), "sparse_coo"),
+        (torch.nested.nested_tensor([torch.ones(2), torch.ones(1)], layout=torch.jagged), "nested"),
+        (np.zeros((3, 2)), "ndarray"),
+        ([[0.0, 1.0]], "list"),
+    ],
+)
+def test_what_has_no_order_or_no_rows_is_refused(
+    ruler: Ruler, activations: object, said: str
+) -> None:
+    with pytest.raises(TypeError, match=f"activations: .*{said}"):
+        ruler(activations)
+
+
+# All rulers
+
+
+@pytest.mark.parametrize("ruler", ALL_RULERS, ids=repr)
+@pytest.mark.parametrize("dtype", [*FLOATS, torch.int32, torch.uint8, torch.bool])
+def test_states_are_int64_of_the_same_shape(ruler: Ruler, dtype: torch.dtype) -> None:
+    states = ruler(torch.tensor([[0, 1], [1, 0], [1, 1]], dtype=dtype))
+    assert states.dtype == torch.int64
+    assert states.shape == (3, 2)
+
+
+@pytest.mark.parametrize("ruler", ALL_RULERS, ids=repr)
+def test_a_ruler_leaves_its_input_and_its_gradient_alone(ruler: Ruler) -> None:
+    activations = torch.randn(50, 2, requires_grad=True)
+    before = activations.detach().clone()
+    states = ruler(activations)
+    assert torch.equal(activations, before)
+    assert activations.requires_grad
+    assert not states.requires_grad
+
+
+@pytest.mark.parametrize("ruler", ALL_RULERS, ids=repr)
+def test_a_ruler_works_in_inference_mode(ruler: Ruler) -> None:
+    with torch.inference_mode():
+        inside = ruler(torch.ones(3, 2))
+    assert torch.equal(inside, ruler(torch.ones(3, 2)))
+
+
+@pytest.mark.parametrize("ruler", [r for r in ALL_RULERS if r.frozen], ids=repr)
+def test_strides_do_not_matter(ruler: Ruler) -> None:
+    activations = torch.randn(40, 6)
+    assert torch.equal(ruler(activations[::2, ::3]), ruler(activations[::2, ::3].contiguous()))
+
+
+@pytest.mark.parametrize(
+    ("coarse", "fine"),
+    [
+        (Uniform(30, -1, 1), Uniform(60, -1, 1)),
+        (Uniform(5, -1, 1), Uniform(30, -1, 1)),
+        (Width(1.0), Width(0.25)),
+        (Width(0.25), Exact()),
+        (Uniform(8, -1, 1), Exact()),
+    ],
+    ids=repr,
+)
+def test_a_finer_ruler_splits_bins_and_never_joins_them(coarse: Ruler, fine: Ruler) -> None:
+    """Each state of the finer ruler lies inside one state of the coarser one."""
+    values = torch.randn(20_000, generator=torch.Generator().manual_seed(5))
+    pairs = torch.stack([fine(values), coarse(values)], 1).unique(dim=0)
+    assert len(pairs) == len(fine(values).unique())
+
+
+@pytest.mark.parametrize("ruler", ALL_RULERS, ids=repr)
+def test_a_ruler_is_a_value(ruler: Ruler) -> None:
+    """It prints as what it is, compares and hashes by content, and cannot be changed."""
+    twin = eval(repr(ruler), vars(rulers))
+    assert isinstance(ruler, Ruler)
+    assert twin == ruler
+    assert hash(twin) == hash(ruler)
+    with pytest.raises(AttributeError):
+        ruler.bins = 3
+
+
+def test_slugs_are_fit_for_tags() -> None:
+    slugs = [ruler.slug for ruler in ALL_RULERS] + [Calibrated(5, "unit").slug]
+    assert slugs == [
+        "uniform30",
+        "width0.07",
+        "width_per_unit",
+        "calibrated30",
+        "exact",
+        "calibrated5_per_unit",
+    ]
+
+
+def test_a_yaml_file_can_name_a_ruler() -> None:
+    jsonargparse = pytest.importorskip("jsonargparse")
+    parser = jsonargparse.ArgumentParser(exit_on_error=False)
+    parser.add_argument("--bins", type=int | Ruler | list[int | Ruler])
+    text = (
+        "bins: [30, {class_path: it_callbacks.rulers.Width, init_args: {width: 0.07}},"
+        " {class_path: it_callbacks.rulers.Exact}]"
+    )
+    instantiate = getattr(parser, "instantiate", None) or parser.instantiate_classes
+    parsed = instantiate(parser.parse_string(text)).bins
+    assert parsed == [30, Width(0.07), Exact()]
+
+
+# The default ruler of a layer
+
+
+@pytest.mark.parametrize(
+    ("module", "low", "high"),
+    [
+        (nn.Tanh(), -1, 1),
+        (nn.Softsign(), -1, 1),
+        (nn.Sigmoid(), 0, 1),
+        (nn.Hardsigmoid(), 0, 1),
+        (nn.Softmax(dim=1), 0, 1),
+        (nn.Softmin(dim=1), 0, 1),
+        (nn.Softmax2d(), 0, 1),
+        (nn.ReLU6(), 0, 6),
+        (nn.Hardtanh(), -1, 1),
+        (nn.Hardtanh(-2, 0.5), -2, 0.5),
+    ],
+    ids=repr,
+)
+def test_a_bounded_activation_gets_its_exact_range(
+    module: nn.Module, low: float, high: float
+) -> None:
+    assert range_of(module) == (low, high)
+    assert of_activation(module, 30) == Uniform(30, low, high)
+
+
+@pytest.mark.parametrize(
+    "module",
+    [nn.ReLU(), nn.GELU(), nn.SiLU(), nn.Linear(2, 2), nn.LogSoftmax(dim=1), nn.Tanhshrink()],
+    ids=repr,
+)
+def test_anything_else_is_calibrated(module: nn.Module) -> None:
+    assert range_of(module) is None
+    assert of_activation(module, 12) == Calibrated(12)
+
+
+def test_a_subclass_has_the_range_of_its_parent() -> None:
+    class Mine(nn.ReLU6):
+        pass
+
+    assert of_activation(Mine(), 30) == Uniform(30, 0, 6)
+
+
+@pytest.mark.parametrize("wrong", [1, 0, -3])
+def test_too_few_bins_for_an_unbounded_layer_are_refused(wrong: int) -> None:
+    with pytest.raises(ValueError, match="bins"):
+        of_activation(nn.ReLU(), wrong)
