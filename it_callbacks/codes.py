@@ -201,11 +201,13 @@ class KeyStream:
         self._waiting: list[Tensor] = []
         self._keys: list[list[NDArray[np.int64]]] = [[] for _ in rulers]
         self._kept: list[Tensor] = []
+        self._all_rows: list[Tensor] = []
+        self._any_moves = any(ruler.moves for ruler in rulers)
 
     @property
     def frozen(self) -> bool:
         """Whether nothing waits to be calibrated any more."""
-        return self.reduction.frozen and all(ruler.frozen for ruler in self.rulers)
+        return self.reduction.frozen and all(ruler.frozen or ruler.moves for ruler in self.rulers)
 
     def add(self, output: Tensor, keep: Tensor | None = None) -> None:
         """Take in the outputs ``(n_rows, ...)`` of a batch.
@@ -240,13 +242,16 @@ class KeyStream:
             self.reduction = self.reduction.freeze(rows)
             rows = self.reduction(rows)
             self._kept = [self.reduction(kept) for kept in self._kept]
-        self.rulers = tuple(ruler.freeze(rows) for ruler in self.rulers)
+        self.rulers = tuple(ruler if ruler.moves else ruler.freeze(rows) for ruler in self.rulers)
         self._encode(rows)
 
     def all_keys(self) -> list[NDArray[np.int64]]:
         """All keys so far, ``(n_samples, 2)`` per ruler, in the order of the samples."""
         self.freeze()
         none = np.zeros((0, 2), dtype=np.int64)
+        for ruler, parts in zip(self.rulers, self._keys, strict=True):
+            if ruler.moves and self._all_rows and not parts:
+                parts.append(encode_keys(torch.cat(self._all_rows), ruler).cpu().numpy())
         return [np.concatenate([none, *parts]) for parts in self._keys]
 
     def kept(self) -> Tensor:
@@ -255,5 +260,8 @@ class KeyStream:
         return torch.cat(self._kept)
 
     def _encode(self, reading: Tensor) -> None:
+        if self._any_moves:
+            self._all_rows.append(reading.detach().clone())
         for ruler, parts in zip(self.rulers, self._keys, strict=True):
-            parts.append(encode_keys(reading, ruler).cpu().numpy())
+            if not ruler.moves:
+                parts.append(encode_keys(reading, ruler).cpu().numpy())

@@ -11,7 +11,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from it_callbacks.codes import KeyStream, encode, encode_keys, keys, symbols
+from it_callbacks.codes import KeyStream, _weights, encode, encode_keys, keys, symbols
 from it_callbacks.reductions import PCA, Joint, MeanPool, RandomProjection
 from it_callbacks.rulers import Calibrated, Exact, Ruler, Uniform, Width
 
@@ -190,6 +190,12 @@ def test_encode_groups_samples_as_numpy_does(ruler: Ruler) -> None:
     activations = clustered(1000, 12)
     expected = partition(ruler(activations).numpy())
     np.testing.assert_array_equal(partition(encode(activations, ruler).numpy()), expected)
+
+
+def test_the_largest_sums_that_can_occur_are_exact() -> None:
+    """Every state at its limit and aligned with its weight: 97 million, float32 ends at 17."""
+    aligned = torch.from_numpy(np.sign(_weights(6000).columns.T)) * 254.0
+    assert torch.equal(encode_keys(aligned, Width(1)), keys(aligned.long()))
 
 
 FROZEN = [Uniform(30, -1, 1), Width(0.07), Width(1e-6), Exact()]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from fractions import Fraction
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -28,7 +29,7 @@ def test_one_look_per_decade_is_the_powers_of_ten() -> None:
 
 @pytest.mark.parametrize("per_decade", [1, 2, 3, 7, 10, 25, 100, 1000])
 def test_a_look_is_the_first_whole_number_at_or_after_each_power(per_decade: int) -> None:
-    """n is due where a k has (n - 1)**p < 10**k <= n**p: exact, in whole numbers."""
+    """For n some k has (n - 1)**p < 10**k <= n**p: exact, in whole numbers."""
 
     def due(n: int) -> bool:
         most = len(str(n**per_decade)) - 1  # the largest k with 10**k <= n**p
@@ -43,13 +44,13 @@ def test_a_look_is_the_first_whole_number_at_or_after_each_power(per_decade: int
 def test_every_decade_has_as_many_looks_as_asked_for_once_numbers_are_dense(
     per_decade: int,
 ) -> None:
-    looks = [n for n in included(LogSpaced(per_decade), 10_000) if 100 < n]
+    looks = [n for n in included(LogSpaced(per_decade), 10_000) if n > 100]
     assert len(looks) == 2 * per_decade
 
 
 def test_neighbouring_looks_keep_the_ratio() -> None:
     looks = included(LogSpaced(10), 10_000)[12:]
-    ratios = [Fraction(b, a) for a, b in zip(looks, looks[1:], strict=False)]
+    ratios = [Fraction(b, a) for a, b in pairwise(looks)]
     assert all(1.15 < ratio < 1.35 for ratio in ratios)
 
 

@@ -28,7 +28,7 @@ from it_callbacks.observation.passes import Observed, Pass
 from it_callbacks.observation.probe import ProbeSet
 from it_callbacks.records import QUANTITIES, slug, unique_slugs
 from it_callbacks.reductions import Reduction
-from it_callbacks.rulers import Ruler, check_bins
+from it_callbacks.rulers import check_bins
 
 MOST_CLASSES = 1000
 
@@ -106,9 +106,9 @@ class InformationPlaneMonitor(Monitor):
             name=name,
             seed=seed,
         )
-        if isinstance(bins, (str, float)) or bins is None:
+        if isinstance(bins, str):  # which is a sequence, too
             check_bins("bins", bins)
-        resolutions = [bins] if isinstance(bins, (int, Ruler, Mapping)) else list(bins)
+        resolutions = list(bins) if isinstance(bins, Sequence) else [bins]
         if not resolutions:
             raise ValueError("bins: an empty list reads nothing")
         for resolution in resolutions:
@@ -117,7 +117,7 @@ class InformationPlaneMonitor(Monitor):
             raise ValueError(
                 f"reduce: need 'auto' or a value of it_callbacks.reductions, got {reduce!r}"
             )
-        if isinstance(extra, Extra) or not all(isinstance(one, Extra) for one in extra):
+        if not isinstance(extra, (list, tuple)) or not all(isinstance(e, Extra) for e in extra):
             raise TypeError(f"extra: need a list of it_callbacks.estimators values, got {extra!r}")
         if population not in ("distribution", "probe"):
             raise ValueError(f"population: need 'distribution' or 'probe', got {population!r}")
@@ -129,7 +129,7 @@ class InformationPlaneMonitor(Monitor):
         self._resolutions: list[Resolution] = resolutions
         self._layer_observer: LayerObserver | None = None
         self._frozen: dict[str, Any] = {}
-        self._stochastic: set[str] = set()
+        self._stochastic: set[str] | None = None  # not known while nothing is passed twice
         self._repeats: dict[str, bool] = {}
         self._points: dict[str, int] = {}
         self._said: dict[str, dict[str, Any]] = {}
@@ -144,23 +144,36 @@ class InformationPlaneMonitor(Monitor):
             **super().state_dict(),
             "readers": self._frozen,
             "points": dict(self._points),
-            "stochastic": sorted(self._stochastic),
+            "stochastic": None if self._stochastic is None else sorted(self._stochastic),
+            "read_by": self._read_by,
         }
 
     @override
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         super().load_state_dict(state_dict)
-        if self.history:
-            self._frozen = state_dict["readers"]
-            self._points = dict(state_dict["points"])
-            self._stochastic = set(state_dict["stochastic"])
+        if not self.history:
+            return
+        stochastic = state_dict.get("stochastic")
+        self._stochastic = None if stochastic is None else set(stochastic)
+        self._points = dict(state_dict.get("points", {}))
+        if state_dict.get("read_by") == self._read_by:
+            self._frozen = state_dict.get("readers", {})
+        else:
+            self._warn(
+                f"bins, reduce: {self._read_by} now, {state_dict.get('read_by')} in the "
+                "checkpoint; layers are calibrated anew, and points before and after do not compare"
+            )
+
+    @property
+    def _read_by(self) -> str:
+        return f"bins={self.bins!r}, reduce={self.reduce!r}"
 
     @override
     def _reset(self) -> None:
         super()._reset()
         self._layer_observer = None
         self._frozen, self._points, self._repeats = {}, {}, {}
-        self._stochastic = set()
+        self._stochastic = None
 
     @override
     def _make_observer(self, model: nn.Module) -> LayerObserver:
@@ -199,6 +212,9 @@ class InformationPlaneMonitor(Monitor):
             if not all(map(np.array_equal, keys, twice[1][name]))
         }
 
+    def _is_stochastic(self, layer: str) -> bool | None:
+        return None if self._stochastic is None else layer in self._stochastic
+
     @override
     def _finish(self, current: Pass, set_: str, epoch: int) -> tuple[list[Reading], int]:
         observed = self._layers.finish(current)
@@ -215,7 +231,7 @@ class InformationPlaneMonitor(Monitor):
         if observed.inputs is not None:
             self._repeats[set_] = share_repeated(observed.inputs) > 0
         noises = {
-            (name, number): noise_of(keys, observed.inputs, stochastic=name in self._stochastic)
+            (name, number): noise_of(keys, observed.inputs, stochastic=self._is_stochastic(name))
             for name, of_layer in observed.keys.items()
             for number, keys in enumerate(of_layer)
         }

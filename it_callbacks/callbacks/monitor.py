@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 import weakref
 from abc import abstractmethod
@@ -26,7 +27,7 @@ from it_callbacks.callbacks.schedules import (
     is_due,
 )
 from it_callbacks.observation.batches import Selector, inputs_of, labels_of
-from it_callbacks.observation.guard import silenced, undisturbed
+from it_callbacks.observation.guard import random_states_restored, silenced, undisturbed
 from it_callbacks.observation.probe import ProbeSet, fetch, fetch_behind
 from it_callbacks.records import Record, slug, write_csv, write_json
 
@@ -122,12 +123,12 @@ class Monitor(Callback):
         self.history = []
         self.settings = {}
         self._observer: Observer | None = None
-        self._model: Callable[[], nn.Module | None] = _no_model
+        self._model: Callable[[], nn.Module | None] = _nothing
         self._passes: dict[str, Any] = {}
         self._probe_batches: list[Any] | None = None
         self._listening = False
         self._in_training = False
-        self._trainer_id: int | None = None
+        self._trainer: Callable[[], Any] = _nothing
         self._warned: set[str] = set()
         self._charted: set[tuple[str, str, str]] = set()
         self._last_look: tuple[int, int] | None = None
@@ -152,6 +153,9 @@ class Monitor(Callback):
     def _describe(self, set_: str) -> dict[str, Any]:
         """How the numbers of a set are measured, for the settings."""
 
+    def _rehearse(self, set_: str) -> Any:
+        """A pass for the sanity check, of which nothing is read; None only finds layers."""
+
     def _look_again(self, run_first_batch: Any) -> None:
         """After the first look with a probe: may run its first batch again."""
 
@@ -170,8 +174,19 @@ class Monitor(Callback):
     @property
     @override
     def state_key(self) -> str:
-        what = self.name or (self.probe if isinstance(self.probe, str) else None)
-        return f"it_callbacks.{type(self).__name__}.{what or ('probe' if self.probe else 'listen')}"
+        key = f"it_callbacks.{type(self).__name__}.{self._set}"
+        # The Trainer refuses two equal keys without a word on what to do; `setup`, which comes
+        # before any checkpoint is read or written, has that word.
+        return key if self._trainer() is not None else f"{key}.{id(self)}"
+
+    @property
+    def _set(self) -> str:
+        """What tags call the set that is looked at."""
+        if self.name is not None:
+            return self.name
+        if isinstance(self.probe, str):
+            return self.probe
+        return "val" if self.probe is None else "probe"
 
     @override
     def state_dict(self) -> dict[str, Any]:
@@ -189,10 +204,10 @@ class Monitor(Callback):
 
     @override
     def setup(self, trainer: Any, pl_module: Any, stage: str) -> None:
-        if stage == "fit" and self._trainer_id != id(trainer):
+        if stage == "fit" and self._trainer() is not trainer:
             # A new training starts a new history; a resumed one gets it back after this.
             self._reset()
-        self._trainer_id = id(trainer)
+        self._trainer = weakref.ref(trainer)
         self._refuse_twins(trainer)
         if trainer.world_size > 1:
             raise RuntimeError(
@@ -325,7 +340,8 @@ class Monitor(Callback):
         epoch = trainer.current_epoch + (fitting and trainer.is_last_batch)
         first = self._last_look is None
         if fitting and not first:
-            if not is_due(self.schedule, epoch=epoch, step=trainer.global_step):
+            due = is_due(self.schedule, epoch=epoch, step=trainer.global_step)
+            if not due and not (isinstance(self.schedule, LogSpaced) and _is_last(trainer, epoch)):
                 return
             if self._last_look == (epoch, trainer.global_step):
                 return  # a resumed run validates once more where it left off
@@ -348,12 +364,10 @@ class Monitor(Callback):
                 if self.inputs is not None:
                     raise
                 inputs = None  # they only serve to see whether inputs repeat
-            current = None
-            if not trainer.sanity_checking:
-                if set_ not in self._passes:
-                    self._passes[set_] = self._new_pass(set_)
-                current = self._passes[set_]
-            self._observer.begin(current, labels, inputs)
+            if set_ not in self._passes:
+                begin = self._rehearse if trainer.sanity_checking else self._new_pass
+                self._passes[set_] = begin(set_)
+            self._observer.begin(self._passes[set_], labels, inputs)
 
     def _end_batch(self, trainer: Any) -> None:
         if self._listening and self._observer is not None:
@@ -363,9 +377,10 @@ class Monitor(Callback):
     def _stop_listening(self, trainer: Any, epoch: int) -> None:
         if not self._listening:
             return
-        with self._timed(), self._faults(trainer):
-            for set_, current in list(self._passes.items()):
-                self._conclude(trainer, current, set_, epoch)
+        if not trainer.sanity_checking:
+            with self._timed(), self._faults(trainer):
+                for set_, current in list(self._passes.items()):
+                    self._conclude(trainer, current, set_, epoch)
         self._let_go()
 
     # Passing a fixed set through the model.
@@ -387,8 +402,7 @@ class Monitor(Callback):
     def _look_at_probe(self, trainer: Any, model: Any, epoch: int, *, first: bool) -> None:
         if self._probe_batches is None:
             raise RuntimeError("the probe was not fetched")
-        set_ = self.name or (self.probe if isinstance(self.probe, str) else "probe")
-        batches = self._probe_batches
+        set_, batches = self._set, self._probe_batches
         with self._faults(trainer):
             with self._guard(trainer, model):
                 self._prepare(model).attach()
@@ -439,7 +453,8 @@ class Monitor(Callback):
     # Telling.
 
     def _conclude(self, trainer: Any, current: Any, set_: str, epoch: int) -> None:
-        readings, n_samples = self._finish(current, set_, epoch)
+        with random_states_restored():  # a user's estimator may draw
+            readings, n_samples = self._finish(current, set_, epoch)
         step = trainer.global_step
         records = [
             Record(reading.quantity, set_, reading.layer, reading.bits, step, epoch, n_samples)
@@ -501,8 +516,9 @@ class Monitor(Callback):
             self._warn(f"this point is left out: {type(error).__name__}: {error}")
 
     def _warn(self, message: str) -> None:
-        if message not in self._warned:
-            self._warned.add(message)
+        cause = _COUNT.sub("", message)  # one cause is told once, however often it counts anew
+        if cause not in self._warned:
+            self._warned.add(cause)
             rank_zero_warn(f"{type(self).__name__}: {message}", category=UserWarning)
 
     def _prepare(self, model: nn.Module) -> Observer:
@@ -526,7 +542,7 @@ class Monitor(Callback):
         twins: Sequence[Monitor] = [
             other
             for other in trainer.callbacks
-            if type(other) is type(self) and other.state_key == self.state_key
+            if type(other) is type(self) and other._set == self._set
         ]
         if len(twins) > 1:
             raise ValueError(
@@ -535,8 +551,17 @@ class Monitor(Callback):
             )
 
 
-def _no_model() -> None:
+def _nothing() -> None:
     return None
+
+
+def _is_last(trainer: Any, epoch: int) -> bool:
+    """Whether training ends here, as far as the Trainer's arguments tell."""
+    return epoch == int(trainer.max_epochs or 0) or trainer.global_step == int(trainer.max_steps)
+
+
+_COUNT = re.compile(r"(?<![\w.'])\d+(\.\d+)?(?![\w'])")
+"""A number that is no part of a name."""
 
 
 def _is_finite(value: float) -> bool:

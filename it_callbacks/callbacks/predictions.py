@@ -69,6 +69,14 @@ class _PredictionMonitor(Monitor):
 
     @override
     def _new_pass(self, set_: str) -> PredictionPass[Predicted]:
+        return self._pass(set_, self.max_samples)
+
+    @override
+    def _rehearse(self, set_: str) -> PredictionPass[Predicted]:
+        # All samples go through the metric at once, so that what it refuses is known in time.
+        return self._pass(set_, None)
+
+    def _pass(self, set_: str, max_samples: int | None) -> PredictionPass[Predicted]:
         def make(n_classes: int) -> Predicted:
             if n_classes > MOST_CLASSES:
                 raise ValueError(
@@ -78,7 +86,7 @@ class _PredictionMonitor(Monitor):
             # What the first batch held, logits or probabilities, holds for the whole run.
             return self._make_metric(n_classes, self._kinds.get(set_))
 
-        return PredictionPass(make, max_samples=self.max_samples, seed=self.seed)
+        return PredictionPass(make, max_samples=max_samples, seed=self.seed)
 
     @override
     def _finish(

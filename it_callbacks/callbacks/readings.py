@@ -76,26 +76,33 @@ def plane_point(
 
 
 def noise_of(
-    keys: NDArray[np.int64], inputs: NDArray[np.int64] | None, *, stochastic: bool
+    keys: NDArray[np.int64], inputs: NDArray[np.int64] | None, *, stochastic: bool | None
 ) -> Noise:
     """H(T given X) of a layer, as far as repeated inputs tell.
 
     Args:
         keys: Keys ``(n_samples, 2)`` of its symbols.
         inputs: Keys ``(n_samples, 2)`` of the inputs; None where they were not told apart.
-        stochastic: Whether two passes of the same batch gave different symbols.
+        stochastic: Whether two passes of the same batch gave different symbols; None if nothing
+            was passed twice.
     """
     if inputs is None:
-        return Noise(0.0, _ASSUMED if stochastic else "0, inputs not told apart")
+        return Noise(0.0, _unmeasured(stochastic))
     table = contingency(keys, inputs, names=("symbols", "inputs"))
     if len(table.cell_counts) == len(table.column_counts):  # one symbol per input
-        return Noise(0.0, _ASSUMED if stochastic else "0, deterministic")
+        repeats = len(table.column_counts) < len(keys)
+        return Noise(0.0, _unmeasured(False if stochastic is None and repeats else stochastic))
     if coverage(table.cell_counts) < ENOUGH_REPEATS:
-        return Noise(0.0, _ASSUMED)
+        return Noise(0.0, _unmeasured(True))
     return Noise(conditional_entropy_estimate(table).bits, "measured")
 
 
-_ASSUMED = "assumed 0, though two passes differ: inputs do not repeat enough to measure it"
+def _unmeasured(stochastic: bool | None) -> str:
+    if stochastic is None:
+        return "assumed 0: one pass over distinct inputs cannot tell"
+    if stochastic:
+        return "assumed 0, though two passes differ: inputs do not repeat enough to measure it"
+    return "0, deterministic"
 
 
 def share_repeated(inputs: NDArray[np.int64]) -> float:

@@ -12,8 +12,8 @@ from typing import Literal, TypeAlias
 class LogSpaced:
     """Looks ever more rarely: `per_decade` times between 1 and 10, 10 and 100, and so on.
 
-    Most of what a plane shows happens early. 0, 1 and the last epoch or step of a fit are always
-    among the looks.
+    Most of what a plane shows happens early. There are fewer looks where there are not as many
+    whole numbers. 0, 1 and the last epoch or step of a fit are always among them.
 
     Args:
         per_decade: Looks per factor of ten, at least 1.

@@ -12,7 +12,7 @@ from scipy.optimize import minimize
 from scipy.special import log_softmax
 from typing_extensions import override
 
-from it_callbacks.estimators.extra import Extra, check_whole, checked
+from it_callbacks.estimators.extra import Extra, check_whole, checked, own_generator
 
 _Floats = NDArray[np.float64]
 
@@ -21,11 +21,13 @@ _Floats = NDArray[np.float64]
 class LinearVInformation(Extra):
     """I_V(T→Y): how many bits of the label a linear classifier reads off the layer.
 
-    H(Y) minus the cross-entropy of a multinomial logistic regression (Xu et al. 2020, def. 2,
-    with V the linear classifiers), cross-fitted: each sample is judged by a fit that has not
-    seen it. In expectation at most I(T;Y), and unlike a binned value it does not saturate: it is
-    the number to read for wide layers. It may rise with depth, since a later layer may be easier
-    to read, and it is negative where the fit says less than the class frequencies.
+    H(Y) minus the cross-entropy of a multinomial logistic regression: the predictive
+    V-information of Xu et al. (2020), arXiv 2002.10689, with V the linear classifiers.
+    Cross-fitted: each sample is judged by a fit that has not seen it. In expectation at most
+    I(T;Y), and unlike a binned value it does not saturate: it is the number to read for wide
+    layers. It may rise with depth, since a later layer may be easier to read, and it is negative
+    where the fit says less than the class frequencies.
+    Inputs that repeat can sit on both sides of a fold and make it too large.
 
     The standard error is that of the mean over samples of ``log2 p(y|t) - log2 p(y)``.
 
@@ -114,7 +116,7 @@ class LinearVInformation(Extra):
 
 def _stratified_folds(labels: NDArray[np.int64], folds: int, seed: int) -> NDArray[np.int64]:
     """A fold for each sample; every class is spread evenly over the folds."""
-    shuffled = np.random.default_rng(seed).permutation(len(labels))
+    shuffled = own_generator(seed).permutation(len(labels))
     by_class = shuffled[np.argsort(labels[shuffled], kind="stable")]
     fold_of = np.empty(len(labels), dtype=np.int64)
     fold_of[by_class] = np.arange(len(labels)) % folds
@@ -123,8 +125,10 @@ def _stratified_folds(labels: NDArray[np.int64], folds: int, seed: int) -> NDArr
 
 def _standardised(points: _Floats) -> _Floats:
     """Units of mean 0 and variance 1, and no more of them than samples. Labels play no part."""
-    scale = points.std(axis=0)
-    points = (points - points.mean(axis=0)) / np.where(scale > 0, scale, 1.0)
+    # Not by the standard deviation: the mean of a thousand times 0.1 is not 0.1.
+    varies = np.ptp(points, axis=0) > 0
+    points = np.where(varies, points - points.mean(axis=0), 0)
+    points /= np.where(varies, points.std(axis=0), 1)
     if points.shape[1] <= len(points):
         return points
     # The best weights are combinations of samples, so a rotation into the space that the samples

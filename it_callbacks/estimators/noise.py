@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from typing_extensions import override
 
-from it_callbacks.estimators.extra import Extra, check_whole, checked
+from it_callbacks.estimators.extra import Extra, check_whole, checked, own_generator
 
 _Floats = NDArray[np.float64]
 
@@ -28,7 +28,7 @@ class NoiseInjected(Extra):
     """I(X; T + σZ) and I(T + σZ; Y), Z standard Gaussian, by Monte Carlo, with kernel bounds.
 
     T takes the values of the given samples with equal probability, so T + σZ is a mixture of N
-    Gaussians, and (Goldfeld et al. 2019, sec. 4)
+    Gaussians, and (Goldfeld et al. 2019, arXiv 1810.05728)
 
         I(X; T+σZ) = log2 N - mean_i log2 sum_j exp(-(|t_i + σz_i - t_j|² - |σz_i|²) / 2σ²)
 
@@ -37,10 +37,11 @@ class NoiseInjected(Extra):
     farther apart than σ: near log2 N the number is that of the samples, not of the layer.
 
     The bounds replace the draw by kernels of the distances d between samples: upper
-    exp(-d²/2σ²), lower exp(-d²/8σ²) (Kolchinsky & Tracey 2017, eqs. 10 and 11). They hold for
-    every mixture. For I(T+σZ; Y) = I(X; T+σZ) - sum_c p(c) I(X; T+σZ | Y=c) they are those of the
-    difference, upper less lower and lower less upper, and so they may be wider than 0 to H(Y).
-    The usual value of other systems, upper less upper, is not given: it bounds nothing.
+    exp(-d²/2σ²), lower exp(-d²/8σ²), from the Kullback-Leibler and the Bhattacharyya distance of
+    two Gaussians (Kolchinsky & Tracey 2017, doi 10.3390/e19070361). They hold for every mixture.
+    For I(T+σZ; Y) = I(X; T+σZ) - sum_c p(c) I(X; T+σZ | Y=c) they are those of the difference,
+    upper less lower and lower less upper, and so they may be wider than 0 to H(Y). The usual value
+    of other systems, upper less upper, is not given: it bounds nothing.
 
     Args:
         sigma: Standard deviation of the noise, in the units of the activations. It is part of
@@ -87,7 +88,7 @@ class NoiseInjected(Extra):
             ValueError: No samples, unequal lengths, NaN or infinity.
         """
         points, classes = checked(activations, labels)
-        noise = np.random.default_rng(self.seed).standard_normal(points.shape)
+        noise = own_generator(self.seed).standard_normal(points.shape)
         by_class = np.argsort(classes, kind="stable")
         # Differences only matter, and centred numbers lose less in the squares.
         points = (points - points.mean(axis=0)) / self.sigma
@@ -133,7 +134,6 @@ def _log_mean_kernels(
         exponent = points[block] @ points.T
         exponent -= squares[block, None] / 2
         exponent -= squares / 2
-        np.minimum(exponent, 0, out=exponent)
         # A sample's distance to itself is rounding only, and carries most of the sum.
         exponent[itself] = 0
         # ... and the rest of -(|t_i + z_i - t_j|² - |z_i|²) / 2. Together at most u²/2, where u is

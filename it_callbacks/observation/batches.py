@@ -171,4 +171,4 @@ def _from_one_hot(labels: Tensor) -> Tensor:
             "(n_samples,) nor one-hot; for soft or several labels per sample pass "
             "target=<function that picks one class number per sample>"
         )
-    return labels.argmax(1)
+    return labels.long().argmax(1)  # booleans have no argmax

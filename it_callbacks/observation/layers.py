@@ -20,7 +20,7 @@ LayerChoice: TypeAlias = (
     str
     | type[nn.Module]
     | Sequence[str | type[nn.Module]]
-    | Mapping[str, Callable[[Any], Tensor]]
+    | Mapping[str, Callable[[Any], Any]]
     | None
 )
 """Names, globs, dotted classes, module types, or names with a function that picks the output."""
@@ -127,7 +127,7 @@ def plan(choice: Choice, firings: Sequence[Firing], n_samples: int) -> Plan:
     for firing in firings:
         if firing.name == ROOT:
             continue
-        name = firing.name if firing.call == 1 else f"{firing.name}_call{firing.call}"
+        name = _name_of_call(firing)
         if choice.chosen is None:
             output, reason = firing.output, _default_skip(firing, n_samples)
             if reason is None and id(firing) in read_later:
@@ -227,6 +227,10 @@ def is_heard(name: str, named: Mapping[str, nn.Module]) -> bool:
     )
 
 
+def _name_of_call(firing: Firing) -> str:
+    return firing.name if firing.call == 1 else f"{firing.name}_call{firing.call}"
+
+
 def _parents(name: str) -> list[str]:
     parts = name.split(".")
     return [".".join(parts[:end]) for end in range(1, len(parts))]
@@ -303,7 +307,7 @@ def _read_after_activation(firings: Sequence[Firing]) -> dict[int, str]:
     """From a linear's firing to the activation that takes its output."""
     origins = _origins(firings)
     return {
-        id(origins[id(given)]): firing.name
+        id(origins[id(given)]): _name_of_call(firing)
         for firing in firings
         if _is_activation(firing.module)
         for given in firing.inputs

@@ -109,7 +109,8 @@ def _at_least_one(batches: list[Any]) -> list[Any]:
 @contextmanager
 def _generators_restored(loader: DataLoader[Any]) -> Iterator[None]:
     """Inside, a loader may draw from generators of its own; afterwards they stand as before."""
-    owners = (loader, loader.sampler, loader.batch_sampler)
+    samplers = (loader.sampler, loader.batch_sampler)
+    owners = (loader, *samplers, *(getattr(sampler, "sampler", None) for sampler in samplers))
     generators = [getattr(owner, "generator", None) for owner in owners]
     states = [(g, g.get_state()) for g in generators if isinstance(g, torch.Generator)]
     try:

@@ -1,9 +1,4 @@
-"""Float activations in, integer states out: a ruler is chosen once per layer and then frozen.
-
-A point of the plane is only comparable with the next one if both were read with the same ruler.
-Bins that are re-fitted as the network trains, or that clip what outgrows them, show
-"compression" of one to four bits that is not there.
-"""
+"""The rulers for use: one per layer, frozen in time."""
 
 from __future__ import annotations
 
@@ -31,6 +26,9 @@ class Ruler(ABC):
 
     frozen: ClassVar[bool] = True
     """Whether the ruler is ready to use, or still has to be calibrated on activations."""
+
+    moves: ClassVar[bool] = False
+    """Whether it is to be calibrated anew in each pass, on all of its activations."""
 
     def freeze(self, activations: Tensor) -> Ruler:
         """The ruler to use from now on, given the first activations ``(n_samples, ...)``."""

@@ -1,0 +1,291 @@
+"""The command line: what it trains, prints and writes, and what it says when it cannot."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+from it_callbacks import cli, demo
+
+DIGITS_LAYERS = [*(f"net.hidden{n}.tanh" for n in range(1, 5)), "net.output"]
+SZT_LAYERS = [*(f"net.hidden{n}.tanh" for n in range(1, 6)), "net.output"]
+
+
+def scalars(run: Path) -> dict[str, list[float]]:
+    """All values of each tag in a TensorBoard run, in order."""
+    events = EventAccumulator(str(run), size_guidance={"scalars": 0})
+    events.Reload()
+    return {tag: [event.value for event in events.Scalars(tag)] for tag in events.Tags()["scalars"]}
+
+
+def table(output: str) -> dict[tuple[str, str], list[str]]:
+    """The printed table of layers: from layer and bins to the cells of the row."""
+    rows = re.findall(r"^  (net\.\S+) +(\S+|\S+ wide)  +(.+)$", output, flags=re.MULTILINE)
+    return {(layer, bins): re.split(r" -> +| {2,}", rest.strip()) for layer, bins, rest in rows}
+
+
+class FullDemo(NamedTuple):
+    finished: subprocess.CompletedProcess[str]
+    folder: Path
+    values: dict[str, list[float]]
+
+
+@pytest.fixture(scope="module")
+def full_demo(tmp_path_factory: pytest.TempPathFactory) -> FullDemo:
+    """`it-callbacks demo` as a user runs it, to the end."""
+    folder = tmp_path_factory.mktemp("demo")
+    finished = subprocess.run(
+        [sys.executable, "-m", "it_callbacks.cli", "demo"],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    return FullDemo(finished, folder, scalars(folder / "runs" / "digits" / "version_0"))
+
+
+def test_the_demo_ends_well_and_says_nothing_beside_the_bar(full_demo: FullDemo) -> None:
+    assert full_demo.finished.returncode == 0
+    assert full_demo.finished.stderr == ""
+    before_the_table = full_demo.finished.stdout.split("\nDigits, 60 epochs")[0]
+    others = [
+        line
+        for line in re.split(r"[\r\n]+", before_the_table)
+        if not re.match(r"\s*(\x1b\[A)?\s*$|(Sanity|Training|Validation|Epoch) ?", line)
+    ]
+    assert others == []
+
+
+def test_the_demo_learns_to_read(full_demo: FullDemo) -> None:
+    """The promised figures on the validation set, read from the TensorBoard run."""
+    last = {tag: values[-1] for tag, values in full_demo.values.items()}
+    assert last["val_accuracy"] >= 0.94
+    assert last["prediction_entropy/val/mean"] <= 0.30
+    assert last["prediction_entropy/val/label_bound"] >= 2.9
+
+
+def test_the_demo_shows_the_narrow_layer_rise_and_fall(full_demo: FullDemo) -> None:
+    """The 5-unit layer first tells the images apart, then merges those of a class."""
+    i_xt = full_demo.values["I_XT/probe/net.hidden4.tanh"]
+    i_ty = full_demo.values["I_TY/probe/net.hidden4.tanh"]
+    assert 2.5 < i_xt[0] < 4.5
+    assert max(i_xt) > 8
+    assert 4.5 < i_xt[-1] < 7.5
+    assert i_ty[0] < 1.2
+    assert i_ty[-1] > 3.2
+
+
+def test_the_demo_says_which_layers_are_saturated(full_demo: FullDemo) -> None:
+    """64 and 16 units are beyond 1797 images at 30 bins; 5 units are not."""
+    rows = table(full_demo.finished.stdout)
+    assert list(rows) == [(layer, bins) for layer in DIGITS_LAYERS for bins in ("30", "5")]
+    assert rows["net.hidden1.tanh", "30"][-1] == "SATURATED"
+    assert rows["net.hidden2.tanh", "30"][-1] == "SATURATED"
+    assert rows["net.hidden4.tanh", "30"][-1] == "CAUTION"
+
+
+@pytest.mark.parametrize(("bins", "slug"), [("30", ""), ("5", "_uniform5")])
+def test_the_table_is_what_was_logged(full_demo: FullDemo, bins: str, slug: str) -> None:
+    layer = "net.hidden3.tanh"
+    i_xt, i_ty, coverage, chance_share, status = (
+        full_demo.values[f"{quantity}{slug}/probe/{layer}"]
+        for quantity in ("I_XT", "I_TY", "coverage", "chance_share", "status")
+    )
+    numbers = [i_xt[0], max(i_xt), i_xt[-1], i_ty[0], i_ty[-1], coverage[-1], chance_share[-1]]
+    *cells, verdict = table(full_demo.finished.stdout)[layer, bins]
+    assert [float(cell) for cell in cells] == pytest.approx(numbers, abs=0.0051)
+    assert verdict == ["OK", "CAUTION", "SATURATED"][int(status[-1])]
+
+
+def test_the_first_rows_are_what_was_logged(full_demo: FullDemo) -> None:
+    last = {tag: values[-1] for tag, values in full_demo.values.items()}
+    of_predictions = "prediction_entropy/val"
+    bound, bound_se = (last[f"{of_predictions}/label_bound{end}"] for end in ("", "_se"))
+    output = full_demo.finished.stdout
+    assert re.search(rf"accuracy +{last['val_accuracy']:.3f}\n", output)
+    assert re.search(rf"predictive entropy +{last[f'{of_predictions}/mean']:.3f} bits\n", output)
+    assert re.search(
+        rf"label bound .+ {bound:.2f} \+- {bound_se:.2f} bits, of H\(Y\) = 3.32\n", output
+    )
+
+
+def test_the_printed_command_opens_the_run(full_demo: FullDemo) -> None:
+    """Pasted into a shell, it finds TensorBoard and the events."""
+    command = full_demo.finished.stdout.rstrip().splitlines()[-1]
+    assert "tensorboard --logdir runs/digits" in command
+    seen = subprocess.run(
+        f"{command} --inspect --tag val_accuracy",
+        shell=True,
+        cwd=full_demo.folder,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert seen.returncode == 0, seen.stderr
+    assert "val_accuracy" in seen.stdout
+
+
+def test_a_second_run_gets_a_folder_of_its_own(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = ["demo", "--logdir", str(tmp_path / "my runs"), "--epochs", "1"]
+    assert cli.main(arguments) == 0
+    assert cli.main([*arguments, "--seed", "1"]) == 0
+    versions = sorted((tmp_path / "my runs").iterdir())
+    assert [version.name for version in versions] == ["version_0", "version_1"]
+    first, second = map(scalars, versions)
+    assert first.keys() == second.keys()
+    assert first["val_accuracy"] != second["val_accuracy"]
+    assert shlex.split(capsys.readouterr().out.splitlines()[-1])[-1] == str(tmp_path / "my runs")
+
+
+def test_the_same_seed_gives_the_same_run(tmp_path: Path) -> None:
+    arguments = ["demo", "--task", "szt", "--epochs", "2", "--seed", "3", "--logdir", str(tmp_path)]
+    assert cli.main(arguments) == cli.main(arguments) == 0
+    first, second = (scalars(tmp_path / f"version_{n}") for n in (0, 1))
+    for run in (first, second):
+        del run["information_plane/probe/overhead"]  # a time
+    assert repr(first) == repr(second)  # as text, where NaN is NaN
+
+
+@pytest.mark.parametrize("activation", ["tanh", "relu"])
+def test_szt_is_measured_on_all_patterns(
+    activation: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """H(X) is 12 bits, and the first layer's code of the untrained tanh network is unique."""
+    words = ["demo", "--task", "szt", "--epochs", "3", "--activation", activation]
+    assert cli.main([*words, "--logdir", str(tmp_path)]) == 0
+    output, values = capsys.readouterr().out, scalars(tmp_path / "version_0")
+    layers = [layer.replace("tanh", activation) for layer in SZT_LAYERS]
+    bins = "30" if activation == "tanh" else "0.07 wide"
+    assert list(table(output)) == [(layer, bins) for layer in layers]
+    assert values["information_plane/probe/epoch"] == [0, 1, 2, 3]
+    i_xt = values[f"I_XT/probe/{layers[4]}"]
+    assert f"{layers[4]} dropped by {max(i_xt) - i_xt[-1]:.2f} bits" in output
+    if activation == "tanh":
+        assert values[f"I_XT/probe/{layers[0]}"][0] == pytest.approx(12, abs=0.01)
+    # All patterns are all there is: nothing is corrected for a sample.
+    assert not any(tag.startswith("I_XT_corrected") for tag in values)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("activation", "least", "most"), [("tanh", 2.0, 12), ("relu", 0, 1.2)])
+def test_szt_compresses_with_tanh_and_hardly_with_relu(
+    activation: str, least: float, most: float, tmp_path: Path
+) -> None:
+    words = ["demo", "--task", "szt", "--activation", activation, "--logdir", str(tmp_path)]
+    assert cli.main(words) == 0
+    i_xt = scalars(tmp_path / "version_0")[f"I_XT/probe/net.hidden5.{activation}"]
+    assert least <= max(i_xt) - i_xt[-1] <= most
+
+
+def test_help_is_quick() -> None:
+    """Reading the command line loads neither torch nor Lightning nor NumPy."""
+    program = (
+        "import sys; from it_callbacks import cli; code = cli.main(['demo', '--help'])\n"
+        "print(code, sorted({'torch', 'numpy', 'pytorch_lightning', 'lightning'} & {*sys.modules}))"
+    )
+    ran = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
+    assert "it-callbacks demo --task szt" in ran.stdout
+    assert ran.stdout.endswith("0 []\n")
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ([], "the following arguments are required: command"),
+        (["dmo"], "invalid choice: 'dmo'"),
+        (["demo", "--task", "mnist"], "argument --task: invalid choice: 'mnist'"),
+        (["demo", "--epochs", "0"], "argument --epochs: need a whole number from 1"),
+        (["demo", "--epochs", "many"], "got 'many'"),
+        (["demo", "--seed", "-1"], "argument --seed: need a whole number from 0"),
+        (["demo", "--activation", "relu"], "only --task szt"),
+    ],
+)
+def test_a_wrong_command_line_is_said_and_ends_in_2(
+    words: list[str], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.main(words) == 2
+    assert said in capsys.readouterr().err
+
+
+def test_version_ends_in_0(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["--version"]) == 0
+    assert re.fullmatch(r"it_callbacks \d+\.\d+\.\d+\n", capsys.readouterr().out)
+
+
+def test_a_logdir_that_is_a_file_is_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "taken").write_text("")
+    assert cli.main(["demo", "--logdir", str(tmp_path / "taken")]) == 2
+    assert "argument --logdir: cannot make the folder" in capsys.readouterr().err
+
+
+def test_missing_scikit_learn_names_the_extra(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setitem(sys.modules, "sklearn", None)
+    monkeypatch.setitem(sys.modules, "sklearn.datasets", None)
+    assert cli.main(["demo", "--logdir", str(tmp_path)]) == 2
+    assert "it_callbacks[demo]" in capsys.readouterr().err
+
+
+@pytest.fixture
+def _interrupts_restored() -> Iterator[None]:
+    """Lightning, once interrupted, ignores all further interrupts of the process."""
+    handler = signal.getsignal(signal.SIGINT)
+    yield
+    signal.signal(signal.SIGINT, handler)
+
+
+@pytest.mark.usefixtures("_interrupts_restored")
+def test_an_interrupt_ends_in_130_and_keeps_what_was_measured(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Ctrl-C in the third epoch: no traceback, and the points so far are in the run."""
+
+    def interrupt(self: demo._Szt) -> None:
+        if self.current_epoch == 2:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    monkeypatch.setattr(demo._Szt, "on_train_epoch_start", interrupt)
+    assert cli.main(["demo", "--task", "szt", "--logdir", str(tmp_path)]) == 130
+    assert capsys.readouterr().err == "\nit-callbacks: interrupted\n"
+    assert scalars(tmp_path / "version_0")["information_plane/probe/epoch"] == [0, 1, 2]
+
+
+def test_the_command_is_short_where_the_shell_finds_tensorboard(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("PATH", str(Path(sys.executable).parent))
+    assert cli.tensorboard_command(Path("my runs")) == "tensorboard --logdir 'my runs'"
+
+
+def test_the_command_names_this_environments_tensorboard_otherwise(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Another one on the path would lack what is installed beside this one."""
+    (tmp_path / "tensorboard").write_text("#!/bin/sh\n")
+    (tmp_path / "tensorboard").chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    program, *rest = shlex.split(cli.tensorboard_command(Path("runs")))
+    own = shutil.which("tensorboard", path=str(Path(sys.executable).parent))
+    assert own is not None
+    assert Path(program).resolve() == Path(own).resolve()
+    assert rest == ["--logdir", "runs"]

@@ -1,0 +1,361 @@
+"""What reaches TensorBoard, other loggers, `callback_metrics` and files: all of it, once, in time."""
+
+from __future__ import annotations
+
+import csv
+import json
+import math
+import re
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import pytorch_lightning as pl
+import torch
+from pytorch_lightning.loggers import CSVLogger, TensorBoardLogger
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+from tensorboard.plugins.custom_scalar import layout_pb2
+from typing_extensions import override
+
+import it_callbacks
+from it_callbacks import (
+    ConditionalEntropyMonitor,
+    InformationPlaneMonitor,
+    PredictionEntropyMonitor,
+    Record,
+)
+from it_callbacks.estimators import Extra
+from it_callbacks.records import slug
+
+from .models import Classifier, MemoryLogger, curve, fit, samples
+
+LAYERS = ("net.1", "net.3", "net.4")
+PER_SET = {
+    "prediction_entropy": (
+        "mean",
+        "marginal",
+        "hard",
+        "input_information",
+        "cross_entropy",
+        "label_bound",
+        "label_bound_se",
+    ),
+    "conditional_entropy": ("class_0", "class_1", "class_2", "all"),
+    "conditional_entropy_within": ("class_0", "class_1", "class_2"),
+    "conditional_entropy_hard": ("class_0", "class_1", "class_2"),
+    "label_information": ("soft", "hard", "equivocation"),
+    "information_plane": ("epoch", "overhead"),
+    "I_XT": LAYERS,
+    "I_XT_corrected": LAYERS,
+    "I_XT_corrected_low": LAYERS,
+    "I_XT_corrected_high": LAYERS,
+    "I_TY": LAYERS,
+    "I_TY_chance": LAYERS,
+    "I_TY_adjusted": LAYERS,
+    "I_TY_corrected": LAYERS,
+    "I_TY_corrected_low": LAYERS,
+    "I_TY_corrected_high": LAYERS,
+    "coverage": LAYERS,
+    "chance_share": LAYERS,
+    "status": LAYERS,
+}
+TAGS = {f"{quantity}/val/{end}" for quantity, ends in PER_SET.items() for end in ends}
+
+
+def _monitors(**options: Any) -> list[Any]:
+    return [
+        PredictionEntropyMonitor(**options),
+        ConditionalEntropyMonitor(**options, class_names=["zéro", "<b>one</b>", "two"]),
+        InformationPlaneMonitor(**options),
+    ]
+
+
+def _read(folder: str) -> EventAccumulator:
+    return EventAccumulator(folder, size_guidance={"scalars": 0, "tensors": 0}).Reload()
+
+
+def _text(events: EventAccumulator, tag: str) -> Any:
+    (event,) = events.Tensors(f"{tag}/text_summary")
+    return json.loads(event.tensor_proto.string_val[0].decode())
+
+
+def _rows(path: Path) -> list[dict[str, str]]:
+    with path.open(newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+def _layout(events: EventAccumulator) -> dict[str, dict[str, Any]]:
+    proto = layout_pb2.Layout()
+    proto.ParseFromString(events.Tensors("custom_scalars__config__")[-1].tensor_proto.string_val[0])
+    return {
+        category.title: {
+            chart.title: list(chart.multiline.tag)
+            or [(s.value, s.lower, s.upper) for s in chart.margin.series]
+            for chart in category.chart
+        }
+        for category in proto.category
+    }
+
+
+@pytest.fixture
+def written(tmp_path: Path) -> tuple[list[Any], EventAccumulator, pl.Trainer]:
+    """A run of two epochs with all monitors, and its TensorBoard files read back."""
+    monitors = _monitors()
+    logger = TensorBoardLogger(tmp_path, name="run", version=0)
+    _, running = fit(monitors, logger=logger)
+    return monitors, _read(logger.log_dir), running
+
+
+def test_tensorboard_holds_every_tag_of_the_table(written: Any) -> None:
+    """No more of ours either."""
+    monitors, events, _ = written
+    ours = {tag for tag in events.Tags()["scalars"] if tag.count("/") == 2}
+    assert ours == TAGS == {r.tag for monitor in monitors for r in monitor.history}
+
+
+def test_all_tags_of_a_point_are_at_one_step(written: Any) -> None:
+    """The Trainer's global step: optimizer steps done, five in each epoch."""
+    _, events, running = written
+    steps = {tag: [event.step for event in events.Scalars(tag)] for tag in TAGS}
+    assert set(map(tuple, steps.values())) == {(5, 10)}
+    assert running.global_step == 10
+
+
+def test_values_in_tensorboard_are_those_of_the_history(written: Any) -> None:
+    """To float32; what has no honest value is NaN in both."""
+    monitors, events, _ = written
+    for monitor in monitors:
+        for tag in {record.tag for record in monitor.history}:
+            values = [event.value for event in events.Scalars(tag)]
+            np.testing.assert_array_equal(values, np.float32(curve(monitor, tag)))
+
+
+def test_the_epoch_is_logged_with_the_points(written: Any) -> None:
+    """Readers must not trust Lightning's own, which is sampled apart."""
+    _, events, _ = written
+    epochs = [(e.step, e.value) for e in events.Scalars("information_plane/val/epoch")]
+    assert epochs == [(5, 1.0), (10, 2.0)]
+
+
+def test_the_overhead_is_a_share(written: Any) -> None:
+    _, events, _ = written
+    shares = [e.value for e in events.Scalars("information_plane/val/overhead")]
+    assert all(0 < share < 1 for share in shares)
+
+
+def test_the_settings_say_how_the_plane_was_measured(written: Any) -> None:
+    """JSON, written once per set, with everything that a reader of the numbers must know."""
+    monitors, events, _ = written
+    settings = _text(events, "information_plane/val/settings")
+    assert settings == monitors[2].settings["val"]
+    assert [layer["tag"] for layer in settings["layers"]] == list(LAYERS)
+    assert settings["layers"][0]["rulers"] == ["Uniform(bins=30, low=-1.0, high=1.0)"]
+    assert set(settings["skipped"]) == {"net.0", "net.2"}
+    assert settings["n_samples"] == 105
+    shares = np.bincount(samples(105, seed=1)[1]) / 105
+    assert settings["H_Y"] == pytest.approx(-(shares * np.log2(shares)).sum())
+    assert settings["seed"] == 0
+    assert settings["version"] == it_callbacks.__version__
+    assert settings["units"]["I_XT"] == "bits"
+    assert {"reduction", "estimand", "H_T_given_X"} <= settings["layers"][0].keys()
+
+
+def test_the_settings_of_predictions_name_the_classes(written: Any) -> None:
+    """Tags keep numbers; names, whatever is in them, are in the settings."""
+    monitors, events, _ = written
+    settings = _text(events, "conditional_entropy/val/settings")
+    assert settings["class_names"] == ["zéro", "<b>one</b>", "two"]
+    assert settings["n_classes"] == 3
+    assert _text(events, "prediction_entropy/val/settings") == monitors[0].settings["val"]
+
+
+def test_the_custom_scalars_show_all_layers_of_a_quantity_in_one_chart(written: Any) -> None:
+    """Each pattern of a chart finds tags that were logged."""
+    _, events, _ = written
+    charts = _layout(events)
+    assert charts["information plane, val"]["I_XT"] == ["I_XT/val/.+"]
+    assert charts["information plane, val"]["I_TY"] == ["I_TY/val/.+"]
+    patterns = [
+        pattern
+        for category in charts.values()
+        for chart in category.values()
+        for pattern in chart
+        if isinstance(pattern, str)
+    ]
+    assert len(patterns) > 5
+    assert all(any(re.match(pattern, tag) for tag in TAGS) for pattern in patterns)
+
+
+def test_the_custom_scalars_show_intervals_where_there_are_any(tmp_path: Path) -> None:
+    """Two bins of three units leave few states, so that coverage allows an interval."""
+    logger = TensorBoardLogger(tmp_path, name="run", version=0)
+    plane = InformationPlaneMonitor("net.3", bins=2)
+    fit([plane], logger=logger)
+    assert math.isfinite(curve(plane, "I_XT_corrected_low/val/net.3")[-1])
+    margins = [
+        band
+        for category in _layout(_read(logger.log_dir)).values()
+        for chart in category.values()
+        for band in chart
+        if isinstance(band, tuple)
+    ]
+    assert (
+        "I_XT_corrected/val/net.3",
+        "I_XT_corrected_low/val/net.3",
+        "I_XT_corrected_high/val/net.3",
+    ) in margins
+
+
+def test_a_logger_with_a_prefix_gets_it_on_settings_and_charts_too(tmp_path: Path) -> None:
+    logger = TensorBoardLogger(tmp_path, name="run", version=0, prefix="mine")
+    fit(_monitors(), logger=logger)
+    events = _read(logger.log_dir)
+    assert {f"mine-{tag}" for tag in TAGS} <= set(events.Tags()["scalars"])
+    assert _text(events, "mine-information_plane/val/settings")["n_samples"] == 105
+    assert _layout(events)["information plane, val"]["I_XT"] == ["mine\\-I_XT/val/.+"]
+
+
+def test_points_can_be_read_while_training_goes_on(tmp_path: Path) -> None:
+    """A run that is killed loses nothing that was measured: each point is flushed."""
+    logger = TensorBoardLogger(tmp_path, name="run", version=0)
+    seen: list[int] = []
+
+    class Reads(pl.Callback):
+        @override
+        def on_train_epoch_end(self, trainer: Any, pl_module: Any) -> None:
+            seen.append(len(_read(logger.log_dir).Scalars("I_XT/val/net.4")))
+
+    fit([*_monitors(), Reads()], logger=logger, max_epochs=3)
+    assert seen == [1, 2, 3]
+
+
+def test_csv_points_are_written_as_they_are_made(tmp_path: Path) -> None:
+    """Two loggers at once, one of which writes on `save` only."""
+    memory, table = MemoryLogger(), CSVLogger(tmp_path, name="run", version=0)
+    monitors = _monitors()
+    seen: list[list[str]] = []
+
+    class Reads(pl.Callback):
+        @override
+        def on_validation_end(self, trainer: Any, pl_module: Any) -> None:
+            if not trainer.sanity_checking:
+                rows = _rows(tmp_path / "run/version_0/metrics.csv")
+                seen.append([row["I_XT/val/net.4"] for row in rows if row["I_XT/val/net.4"]])
+
+    fit([*monitors, Reads()], logger=[table, memory])
+    values = curve(monitors[2], "I_XT/val/net.4")
+    assert [list(map(float, of_epoch)) for of_epoch in seen] == [values[:1], values]
+    logged = {tag for _, metrics in memory.logged for tag in metrics}
+    assert TAGS <= logged
+    assert [step for step, metrics in memory.logged if "I_XT/val/net.4" in metrics] == [5, 10]
+
+
+def test_each_point_goes_once_to_each_logger() -> None:
+    memory = MemoryLogger()
+    fit([InformationPlaneMonitor()], logger=memory)
+    assert sum("I_XT/val/net.1" in metrics for _, metrics in memory.logged) == 2
+
+
+@pytest.mark.parametrize("probe", [None, "val"])
+def test_without_a_logger_one_warning_is_given_and_the_history_kept(probe: Any) -> None:
+    plane = InformationPlaneMonitor(probe=probe)
+    with pytest.warns(UserWarning) as warned:
+        fit([plane], logger=False)
+    ours = [str(w.message) for w in warned if "InformationPlaneMonitor" in str(w.message)]
+    assert len(ours) == 1
+    assert "no logger" in ours[0]
+    assert len(curve(plane, "I_XT/val/net.1")) == (2 if probe is None else 3)
+
+
+def test_callback_metrics_hold_the_last_finite_value_of_each_tag() -> None:
+    """A value that is NaN for once neither stops nor breaks what waits for the tag."""
+    monitors = _monitors()
+    _, running = fit(monitors)
+    values = {record.tag: record.bits for m in monitors for record in m.history}
+    finite = {r.tag: r.bits for m in monitors for r in m.history if math.isfinite(r.bits)}
+    got = {tag: float(v) for tag, v in running.callback_metrics.items() if tag in TAGS}
+    assert len(finite) < len(values)  # some corrections have no honest value here
+    assert got == pytest.approx(finite, abs=1e-6)
+    assert all(isinstance(value, torch.Tensor) for value in running.callback_metrics.values())
+
+
+def test_metrics_of_the_users_own_stay() -> None:
+    """What the module logs is not touched."""
+    _, alone = fit([])
+    _, observed = fit(_monitors())
+    for name in ("val_loss", "val_acc"):
+        assert observed.callback_metrics[name] == alone.callback_metrics[name]
+
+
+def test_to_csv_and_to_json_give_the_history_back(tmp_path: Path) -> None:
+    """Every digit of it; what is not finite is empty in JSON."""
+    plane = InformationPlaneMonitor()
+    fit([plane])
+    plane.to_csv(tmp_path / "plane.csv")
+    plane.to_json(tmp_path / "plane.json")
+    rows = _rows(tmp_path / "plane.csv")
+    back = [
+        Record(
+            row["quantity"],
+            row["set"],
+            row["layer"],
+            float(row["bits"]),
+            int(row["step"]),
+            int(row["epoch"]),
+            int(row["n_samples"]),
+        )
+        for row in rows
+    ]
+    np.testing.assert_equal([r.bits for r in back], [r.bits for r in plane.history])
+    assert [(r.tag, r.step, r.epoch, r.n_samples) for r in back] == [
+        (r.tag, r.step, r.epoch, r.n_samples) for r in plane.history
+    ]
+    document = json.loads((tmp_path / "plane.json").read_text(encoding="utf-8"))
+    assert document["settings"] == plane.settings
+    assert [row["bits"] for row in document["records"]] == [
+        r.bits if math.isfinite(r.bits) else None for r in plane.history
+    ]
+
+
+def test_tags_have_the_characters_that_every_logger_takes() -> None:
+    """A module may be called almost anything; its tag is a slug of that."""
+
+    class Odd(Classifier):
+        def __init__(self) -> None:
+            super().__init__()
+            self.net.add_module("<img src=x>", torch.nn.Linear(3, 3))
+
+    plane = InformationPlaneMonitor()
+    fit([plane], Odd, max_epochs=1)
+    assert all(slug(part) == part for r in plane.history for part in r.tag.split("/"))
+    assert curve(plane, "I_XT/val/net._img_src_x_")
+    assert plane.settings["val"]["layers"][-1]["module"] == "net.<img src=x>"
+
+
+class Mean(Extra):
+    """A user's own estimator: the mean activation, at every second point."""
+
+    every = 2
+
+    @property
+    @override
+    def quantities(self) -> tuple[str, ...]:
+        return ("mean_activation",)
+
+    @override
+    def __call__(self, activations: Any, labels: Any) -> dict[str, float]:
+        assert activations.shape == (105, 3)
+        assert labels.shape == (105,)
+        return {"mean_activation": float(activations.mean())}
+
+
+def test_an_extra_estimator_is_logged_at_its_own_pace() -> None:
+    memory = MemoryLogger()
+    plane = InformationPlaneMonitor("net.4", extra=[Mean()])
+    model, _ = fit([plane], logger=memory, max_epochs=3)
+    with torch.no_grad():
+        expected = model(samples(105, seed=1)[0]).mean().item()
+    assert [r.epoch for r in plane.history if r.quantity == "mean_activation"] == [1, 3]
+    assert curve(plane, "mean_activation/val/net.4")[-1] == pytest.approx(expected, abs=1e-6)
+    assert any("mean_activation/val/net.4" in metrics for _, metrics in memory.logged)
