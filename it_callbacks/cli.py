@@ -22,8 +22,8 @@ _EPOCHS = {"digits": 60, "szt": 800}
 _DEMO = """\
 Train a small network with all three monitors, write a TensorBoard run, and print what was learnt.
 
-  digits  1797 real handwritten digits from scikit-learn, about ten seconds
-  szt     the 12-bit task of Shwartz-Ziv and Tishby (2017), about half a minute
+  digits  1797 real handwritten digits from scikit-learn; 10 to 20 seconds
+  szt     the 12-bit task of Shwartz-Ziv and Tishby (2017); up to a minute
 """
 
 _DEMO_EXAMPLES = """\

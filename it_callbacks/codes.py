@@ -234,7 +234,7 @@ class KeyStream:
 
     def freeze(self) -> None:
         """Calibrate on the rows that wait, if any, and encode them."""
-        if self.frozen or not self._waiting:
+        if self.frozen or not any(map(len, self._waiting)):
             return
         rows = torch.cat(self._waiting)
         self._waiting.clear()

@@ -238,9 +238,14 @@ def _only_the_bar() -> Iterator[None]:
             warnings.filterwarnings("ignore", message=".*does not have many workers.*")
             # Between versions of Lightning and torch, out of a user's hands.
             warnings.filterwarnings("ignore", message=".*LeafSpec.*is deprecated.*")
+            # What is to be told of a layer stands in the table at the end.
+            warnings.filterwarnings("ignore", message=_TOLD_IN_THE_TABLE)
             yield
     finally:
         log.setLevel(level)
+
+
+_TOLD_IN_THE_TABLE = r"InformationPlaneMonitor: layer '[^']+' (?!is left out)"
 
 
 def _row(what: str, value: str) -> str:
@@ -295,9 +300,10 @@ def _layers(plane: InformationPlaneMonitor, resolutions: Sequence[str]) -> list[
             )
     seen = {row[-1] for row in rows}
     notes = [note for status, note in _NOTES.items() if status in seen]
-    return [*_aligned(rows), *notes]
+    return [*_aligned(rows), *notes, _EACH_ITS_OWN]
 
 
+_EACH_ITS_OWN = "  Each layer has bins of its own: compare it with itself over time."
 _NOTES = {
     "CAUTION": "  CAUTION: chance or rare codes have a part in the value; read its trend.",
     "SATURATED": "  SATURATED: nearly one code per input; I(T;Y) would be as high for any labels.",

@@ -5,7 +5,6 @@ from __future__ import annotations
 import ast
 import gzip
 import math
-import operator
 import os
 import re
 import runpy
@@ -22,6 +21,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 from it_callbacks import InformationPlaneMonitor, LogSpaced, PredictionEntropyMonitor
 from it_callbacks.callbacks.monitor import Monitor
+from it_callbacks.records import slug
 from it_callbacks.reductions import RandomProjection
 from it_callbacks.rulers import Calibrated, Uniform, Width
 
@@ -235,7 +235,8 @@ def test_yaml_names_functions_keys_and_reductions() -> None:
     assert monitor.layers == ["net.*", "torch.nn.Tanh"]
     assert monitor.reduce == RandomProjection(3)
     assert (monitor.inputs, monitor.target, monitor.max_samples) == ("image", 1, None)
-    assert configured("PredictionEntropyMonitor", target="operator.index").target is operator.index
+    by_function = configured("PredictionEntropyMonitor", target="it_callbacks.records.slug")
+    assert by_function.target is slug
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""When the monitors look, what they take in, and that their numbers are those of the activations."""
+"""When the monitors look, what they take in, and whether their numbers are the right ones."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import math
 from collections import namedtuple
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import lightning.pytorch
@@ -14,7 +15,7 @@ import pytest
 import pytorch_lightning as pl
 import torch
 from numpy.typing import NDArray
-from pytorch_lightning.callbacks import EarlyStopping, ModelCheckpoint
+from pytorch_lightning.callbacks import EarlyStopping, LearningRateFinder, ModelCheckpoint
 from sklearn.metrics import mutual_info_score
 from sklearn.metrics.cluster import contingency_matrix, expected_mutual_information
 from torch import Tensor, nn
@@ -208,6 +209,22 @@ def test_max_steps_ends_with_a_point() -> None:
     assert when(plane)[-1][1] == 7
 
 
+def test_probing_the_validation_set_needs_no_sanity_check() -> None:
+    """Its loader is there before the first step all the same."""
+    plane = InformationPlaneMonitor(probe="val")
+    fit([plane], num_sanity_val_steps=0)
+    assert when(plane) == [(0, 0), (1, 5), (2, 10)]
+
+
+def test_a_search_for_a_learning_rate_is_not_recorded(tmp_path: Any) -> None:
+    """It trains and rewinds within one fit; only the training that counts is measured."""
+    listening, probing = InformationPlaneMonitor(), InformationPlaneMonitor(probe="train")
+    finder = LearningRateFinder(num_training_steps=5, early_stop_threshold=None)
+    fit([listening, probing, finder], default_root_dir=tmp_path)
+    assert when(listening) == [(1, 5), (2, 10)]
+    assert when(probing) == [(0, 0), (1, 5), (2, 10)]
+
+
 def test_fast_dev_run_covers_the_monitors_too() -> None:
     listening, probing = InformationPlaneMonitor(), InformationPlaneMonitor(probe="train")
     running = trainer([listening, probing], fast_dev_run=True, logger=None)
@@ -266,7 +283,7 @@ def test_early_stopping_and_checkpoints_see_each_value_in_time(
 # What comes in a batch.
 
 
-Pair = namedtuple("Pair", ["x", "label"])  # noqa: PYI024 # the untyped kind is what users have
+Pair = namedtuple("Pair", ["x", "label"])
 
 
 @dataclass
@@ -426,13 +443,13 @@ def test_a_test_after_training_keeps_the_rulers() -> None:
 
 
 def test_a_step_that_edits_its_batch_in_place_does_not_reach_the_numbers() -> None:
-    """Labels and inputs are read before the step, activations as they leave their layer."""
+    """Labels and inputs are read before the step, outputs as they leave their layer."""
 
     class Edits(Classifier):
         @override
         def validation_step(self, batch: Any, batch_idx: int, dataloader_idx: int = 0) -> None:
             super().validation_step([part.clone() for part in batch], batch_idx)
-            self(batch[0])
+            self(batch[0]).zero_()
             batch[0].zero_()
             batch[1].zero_()
 
@@ -444,7 +461,6 @@ def test_a_step_that_edits_its_batch_in_place_does_not_reach_the_numbers() -> No
 
     def run(model: Any) -> list[Any]:
         monitors = [monitor() for monitor in ALL]
-        # The data set collates copies, so that editing a batch leaves it as it is.
         fit(monitors, model, max_epochs=1)
         return monitors
 
@@ -608,6 +624,42 @@ def test_the_plane_is_that_of_activations_collected_by_hand() -> None:
             assert last(plane, f"{quantity}/val/{name}") == pytest.approx(expected, abs=1e-9)
 
 
+def test_a_layer_that_the_next_one_overwrites_is_read_as_it_was() -> None:
+    """Before the in-place ReLU there are negative values, in the first batch too."""
+    plane = InformationPlaneMonitor("net.2", bins=Width(0.05))
+    model, _ = fit([plane], num_sanity_val_steps=0)
+    (of_layer,) = outputs(model, ["net.2"], [x for x, _ in loader(105, seed=1)])
+    assert (of_layer < 0).any()
+    expected = bits_of(np.bincount(rows_as_classes(Width(0.05)(of_layer))))
+    assert last(plane, "I_XT/val/net.2") == pytest.approx(expected, abs=1e-9)
+    torch.manual_seed(1)
+    first = InformationPlaneMonitor("net.2", bins=Width(0.05))
+    trainer([first]).validate(untrained := Classifier(), loader(105, seed=1), verbose=False)
+    (of_layer,) = outputs(untrained, ["net.2"], [x for x, _ in loader(105, seed=1)])
+    expected = bits_of(np.bincount(rows_as_classes(Width(0.05)(of_layer))))
+    assert last(first, "I_XT/val/net.2") == pytest.approx(expected, abs=1e-9)
+
+
+@pytest.mark.parametrize("precision", ["bf16-mixed", "bf16-true", "64-true"])
+def test_every_precision_is_measured_as_it_trains(precision: Any) -> None:
+    """A probe runs in the precision of the validation loop, so both give the same numbers."""
+
+    class Half(Classifier):
+        @override
+        def step(self, batch: Any) -> tuple[Tensor, Tensor]:
+            logits = self(batch[0])
+            return self.loss(logits.float(), batch[1]), logits
+
+    def run(probe: Any) -> list[Any]:
+        monitors = [monitor(probe=probe, schedule=[1]) for monitor in ALL]
+        still = partial(Half, lr=0.0)
+        fit(monitors, still, val=loader(105, 256, seed=1), precision=precision, max_epochs=1)
+        return monitors
+
+    for listening, probing in zip(run(None), run("val"), strict=True):
+        np.testing.assert_equal(_values(listening), _values(probing))
+
+
 def test_the_default_ruler_is_the_exact_range_or_a_width_frozen_at_the_first_look() -> None:
     """Read back from the settings, it gives the last point's numbers again."""
     plane = InformationPlaneMonitor()
@@ -624,7 +676,7 @@ def test_the_default_ruler_is_the_exact_range_or_a_width_frozen_at_the_first_loo
 def test_a_calibrated_ruler_spans_the_first_pass_in_the_bins_asked_for() -> None:
     """Epoch 0 of a probe: the middle 99.8 % of the layer's outputs, in 30 parts."""
     plane = InformationPlaneMonitor("net.4", probe="val")
-    model, _ = fit([plane], max_epochs=1, max_steps=1)
+    fit([plane], max_epochs=1, max_steps=1)
     torch.manual_seed(1)
     untrained = Classifier()
     (of_layer,) = outputs(untrained, ["net.4"], [VAL[0]])
@@ -734,7 +786,6 @@ def test_a_forward_that_already_gives_probabilities_is_read_as_such() -> None:
 
 def test_one_value_per_sample_is_a_bernoulli_logit() -> None:
     """H of a two-class prediction whose logit is the network's one output."""
-    x, y = VAL
 
     class Binary(Classifier):
         def __init__(self) -> None:
@@ -753,7 +804,7 @@ def test_one_value_per_sample_is_a_bernoulli_logit() -> None:
     monitor = PredictionEntropyMonitor(target=lambda batch: (batch[1] > 0).long())
     model, _ = fit([monitor], Binary)
     with torch.no_grad():
-        p = model(x)[:, 0].double().sigmoid().numpy()
+        p = model(VAL[0])[:, 0].double().sigmoid().numpy()
     expected = np.mean([bits_of([q, 1 - q]) for q in p])
     assert last(monitor, "prediction_entropy/val/mean") == pytest.approx(expected, abs=1e-6)
 
@@ -904,9 +955,10 @@ def test_a_checkpoint_loads_with_weights_only(tmp_path: Any) -> None:
     _, running = fit(monitors)
     running.save_checkpoint(tmp_path / "last.ckpt")
     loaded = torch.load(tmp_path / "last.ckpt", weights_only=True)
-    assert {"it_callbacks.InformationPlaneMonitor.val", "it_callbacks.InformationPlaneMonitor.b"} <= set(
-        loaded["callbacks"]
-    )
+    assert {
+        "it_callbacks.InformationPlaneMonitor.val",
+        "it_callbacks.InformationPlaneMonitor.b",
+    } <= set(loaded["callbacks"])
 
 
 def test_a_resume_with_other_bins_says_so_and_calibrates_anew(tmp_path: Any) -> None:
@@ -932,7 +984,7 @@ def test_a_state_that_is_not_ours_costs_the_history_not_the_run(
 @pytest.mark.parametrize("monitor", ALL)
 def test_two_of_a_kind_live_together_by_name(monitor: type[Any]) -> None:
     one, two = monitor(name="a"), monitor(name="b")
-    _, running = fit([one, two], max_epochs=1)
+    fit([one, two], max_epochs=1)
     assert {r.set for r in one.history} == {"a"}
     assert {r.set for r in two.history} == {"b"}
     assert len({one.state_key, two.state_key}) == 2
@@ -942,7 +994,7 @@ def test_two_of_a_kind_live_together_by_name(monitor: type[Any]) -> None:
 @pytest.mark.parametrize("monitor", ALL)
 def test_two_of_a_kind_with_one_set_of_tags_are_refused(monitor: type[Any], pair: Any) -> None:
     """Also where one listens to what the other probes: both would log under `val`."""
-    with pytest.raises(ValueError, match="name: 2 monitors .* name= of its own"):
+    with pytest.raises(ValueError, match=r"name: 2 monitors .* name= of its own"):
         fit([monitor(probe=probe) for probe in pair])
 
 
@@ -996,17 +1048,17 @@ class Diverges(Classifier):
     def validation_step(self, batch: Any, batch_idx: int, dataloader_idx: int = 0) -> None:
         x = batch[0]
         if self.trainer.current_epoch >= 1:
-            x = torch.where(torch.arange(len(x))[:, None] <= batch_idx, torch.nan, x)
+            spoilt = torch.arange(len(x)) <= self.trainer.current_epoch
+            x = torch.where(spoilt[:, None], torch.nan, x)
         self(x)
 
 
 def test_nan_costs_the_point_with_one_warning_that_names_the_layer() -> None:
     plane = InformationPlaneMonitor()
-    with pytest.warns(UserWarning) as warned:
+    with pytest.warns(UserWarning, match="point is left out") as warned:
         _, running = fit([plane], Diverges, max_epochs=4)
     ours = [str(one.message) for one in warned if "InformationPlane" in str(one.message)]
     assert len(ours) == 1
-    assert "point is left out" in ours[0]
     assert "layer 'net.1'" in ours[0]
     assert "NaN" in ours[0]
     assert when(plane) == [(1, 5)]

@@ -8,7 +8,7 @@ import random
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from functools import lru_cache
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -147,7 +147,7 @@ def _trace(setup: str, callbacks: list[Any]) -> dict[str, Any]:
     }
 
 
-@lru_cache(maxsize=None)
+@cache
 def _undisturbed(setup: str) -> dict[str, Any]:
     return _trace(setup, [])
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from difflib import get_close_matches
 from typing import Any, Generic, Protocol, TypeVar
 
 import numpy as np
@@ -168,7 +169,7 @@ class PredictionObserver:
     def _hear(self, firing: Firing) -> None:
         output = firing.output
         if self._logits is not None and firing.name == ROOT:
-            output = select(output, self._logits, "logits")
+            output = self._select(output, self._logits)
         if not isinstance(output, Tensor):
             self._shapes[firing.name] = type(output).__name__
             return
@@ -182,6 +183,16 @@ class PredictionObserver:
         # Kept in order of firing: a later one of the same name comes last.
         self._heard.pop(firing.name, None)
         self._heard[firing.name] = output.detach().clone()
+
+    def _select(self, output: Any, logits: Selector) -> Any:
+        try:
+            return select(output, logits, "logits")
+        except ValueError as error:
+            if not isinstance(logits, str):
+                raise
+            near = get_close_matches(logits, self._named, 1, 0.4)
+            hint = f"; did you mean {near[0]!r}?" if near else ""
+            raise ValueError(f"{error}, and no module of that name{hint}") from error
 
     def _decide(self) -> None:
         if not self._heard:

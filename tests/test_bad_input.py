@@ -1,0 +1,469 @@
+"""Misuse is told by the argument's name, what came and what would be right, before any training."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+from torch.utils.data import DataLoader, IterableDataset, TensorDataset
+from typing_extensions import override
+
+from it_callbacks import (
+    ConditionalEntropyMonitor,
+    InformationPlaneMonitor,
+    LogSpaced,
+    PredictionEntropyMonitor,
+)
+from it_callbacks.rulers import Calibrated, Uniform
+
+from .models import N_UNITS, Classifier, fit, loader, samples
+
+Plane = InformationPlaneMonitor
+PREDICTION_MONITORS = (PredictionEntropyMonitor, ConditionalEntropyMonitor)
+ALL = (*PREDICTION_MONITORS, InformationPlaneMonitor)
+X, Y = samples(105, seed=1)
+
+
+class Lenient(Classifier):
+    """Trains as usual; its validation step only runs the model, whatever the batch holds."""
+
+    @override
+    def validation_step(self, batch: Any, batch_idx: int, dataloader_idx: int = 0) -> None:
+        if isinstance(batch, dict):
+            batch = next(iter(batch.values()))
+        self(batch if isinstance(batch, Tensor) else batch[0])
+
+
+def assert_refused(
+    monitors: list[Any],
+    error: type[Exception],
+    message: str,
+    model: Callable[[], Classifier] = Lenient,
+    **options: Any,
+) -> None:
+    """Fitting raises before the first training step, with no hook left on the model."""
+    made = model()
+    with pytest.raises(error, match=message):
+        fit(monitors, made, **options)
+    assert made.trainer.global_step == 0
+    assert not any(part._forward_hooks for part in made.modules())
+
+
+# What the constructor can tell.
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "message"),
+    [
+        ({"bins": 0}, ValueError, "bins: need at least 2 bins, got 0"),
+        ({"bins": -1}, ValueError, "bins: need at least 2 bins, got -1"),
+        ({"bins": 1}, ValueError, "bins: need at least 2 bins, got 1"),
+        ({"bins": 1.5}, TypeError, r"bins: need a whole number >= 2, got 1\.5"),
+        ({"bins": float("nan")}, TypeError, "bins: need a whole number >= 2, got nan"),
+        ({"bins": True}, TypeError, "bins: need a whole number >= 2, got True"),
+        ({"bins": "30"}, TypeError, "bins: need a whole number >= 2, got '30'"),
+        ({"bins": None}, TypeError, "bins: need a whole number >= 2, got None"),
+        ({"bins": object()}, TypeError, "bins: need a whole number >= 2, got <object"),
+        ({"bins": []}, ValueError, "bins: an empty list"),
+        ({"bins": [30, 1]}, ValueError, "bins: need at least 2 bins, got 1"),
+        ({"bins": {"net.0": 1}}, ValueError, r"bins\['net\.0'\]: need at least 2 bins, got 1"),
+        ({"bins": Calibrated}, TypeError, "bins: got the class Calibrated; make one of it"),
+        ({"reduce": "mean"}, ValueError, "reduce: need 'auto' or a value of .*, got 'mean'"),
+        ({"extra": 3}, TypeError, "extra: need a list .*, got 3"),
+        ({"extra": ["V_TY"]}, TypeError, r"extra: need a list .*, got \['V_TY'\]"),
+        ({"population": "all"}, ValueError, "population: need 'distribution' or 'probe', got 'all"),
+        ({"seed": 1.5}, ValueError, r"seed: need a whole number >= 0, got 1\.5"),
+        ({"seed": -1}, ValueError, "seed: need a whole number >= 0, got -1"),
+    ],
+)
+def test_the_planes_arguments_are_checked_at_once(
+    arguments: dict[str, Any], error: type[Exception], message: str
+) -> None:
+    with pytest.raises(error, match=message):
+        Plane(**arguments)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "message"),
+    [
+        ({"schedule": 0}, ValueError, "schedule: need every n >= 1 epochs, got 0"),
+        ({"schedule": -2}, ValueError, "schedule: need every n >= 1 epochs, got -2"),
+        ({"schedule": 1.5}, TypeError, r"schedule: need a number of epochs, .*, got 1\.5"),
+        ({"schedule": True}, TypeError, "schedule: need a number of epochs, .*, got True"),
+        ({"schedule": "daily"}, ValueError, "schedule: need a list of epochs .*, got 'daily'"),
+        ({"schedule": []}, ValueError, r"schedule: need a list of epochs .*, got \[\]"),
+        ({"schedule": [1, -1]}, ValueError, r"schedule: need a list of epochs .*, got \[1, -1\]"),
+        ({"schedule": LogSpaced(unit="steps")}, ValueError, "schedule: steps need a probe"),
+        ({"probe": "validation"}, ValueError, "probe: need 'train', 'val', .* got 'validation'"),
+        ({"max_samples": 1}, ValueError, "max_samples: need a whole number >= 2 or None, got 1"),
+        ({"max_samples": 0.5}, ValueError, r"max_samples: need a whole number .*, got 0\.5"),
+        ({"max_samples": True}, ValueError, "max_samples: need a whole number .*, got True"),
+        ({"on_error": "ignore"}, ValueError, "on_error: need 'warn' or 'raise', got 'ignore'"),
+        ({"name": "my set"}, ValueError, "name: need letters, digits, .* got 'my set'"),
+        ({"name": "a/b"}, ValueError, "name: need letters, digits, .* got 'a/b'"),
+        ({"name": ""}, ValueError, "name: need letters, digits, .* got ''"),
+        ({"name": "x" * 300}, ValueError, "name: need letters, digits"),
+        ({"name": 3}, ValueError, "name: need letters, digits, .* got 3"),
+    ],
+)
+@pytest.mark.parametrize("monitor", ALL)
+def test_arguments_that_all_share_are_checked_at_once(
+    monitor: type[Any], arguments: dict[str, Any], error: type[Exception], message: str
+) -> None:
+    with pytest.raises(error, match=message):
+        monitor(**arguments)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "message"),
+    [
+        ({"per_decade": 0}, ValueError, "per_decade: need a whole number >= 1, got 0"),
+        ({"per_decade": 2.5}, TypeError, r"per_decade: need a whole number >= 1, got 2\.5"),
+        ({"unit": "batches"}, ValueError, "unit: need 'epochs' or 'steps', got 'batches'"),
+    ],
+)
+def test_log_spaced_checks_its_arguments(
+    arguments: dict[str, Any], error: type[Exception], message: str
+) -> None:
+    with pytest.raises(error, match=message):
+        LogSpaced(**arguments)
+
+
+def test_class_names_must_be_a_list_of_texts() -> None:
+    with pytest.raises(TypeError, match="class_names: need a list of texts, got 'cat'"):
+        ConditionalEntropyMonitor(class_names="cat")
+    with pytest.raises(TypeError, match=r"class_names: need a list of texts, got \[1, 2\]"):
+        ConditionalEntropyMonitor(class_names=[1, 2])  # type: ignore[list-item] # what is tested
+
+
+# What needs the model.
+
+
+@pytest.mark.parametrize("probe", [None, "train"])
+@pytest.mark.parametrize(
+    ("layers", "error", "message"),
+    [
+        (["0"], ValueError, "layers: no module named '0'.*The model has 'net'"),
+        (["net.O"], ValueError, r"layers: no module named 'net\.O'\. Did you mean 'net\.\d'\?"),
+        (["Net.4"], ValueError, r"layers: no module named 'Net\.4'\. Did you mean 'net\.4'\?"),
+        (["head.*"], ValueError, r"layers: no module named 'head\.\*'"),
+        ("", ValueError, "layers: no module named ''"),
+        ([], ValueError, "layers: an empty choice observes nothing"),
+        ({}, ValueError, "layers: an empty choice observes nothing"),
+        ([3], TypeError, "layers: need names or module types, got 3"),
+        (3, TypeError, "layers: need names, module types or a mapping .*, got int"),
+        (nn.GRU, ValueError, "layers: no module of type GRU in the model"),
+        ({"net.0": 1}, TypeError, r"layers\['net\.0'\]: need a function .*, got 1"),
+        (["loss"], ValueError, "layers: 'loss'"),
+    ],
+)
+def test_layers_that_are_not_there_are_refused(
+    layers: Any, error: type[Exception], message: str, probe: Any
+) -> None:
+    assert_refused([Plane(layers, probe=probe)], error, message)
+
+
+@pytest.mark.parametrize("probe", [None, "train"])
+def test_a_ruler_for_no_layer_is_refused_with_the_nearest_name(probe: Any) -> None:
+    assert_refused(
+        [Plane(bins={"nett.4": 30}, probe=probe)],
+        ValueError,
+        r"bins\['nett\.4'\]: matches none of the layers .*did you mean 'net\.4'\?",
+    )
+
+
+@pytest.mark.parametrize("probe", [None, "train"])
+def test_two_rulers_with_one_tag_are_refused(probe: Any) -> None:
+    assert_refused(
+        [Plane(bins=[Uniform(9, -1, 1), Uniform(9, -2, 2)], probe=probe)],
+        ValueError,
+        "bins: two of the rulers .* would share one tag",
+    )
+
+
+class ByTheWay(Lenient):
+    """Calls a module that gives one number for the whole batch."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.pool = nn.AdaptiveAvgPool1d(1)
+        self.pair = Pair()
+
+    @override
+    def forward(self, x: Tensor) -> Any:
+        self.pair(self.pool(x.reshape(1, -1)))
+        return self.net(x)
+
+
+class Pair(nn.Module):
+    """Returns two tensors."""
+
+    @override
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        return x, x
+
+
+@pytest.mark.parametrize("probe", [None, "train"])
+@pytest.mark.parametrize(
+    ("layer", "message"),
+    [
+        ("pool", r"layers: 'pool' returns shape \(1, 1\) where the batch has \d+ labels; pass"),
+        ("pair", r"layers: 'pair' returns a tuple, not a tensor; pass layers=\{'pair': "),
+    ],
+)
+def test_a_named_layer_without_one_row_per_label_is_refused(
+    layer: str, message: str, probe: Any
+) -> None:
+    """The same layers are skipped without a word where nobody named them."""
+    assert_refused([Plane([layer], probe=probe)], ValueError, message, ByTheWay)
+    fit([Plane(probe=probe)], ByTheWay, max_epochs=1)
+
+
+# What needs the data.
+
+
+def _dataset_of(labels: Tensor) -> TensorDataset:
+    return TensorDataset(X, labels)
+
+
+@pytest.mark.parametrize("probing", [False, True])
+@pytest.mark.parametrize("monitor", ALL)
+@pytest.mark.parametrize(
+    ("labels", "message"),
+    [
+        (Y.double(), r"target: the labels are torch\.float64 of shape .*need integer"),
+        (torch.rand(105, 3), "target: labels of shape .*neither class numbers .*nor one-hot"),
+        (torch.ones(105, 3).long(), "target: labels of shape .*several labels per sample"),
+        (torch.zeros(105, 4, 4).long(), r"target: labels of shape \(\d+, 4, 4\).*segmentation"),
+    ],
+    ids=["floats", "soft", "multi-hot", "maps"],
+)
+def test_labels_that_are_no_classes_are_refused(
+    labels: Tensor, message: str, monitor: type[Any], probing: bool
+) -> None:
+    data = _dataset_of(labels)
+    if probing:
+        assert_refused([monitor(probe=data)], ValueError, message)
+    else:
+        assert_refused([monitor()], ValueError, message, val=DataLoader(data, 25))
+
+
+@pytest.mark.parametrize("monitor", ALL)
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        (TensorDataset(X), "target: cannot tell the labels in a list of 1 parts"),
+        (X, "target: cannot tell the labels in a Tensor"),
+        (TensorDataset(X, Y, Y), "target: cannot tell the labels in a list of 3 parts"),
+    ],
+    ids=["inputs", "bare", "three"],
+)
+def test_a_validation_loader_without_labels_is_refused(
+    data: Any, message: str, monitor: type[Any]
+) -> None:
+    message += ".*pass target=<index, key or function"
+    assert_refused([monitor()], ValueError, message, val=DataLoader(data, 25))
+
+
+@pytest.mark.parametrize("monitor", ALL)
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"target": "lable"}, r"target='lable': no such key .*\['x', 'label'\].*'label'\?"),
+        ({"target": 5}, "target=5: no such index in a dict of length 2"),
+        ({"inputs": "X"}, r"inputs='X': no such key .*\['x', 'label'\]"),
+    ],
+)
+def test_a_part_that_a_batch_has_not_is_refused(
+    arguments: dict[str, Any], message: str, monitor: type[Any]
+) -> None:
+    rows = DataLoader([{"x": x, "label": y} for x, y in zip(X, Y, strict=True)], 25)
+    assert_refused([monitor(**arguments)], ValueError, message, val=rows)
+
+
+@pytest.mark.parametrize("monitor", ALL)
+def test_an_index_beyond_a_tuple_is_refused(monitor: type[Any]) -> None:
+    assert_refused([monitor(target=2)], ValueError, "target=2: no such index in a list of length 2")
+
+
+def test_a_mapping_without_a_known_label_lists_its_keys() -> None:
+    rows = DataLoader([{"x": x, "species": y} for x, y in zip(X, Y, strict=True)], 25)
+    assert_refused(
+        [Plane()], ValueError, r"target: none of .* whose keys are \['x', 'species'\]", val=rows
+    )
+
+
+class Stream(IterableDataset[Any]):
+    """Samples without an end that one could know."""
+
+    def __iter__(self) -> Any:
+        return zip(X, Y, strict=True)
+
+
+@pytest.mark.parametrize("monitor", ALL)
+@pytest.mark.parametrize(
+    ("probe", "error", "message"),
+    [
+        ((X, Y[:50]), ValueError, r"probe: tensors of unequal length, \{0: 105, 1: 50\}"),
+        ({"x": X, "y": Y[1:]}, ValueError, r"probe: .*unequal length, \{'x': 105, 'y': 104\}"),
+        ((X[:0], Y[:0]), ValueError, "probe: it holds no samples"),
+        ((), ValueError, "probe: it holds no samples"),
+        ([], ValueError, "probe: it holds no samples"),
+        (([1, 2], [3, 4]), TypeError, r"probe\[0\]: need a tensor .*, got list"),
+        (Stream(), TypeError, "probe: an iterable data set has no fixed samples"),
+        (7, TypeError, "probe: need 'train', 'val', a data set, a loader or tensors, got int"),
+        ((X, Y.double()), ValueError, "target: the labels are torch.float64"),
+        ((X,), ValueError, "target: cannot tell the labels"),
+    ],
+    ids=range(10),
+)
+def test_a_probe_that_is_no_set_of_samples_is_refused(
+    probe: Any, error: type[Exception], message: str, monitor: type[Any]
+) -> None:
+    assert_refused([monitor(probe=probe)], error, message)
+
+
+def test_a_probe_behind_a_stream_is_refused_with_a_hint() -> None:
+    assert_refused(
+        [Plane(probe="train")],
+        TypeError,
+        "probe: behind a DataLoader there is no map-style data set; pass the set itself",
+        train=DataLoader(Stream(), 25),
+    )
+
+
+@pytest.mark.parametrize("probe", [None, "val"])
+def test_class_names_of_another_number_than_classes_are_refused(probe: Any) -> None:
+    assert_refused(
+        [ConditionalEntropyMonitor(class_names=["a", "b"], probe=probe)],
+        ValueError,
+        "class_names: 2 names for 3 classes",
+    )
+
+
+@pytest.mark.parametrize("probe", [None, "val"])
+@pytest.mark.parametrize("monitor", PREDICTION_MONITORS)
+def test_a_label_beyond_the_predicted_classes_is_refused(monitor: type[Any], probe: Any) -> None:
+    beyond = DataLoader(_dataset_of(Y + 5), 25)
+    assert_refused([monitor(probe=probe)], ValueError, "label", val=beyond)
+
+
+@pytest.mark.parametrize("probe", [None, "val"])
+@pytest.mark.parametrize("monitor", PREDICTION_MONITORS)
+def test_more_than_a_thousand_predicted_classes_are_refused(monitor: type[Any], probe: Any) -> None:
+    assert_refused(
+        [monitor(probe=probe)],
+        ValueError,
+        "logits: 1001 classes, at most 1000 are supported; pass logits= and target=",
+        lambda: Lenient(nn.Linear(N_UNITS, 1001)),
+    )
+
+
+def test_more_than_a_thousand_classes_of_labels_are_refused() -> None:
+    many = (torch.randn(1001, N_UNITS), torch.arange(1001))
+    assert_refused(
+        [Plane(probe=many)],
+        ValueError,
+        "target: 1001 classes, at most 1000 .*pass target=<function that gives a coarser class>",
+    )
+
+
+@pytest.mark.parametrize(
+    ("logits", "message"),
+    [
+        (
+            "nett.4",
+            r"logits='nett\.4': no such key .*no module of that name; did you mean 'net\.4'",
+        ),
+        (7, r"logits: the model's forward gave no predictions for 25 labels.*\(3,\).*Pass logits="),
+        (lambda output: output.long(), "logits: the model's forward gave no predictions"),
+    ],
+)
+@pytest.mark.parametrize("monitor", PREDICTION_MONITORS)
+def test_logits_that_are_not_there_are_refused(
+    monitor: type[Any], logits: Any, message: str
+) -> None:
+    assert_refused([monitor(logits=logits)], ValueError, message)
+
+
+@pytest.mark.parametrize("monitor", PREDICTION_MONITORS)
+def test_a_model_without_predictions_is_refused(monitor: type[Any]) -> None:
+    """Only maps: no row of classes per sample anywhere."""
+
+    class Maps(Lenient):
+        def __init__(self) -> None:
+            super().__init__(nn.Conv1d(1, 2, 3))
+
+        @override
+        def forward(self, x: Tensor) -> Any:
+            return self.net(x[:, None])
+
+    assert_refused(
+        [monitor()],
+        ValueError,
+        r"logits: no module gave predictions \(n_samples, n_classes\).*\(25, 2, 6\).*Pass logits=",
+        Maps,
+    )
+
+
+def test_a_probe_whose_every_label_is_ignored_is_refused() -> None:
+    nothing = (X, torch.full((105,), -100))
+    for monitor in ALL:
+        assert_refused([monitor(probe=nothing)], ValueError, "target: no sample has a label >= 0")
+
+
+# The same faults during training cost the point only.
+
+
+@pytest.mark.parametrize("monitor", ALL)
+def test_without_a_sanity_check_a_fault_costs_the_points_and_one_warning(
+    monitor: type[Any],
+) -> None:
+    """Nothing could be known before training, and training must not die of it."""
+    watching = monitor()
+    wrong = DataLoader(_dataset_of(Y.double()), 25)
+    with pytest.warns(UserWarning, match="point is left out") as warned:
+        model, running = fit([watching], Lenient, val=wrong, num_sanity_val_steps=0, max_epochs=3)
+    ours = [str(w.message) for w in warned if monitor.__name__ in str(w.message)]
+    assert len(ours) == 1
+    assert "target: the labels are torch.float64" in ours[0]
+    assert watching.history == []
+    assert running.global_step == 15
+    assert not any(part._forward_hooks for part in model.modules())
+
+
+@pytest.mark.parametrize("monitor", ALL)
+def test_with_on_error_raise_such_a_fault_ends_training(monitor: type[Any]) -> None:
+    wrong = DataLoader(_dataset_of(Y.double()), 25)
+    with pytest.raises(ValueError, match=r"target: the labels are torch\.float64"):
+        fit([monitor(on_error="raise")], Lenient, val=wrong, num_sanity_val_steps=0)
+
+
+def test_the_sanity_check_needs_no_label_that_counts() -> None:
+    """Its two batches may be unlabelled altogether: that is no misuse."""
+    y = torch.where(torch.arange(105) < 50, -100, Y)
+    monitors = [monitor() for monitor in ALL]
+    fit(monitors, Lenient, val=DataLoader(_dataset_of(y), 25), max_epochs=1)
+    assert all(monitor.history[0].n_samples == 55 for monitor in monitors)
+
+
+def test_good_arguments_are_taken() -> None:
+    """The checks above refuse nothing that is right."""
+    takes: list[Callable[[], Any]] = [
+        partial(Plane, bins=(30, 5)),
+        partial(Plane, bins={"net.*": 12}),
+        partial(Plane, max_samples=None, seed=3, name="A-1_b.c"),
+        partial(Plane, schedule=LogSpaced(unit="steps"), probe="train"),
+        partial(ConditionalEntropyMonitor, class_names=("a", "b", "c")),
+    ]
+    for make in takes:
+        fit([make()], max_epochs=1)
+
+
+def test_a_shared_sanity_loader_is_not_needed() -> None:
+    """`loader` of the tests serves all of them: a plain run is refused by nothing."""
+    fit([monitor() for monitor in ALL], val=loader(60, seed=3), max_epochs=1)
