@@ -198,6 +198,9 @@ class KeyStream:
         self.reduction = reduction
         self.rulers = rulers
         self.n_samples = 0
+        self.n_units = 0
+        self.largest = 0.0
+        """Largest activation so far, in absolute value."""
         self._waiting: list[Tensor] = []
         self._keys: list[list[NDArray[np.int64]]] = [[] for _ in rulers]
         self._kept: list[Tensor] = []
@@ -260,6 +263,10 @@ class KeyStream:
         return torch.cat(self._kept)
 
     def _encode(self, reading: Tensor) -> None:
+        if reading.numel():
+            self.n_units = reading.shape[1]
+            low, high = torch.aminmax(reading.detach())
+            self.largest = max(self.largest, -float(low), float(high))
         if self._any_moves:
             self._all_rows.append(reading.detach().clone())
         for ruler, parts in zip(self.rulers, self._keys, strict=True):

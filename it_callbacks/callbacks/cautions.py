@@ -80,7 +80,7 @@ def of_layer(facts: LayerFacts) -> list[Caution]:
         tell(
             "growth",
             f"has grown to {facts.growth:.0f} times the range that its ruler was calibrated on, so "
-            "it is read ever more finely. Pass bins={...: Width(w)} with a width of your own",
+            "it is read ever more finely. Pass a Width of your own in bins=",
         )
     if facts.stochastic:
         tell(
@@ -108,43 +108,48 @@ def of_chain(names: Sequence[str], h: Sequence[float], i: Sequence[float]) -> li
 
 
 def of_set(
-    n_samples: int, per_class: Sequence[int], missing: Sequence[int], repeated: float | None
+    set_: str, per_class: Sequence[int], missing: Sequence[int], repeated: float | None
 ) -> list[Caution]:
     """What to tell of the samples themselves.
 
     Args:
-        n_samples: How many there are.
+        set_: What they are called.
         per_class: Samples in each class seen.
         missing: Classes below the largest seen that have no sample.
         repeated: Share of samples whose input was there before; None if not known.
     """
     cautions: list[Caution] = []
+
+    def tell(cause: str, text: str) -> None:
+        cautions.append(Caution(cause, "", f"set {set_!r}: {text}"))
+
+    n_samples = sum(per_class)
     if n_samples < FEWEST_SAMPLES or min(per_class) < FEWEST_PER_CLASS:
-        cautions.append(
-            Caution(
-                "few",
-                "",
-                f"{n_samples} samples, {min(per_class)} in the smallest class, are few: below "
-                f"{FEWEST_SAMPLES}, or {FEWEST_PER_CLASS} per class, much of what a joint code "
-                "shows is chance. Pass a larger probe=, fewer bins=, or a reduce=",
-            )
+        tell(
+            "few",
+            f"{n_samples} samples, {min(per_class)} in the smallest class, are few: below "
+            f"{FEWEST_SAMPLES}, or {FEWEST_PER_CLASS} per class, much of what a joint code shows "
+            "is chance. Pass a larger probe=, fewer bins=, or a reduce=",
         )
     if missing:
-        cautions.append(
-            Caution(
-                "missing", "", f"no sample of class {', '.join(map(str, missing))} is in the set"
-            )
-        )
+        tell("missing", f"no sample of class {', '.join(map(str, missing))}")
     if repeated is not None and repeated > MOST_REPEATED:
-        cautions.append(
-            Caution(
-                "repeated",
-                "",
-                f"{repeated:.0%} of the inputs are repeated, which makes symbols look better "
-                "covered than they are. Pass a probe= of distinct inputs",
-            )
+        tell(
+            "repeated",
+            f"{repeated:.0%} of the inputs are repeated, which makes symbols look better covered "
+            "than they are. Pass a probe= of distinct inputs",
         )
     return cautions
+
+
+def moving(set_: str) -> Caution:
+    """What to tell of rulers that are fitted anew at each point."""
+    return Caution(
+        "moving",
+        "",
+        f"set {set_!r}: a ruler is fitted anew at each point, so a change between points may be "
+        "the ruler's. For comparison only; a frozen one is bins=30 or Width(w)",
+    )
 
 
 def _remedy(n_units: int) -> str:

@@ -12,6 +12,7 @@ from typing import Any
 
 import torch
 
+from it_callbacks.estimators.verdict import Peak
 from it_callbacks.records import Record
 from it_callbacks.reductions import Projection, Reduction
 from it_callbacks.rulers import Ruler, Width
@@ -90,3 +91,26 @@ def _widths(ruler: Width) -> tuple[float, ...]:
 
 def _per_unit(ruler: Ruler) -> bool:
     return getattr(ruler, "scope", "layer") == "unit"
+
+
+def peaks_to_state(peaks: Mapping[tuple[str, str, int], Peak]) -> list[list[Any]]:
+    """What is remembered of each layer's highest point, with its samples' surprisals."""
+    return [
+        [
+            *key,
+            peak.epoch,
+            peak.bits,
+            peak.saturated,
+            None if peak.surprisal is None else torch.from_numpy(peak.surprisal),
+        ]
+        for key, peak in peaks.items()
+    ]
+
+
+def peaks_from_state(state: Sequence[Sequence[Any]]) -> dict[tuple[str, str, int], Peak]:
+    """The peaks of a state."""
+    peaks: dict[tuple[str, str, int], Peak] = {}
+    for set_, layer, number, epoch, bits, saturated, surprisal in state:
+        peak = peaks[set_, layer, number] = Peak()
+        peak.restore(epoch, bits, saturated, None if surprisal is None else surprisal.numpy())
+    return peaks

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 import numpy as np
@@ -10,10 +11,10 @@ from torch import nn
 from typing_extensions import override
 
 import it_callbacks
-from it_callbacks.callbacks import history
+from it_callbacks.callbacks import cautions, history
 from it_callbacks.callbacks.monitor import Monitor, OnError, Reading
 from it_callbacks.callbacks.readings import (
-    Noise,
+    Point,
     label_entropy,
     noise_of,
     plane_point,
@@ -21,12 +22,13 @@ from it_callbacks.callbacks.readings import (
 )
 from it_callbacks.callbacks.schedules import Schedule
 from it_callbacks.estimators.extra import Extra
+from it_callbacks.estimators.verdict import Drop, Peak, Verdict, surprisal
 from it_callbacks.observation.batches import Selector
 from it_callbacks.observation.layer_observer import LayerObserver, Resolution, check_resolution
 from it_callbacks.observation.layers import LayerChoice
 from it_callbacks.observation.passes import Observed, Pass
 from it_callbacks.observation.probe import ProbeSet
-from it_callbacks.records import QUANTITIES, slug, unique_slugs
+from it_callbacks.records import QUANTITIES, Status, slug, unique_slugs, write_json
 from it_callbacks.reductions import Reduction
 from it_callbacks.rulers import check_bins
 
@@ -132,6 +134,7 @@ class InformationPlaneMonitor(Monitor):
         self._stochastic: set[str] | None = None  # not known while nothing is passed twice
         self._repeats: dict[str, bool] = {}
         self._points: dict[str, int] = {}
+        self._peaks: dict[tuple[str, str, int], Peak] = {}
         self._said: dict[str, dict[str, Any]] = {}
 
     @override
@@ -145,6 +148,7 @@ class InformationPlaneMonitor(Monitor):
             "readers": self._frozen,
             "points": dict(self._points),
             "stochastic": None if self._stochastic is None else sorted(self._stochastic),
+            "peaks": history.peaks_to_state(self._peaks),
             "read_by": self._read_by,
         }
 
@@ -158,6 +162,7 @@ class InformationPlaneMonitor(Monitor):
         self._points = dict(state_dict.get("points", {}))
         if state_dict.get("read_by") == self._read_by:
             self._frozen = state_dict.get("readers", {})
+            self._peaks = history.peaks_from_state(state_dict.get("peaks", []))
         else:
             self._warn(
                 f"bins, reduce: {self._read_by} now, {state_dict.get('read_by')} in the "
@@ -172,7 +177,7 @@ class InformationPlaneMonitor(Monitor):
     def _reset(self) -> None:
         super()._reset()
         self._layer_observer = None
-        self._frozen, self._points, self._repeats = {}, {}, {}
+        self._frozen, self._points, self._repeats, self._peaks = {}, {}, {}, {}
         self._stochastic = None
 
     @override
@@ -230,37 +235,106 @@ class InformationPlaneMonitor(Monitor):
             self._warn(f"layer {name!r} is left out: {why}")
         if observed.inputs is not None:
             self._repeats[set_] = share_repeated(observed.inputs) > 0
-        noises = {
-            (name, number): noise_of(keys, observed.inputs, stochastic=self._is_stochastic(name))
-            for name, of_layer in observed.keys.items()
-            for number, keys in enumerate(of_layer)
-        }
-        readings = self._readings(observed, noises)
-        point = self._points.get(set_, 0)
-        self._points[set_] = point + 1
-        readings += self._extra_readings(observed, point)
+        points = self._read(observed)
+        readings = [
+            reading
+            for of_layer in points.values()
+            for point in of_layer
+            for reading in point.readings(exhaustive=self.population == "probe")
+        ]
+        n_earlier = self._points.get(set_, 0)
+        self._points[set_] = n_earlier + 1
+        readings += self._extra_readings(observed, n_earlier)
         readings.append(Reading("information_plane", "epoch", float(epoch)))
         readings.append(Reading("information_plane", "overhead", self._overhead()))
-        self._said[set_] = self._facts(observed, noises)
+        self._said[set_] = self._facts(observed, points)
+        self._follow(observed, points, set_, epoch)
+        self._caution(observed, points, set_)
         return readings, len(observed.labels)
 
-    def _readings(
-        self, observed: Observed, noises: Mapping[tuple[str, int], Noise]
-    ) -> list[Reading]:
+    def _read(self, observed: Observed) -> dict[str, list[Point]]:
         names = unique_slugs(observed.keys)
-        return [
-            reading
+        return {
+            name: [
+                plane_point(
+                    names[name],
+                    slug(self._layers.slugs[name][number]) if number else "",
+                    keys,
+                    observed.labels,
+                    noise_of(keys, observed.inputs, stochastic=self._is_stochastic(name)),
+                )
+                for number, keys in enumerate(of_layer)
+            ]
             for name, of_layer in observed.keys.items()
-            for number, keys in enumerate(of_layer)
-            for reading in plane_point(
-                names[name],
-                slug(self._layers.slugs[name][number]) if number else "",
-                keys,
-                observed.labels,
-                noises[name, number],
-                exhaustive=self.population == "probe",
+        }
+
+    def _follow(
+        self, observed: Observed, points: Mapping[str, list[Point]], set_: str, epoch: int
+    ) -> None:
+        keeps_identity = self.probe is not None or self._unshuffled.get(set_, False)
+        for name, of_layer in points.items():
+            for number, point in enumerate(of_layer):
+                peak = self._peaks.setdefault((set_, point.layer, number), Peak())
+                peak.update(
+                    epoch,
+                    point.of_layer.bits,
+                    surprisal(observed.keys[name][number]) if keeps_identity else None,
+                    saturated=point.of_layer.status == Status.SATURATED,
+                )
+
+    def _caution(self, observed: Observed, points: Mapping[str, list[Point]], set_: str) -> None:
+        classes, n_in_class = np.unique(observed.labels, return_counts=True)
+        told: list[cautions.Caution] = []
+        if self.population == "distribution":
+            missing = sorted(set(range(int(classes.max()))) - set(classes.tolist()))
+            repeated = None if observed.inputs is None else share_repeated(observed.inputs)
+            told += cautions.of_set(set_, n_in_class.tolist(), missing, repeated)
+        if any(ruler.moves for rulers in self._layers.rulers.values() for ruler in rulers):
+            told.append(cautions.moving(set_))
+        for name, of_layer in points.items():
+            told += cautions.of_layer(
+                cautions.LayerFacts(
+                    of_layer[0].layer,
+                    observed.n_units[name],
+                    of_layer[0].of_layer,
+                    of_layer[0].with_labels,
+                    self._layers.growth(name, observed.largest[name]),
+                    bool(self._is_stochastic(name)),
+                )
             )
-        ]
+        chain = [of_layer[0] for name, of_layer in points.items() if self._layers.is_whole(name)]
+        told += cautions.of_chain(
+            [point.layer for point in chain],
+            [point.input_information for point in chain],
+            [point.with_labels.bits for point in chain],
+        )
+        for caution in told:
+            self._warn(caution.text, cause=f"{set_} {caution.layer} {caution.cause}")
+
+    @property
+    def verdicts(self) -> dict[str, dict[str, Verdict]]:
+        """For each set and layer, whether it has compressed since its peak.
+
+        Compressed means that H(bin T) has fallen by more than max(3 standard errors, 0.3 bit)
+        under every ruler; no compression is a result too. Standard errors are paired over
+        samples, so with a shuffled loader the verdict on a large drop is not available.
+        """
+        drops: dict[str, dict[str, list[Drop]]] = {}
+        for (set_, layer, _), peak in self._peaks.items():
+            drops.setdefault(set_, {}).setdefault(layer, []).append(peak.drop())
+        return {
+            set_: {layer: Verdict(tuple(several)) for layer, several in of_set.items()}
+            for set_, of_set in drops.items()
+        }
+
+    @override
+    def to_json(self, path: str | Path) -> None:
+        """Write `history`, `settings` and `verdicts` as JSON."""
+        verdicts = {
+            set_: {layer: str(verdict) for layer, verdict in of_set.items()}
+            for set_, of_set in self.verdicts.items()
+        }
+        write_json(self.history, {**self.settings, "verdicts": verdicts}, path)
 
     def _extra_readings(self, observed: Observed, point: int) -> list[Reading]:
         readings: list[Reading] = []
@@ -278,7 +352,7 @@ class InformationPlaneMonitor(Monitor):
                 ]
         return readings
 
-    def _facts(self, observed: Observed, noises: Mapping[tuple[str, int], Noise]) -> dict[str, Any]:
+    def _facts(self, observed: Observed, points: Mapping[str, list[Point]]) -> dict[str, Any]:
         names = unique_slugs(observed.keys)
         return {
             "n_samples": len(observed.labels),
@@ -297,9 +371,7 @@ class InformationPlaneMonitor(Monitor):
                     "estimand": self._layers.reductions[layer.name].estimand,
                     "rulers": [repr(ruler) for ruler in self._layers.rulers[layer.name]],
                     "tag_of_ruler": ["", *self._layers.slugs[layer.name][1:]],
-                    "H_T_given_X": [
-                        noises[layer.name, number].known for number in range(len(self._resolutions))
-                    ],
+                    "H_T_given_X": [point.noise.known for point in points[layer.name]],
                 }
                 for layer in (self._layers.plan.layers if self._layers.plan else ())
                 if layer.name in observed.keys

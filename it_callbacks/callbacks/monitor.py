@@ -12,8 +12,10 @@ from pathlib import Path
 from typing import Any, ClassVar, Literal, NamedTuple, Protocol
 
 import torch
+from lightning_utilities.core.apply_func import apply_to_collection
 from lightning_utilities.core.rank_zero import rank_zero_warn
 from torch import Tensor, nn
+from torch.utils.data import SequentialSampler
 from typing_extensions import override
 
 from it_callbacks.callbacks import history
@@ -125,6 +127,7 @@ class Monitor(Callback):
         self._observer: Observer | None = None
         self._model: Callable[[], nn.Module | None] = _nothing
         self._passes: dict[str, Any] = {}
+        self._unshuffled: dict[str, bool] = {}
         self._probe_batches: list[Any] | None = None
         self._listening = False
         self._in_training = False
@@ -419,6 +422,8 @@ class Monitor(Callback):
     def _run(self, trainer: Any, model: Any, current: Any, batch: Any) -> None:
         if self._observer is None:
             raise RuntimeError("the model was not prepared")
+        # A copy, since a model may write into its input, and this one is for every look.
+        batch = apply_to_collection(batch, Tensor, torch.clone)
         batch = trainer.precision_plugin.convert_input(trainer.strategy.batch_to_device(batch))
         labels = labels_of(batch, self.target)
         inputs = inputs_of(batch, self.inputs, self.target)
@@ -515,8 +520,9 @@ class Monitor(Callback):
                 raise
             self._warn(f"this point is left out: {type(error).__name__}: {error}")
 
-    def _warn(self, message: str) -> None:
-        cause = _COUNT.sub("", message)  # one cause is told once, however often it counts anew
+    def _warn(self, message: str, *, cause: str | None = None) -> None:
+        # One cause is told once, however often it counts anew.
+        cause = _COUNT.sub("", message) if cause is None else cause
         if cause not in self._warned:
             self._warned.add(cause)
             rank_zero_warn(f"{type(self).__name__}: {message}", category=UserWarning)
@@ -549,6 +555,13 @@ class Monitor(Callback):
                 f"name: {len(twins)} monitors of type {type(self).__name__} would log under the "
                 "same tags; give each a name= of its own"
             )
+
+
+def _is_unshuffled(trainer: Any, loop: str, dataloader_idx: int) -> bool:
+    """Whether the loader gives the same samples in the same order each time."""
+    loaders = trainer.test_dataloaders if loop == "test" else trainer.val_dataloaders
+    loader = loaders[dataloader_idx] if isinstance(loaders, (list, tuple)) else loaders
+    return isinstance(getattr(loader, "sampler", None), SequentialSampler)
 
 
 def _nothing() -> None:

@@ -36,43 +36,58 @@ class Noise(NamedTuple):
     known: str
 
 
-def plane_point(
-    layer: str,
-    slug: str,
-    keys: NDArray[np.int64],
-    labels: NDArray[np.int64],
-    noise: Noise,
-    *,
-    exhaustive: bool,
-) -> list[Reading]:
-    """The readings of one layer under one ruler.
+class Point(NamedTuple):
+    """One layer at one moment, read with one ruler.
 
     Args:
         layer: Its name in tags.
         slug: The ruler's name in tags; "" for the first, whose tags are plain.
-        keys: Keys ``(n_samples, 2)`` of its symbols.
-        labels: Class numbers ``(n_samples,)``.
+        of_layer: H(bin T).
+        with_labels: I(bin T; Y).
         noise: H(T given X).
-        exhaustive: Whether the samples are the whole population, so that plug-in values are
-            exact and there is nothing to correct.
     """
+
+    layer: str
+    slug: str
+    of_layer: Estimate
+    with_labels: Estimate
+    noise: Noise
+
+    @property
+    def input_information(self) -> float:
+        """I(X; bin T) in bits."""
+        return self.of_layer.bits - self.noise.bits
+
+    def readings(self, *, exhaustive: bool) -> list[Reading]:
+        """The numbers to log; of an `exhaustive` set there is nothing to correct."""
+        values = {
+            "I_XT": self.input_information,
+            "I_TY": self.with_labels.bits,
+            "I_TY_chance": self.with_labels.chance,
+            "I_TY_adjusted": self.with_labels.adjusted,
+            "coverage": self.with_labels.coverage,
+            "chance_share": self.with_labels.chance_share,
+            "status": float(self.with_labels.status),
+        }
+        if not exhaustive:
+            values |= _corrected("I_XT", self.of_layer, self.noise.bits)
+            values |= _corrected("I_TY", self.with_labels, 0.0)
+        end = f"_{self.slug}" if self.slug else ""
+        return [Reading(f"{name}{end}", self.layer, float(bits)) for name, bits in values.items()]
+
+
+def plane_point(
+    layer: str, slug: str, keys: NDArray[np.int64], labels: NDArray[np.int64], noise: Noise
+) -> Point:
+    """Count one layer's keys ``(n_samples, 2)`` and labels ``(n_samples,)`` once, and read them."""
     table = contingency(keys, labels, names=("symbols", "labels"))
-    of_layer = entropy_estimate(table.row_counts)
-    with_labels = mutual_information_estimate(table)
-    readings = {
-        "I_XT": of_layer.bits - noise.bits,
-        "I_TY": with_labels.bits,
-        "I_TY_chance": with_labels.chance,
-        "I_TY_adjusted": with_labels.adjusted,
-        "coverage": with_labels.coverage,
-        "chance_share": with_labels.chance_share,
-        "status": float(with_labels.status),
-    }
-    if not exhaustive:
-        readings |= _corrected("I_XT", of_layer, noise.bits)
-        readings |= _corrected("I_TY", with_labels, 0.0)
-    end = f"_{slug}" if slug else ""
-    return [Reading(f"{name}{end}", layer, float(value)) for name, value in readings.items()]
+    return Point(
+        layer,
+        slug,
+        entropy_estimate(table.row_counts),
+        mutual_information_estimate(table),
+        noise,
+    )
 
 
 def noise_of(

@@ -16,7 +16,7 @@ from it_callbacks.observation.layers import Layer, LayerChoice, Plan, plan, reso
 from it_callbacks.observation.listening import Firing, Listener
 from it_callbacks.observation.passes import Observed, Pass
 from it_callbacks.reductions import Joint, MeanPool, Reduction
-from it_callbacks.rulers import Calibrated, Ruler, check_bins, of_activation
+from it_callbacks.rulers import Calibrated, Ruler, Width, check_bins, of_activation
 
 Resolution: TypeAlias = int | Ruler | Mapping[str, int | Ruler]
 """One way to read all layers: a number of bins, a ruler, or either by layer name or glob."""
@@ -80,6 +80,7 @@ class LayerObserver:
         self.rulers: dict[str, tuple[Ruler, ...]] = {}
         """How each layer is read, frozen after the first pass."""
         self.reductions: dict[str, Reduction] = {}
+        self._specs: dict[str, tuple[Ruler, ...]] = {}
         self.slugs: dict[str, tuple[str, ...]] = {}
         """Each layer's rulers as tags name them."""
         self._listener = Listener(self._choice.modules, self._discover)
@@ -98,6 +99,21 @@ class LayerObserver:
     @seconds.setter
     def seconds(self, value: float) -> None:
         self._listener.seconds = value
+
+    def growth(self, layer: str, largest: float) -> float:
+        """The layer's largest activation over the range its first ruler was calibrated on.
+
+        0 where it was not calibrated: a range that is given does not move.
+        """
+        spec, ruler = self._specs[layer][0], self.rulers[layer][0]
+        if not isinstance(spec, Calibrated) or not isinstance(ruler, Width):
+            return 0.0
+        width = max(ruler.width) if isinstance(ruler.width, tuple) else ruler.width
+        return largest / (width * spec.bins)
+
+    def is_whole(self, layer: str) -> bool:
+        """Whether all of the layer is read, so that what it knows bounds the next one's."""
+        return isinstance(self.reductions[layer], Joint)
 
     def attach(self) -> None:
         """Put hooks on the model. Safe to call twice."""
@@ -170,6 +186,7 @@ class LayerObserver:
         for layer in found.layers:
             reduction = self._reduction_for(layer)
             rulers = self._rulers_for(layer, reduction, [known.name for known in found.layers])
+            self._specs[layer.name] = rulers
             self.slugs[layer.name] = _slugs(rulers)
             restored = self._restore(layer.name, rulers, reduction)
             self.rulers[layer.name], self.reductions[layer.name] = restored
@@ -203,7 +220,9 @@ class LayerObserver:
                     self.reductions[name], self.rulers[name] = stream.reduction, stream.rulers
 
     def _frozen(self, name: str) -> bool:
-        return self.reductions[name].frozen and all(ruler.frozen for ruler in self.rulers[name])
+        return self.reductions[name].frozen and all(
+            ruler.frozen or ruler.moves for ruler in self.rulers[name]
+        )
 
     def _reduction_for(self, layer: Layer) -> Reduction:
         if isinstance(self._reduce, Reduction):

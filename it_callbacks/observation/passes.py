@@ -30,6 +30,8 @@ class Observed:
         keys: For each layer, keys ``(n_samples, 2)`` per ruler.
         kept: For each layer, readings ``(n_kept, n_units)`` of the rows kept for extras.
         kept_labels: Class numbers ``(n_kept,)`` of those rows.
+        n_units: For each layer, units of its reading.
+        largest: For each layer, its largest activation in absolute value.
         missed: Layers that were not heard in every batch, and why.
         n_unlabelled: Samples left out because their label is negative (an ignore index).
     """
@@ -39,6 +41,8 @@ class Observed:
     keys: dict[str, list[NDArray[np.int64]]]
     kept: dict[str, Tensor]
     kept_labels: NDArray[np.int64]
+    n_units: dict[str, int]
+    largest: dict[str, float]
     missed: dict[str, str]
     n_unlabelled: int
 
@@ -141,6 +145,8 @@ class Pass:
                 if self._keep_rows
             },
             kept_labels=np.concatenate([np.arange(0), *self._kept_labels])[kept],
+            n_units={name: stream.n_units for name, stream in heard.items()},
+            largest={name: stream.largest for name, stream in heard.items()},
             missed=missed,
             n_unlabelled=self._n_unlabelled,
         )
