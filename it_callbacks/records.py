@@ -11,7 +11,7 @@ import csv
 import json
 import math
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from enum import IntEnum
 from pathlib import Path
@@ -147,13 +147,27 @@ def write_csv(records: Sequence[Record], path: str | Path) -> None:
         writer.writerows({"tag": record.tag, **asdict(record)} for record in records)
 
 
-def write_json(records: Sequence[Record], settings: dict[str, object], path: str | Path) -> None:
-    """``{"settings": ..., "records": [...]}``; a number that is not finite becomes null."""
+def write_json(
+    records: Sequence[Record],
+    settings: Mapping[str, object],
+    path: str | Path,
+    **sections: object,
+) -> None:
+    """``{"settings": ..., "records": [...]}``; a number that is not finite becomes null.
+
+    Args:
+        records: The numbers.
+        settings: For each set, how they were measured.
+        path: Where to write.
+        sections: What else to write, under its own name.
+    """
     rows = [
         {"tag": record.tag, **asdict(record), "bits": finite_or_none(record.bits)}
         for record in records
     ]
-    text = json.dumps({"settings": settings, "records": rows}, indent=1, allow_nan=False)
+    text = json.dumps(
+        {"settings": settings, **sections, "records": rows}, indent=1, allow_nan=False
+    )
     Path(path).write_text(text + "\n", encoding="utf-8")
 
 

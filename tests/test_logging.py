@@ -263,7 +263,7 @@ def test_without_a_logger_one_warning_is_given_and_the_history_kept(probe: Any) 
     with pytest.warns(UserWarning, match="no logger") as warned:
         fit([plane], logger=False)
     ours = [str(w.message) for w in warned if "InformationPlaneMonitor" in str(w.message)]
-    assert len(ours) == 1
+    assert sum("no logger" in message for message in ours) == 1
     assert len(curve(plane, "I_XT/val/net.1")) == (2 if probe is None else 3)
 
 

@@ -334,7 +334,7 @@ class InformationPlaneMonitor(Monitor):
             set_: {layer: str(verdict) for layer, verdict in of_set.items()}
             for set_, of_set in self.verdicts.items()
         }
-        write_json(self.history, {**self.settings, "verdicts": verdicts}, path)
+        write_json(self.history, self.settings, path, verdicts=verdicts)
 
     def _extra_readings(self, observed: Observed, point: int) -> list[Reading]:
         readings: list[Reading] = []

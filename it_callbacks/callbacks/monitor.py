@@ -368,6 +368,7 @@ class Monitor(Callback):
                     raise
                 inputs = None  # they only serve to see whether inputs repeat
             if set_ not in self._passes:
+                self._unshuffled[set_] = _is_unshuffled(trainer, loop, dataloader_idx)
                 begin = self._rehearse if trainer.sanity_checking else self._new_pass
                 self._passes[set_] = begin(set_)
             self._observer.begin(self._passes[set_], labels, inputs)

@@ -249,6 +249,21 @@ class ConditionalEntropyMonitor(_PredictionMonitor):
         return readings
 
     @override
+    def _finish(
+        self, current: PredictionPass[Predicted], set_: str, epoch: int
+    ) -> tuple[list[Reading], int]:
+        readings, n_samples = super()._finish(current, set_, epoch)
+        n_classes = self._said[set_]["n_classes"]
+        seen = {r.layer for r in readings if r.quantity == "conditional_entropy"}
+        missing = [c for c in range(n_classes) if f"class_{c}" not in seen]
+        if missing and n_classes <= MOST_CLASS_TAGS:
+            self._warn(
+                f"set {set_!r}: no sample of class {', '.join(map(str, missing))}, so no point",
+                cause=f"{set_} missing",
+            )
+        return readings, n_samples
+
+    @override
     def _describe(self, set_: str) -> dict[str, Any]:
         names = None if self.class_names is None else list(self.class_names)
         return {**super()._describe(set_), "class_names": names}

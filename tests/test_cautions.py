@@ -1,0 +1,303 @@
+"""What the monitor of the plane tells its user, once per layer and cause, and its verdicts."""
+
+from __future__ import annotations
+
+import json
+import math
+import warnings
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+from torch.utils.data import DataLoader, TensorDataset
+from typing_extensions import override
+
+from it_callbacks import ConditionalEntropyMonitor, InformationPlaneMonitor
+from it_callbacks.callbacks.cautions import of_chain, of_set
+from it_callbacks.estimators import LinearVInformation, NoiseInjected
+from it_callbacks.reductions import PCA
+from it_callbacks.rulers import Quantile, Refitted, Uniform, Width, idnns
+from it_callbacks.tasks import digits_task
+
+from .models import Classifier, fit
+
+
+def told(plane: InformationPlaneMonitor, *args: Any, **kwargs: Any) -> list[str]:
+    """What `plane` says in a fit."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        fit([plane], *args, **kwargs)
+    return [str(w.message) for w in caught if "InformationPlaneMonitor: " in str(w.message)]
+
+
+def about(messages: list[str], layer: str) -> list[str]:
+    return [message for message in messages if f"layer {layer!r}" in message]
+
+
+class Digits(Classifier):
+    """A classifier of digits with one hidden layer."""
+
+    def __init__(self, width: int, lr: float = 1e-3) -> None:
+        super().__init__(nn.Sequential(nn.Linear(64, width), nn.Tanh(), nn.Linear(width, 10)), lr)
+
+    @override
+    def validation_step(self, batch: Any, batch_idx: int, dataloader_idx: int = 0) -> None:
+        self.step(batch)
+
+
+def digits_loader() -> DataLoader[Any]:
+    return DataLoader(TensorDataset(*digits_task()), 256)
+
+
+@pytest.mark.parametrize("width", [32, 128])
+def test_a_wide_layer_is_saturated_before_the_first_step_and_says_so_once(width: int) -> None:
+    """32 untrained units on digits tell nearly all samples apart; the warning says what helps."""
+    plane = InformationPlaneMonitor(probe=digits_task())
+    messages = told(plane, lambda: Digits(width), train=digits_loader(), val=None)
+    of_layer = about(messages, "net.1")
+    assert len(of_layer) == 1
+    assert "SATURATED" in of_layer[0]
+    assert "reduce=" in of_layer[0]
+    assert "extra=" in of_layer[0]
+    statuses = [r.bits for r in plane.history if r.tag == "status/probe/net.1"]
+    assert statuses == [2.0] * 3  # before the first step and after both epochs
+
+
+def test_the_remedies_work() -> None:
+    """What the warning says to pass gives points that are not SATURATED, and a value that rises."""
+    plane = InformationPlaneMonitor(
+        ["net.1"], probe=digits_task(), bins=5, reduce=PCA(2), extra=[LinearVInformation(every=2)]
+    )
+    messages = told(plane, lambda: Digits(128), train=digits_loader(), val=None)
+    assert not [message for message in messages if "SATURATED" in message]
+    linear = [r for r in plane.history if r.quantity == "V_TY"]
+    assert [r.epoch for r in linear] == [0, 2]
+    assert linear[-1].layer == "net.1"
+    assert linear[0].bits < linear[-1].bits < math.log2(10)
+
+
+def test_extras_are_logged_under_their_tags() -> None:
+    plane = InformationPlaneMonitor(
+        probe="val", extra=[LinearVInformation(every=1), NoiseInjected(sigma=0.1, every=2)]
+    )
+    fit([plane])
+    epochs: dict[str, list[int]] = {}
+    for record in plane.history:
+        if record.layer == "net.1":
+            epochs.setdefault(record.quantity, []).append(record.epoch)
+    for quantity in ("V_TY", "V_TY_se"):
+        assert epochs[quantity] == [0, 1, 2]
+    for quantity in ("noise_I_XT", "noise_I_TY"):
+        for end in ("", "_low", "_high"):
+            assert epochs[quantity + end] == [0, 2]
+
+
+class Dead(Classifier):
+    """All its hidden units are off."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        with torch.no_grad():
+            self.net[2].bias.fill_(-1e3)  # type: ignore[index, union-attr]
+
+
+def test_a_dead_layer_is_named() -> None:
+    messages = about(told(InformationPlaneMonitor(), Dead), "net.3")
+    assert len([message for message in messages if "constant" in message]) == 1
+
+
+class Growing(Classifier):
+    """Its logits grow a hundredfold after the first epoch."""
+
+    @override
+    def on_train_epoch_end(self) -> None:
+        with torch.no_grad():
+            self.net[4].weight.mul_(100)  # type: ignore[index, union-attr]
+
+
+def test_growth_beyond_the_calibrated_range_is_told_once() -> None:
+    messages = about(told(InformationPlaneMonitor(), Growing, max_epochs=4), "net.4")
+    assert len([message for message in messages if "grown to" in message]) == 1
+    given = about(told(InformationPlaneMonitor(bins=Width(0.1)), Growing, max_epochs=4), "net.4")
+    assert not [message for message in given if "grown to" in message]
+
+
+class Noisy(nn.Module):
+    """Adds noise in every mode."""
+
+    @override
+    def forward(self, x: Tensor) -> Tensor:
+        return x + torch.rand_like(x)
+
+
+def test_a_stochastic_forward_is_told() -> None:
+    net = nn.Sequential(nn.Linear(8, 4), Noisy(), nn.Linear(4, 3))
+    messages = told(InformationPlaneMonitor(probe="val"), lambda: Classifier(net))
+    assert len([m for m in about(messages, "net.1") if "passed twice" in m]) == 1
+    assert not [m for m in about(messages, "net.0") if "passed twice" in m]
+
+
+def test_repeated_inputs_and_missing_classes_are_told() -> None:
+    x = torch.randn(2000, 8, generator=torch.Generator().manual_seed(0))
+    x[1000:] = x[:1000]
+    y = (x[:, 0] > 0).long() * 2
+    messages = told(InformationPlaneMonitor(probe=(x, y)))
+    assert [m for m in messages if "50% of the inputs are repeated" in m]
+    assert [m for m in messages if "no sample of class 1" in m]
+    assert not [m for m in messages if "are few" in m]
+
+
+def test_few_samples_are_told_unless_they_are_the_population() -> None:
+    assert [m for m in told(InformationPlaneMonitor()) if "are few" in m]
+    messages = told(InformationPlaneMonitor(population="probe"))
+    assert not [m for m in messages if "are few" in m]
+
+
+@pytest.mark.parametrize(
+    ("per_class", "expected"),
+    [([512, 512], 0), ([511, 512], 1), ([2000, 50], 0), ([2000, 49], 1)],
+)
+def test_few_means_below_1024_or_50_per_class(per_class: list[int], expected: int) -> None:
+    assert len(of_set("val", per_class, [], None)) == expected
+
+
+def test_a_layer_that_knows_more_than_the_one_before_is_told_beyond_half_a_bit() -> None:
+    cautions = of_chain(["a", "b", "c"], [5.0, 5.5, 6.1], [1.0, 0.9, 0.8])
+    assert [caution.layer for caution in cautions] == ["c"]
+    assert "data-processing inequality" in cautions[0].text
+
+
+@pytest.mark.parametrize("ruler", [Quantile(8), Refitted(8)])
+def test_a_ruler_that_moves_warns_and_is_fitted_anew(ruler: Any) -> None:
+    """Its numbers are those of the ruler on each pass's own activations."""
+    plane = InformationPlaneMonitor(["net.4"], bins=ruler)
+    messages = told(plane)
+    assert len([m for m in messages if "fitted anew" in m]) == 1
+    h = [r.bits for r in plane.history if r.tag == "I_XT/val/net.4"]
+    assert len(h) == 2
+    frozen = InformationPlaneMonitor(["net.4"], bins=idnns(30))
+    assert not [m for m in told(frozen) if "fitted anew" in m]
+
+
+def test_a_ruler_that_moves_reads_each_pass_as_it_would_by_hand() -> None:
+    from it_callbacks.codes import encode
+    from it_callbacks.estimators import entropy
+
+    from .models import loader
+
+    plane = InformationPlaneMonitor(["net.4"], bins=Refitted(8), probe="val")
+    model, _ = fit([plane], val=loader(200, seed=5))
+    x = torch.cat([batch[0] for batch in loader(200, seed=5)])
+    with torch.no_grad():
+        by_hand = entropy(encode(model.eval()(x), Refitted(8))).bits
+    assert plane.history[-1].epoch == 2
+    h = [r.bits for r in plane.history if r.tag == "I_XT/val/net.4"]
+    assert h[-1] == pytest.approx(by_hand, abs=1e-9)
+
+
+def test_a_class_without_samples_is_told_by_the_monitor_of_classes() -> None:
+    x, y = torch.randn(100, 8), torch.arange(100) % 2
+    val = DataLoader(TensorDataset(x, y), 25)
+    with pytest.warns(UserWarning, match="ConditionalEntropyMonitor: set 'val'.*class 2"):
+        fit([ConditionalEntropyMonitor()], val=val)
+
+
+class Collapsing(Classifier):
+    """Its hidden layer is scaled down each epoch, so that fewer and fewer bins are used."""
+
+    @override
+    def on_train_epoch_end(self) -> None:
+        with torch.no_grad():
+            self.net[0].weight.mul_(0.1)  # type: ignore[index, union-attr]
+            self.net[0].bias.mul_(0.1)  # type: ignore[index, union-attr]
+
+
+def collapse(**options: Any) -> InformationPlaneMonitor:
+    options = {"probe": "val", **options}
+    plane = InformationPlaneMonitor(["net.1"], **options)
+    fit([plane], Collapsing, max_epochs=4)
+    return plane
+
+
+def test_a_layer_that_loses_states_has_compressed() -> None:
+    """The verdict gives peak, drop and paired standard error, and stands in the JSON."""
+    plane = collapse(bins=Uniform(30, -1, 1))
+    (set_,) = plane.verdicts
+    verdict = plane.verdicts[set_]["net.1"]
+    (drop,) = verdict.drops
+    h = {r.epoch: r.bits for r in plane.history if r.quantity == "I_XT"}
+    assert verdict.compressed is True
+    assert drop.peak_epoch == max(h, key=lambda epoch: h[epoch])
+    assert drop.bits == pytest.approx(max(h.values()) - h[4], abs=1e-12)
+    assert 0 < drop.standard_error < drop.bits / 3
+    assert str(verdict).startswith("compressed")
+
+
+def test_rulers_that_disagree_give_no_verdict() -> None:
+    """Beside one bin for all, under which nothing can fall, the drop is not called compression."""
+    plane = collapse(bins=[Uniform(30, -1, 1), Uniform(1, -1, 1)])
+    verdict = plane.verdicts["val"]["net.1"]
+    assert verdict.compressed is None
+    assert "disagree" in str(verdict)
+
+
+def test_a_steady_layer_has_not_compressed() -> None:
+    plane = InformationPlaneMonitor(["net.1"], probe="val")
+    fit([plane], lambda: Classifier(lr=0.0))
+    verdict = plane.verdicts["val"]["net.1"]
+    assert verdict.compressed is False
+    assert "no compression" in str(verdict)
+
+
+@pytest.mark.parametrize(("shuffle", "available"), [(False, True), (True, False)])
+def test_listening_pairs_samples_only_where_they_keep_their_order(
+    shuffle: bool, available: bool
+) -> None:
+    from .models import loader
+
+    plane = InformationPlaneMonitor(["net.1"])
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # Lightning's own about a shuffled validation loader
+        fit([plane], Collapsing, val=loader(200, shuffle=shuffle), max_epochs=4)
+    drop = plane.verdicts["val"]["net.1"].drops[0]
+    assert math.isfinite(drop.standard_error) == available
+    if not available:
+        assert "not available" in str(plane.verdicts["val"]["net.1"])
+
+
+def test_verdicts_come_back_from_a_checkpoint(tmp_path: Path) -> None:
+    whole = collapse()
+    state = whole.state_dict()
+    torch.save(state, tmp_path / "state.pt")
+    again = InformationPlaneMonitor(["net.1"], probe="val")
+    again.load_state_dict(torch.load(tmp_path / "state.pt", weights_only=True))
+    before, after = (p.verdicts["val"]["net.1"].drops[0] for p in (whole, again))
+    assert (after.peak_epoch, after.peak_bits) == (before.peak_epoch, before.peak_bits)
+    whole.to_json(tmp_path / "plane.json")
+    document = json.loads((tmp_path / "plane.json").read_text())
+    assert document["verdicts"]["val"]["net.1"].startswith("compressed")
+
+
+def test_exact_rulers_obey_the_data_processing_inequality() -> None:
+    """Of layers computed from one another's exact values, H never rises and I(T;Y) neither."""
+    from it_callbacks.codes import encode
+    from it_callbacks.estimators import entropy, mutual_information
+    from it_callbacks.rulers import Exact
+
+    generator = torch.Generator().manual_seed(0)
+    t = torch.randn(4096, 12, generator=generator)
+    y = (t[:, 0] > 0).long()
+    h, i = [], []
+    for width in (8, 5, 3, 2):
+        weights = torch.randn(t.shape[1], width, generator=generator).double()
+        # float64 sums of a few 8-bit numbers are exact, so equal rows stay equal.
+        t = (torch.tanh((t.double() @ weights).mul(64).round() / 64) * 8).round() / 8
+        symbols = encode(t, Exact())
+        h.append(entropy(symbols).bits)
+        i.append(mutual_information(symbols, y).bits)
+    assert h[0] > h[-1] + 1  # or nothing would be tested
+    assert np.diff(h).max() <= 1e-12
+    assert np.diff(i).max() <= 1e-12
