@@ -121,7 +121,7 @@ def test_a_class_seen_once_surprises_by_the_one_shared_sample() -> None:
 # --- wide layers --------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("n_samples", "n_units"), [(300, 2000), (1000, 400)])
+@pytest.mark.parametrize(("n_samples", "n_units"), [(300, 1200), (600, 300)])
 def test_wide_noise_is_not_read_as_knowledge_nor_as_much_less(n_samples: int, n_units: int) -> None:
     """Without the choice of penalty, overfitting would cost more than a bit."""
     found = []

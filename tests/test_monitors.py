@@ -1001,9 +1001,9 @@ def test_two_of_a_kind_with_one_set_of_tags_are_refused(monitor: type[Any], pair
 def test_a_new_training_starts_a_new_history() -> None:
     """A second Trainer, even where the first one's memory is given to it."""
     plane = InformationPlaneMonitor()
-    for _ in range(3):
-        fit([plane], max_epochs=1)
-        assert when(plane) == [(1, 5)]
+    for n_epochs in (3, 2, 1):
+        fit([plane], max_epochs=n_epochs)
+        assert when(plane) == [(epoch, 5 * epoch) for epoch in range(1, n_epochs + 1)]
     assert plane.settings.keys() == {"val"}
 
 

@@ -27,7 +27,7 @@ from it_callbacks import (
 )
 from it_callbacks.estimators import Extra
 
-from .models import N_UNITS, Classifier, fit, loader, mlp, n_hooks, samples, trainer
+from .models import N_UNITS, Classifier, MemoryLogger, fit, loader, mlp, n_hooks, samples, trainer
 
 
 class Drawing(nn.Module):
@@ -323,19 +323,33 @@ def test_listening_adds_no_forward_pass() -> None:
     assert observed.calls == alone.calls > 0
 
 
-def test_a_probe_does_not_log_what_the_forward_logs() -> None:
+@pytest.mark.parametrize(
+    ("schedule", "options"),
+    [(1, {}), (1, {"limit_val_batches": 0}), (LogSpaced(3, "steps"), {"limit_val_batches": 0})],
+    ids=["validating", "training-only", "steps"],
+)
+def test_a_probe_does_not_log_what_the_forward_logs(schedule: Any, options: Any) -> None:
     """A forward that calls self.log must not mix the probe's values into the user's metrics."""
 
     class Logs(Classifier):
         @override
         def forward(self, x: Tensor) -> Any:
-            out = super().forward(x)
-            self.log("size", float(len(x)), on_step=False, on_epoch=True, batch_size=1)
-            return out
+            self.log("size", float(len(x)), on_step=True, on_epoch=True, batch_size=1)
+            return super().forward(x)
 
-    _, alone = fit([], Logs)
-    _, probed = fit(_all_three(samples(60, seed=2)), Logs)
-    assert probed.callback_metrics["size"] == alone.callback_metrics["size"]
+    def logged(callbacks: list[Any]) -> list[Any]:
+        memory = MemoryLogger()
+        fit(callbacks, Logs, logger=memory, max_epochs=3, **options)
+        return [
+            (step, name, value)
+            for step, metrics in memory.logged
+            for name, value in metrics.items()
+            if name.startswith("size")
+        ]
+
+    alone = logged([])
+    assert alone
+    assert logged([InformationPlaneMonitor(probe=samples(60, seed=2), schedule=schedule)]) == alone
 
 
 @pytest.mark.parametrize("copied", [copy.deepcopy, lambda m: pickle.loads(pickle.dumps(m))])
