@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import re
-import time
 import weakref
 from abc import abstractmethod
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, ClassVar, Literal, NamedTuple, Protocol
 
 import torch
-from lightning_utilities.core.apply_func import apply_to_collection
 from lightning_utilities.core.rank_zero import rank_zero_warn
 from torch import Tensor, nn
 from torch.utils.data import SequentialSampler
@@ -21,6 +19,7 @@ from typing_extensions import override
 from it_callbacks.callbacks import history
 from it_callbacks.callbacks.loggers import log_layout, log_point, log_settings
 from it_callbacks.callbacks.namespaces import Callback
+from it_callbacks.callbacks.probing import fetch_probe, guarded, pass_through
 from it_callbacks.callbacks.schedules import (
     LogSpaced,
     Schedule,
@@ -28,9 +27,10 @@ from it_callbacks.callbacks.schedules import (
     counts_steps,
     is_due,
 )
+from it_callbacks.callbacks.stopwatch import Stopwatch
 from it_callbacks.observation.batches import Selector, inputs_of, labels_of
-from it_callbacks.observation.guard import random_states_restored, silenced, undisturbed
-from it_callbacks.observation.probe import ProbeSet, fetch, fetch_behind
+from it_callbacks.observation.guard import random_states_restored
+from it_callbacks.observation.probe import ProbeSet
 from it_callbacks.records import Record, slug, write_csv, write_json
 
 OnError = Literal["warn", "raise"]
@@ -135,8 +135,7 @@ class Monitor(Callback):
         self._warned: set[str] = set()
         self._charted: set[tuple[str, str, str]] = set()
         self._last_look: tuple[int, int] | None = None
-        self._seconds = 0.0
-        self._since = time.perf_counter()
+        self._stopwatch = Stopwatch()
 
     # What a monitor adds to this.
 
@@ -220,7 +219,7 @@ class Monitor(Callback):
 
     @override
     def on_fit_start(self, trainer: Any, pl_module: Any) -> None:
-        self._since, self._seconds = time.perf_counter(), 0.0
+        self._stopwatch.restart()
         if self._is_off(trainer):
             return
         if self.probe is None and not trainer.enable_validation:
@@ -235,8 +234,8 @@ class Monitor(Callback):
     @override
     def on_train_start(self, trainer: Any, pl_module: Any) -> None:
         if self.probe is not None and not self._is_off(trainer):
-            with self._timed():
-                self._probe_batches = self._fetch(trainer)
+            with self._stopwatch.running():
+                self._probe_batches = fetch_probe(trainer, self.probe, self.max_samples, self.seed)
                 if self._last_look is None:
                     self._look_at_probe(trainer, pl_module, trainer.current_epoch, first=True)
         self._in_training = True
@@ -348,7 +347,7 @@ class Monitor(Callback):
                 return
             if self._last_look == (epoch, trainer.global_step):
                 return  # a resumed run validates once more where it left off
-        with self._timed():
+        with self._stopwatch.running():
             observer = self._prepare(pl_module)
             observer.attach()
         self._listening = True
@@ -359,7 +358,7 @@ class Monitor(Callback):
         set_ = self.name or loop
         if dataloader_idx:
             set_ = f"{set_}_{dataloader_idx}"
-        with self._timed(), self._faults(trainer):
+        with self._stopwatch.running(), self._faults(trainer):
             labels = labels_of(batch, self.target)
             try:
                 inputs = inputs_of(batch, self.inputs, self.target)
@@ -375,14 +374,14 @@ class Monitor(Callback):
 
     def _end_batch(self, trainer: Any) -> None:
         if self._listening and self._observer is not None:
-            with self._timed(), self._faults(trainer):
+            with self._stopwatch.running(), self._faults(trainer):
                 self._observer.end()
 
     def _stop_listening(self, trainer: Any, epoch: int) -> None:
         if not self._listening:
             return
         if not trainer.sanity_checking:
-            with self._timed(), self._faults(trainer):
+            with self._stopwatch.running(), self._faults(trainer):
                 for set_, current in list(self._passes.items()):
                     self._conclude(trainer, current, set_, epoch)
         self._let_go()
@@ -400,7 +399,7 @@ class Monitor(Callback):
             if step == last_step or (epoch == last_epoch and not counts_steps(self.schedule)):
                 return
         if at_the_end or is_due(self.schedule, epoch=epoch, step=step):
-            with self._timed():
+            with self._stopwatch.running():
                 self._look_at_probe(trainer, pl_module, epoch, first=False)
 
     def _look_at_probe(self, trainer: Any, model: Any, epoch: int, *, first: bool) -> None:
@@ -408,53 +407,25 @@ class Monitor(Callback):
             raise RuntimeError("the probe was not fetched")
         set_, batches = self._set, self._probe_batches
         with self._faults(trainer):
-            with self._guard(trainer, model):
-                self._prepare(model).attach()
-                if first:
-                    # Finds out which layers there are, before anything is kept.
-                    self._run(trainer, model, None, batches[0])
-                current = self._new_pass(set_)
-                for batch in batches:
-                    self._run(trainer, model, current, batch)
-                if first:
-                    self._look_again(lambda again: self._run(trainer, model, again, batches[0]))
+            observer = self._prepare(model)
+
+            def run(current: Any, batch: Any) -> None:
+                pass_through(trainer, model, observer, current, batch, self.inputs, self.target)
+
+            try:
+                with guarded(trainer, model):
+                    observer.attach()
+                    if first:
+                        # Finds out which layers there are, before anything is kept.
+                        run(None, batches[0])
+                    current = self._new_pass(set_)
+                    for batch in batches:
+                        run(current, batch)
+                    if first:
+                        self._look_again(lambda again: run(again, batches[0]))
+            finally:
+                self._let_go()
             self._conclude(trainer, current, set_, epoch)
-
-    def _run(self, trainer: Any, model: Any, current: Any, batch: Any) -> None:
-        if self._observer is None:
-            raise RuntimeError("the model was not prepared")
-        # A copy, since a model may write into its input, and this one is for every look.
-        batch = apply_to_collection(batch, Tensor, torch.clone)
-        batch = trainer.precision_plugin.convert_input(trainer.strategy.batch_to_device(batch))
-        labels = labels_of(batch, self.target)
-        inputs = inputs_of(batch, self.inputs, self.target)
-        self._observer.begin(current, labels, inputs)
-        if isinstance(inputs, dict):
-            model(**inputs)
-        elif isinstance(inputs, (tuple, list)):
-            model(*inputs)
-        else:
-            model(inputs)
-        self._observer.end()
-
-    @contextmanager
-    def _guard(self, trainer: Any, model: Any) -> Iterator[None]:
-        with ExitStack() as stack:
-            stack.callback(self._let_go)
-            stack.enter_context(undisturbed(model))
-            stack.enter_context(silenced(model, ("log", "log_dict")))
-            stack.enter_context(trainer.precision_plugin.forward_context())
-            yield
-
-    def _fetch(self, trainer: Any) -> list[Any]:
-        if isinstance(self.probe, str):
-            loader = trainer.train_dataloader if self.probe == "train" else trainer.val_dataloaders
-            if isinstance(loader, (list, tuple)) and len(loader) == 1:
-                loader = loader[0]
-            return fetch_behind(loader, self.max_samples, self.seed)
-        if self.probe is None:
-            raise RuntimeError("there is no probe")
-        return fetch(self.probe, self.max_samples, self.seed)
 
     # Telling.
 
@@ -487,28 +458,12 @@ class Monitor(Callback):
 
     def _overhead(self) -> float:
         """Share of the time since the last call that was spent observing."""
-        now = time.perf_counter()
-        spent, elapsed = self._seconds, now - self._since
+        in_hooks = 0.0
         if self._observer is not None:
             if self.probe is None:  # with a probe, hooks run inside what is timed already
-                spent += self._observer.seconds
+                in_hooks = self._observer.seconds
             self._observer.seconds = 0.0
-        if self._entered is not None:
-            spent += now - self._entered
-            self._entered = now
-        self._seconds, self._since = 0.0, now
-        return min(1.0, spent / elapsed) if elapsed > 0 else 0.0
-
-    _entered: float | None = None
-
-    @contextmanager
-    def _timed(self) -> Iterator[None]:
-        self._entered = time.perf_counter()
-        try:
-            yield
-        finally:
-            self._seconds += time.perf_counter() - self._entered
-            self._entered = None
+        return self._stopwatch.share(in_hooks)
 
     @contextmanager
     def _faults(self, trainer: Any) -> Iterator[None]:
