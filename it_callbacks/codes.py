@@ -192,9 +192,17 @@ class KeyStream:
     Args:
         reduction: From the layer's output to the reading ``(n_samples, n_units)``.
         rulers: How to read it, once each.
+        patience: Rows after which it freezes on its own what waits. Several processes freeze
+            together, on rows of all, and so none on its own.
     """
 
-    def __init__(self, reduction: Reduction, rulers: tuple[Ruler, ...]) -> None:
+    def __init__(
+        self,
+        reduction: Reduction,
+        rulers: tuple[Ruler, ...],
+        patience: float = CALIBRATION_ROWS,
+    ) -> None:
+        self._patience = patience
         self.reduction = reduction
         self.rulers = rulers
         self.n_samples = 0
@@ -220,33 +228,52 @@ class KeyStream:
             keep: Positions of the rows whose reading is to be kept (`kept`).
         """
         self.n_samples += len(output)
-        read_before = self.reduction.frozen
-        reading = self.reduction(output) if read_before else output
+        reading = self.reduction(output) if self.reduction.frozen else output
         if keep is not None:
             self._kept.append(reading[keep].detach().clone())
-        room = CALIBRATION_ROWS - sum(map(len, self._waiting))
         if self.frozen:
             self._encode(reading)
-        elif len(reading) < room:
-            self._waiting.append(reading.detach().clone())
-        else:
-            self._waiting.append(reading[:room].detach().clone())
-            self.freeze()
-            rest = reading[room:]
-            self._encode(rest if read_before else self.reduction(rest))
-
-    def freeze(self) -> None:
-        """Calibrate on the rows that wait, if any, and encode them."""
-        if self.frozen or not any(map(len, self._waiting)):
             return
-        rows = torch.cat(self._waiting)
-        self._waiting.clear()
-        if not self.reduction.frozen:
-            self.reduction = self.reduction.freeze(rows)
-            rows = self.reduction(rows)
-            self._kept = [self.reduction(kept) for kept in self._kept]
-        self.rulers = tuple(ruler if ruler.moves else ruler.freeze(rows) for ruler in self.rulers)
-        self._encode(rows)
+        self._waiting.append(reading.detach().clone())
+        if sum(map(len, self._waiting)) >= self._patience:
+            self.freeze()
+
+    def waiting(self) -> Tensor | None:
+        """The rows that wait for something to be frozen, in order; None if there are none."""
+        return torch.cat(self._waiting) if self._waiting and not self.frozen else None
+
+    def freeze(self, rows: Tensor | None = None) -> None:
+        """Calibrate, and encode what waits.
+
+        Args:
+            rows: What to calibrate on, of the kind that waits; None takes the first rows that
+                wait, and does nothing if there are none.
+        """
+        if self.frozen:
+            return
+        if rows is None:
+            waiting = self.waiting()
+            if waiting is None or not len(waiting):
+                return
+            rows = waiting[:CALIBRATION_ROWS]
+        reduction = self.reduction
+        if not reduction.frozen:
+            reduction = reduction.freeze(rows)
+            rows = reduction(rows)
+        self.adopt(
+            reduction,
+            tuple(ruler if ruler.moves else ruler.freeze(rows) for ruler in self.rulers),
+        )
+
+    def adopt(self, reduction: Reduction, rulers: tuple[Ruler, ...]) -> None:
+        """From now on read with these, frozen elsewhere, and encode what waits."""
+        was_read = self.reduction.frozen
+        self.reduction, self.rulers = reduction, rulers
+        if not was_read:
+            self._kept = [reduction(kept) for kept in self._kept]
+        while self._waiting:
+            rows = self._waiting.pop(0)
+            self._encode(rows if was_read else reduction(rows))
 
     def all_keys(self) -> list[NDArray[np.int64]]:
         """All keys so far, ``(n_samples, 2)`` per ruler, in the order of the samples."""
@@ -260,7 +287,7 @@ class KeyStream:
     def kept(self) -> Tensor:
         """The readings ``(n_kept, n_units)`` of the rows that were to be kept, in order."""
         self.freeze()
-        return torch.cat(self._kept)
+        return torch.cat(self._kept) if self._kept else torch.zeros(0, self.n_units)
 
     def _encode(self, reading: Tensor) -> None:
         if reading.numel():

@@ -1,16 +1,20 @@
-"""Records and settings in; what a checkpoint can hold out, and back.
+"""What was measured, in columns; what a checkpoint can hold of it out, and back.
 
-Checkpoints are loaded with ``weights_only=True``: plain Python and tensors only. Each column is
-one tensor, so that a long history loads in milliseconds.
+Checkpoints are loaded with ``weights_only=True``: plain Python and tensors only. A state may come
+from a stranger: whatever does not have the form that is written here is refused by a ValueError.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from array import array
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
+from torch import Tensor
 
 from it_callbacks.estimators.verdict import Peak
 from it_callbacks.records import Record
@@ -18,35 +22,111 @@ from it_callbacks.reductions import Projection, Reduction
 from it_callbacks.rulers import Ruler, Width
 
 SCHEMA = 1
+"""Goes up whenever the form changes; a state of another schema is not read."""
+
+_WHOLE = ("tag", "step", "epoch", "n_samples")
 
 
-def to_state(history: Sequence[Record], settings: dict[str, dict[str, Any]]) -> dict[str, Any]:
+class History:
+    """All numbers of a run in columns of 40 bytes a row; made into records when asked for.
+
+    A thousand epochs of twenty layers are some hundred thousand rows: as columns they are saved
+    and loaded in milliseconds, as records they would hold every checkpoint up.
+
+    Example:
+        >>> history = History()
+        >>> history.extend([Record("I_XT", "val", "fc", 3.5, step=5, epoch=1, n_samples=9)])
+        >>> history.records[0].tag
+        'I_XT/val/fc'
+    """
+
+    def __init__(self) -> None:
+        self._tags: dict[tuple[str, str, str], int] = {}
+        self._names: list[tuple[str, str, str]] = []
+        self._whole = {name: array("q") for name in _WHOLE}
+        self._bits = array("d")
+        self._records: list[Record] = []
+
+    def __len__(self) -> int:
+        return len(self._bits)
+
+    def extend(self, records: Iterable[Record]) -> None:
+        """Add the numbers of a point."""
+        for record in records:
+            name = (record.quantity, record.set, record.layer)
+            if name not in self._tags:
+                self._tags[name] = len(self._names)
+                self._names.append(name)
+            self._bits.append(record.bits)
+            row = (self._tags[name], record.step, record.epoch, record.n_samples)
+            for column, value in zip(self._whole.values(), row, strict=True):
+                column.append(value)
+
+    @property
+    def records(self) -> list[Record]:
+        """Every number, in the order measured: one list, which grows."""
+        tag, step, epoch, n_samples = self._whole.values()
+        for i in range(len(self._records), len(self)):
+            name = self._names[tag[i]]
+            self._records.append(Record(*name, self._bits[i], step[i], epoch[i], n_samples[i]))
+        return self._records
+
+    @property
+    def last(self) -> tuple[int, int] | None:
+        """Epoch and step of the latest point; None before the first."""
+        return (self._whole["epoch"][-1], self._whole["step"][-1]) if len(self) else None
+
+    def to_state(self) -> dict[str, Any]:
+        """One tensor per column, and the names that ``tag`` counts."""
+        return {
+            "tags": [list(name) for name in self._names],
+            "bits": torch.from_numpy(np.array(self._bits)),
+            **{name: torch.from_numpy(np.array(column)) for name, column in self._whole.items()},
+        }
+
+    @classmethod
+    def from_state(cls, state: Mapping[str, Any]) -> History:
+        """The history of a state; ValueError unless it has the form of `to_state`."""
+        names = state.get("tags")
+        if not isinstance(names, list) or not all(
+            isinstance(name, list) and len(name) == 3 and all(isinstance(n, str) for n in name)
+            for name in names
+        ):
+            raise ValueError("tags: need a list of three texts each")
+        history = cls()
+        history._names = [(name[0], name[1], name[2]) for name in names]
+        history._tags = {name: i for i, name in enumerate(history._names)}
+        history._bits.frombytes(_column(state, "bits", torch.float64))
+        for name, column in history._whole.items():
+            column.frombytes(_column(state, name, torch.int64))
+        if {len(column) for column in history._whole.values()} != {len(history)}:
+            raise ValueError("columns: need equal lengths")
+        tag = np.array(history._whole["tag"])
+        if len(tag) and not 0 <= tag.min() <= tag.max() < len(names):
+            raise ValueError(f"tag: need numbers of the {len(names)} tags")
+        return history
+
+
+def _column(state: Mapping[str, Any], name: str, dtype: torch.dtype) -> bytes:
+    column = state.get(name)
+    if not isinstance(column, Tensor) or column.ndim != 1 or column.dtype != dtype:
+        raise ValueError(f"{name}: need a tensor (n,) of {dtype}")
+    return column.cpu().numpy().tobytes()
+
+
+def to_state(history: History, settings: dict[str, dict[str, Any]]) -> dict[str, Any]:
     """The history and settings as plain Python and tensors."""
-    tags: dict[tuple[str, str, str], int] = {}
-    rows = [tags.setdefault((r.quantity, r.set, r.layer), len(tags)) for r in history]
-    return {
-        "schema": SCHEMA,
-        "tags": [list(tag) for tag in tags],
-        "tag": torch.tensor(rows, dtype=torch.int64),
-        "bits": torch.tensor([r.bits for r in history], dtype=torch.float64),
-        "step": torch.tensor([r.step for r in history], dtype=torch.int64),
-        "epoch": torch.tensor([r.epoch for r in history], dtype=torch.int64),
-        "n_samples": torch.tensor([r.n_samples for r in history], dtype=torch.int64),
-        "settings": json.dumps(settings),
-    }
+    return {"schema": SCHEMA, **history.to_state(), "settings": json.dumps(settings)}
 
 
-def from_state(state: dict[str, Any]) -> tuple[list[Record], dict[str, dict[str, Any]]]:
-    """The history and settings of a state; raises ValueError on a schema that is not ours."""
+def from_state(state: dict[str, Any]) -> tuple[History, dict[str, dict[str, Any]]]:
+    """The history and settings of a state; ValueError on a schema or a form that is not ours."""
     if state.get("schema") != SCHEMA:
         raise ValueError(f"schema {state.get('schema')!r}, this version reads {SCHEMA}")
-    tags = state["tags"]
-    columns = (state[name].tolist() for name in ("tag", "bits", "step", "epoch", "n_samples"))
-    history = [
-        Record(tags[tag][0], tags[tag][1], tags[tag][2], bits, step, epoch, n_samples)
-        for tag, bits, step, epoch, n_samples in zip(*columns, strict=True)
-    ]
-    return history, json.loads(state["settings"])
+    settings = json.loads(state["settings"])
+    if not isinstance(settings, dict) or not all(isinstance(s, dict) for s in settings.values()):
+        raise ValueError("settings: need a mapping per set")
+    return History.from_state(state), settings
 
 
 def readers_to_state(
@@ -93,24 +173,53 @@ def _per_unit(ruler: Ruler) -> bool:
     return getattr(ruler, "scope", "layer") == "unit"
 
 
+def check_readers(state: object) -> dict[str, Any]:
+    """What `readers_to_state` has made; ValueError on anything else."""
+    if not isinstance(state, dict) or not {"rulers", "projections"} <= set(state):
+        raise ValueError("readers: need rulers and projections")
+    for several in state["rulers"].values():
+        for widths in several:
+            if widths is not None:
+                Width(tuple(widths))  # refuses what are no widths
+    for directions, origin in state["projections"].values():
+        Projection(directions, origin)
+    return state
+
+
 def peaks_to_state(peaks: Mapping[tuple[str, str, int], Peak]) -> list[list[Any]]:
-    """What is remembered of each layer's highest point, with its samples' surprisals."""
+    """What is remembered of each layer's highest and latest point, with samples' surprisals."""
     return [
         [
             *key,
-            peak.epoch,
-            peak.bits,
-            peak.saturated,
-            None if peak.surprisal is None else torch.from_numpy(peak.surprisal),
+            *(
+                torch.from_numpy(value) if isinstance(value, np.ndarray) else value
+                for value in peak.memory()
+            ),
         ]
         for key, peak in peaks.items()
     ]
 
 
 def peaks_from_state(state: Sequence[Sequence[Any]]) -> dict[tuple[str, str, int], Peak]:
-    """The peaks of a state."""
+    """The peaks of a state; ValueError or TypeError on anything else."""
     peaks: dict[tuple[str, str, int], Peak] = {}
-    for set_, layer, number, epoch, bits, saturated, surprisal in state:
-        peak = peaks[set_, layer, number] = Peak()
-        peak.restore(epoch, bits, saturated, None if surprisal is None else surprisal.numpy())
+    for set_, layer, number, epoch, bits, saturated, surprisal, last_bits, last in state:
+        peak = peaks[str(set_), str(layer), int(number)] = Peak()
+        peak.restore(
+            int(epoch),
+            float(bits),
+            bool(saturated),
+            _surprisal(surprisal),
+            float(last_bits),
+            _surprisal(last),
+        )
     return peaks
+
+
+def _surprisal(stored: object) -> NDArray[np.float32] | None:
+    if stored is None:
+        return None
+    if not isinstance(stored, Tensor) or stored.ndim != 1 or stored.dtype != torch.float32:
+        raise ValueError("peaks: need a tensor (n_samples,) of torch.float32 or None")
+    surprisal: NDArray[np.float32] = stored.cpu().numpy()
+    return surprisal

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
@@ -28,6 +28,7 @@ from it_callbacks.observation.layer_observer import LayerObserver, Resolution, c
 from it_callbacks.observation.layers import LayerChoice
 from it_callbacks.observation.passes import Observed, Pass
 from it_callbacks.observation.probe import ProbeSet
+from it_callbacks.observation.processes import together
 from it_callbacks.records import QUANTITIES, Status, slug, unique_slugs, write_json
 from it_callbacks.reductions import Reduction
 from it_callbacks.rulers import check_bins
@@ -138,40 +139,47 @@ class InformationPlaneMonitor(Monitor):
         self._said: dict[str, dict[str, Any]] = {}
 
     @override
-    def state_dict(self) -> dict[str, Any]:
+    def _own_state(self) -> dict[str, Any]:
         if self._layer_observer is not None and self._layer_observer.plan is not None:
             self._frozen = history.readers_to_state(
                 self._layer_observer.rulers, self._layer_observer.reductions
             )
         return {
-            **super().state_dict(),
             "readers": self._frozen,
             "points": dict(self._points),
             "stochastic": None if self._stochastic is None else sorted(self._stochastic),
             "peaks": history.peaks_to_state(self._peaks),
             "read_by": self._read_by,
+            "samples": self._sampled_by,
         }
 
     @override
-    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        super().load_state_dict(state_dict)
-        if not self.history:
-            return
-        stochastic = state_dict.get("stochastic")
+    def _restore_own(self, state: dict[str, Any]) -> None:
+        stochastic = state["stochastic"]
         self._stochastic = None if stochastic is None else set(stochastic)
-        self._points = dict(state_dict.get("points", {}))
-        if state_dict.get("read_by") == self._read_by:
-            self._frozen = state_dict.get("readers", {})
-            self._peaks = history.peaks_from_state(state_dict.get("peaks", []))
+        self._points = dict(state["points"])
+        if state["read_by"] != self._read_by:
+            self._warn(
+                f"bins, reduce: {self._read_by} now, {state['read_by']} in the checkpoint; "
+                "layers are calibrated anew, and points before and after do not compare"
+            )
+            return
+        self._frozen = history.check_readers(state["readers"])
+        if state["samples"] == self._sampled_by:
+            self._peaks = history.peaks_from_state(state["peaks"])
         else:
             self._warn(
-                f"bins, reduce: {self._read_by} now, {state_dict.get('read_by')} in the "
-                "checkpoint; layers are calibrated anew, and points before and after do not compare"
+                f"max_samples, seed: {self._sampled_by} now, {state['samples']} in the checkpoint; "
+                "points before and after are of other samples, and verdicts begin anew"
             )
 
     @property
     def _read_by(self) -> str:
         return f"bins={self.bins!r}, reduce={self.reduce!r}"
+
+    @property
+    def _sampled_by(self) -> str:
+        return f"max_samples={self.max_samples}, seed={self.seed}"
 
     @override
     def _reset(self) -> None:
@@ -205,17 +213,20 @@ class InformationPlaneMonitor(Monitor):
         return self._layers.new_pass(hash_inputs=self._repeats.get(set_, True))
 
     @override
-    def _look_again(self, run_first_batch: Any) -> None:
-        twice = []
-        for _ in range(2):
-            again = self._layers.new_pass(hash_inputs=False)
-            run_first_batch(again)
-            twice.append(self._layers.finish(again).keys)
-        self._stochastic = {
-            name
-            for name, keys in twice[0].items()
-            if not all(map(np.array_equal, keys, twice[1][name]))
-        }
+    def _look_again(self, current: Pass, run_first_batch: Callable[..., None]) -> None:
+        self._layers.calibrate(current)
+
+        def differ() -> set[str]:
+            twice = [self._layers.new_pass(hash_inputs=False) for _ in range(2)]
+            run_first_batch(*twice)
+            once, again = (current.observed().keys for current in twice)
+            return {
+                name
+                for name, keys in once.items()
+                if not all(map(np.array_equal, keys, again.get(name, [])))
+            }
+
+        self._stochastic = set().union(*together(differ))
 
     def _is_stochastic(self, layer: str) -> bool | None:
         return None if self._stochastic is None else layer in self._stochastic

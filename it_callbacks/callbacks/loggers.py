@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, NamedTuple
 
 from it_callbacks.records import QUANTITIES
 
@@ -17,12 +17,20 @@ Layout = dict[str, dict[str, list[Any]]]
 """TensorBoard's custom scalars: category -> chart -> kind and tags."""
 
 
-def log_point(loggers: Iterable[Any], values: Mapping[str, float], step: int) -> None:
+class Fault(NamedTuple):
+    """What a logger raised: a full disk, a directory that cannot be written, a lost server."""
+
+    logger: str
+    error: Exception
+
+
+def log_point(loggers: Iterable[Any], values: Mapping[str, float], step: int) -> list[Fault]:
     """Give all values of a point to every logger, at one step, and have them written at once.
 
     A process that is killed must lose nothing that was measured.
     """
-    for logger in loggers:
+
+    def tell(logger: Any) -> None:
         logger.log_metrics(dict(values), step=step)
         flush = getattr(_experiment(logger), "flush", None)
         if callable(flush):
@@ -30,26 +38,47 @@ def log_point(loggers: Iterable[Any], values: Mapping[str, float], step: int) ->
         else:
             logger.save()
 
+    return _tell_each(loggers, tell)
 
-def log_settings(loggers: Iterable[Any], tag: str, settings: Mapping[str, Any], step: int) -> None:
+
+def log_settings(
+    loggers: Iterable[Any], tag: str, settings: Mapping[str, Any], step: int
+) -> list[Fault]:
     """Give the settings, as JSON, to every logger that takes text."""
     # Four spaces in front make it a code block in TensorBoard's Markdown and leave it JSON.
     text = json.dumps(settings, indent=1, ensure_ascii=False, allow_nan=False)
     text = re.sub(r"\[[\s\d,]+\]", lambda numbers: " ".join(numbers[0].split()), text)
     text = "\n".join(f"    {line}" for line in text.splitlines())
-    for logger in loggers:
+
+    def tell(logger: Any) -> None:
         add_text = getattr(_experiment(logger), "add_text", None)
         if callable(add_text):
             add_text(_prefixed(logger, tag), text, step)
 
+    return _tell_each(loggers, tell)
 
-def log_layout(loggers: Iterable[Any], tags: Iterable[tuple[str, str, str]]) -> None:
+
+def log_layout(loggers: Iterable[Any], tags: Iterable[tuple[str, str, str]]) -> list[Fault]:
     """Lay out TensorBoard's custom scalars for these (quantity, set, layer)."""
     tags = list(tags)
-    for logger in loggers:
+
+    def tell(logger: Any) -> None:
         add_custom_scalars = getattr(_experiment(logger), "add_custom_scalars", None)
         if callable(add_custom_scalars):
             add_custom_scalars(layout(tags, _prefixed(logger, "")))
+
+    return _tell_each(loggers, tell)
+
+
+def _tell_each(loggers: Iterable[Any], tell: Callable[[Any], None]) -> list[Fault]:
+    """Call `tell` on every logger; one that raises keeps nothing from the others."""
+    faults = []
+    for logger in loggers:
+        try:
+            tell(logger)
+        except Exception as error:
+            faults.append(Fault(type(logger).__name__, error))
+    return faults
 
 
 def layout(tags: Iterable[tuple[str, str, str]], prefix: str = "") -> Layout:

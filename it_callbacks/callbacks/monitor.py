@@ -10,16 +10,18 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, ClassVar, Literal, NamedTuple, Protocol
 
+import numpy as np
 import torch
 from lightning_utilities.core.rank_zero import rank_zero_warn
+from numpy.typing import NDArray
 from torch import Tensor, nn
-from torch.utils.data import SequentialSampler
 from typing_extensions import override
 
-from it_callbacks.callbacks import history
-from it_callbacks.callbacks.loggers import log_layout, log_point, log_settings
+from it_callbacks.callbacks.history import History, from_state, to_state
+from it_callbacks.callbacks.loggers import Fault, log_layout, log_point, log_settings
 from it_callbacks.callbacks.namespaces import Callback
-from it_callbacks.callbacks.probing import fetch_probe, guarded, pass_through
+from it_callbacks.callbacks.probing import fetch_probe, guarded, pass_through, share_of
+from it_callbacks.callbacks.samples import is_unshuffled, loader_of, sample_indices
 from it_callbacks.callbacks.schedules import (
     LogSpaced,
     Schedule,
@@ -31,6 +33,7 @@ from it_callbacks.callbacks.stopwatch import Stopwatch
 from it_callbacks.observation.batches import Selector, inputs_of, labels_of
 from it_callbacks.observation.guard import random_states_restored
 from it_callbacks.observation.probe import ProbeSet
+from it_callbacks.observation.processes import n_processes, together
 from it_callbacks.records import Record, slug, write_csv, write_json
 
 OnError = Literal["warn", "raise"]
@@ -55,7 +58,7 @@ class Observer(Protocol):
     def detach(self) -> None:
         """Take them off."""
 
-    def begin(self, current: Any, labels: Tensor, inputs: Any) -> None:
+    def begin(self, current: Any, labels: Tensor, inputs: Any, indices: NDArray[np.int64]) -> None:
         """A batch begins; with no pass it only checks that the model can be observed."""
 
     def end(self) -> None:
@@ -71,9 +74,6 @@ class Monitor(Callback):
 
     group: ClassVar[str]
     """First part of the tag of the settings."""
-
-    history: list[Record]
-    """Every number measured so far, in order."""
 
     settings: dict[str, dict[str, Any]]
     """For each set, how its numbers were measured."""
@@ -122,18 +122,22 @@ class Monitor(Callback):
         self.on_error = on_error
         self.name = name
         self.seed = seed
-        self.history = []
         self.settings = {}
+        self._history = History()
         self._observer: Observer | None = None
         self._model: Callable[[], nn.Module | None] = _nothing
         self._passes: dict[str, Any] = {}
         self._unshuffled: dict[str, bool] = {}
+        self._n_seen: dict[str, int] = {}
+        self._fault: Exception | None = None
         self._probe_batches: list[Any] | None = None
         self._listening = False
         self._in_training = False
         self._trainer: Callable[[], Any] = _nothing
         self._warned: set[str] = set()
         self._charted: set[tuple[str, str, str]] = set()
+        self._described: set[str] = set()
+        self._in_metrics: dict[str, Tensor] = {}
         self._last_look: tuple[int, int] | None = None
         self._stopwatch = Stopwatch()
 
@@ -158,10 +162,22 @@ class Monitor(Callback):
     def _rehearse(self, set_: str) -> Any:
         """A pass for the sanity check, of which nothing is read; None only finds layers."""
 
-    def _look_again(self, run_first_batch: Any) -> None:
-        """After the first look with a probe: may run its first batch again."""
+    def _look_again(self, current: Any, run_first_batch: Callable[..., None]) -> None:
+        """After the first pass over a probe, `current`: may run its first batch for more passes."""
+
+    def _own_state(self) -> dict[str, Any]:
+        """What a resumed run needs besides history and settings: plain Python and tensors."""
+        return {}
+
+    def _restore_own(self, state: dict[str, Any]) -> None:
+        """Take back what `_own_state` gave; raises on a form that is not its own."""
 
     # The results.
+
+    @property
+    def history(self) -> list[Record]:
+        """Every number measured so far, in order."""
+        return self._history.records
 
     def to_csv(self, path: str | Path) -> None:
         """Write `history` as a table with one row per number."""
@@ -192,17 +208,22 @@ class Monitor(Callback):
 
     @override
     def state_dict(self) -> dict[str, Any]:
-        return history.to_state(self.history, self.settings)
+        try:
+            return {**to_state(self._history, self.settings), **self._own_state()}
+        except Exception as error:  # a user's checkpoint must not fail because of a monitor
+            self._warn(f"the history is not stored in checkpoints ({error})")
+            return {}
 
     @override
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         try:
-            self.history, self.settings = history.from_state(state_dict)
+            self._history, self.settings = from_state(state_dict)
+            if len(self._history):
+                self._restore_own(state_dict)
         except Exception as error:  # a resume must not fail because of what a monitor stored
+            self._reset()
             self._warn(f"the stored history cannot be read ({error}); it starts anew")
-            return
-        if self.history:
-            self._last_look = (self.history[-1].epoch, self.history[-1].step)
+        self._last_look = self._history.last
 
     @override
     def setup(self, trainer: Any, pl_module: Any, stage: str) -> None:
@@ -211,11 +232,6 @@ class Monitor(Callback):
             self._reset()
         self._trainer = weakref.ref(trainer)
         self._refuse_twins(trainer)
-        if trainer.world_size > 1:
-            raise RuntimeError(
-                f"{type(self).__name__}: {trainer.world_size} processes were asked for; this "
-                "version measures in one process only"
-            )
 
     @override
     def on_fit_start(self, trainer: Any, pl_module: Any) -> None:
@@ -239,6 +255,8 @@ class Monitor(Callback):
                 if self._last_look is None:
                     self._look_at_probe(trainer, pl_module, trainer.current_epoch, first=True)
         self._in_training = True
+        if trainer.is_last_batch and self._last_look is not None:
+            self._make_up(trainer, pl_module)
 
     @override
     def on_train_batch_end(
@@ -323,13 +341,31 @@ class Monitor(Callback):
     def teardown(self, trainer: Any, pl_module: Any, stage: str) -> None:
         self._let_go()
 
+    def _make_up(self, trainer: Any, pl_module: Any) -> None:
+        """Resumed from between the last batch of an epoch and what follows it, which is not run."""
+        epoch, step = trainer.current_epoch, trainer.global_step
+        if self.probe is not None:
+            if not counts_steps(self.schedule):
+                self._look_if_due(trainer, pl_module, epoch)
+            return
+        n = trainer.check_val_every_n_epoch  # None: after so many batches, wherever epochs end
+        validates = trainer.enable_validation and n is not None and epoch % n == 0
+        due = validates and is_due(self.schedule, epoch=epoch, step=step)
+        if due and self._last_look != (epoch, step):
+            self._warn(
+                f"no point at epoch {epoch}, step {step}: the checkpoint was saved before the "
+                "validation of that epoch, which a resumed run leaves out"
+            )
+
     def _reset(self) -> None:
         """Forget everything that was measured."""
-        self.history, self.settings, self._last_look = [], {}, None
+        self._history, self.settings, self._last_look = History(), {}, None
         self._observer = self._probe_batches = None
         self._in_training = False
         self._warned.clear()
         self._charted.clear()
+        self._described.clear()
+        self._in_metrics.clear()
 
     # Listening to a loop that runs anyway.
 
@@ -353,12 +389,12 @@ class Monitor(Callback):
         self._listening = True
 
     def _begin_batch(self, trainer: Any, batch: Any, loop: str, dataloader_idx: int) -> None:
-        if not self._listening or self._observer is None:
+        if not self._listening or self._observer is None or self._fault is not None:
             return
         set_ = self.name or loop
         if dataloader_idx:
             set_ = f"{set_}_{dataloader_idx}"
-        with self._stopwatch.running(), self._faults(trainer):
+        with self._stopwatch.running(), self._faults_in_batch(trainer):
             labels = labels_of(batch, self.target)
             try:
                 inputs = inputs_of(batch, self.inputs, self.target)
@@ -367,24 +403,33 @@ class Monitor(Callback):
                     raise
                 inputs = None  # they only serve to see whether inputs repeat
             if set_ not in self._passes:
-                self._unshuffled[set_] = _is_unshuffled(trainer, loop, dataloader_idx)
+                self._unshuffled[set_] = is_unshuffled(loader_of(trainer, loop, dataloader_idx))
+                self._n_seen[set_] = 0
                 begin = self._rehearse if trainer.sanity_checking else self._new_pass
                 self._passes[set_] = begin(set_)
-            self._observer.begin(self._passes[set_], labels, inputs)
+            loader = loader_of(trainer, loop, dataloader_idx)
+            indices = sample_indices(loader, self._n_seen[set_], len(labels))
+            self._n_seen[set_] += len(labels)
+            self._observer.begin(self._passes[set_], labels, inputs, indices)
 
     def _end_batch(self, trainer: Any) -> None:
-        if self._listening and self._observer is not None:
-            with self._stopwatch.running(), self._faults(trainer):
+        if self._listening and self._observer is not None and self._fault is None:
+            with self._stopwatch.running(), self._faults_in_batch(trainer):
                 self._observer.end()
 
     def _stop_listening(self, trainer: Any, epoch: int) -> None:
         if not self._listening:
             return
-        if not trainer.sanity_checking:
-            with self._stopwatch.running(), self._faults(trainer):
+        with self._stopwatch.running(), self._faults(trainer):
+            together(self._raise_fault)
+            if not trainer.sanity_checking:
                 for set_, current in list(self._passes.items()):
                     self._conclude(trainer, current, set_, epoch)
         self._let_go()
+
+    def _raise_fault(self) -> None:
+        if self._fault is not None:
+            raise self._fault
 
     # Passing a fixed set through the model.
 
@@ -409,23 +454,50 @@ class Monitor(Callback):
         with self._faults(trainer):
             observer = self._prepare(model)
 
-            def run(current: Any, batch: Any) -> None:
-                pass_through(trainer, model, observer, current, batch, self.inputs, self.target)
+            everything = np.arange(len(labels_of(batches[0], self.target)))
 
-            try:
-                with guarded(trainer, model):
-                    observer.attach()
-                    if first:
-                        # Finds out which layers there are, before anything is kept.
-                        run(None, batches[0])
+            def run(current: Any, batch: Any, indices: NDArray[np.int64]) -> None:
+                pass_through(
+                    trainer, model, observer, current, batch, indices, self.inputs, self.target
+                )
+
+            def run_first_batch(*passes: Any) -> None:
+                # Under one guard, so that what is drawn at random differs from pass to pass.
+                with self._guarded(trainer, model, observer):
+                    for current in passes:
+                        run(current, batches[0], everything)
+
+            def look() -> None:
+                if first:
+                    # Finds out which layers there are, before anything is kept.
+                    run_first_batch(None)
+                with self._guarded(trainer, model, observer):
                     current = self._new_pass(set_)
-                    for batch in batches:
-                        run(current, batch)
-                    if first:
-                        self._look_again(lambda again: run(again, batches[0]))
+                    for batch, indices in share_of(trainer, batches, self.target):
+                        run(current, batch, indices)
+                passes.append(current)
+
+            passes: list[Any] = []
+            together(look)
+            if first:
+                self._look_again(passes[0], run_first_batch)
+            self._conclude(trainer, passes[0], set_, epoch)
+
+    @contextmanager
+    def _guarded(self, trainer: Any, model: Any, observer: Observer) -> Iterator[None]:
+        with guarded(trainer, model):
+            observer.attach()
+            try:
+                yield
             finally:
-                self._let_go()
-            self._conclude(trainer, current, set_, epoch)
+                observer.detach()
+
+    def _fetch(self, trainer: Any) -> None:
+        def fetch() -> None:
+            if self.probe is not None:
+                self._probe_batches = fetch_probe(trainer, self.probe, self.max_samples, self.seed)
+
+        together(fetch)
 
     # Telling.
 
@@ -437,24 +509,62 @@ class Monitor(Callback):
             Record(reading.quantity, set_, reading.layer, reading.bits, step, epoch, n_samples)
             for reading in readings
         ]
-        first = set_ not in self.settings
+        usual = self.settings.get(set_, {}).get("n_samples", n_samples)
+        if n_samples != usual:
+            self._warn(
+                f"set {set_!r}: a point from {n_samples} samples, where others have {usual}; such "
+                "points do not compare (`n_samples` in history tells them apart)",
+                cause=f"{set_} partial",
+            )
+        first = set_ not in self._described  # a resumed run tells its own loggers anew
         if first:
+            self._described.add(set_)
             self.settings[set_] = self._describe(set_)
-        self.history.extend(records)
+        self._history.extend(records)
         self._last_look = (epoch, step)
-        trainer.callback_metrics.update(
-            {r.tag: torch.tensor(r.bits) for r in records if _is_finite(r.bits)}
-        )
-        log_point(trainer.loggers, {record.tag: record.bits for record in records}, step)
-        finite = {(r.quantity, r.set, r.layer) for r in records if _is_finite(r.bits)}
-        if not finite <= self._charted:
-            self._charted |= finite
+        records = self._without_collisions(trainer.callback_metrics, records)
+        finite = {r.tag: torch.tensor(r.bits) for r in records if _is_finite(r.bits)}
+        self._in_metrics |= finite
+        trainer.callback_metrics.update(finite)
+        self._report(log_point(trainer.loggers, {r.tag: r.bits for r in records}, step))
+        charted = {(r.quantity, r.set, r.layer) for r in records if _is_finite(r.bits)}
+        if not charted <= self._charted:
+            self._charted |= charted
             monitors = [other for other in trainer.callbacks if isinstance(other, Monitor)]
             # One layout per logger: each monitor writes that of all.
-            log_layout(trainer.loggers, set().union(*(other._charted for other in monitors)))
+            everything = set().union(*(other._charted for other in monitors))
+            self._report(log_layout(trainer.loggers, everything))
         if first:
             tag = f"{self.group}/{set_}/settings"
-            log_settings(trainer.loggers, tag, self.settings[set_], step)
+            self._report(log_settings(trainer.loggers, tag, self.settings[set_], step))
+
+    def _without_collisions(self, metrics: dict[str, Any], records: list[Record]) -> list[Record]:
+        """Those whose tags nobody else logs, as far as `callback_metrics` tell."""
+        taken = {
+            r.tag
+            for r in records
+            if r.tag in metrics and metrics[r.tag] is not self._in_metrics.get(r.tag)
+        }
+        if taken:
+            told = (
+                f"{', '.join(sorted(taken))}: something else logs under this tag; pass name=, or "
+                "log yours under another"
+            )
+            if self.on_error == "raise":
+                raise ValueError(told)
+            self._warn(f"{told} (until then the monitor's values are in .history only)")
+        return [record for record in records if record.tag not in taken]
+
+    def _report(self, faults: Sequence[Fault]) -> None:
+        """What loggers raised: it is no reason to lose the point elsewhere, or the training."""
+        for logger, error in faults:
+            if self.on_error == "raise":
+                raise error
+            self._warn(
+                f"{logger} has not taken a point ({type(error).__name__}: {error}); all points "
+                "are in .history",
+                cause=f"logger {logger}",
+            )
 
     def _overhead(self) -> float:
         """Share of the time since the last call that was spent observing."""
@@ -476,6 +586,20 @@ class Monitor(Callback):
                 raise
             self._warn(f"this point is left out: {type(error).__name__}: {error}")
 
+    @contextmanager
+    def _faults_in_batch(self, trainer: Any) -> Iterator[None]:
+        """As `_faults`; of several processes, all hear of it at the end of the loop."""
+        if n_processes() == 1:
+            with self._faults(trainer):
+                yield
+            return
+        try:
+            yield
+        except Exception as error:
+            self._fault = error
+            if self._observer is not None:
+                self._observer.detach()
+
     def _warn(self, message: str, *, cause: str | None = None) -> None:
         # One cause is told once, however often it counts anew.
         cause = _COUNT.sub("", message) if cause is None else cause
@@ -494,6 +618,7 @@ class Monitor(Callback):
     def _let_go(self) -> None:
         self._listening = False
         self._passes.clear()
+        self._fault = None
         if self._observer is not None:
             self._observer.detach()
 
@@ -511,13 +636,6 @@ class Monitor(Callback):
                 f"name: {len(twins)} monitors of type {type(self).__name__} would log under the "
                 "same tags; give each a name= of its own"
             )
-
-
-def _is_unshuffled(trainer: Any, loop: str, dataloader_idx: int) -> bool:
-    """Whether the loader gives the same samples in the same order each time."""
-    loaders = trainer.test_dataloaders if loop == "test" else trainer.val_dataloaders
-    loader = loaders[dataloader_idx] if isinstance(loaders, (list, tuple)) else loaders
-    return isinstance(getattr(loader, "sampler", None), SequentialSampler)
 
 
 def _nothing() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, get_args
 
 from torch import nn
 from typing_extensions import override
@@ -62,6 +62,17 @@ class _PredictionMonitor(Monitor):
     def _reset(self) -> None:
         super()._reset()
         self._kinds, self._said = {}, {}
+
+    @override
+    def _own_state(self) -> dict[str, Any]:
+        return {"kinds": dict(self._kinds)}
+
+    @override
+    def _restore_own(self, state: dict[str, Any]) -> None:
+        kinds = state["kinds"]
+        if not set(kinds.values()) <= {None, *get_args(Kind)}:
+            raise ValueError(f"kinds: need kinds of predictions, got {kinds}")
+        self._kinds = dict(kinds)
 
     @override
     def _make_observer(self, model: nn.Module) -> PredictionObserver:
@@ -159,7 +170,7 @@ class PredictionEntropyMonitor(_PredictionMonitor):
 
     @override
     def _make_metric(self, n_classes: int, kind: Kind | None) -> Predicted:
-        return PredictionEntropy(n_classes, kind=kind)
+        return PredictionEntropy(n_classes, kind=kind, sync_on_compute=False)
 
     @override
     def _readings(self, values: dict[str, float]) -> list[Reading]:
@@ -233,7 +244,7 @@ class ConditionalEntropyMonitor(_PredictionMonitor):
             raise ValueError(
                 f"class_names: {len(self.class_names)} names for {n_classes} classes of predictions"
             )
-        return ConditionalEntropy(n_classes, kind=kind)
+        return ConditionalEntropy(n_classes, kind=kind, sync_on_compute=False)
 
     @override
     def _readings(self, values: dict[str, float]) -> list[Reading]:

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Literal
 
+import numpy as np
 import torch
 from lightning_utilities.core.apply_func import apply_to_collection
+from numpy.typing import NDArray
 from torch import Tensor
 
 from it_callbacks.observation.batches import Selector, inputs_of, labels_of
 from it_callbacks.observation.guard import silenced, undisturbed
 from it_callbacks.observation.probe import ProbeSet, fetch, fetch_behind
+from it_callbacks.observation.processes import n_processes, rank
 
 
 def fetch_probe(
@@ -32,6 +35,30 @@ def fetch_probe(
     return fetch_behind(loader, max_samples, seed)
 
 
+def share_of(
+    trainer: Any, batches: Sequence[Any], target: Selector | None
+) -> Iterator[tuple[Any, NDArray[np.int64]]]:
+    """The batches that this process passes through the model, and which samples they are.
+
+    Whole batches are shared out, since a number depends on the size of the batch that it was
+    computed in: so the codes are those of one process, bit for bit. Where parameters are spread
+    over processes, all take part in each forward, and the first counts for all.
+    """
+    start, together = 0, _spreads_parameters(trainer.strategy)
+    for number, batch in enumerate(batches):
+        indices = np.arange(start, start + len(labels_of(batch, target)))
+        start += len(indices)
+        if together:
+            yield batch, indices if rank() == 0 else np.full(len(indices), -1)
+        elif number % n_processes() == rank():
+            yield batch, indices
+
+
+def _spreads_parameters(strategy: Any) -> bool:
+    kinds = {"FSDPStrategy", "ModelParallelStrategy", "DeepSpeedStrategy"}
+    return any(cls.__name__ in kinds for cls in type(strategy).__mro__)
+
+
 @contextmanager
 def guarded(trainer: Any, model: Any) -> Iterator[None]:
     """Inside, `model` may be run as in validation, in the precision that it trains in."""
@@ -49,15 +76,16 @@ def pass_through(
     observer: Any,
     current: Any,
     batch: Any,
+    indices: NDArray[np.int64],
     inputs: Selector | None,
     target: Selector | None,
 ) -> None:
-    """Run `model` on one batch while `observer` listens for the pass `current`."""
+    """Run `model` on one batch, samples `indices`, while `observer` listens for `current`."""
     # A copy, since a model may write into its input, and this one is for every look.
     batch = apply_to_collection(batch, Tensor, torch.clone)
     batch = trainer.precision_plugin.convert_input(trainer.strategy.batch_to_device(batch))
     given = inputs_of(batch, inputs, target)
-    observer.begin(current, labels_of(batch, target), given)
+    observer.begin(current, labels_of(batch, target), given, indices)
     if isinstance(given, dict):
         model(**given)
     elif isinstance(given, (tuple, list)):

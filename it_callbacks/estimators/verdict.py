@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -87,13 +88,32 @@ class Peak:
             self.epoch, self.bits, self.saturated = epoch, bits, saturated
             self.surprisal = self._last
 
+    def memory(self) -> tuple[Any, ...]:
+        """All that is remembered, in the order of the arguments of `restore`."""
+        return (
+            self.epoch,
+            self.bits,
+            self.saturated,
+            self.surprisal,
+            self._last_bits,
+            self._last,
+        )
+
     def restore(
-        self, epoch: int, bits: float, saturated: bool, surprisal: NDArray[np.float32] | None
+        self,
+        epoch: int,
+        bits: float,
+        saturated: bool,
+        surprisal: NDArray[np.float32] | None,
+        last_bits: float | None = None,
+        last: NDArray[np.float32] | None = None,
     ) -> None:
-        """Go on from a peak that an earlier run has seen."""
+        """Go on from what an earlier run has seen; without a latest point, from its peak."""
         self.epoch, self.bits, self.saturated = epoch, bits, saturated
         self.surprisal = surprisal
         self._last_bits, self._last = bits, surprisal
+        if last_bits is not None:
+            self._last_bits, self._last = last_bits, last
 
     def drop(self) -> Drop:
         """From the peak to the latest point.

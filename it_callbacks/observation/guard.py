@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import torch
 from torch import nn
+from torch.nn.parameter import is_lazy
 
 
 @contextmanager
@@ -24,7 +25,12 @@ def undisturbed(module: nn.Module) -> Iterator[None]:
 
     Compiled parts run eagerly inside: a hook that comes and goes would make them compile anew.
     State that a module keeps in plain Python attributes is out of reach.
+
+    Raises:
+        ValueError: A lazy module has no shape yet; it would get its weights inside, from other
+            random numbers than training would have drawn for them.
     """
+    _refuse_uninitialised(module)
     with (
         _modes_restored(module),
         _buffers_restored(module),
@@ -96,14 +102,32 @@ def _buffers_restored(module: nn.Module) -> Iterator[None]:
     finally:
         known = {(part, name) for part, name, _, _ in buffers}
         for part in module.modules():
-            for name in [name for name in part._buffers if (part, name) not in known]:
+            for name in [name for name, _ in part._buffers.items() if (part, name) not in known]:
                 del part._buffers[name]  # made inside
         with torch.no_grad():
             for part, name, buffer, value in buffers:
-                if part._buffers.get(name) is not buffer:
+                if dict(part._buffers.items()).get(name) is not buffer:
                     part._buffers[name] = buffer
-                if buffer is not None and value is not None:
+                if buffer is None or value is None:
+                    continue
+                if buffer.shape == value.shape:
                     buffer.copy_(value)
+                else:  # resized in place, as observers of quantization do
+                    buffer.data = value
+
+
+def _refuse_uninitialised(module: nn.Module) -> None:
+    lazy = [
+        name or type(part).__name__
+        for name, part in module.named_modules()
+        if any(is_lazy(tensor) for _, tensor in (*part._parameters.items(), *part._buffers.items()))
+    ]
+    if lazy:
+        raise ValueError(
+            f"probe: the lazy module {lazy[0]!r} has no shape yet, and gets it from the first "
+            "batch; pass one batch through the model before fit, or leave Lightning's sanity "
+            "check on"
+        )
 
 
 @contextmanager

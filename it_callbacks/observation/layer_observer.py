@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import math
 import weakref
 from collections.abc import Callable, Mapping, Sequence
+from copy import copy
+from dataclasses import fields, is_dataclass
 from difflib import get_close_matches
 from fnmatch import fnmatchcase
 from typing import Any, TypeAlias, cast
 
+import numpy as np
+import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.utils import _pytree as pytree
 
@@ -15,8 +21,16 @@ from it_callbacks.codes import KeyStream
 from it_callbacks.observation.layers import Layer, LayerChoice, Plan, plan, resolve
 from it_callbacks.observation.listening import Firing, Listener
 from it_callbacks.observation.passes import Observed, Pass
+from it_callbacks.observation.processes import n_processes, together
 from it_callbacks.reductions import Joint, MeanPool, Reduction
-from it_callbacks.rulers import Calibrated, Ruler, Width, check_bins, of_activation
+from it_callbacks.rulers import (
+    CALIBRATION_ROWS,
+    Calibrated,
+    Ruler,
+    Width,
+    check_bins,
+    of_activation,
+)
 
 Resolution: TypeAlias = int | Ruler | Mapping[str, int | Ruler]
 """One way to read all layers: a number of bins, a ruler, or either by layer name or glob."""
@@ -127,6 +141,12 @@ class LayerObserver:
 
     def new_pass(self, *, hash_inputs: bool) -> Pass:
         """A pass over a set begins; what earlier passes can calibrate is frozen first."""
+        moving = [ruler for several in self.rulers.values() for ruler in several if ruler.moves]
+        if moving and n_processes() > 1:
+            raise ValueError(
+                f"bins: {moving[0]!r} is fitted to all activations of a pass, which no one of "
+                "several processes has; pass a ruler that is frozen"
+            )
         self._freeze()
         new = Pass(
             max_samples=self._max_samples,
@@ -138,12 +158,14 @@ class LayerObserver:
         self._fill(new)
         return new
 
-    def begin(self, current: Pass | None, labels: Tensor, inputs: Any) -> None:
+    def begin(
+        self, current: Pass | None, labels: Tensor, inputs: Any, indices: NDArray[np.int64]
+    ) -> None:
         """A batch begins; with no pass it serves only to find out which layers there are."""
         self._pass = current
         self._n_labels = len(labels)
         if current is not None:
-            current.begin(labels, inputs)
+            current.begin(labels, inputs, indices)
         self._listener.begin()
 
     def end(self) -> None:
@@ -156,23 +178,43 @@ class LayerObserver:
         if self.plan is None:
             self._make_plan()
 
+    def calibrate(self, current: Pass) -> None:
+        """Freeze what still waits, on the first rows of the pass; all processes call this."""
+        waiting = together(current.waiting)
+        together(lambda: self._calibrate(current, waiting))
+
     def finish(self, current: Pass) -> Observed:
-        """The pass is over; from the first one on, all rulers are frozen."""
-        observed = current.finish()
-        self._freeze()
+        """The pass is over; from the first one on, all rulers are frozen.
+
+        With several processes all of them call this, and all get what one would have observed.
+        """
+        self.calibrate(current)
+        observed = current.merge(together(current.observed))
         self._passes.discard(current)
         return observed
+
+    def _calibrate(
+        self, current: Pass, waiting: Sequence[dict[str, tuple[NDArray[np.int64], Tensor]]]
+    ) -> None:
+        if self.plan is None:
+            raise ValueError("layers: no batch was heard, so there are none")
+        for name, stream in current.streams.items():
+            if not self._frozen(name):
+                shares = [share[name] for share in waiting if name in share]
+                if shares:
+                    indices = np.concatenate([of_share for of_share, _ in shares])
+                    rows = torch.cat([of_share for _, of_share in shares if len(of_share)])
+                    order = np.argsort(indices, kind="stable")[:CALIBRATION_ROWS]
+                    stream.freeze(rows[torch.from_numpy(order)])
+                    self.reductions[name], self.rulers[name] = stream.reduction, stream.rulers
+            elif not stream.frozen:
+                stream.adopt(self.reductions[name], self.rulers[name])
 
     def _discover(self, firing: Firing) -> None:
         self._firings.append(firing)
         # The plan compares identities, so it needs the originals; the values need a copy, since
         # a later layer may write over them.
-        self._copies.append(
-            pytree.tree_map(
-                lambda part: part.detach().clone() if isinstance(part, Tensor) else part,
-                firing.output,
-            )
-        )
+        self._copies.append(_copied(firing.output))
 
     def _hear(self, firing: Firing) -> None:
         if self._pass is not None:
@@ -204,15 +246,19 @@ class LayerObserver:
         for unfilled in self._passes:
             self._fill(unfilled)
         if self._pass is not None:
-            for firing, copy in zip(firings, copies, strict=True):
-                self._pass.hear(firing.name, firing.call, copy)
+            for firing, kept in zip(firings, copies, strict=True):
+                self._pass.hear(firing.name, firing.call, kept)
 
     def _fill(self, empty: Pass) -> None:
         for layer in self.plan.layers if self.plan is not None else ():
             name = layer.name
-            empty.observe(layer, KeyStream(self.reductions[name], self.rulers[name]))
+            patience = CALIBRATION_ROWS if n_processes() == 1 else math.inf
+            stream = KeyStream(self.reductions[name], self.rulers[name], patience)
+            empty.observe(layer, stream)
 
     def _freeze(self) -> None:
+        if n_processes() > 1:
+            return  # only together, which is when a pass is over
         for earlier in self._passes:
             for name, stream in earlier.streams.items():
                 if not self._frozen(name):
@@ -235,6 +281,22 @@ class LayerObserver:
         return tuple(
             _ruler(resolution, layer, reduction, layer_names) for resolution in self._resolutions
         )
+
+
+def _copied(output: Any) -> Any:
+    """What a module returned, with copies of all tensors in it."""
+
+    def copied(part: Any) -> Any:
+        if isinstance(part, Tensor):
+            return part.detach().clone()
+        if is_dataclass(part) and not isinstance(part, type):
+            twin = copy(part)
+            for field in fields(part):  # also of a frozen one
+                object.__setattr__(twin, field.name, _copied(getattr(part, field.name)))
+            return twin
+        return part
+
+    return pytree.tree_map(copied, output)
 
 
 def _ruler(

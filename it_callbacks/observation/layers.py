@@ -9,6 +9,7 @@ from difflib import get_close_matches
 from fnmatch import fnmatchcase
 from typing import Any, Literal, TypeAlias
 
+import torch
 import torchmetrics
 from torch import Tensor, nn
 from torch.nn.modules import activation as activations
@@ -66,10 +67,12 @@ class Choice:
     Args:
         modules: What to listen to while the plan is made: chosen modules and all leaves.
         chosen: Names that the user asked for, with their `pick`; None takes the default.
+        scripted: Names of the TorchScript modules, which cannot be listened to.
     """
 
     modules: dict[str, nn.Module]
     chosen: dict[str, Callable[[Any], Tensor] | None] | None
+    scripted: tuple[str, ...] = ()
 
 
 def resolve(model: nn.Module, layers: LayerChoice) -> Choice:
@@ -81,8 +84,9 @@ def resolve(model: nn.Module, layers: LayerChoice) -> Choice:
     """
     named = named_modules(model)
     leaves = {name: module for name, module in named.items() if is_heard(name, named)}
+    scripted = tuple(name for name, module in named.items() if is_scripted(module))
     if layers is None:
-        return Choice(leaves, None)
+        return Choice(leaves, None, scripted)
     chosen: dict[str, Callable[[Any], Tensor] | None] = {}
     if isinstance(layers, Mapping):
         for name, pick in layers.items():
@@ -102,7 +106,9 @@ def resolve(model: nn.Module, layers: LayerChoice) -> Choice:
             chosen.update(dict.fromkeys(_matches(choice, named)))
     if not chosen:
         raise ValueError("layers: an empty choice observes nothing; leave it out for the default")
-    return Choice({**leaves, **{name: named[name] for name in chosen}}, chosen)
+    for name in chosen:
+        refuse_scripted("layers", name, named[name])
+    return Choice({**leaves, **{name: named[name] for name in chosen}}, chosen, scripted)
 
 
 def plan(choice: Choice, firings: Sequence[Firing], n_samples: int) -> Plan:
@@ -153,7 +159,7 @@ def plan(choice: Choice, firings: Sequence[Firing], n_samples: int) -> Plan:
                 n_axes=output.ndim,
             )
         )
-    _refuse_silence(choice, firings, layers, skipped)
+    _refuse_silence(choice, firings, layers, skipped, n_samples)
     return Plan(tuple(layers), skipped)
 
 
@@ -169,8 +175,20 @@ def check_rows(output: Any, n_samples: int, name: str) -> None:
     if output.ndim == 0 or len(output) != n_samples:
         raise ValueError(
             f"layers: {name!r} returns shape {tuple(output.shape)} where the batch has {n_samples} "
-            f"labels; {hint}"
+            f"labels; {hint}{_hint_of_views([output], n_samples)}"
         )
+
+
+def _hint_of_views(outputs: Sequence[Any], n_samples: int) -> str:
+    """What to pass where a batch holds several views of each sample, one after the other."""
+    for output in outputs:
+        n_rows = len(output) if isinstance(output, Tensor) and output.ndim else 0
+        if n_samples and n_rows > n_samples and n_rows % n_samples == 0:
+            return (
+                f"; if these are {n_rows // n_samples} views of each sample, pass "
+                "target=<function of the batch that gives one label per row>"
+            )
+    return ""
 
 
 def named_modules(model: nn.Module) -> dict[str, nn.Module]:
@@ -206,6 +224,20 @@ def _matches(choice: str | type[nn.Module], named: Mapping[str, nn.Module]) -> l
     return found
 
 
+def is_scripted(module: nn.Module) -> bool:
+    """Whether a module is TorchScript: such refuse hooks, or never call them."""
+    return isinstance(module, torch.jit.ScriptModule)
+
+
+def refuse_scripted(argument: str, name: str, module: nn.Module) -> None:
+    """Raise if the module that `argument` names is TorchScript."""
+    if is_scripted(module):
+        raise ValueError(
+            f"{argument}: {name!r} is a TorchScript module, which cannot be listened to; observe "
+            "the module that it was scripted or traced from, or a layer around it"
+        )
+
+
 def _class_path(module: nn.Module) -> str:
     cls = type(module)
     # torch.nn.Linear is how users write what lives in torch.nn.modules.linear.
@@ -218,6 +250,8 @@ def is_heard(name: str, named: Mapping[str, nn.Module]) -> bool:
     """Whether a module is a leaf that may be a layer: no loss, no metric, no part of one."""
     module = named[name]
     if not _is_leaf(module) or isinstance(module, (torchmetrics.Metric, loss._Loss)):
+        return False
+    if is_scripted(module):
         return False
     parents = (named.get(parent) for parent in _parents(name))
     return not any(
@@ -335,11 +369,14 @@ def _refuse_silence(
     firings: Sequence[Firing],
     layers: Sequence[Layer],
     skipped: dict[str, str],
+    n_samples: int,
 ) -> None:
     fired = {firing.name for firing in firings}
     silent = [name for name in choice.modules if name not in fired]
     for name in silent:
         skipped[name] = "was never called"
+    for name in choice.scripted:
+        skipped[name] = "TorchScript, which cannot be listened to"
     if choice.chosen is not None:
         unheard = [name for name in choice.chosen if name not in fired]
         if unheard:
@@ -349,7 +386,8 @@ def _refuse_silence(
             )
     if not layers:
         reasons = "; ".join(f"{name}: {reason}" for name, reason in list(skipped.items())[:_LISTED])
-        raise ValueError(f"layers: none can be observed by default ({reasons}); name them")
+        hint = _hint_of_views([firing.output for firing in firings], n_samples)
+        raise ValueError(f"layers: none can be observed by default ({reasons}); name them{hint}")
 
 
 def _listing(names: Sequence[str]) -> str:

@@ -14,7 +14,7 @@ from torch import Tensor
 from it_callbacks.codes import KeyStream, encode_keys, keys
 from it_callbacks.observation.layers import Layer, check_rows
 from it_callbacks.observation.sampling import Subset
-from it_callbacks.rulers import Exact
+from it_callbacks.rulers import CALIBRATION_ROWS, Exact
 
 MOST_KEPT_ROWS = 2048
 """Rows of activations kept for estimators that need them: their cost grows with the square."""
@@ -25,10 +25,12 @@ class Observed:
     """What one pass over a set left: everything that the estimates need.
 
     Args:
+        indices: Which samples of the set they are, ``(n_samples,)``, in increasing order.
         labels: Class numbers ``(n_samples,)``.
         inputs: Keys ``(n_samples, 2)`` of the inputs; None if they were not told apart.
         keys: For each layer, keys ``(n_samples, 2)`` per ruler.
         kept: For each layer, readings ``(n_kept, n_units)`` of the rows kept for extras.
+        kept_indices: Which samples those rows are, ``(n_kept,)``.
         kept_labels: Class numbers ``(n_kept,)`` of those rows.
         n_units: For each layer, units of its reading.
         largest: For each layer, its largest activation in absolute value.
@@ -36,10 +38,12 @@ class Observed:
         n_unlabelled: Samples left out because their label is negative (an ignore index).
     """
 
+    indices: NDArray[np.int64]
     labels: NDArray[np.int64]
     inputs: NDArray[np.int64] | None
     keys: dict[str, list[NDArray[np.int64]]]
     kept: dict[str, Tensor]
+    kept_indices: NDArray[np.int64]
     kept_labels: NDArray[np.int64]
     n_units: dict[str, int]
     largest: dict[str, float]
@@ -71,6 +75,8 @@ class Pass:
         self._kept = Subset(min(MOST_KEPT_ROWS, max_samples or MOST_KEPT_ROWS), seed)
         self._keep_rows = keep_rows
         self._hash_inputs = hash_inputs
+        self._indices: list[NDArray[np.int64]] = [np.arange(0)]
+        self._kept_indices: list[NDArray[np.int64]] = [np.arange(0)]
         self._labels: list[NDArray[np.int64]] = []
         self._kept_labels: list[NDArray[np.int64]] = []
         self._inputs: list[NDArray[np.int64]] = []
@@ -78,7 +84,6 @@ class Pass:
         self._keep: Tensor | None = None
         self._n_in_batch = 0
         self._n_admitted = 0
-        self.n_seen = 0
         self._n_unlabelled = 0
 
     def observe(self, layer: Layer, stream: KeyStream) -> None:
@@ -86,23 +91,31 @@ class Pass:
         self._layers[layer.module_name, layer.call] = layer
         self.streams[layer.name] = stream
 
-    def begin(self, labels: Tensor, inputs: Any) -> None:
-        """A batch begins, with its labels ``(n,)`` and, if they are to be told apart, inputs."""
+    def begin(self, labels: Tensor, inputs: Any, indices: NDArray[np.int64]) -> None:
+        """A batch begins.
+
+        Args:
+            labels: Class numbers ``(n,)``; negative ones are left out.
+            inputs: What the model takes, if inputs are to be told apart.
+            indices: Which samples of the set they are, ``(n,)``; negative ones are left out, since
+                another process has them.
+        """
         self._n_in_batch = len(labels)
-        indices = np.arange(self.n_seen, self.n_seen + len(labels))
-        self.n_seen += len(labels)
-        labelled = np.flatnonzero(labels.cpu().numpy() >= 0)
-        self._n_unlabelled += len(labels) - len(labelled)
+        numbers = labels.cpu().numpy()
+        labelled = np.flatnonzero((numbers >= 0) & (indices >= 0))
+        self._n_unlabelled += int(((numbers < 0) & (indices >= 0)).sum())
         admitted = labelled[self._subset.admit(indices[labelled])]
         self._n_admitted += len(admitted)
         everything = len(admitted) == len(labels)
         self._rows = None if everything else torch.from_numpy(admitted).to(labels.device)
-        of_admitted = labels.cpu().numpy()[admitted]
+        of_admitted = numbers[admitted]
         self._labels.append(of_admitted)
+        self._indices.append(indices[admitted])
         if self._keep_rows:
             keep = self._kept.admit(indices[admitted])
             self._keep = torch.from_numpy(keep).to(labels.device)
             self._kept_labels.append(of_admitted[keep])
+            self._kept_indices.append(indices[admitted][keep])
         if self._hash_inputs:
             self._tell_apart(inputs)
 
@@ -121,9 +134,18 @@ class Pass:
         except (ValueError, TypeError) as error:
             raise type(error)(f"layer {layer.name!r}: {error}") from error
 
-    def finish(self) -> Observed:
-        """The pass is over."""
-        final = np.arange(self._n_admitted) if self._subset.size is None else self._subset.final()
+    def waiting(self) -> dict[str, tuple[NDArray[np.int64], Tensor]]:
+        """For each layer that waits to be calibrated, the first rows that it may be, and which."""
+        indices = np.concatenate(self._indices)
+        first = np.argsort(indices, kind="stable")[:CALIBRATION_ROWS]
+        return {
+            name: (indices[first], rows.cpu()[torch.from_numpy(first)])
+            for name, stream in self.streams.items()
+            if (rows := stream.waiting()) is not None and len(rows) == len(indices)
+        }
+
+    def observed(self) -> Observed:
+        """What there is so far, of this process, before the random subset is final."""
         heard = {
             name: stream
             for name, stream in self.streams.items()
@@ -134,21 +156,58 @@ class Pass:
             for name, stream in self.streams.items()
             if name not in heard
         }
-        kept = self._kept.final() if self._keep_rows else np.arange(0)
         return Observed(
-            labels=np.concatenate([np.arange(0), *self._labels])[final],
-            inputs=np.concatenate(self._inputs)[final] if self._inputs else None,
-            keys={name: [k[final] for k in stream.all_keys()] for name, stream in heard.items()},
-            kept={
-                name: stream.kept()[torch.from_numpy(kept)].cpu()
-                for name, stream in heard.items()
-                if self._keep_rows
-            },
-            kept_labels=np.concatenate([np.arange(0), *self._kept_labels])[kept],
+            indices=np.concatenate(self._indices),
+            labels=np.concatenate([np.arange(0), *self._labels]),
+            inputs=np.concatenate(self._inputs) if self._inputs else None,
+            keys={name: stream.all_keys() for name, stream in heard.items()},
+            kept={name: stream.kept().cpu() for name, stream in heard.items() if self._keep_rows},
+            kept_indices=np.concatenate(self._kept_indices),
+            kept_labels=np.concatenate([np.arange(0), *self._kept_labels]),
             n_units={name: stream.n_units for name, stream in heard.items()},
             largest={name: stream.largest for name, stream in heard.items()},
             missed=missed,
             n_unlabelled=self._n_unlabelled,
+        )
+
+    def merge(self, parts: Sequence[Observed]) -> Observed:
+        """What all processes observed, as one process would have.
+
+        Samples are put in the order of their indices, and the random subset is made final.
+        """
+        chosen = self._subset.chosen(np.concatenate([part.indices for part in parts]))
+        kept = self._kept.chosen(np.concatenate([part.kept_indices for part in parts]))
+        missed = {name: why for part in parts for name, why in part.missed.items()}
+        names = [name for name in parts[0].keys if name not in missed]
+        # A process without samples has told no inputs apart, which is no reason to forget those
+        # of the others.
+        inputs = [part.inputs for part in parts if len(part.indices)]
+        return Observed(
+            indices=np.concatenate([part.indices for part in parts])[chosen],
+            labels=np.concatenate([part.labels for part in parts])[chosen],
+            inputs=None
+            if not inputs or any(one is None for one in inputs)
+            else np.concatenate([one for one in inputs if one is not None])[chosen],
+            keys={
+                name: [
+                    np.concatenate([part.keys[name][number] for part in parts])[chosen]
+                    for number in range(len(parts[0].keys[name]))
+                ]
+                for name in names
+            },
+            kept={
+                name: torch.cat([part.kept[name] for part in parts if len(part.kept[name])])[
+                    torch.from_numpy(kept)
+                ]
+                for name in names
+                if self._keep_rows
+            },
+            kept_indices=np.concatenate([part.kept_indices for part in parts])[kept],
+            kept_labels=np.concatenate([part.kept_labels for part in parts])[kept],
+            n_units={name: max(part.n_units[name] for part in parts) for name in names},
+            largest={name: max(part.largest[name] for part in parts) for name in names},
+            missed=missed,
+            n_unlabelled=sum(part.n_unlabelled for part in parts),
         )
 
     def _tell_apart(self, inputs: Any) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
 from difflib import get_close_matches
 from typing import Any, Generic, Protocol, TypeVar
@@ -12,8 +13,9 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from it_callbacks.observation.batches import Selector, select
-from it_callbacks.observation.layers import is_heard, named_modules
+from it_callbacks.observation.layers import is_heard, named_modules, refuse_scripted
 from it_callbacks.observation.listening import ROOT, Firing, Listener
+from it_callbacks.observation.processes import together
 from it_callbacks.observation.sampling import Subset
 
 
@@ -22,6 +24,9 @@ class Accumulator(Protocol):
 
     def update(self, predictions: Tensor, labels: Tensor) -> None:
         """Take in the predictions ``(n, ...)`` and class numbers ``(n,)`` of a batch."""
+
+    def merge_state(self, incoming_state: Any) -> None:
+        """Add what another one has taken in."""
 
 
 M = TypeVar("M", bound=Accumulator)
@@ -41,36 +46,56 @@ class PredictionPass(Generic[M]):
     ) -> None:
         self._make_metric = make_metric
         self._subset = Subset(max_samples, seed)
-        self._waiting: list[tuple[Tensor, Tensor]] = []
+        self._waiting: list[tuple[NDArray[np.int64], Tensor, Tensor]] = []
         self._metric: M | None = None
-        self._n_seen = 0
         self.n_samples = 0
         self.n_unlabelled = 0
 
-    def add(self, predictions: Tensor, labels: Tensor) -> None:
-        """Take in a batch. Samples with a negative label (an ignore index) are left out."""
-        indices = np.arange(self._n_seen, self._n_seen + len(labels))
-        self._n_seen += len(labels)
-        labelled = np.flatnonzero(labels.cpu().numpy() >= 0)
-        self.n_unlabelled += len(labels) - len(labelled)
+    def add(self, predictions: Tensor, labels: Tensor, indices: NDArray[np.int64]) -> None:
+        """Take in a batch.
+
+        Args:
+            predictions: Logits or probabilities, a row per sample.
+            labels: Class numbers ``(n,)``; negative ones (an ignore index) are left out.
+            indices: Which samples of the set they are, ``(n,)``; negative ones are left out, since
+                another process has them.
+        """
+        numbers = labels.cpu().numpy()
+        labelled = np.flatnonzero((numbers >= 0) & (indices >= 0))
+        self.n_unlabelled += int(((numbers < 0) & (indices >= 0)).sum())
         rows = labelled[self._subset.admit(indices[labelled])]
         if len(rows) < len(labels):
             keep = torch.from_numpy(rows).to(labels.device)
             predictions, labels = predictions[keep], labels[keep]
         if self._subset.size is None:
             self._update(predictions, labels)
-        else:
+        elif len(rows):
             # Which of them stay is only known at the end.
-            self._waiting.append((predictions.detach().clone(), labels))
+            self._waiting.append((indices[rows], predictions.detach().cpu().clone(), labels.cpu()))
 
     def finish(self) -> M:
-        """The pass is over: the metric of all its samples."""
-        if self._waiting:
-            final: NDArray[np.int64] = self._subset.final()
-            rows = torch.from_numpy(final).to(self._waiting[0][1].device)
-            predictions, labels = (torch.cat(parts) for parts in zip(*self._waiting, strict=True))
-            self._waiting.clear()
-            self._update(predictions[rows], labels[rows])
+        """The pass is over: the metric of all its samples, of all processes.
+
+        With several processes all of them call this.
+        """
+        parts = together(lambda: (self._metric, self._waiting, self.n_samples, self.n_unlabelled))
+        waiting = [rows for part in parts for rows in part[1]]
+        self.n_samples = sum(part[2] for part in parts)
+        self.n_unlabelled = sum(part[3] for part in parts)
+        self._metric = None
+        for metric in (part[0] for part in parts if part[0] is not None):
+            if self._metric is None:
+                self._metric = copy.deepcopy(metric)
+            else:
+                self._metric.merge_state(metric)
+        if waiting:
+            chosen = self._subset.chosen(np.concatenate([indices for indices, _, _ in waiting]))
+            rows = torch.from_numpy(chosen)
+            self._update(
+                torch.cat([predictions for _, predictions, _ in waiting])[rows],
+                torch.cat([labels for _, _, labels in waiting])[rows],
+            )
+        self._waiting = []
         if self._metric is None:
             raise ValueError("target: no sample has a label >= 0")
         return self._metric
@@ -102,6 +127,7 @@ class PredictionObserver:
         self._logits = logits
         modules: dict[str, nn.Module] = {ROOT: model}
         if isinstance(logits, str) and logits in self._named:
+            refuse_scripted("logits", logits, self._named[logits])
             self._source: str | None = logits
             modules = {logits: self._named[logits]}
         elif logits is not None:
@@ -114,6 +140,7 @@ class PredictionObserver:
         self._listener = Listener(modules, self._hear)
         self._current: PredictionPass[Any] | None = None
         self._labels = torch.empty(0, dtype=torch.int64)
+        self._indices = np.arange(0)
         self._heard: dict[str, Tensor] = {}
         self._shapes: dict[str, str] = {}
 
@@ -142,9 +169,15 @@ class PredictionObserver:
         self._listener.detach()
         self._heard.clear()
 
-    def begin(self, current: PredictionPass[Any] | None, labels: Tensor, inputs: Any) -> None:
+    def begin(
+        self,
+        current: PredictionPass[Any] | None,
+        labels: Tensor,
+        inputs: Any,
+        indices: NDArray[np.int64],
+    ) -> None:
         """A batch begins; with no pass it only checks that predictions can be found."""
-        self._current, self._labels = current, labels
+        self._current, self._labels, self._indices = current, labels, indices
         self._heard.clear()
         self._shapes.clear()
         self._listener.begin()
@@ -164,7 +197,7 @@ class PredictionObserver:
         predictions = self._heard[self._source]
         self._heard.clear()
         if self._current is not None:
-            self._current.add(predictions, self._labels)
+            self._current.add(predictions, self._labels, self._indices)
 
     def _hear(self, firing: Firing) -> None:
         output = firing.output

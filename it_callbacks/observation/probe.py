@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import fields, is_dataclass, replace
@@ -44,7 +45,7 @@ def fetch(source: ProbeSet, max_samples: int | None, seed: int) -> list[Any]:
         ValueError: No samples, or tensors of unequal length.
         TypeError: Something that is none of these.
     """
-    with random_states_restored():
+    with _drawing_from(seed):
         if isinstance(source, DataLoader):
             with _generators_restored(source):
                 batches = list(_from_loader(source, max_samples, seed))
@@ -91,7 +92,7 @@ def fetch_behind(loader: Any, max_samples: int | None, seed: int) -> list[Any]:
     samples: Sequence[int] = range(len(loader.dataset))  # type: ignore[arg-type] # a map-style set
     if isinstance(loader.sampler, SubsetRandomSampler):
         samples = sorted(loader.sampler.indices)
-    with random_states_restored():
+    with _drawing_from(seed):
         if _gives_whole_batches(loader):
             batches = _from_loader(_items(loader, samples), max_samples, seed)
         else:
@@ -128,6 +129,16 @@ def _items(like: DataLoader[Any], indices: Sequence[int]) -> Iterable[Any]:
         collate_fn=like.collate_fn,
         generator=torch.Generator().manual_seed(0),
     )
+
+
+@contextmanager
+def _drawing_from(seed: int) -> Iterator[None]:
+    """Inside, whatever is drawn depends on the seed only: all processes fetch the same set."""
+    with random_states_restored():
+        torch.manual_seed(seed)
+        np.random.seed(seed)
+        random.seed(seed)
+        yield
 
 
 def _gives_whole_batches(loader: DataLoader[Any]) -> bool:

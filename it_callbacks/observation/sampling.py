@@ -31,7 +31,7 @@ class Subset:
         if size is not None and size < 1:
             raise ValueError(f"size: need at least 1 sample or None, got {size}")
         self.size = size
-        self._seed = seed
+        self.seed = seed
         self._ranks = np.empty(0)
         self._threshold = np.inf
 
@@ -42,7 +42,7 @@ class Subset:
         """
         if self.size is None:
             return np.arange(len(indices))
-        ranks = _ranks(indices, self._seed)
+        ranks = _ranks(indices, self.seed)
         positions = np.flatnonzero(ranks < self._threshold)
         self._ranks = np.concatenate([self._ranks, ranks[positions]])
         if len(self._ranks) > self.size:
@@ -56,6 +56,23 @@ class Subset:
         if self.size is None:
             raise ValueError("size: a subset of all samples has no final choice to make")
         return np.flatnonzero(self._ranks < self._threshold)
+
+    def chosen(self, indices: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Positions of the subset among samples that may have been admitted in several streams.
+
+        Args:
+            indices: Which samples they are, in any order, each once.
+
+        Returns:
+            Positions in `indices`, in increasing order of the samples they point at.
+        """
+        order = np.argsort(indices, kind="stable")
+        if self.size is None:
+            return order
+        again = Subset(self.size, self.seed)
+        admitted = again.admit(indices[order])
+        chosen: NDArray[np.int64] = order[admitted[again.final()]]
+        return chosen
 
 
 def _ranks(indices: NDArray[np.int64], seed: int) -> NDArray[np.float64]:

@@ -1,0 +1,49 @@
+"""A loader and a stretch of what it gave in; which samples of the whole set those are out."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from torch.utils.data import DistributedSampler, SequentialSampler
+
+from it_callbacks.observation.processes import n_processes, rank
+
+
+def loader_of(trainer: Any, loop: str, dataloader_idx: int) -> Any:
+    """The loader behind a validation or test loop."""
+    loaders = trainer.test_dataloaders if loop == "test" else trainer.val_dataloaders
+    return loaders[dataloader_idx] if isinstance(loaders, (list, tuple)) else loaders
+
+
+def is_unshuffled(loader: Any) -> bool:
+    """Whether the loader gives the same samples in the same order each time."""
+    sampler = getattr(loader, "sampler", None)
+    if isinstance(sampler, DistributedSampler):
+        return not sampler.shuffle
+    return isinstance(sampler, SequentialSampler)
+
+
+def sample_indices(loader: Any, start: int, n: int) -> NDArray[np.int64]:
+    """Numbers in the whole set of the samples `start` to `start` + `n` that this process got.
+
+    -1 marks those that another process has too: the padding of a distributed sampler, which
+    repeats samples so that all processes get equally many.
+
+    Raises:
+        ValueError: With several processes, a sampler whose shares cannot be told.
+    """
+    positions = np.arange(start, start + n)
+    if n_processes() == 1:
+        return positions
+    sampler = getattr(loader, "sampler", None)
+    if isinstance(sampler, DistributedSampler):
+        numbers = sampler.rank + positions * sampler.num_replicas
+        return np.where(numbers < len(sampler.dataset), numbers, -1)  # type: ignore[arg-type] # map-style sets have a length
+    if isinstance(sampler, SequentialSampler):  # then every process goes through the whole set
+        return positions if rank() == 0 else np.full(n, -1)
+    raise ValueError(
+        f"probe: with several processes it cannot be told which samples a {type(sampler).__name__} "
+        "gives to which; pass probe='val' or a set of your own"
+    )

@@ -1,0 +1,125 @@
+"""Trains under several processes and writes down what each monitor measured on each of them.
+
+Run by tests/test_distributed.py: python distributed_run.py OUT --devices 2 --strategy ddp ...
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytorch_lightning as pl
+import torch
+from torch.utils.data import DataLoader, TensorDataset
+
+torch.set_num_threads(1)
+sys.path.insert(0, str(Path(__file__).parent))
+
+from models import Classifier, samples  # noqa: E402 - found beside this script
+
+from it_callbacks import (  # noqa: E402 - torch's threads are pinned first
+    ConditionalEntropyMonitor,
+    InformationPlaneMonitor,
+    PredictionEntropyMonitor,
+)
+from it_callbacks.estimators import LinearVInformation  # noqa: E402
+from it_callbacks.reductions import PCA  # noqa: E402
+
+
+class Fails(ConditionalEntropyMonitor):
+    """Cannot read its second point, on one process only."""
+
+    def _new_pass(self, set_: str) -> Any:
+        if os.environ.get("LOCAL_RANK", "0") == "1" and self.history:
+            raise ValueError("something on process 1 only")
+        return super()._new_pass(set_)
+
+
+class Sharded(Classifier):
+    """Its parameters are spread over the processes."""
+
+    def configure_model(self) -> None:
+        from torch.distributed.fsdp import fully_shard
+
+        fully_shard(self.net, mesh=self.device_mesh["data_parallel"])
+
+
+def monitors(case: str, max_samples: int | None) -> list[Any]:
+    if case == "listen":
+        return [
+            PredictionEntropyMonitor(max_samples=max_samples),
+            ConditionalEntropyMonitor(),
+            InformationPlaneMonitor(bins=[30, 5], max_samples=max_samples or 10_000),
+        ]
+    if case == "probe":
+        # Six batches, dealt out unevenly; and one, which leaves all processes but one without.
+        batches = DataLoader(TensorDataset(*samples(41, seed=3)), 8)
+        return [
+            PredictionEntropyMonitor(probe=batches, max_samples=max_samples),
+            InformationPlaneMonitor(
+                probe=batches, bins=[30, 5], schedule=2, max_samples=max_samples or 10_000
+            ),
+            InformationPlaneMonitor(
+                ["net.1"], probe=samples(41, seed=3), reduce=PCA(2), name="pca"
+            ),
+            InformationPlaneMonitor(
+                probe="train", extra=[LinearVInformation(every=1)], population="probe"
+            ),
+        ]
+    if case == "fails":
+        return [Fails(), InformationPlaneMonitor()]
+    raise SystemExit(f"no case {case!r}")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("out", type=Path)
+    parser.add_argument("--case", default="listen")
+    parser.add_argument("--devices", type=int, default=2)
+    parser.add_argument("--strategy", default="ddp")
+    parser.add_argument("--max-samples", type=int, default=None)
+    arguments = parser.parse_args()
+    strategy: Any = arguments.strategy
+    if strategy == "fsdp2":
+        from pytorch_lightning.strategies import ModelParallelStrategy
+
+        strategy = ModelParallelStrategy(data_parallel_size=1, tensor_parallel_size=1)
+    torch.manual_seed(1)
+    # At a rate of 0 weights stay equal, however the training batches are dealt out.
+    model = (Sharded if arguments.strategy == "fsdp2" else Classifier)(lr=0.0)
+    callbacks = monitors(arguments.case, arguments.max_samples)
+    trainer = pl.Trainer(
+        accelerator="cpu",
+        devices=arguments.devices,
+        strategy=strategy,
+        max_epochs=2,
+        callbacks=callbacks,
+        logger=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        enable_checkpointing=False,
+    )
+    train = DataLoader(TensorDataset(*samples(60)), 10, shuffle=True)
+    val = DataLoader(TensorDataset(*samples(41, seed=2)), 8)
+    trainer.fit(model, train, val)
+    measured = [
+        {
+            f"{record.tag} {record.epoch}": record.bits
+            for record in monitor.history
+            if record.layer != "overhead" and record.bits == record.bits
+        }
+        for monitor in callbacks
+    ]
+    n_samples = [sorted({record.n_samples for record in m.history}) for m in callbacks]
+    seen = sorted(tag for tag in trainer.callback_metrics if tag.startswith("I_XT/"))
+    document = {"measured": measured, "n_samples": n_samples, "callback_metrics": seen}
+    out = arguments.out / f"rank{trainer.global_rank}.json"
+    out.write_text(json.dumps(document))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,83 @@
+"""Several processes give the numbers of one, and none waits for ever for another."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from functools import cache
+from pathlib import Path
+from tempfile import mkdtemp
+from typing import Any
+
+import pytest
+
+SCRIPT = Path(__file__).with_name("distributed_run.py")
+
+
+@cache
+def run(case: str, devices: int, strategy: str, *options: str) -> tuple[list[Any], str]:
+    """What the monitors of each process measured, and all that was printed."""
+    out = Path(mkdtemp())
+    command = [sys.executable, str(SCRIPT), str(out), "--case", case, "--strategy", strategy]
+    done = subprocess.run(
+        [*command, "--devices", str(devices), *options],
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+        timeout=240,  # a process that waits for ever fails here
+        check=False,
+    )
+    printed = done.stdout + done.stderr
+    assert done.returncode == 0, printed[-3000:]
+    ranks = sorted(out.glob("rank*.json"))
+    return [json.loads(rank.read_text()) for rank in ranks], printed
+
+
+def check_equal_to_one_process(case: str, devices: int, strategy: str, *options: str) -> None:
+    (one,), _ = run(case, 1, "auto", *options)
+    ranks, _ = run(case, devices, strategy, *options)
+    for rank in ranks:
+        assert rank["n_samples"] == one["n_samples"]
+        assert rank["callback_metrics"] == one["callback_metrics"] != []
+        for several, alone in zip(rank["measured"], one["measured"], strict=True):
+            assert several == pytest.approx(alone, abs=1e-12)
+
+
+@pytest.mark.parametrize("case", ["listen", "probe"])
+def test_two_processes_give_the_numbers_of_one(case: str) -> None:
+    """On 41 samples, which a sampler pads to 42, every number on both processes is that of one."""
+    check_equal_to_one_process(case, 2, "ddp")
+    assert len(run(case, 2, "ddp")[0]) == 2
+
+
+@pytest.mark.slow
+def test_a_random_subset_is_the_same_under_two_processes() -> None:
+    check_equal_to_one_process("listen", 2, "ddp", "--max-samples", "20")
+    assert run("listen", 2, "ddp", "--max-samples", "20")[0][0]["n_samples"] == [[20], [41], [20]]
+
+
+def test_a_fault_on_one_process_costs_all_the_point_and_says_where() -> None:
+    """The others neither wait nor log a number that one has not; training goes on."""
+    ranks, printed = run("fails", 2, "ddp")
+    assert "process 1: ValueError: something on process 1 only" in printed
+    for rank in ranks:
+        failing, other = rank["measured"]
+        assert {key.split()[1] for key in failing} == {"1"}
+        assert {key.split()[1] for key in other} == {"1", "2"}
+
+
+def test_sharded_parameters_can_be_probed() -> None:
+    """Under FSDP2 every process takes part in each forward of a probe."""
+    check_equal_to_one_process("probe", 1, "fsdp2")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("case", ["listen", "probe"])
+@pytest.mark.parametrize(("devices", "strategy"), [(3, "ddp"), (2, "ddp_spawn"), (3, "ddp_spawn")])
+def test_three_processes_and_spawned_ones_give_the_numbers_of_one(
+    case: str, devices: int, strategy: str
+) -> None:
+    """With three, six batches and one are dealt out unevenly, and two processes get none."""
+    check_equal_to_one_process(case, devices, strategy)

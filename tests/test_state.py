@@ -1,0 +1,456 @@
+"""What a checkpoint holds, and that a resumed or killed run loses nothing and tells nothing twice."""
+
+from __future__ import annotations
+
+import io
+import json
+import math
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from pytorch_lightning.callbacks import ModelCheckpoint
+from pytorch_lightning.loggers import TensorBoardLogger
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+from torch.utils.data import DataLoader, TensorDataset
+
+from it_callbacks import (
+    ConditionalEntropyMonitor,
+    InformationPlaneMonitor,
+    LogSpaced,
+    PredictionEntropyMonitor,
+    Record,
+)
+from it_callbacks.callbacks.history import History
+from it_callbacks.estimators import LinearVInformation, NoiseInjected
+from it_callbacks.reductions import PCA
+from it_callbacks.rulers import Calibrated, Quantile, Width
+
+from .models import Classifier, MemoryLogger, fit, samples, when
+
+ROOT = Path(__file__).parents[1]
+
+
+def _through_a_file(state: Any) -> Any:
+    """`state` as a checkpoint gives it back, loaded as Lightning does by default."""
+    file = io.BytesIO()
+    torch.save(state, file)
+    file.seek(0)
+    return torch.load(file, weights_only=True)
+
+
+def _rows(monitor: Any) -> list[tuple[Any, ...]]:
+    """All that was measured but the share of time, which no two runs have in common."""
+    return [
+        (r.tag, r.bits, r.step, r.epoch, r.n_samples)
+        for r in monitor.history
+        if r.layer != "overhead"
+    ]
+
+
+def _same(left: Any, right: Any) -> None:
+    np.testing.assert_equal(_rows(left), _rows(right))
+
+
+OPTIONS: dict[str, dict[str, Any]] = {
+    "plain": {},
+    "probe": {"probe": "train"},
+    "own_probe": {"probe": samples(60, seed=2), "population": "probe"},
+    "steps": {"probe": "train", "schedule": LogSpaced(3, "steps")},
+    "function": {"schedule": lambda epoch: epoch < 9, "target": lambda batch: batch[1]},
+    "two_rulers": {"bins": [30, Width(0.5)]},
+    "per_unit": {"bins": {"net.3": Calibrated(30, scope="unit"), "*": 15}},
+    "quantiles": {"bins": Quantile(5)},
+    "pca": {"reduce": PCA(2)},
+    "extra": {"extra": [LinearVInformation(), NoiseInjected(0.1)]},
+    "layers": {"layers": {"net.1": lambda output: output[:, :2]}, "max_samples": 50, "seed": 7},
+    "named": {"name": "mine", "on_error": "raise"},
+}
+
+
+@pytest.mark.parametrize("options", OPTIONS)
+def test_the_state_of_any_options_loads_with_weights_only_and_comes_back(options: str) -> None:
+    """History, settings, verdicts, rulers and projections, from plain Python and tensors."""
+    before, after = (InformationPlaneMonitor(**OPTIONS[options]) for _ in range(2))
+    fit([before], max_epochs=2)
+    after.load_state_dict(_through_a_file(before.state_dict()))
+    assert before.history
+    np.testing.assert_equal(after.history, before.history)
+    assert after.settings == before.settings
+    assert str(after.verdicts) == str(before.verdicts)
+
+
+@pytest.mark.parametrize("monitor", [PredictionEntropyMonitor, ConditionalEntropyMonitor])
+def test_the_state_of_predictions_comes_back(monitor: type[Any]) -> None:
+    before, after = monitor(), monitor()
+    fit([before])
+    after.load_state_dict(_through_a_file(before.state_dict()))
+    np.testing.assert_equal(after.history, before.history)
+    assert after.settings == before.settings
+    assert after._kinds == {"val": "logits"}
+
+
+def _falling() -> list[tuple[float, list[float]]]:
+    """H and surprisals of a layer that knows less and less."""
+    return [(3.0, [3.0] * 8), (1.0, [1.0] * 8)]
+
+
+def test_a_verdict_outlives_the_run_that_reached_it() -> None:
+    """Peak and latest point are stored, so that the drop between them is known at once."""
+    plane, loaded = InformationPlaneMonitor(), InformationPlaneMonitor()
+    fit([plane], max_epochs=1)
+    for peaks in plane._peaks.values():
+        for epoch, (bits, surprisals) in enumerate(_falling()):
+            peaks.update(epoch, bits + 9, np.array(surprisals), saturated=False)
+    loaded.load_state_dict(_through_a_file(plane.state_dict()))
+    assert {str(v) for v in loaded.verdicts["val"].values()} == {
+        "compressed: 2.00 ± 0.00 bits below the peak of epoch 0"
+    }
+
+
+# A long history.
+
+
+def _long(n_epochs: int, n_layers: int = 20, n_quantities: int = 8) -> History:
+    history = History()
+    quantities = [f"q{i}" for i in range(n_quantities)]
+    for epoch in range(n_epochs):
+        history.extend(
+            Record(quantity, "val", f"layer{i}", i / 7, 5 * epoch, epoch, 99)
+            for i in range(n_layers)
+            for quantity in quantities
+        )
+    return history
+
+
+def test_a_long_history_is_forty_bytes_a_row_and_six_objects() -> None:
+    """1000 epochs x 20 layers x 8 quantities: columns, not 160 000 objects to take apart."""
+    state = _long(1000).to_state()
+    tensors = {name: value for name, value in state.items() if isinstance(value, torch.Tensor)}
+    assert {len(column) for column in tensors.values()} == {160_000}
+    assert sum(t.numel() * t.element_size() for t in tensors.values()) == 40 * 160_000
+    assert len(tensors) == 5
+    assert len(state["tags"]) == 160
+    file = io.BytesIO()
+    torch.save(state, file)
+    assert file.tell() < 40 * 160_000 + 50_000
+
+
+def test_loading_a_long_history_makes_no_record() -> None:
+    """They are made when `records` is asked for, once, and then only the new ones."""
+    made = 0
+
+    class Counted(Record):
+        def __init__(self, *args: Any) -> None:
+            nonlocal made
+            made += 1
+            super().__init__(*args)
+
+    state = _long(100).to_state()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("it_callbacks.callbacks.history.Record", Counted)
+        loaded = History.from_state(state)
+        assert loaded.to_state().keys() == state.keys()
+        assert (made, len(loaded), loaded.last) == (0, 16_000, (99, 495))
+        first = loaded.records
+        loaded.extend([Record("q0", "val", "new", 1.0, 500, 100, 99)])
+        assert loaded.records is first
+        assert made == 16_001
+
+
+def test_a_long_history_comes_back_row_for_row() -> None:
+    history = _long(7)
+    assert History.from_state(_through_a_file(history.to_state())).records == history.records
+
+
+# Resumed.
+
+
+def _same_batch() -> DataLoader[Any]:
+    """Five batches of the same samples, since a loader resumed inside an epoch begins anew."""
+    x, y = samples(25)
+    return DataLoader(TensorDataset(x.repeat(5, 1), y.repeat(5)), 25)
+
+
+def _three() -> list[Any]:
+    return [
+        InformationPlaneMonitor(bins=[30, Width(0.5)]),
+        InformationPlaneMonitor(probe="train"),
+        InformationPlaneMonitor(probe="val", schedule=LogSpaced(5, "steps"), name="steps"),
+        PredictionEntropyMonitor(),
+        ConditionalEntropyMonitor(),
+    ]
+
+
+def _saved_at(step: int, folder: Path, **options: Any) -> str:
+    """A checkpoint written at `step` by the usual callback, and the run going on after it."""
+    saves = ModelCheckpoint(
+        folder, save_top_k=-1, every_n_train_steps=step, filename="{step}", save_weights_only=False
+    )
+    fit(
+        [*_three(), saves], train=_same_batch(), max_epochs=2, enable_checkpointing=True, **options
+    )
+    return str(folder / f"step={step}.ckpt")
+
+
+@pytest.mark.parametrize("step", [1, 3, 7])
+def test_resuming_inside_an_epoch_continues_as_if_never_stopped(tmp_path: Path, step: int) -> None:
+    """Curves, verdicts and settings; a listening monitor reads whole loops, so none is partial."""
+    whole, after = _three(), _three()
+    ended, _ = fit(whole, train=_same_batch(), max_epochs=3)
+    path = _saved_at(step, tmp_path)
+    resumed, _ = fit(after, train=_same_batch(), max_epochs=3, ckpt_path=path)
+    for left, right in zip(ended.parameters(), resumed.parameters(), strict=True):
+        assert torch.equal(left, right)
+    for uninterrupted, monitor in zip(whole, after, strict=True):
+        _same(monitor, uninterrupted)
+        assert monitor.settings == uninterrupted.settings
+    for i in range(3):
+        assert str(after[i].verdicts) == str(whole[i].verdicts)
+
+
+def test_resuming_from_the_last_batch_of_an_epoch_says_which_point_is_missing(
+    tmp_path: Path,
+) -> None:
+    """Lightning leaves the validation between out; a probe makes its point up, a listener cannot."""
+    path = _saved_at(5, tmp_path)
+    whole, after = _three(), _three()
+    fit(whole, train=_same_batch(), max_epochs=3)
+    with pytest.warns(UserWarning, match="no point at epoch 1, step 5"):
+        fit(after, train=_same_batch(), max_epochs=3, ckpt_path=path)
+    assert when(after[0]) == when(whole[0])[1:]
+    _same(after[1], whole[1])
+    _same(after[2], whole[2])
+
+
+def test_resuming_where_nothing_is_missing_says_nothing(tmp_path: Path) -> None:
+    """At the end of an epoch without validation there was nothing to listen to."""
+    plane = InformationPlaneMonitor()
+    _, first = fit([plane], max_epochs=3, check_val_every_n_epoch=2)
+    first.save_checkpoint(tmp_path / "odd.ckpt")
+    after = InformationPlaneMonitor()
+    fit([after], max_epochs=4, check_val_every_n_epoch=2, ckpt_path=str(tmp_path / "odd.ckpt"))
+    assert [epoch for epoch, _ in when(after)] == [2, 4]
+
+
+def test_a_point_from_fewer_samples_is_told_and_marked() -> None:
+    """A validation loop that gives only part of its samples gives a point apart."""
+
+    class Shrinks(InformationPlaneMonitor):
+        def on_validation_batch_start(self, trainer: Any, *args: Any, **kwargs: Any) -> None:
+            if trainer.current_epoch == 1 and not trainer.sanity_checking:
+                trainer.fit_loop.epoch_loop.val_loop._max_batches = [2]
+            super().on_validation_batch_start(trainer, *args, **kwargs)
+
+    plane = Shrinks()
+    with pytest.warns(UserWarning, match=r"set 'val': a point from 50 samples.*have 105"):
+        fit([plane])
+    assert {r.epoch: r.n_samples for r in plane.history} == {1: 105, 2: 50}
+
+
+def test_a_resumed_run_tells_its_new_folder_how_it_measures(tmp_path: Path) -> None:
+    """Lightning begins a new folder; points without settings could not be read."""
+    _, first = fit([InformationPlaneMonitor()], max_epochs=1)
+    first.save_checkpoint(tmp_path / "one.ckpt")
+    logger = TensorBoardLogger(tmp_path, name="run", version=1)
+    fit(
+        [InformationPlaneMonitor()],
+        max_epochs=2,
+        ckpt_path=str(tmp_path / "one.ckpt"),
+        logger=logger,
+    )
+    tags = EventAccumulator(logger.log_dir).Reload().Tags()
+    assert "information_plane/val/settings/text_summary" in tags["tensors"]
+    assert "custom_scalars__config__" in tags["tensors"]
+
+
+def test_resuming_with_other_samples_begins_the_verdicts_anew(tmp_path: Path) -> None:
+    """Rulers stay, so curves go on, but samples that are not the same cannot be paired."""
+    _, first = fit([InformationPlaneMonitor(max_samples=50)], max_epochs=2)
+    first.save_checkpoint(tmp_path / "two.ckpt")
+    after = InformationPlaneMonitor(max_samples=50, seed=1)
+    with pytest.warns(UserWarning, match="seed=1 now, max_samples=50, seed=0 in the checkpoint"):
+        fit([after], max_epochs=3, ckpt_path=str(tmp_path / "two.ckpt"))
+    assert [epoch for epoch, _ in when(after)] == [1, 2, 3]
+    assert all(v.drops[0].peak_epoch == 3 for v in after.verdicts["val"].values())
+
+
+def test_resuming_with_other_layers_keeps_the_old_series_and_begins_new_ones(
+    tmp_path: Path,
+) -> None:
+    _, first = fit([InformationPlaneMonitor(["net.1", "net.3"])], max_epochs=1)
+    first.save_checkpoint(tmp_path / "one.ckpt")
+    after = InformationPlaneMonitor(["net.3", "net.4"])
+    fit([after], max_epochs=2, ckpt_path=str(tmp_path / "one.ckpt"))
+    epochs = {
+        layer: [r.epoch for r in after.history if r.tag == f"I_XT/val/{layer}"]
+        for layer in ("net.1", "net.3", "net.4")
+    }
+    assert epochs == {"net.1": [1], "net.3": [1, 2], "net.4": [2]}
+
+
+# States that are not ours.
+
+
+def _state() -> dict[str, Any]:
+    plane = InformationPlaneMonitor()
+    fit([plane], max_epochs=1)
+    return plane.state_dict()
+
+
+BROKEN: dict[str, Any] = {
+    "older schema": lambda s: s | {"schema": 0},
+    "newer schema": lambda s: s | {"schema": 2},
+    "no schema": lambda s: {k: v for k, v in s.items() if k != "schema"},
+    "a column missing": lambda s: {k: v for k, v in s.items() if k != "bits"},
+    "a column too short": lambda s: s | {"bits": s["bits"][:-1]},
+    "a column of another type": lambda s: s | {"bits": s["bits"].float()},
+    "a tag that is not there": lambda s: s | {"tag": s["tag"] + 10_000},
+    "tags that are no texts": lambda s: s | {"tags": [[1, 2, 3]] * len(s["tags"])},
+    "settings that are no JSON": lambda s: s | {"settings": "{"},
+    "settings of another form": lambda s: s | {"settings": "[1]"},
+    "a width of zero": lambda s: s | {"readers": {"rulers": {"net.3": [[0.0]]}, "projections": {}}},
+    "no readers": lambda s: s | {"readers": 3},
+    "peaks of another form": lambda s: s | {"peaks": [[1, 2]]},
+}
+
+
+@pytest.mark.parametrize("broken", BROKEN)
+def test_a_state_that_cannot_be_read_costs_the_history_not_the_run(
+    broken: str, tmp_path: Path
+) -> None:
+    """The user's own resume goes on, with a message, and the monitor starts anew."""
+    _, first = fit([InformationPlaneMonitor()], max_epochs=1)
+    first.save_checkpoint(tmp_path / "one.ckpt")
+    checkpoint = torch.load(tmp_path / "one.ckpt", weights_only=True)
+    key = "it_callbacks.InformationPlaneMonitor.val"
+    checkpoint["callbacks"][key] = BROKEN[broken](checkpoint["callbacks"][key])
+    torch.save(checkpoint, tmp_path / "one.ckpt")
+    after = InformationPlaneMonitor()
+    with pytest.warns(UserWarning, match=r"stored history cannot be read \(.+\); it starts anew"):
+        fit([after], max_epochs=2, ckpt_path=str(tmp_path / "one.ckpt"))
+    assert [epoch for epoch, _ in when(after)] == [2]
+
+
+def test_a_state_that_cannot_be_made_costs_no_checkpoint(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(*_: Any) -> Any:
+        raise MemoryError("of the moment")
+
+    monkeypatch.setattr(History, "to_state", fails)
+    _, running = fit([InformationPlaneMonitor()], max_epochs=1)
+    with pytest.warns(UserWarning, match="not stored in checkpoints"):
+        running.save_checkpoint(tmp_path / "one.ckpt")
+    assert torch.load(tmp_path / "one.ckpt", weights_only=True)["state_dict"]
+
+
+# Killed.
+
+CHILD = """
+import sys
+import torch
+torch.set_num_threads(1)
+from tests.test_state import train
+train(sys.argv[1], 10**6, None)
+"""
+
+
+def train(folder: str, max_epochs: int, ckpt_path: str | None) -> list[Any]:
+    """What the killed and the resuming process both do; returns the monitors."""
+    monitors = [InformationPlaneMonitor(["net.1"]), PredictionEntropyMonitor(probe="val")]
+    saves = ModelCheckpoint(Path(folder) / "saved", save_last=True)
+    fit(
+        [*monitors, saves],
+        Classifier,
+        max_epochs=max_epochs,
+        ckpt_path=ckpt_path,
+        enable_checkpointing=True,
+        logger=TensorBoardLogger(folder, name="run"),
+    )
+    return monitors
+
+
+def _points(folder: Path) -> dict[tuple[str, int], float]:
+    """What an event folder holds, each point once or this fails."""
+    events = EventAccumulator(str(folder), size_guidance={"scalars": 0}).Reload()
+    points = [
+        ((tag, event.step), event.value)
+        for tag in events.Tags()["scalars"]
+        if tag.count("/") == 2
+        for event in events.Scalars(tag)
+    ]
+    assert max(Counter(key for key, _ in points).values()) == 1
+    return dict(points)
+
+
+def _kill_and_resume(folder: Path, seconds: float) -> None:
+    environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
+    child = subprocess.Popen(
+        [sys.executable, "-W", "ignore", "-c", CHILD, str(folder)],
+        env=environment,
+        cwd=ROOT,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    last = folder / "saved" / "last.ckpt"
+    deadline = time.monotonic() + 60
+    while not last.exists() and time.monotonic() < deadline and child.poll() is None:
+        time.sleep(0.01)
+    time.sleep(seconds)
+    assert child.poll() is None, "the child ended by itself"
+    child.send_signal(signal.SIGKILL)
+    child.wait()
+
+    killed = _points(folder / "run" / "version_0")
+    reached = torch.load(last, weights_only=True)["epoch"] + 1
+    resumed = train(str(folder), reached + 3, str(last))
+    uninterrupted = train(str(folder / "whole"), reached + 3, None)
+    for got, expected in zip(resumed, uninterrupted, strict=True):
+        _same(got, expected)
+
+    # The two folders together hold every point, with the values of the uninterrupted run.
+    continued = _points(folder / "run" / "version_1")
+    expected_points = _points(folder / "whole" / "run" / "version_0")
+    both = killed | continued
+    missing = expected_points.keys() - both.keys()
+    assert not missing
+    for key, value in expected_points.items():
+        if not key[0].endswith("overhead"):
+            assert both[key] == value or (math.isnan(value) and math.isnan(both[key]))
+            assert killed.get(key, value) == value or math.isnan(value)
+    # Only what came after the last checkpoint was measured again.
+    assert {step for _, step in killed.keys() & continued.keys()} <= {5 * (reached + 1)}
+
+
+def test_a_killed_run_loses_no_point_and_resumes_without_a_double(tmp_path: Path) -> None:
+    """SIGKILL leaves no time to flush anything."""
+    _kill_and_resume(tmp_path, 0.2)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("trial", range(20))
+def test_a_run_killed_at_a_random_batch_loses_no_point(tmp_path: Path, trial: int) -> None:
+    _kill_and_resume(tmp_path, random.Random(trial).uniform(0, 1.5))
+
+
+def test_the_history_can_be_written_as_json_after_a_resume(tmp_path: Path) -> None:
+    """Settings and verdicts that come back are as good as those that were made."""
+    _, first = fit([InformationPlaneMonitor()], max_epochs=1, logger=MemoryLogger())
+    first.save_checkpoint(tmp_path / "one.ckpt")
+    after = InformationPlaneMonitor(bins=30)
+    fit([after], max_epochs=2, ckpt_path=str(tmp_path / "one.ckpt"))
+    after.to_json(tmp_path / "plane.json")
+    written = json.loads((tmp_path / "plane.json").read_text(encoding="utf-8"))
+    assert [row["tag"] for row in written["records"]] == [r.tag for r in after.history]
+    assert set(written["verdicts"]["val"]) == {"net.1", "net.3", "net.4"}
+    assert "Uniform(bins=30, low=-1.0, high=1.0)" in str(written["settings"])
