@@ -40,7 +40,8 @@ class Record:
         layer: Last part of the tag: the layer, the class (``class_3``) or the reading (``mean``).
         bits: The value, in bits unless `QUANTITIES` names another unit.
         step: ``trainer.global_step`` when it was measured: optimizer steps done.
-        epoch: Finished epochs when it was measured; 0 is before the first step.
+        epoch: Finished epochs when it was measured; 0 is before the end of the first one (of a
+            probe: before the first step).
         n_samples: Samples that the number was computed from.
 
     Example:

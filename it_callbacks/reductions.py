@@ -143,8 +143,9 @@ class PCA(Reduction):
     """The first `k` principal components, fitted once to the first activations and then frozen.
 
     Args:
-        k: Number of components, at least 1 and at most the number of units. Where the first
-            activations vary in fewer directions (dead units, say) the rest are constantly 0.
+        k: Number of components, at least 1; a layer with fewer units has as many as it has units.
+            Where the first activations vary in fewer directions (dead units, say) the rest are
+            constantly 0.
 
     Example:
         >>> line = torch.arange(4.0).reshape(4, 1) * torch.tensor([[3.0, 4.0]])
@@ -169,10 +170,10 @@ class PCA(Reduction):
     def freeze(self, activations: Tensor) -> Reduction:
         values = side_by_side(floating(activations)).double()
         refuse_nonfinite(values)
-        if self.k > min(values.shape):
+        if min(self.k, values.shape[1]) > len(values):
             raise ValueError(
-                f"k: {self.k} components need at least as many samples and units, "
-                f"got activations of shape {tuple(values.shape)}"
+                f"k: {self.k} components need at least as many samples, got activations of shape "
+                f"{tuple(values.shape)}"
             )
         mean = values.mean(0)
         _, strengths, components = torch.linalg.svd(values - mean, full_matrices=False)

@@ -15,8 +15,12 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader, TensorDataset
 from typing_extensions import override
 
-from it_callbacks import ConditionalEntropyMonitor, InformationPlaneMonitor
-from it_callbacks.callbacks.cautions import of_chain, of_set
+from it_callbacks import (
+    ConditionalEntropyMonitor,
+    InformationPlaneMonitor,
+    PredictionEntropyMonitor,
+)
+from it_callbacks.callbacks.cautions import of_set
 from it_callbacks.estimators import LinearVInformation, NoiseInjected
 from it_callbacks.reductions import PCA
 from it_callbacks.rulers import Quantile, Refitted, Uniform, Width, idnns
@@ -164,10 +168,103 @@ def test_few_means_below_1024_or_50_per_class(per_class: list[int], expected: in
     assert len(of_set("val", per_class, [], None)) == expected
 
 
-def test_a_layer_that_knows_more_than_the_one_before_is_told_beyond_half_a_bit() -> None:
-    cautions = of_chain(["a", "b", "c"], [5.0, 5.5, 6.1], [1.0, 0.9, 0.8])
-    assert [caution.layer for caution in cautions] == ["c"]
-    assert "data-processing inequality" in cautions[0].text
+def test_a_layer_that_knows_more_than_the_one_it_is_computed_from_is_told() -> None:
+    """Of four units in two bins, three units in a thousand cannot be computed."""
+    bins = {"net.1": Uniform(2, -1, 1), "*": Width(1e-3)}
+    messages = told(InformationPlaneMonitor(bins=bins))
+    assert len([m for m in about(messages, "net.3") if "data-processing inequality" in m]) == 1
+    assert not [m for m in about(messages, "net.4") if "data-processing inequality" in m]
+
+
+class Branches(nn.Module):
+    """Two layers side by side, of which neither is computed from the other."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.narrow, self.wide = nn.Linear(8, 1), nn.Linear(8, 5)
+        self.head = nn.Linear(6, 3)
+
+    @override
+    def forward(self, x: Tensor) -> Any:
+        return self.head(torch.cat([self.narrow(x), self.wide(x)], 1))
+
+
+def test_layers_side_by_side_are_not_compared() -> None:
+    messages = told(InformationPlaneMonitor(), lambda: Classifier(Branches()))
+    assert not [m for m in messages if "data-processing inequality" in m]
+
+
+@pytest.mark.parametrize("between", [nn.Identity(), nn.Dropout(0.3), nn.Flatten()])
+def test_what_passes_numbers_on_does_not_change_the_ruler(between: nn.Module) -> None:
+    """A tanh layer keeps its bins on [-1, 1] whatever returns its output untouched."""
+    net = nn.Sequential(nn.Linear(8, 3), nn.Tanh(), between, nn.Linear(3, 3))
+    plane = InformationPlaneMonitor(["net.1"])
+    fit([plane], lambda: Classifier(net))
+    (layer,) = plane.settings["val"]["layers"]
+    assert layer["rulers"] == ["Uniform(bins=30, low=-1.0, high=1.0)"]
+
+
+def test_a_linear_on_the_last_axis_of_a_map_is_averaged_over_positions() -> None:
+    """Channels-last layers count units on their last axis; convolutions on axis 1."""
+    net = nn.Sequential(
+        nn.Unflatten(1, (1, 2, 4)),
+        nn.Conv2d(1, 3, 1),
+        nn.Linear(4, 5),
+        nn.Flatten(),
+        nn.Linear(30, 3),
+    )
+    plane = InformationPlaneMonitor()
+    fit([plane], lambda: Classifier(net))
+    readings = {layer["tag"]: layer["reduction"] for layer in plane.settings["val"]["layers"]}
+    assert readings["net.1"] == "MeanPool(units_axis=1)"
+    assert readings["net.2"] == "MeanPool(units_axis=-1)"
+
+
+def test_calibration_on_some_classes_only_is_told() -> None:
+    x = torch.randn(3000, 8, generator=torch.Generator().manual_seed(0))
+    y = torch.arange(3000) // 1000
+    assert [m for m in told(InformationPlaneMonitor(probe=(x, y))) if "hold 2 of 3 classes" in m]
+    given = InformationPlaneMonitor(probe=(x, y), bins=Width(0.5))
+    assert not [m for m in told(given) if "classes" in m]
+
+
+def test_one_probability_per_sample_is_told_to_be_read_as_a_logit() -> None:
+    net = nn.Sequential(nn.Linear(8, 1), nn.Sigmoid(), nn.Flatten(0))
+
+    class Binary(Classifier):
+        @override
+        def step(self, batch: Any) -> tuple[Tensor, Tensor]:
+            x, y = batch
+            p = self(x)
+            return nn.functional.binary_cross_entropy(p, (y > 0).float()), p
+
+        @override
+        def validation_step(self, batch: Any, batch_idx: int, dataloader_idx: int = 0) -> None:
+            self.step(batch)
+
+    monitor = PredictionEntropyMonitor(target=lambda batch: (batch[1] > 0).long())
+    with pytest.warns(UserWarning, match="read as logits"):
+        fit([monitor], lambda: Binary(net))
+
+
+def test_an_extra_that_fails_costs_its_own_number_only() -> None:
+    class Fails(LinearVInformation):
+        @override
+        def __call__(self, activations: Any, labels: Any) -> dict[str, float]:
+            raise ArithmeticError("not today")
+
+    plane = InformationPlaneMonitor(extra=[Fails(every=1)])
+    messages = told(plane)
+    assert len([m for m in messages if "not today" in m]) == 3  # one for each layer
+    assert [r.epoch for r in plane.history if r.tag == "I_XT/val/net.1"] == [1, 2]
+
+
+def test_extras_say_from_how_many_samples_they_are() -> None:
+    x, y = torch.randn(3000, 8), torch.arange(3000) % 3
+    plane = InformationPlaneMonitor(["net.1"], probe=(x, y), extra=[LinearVInformation(every=1)])
+    fit([plane], max_epochs=1)
+    sizes = {r.quantity: r.n_samples for r in plane.history}
+    assert (sizes["V_TY"], sizes["I_XT"]) == (2048, 3000)
 
 
 @pytest.mark.parametrize("ruler", [Quantile(8), Refitted(8)])

@@ -417,6 +417,18 @@ def test_grad_mode_threads_and_dtype_come_back_after_a_fault() -> None:
     assert (torch.is_grad_enabled(), torch.get_num_threads(), torch.get_default_dtype()) == before
 
 
+def test_the_guard_does_not_start_cuda(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A process that trains on the CPU of a machine with a GPU keeps it free, and may fork."""
+
+    def started() -> None:
+        raise AssertionError("CUDA was started")
+
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "_lazy_init", started)
+    with guard.undisturbed(nn.Linear(2, 2)):
+        pass
+
+
 def test_a_lazy_module_without_a_shape_is_refused() -> None:
     """Inside the guard it would get weights from other random numbers than in training."""
     lazy = nn.Sequential(nn.LazyLinear(3), nn.LazyBatchNorm1d())

@@ -161,10 +161,19 @@ def test_a_constant_layer_has_constant_components() -> None:
     assert PCA(2).freeze(constant)(constant).unique().numel() == 1
 
 
-@pytest.mark.parametrize("shape", [(3, 10), (10, 3)])
-def test_more_components_than_the_data_have_are_refused(shape: tuple[int, int]) -> None:
+def test_more_components_than_samples_are_refused() -> None:
     with pytest.raises(ValueError, match="k: 4 components"):
-        PCA(4).freeze(activations(*shape))
+        PCA(4).freeze(activations(3, 10))
+
+
+def test_a_layer_narrower_than_the_components_keeps_all_its_units() -> None:
+    """So that one reduction can be given for wide and narrow layers alike: distances are kept."""
+    values = activations(10, 3)
+    reading = PCA(4).freeze(values)(values)
+    assert reading.shape == (10, 3)
+    assert torch.allclose(
+        torch.cdist(reading, reading), torch.cdist(values, values).double(), atol=1e-5
+    )
 
 
 def test_pca_refuses_what_is_not_finite() -> None:

@@ -13,7 +13,6 @@ from it_callbacks.estimators import Drop, Verdict, entropy
 from it_callbacks.estimators.verdict import (
     Peak,
     drop_error,
-    successive_rises,
     surprisal,
 )
 
@@ -262,19 +261,3 @@ def test_a_verdict_needs_a_ruler() -> None:
 
 
 # --- successive layers --------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("bits", "rises"),
-    [
-        ([], []),
-        ([5.0], []),
-        ([8.0, 7.0, 7.5, 6.0], []),  # half a bit is allowed
-        ([8.0, 7.0, 7.75, 6.0, 9.0], [2, 4]),
-        ([8.0, NAN, 9.0], []),
-    ],
-)
-def test_a_layer_that_knows_more_than_the_one_before_is_found(
-    bits: list[float], rises: list[int]
-) -> None:
-    assert successive_rises(bits, 0.5) == rises

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from it_callbacks.estimators.estimate import CHANCE_SATURATED, COVERAGE_SATURATED, Estimate
-from it_callbacks.estimators.verdict import successive_rises
+from it_callbacks.rulers import CALIBRATION_ROWS
 
 FEWEST_SAMPLES = 1024
 FEWEST_PER_CLASS = 50
@@ -41,8 +41,8 @@ class LayerFacts(NamedTuple):
         n_units: Units of its reading.
         of_layer: H(bin T).
         with_labels: I(bin T; Y).
-        growth: Largest activation over the range that its ruler was calibrated on; 0 if it was
-            not.
+        growth: Largest activation over the largest or the range at its calibration, whichever is
+            more; 0 if it was not calibrated.
         stochastic: Whether two passes of one batch differed.
     """
 
@@ -62,7 +62,7 @@ def of_layer(facts: LayerFacts) -> list[Caution]:
     def tell(cause: str, text: str) -> None:
         cautions.append(Caution(cause, name, f"layer {name!r} {text}"))
 
-    if with_labels.n_states == 1:
+    if with_labels.n_states == 1 < with_labels.n_samples:
         tell("constant", "is constant: all samples share one state (dead units?), so H(T) = 0")
     elif with_labels.coverage < COVERAGE_SATURATED:
         tell(
@@ -91,19 +91,22 @@ def of_layer(facts: LayerFacts) -> list[Caution]:
     return cautions
 
 
-def of_chain(names: Sequence[str], h: Sequence[float], i: Sequence[float]) -> list[Caution]:
-    """What to tell of layers that follow one another, by their H(T) and I(T;Y)."""
+def of_successor(before: LayerFacts, after: LayerFacts) -> list[Caution]:
+    """What to tell of a layer that was computed from another one alone."""
+    rises = {
+        "I(X;T)": after.of_layer.bits - before.of_layer.bits,
+        "I(T;Y)": after.with_labels.bits - before.with_labels.bits,
+    }
     return [
         Caution(
             "inequality",
-            names[position],
-            f"layer {names[position]!r} shows {bits[position] - bits[position - 1]:.1f} bits more "
-            f"{quantity} than {names[position - 1]!r} before it. Computed from that one alone it "
-            "cannot (data-processing inequality): its bins are finer. Compare layers with bins= "
-            "of one kind",
+            after.name,
+            f"layer {after.name!r} shows {rise:.1f} bits more {quantity} than {before.name!r}, "
+            "which it is computed from, and so cannot have (data-processing inequality): its bins "
+            "are finer. Compare layers with bins= of one kind",
         )
-        for quantity, bits in (("I(X;T)", h), ("I(T;Y)", i))
-        for position in successive_rises(bits, DPI_TOLERANCE)
+        for quantity, rise in rises.items()
+        if rise > DPI_TOLERANCE
     ]
 
 
@@ -140,6 +143,16 @@ def of_set(
             "than they are. Pass a probe= of distinct inputs",
         )
     return cautions
+
+
+def calibrated_on_few_classes(set_: str, n_seen: int, n_classes: int) -> Caution:
+    """What to tell where the first rows, on which rulers were calibrated, lack classes."""
+    return Caution(
+        "calibration",
+        "",
+        f"set {set_!r}: the first {CALIBRATION_ROWS} samples, on which layers were calibrated, "
+        f"hold {n_seen} of {n_classes} classes. Pass a shuffled probe=, or own rulers in bins=",
+    )
 
 
 def moving(set_: str) -> Caution:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
@@ -11,6 +12,7 @@ from torch import nn
 from typing_extensions import override
 
 import it_callbacks
+from it_callbacks import rulers
 from it_callbacks.callbacks import cautions, history
 from it_callbacks.callbacks.monitor import Monitor, OnError, Reading
 from it_callbacks.callbacks.readings import (
@@ -198,7 +200,7 @@ class InformationPlaneMonitor(Monitor):
             max_samples=self.max_samples,
             seed=self.seed,
             keep_rows=bool(self.extra),
-            restore=lambda *reader: history.restore_readers(self._frozen, *reader),
+            restore=partial(history.restore_readers, self._frozen),
         )
         return self._layer_observer
 
@@ -300,25 +302,29 @@ class InformationPlaneMonitor(Monitor):
             missing = sorted(set(range(int(classes.max()))) - set(classes.tolist()))
             repeated = None if observed.inputs is None else share_repeated(observed.inputs)
             told += cautions.of_set(set_, n_in_class.tolist(), missing, repeated)
-        if any(ruler.moves for rulers in self._layers.rulers.values() for ruler in rulers):
+            n_first = len(np.unique(observed.labels[: rulers.CALIBRATION_ROWS]))
+            if self._layers.was_calibrated and n_first < len(classes):
+                told.append(cautions.calibrated_on_few_classes(set_, n_first, len(classes)))
+        if any(ruler.moves for several in self._layers.rulers.values() for ruler in several):
             told.append(cautions.moving(set_))
-        for name, of_layer in points.items():
-            told += cautions.of_layer(
-                cautions.LayerFacts(
-                    of_layer[0].layer,
-                    observed.n_units[name],
-                    of_layer[0].of_layer,
-                    of_layer[0].with_labels,
-                    self._layers.growth(name, observed.largest[name]),
-                    bool(self._is_stochastic(name)),
-                )
+        facts = {
+            name: cautions.LayerFacts(
+                of_layer[0].layer,
+                observed.n_units[name],
+                of_layer[0].of_layer,
+                of_layer[0].with_labels,
+                self._layers.growth(name, observed.largest[name]),
+                bool(self._is_stochastic(name)),
             )
-        chain = [of_layer[0] for name, of_layer in points.items() if self._layers.is_whole(name)]
-        told += cautions.of_chain(
-            [point.layer for point in chain],
-            [point.input_information for point in chain],
-            [point.with_labels.bits for point in chain],
-        )
+            for name, of_layer in points.items()
+        }
+        for of_one in facts.values():
+            told += cautions.of_layer(of_one)
+        follows = self._layers.plan.follows if self._layers.plan else {}
+        for after, before in follows.items():
+            # What a reduction leaves out of one layer the next one may still have.
+            if before in facts and after in facts and self._layers.is_whole(before):
+                told += cautions.of_successor(facts[before], facts[after])
         for caution in told:
             self._warn(caution.text, cause=f"{set_} {caution.layer} {caution.cause}")
 
@@ -356,10 +362,15 @@ class InformationPlaneMonitor(Monitor):
             for name, kept in observed.kept.items():
                 try:
                     values = extra(kept.double().numpy(), observed.kept_labels)
-                except Exception as error:
-                    raise RuntimeError(f"layer {name!r}, {extra!r}: {error}") from error
+                except Exception as error:  # it costs its own number, not the plane's
+                    fault = f"layer {name!r}, {extra!r}: {error}"
+                    if self.on_error == "raise" or not self._in_training:
+                        raise RuntimeError(fault) from error
+                    self._warn(f"{fault}; its number is left out")
+                    continue
                 readings += [
-                    Reading(quantity, names[name], float(bits)) for quantity, bits in values.items()
+                    Reading(quantity, names[name], float(bits), len(kept))
+                    for quantity, bits in values.items()
                 ]
         return readings
 

@@ -45,6 +45,8 @@ class Reading(NamedTuple):
     quantity: str
     layer: str
     bits: float
+    n_samples: int | None = None
+    """From how many samples, where not from all of the point's."""
 
 
 class Observer(Protocol):
@@ -140,6 +142,7 @@ class Monitor(Callback):
         self._in_metrics: dict[str, Tensor] = {}
         self._last_look: tuple[int, int] | None = None
         self._stopwatch = Stopwatch()
+        self._share: float | None = None
 
     # What a monitor adds to this.
 
@@ -422,6 +425,7 @@ class Monitor(Callback):
             return
         with self._stopwatch.running(), self._faults(trainer):
             together(self._raise_fault)
+            self._share = None
             if not trainer.sanity_checking:
                 for set_, current in list(self._passes.items()):
                     self._conclude(trainer, current, set_, epoch)
@@ -481,6 +485,7 @@ class Monitor(Callback):
             together(look)
             if first:
                 self._look_again(passes[0], run_first_batch)
+            self._share = None
             self._conclude(trainer, passes[0], set_, epoch)
 
     @contextmanager
@@ -506,7 +511,15 @@ class Monitor(Callback):
             readings, n_samples = self._finish(current, set_, epoch)
         step = trainer.global_step
         records = [
-            Record(reading.quantity, set_, reading.layer, reading.bits, step, epoch, n_samples)
+            Record(
+                reading.quantity,
+                set_,
+                reading.layer,
+                reading.bits,
+                step,
+                epoch,
+                n_samples if reading.n_samples is None else reading.n_samples,
+            )
             for reading in readings
         ]
         usual = self.settings.get(set_, {}).get("n_samples", n_samples)
@@ -560,20 +573,24 @@ class Monitor(Callback):
         for logger, error in faults:
             if self.on_error == "raise":
                 raise error
+            cause = error.__cause__ or error  # TensorBoardLogger wraps what its writer raises
             self._warn(
-                f"{logger} has not taken a point ({type(error).__name__}: {error}); all points "
+                f"{logger} has not taken a point ({type(cause).__name__}: {cause}); all points "
                 "are in .history",
                 cause=f"logger {logger}",
             )
 
     def _overhead(self) -> float:
-        """Share of the time since the last call that was spent observing."""
+        """Share of the time since the last look that was spent observing, for all its sets."""
+        if self._share is not None:
+            return self._share
         in_hooks = 0.0
         if self._observer is not None:
             if self.probe is None:  # with a probe, hooks run inside what is timed already
                 in_hooks = self._observer.seconds
             self._observer.seconds = 0.0
-        return self._stopwatch.share(in_hooks)
+        self._share = self._stopwatch.share(in_hooks)
+        return self._share
 
     @contextmanager
     def _faults(self, trainer: Any) -> Iterator[None]:

@@ -105,6 +105,13 @@ class _PredictionMonitor(Monitor):
     ) -> tuple[list[Reading], int]:
         metric = current.finish()
         self._kinds[set_] = metric.kind
+        if current.may_be_probabilities:
+            self._warn(
+                f"set {set_!r}: predictions are one number per sample, all in [0, 1], and are read "
+                "as logits; if they are probabilities of class 1, pass "
+                "logits=lambda p: torch.stack([1 - p.flatten(), p.flatten()], 1)",
+                cause=f"{set_} bernoulli",
+            )
         values = {name: float(value) for name, value in metric.compute().items()}
         self._said[set_] = {
             "n_samples": current.n_samples,

@@ -30,6 +30,10 @@ def fetch_probe(
     if not isinstance(probe, str):
         return fetch(probe, max_samples, seed)
     loader = trainer.train_dataloader if probe == "train" else trainer.val_dataloaders
+    if loader is None:
+        raise ValueError(
+            f"probe={probe!r}: the Trainer has no such loader; pass a data set, a loader or tensors"
+        )
     if isinstance(loader, (list, tuple)) and len(loader) == 1:
         loader = loader[0]
     return fetch_behind(loader, max_samples, seed)
@@ -86,10 +90,16 @@ def pass_through(
     batch = trainer.precision_plugin.convert_input(trainer.strategy.batch_to_device(batch))
     given = inputs_of(batch, inputs, target)
     observer.begin(current, labels_of(batch, target), given, indices)
-    if isinstance(given, dict):
-        model(**given)
-    elif isinstance(given, (tuple, list)):
-        model(*given)
-    else:
-        model(given)
+    try:
+        if isinstance(given, dict):
+            model(**given)
+        elif isinstance(given, (tuple, list)):
+            model(*given)
+        else:
+            model(given)
+    except NotImplementedError as error:
+        raise ValueError(
+            f"probe: a probe is passed through the model's forward, and this fails: {error}. "
+            "Define forward, or leave probe= out to listen to the validation loop"
+        ) from error
     observer.end()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 import numpy as np
@@ -20,7 +21,8 @@ from it_callbacks.estimators.estimate import (
 ENOUGH_REPEATS = 0.8
 """Coverage of (input, symbol) pairs from which H(T given X) counts as measured.
 
-The same figure from which an interval around an entropy is honest.
+A plug-in value, and so still too low: I(X;T) is then too high, by less than if nothing were taken
+off, and it has no corrected value.
 """
 
 
@@ -70,8 +72,13 @@ class Point(NamedTuple):
             "status": float(self.with_labels.status),
         }
         if not exhaustive:
-            values |= _corrected("I_XT", self.of_layer, self.noise.bits)
-            values |= _corrected("I_TY", self.with_labels, 0.0)
+            values |= _corrected("I_XT", self.of_layer)
+            values |= _corrected("I_TY", self.with_labels)
+            if self.noise.bits:
+                # What is taken off is itself a plug-in value, too low by an unknown amount.
+                values |= dict.fromkeys(
+                    ("I_XT_corrected", "I_XT_corrected_low", "I_XT_corrected_high"), math.nan
+                )
         end = f"_{self.slug}" if self.slug else ""
         return [Reading(f"{name}{end}", self.layer, float(bits)) for name, bits in values.items()]
 
@@ -125,13 +132,13 @@ def share_repeated(inputs: NDArray[np.int64]) -> float:
     return 1 - len(np.unique(inputs, axis=0)) / len(inputs)
 
 
-def _corrected(quantity: str, estimate: Estimate, noise: float) -> dict[str, float]:
+def _corrected(quantity: str, estimate: Estimate) -> dict[str, float]:
     # Where coverage allows no interval there is no honest corrected value either.
-    centre = estimate.corrected if estimate.low == estimate.low else float("nan")
+    centre = math.nan if math.isnan(estimate.low) else estimate.corrected
     return {
-        f"{quantity}_corrected": centre - noise,
-        f"{quantity}_corrected_low": estimate.low - noise,
-        f"{quantity}_corrected_high": estimate.high - noise,
+        f"{quantity}_corrected": centre,
+        f"{quantity}_corrected_low": estimate.low,
+        f"{quantity}_corrected_high": estimate.high,
     }
 
 

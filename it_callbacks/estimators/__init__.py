@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from it_callbacks.estimators.chance import expected_mutual_information, permutation_p_value
+from it_callbacks.estimators.counting import Contingency, contingency
 from it_callbacks.estimators.counts import (
     Estimator,
     chao_wang_jost,
@@ -27,6 +28,7 @@ from it_callbacks.estimators.verdict import Drop, Verdict
 from it_callbacks.records import Status
 
 __all__ = [
+    "Contingency",
     "Drop",
     "Estimate",
     "Estimator",
@@ -38,6 +40,7 @@ __all__ = [
     "chao_wang_jost",
     "class_entropies",
     "conditional_entropy",
+    "contingency",
     "coverage",
     "entropy",
     "expected_mutual_information",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -211,16 +210,3 @@ def drop_error(before: NDArray[np.float64], after: NDArray[np.float64]) -> float
             f"before, after: need the same two or more samples, got {before.shape}, {after.shape}"
         )
     return float(np.std(after - before, ddof=1) / math.sqrt(len(before)))
-
-
-def successive_rises(bits: Sequence[float], tolerance: float) -> list[int]:
-    """Positions of values that exceed the one before by more than `tolerance`.
-
-    A layer computed from the one before it cannot know more than that one does (data-processing
-    inequality); bins of their own can make it look so.
-
-    Example:
-        >>> successive_rises([8.0, 7.0, 9.0], 0.5)
-        [2]
-    """
-    return [i for i in range(1, len(bits)) if bits[i] - bits[i - 1] > tolerance]

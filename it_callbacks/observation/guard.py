@@ -47,7 +47,9 @@ def undisturbed(module: nn.Module) -> Iterator[None]:
 def random_states_restored() -> Iterator[None]:
     """Inside, anything may be drawn; afterwards every generator stands where it stood."""
     of_torch = torch.get_rng_state()
-    of_devices = torch.cuda.get_rng_state_all() if torch.cuda.is_available() else []
+    # Asking would start CUDA in a process that trains without it.
+    started = torch.cuda.is_initialized()  # type: ignore[no-untyped-call] # torch has no hint
+    of_devices = torch.cuda.get_rng_state_all() if started else []
     of_numpy = np.random.get_state()
     of_python = random.getstate()
     try:

@@ -95,6 +95,7 @@ class LayerObserver:
         """How each layer is read, frozen after the first pass."""
         self.reductions: dict[str, Reduction] = {}
         self._specs: dict[str, tuple[Ruler, ...]] = {}
+        self._first_largest: dict[str, float] = {}
         self.slugs: dict[str, tuple[str, ...]] = {}
         """Each layer's rulers as tags name them."""
         self._listener = Listener(self._choice.modules, self._discover)
@@ -115,7 +116,7 @@ class LayerObserver:
         self._listener.seconds = value
 
     def growth(self, layer: str, largest: float) -> float:
-        """The layer's largest activation over the range its first ruler was calibrated on.
+        """How much larger its largest activation is than when its first ruler was calibrated.
 
         0 where it was not calibrated: a range that is given does not move.
         """
@@ -123,7 +124,15 @@ class LayerObserver:
         if not isinstance(spec, Calibrated) or not isinstance(ruler, Width):
             return 0.0
         width = max(ruler.width) if isinstance(ruler.width, tuple) else ruler.width
-        return largest / (width * spec.bins)
+        first = self._first_largest.setdefault(layer, max(largest, width * spec.bins))
+        return largest / first
+
+    @property
+    def was_calibrated(self) -> bool:
+        """Whether anything about the layers was taken from the first rows."""
+        specs = [ruler for several in self._specs.values() for ruler in several]
+        fitted = isinstance(self._reduce, Reduction) and not self._reduce.frozen
+        return fitted or any(not ruler.frozen and not ruler.moves for ruler in specs)
 
     def is_whole(self, layer: str) -> bool:
         """Whether all of the layer is read, so that what it knows bounds the next one's."""

@@ -12,10 +12,20 @@ from typing import Any, Literal, TypeAlias
 import torch
 import torchmetrics
 from torch import Tensor, nn
-from torch.nn.modules import activation as activations
-from torch.nn.modules import batchnorm, dropout, instancenorm, loss, pooling
+from torch.nn.modules import dropout, loss
 
 from it_callbacks.observation.listening import ROOT, Firing
+from it_callbacks.observation.provenance import (
+    NORMALISING,
+    RESHAPING,
+    is_leaf,
+    is_pooling,
+    makers_of,
+    name_of_call,
+    read_after_activation,
+    successors,
+    units_axes,
+)
 
 LayerChoice: TypeAlias = (
     str
@@ -54,10 +64,17 @@ class Layer:
 
 @dataclass(frozen=True)
 class Plan:
-    """What to observe and what not: layers in firing order, and each skipped one's reason."""
+    """What to observe and what not.
+
+    Args:
+        layers: In firing order.
+        skipped: The others, each with its reason.
+        follows: From a layer to the one that it was computed from alone, where that is certain.
+    """
 
     layers: tuple[Layer, ...]
     skipped: dict[str, str]
+    follows: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -126,14 +143,14 @@ def plan(choice: Choice, firings: Sequence[Firing], n_samples: int) -> Plan:
     Raises:
         ValueError: A layer that the user named gives no ``(n_samples, ...)`` tensor, or none fired.
     """
-    makers, channel_maps = _makers(firings), _channel_maps(firings)
+    makers, axes = makers_of(firings), units_axes(firings)
     layers: list[Layer] = []
     skipped: dict[str, str] = {}
-    read_later = _read_after_activation(firings) if choice.chosen is None else {}
+    read_later = read_after_activation(firings) if choice.chosen is None else {}
     for firing in firings:
         if firing.name == ROOT:
             continue
-        name = _name_of_call(firing)
+        name = name_of_call(firing)
         if choice.chosen is None:
             output, reason = firing.output, _default_skip(firing, n_samples)
             if reason is None and id(firing) in read_later:
@@ -155,12 +172,13 @@ def plan(choice: Choice, firings: Sequence[Firing], n_samples: int) -> Plan:
                 firing.call,
                 None if choice.chosen is None else choice.chosen[firing.name],
                 made_by=maker.module if maker is not None else firing.module,
-                units_axis=1 if output.ndim > 3 or id(output) in channel_maps else -1,
+                units_axis=axes.get(id(output), 1 if output.ndim > 3 else -1),
                 n_axes=output.ndim,
             )
         )
     _refuse_silence(choice, firings, layers, skipped, n_samples)
-    return Plan(tuple(layers), skipped)
+    observed = {(layer.module_name, layer.call): layer.name for layer in layers}
+    return Plan(tuple(layers), skipped, successors(firings, observed))
 
 
 def check_rows(output: Any, n_samples: int, name: str) -> None:
@@ -212,7 +230,9 @@ def _matches(choice: str | type[nn.Module], named: Mapping[str, nn.Module]) -> l
         raise TypeError(f"layers: need names or module types, got {choice!r}")
     if choice in named:
         return [choice]
-    found = [name for name in named if fnmatchcase(name, choice)] or [
+    # A pattern is no wish for a loss or a metric that it happens to match.
+    ours = [name for name in named if not is_bookkeeping(name, named)]
+    found = [name for name in ours if fnmatchcase(name, choice)] or [
         name for name, module in named.items() if _class_path(module) == choice
     ]
     if not found:
@@ -247,22 +267,17 @@ def _class_path(module: nn.Module) -> str:
 
 
 def is_heard(name: str, named: Mapping[str, nn.Module]) -> bool:
-    """Whether a module is a leaf that may be a layer: no loss, no metric, no part of one."""
+    """Whether a module is a leaf that may be a layer."""
     module = named[name]
-    if not _is_leaf(module) or isinstance(module, (torchmetrics.Metric, loss._Loss)):
-        return False
-    if is_scripted(module):
-        return False
-    parents = (named.get(parent) for parent in _parents(name))
-    return not any(
-        isinstance(parent, (torchmetrics.Metric, torchmetrics.MetricCollection, loss._Loss))
-        or "parametrizations" in name.split(".")
-        for parent in parents
-    )
+    return is_leaf(module) and not is_scripted(module) and not is_bookkeeping(name, named)
 
 
-def _name_of_call(firing: Firing) -> str:
-    return firing.name if firing.call == 1 else f"{firing.name}_call{firing.call}"
+def is_bookkeeping(name: str, named: Mapping[str, nn.Module]) -> bool:
+    """Whether a module is a loss, a metric or part of one, or what makes another's parameters."""
+    if "parametrizations" in name.split("."):
+        return True
+    kinds = (torchmetrics.Metric, torchmetrics.MetricCollection, loss._Loss)
+    return any(isinstance(named.get(part), kinds) for part in [*_parents(name), name])
 
 
 def _parents(name: str) -> list[str]:
@@ -270,32 +285,15 @@ def _parents(name: str) -> list[str]:
     return [".".join(parts[:end]) for end in range(1, len(parts))]
 
 
-def _is_leaf(module: nn.Module) -> bool:
-    # A parametrised layer (weight or spectral norm) has children, but is still one layer.
-    return all(name == "parametrizations" for name, _ in module.named_children())
-
-
-_RESHAPING = (nn.Flatten, nn.Unflatten, nn.Identity, nn.PixelShuffle, nn.PixelUnshuffle)
-_NORMALISING = (
-    batchnorm._NormBase,
-    instancenorm._InstanceNorm,
-    nn.LayerNorm,
-    nn.GroupNorm,
-    nn.RMSNorm,
-    nn.LocalResponseNorm,
-)
-_LINEAR = (nn.Linear, nn.Bilinear, nn.modules.conv._ConvNd)
-
-
 def _default_skip(firing: Firing, n_samples: int) -> str | None:
     module, output = firing.module, firing.output
     if isinstance(module, dropout._DropoutNd):
         return "dropout"
-    if isinstance(module, _RESHAPING):
+    if isinstance(module, RESHAPING):
         return "reshapes only"
-    if isinstance(module, _NORMALISING):
+    if isinstance(module, NORMALISING):
         return "normalisation"
-    if type(module).__module__ == pooling.__name__:
+    if is_pooling(module):
         return "pooling"
     if not isinstance(output, Tensor):
         return f"returns a {type(output).__name__}, not a tensor"
@@ -304,64 +302,6 @@ def _default_skip(firing: Firing, n_samples: int) -> str | None:
     if output.ndim == 0 or len(output) != n_samples:
         return f"returns shape {tuple(output.shape)}, not one row per label"
     return None
-
-
-def _is_activation(module: nn.Module) -> bool:
-    return type(module).__module__ == activations.__name__ and not isinstance(
-        module, nn.MultiheadAttention
-    )
-
-
-def _makers(firings: Sequence[Firing]) -> dict[int, Firing]:
-    """From the identity of a tensor to the first firing that returned it."""
-    makers: dict[int, Firing] = {}
-    for firing in firings:
-        if isinstance(firing.output, Tensor) and _is_leaf(firing.module):
-            # An in-place layer returns what it was given: the later one made what it holds now.
-            makers[id(firing.output)] = firing
-    return makers
-
-
-def _origins(firings: Sequence[Firing]) -> dict[int, Firing]:
-    """From a tensor to the linear or convolution it comes from, through what is skipped."""
-    origins: dict[int, Firing] = {}
-    for firing in firings:
-        if not isinstance(firing.output, Tensor):
-            continue
-        if isinstance(firing.module, _LINEAR):
-            origins[id(firing.output)] = firing
-        elif isinstance(firing.module, (*_NORMALISING, dropout._DropoutNd, nn.Identity)):
-            for given in firing.inputs:
-                if id(given) in origins:
-                    origins[id(firing.output)] = origins[id(given)]
-    return origins
-
-
-def _read_after_activation(firings: Sequence[Firing]) -> dict[int, str]:
-    """From a linear's firing to the activation that takes its output."""
-    origins = _origins(firings)
-    return {
-        id(origins[id(given)]): _name_of_call(firing)
-        for firing in firings
-        if _is_activation(firing.module)
-        for given in firing.inputs
-        if id(given) in origins
-    }
-
-
-def _channel_maps(firings: Sequence[Firing]) -> set[int]:
-    """Identities of the tensors that come from a convolution, so count units along axis 1."""
-    maps: set[int] = set()
-    for firing in firings:
-        keeps_axes = (
-            _is_activation(firing.module)
-            or isinstance(firing.module, (*_NORMALISING, dropout._DropoutNd, nn.Identity))
-            or type(firing.module).__module__ == pooling.__name__
-        )
-        from_map = keeps_axes and any(id(given) in maps for given in firing.inputs)
-        if isinstance(firing.module, nn.modules.conv._ConvNd) or from_map:
-            maps.add(id(firing.output))
-    return maps
 
 
 def _refuse_silence(

@@ -49,6 +49,8 @@ class PredictionPass(Generic[M]):
         self._waiting: list[tuple[NDArray[np.int64], Tensor, Tensor]] = []
         self._metric: M | None = None
         self.n_samples = 0
+        self.may_be_probabilities = True
+        """Whether predictions were one number per sample, all in [0, 1]."""
         self.n_unlabelled = 0
 
     def add(self, predictions: Tensor, labels: Tensor, indices: NDArray[np.int64]) -> None:
@@ -103,6 +105,9 @@ class PredictionPass(Generic[M]):
     def _update(self, predictions: Tensor, labels: Tensor) -> None:
         if not len(labels):
             return
+        one_number = predictions.ndim == 1 or predictions.shape[1] == 1
+        in_range = bool(((predictions >= 0) & (predictions <= 1)).all())
+        self.may_be_probabilities &= one_number and in_range
         if self._metric is None:
             n_columns = predictions.shape[1] if predictions.ndim == 2 else 1
             self._metric = self._make_metric(max(2, n_columns))

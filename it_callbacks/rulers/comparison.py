@@ -11,7 +11,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any, ClassVar, Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 import torch
@@ -98,8 +98,8 @@ class idnns(Ruler):  # noqa: N801 - the system's own name, and used as one calls
 class Moving(Ruler):
     """A ruler that takes its edges from the activations of each pass: not frozen in time."""
 
-    frozen: ClassVar[bool] = False
-    moves: ClassVar[bool] = True
+    frozen = False
+    moves = True
 
     @override
     def freeze(self, activations: Tensor) -> Ruler:
@@ -176,6 +176,18 @@ class exactib(Moving):  # noqa: N801 - the system's own name, and used as one ca
     kind: Literal["uniform", "adaptive", "quantized"]
     bins: int = 30
     scope: Literal["neuron", "layer"] | tuple[float, float] = "neuron"
+
+    @property
+    @override
+    def moves(self) -> bool:  # type: ignore[override] # a fact of the kind, but for this one
+        """Whether its edges come from the activations: not with two fixed numbers."""
+        return isinstance(self.scope, str)
+
+    @property
+    @override
+    def frozen(self) -> bool:  # type: ignore[override] # a fact of the kind, but for this one
+        """Whether its edges are given."""
+        return not self.moves
 
     def __post_init__(self) -> None:
         if self.kind not in ("uniform", "adaptive", "quantized"):
