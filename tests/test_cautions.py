@@ -220,6 +220,16 @@ def test_a_linear_on_the_last_axis_of_a_map_is_averaged_over_positions() -> None
     assert readings["net.2"] == "MeanPool(units_axis=-1)"
 
 
+def test_modules_that_are_never_called_are_named_once() -> None:
+    class Unused(Classifier):
+        def __init__(self) -> None:
+            super().__init__()
+            self.spare = nn.Linear(3, 3)
+
+    messages = told(InformationPlaneMonitor(), Unused)
+    assert len([m for m in messages if "never called" in m and "'spare'" in m]) == 1
+
+
 def test_calibration_on_some_classes_only_is_told() -> None:
     x = torch.randn(3000, 8, generator=torch.Generator().manual_seed(0))
     y = torch.arange(3000) // 1000

@@ -15,6 +15,7 @@ MOST_GROWTH = 8.0
 """A layer that outgrew the range of its calibration by more is read ever more finely."""
 DPI_TOLERANCE = 0.5
 """Bits by which a layer may seem to know more than the one before it."""
+MOST_LISTED = 5
 WIDE = 6
 """Units from which fewer bins alone no longer help a joint code."""
 
@@ -152,6 +153,18 @@ def calibrated_on_few_classes(set_: str, n_seen: int, n_classes: int) -> Caution
         "",
         f"set {set_!r}: the first {CALIBRATION_ROWS} samples, on which layers were calibrated, "
         f"hold {n_seen} of {n_classes} classes. Pass a shuffled probe=, or own rulers in bins=",
+    )
+
+
+def silent(set_: str, names: Sequence[str]) -> Caution:
+    """What to tell of modules that were never called: they are not in the plane."""
+    listed = ", ".join(map(repr, names[:MOST_LISTED]))
+    more = f" and {len(names) - MOST_LISTED} more" if len(names) > MOST_LISTED else ""
+    return Caution(
+        "silent",
+        "",
+        f"set {set_!r}: never called, so not in the plane: {listed}{more} (functional calls and "
+        "the out_proj of attention cannot be heard)",
     )
 
 

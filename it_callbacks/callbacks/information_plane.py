@@ -27,7 +27,7 @@ from it_callbacks.estimators.extra import Extra
 from it_callbacks.estimators.verdict import Drop, Peak, Verdict, surprisal
 from it_callbacks.observation.batches import Selector
 from it_callbacks.observation.layer_observer import LayerObserver, Resolution, check_resolution
-from it_callbacks.observation.layers import LayerChoice
+from it_callbacks.observation.layers import NEVER_CALLED, LayerChoice
 from it_callbacks.observation.passes import Observed, Pass
 from it_callbacks.observation.probe import ProbeSet
 from it_callbacks.observation.processes import together
@@ -305,6 +305,10 @@ class InformationPlaneMonitor(Monitor):
             n_first = len(np.unique(observed.labels[: rulers.CALIBRATION_ROWS]))
             if self._layers.was_calibrated and n_first < len(classes):
                 told.append(cautions.calibrated_on_few_classes(set_, n_first, len(classes)))
+        skipped = self._layers.plan.skipped if self._layers.plan else {}
+        never_called = [name for name, reason in skipped.items() if reason == NEVER_CALLED]
+        if never_called:
+            told.append(cautions.silent(set_, never_called))
         if any(ruler.moves for several in self._layers.rulers.values() for ruler in several):
             told.append(cautions.moving(set_))
         facts = {

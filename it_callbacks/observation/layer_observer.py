@@ -212,6 +212,8 @@ class LayerObserver:
                 shares = [share[name] for share in waiting if name in share]
                 if shares:
                     indices = np.concatenate([of_share for of_share, _ in shares])
+                    if not len(indices):
+                        raise ValueError("target: no sample has a label >= 0")
                     rows = torch.cat([of_share for _, of_share in shares if len(of_share)])
                     order = np.argsort(indices, kind="stable")[:CALIBRATION_ROWS]
                     stream.freeze(rows[torch.from_numpy(order)])

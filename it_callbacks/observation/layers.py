@@ -36,6 +36,9 @@ LayerChoice: TypeAlias = (
 )
 """Names, globs, dotted classes, module types, or names with a function that picks the output."""
 
+NEVER_CALLED = "was never called"
+"""Why a module that did not fire is skipped."""
+
 _LISTED = 20
 
 
@@ -314,7 +317,7 @@ def _refuse_silence(
     fired = {firing.name for firing in firings}
     silent = [name for name in choice.modules if name not in fired]
     for name in silent:
-        skipped[name] = "was never called"
+        skipped[name] = NEVER_CALLED
     for name in choice.scripted:
         skipped[name] = "TorchScript, which cannot be listened to"
     if choice.chosen is not None:

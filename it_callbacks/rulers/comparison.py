@@ -231,7 +231,30 @@ class exactib(Moving):  # noqa: N801 - the system's own name, and used as one ca
 
 
 @dataclass(frozen=True)
-class Quantile(Moving):
+class _Binned(Moving):
+    """What `Quantile` and `Refitted` share: so many bins, of each unit or of all."""
+
+    bins: int = 30
+    scope: Literal["layer", "unit"] = "layer"
+
+    def __post_init__(self) -> None:
+        check_bins("bins", self.bins)
+        if self.scope not in ("layer", "unit"):
+            raise ValueError(f"scope: need 'layer' or 'unit', got {self.scope!r}")
+
+    @property
+    @override
+    def slug(self) -> str:
+        return f"{type(self).__name__.lower()}{self.bins}" + "_per_unit" * self.per_unit
+
+    @property
+    @override
+    def per_unit(self) -> bool:
+        return self.scope == "unit"
+
+
+@dataclass(frozen=True)
+class Quantile(_Binned):
     """`bins` bins of equal share, of the activations of each pass.
 
     Every unit's own entropy is then log2(bins) whatever the network does, and what is left of the
@@ -246,30 +269,13 @@ class Quantile(Moving):
         [0, 0, 1, 1]
     """
 
-    bins: int = 30
-    scope: Literal["layer", "unit"] = "layer"
-
-    def __post_init__(self) -> None:
-        check_bins("bins", self.bins)
-        _check_scope(self.scope)
-
-    @property
-    @override
-    def slug(self) -> str:
-        return f"quantile{self.bins}" + "_per_unit" * self.per_unit
-
-    @property
-    @override
-    def per_unit(self) -> bool:
-        return self.scope == "unit"
-
     @override
     def reader(self, values: _Floats) -> _Read:
         return _digitize(np.quantile(values, np.arange(1, self.bins) / self.bins))
 
 
 @dataclass(frozen=True)
-class Refitted(Moving):
+class Refitted(_Binned):
     """`bins` equal bins between the least and the largest activation of each pass.
 
     What many scripts do. Scale-free: as weights grow, the ruler grows with them, so what a growing
@@ -284,23 +290,6 @@ class Refitted(Moving):
         [0, 0, 1, 1]
     """
 
-    bins: int = 30
-    scope: Literal["layer", "unit"] = "layer"
-
-    def __post_init__(self) -> None:
-        check_bins("bins", self.bins)
-        _check_scope(self.scope)
-
-    @property
-    @override
-    def slug(self) -> str:
-        return f"refitted{self.bins}" + "_per_unit" * self.per_unit
-
-    @property
-    @override
-    def per_unit(self) -> bool:
-        return self.scope == "unit"
-
     @override
     def reader(self, values: _Floats) -> _Read:
         return _digitize(np.linspace(values.min(), values.max(), self.bins + 1)[1:-1])
@@ -308,8 +297,3 @@ class Refitted(Moving):
 
 def _digitize(edges: _Floats) -> _Read:
     return lambda values: np.digitize(values, edges).astype(np.int64)
-
-
-def _check_scope(scope: object) -> None:
-    if scope not in ("layer", "unit"):
-        raise ValueError(f"scope: need 'layer' or 'unit', got {scope!r}")
