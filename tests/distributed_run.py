@@ -115,7 +115,8 @@ def main() -> None:
         for monitor in callbacks
     ]
     n_samples = [sorted({record.n_samples for record in m.history}) for m in callbacks]
-    seen = sorted(tag for tag in trainer.callback_metrics if tag.startswith("I_XT/"))
+    seen = {tag: float(v) for tag, v in trainer.callback_metrics.items() if tag.count("/") == 2}
+    seen = {tag: bits for tag, bits in seen.items() if not tag.endswith("/overhead")}
     document = {"measured": measured, "n_samples": n_samples, "callback_metrics": seen}
     out = arguments.out / f"rank{trainer.global_rank}.json"
     out.write_text(json.dumps(document))

@@ -39,8 +39,11 @@ def check_equal_to_one_process(case: str, devices: int, strategy: str, *options:
     (one,), _ = run(case, 1, "auto", *options)
     ranks, _ = run(case, devices, strategy, *options)
     for rank in ranks:
+        assert len(one["callback_metrics"]) > 10
+        assert rank["callback_metrics"] == pytest.approx(one["callback_metrics"], abs=1e-6)
+        if strategy == "ddp_spawn":
+            continue  # the history stays with the spawned processes; only the metrics return
         assert rank["n_samples"] == one["n_samples"]
-        assert rank["callback_metrics"] == one["callback_metrics"] != []
         for several, alone in zip(rank["measured"], one["measured"], strict=True):
             assert several == pytest.approx(alone, abs=1e-12)
 
