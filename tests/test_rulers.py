@@ -400,7 +400,8 @@ def test_slugs_are_fit_for_tags() -> None:
 
 
 def test_a_yaml_file_can_name_a_ruler() -> None:
-    jsonargparse = pytest.importorskip("jsonargparse")
+    import jsonargparse
+
     parser = jsonargparse.ArgumentParser(exit_on_error=False)
     parser.add_argument("--bins", type=int | Ruler | list[int | Ruler])
     text = (
