@@ -254,7 +254,7 @@ class Monitor(Callback):
     def on_train_start(self, trainer: Any, pl_module: Any) -> None:
         if self.probe is not None and not self._is_off(trainer):
             with self._stopwatch.running():
-                self._probe_batches = fetch_probe(trainer, self.probe, self.max_samples, self.seed)
+                self._fetch(trainer)
                 if self._last_look is None:
                     self._look_at_probe(trainer, pl_module, trainer.current_epoch, first=True)
         self._in_training = True
