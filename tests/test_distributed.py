@@ -6,12 +6,17 @@ import json
 import os
 import subprocess
 import sys
+import warnings
 from functools import cache
 from pathlib import Path
 from tempfile import mkdtemp
 from typing import Any
 
 import pytest
+
+from it_callbacks import InformationPlaneMonitor, PredictionEntropyMonitor
+
+from .models import trainer
 
 SCRIPT = Path(__file__).with_name("distributed_run.py")
 
@@ -37,11 +42,15 @@ def run(case: str, devices: int, strategy: str, *options: str) -> tuple[list[Any
 
 def check_equal_to_one_process(case: str, devices: int, strategy: str, *options: str) -> None:
     (one,), _ = run(case, 1, "auto", *options)
-    ranks, _ = run(case, devices, strategy, *options)
+    ranks, printed = run(case, devices, strategy, *options)
+    # One process says so, of each monitor.
+    assert (STAYS in printed) == (strategy == "ddp_spawn")
+    assert printed.count(STAYS) <= len(ranks[0]["measured"])
     for rank in ranks:
         assert len(one["callback_metrics"]) > 10
         assert rank["callback_metrics"] == pytest.approx(one["callback_metrics"], abs=1e-6)
         if strategy == "ddp_spawn":
+            assert not any(rank["measured"])
             continue  # the history stays with the spawned processes; only the metrics return
         assert rank["n_samples"] == one["n_samples"]
         for several, alone in zip(rank["measured"], one["measured"], strict=True):
@@ -74,6 +83,33 @@ def test_a_fault_on_one_process_costs_all_the_point_and_says_where() -> None:
 def test_sharded_parameters_can_be_probed() -> None:
     """Under FSDP2 every process takes part in each forward of a probe."""
     check_equal_to_one_process("probe", 1, "fsdp2")
+
+
+STAYS = "the history stays in the spawned processes"
+
+
+@pytest.mark.parametrize("start", ["spawn", "fork"])
+@pytest.mark.parametrize("monitor", [InformationPlaneMonitor, PredictionEntropyMonitor])
+def test_a_history_that_will_stay_in_spawned_processes_is_told_of_once(
+    monitor: type[Any], start: str
+) -> None:
+    """Of a Trainer as a user makes it, which starts no process before it is run."""
+    running, spawned = trainer([], strategy=f"ddp_{start}", devices=2), monitor()
+    with warnings.catch_warnings(record=True) as warned:
+        warnings.simplefilter("always")
+        spawned.setup(running, None, "fit")
+        spawned.setup(running, None, "validate")
+    (told,) = [str(w.message) for w in warned if STAYS in str(w.message)]
+    assert told.startswith(monitor.__name__)
+    assert "strategy='ddp'" in told
+
+
+def test_processes_that_run_the_whole_script_keep_their_history_and_say_nothing() -> None:
+    running = trainer([], strategy="ddp", devices=2)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        InformationPlaneMonitor().setup(running, None, "fit")
+        InformationPlaneMonitor().setup(trainer([]), None, "fit")
 
 
 @pytest.mark.slow

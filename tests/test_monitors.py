@@ -16,6 +16,7 @@ import pytorch_lightning as pl
 import torch
 from numpy.typing import NDArray
 from pytorch_lightning.callbacks import EarlyStopping, LearningRateFinder, ModelCheckpoint
+from pytorch_lightning.loggers import TensorBoardLogger
 from sklearn.metrics import mutual_info_score
 from sklearn.metrics.cluster import contingency_matrix, expected_mutual_information
 from torch import Tensor, nn
@@ -193,13 +194,55 @@ def test_without_a_validation_loop_a_probe_works(options: dict[str, Any]) -> Non
 @pytest.mark.filterwarnings("ignore:You defined a `validation_step`")
 @pytest.mark.parametrize("options", [{"val": None}, {"limit_val_batches": 0}])
 @pytest.mark.parametrize("monitor", ALL)
-def test_without_a_validation_loop_listening_says_so(
+def test_without_a_validation_loop_listening_says_so_and_training_goes_on(
+    monitor: type[Any], options: dict[str, Any]
+) -> None:
+    """One warning, and not a number."""
+    silent = monitor()
+    with pytest.warns(UserWarning, match="no validation loop") as warned:
+        model, _ = fit([silent], **options)
+    ours = [str(w.message) for w in warned if monitor.__name__ in str(w.message)]
+    assert len(ours) == 1
+    assert "pass probe='train'" in ours[0]
+    assert silent.history == []
+    assert model.trainer.global_step == 10
+
+
+@pytest.mark.filterwarnings("ignore:You defined a `validation_step`")
+@pytest.mark.parametrize("options", [{"val": None}, {"limit_val_batches": 0}])
+@pytest.mark.parametrize("monitor", ALL)
+def test_without_a_validation_loop_listening_raises_before_training_where_asked_to(
     monitor: type[Any], options: dict[str, Any]
 ) -> None:
     model = Classifier()
     with pytest.raises(ValueError, match=r"probe: there is no validation loop.*probe='train'"):
-        fit([monitor()], model, **options)
+        fit([monitor(on_error="raise")], model, **options)
     assert model.trainer.global_step == 0
+
+
+class NoValidation(pl.LightningModule):
+    """Has no validation_step at all."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.net = nn.Linear(N_UNITS, N_CLASSES)
+
+    @override
+    def training_step(self, batch: Any, batch_idx: int) -> Any:
+        return nn.functional.cross_entropy(self.net(batch[0]), batch[1])
+
+    @override
+    def configure_optimizers(self) -> Any:
+        return torch.optim.SGD(self.parameters(), 0.1)
+
+
+@pytest.mark.filterwarnings("ignore:You passed in a `val_dataloader` but have no")
+def test_a_model_without_a_validation_step_trains_on_beside_a_silent_monitor() -> None:
+    plane = InformationPlaneMonitor()
+    with pytest.warns(UserWarning, match=r"no validation_step.*probe='train'"):
+        _, running = fit([plane], NoValidation)
+    assert plane.history == []
+    assert running.global_step == 10
 
 
 def test_max_steps_ends_with_a_point() -> None:
@@ -834,6 +877,41 @@ def test_the_subset_is_the_same_each_epoch_and_depends_on_the_seed() -> None:
     first, again, other = run(0), run(0), run(1)
     assert first == again == [first[0]] * 3
     assert other != first
+
+
+def test_the_subset_does_not_depend_on_the_batches_that_it_comes_in() -> None:
+    """Samples are numbered through the loop, so that batches of 25 and one of all give the same."""
+    values = []
+    for size in (25, 256):
+        monitor = PredictionEntropyMonitor(max_samples=40)
+        fit([monitor], lambda: Classifier(lr=0.0), val=loader(105, size, seed=1), max_epochs=1)
+        values.append(curve(monitor, "prediction_entropy/val/mean"))
+    assert values[0] == pytest.approx(values[1], abs=1e-6)
+
+
+@pytest.mark.filterwarnings("ignore:.*sampler has shuffling enabled")
+@pytest.mark.parametrize("shuffle", [False, True])
+def test_a_drop_has_a_standard_error_where_samples_keep_their_order(shuffle: bool) -> None:
+    """It is paired over samples, and a shuffled loop does not say which is which."""
+    plane = InformationPlaneMonitor()
+    fit([plane], val=loader(105, seed=1, shuffle=shuffle))
+    for verdict in plane.verdicts["val"].values():
+        assert math.isnan(verdict.drops[0].standard_error) == shuffle
+
+
+def test_one_layout_is_written_for_all_monitors(tmp_path: Any) -> None:
+    """A logger has only one, so that the last monitor to write it must write those of all."""
+    logger = TensorBoardLogger(tmp_path)
+    with pytest.MonkeyPatch.context() as patch:
+        written: list[Any] = []
+        patch.setattr(logger.experiment, "add_custom_scalars", written.append)
+        fit([monitor() for monitor in ALL], logger=logger)
+    categories = {name for name in written[-1] if name.endswith(", val")}
+    assert {
+        "information plane, val",
+        "predictions, val",
+        "predictions inside classes, val",
+    } <= categories
 
 
 def test_further_rulers_have_tags_of_their_own() -> None:

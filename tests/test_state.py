@@ -13,6 +13,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -297,12 +298,67 @@ def test_resuming_with_other_layers_keeps_the_old_series_and_begins_new_ones(
     _, first = fit([InformationPlaneMonitor(["net.1", "net.3"])], max_epochs=1)
     first.save_checkpoint(tmp_path / "one.ckpt")
     after = InformationPlaneMonitor(["net.3", "net.4"])
-    fit([after], max_epochs=2, ckpt_path=str(tmp_path / "one.ckpt"))
+    with pytest.warns(UserWarning, match="layers: ") as warned:
+        fit([after], max_epochs=2, ckpt_path=str(tmp_path / "one.ckpt"))
+    assert [str(w.message) for w in warned if "layers: " in str(w.message)] == [
+        "InformationPlaneMonitor: layers: net.3, net.4 now, net.1, net.3 in the checkpoint; what "
+        "was measured stays in the history, and only layers of both go on"
+    ]
     epochs = {
         layer: [r.epoch for r in after.history if r.tag == f"I_XT/val/{layer}"]
         for layer in ("net.1", "net.3", "net.4")
     }
     assert epochs == {"net.1": [1], "net.3": [1, 2], "net.4": [2]}
+
+
+def _first_half(output: torch.Tensor) -> torch.Tensor:
+    return output[:, :1]
+
+
+class _Columns:
+    """A callable whose repr is an address."""
+
+    def __call__(self, output: torch.Tensor) -> torch.Tensor:
+        return output[:, :1]
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        (["net.3", "net.1"], ["net.1", "net.3"]),
+        ("net.1", ["net.1"]),
+        (torch.nn.Tanh, [torch.nn.Tanh]),
+        ({"net.1": _first_half}, {"net.1": _first_half}),
+        ({"net.1": lambda output: output[:, :1]}, {"net.1": lambda output: output[:, :1]}),
+        ({"net.1": _Columns()}, {"net.1": _Columns()}),
+        ({"net.1": partial(_first_half)}, {"net.1": partial(_first_half)}),
+        (None, None),
+    ],
+    ids=["order", "alone", "type", "function", "lambda", "callable", "partial", "default"],
+)
+def test_resuming_with_the_same_layers_says_nothing(before: Any, after: Any) -> None:
+    """However they are written; functions and types are no others in a new process."""
+    plane, resumed = InformationPlaneMonitor(before), InformationPlaneMonitor(after)
+    fit([plane], max_epochs=1)
+    resumed.load_state_dict(_through_a_file(plane.state_dict()))
+    _same(resumed, plane)
+
+
+@pytest.mark.parametrize(
+    ("other", "told"),
+    [
+        (None, "layers: the default now"),
+        (torch.nn.Tanh, r"layers: torch\.nn\.modules\.activation\.Tanh now"),
+        ({"net.1": _first_half}, r"layers: net\.1 by \S*test_state\._first_half now"),
+    ],
+    ids=["default", "type", "function"],
+)
+def test_a_change_of_layers_is_told_in_names(other: Any, told: str) -> None:
+    plane, resumed = InformationPlaneMonitor("net.1"), InformationPlaneMonitor(other)
+    fit([plane], max_epochs=1)
+    with pytest.warns(UserWarning, match=rf"{told}, net\.1 in the checkpoint"):
+        resumed.load_state_dict(_through_a_file(plane.state_dict()))
+    _same(resumed, plane)
 
 
 # States that are not ours.

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from it_callbacks.estimators.verdict import Peak
+from it_callbacks.observation.layers import LayerChoice
 from it_callbacks.records import Record
 from it_callbacks.reductions import Projection, Reduction
 from it_callbacks.rulers import Ruler, Width
@@ -127,6 +128,29 @@ def from_state(state: dict[str, Any]) -> tuple[History, dict[str, dict[str, Any]
     if not isinstance(settings, dict) or not all(isinstance(s, dict) for s in settings.values()):
         raise ValueError("settings: need a mapping per set")
     return History.from_state(state), settings
+
+
+def choice_to_state(layers: LayerChoice) -> str:
+    """What a choice of layers says, alike in every process: no addresses, and no order.
+
+    Functions are known by name only: two lambdas of one place are one.
+
+    Example:
+        >>> choice_to_state(["fc2", torch.nn.Linear])
+        'fc2, torch.nn.modules.linear.Linear'
+    """
+    if layers is None:
+        return "the default"
+    if isinstance(layers, Mapping):
+        return ", ".join(sorted(f"{name} by {_dotted(pick)}" for name, pick in layers.items()))
+    several = [layers] if isinstance(layers, (str, type)) else layers
+    return ", ".join(sorted(one if isinstance(one, str) else _dotted(one) for one in several))
+
+
+def _dotted(named: Any) -> str:
+    """Where a class or a function was defined; of a callable object, where its class was."""
+    named = named if hasattr(named, "__qualname__") else type(named)
+    return f"{named.__module__}.{named.__qualname__}"
 
 
 def readers_to_state(

@@ -14,7 +14,8 @@ from typing_extensions import override
 import it_callbacks
 from it_callbacks import rulers
 from it_callbacks.callbacks import cautions, history
-from it_callbacks.callbacks.monitor import Monitor, OnError, Reading
+from it_callbacks.callbacks.faults import OnError
+from it_callbacks.callbacks.monitor import Monitor
 from it_callbacks.callbacks.readings import (
     Point,
     label_entropy,
@@ -23,6 +24,7 @@ from it_callbacks.callbacks.readings import (
     share_repeated,
 )
 from it_callbacks.callbacks.schedules import Schedule
+from it_callbacks.callbacks.telling import Reading
 from it_callbacks.estimators.extra import Extra
 from it_callbacks.estimators.verdict import Drop, Peak, Verdict, surprisal
 from it_callbacks.observation.batches import Selector
@@ -151,6 +153,7 @@ class InformationPlaneMonitor(Monitor):
             "points": dict(self._points),
             "stochastic": None if self._stochastic is None else sorted(self._stochastic),
             "peaks": history.peaks_to_state(self._peaks),
+            "layers": history.choice_to_state(self.layers),
             "read_by": self._read_by,
             "samples": self._sampled_by,
         }
@@ -160,6 +163,13 @@ class InformationPlaneMonitor(Monitor):
         stochastic = state["stochastic"]
         self._stochastic = None if stochastic is None else set(stochastic)
         self._points = dict(state["points"])
+        layers = history.choice_to_state(self.layers)
+        if state["layers"] != layers:
+            self._warn(
+                f"layers: {layers} now, {state['layers']} in the checkpoint; what was measured "
+                "stays in the history, and only layers of both go on",
+                cause="other layers",
+            )
         if state["read_by"] != self._read_by:
             self._warn(
                 f"bins, reduce: {self._read_by} now, {state['read_by']} in the checkpoint; "
@@ -284,7 +294,7 @@ class InformationPlaneMonitor(Monitor):
     def _follow(
         self, observed: Observed, points: Mapping[str, list[Point]], set_: str, epoch: int
     ) -> None:
-        keeps_identity = self.probe is not None or self._unshuffled.get(set_, False)
+        keeps_identity = self._same_samples(set_)
         for name, of_layer in points.items():
             for number, point in enumerate(of_layer):
                 peak = self._peaks.setdefault((set_, point.layer, number), Peak())

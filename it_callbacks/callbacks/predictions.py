@@ -9,9 +9,11 @@ from torch import nn
 from typing_extensions import override
 
 import it_callbacks
+from it_callbacks.callbacks.faults import OnError
 from it_callbacks.callbacks.information_plane import MOST_CLASSES
-from it_callbacks.callbacks.monitor import Monitor, OnError, Reading
+from it_callbacks.callbacks.monitor import Monitor
 from it_callbacks.callbacks.schedules import Schedule
+from it_callbacks.callbacks.telling import Reading
 from it_callbacks.metrics import ConditionalEntropy, Kind, PredictionEntropy
 from it_callbacks.observation.batches import Selector
 from it_callbacks.observation.prediction_observer import PredictionObserver, PredictionPass

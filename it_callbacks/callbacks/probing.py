@@ -12,6 +12,7 @@ from lightning_utilities.core.apply_func import apply_to_collection
 from numpy.typing import NDArray
 from torch import Tensor
 
+from it_callbacks.callbacks.loops import Observer
 from it_callbacks.observation.batches import Selector, inputs_of, labels_of
 from it_callbacks.observation.guard import silenced, undisturbed
 from it_callbacks.observation.probe import ProbeSet, fetch, fetch_behind
@@ -39,28 +40,78 @@ def fetch_probe(
     return fetch_behind(loader, max_samples, seed)
 
 
-def share_of(
-    trainer: Any, batches: Sequence[Any], target: Selector | None
-) -> Iterator[tuple[Any, NDArray[np.int64]]]:
-    """The batches that this process passes through the model, and which samples they are.
+class Probe:
+    """A fixed set, passed through a model as in validation, without a trace.
 
-    Whole batches are shared out, since a number depends on the size of the batch that it was
-    computed in: so the codes are those of one process, bit for bit. Where parameters are spread
-    over processes, all take part in each forward, and the first counts for all.
+    Args:
+        batches: From `fetch_probe`.
+        inputs: Which part of a batch the model takes.
+        target: Which part holds the labels.
     """
-    start, together = 0, _spreads_parameters(trainer.strategy)
-    for number, batch in enumerate(batches):
-        indices = np.arange(start, start + len(labels_of(batch, target)))
-        start += len(indices)
-        if together:
-            yield batch, indices if rank() == 0 else np.full(len(indices), -1)
-        elif number % n_processes() == rank():
-            yield batch, indices
 
+    def __init__(
+        self, batches: Sequence[Any], inputs: Selector | None, target: Selector | None
+    ) -> None:
+        self._batches = batches
+        self._inputs = inputs
+        self._target = target
 
-def _spreads_parameters(strategy: Any) -> bool:
-    kinds = {"FSDPStrategy", "ModelParallelStrategy", "DeepSpeedStrategy"}
-    return any(cls.__name__ in kinds for cls in type(strategy).__mro__)
+    def run_all(self, trainer: Any, model: Any, observer: Observer, current: Any) -> None:
+        """Run this process's share of the batches, while `observer` listens for `current`.
+
+        Whole batches are shared out, since a number depends on the size of the batch that it was
+        computed in: so the codes are those of one process, bit for bit. Where parameters are
+        spread over processes, all take part in each forward, and the first counts for all.
+        """
+        start, together = 0, _spreads_parameters(trainer.strategy)
+        with _observed(trainer, model, observer):
+            for number, batch in enumerate(self._batches):
+                indices = np.arange(start, start + len(labels_of(batch, self._target)))
+                start += len(indices)
+                if together:
+                    indices = indices if rank() == 0 else np.full(len(indices), -1)
+                elif number % n_processes() != rank():
+                    continue
+                self._run(trainer, model, observer, current, batch, indices)
+
+    def run_first(self, trainer: Any, model: Any, observer: Observer, *passes: Any) -> None:
+        """Run the first batch once for each of `passes`, on every process.
+
+        One guard is around all of them, so that what is drawn at random differs from run to run.
+        """
+        batch = self._batches[0]
+        indices = np.arange(len(labels_of(batch, self._target)))
+        with _observed(trainer, model, observer):
+            for current in passes:
+                self._run(trainer, model, observer, current, batch, indices)
+
+    def _run(
+        self,
+        trainer: Any,
+        model: Any,
+        observer: Observer,
+        current: Any,
+        batch: Any,
+        indices: NDArray[np.int64],
+    ) -> None:
+        # A copy, since a model may write into its input, and this one is for every look.
+        batch = apply_to_collection(batch, Tensor, torch.clone)
+        batch = trainer.precision_plugin.convert_input(trainer.strategy.batch_to_device(batch))
+        given = inputs_of(batch, self._inputs, self._target)
+        observer.begin(current, labels_of(batch, self._target), given, indices)
+        try:
+            if isinstance(given, dict):
+                model(**given)
+            elif isinstance(given, (tuple, list)):
+                model(*given)
+            else:
+                model(given)
+        except NotImplementedError as error:
+            raise ValueError(
+                f"probe: a probe is passed through the model's forward, and this fails: {error}. "
+                "Define forward, or leave probe= out to listen to the validation loop"
+            ) from error
+        observer.end()
 
 
 @contextmanager
@@ -74,32 +125,17 @@ def guarded(trainer: Any, model: Any) -> Iterator[None]:
         yield
 
 
-def pass_through(
-    trainer: Any,
-    model: Any,
-    observer: Any,
-    current: Any,
-    batch: Any,
-    indices: NDArray[np.int64],
-    inputs: Selector | None,
-    target: Selector | None,
-) -> None:
-    """Run `model` on one batch, samples `indices`, while `observer` listens for `current`."""
-    # A copy, since a model may write into its input, and this one is for every look.
-    batch = apply_to_collection(batch, Tensor, torch.clone)
-    batch = trainer.precision_plugin.convert_input(trainer.strategy.batch_to_device(batch))
-    given = inputs_of(batch, inputs, target)
-    observer.begin(current, labels_of(batch, target), given, indices)
-    try:
-        if isinstance(given, dict):
-            model(**given)
-        elif isinstance(given, (tuple, list)):
-            model(*given)
-        else:
-            model(given)
-    except NotImplementedError as error:
-        raise ValueError(
-            f"probe: a probe is passed through the model's forward, and this fails: {error}. "
-            "Define forward, or leave probe= out to listen to the validation loop"
-        ) from error
-    observer.end()
+@contextmanager
+def _observed(trainer: Any, model: Any, observer: Observer) -> Iterator[None]:
+    """As `guarded`, while `observer` listens."""
+    with guarded(trainer, model):
+        observer.attach()
+        try:
+            yield
+        finally:
+            observer.detach()
+
+
+def _spreads_parameters(strategy: Any) -> bool:
+    kinds = {"FSDPStrategy", "ModelParallelStrategy", "DeepSpeedStrategy"}
+    return any(cls.__name__ in kinds for cls in type(strategy).__mro__)

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from it_callbacks.callbacks.monitor import Reading
+from it_callbacks.callbacks.telling import Reading
 from it_callbacks.estimators.counting import contingency
 from it_callbacks.estimators.counts import coverage
 from it_callbacks.estimators.estimate import (

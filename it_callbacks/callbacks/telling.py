@@ -1,0 +1,116 @@
+"""The records of a point in; metrics and loggers told, each tag by one owner only."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+
+from it_callbacks.callbacks.faults import Faults
+from it_callbacks.callbacks.loggers import Fault, log_layout, log_point, log_settings
+from it_callbacks.records import Record
+
+
+class Reading(NamedTuple):
+    """One number of a point, before it is known where and when."""
+
+    quantity: str
+    layer: str
+    bits: float
+    n_samples: int | None = None
+    """From how many samples, where not from all of the point's."""
+
+    def record(self, set_: str, *, step: int, epoch: int, n_samples: int) -> Record:
+        """The number with where and when; `n_samples` are the point's."""
+        n = n_samples if self.n_samples is None else self.n_samples
+        return Record(self.quantity, set_, self.layer, self.bits, step, epoch, n)
+
+
+class Teller:
+    """Tells one monitor's points, and knows what it has told in this run.
+
+    A resumed run writes into a folder of its own and is told everything anew, so that nothing
+    here is stored.
+
+    Args:
+        faults: Hears of loggers that fail and of tags that somebody else logs.
+    """
+
+    def __init__(self, faults: Faults) -> None:
+        self._faults = faults
+        self._charted: set[tuple[str, str, str]] = set()
+        self._described: set[str] = set()
+        self._in_metrics: dict[str, Tensor] = {}
+
+    def has_described(self, set_: str) -> bool:
+        """Whether the settings of a set have been told."""
+        return set_ in self._described
+
+    def tell_point(
+        self, trainer: Any, records: Sequence[Record], step: int, tellers: Iterable[Teller]
+    ) -> None:
+        """Put the finite numbers into `trainer.callback_metrics`, and give all to every logger.
+
+        Args:
+            trainer: Whose metrics and loggers.
+            records: All of one point.
+            step: Where loggers put it.
+            tellers: Those of all monitors: a logger has one layout, which is written for all.
+
+        Raises:
+            Exception: A logger failed or a tag is taken, and `faults` was asked to raise.
+        """
+        records = self._without_collisions(trainer.callback_metrics, records)
+        finite = {r.tag: torch.tensor(r.bits) for r in records if _is_finite(r.bits)}
+        self._in_metrics |= finite
+        trainer.callback_metrics.update(finite)
+        self._report(log_point(trainer.loggers, {r.tag: r.bits for r in records}, step))
+        charted = {(r.quantity, r.set, r.layer) for r in records if _is_finite(r.bits)}
+        if not charted <= self._charted:
+            self._charted |= charted
+            everything = set().union(*(teller._charted for teller in tellers))
+            self._report(log_layout(trainer.loggers, everything))
+
+    def tell_settings(
+        self, trainer: Any, group: str, set_: str, settings: Mapping[str, Any], step: int
+    ) -> None:
+        """Give loggers how the numbers of a set are measured."""
+        self._described.add(set_)
+        self._report(log_settings(trainer.loggers, f"{group}/{set_}/settings", settings, step))
+
+    def _without_collisions(
+        self, metrics: Mapping[str, Any], records: Sequence[Record]
+    ) -> list[Record]:
+        """Those whose tags nobody else logs, as far as `callback_metrics` tell."""
+        taken = {
+            r.tag
+            for r in records
+            if r.tag in metrics and metrics[r.tag] is not self._in_metrics.get(r.tag)
+        }
+        if taken:
+            told = (
+                f"{', '.join(sorted(taken))}: something else logs under this tag; pass name=, or "
+                "log yours under another"
+            )
+            self._faults.tell(
+                ValueError(told),
+                f"{told} (until then the monitor's values are in .history only)",
+            )
+        return [record for record in records if record.tag not in taken]
+
+    def _report(self, faults: Iterable[Fault]) -> None:
+        """What loggers raised: it is no reason to lose the point elsewhere, or the training."""
+        for logger, error in faults:
+            cause = error.__cause__ or error  # TensorBoardLogger wraps what its writer raises
+            self._faults.tell(
+                error,
+                f"{logger} has not taken a point ({type(cause).__name__}: {cause}); all points "
+                "are in .history",
+                cause=f"logger {logger}",
+            )
+
+
+def _is_finite(value: float) -> bool:
+    return value - value == 0
