@@ -11,6 +11,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from it_callbacks import codes
 from it_callbacks.codes import KeyStream, _weights, encode, encode_keys, keys, symbols
 from it_callbacks.reductions import PCA, Joint, MeanPool, RandomProjection
 from it_callbacks.rulers import Calibrated, Exact, Ruler, Uniform, Width
@@ -149,9 +150,51 @@ def test_a_symbol_means_the_same_on_every_machine_and_for_ever() -> None:
     assert symbols(torch.tensor(rows)).tolist() == [symbol(row) for row in rows]
 
 
+@pytest.mark.parametrize("n_units", [1, 4, 10])
+def test_narrow_rows_of_small_states_are_packed_five_bits_a_state(n_units: int) -> None:
+    """Digits of base 32, so no two rows can share a symbol: nothing is left to chance."""
+    rows = torch.cat([torch.zeros(1, n_units), torch.full((1, n_units), 31.0)]).long()
+    largest = 32**n_units - 1
+    assert keys(rows).tolist() == [[0, 0], [largest, largest]]
+    assert encode_keys(rows.float(), Width(1.0)).tolist() == [[0, 0], [largest, largest]]
+
+
+@pytest.mark.parametrize("odd", [-1, 32, 2**40])
+def test_whether_a_row_is_packed_does_not_depend_on_its_batch(odd: int) -> None:
+    rows = torch.randint(0, 32, (50, 6), generator=torch.Generator().manual_seed(0))
+    company = torch.cat([rows, torch.full((1, 6), odd)])
+    assert torch.equal(keys(company)[:-1], keys(rows))
+    assert torch.equal(encode_keys(company.double(), Width(1.0))[:-1], keys(rows))
+    assert keys(company)[-1, 0] not in keys(rows)[:, 0]
+
+
+@pytest.mark.parametrize("n_columns", [1, 2])
+def test_columns_of_a_weak_hash_collide_no_more_often_than_the_bound_says(
+    monkeypatch: pytest.MonkeyPatch, n_columns: int
+) -> None:
+    """The bound of the docstring, 255**-columns, with so few columns that collisions are seen."""
+    strong = codes._weights
+
+    def weak(n_units: int) -> codes._Weights:
+        weights = strong(n_units)
+        kept = weights.columns.copy()
+        kept[n_columns:] = 0
+        return weights._replace(columns=kept, folded=kept.T.astype(np.int64) @ weights.fold)
+
+    monkeypatch.setattr(codes, "_weights", weak)
+    generator = torch.Generator().manual_seed(0)
+    rows = torch.randint(0, 30, (3000, 12), generator=generator).unique(dim=0)
+    n_pairs = len(rows) * (len(rows) - 1) / 2
+    _, n_sharing = keys(rows)[:, 0].unique(return_counts=True)
+    share = (n_sharing * (n_sharing - 1) / 2).sum().item() / n_pairs
+    assert share <= 255.0**-n_columns
+    assert n_columns > 1 or share > 0  # it is weak enough to be put to the test
+    assert torch.equal(keys(rows), encode_keys(rows.float(), Width(1.0)))
+
+
 def test_the_second_key_is_independent_of_the_first() -> None:
     """Bit by bit, over the rows of a grid, the two keys agree as often as coins do."""
-    both = keys(torch.cartesian_prod(torch.arange(100), torch.arange(100)))
+    both = keys(torch.cartesian_prod(torch.arange(32, 132), torch.arange(32, 132)))  # all hashed
     agreeing = ~(both[:, 0] ^ both[:, 1])
     shares = [((agreeing >> bit) & 1).double().mean().item() for bit in range(64)]
     assert np.mean(shares) == pytest.approx(0.5, abs=0.05)
@@ -194,7 +237,7 @@ def test_encode_groups_samples_as_numpy_does(ruler: Ruler) -> None:
 
 def test_the_largest_sums_that_can_occur_are_exact() -> None:
     """Every state at its limit and aligned with its weight: 97 million, float32 ends at 17."""
-    aligned = torch.from_numpy(np.sign(_weights(6000).columns.T)) * 254.0
+    aligned = torch.from_numpy(np.sign(_weights(6000).columns)) * 254.0
     assert torch.equal(encode_keys(aligned, Width(1)), keys(aligned.long()))
 
 
