@@ -176,11 +176,11 @@ def _encode_narrow(values: Tensor, ruler: Ruler) -> Tensor:
     return _packed(levels) if fits else keys(whole(levels))
 
 
-def _ends(levels: Tensor) -> tuple[float, float]:
-    """The smallest and the largest of levels that a product can take; NaN where it cannot."""
-    if not levels.is_floating_point() or not levels.numel():
+def _ends(values: Tensor) -> tuple[float, float]:
+    """The smallest and the largest value; NaN where a product could not take the values."""
+    if not values.is_floating_point() or not values.numel():
         return math.nan, math.nan
-    return levels.amin().item(), levels.amax().item()  # together faster than one aminmax
+    return values.amin().item(), values.amax().item()  # together faster than one aminmax
 
 
 def _add_product(levels: Tensor, peak: float, columns: Tensor) -> None:
@@ -189,7 +189,7 @@ def _add_product(levels: Tensor, peak: float, columns: Tensor) -> None:
     # float32, so the product is exact whatever matmul precision the user allows; the blocks add
     # up in float64, far below 2**53.
     block = int((_EXACT_BELOW - 1) // (_LARGEST_WEIGHT * max(peak, 1)))
-    weights = torch.from_numpy(_weights(levels.shape[1]).columns).to(levels.device)
+    weights = _columns_on(levels.device, levels.shape[1])
     for start in range(0, levels.shape[1], block):
         units = slice(start, start + block)
         columns += levels[:, units].float() @ weights[:, units].T
@@ -220,6 +220,12 @@ def _weights(n_units: int) -> _Weights:
     # Transposed, which is how the product reads them fastest.
     across = np.ascontiguousarray(columns.T.astype(np.float32))
     return _Weights(across, fold, columns @ fold)
+
+
+@lru_cache(maxsize=64)
+def _columns_on(device: torch.device, n_units: int) -> Tensor:
+    """The weights of the columns, copied to a device once."""
+    return torch.from_numpy(_weights(n_units).columns).to(device)
 
 
 def _random_bits(stream: int, n: int) -> NDArray[np.uint64]:
@@ -348,8 +354,8 @@ class KeyStream:
     def _encode(self, reading: Tensor) -> None:
         if reading.numel():
             self.n_units = reading.shape[1]
-            low, high = torch.aminmax(reading.detach())
-            self.largest = max(self.largest, -float(low), float(high))
+            rows = reading.detach()
+            self.largest = max(self.largest, -rows.amin().item(), rows.amax().item())
         if self._any_moves:
             self._all_rows.append(reading.detach().clone())
         for ruler, parts in zip(self.rulers, self._keys, strict=True):
