@@ -1,4 +1,4 @@
-# Two commands: `make demo` and `make test`. Each builds .venv when it is missing or out of date.
+# `make demo`, `make test`, `make bench`. Each builds .venv when it is missing or out of date.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
@@ -6,17 +6,23 @@ BIN := $(VENV)/bin
 # Tiny models crawl when several threads share few cores.
 export OMP_NUM_THREADS := 1
 export MKL_NUM_THREADS := 1
+export OPENBLAS_NUM_THREADS := 1
 
-.PHONY: demo test test-slow check format screenshots clean
+.PHONY: demo test test-slow bench check format docs screenshots clean
 
 demo: $(VENV)/demo-installed
 	$(BIN)/it-callbacks demo $(ARGS)
 
+# What is seen in a browser is tested where there is a Chromium of the system; -rs tells if not.
 test: $(VENV)/dev-installed
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest -rs $(ARGS)
 
 test-slow: $(VENV)/dev-installed
 	$(BIN)/python -m pytest -m slow $(ARGS)
+
+# Ratios against their goals; fails if one is past what it must keep to. ARGS names subjects.
+bench: $(VENV)/dev-installed
+	$(BIN)/python -m tests.benchmarks $(ARGS)
 
 check: $(VENV)/dev-installed
 	$(BIN)/ruff format --check .
@@ -27,9 +33,13 @@ format: $(VENV)/dev-installed
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
+# The site, in docs/_build; a warning is an error. Nothing is fetched but what pip installs.
+docs: $(VENV)/docs-installed
+	$(BIN)/python -m sphinx -W --keep-going -q -b html -d docs/_build/.doctrees docs docs/_build $(ARGS)
+	@echo "docs/_build/index.html"
+
 # Needs a Chromium of the system.
 screenshots: $(VENV)/dev-installed
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[e2e]"
 	$(BIN)/python docs/screenshots.py $(ARGS)
 
 $(VENV)/bin/python:
@@ -43,5 +53,9 @@ $(VENV)/dev-installed: pyproject.toml constraints.txt | $(VENV)/bin/python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[dev]"
 	touch $@
 
+$(VENV)/docs-installed: pyproject.toml constraints.txt | $(VENV)/bin/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[docs]"
+	touch $@
+
 clean:
-	rm -rf $(VENV) runs .pytest_cache .mypy_cache .ruff_cache
+	rm -rf $(VENV) runs docs/_build .pytest_cache .mypy_cache .ruff_cache

@@ -18,6 +18,7 @@ import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 IMAGES = Path(__file__).parent / "images"
 CHROMIUM_ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
@@ -39,17 +40,39 @@ def tensorboard(logdir: Path) -> Iterator[str]:
     )
     address = f"http://localhost:{port}/"
     try:
-        for _ in range(120):
+        for _ in range(240):
             try:
-                urllib.request.urlopen(f"{address}data/runs").read()
-                break
+                with urllib.request.urlopen(
+                    f"{address}data/plugin/information_plane/state"
+                ) as state:
+                    if b'"figures"' in state.read():
+                        break
             except OSError:
-                time.sleep(0.5)
-        time.sleep(8)  # the first pass over the event files
+                pass
+            time.sleep(0.5)
         yield address
     finally:
         server.terminate()
         server.wait()
+
+
+def photograph_tab(page: Any, address: str) -> None:
+    """The tab's three figures; the plane in the light and in the dark."""
+    page.goto(f"{address}#information_plane")
+    tab = page.frame_locator("iframe")
+    tab.locator("#chart .main-svg").first.wait_for()
+    _save(page, "tab_plane.png")
+    page.evaluate("document.body.classList.add('dark-mode')")
+    _save(page, "tab_plane_dark.png")
+    page.evaluate("document.body.classList.remove('dark-mode')")
+    for figure, name in (("Prediction entropies", "predictions"), ("Classes", "classes")):
+        tab.locator("#figures span").filter(has_text=figure).click()
+        _save(page, f"tab_{name}.png")
+
+
+def _save(page: Any, name: str) -> None:
+    page.wait_for_timeout(2000)  # for the figure to be drawn
+    page.screenshot(path=IMAGES / name)
 
 
 def main() -> None:
@@ -69,6 +92,7 @@ def main() -> None:
                 executable_path=arguments.chromium, args=CHROMIUM_ARGUMENTS
             )
             page = browser.new_page(viewport={"width": 1080, "height": 700})
+            photograph_tab(page, address)
             page.goto(f"{address}#custom_scalars")
             page.wait_for_timeout(8000)
             page.screenshot(path=IMAGES / "demo_scalars.png")

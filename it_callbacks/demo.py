@@ -300,7 +300,17 @@ def _layers(plane: InformationPlaneMonitor, resolutions: Sequence[str]) -> list[
             )
     seen = {row[-1] for row in rows}
     notes = [note for status, note in _NOTES.items() if status in seen]
-    return [*_aligned(rows), *notes, _EACH_ITS_OWN]
+    return [*_aligned(rows), *notes, _EACH_ITS_OWN, "", *_verdicts(plane)]
+
+
+def _verdicts(plane: InformationPlaneMonitor) -> list[str]:
+    """Whether each layer has compressed, in depth order."""
+    (settings,) = plane.settings.values()
+    (of_set,) = plane.verdicts.values()
+    layers = [layer["tag"] for layer in settings["layers"]]
+    width = max(map(len, layers))
+    said = [f"  {layer.ljust(width)}  {of_set[layer]}" for layer in layers]
+    return ["Compression since the peak of I(X;T), by all bins together:", *said]
 
 
 _EACH_ITS_OWN = "  Each layer has bins of its own: compare it with itself over time."

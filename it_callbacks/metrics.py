@@ -1,8 +1,9 @@
 """Predictions and labels, batch by batch, come in; entropies and information in bits come out.
 
-Two `torchmetrics.Metric`s for any training loop. Both keep sums only, in float64: the result does
-not depend on how the samples were split into batches or processes. Nothing is ever averaged over
-batches, since the entropy of a batch's mean prediction is lower than that of the whole set's.
+Two metrics, each a `torchmetrics.Metric`, for any training loop. Both keep sums only, in float64:
+the result does not depend on how the samples were split into batches or processes. Nothing is ever
+averaged over batches, since the entropy of a batch's mean prediction is lower than that of the
+whole set's.
 """
 
 from __future__ import annotations

@@ -97,6 +97,7 @@ QUANTITIES = {
     "coverage": Quantity("Good-Turing coverage of the symbols, 1 - f1/N", "share"),
     "chance_share": Quantity("chance level of I(bin T; Y) over H(Y)", "share"),
     "status": Quantity("0 OK, 1 CAUTION, 2 SATURATED", "code"),
+    "epoch": Quantity("finished epochs at the points of a monitor of predictions", "epochs"),
     "information_plane": Quantity("epoch of the point; share of the time spent observing", "mixed"),
 }
 """Every first tag part, what stands under it, and its unit."""

@@ -39,6 +39,30 @@ class Fails(ConditionalEntropyMonitor):
         return super()._new_pass(set_)
 
 
+class FallsIll(Classifier):
+    """At the first look a layer is NaN for the last sample, which the last process has."""
+
+    ill = False
+
+    def __init__(self, lr: float) -> None:
+        super().__init__(lr=lr)
+        self.net[4].register_forward_hook(self.fall_ill)
+
+    def fall_ill(self, module: Any, args: Any, output: torch.Tensor) -> torch.Tensor | None:
+        if not self.ill:
+            return None
+        output = output.clone()
+        output[-1] = float("nan")
+        return output
+
+    def validation_step(self, batch: Any, batch_idx: int, dataloader_idx: int = 0) -> None:
+        is_last = batch_idx + 1 == self.trainer.num_val_batches[0]
+        on_last = self.trainer.global_rank == self.trainer.world_size - 1
+        self.ill = is_last and on_last and not self.current_epoch
+        self.step(batch)
+        self.ill = False
+
+
 class Sharded(Classifier):
     """Its parameters are spread over the processes."""
 
@@ -72,6 +96,8 @@ def monitors(case: str, max_samples: int | None) -> list[Any]:
         ]
     if case == "fails":
         return [Fails(), InformationPlaneMonitor()]
+    if case == "nan":
+        return [InformationPlaneMonitor(bins=[30, 5])]
     raise SystemExit(f"no case {case!r}")
 
 
@@ -90,7 +116,8 @@ def main() -> None:
         strategy = ModelParallelStrategy(data_parallel_size=1, tensor_parallel_size=1)
     torch.manual_seed(1)
     # At a rate of 0 weights stay equal, however the training batches are dealt out.
-    model = (Sharded if arguments.strategy == "fsdp2" else Classifier)(lr=0.0)
+    kind = FallsIll if arguments.case == "nan" else Classifier
+    model = (Sharded if arguments.strategy == "fsdp2" else kind)(lr=0.0)
     callbacks = monitors(arguments.case, arguments.max_samples)
     trainer = pl.Trainer(
         accelerator="cpu",
@@ -104,7 +131,9 @@ def main() -> None:
         enable_checkpointing=False,
     )
     train = DataLoader(TensorDataset(*samples(60)), 10, shuffle=True)
-    val = DataLoader(TensorDataset(*samples(41, seed=2)), 8)
+    # With NaN it lies beyond the rows that calibrate, so that one process only comes upon it.
+    n_val, batch_size = (1100, 100) if arguments.case == "nan" else (41, 8)
+    val = DataLoader(TensorDataset(*samples(n_val, seed=2)), batch_size)
     trainer.fit(model, train, val)
     measured = [
         {

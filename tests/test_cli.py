@@ -17,6 +17,7 @@ import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from it_callbacks import cli, demo
+from it_callbacks.cli.demo import view_command
 
 DIGITS_LAYERS = [*(f"net.hidden{n}.tanh" for n in range(1, 5)), "net.output"]
 SZT_LAYERS = [*(f"net.hidden{n}.tanh" for n in range(1, 6)), "net.output"]
@@ -121,12 +122,21 @@ def test_the_first_rows_are_what_was_logged(full_demo: FullDemo) -> None:
     )
 
 
+def test_the_table_has_a_verdict_for_each_layer(full_demo: FullDemo) -> None:
+    """The 5-unit layer has merged its classes; 64 units are unique from first to last."""
+    text = full_demo.finished.stdout.split("Compression since the peak")[1].split("\n\n")[0]
+    said = dict(re.findall(r"^  (net\.\S+) +(.+)$", text, flags=re.MULTILINE))
+    assert list(said) == DIGITS_LAYERS
+    assert said["net.hidden4.tanh"].startswith("compressed: ")
+    assert said["net.hidden1.tanh"].startswith("no compression (0.00 ")
+
+
 def test_the_printed_command_opens_the_run(full_demo: FullDemo) -> None:
-    """Pasted into a shell, it finds TensorBoard and the events."""
+    """Pasted into a shell it is the command that shows the run."""
     command = full_demo.finished.stdout.rstrip().splitlines()[-1]
-    assert "tensorboard --logdir runs/digits" in command
+    assert command.endswith(" view runs/digits")
     seen = subprocess.run(
-        f"{command} --inspect --tag val_accuracy",
+        f"{command} --port 70000",
         shell=True,
         cwd=full_demo.folder,
         capture_output=True,
@@ -134,8 +144,8 @@ def test_the_printed_command_opens_the_run(full_demo: FullDemo) -> None:
         timeout=120,
         check=False,
     )
-    assert seen.returncode == 0, seen.stderr
-    assert "val_accuracy" in seen.stdout
+    assert seen.returncode == 2
+    assert "it-callbacks view: error: argument --port: need a whole number" in seen.stderr
 
 
 def test_a_second_run_gets_a_folder_of_its_own(
@@ -192,16 +202,26 @@ def test_szt_compresses_with_tanh_and_hardly_with_relu(
     assert least <= max(i_xt) - i_xt[-1] <= most
 
 
-def test_help_is_quick() -> None:
-    """Reading the command line loads neither torch nor Lightning nor NumPy."""
+@pytest.mark.parametrize(
+    ("command", "example"),
+    [
+        ("demo", "it-callbacks demo --task szt"),
+        ("view", "it-callbacks view runs/digits"),
+        ("report", "it-callbacks report runs/digits -o report.html"),
+        ("export", "it-callbacks export runs/digits -o plane.csv"),
+    ],
+)
+def test_help_has_an_example_and_is_quick(command: str, example: str) -> None:
+    """Reading the command line loads nothing that takes time."""
     program = (
-        "import sys; from it_callbacks import cli; code = cli.main(['demo', '--help'])\n"
-        "print(code, sorted({'torch', 'numpy', 'pytorch_lightning', 'lightning'} & {*sys.modules}))"
+        f"import sys; from it_callbacks import cli; code = cli.main([{command!r}, '--help'])\n"
+        "heavy = {'torch', 'numpy', 'pytorch_lightning', 'lightning', 'tensorboard', 'plotly'}\n"
+        "print(code, sorted(heavy & {*sys.modules}))"
     )
     ran = subprocess.run(
         [sys.executable, "-c", program], capture_output=True, text=True, check=True
     )
-    assert "it-callbacks demo --task szt" in ran.stdout
+    assert example in ran.stdout
     assert ran.stdout.endswith("0 []\n")
 
 
@@ -215,6 +235,19 @@ def test_help_is_quick() -> None:
         (["demo", "--epochs", "many"], "got 'many'"),
         (["demo", "--seed", "-1"], "argument --seed: need a whole number from 0"),
         (["demo", "--activation", "relu"], "only --task szt"),
+        (["view"], "the following arguments are required: LOGDIR"),
+        (["view", "missing"], "view: error: argument LOGDIR: no such folder: missing"),
+        (["view", ".", "--port", "65536"], "argument --port: need a whole number from 0 to 65535"),
+        (["report", "."], "the following arguments are required: -o/--output"),
+        (["report", ".", "-o", "a.pdf"], "a report is .html, got 'a.pdf'"),
+        (["export", "."], "the following arguments are required: -o/--output"),
+        (["export", ".", "-o", "a.xls"], "one of .csv, .json, .pdf, .png, .svg; got 'a.xls'"),
+        (["export", ".", "-o", "a"], "the suffix must be one of"),
+        (["export", ".", "-o", "a.csv", "--figure", "plane"], "--figure: only for drawings"),
+        (["export", ".", "-o", "a.json", "--each"], "argument --each: only for drawings"),
+        (["export", ".", "-o", "a.pdf", "--quantity", "I_TY"], "only with --figure curves"),
+        (["export", ".", "-o", "a.pdf", "--figure", "classes", "--chance"], "--figure plane"),
+        (["export", ".", "-o", "a.pdf", "--figure", "pie"], "invalid choice: 'pie'"),
     ],
 )
 def test_a_wrong_command_line_is_said_and_ends_in_2(
@@ -270,22 +303,22 @@ def test_an_interrupt_ends_in_130_and_keeps_what_was_measured(
     assert scalars(tmp_path / "version_0")["information_plane/probe/epoch"] == [0, 1, 2]
 
 
-def test_the_command_is_short_where_the_shell_finds_tensorboard(
+def test_the_command_is_short_where_the_shell_finds_the_program(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("PATH", str(Path(sys.executable).parent))
-    assert cli.tensorboard_command(Path("my runs")) == "tensorboard --logdir 'my runs'"
+    assert view_command(Path("my runs")) == "it-callbacks view 'my runs'"
 
 
-def test_the_command_names_this_environments_tensorboard_otherwise(
+def test_the_command_names_this_environments_program_otherwise(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """Another one on the path would lack what is installed beside this one."""
-    (tmp_path / "tensorboard").write_text("#!/bin/sh\n")
-    (tmp_path / "tensorboard").chmod(0o755)
+    """Another one on the path would bring another environment's TensorBoard."""
+    (tmp_path / "it-callbacks").write_text("#!/bin/sh\n")
+    (tmp_path / "it-callbacks").chmod(0o755)
     monkeypatch.setenv("PATH", str(tmp_path))
-    program, *rest = shlex.split(cli.tensorboard_command(Path("runs")))
-    own = shutil.which("tensorboard", path=str(Path(sys.executable).parent))
+    program, *rest = shlex.split(view_command(Path("runs")))
+    own = shutil.which("it-callbacks", path=str(Path(sys.executable).parent))
     assert own is not None
     assert Path(program).resolve() == Path(own).resolve()
-    assert rest == ["--logdir", "runs"]
+    assert rest == ["view", "runs"]

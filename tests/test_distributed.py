@@ -80,6 +80,19 @@ def test_a_fault_on_one_process_costs_all_the_point_and_says_where() -> None:
         assert {key.split()[1] for key in other} == {"1", "2"}
 
 
+def test_a_layer_of_nan_on_one_process_is_left_out_on_all_and_calibrated_later() -> None:
+    """All else is measured at both looks; at the second the layer reads as under one process."""
+    check_equal_to_one_process("nan", 2, "ddp")
+    ranks, printed = run("nan", 2, "ddp")
+    assert printed.count("layer 'net.4': activations: ") == 1
+    for rank in ranks:
+        (measured,) = rank["measured"]
+        epochs = {
+            layer: {key[-1] for key in measured if layer in key} for layer in ("net.3", "net.4")
+        }
+        assert epochs == {"net.3": {"1", "2"}, "net.4": {"2"}}
+
+
 def test_sharded_parameters_can_be_probed() -> None:
     """Under FSDP2 every process takes part in each forward of a probe."""
     check_equal_to_one_process("probe", 1, "fsdp2")

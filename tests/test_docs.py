@@ -1,34 +1,44 @@
-"""Every Python block of the README and of the docs runs as printed."""
+"""Every block of the README and of the docs is as true as printed: code, YAML, commands, links."""
 
 from __future__ import annotations
 
 import doctest
 import re
+import shlex
+import sys
 import textwrap
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pytest
+import yaml
+from pytorch_lightning.cli import LightningCLI
+from pytorch_lightning.demos.boring_classes import BoringModel
+
+from it_callbacks import cli
+from it_callbacks.callbacks.monitor import Monitor
 
 ROOT = Path(__file__).parents[1]
 FENCE = re.compile(
-    r"^(?P<indent> *)(?P<ticks>`{3,}|~{3,})(?:python|pycon|py)\b[^\n]*\n"
+    r"^(?P<indent> *)(?P<ticks>`{3,}|~{3,})(?P<language>\w*)[^\n]*\n"
     r"(?P<code>.*?)^(?P=indent)(?P=ticks) *$",
     re.MULTILINE | re.DOTALL,
 )
+PYTHON = ("python", "pycon", "py")
 
 
 class Block(NamedTuple):
-    """A Python block of a page, and the line of the page that its first line is (from 0)."""
+    """A block of a page, and the line of the page that its first line is (from 0)."""
 
     code: str
     line: int
 
 
-def blocks_of(text: str) -> list[Block]:
+def blocks_of(text: str, *languages: str) -> list[Block]:
     return [
         Block(textwrap.dedent(found["code"]), text.count("\n", 0, found.start("code")))
         for found in FENCE.finditer(text)
+        if found["language"] in (languages or PYTHON)
     ]
 
 
@@ -50,20 +60,101 @@ def run_page(text: str, name: str) -> None:
             exec(compile("\n" * line + code, name, "exec"), namespace)
 
 
+def named(page: Path) -> str:
+    return str(page.relative_to(ROOT))
+
+
+# What `make docs` has built holds no pages of its own.
 PAGES = [
-    page
-    for page in [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
-    if blocks_of(page.read_text(encoding="utf-8"))
+    ROOT / "README.md",
+    *sorted(
+        page
+        for page in (ROOT / "docs").rglob("*.md")
+        if "_build" not in page.relative_to(ROOT).parts
+    ),
 ]
+TEXTS = {page: page.read_text(encoding="utf-8") for page in PAGES}
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+@pytest.mark.parametrize("page", [page for page in PAGES if blocks_of(TEXTS[page])], ids=named)
 def test_a_page_runs_as_printed(
     page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)  # whatever the page writes, it does not write it here
 
-    run_page(page.read_text(encoding="utf-8"), str(page))
+    run_page(TEXTS[page], str(page))
+
+
+COMMANDS = {
+    f"{named(page)}: {line}": shlex.split(line, comments=True)[1:]
+    for page in PAGES
+    for block in blocks_of(TEXTS[page], "", "text", "console", "sh", "bash")
+    for line in block.code.splitlines()
+    if line.startswith("it-callbacks ")
+}
+
+
+@pytest.mark.parametrize("words", COMMANDS.values(), ids=COMMANDS)
+def test_a_command_line_is_understood(words: list[str]) -> None:
+    assert cli._parser().parse_args(words).command == words[0]
+
+
+YAML = {
+    f"{named(page)}:{block.line + 1}": block.code
+    for page in PAGES
+    for block in blocks_of(TEXTS[page], "yaml")
+}
+
+
+@pytest.mark.parametrize("written", YAML.values(), ids=YAML)
+def test_a_configuration_makes_the_monitors_that_it_names(
+    written: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["train.py"])  # LightningCLI does not want both
+    configuration: dict[str, Any] = yaml.safe_load(written)
+    names = [
+        callback["class_path"].removeprefix("it_callbacks.")
+        for callback in configuration["trainer"]["callbacks"]
+    ]
+    configuration["trainer"] |= {"accelerator": "cpu", "logger": False}
+
+    made = LightningCLI(
+        BoringModel, args=configuration, run=False, seed_everything_default=False
+    ).trainer.callbacks
+
+    assert [type(one).__name__ for one in made if isinstance(one, Monitor)] == names
+
+
+LINK = re.compile(r"\]\((?!\w+:)(?P<path>[^)#\s]*)(?:#(?P<anchor>[^)\s]*))?\)")
+
+
+def anchors_of(text: str) -> set[str]:
+    """What headings are called in addresses, by GitHub and by the site alike."""
+    outside = FENCE.sub("", text)
+    headings = re.findall(r"^#+ +(.*?) *$", outside, re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=named)
+def test_every_link_leads_somewhere(page: Path) -> None:
+    for link in LINK.finditer(FENCE.sub("", TEXTS[page])):
+        target = (page.parent / link["path"]).resolve() if link["path"] else page
+        assert target.exists(), link[0]
+        if link["anchor"]:
+            assert link["anchor"] in anchors_of(TEXTS[target]), link[0]
+
+
+def test_every_page_of_the_docs_is_in_a_table_of_contents() -> None:
+    docs = ROOT / "docs"
+    listed = {
+        (page.parent / entry).relative_to(docs).as_posix()
+        for page in PAGES
+        for tree in re.findall(r"^```\{toctree\}\n(.*?)^```", TEXTS[page], re.MULTILINE | re.DOTALL)
+        for entry in tree.splitlines()
+        if entry and not entry.startswith(":")
+    }
+    pages = {page.relative_to(docs).with_suffix("").as_posix() for page in PAGES[1:]}
+    assert listed == pages - {"index"}
 
 
 # The runner itself: a finder that found nothing would let every page pass.

@@ -230,11 +230,13 @@ def test_yaml_names_functions_keys_and_reductions() -> None:
         target=1,
         max_samples=None,
         population="probe",
+        images=10,
     )
     assert isinstance(monitor, InformationPlaneMonitor)
     assert monitor.layers == ["net.*", "torch.nn.Tanh"]
     assert monitor.reduce == RandomProjection(3)
     assert (monitor.inputs, monitor.target, monitor.max_samples) == ("image", 1, None)
+    assert monitor.images == 10
     by_function = configured("PredictionEntropyMonitor", target="it_callbacks.records.slug")
     assert by_function.target is slug
 
@@ -247,6 +249,7 @@ def test_yaml_names_functions_keys_and_reductions() -> None:
         ({"schedule": value("LogSpaced", unit="minutes")}, "minutes"),
         ({"probe": "vall"}, "probe"),
         ({"layers": 3}, "layers"),
+        ({"images": "often"}, "images"),
         ({"laiers": "net"}, "laiers"),
     ],
 )

@@ -15,7 +15,6 @@ import pytorch_lightning as pl
 from pytorch_lightning.loggers import CSVLogger, TensorBoardLogger
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from tensorboard.summary.writer.record_writer import RecordWriter
-from torch import Tensor, nn
 from typing_extensions import override
 
 from it_callbacks import (
@@ -249,31 +248,6 @@ def test_an_estimator_that_raises_costs_its_own_numbers_and_gives_one_warning_a_
 def test_an_estimator_that_raises_ends_training_where_asked_to() -> None:
     with pytest.raises(RuntimeError, match="singular"):
         fit([InformationPlaneMonitor(extra=[Raises()], on_error="raise")])
-
-
-def test_a_layer_of_nan_costs_its_points_and_is_named_once() -> None:
-    """Training goes on; no number is made up."""
-
-    class Ill(nn.Module):
-        ill = False
-
-        @override
-        def forward(self, x: Tensor) -> Tensor:
-            return x * float("nan") if self.ill and not self.training else x
-
-    class FallsIll(Classifier):
-        @override
-        def on_train_epoch_end(self) -> None:
-            self.net[2].ill = True
-
-    net = nn.Sequential(nn.Linear(8, 4), nn.Tanh(), Ill(), nn.Linear(4, 3))
-    plane = InformationPlaneMonitor(["net.1", "net.3"])
-    with _recorded() as seen:
-        _, running = fit([plane], FallsIll(net), max_epochs=3)
-    assert len(_told(seen, "layer 'net.3'")) == 2  # that it is saturated, and this
-    assert len(_told(seen, "layer 'net.3': activations: 75 of 75 values are NaN")) == 1
-    assert [epoch for epoch, _ in when(plane)] == [1]
-    assert running.global_step == 15
 
 
 # Files that are torn.

@@ -27,8 +27,8 @@ NO_LIGHTNING = (
     "observation",
     "tasks",
 )
-STDLIB_ONLY = ("records", "figures", "report")
-LIGHT = ("", *STDLIB_ONLY, "measures", "estimators", "tensorboard_plugin", "cli")
+STDLIB_ONLY = ("records", "runs", "tables", "figures", "report")
+LIGHT = ("", *STDLIB_ONLY, "logs", "measures", "estimators", "tensorboard_plugin", "cli")
 
 
 def _rooms() -> list[str]:
@@ -126,6 +126,9 @@ def test_nobody_imports_callbacks(room: str) -> None:
 ABOVE = {
     "measures": (),
     "records": (),
+    "runs": ("records",),
+    "figures": ("records", "runs", "figures"),
+    "logs": ("runs",),
     "estimators": ("records", "estimators"),
     "rulers": ("rulers",),
     "reductions": ("rulers",),

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import csv
+import io
 import json
 import math
 import re
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
+import PIL.Image
 import pytest
 import pytorch_lightning as pl
 import torch
@@ -26,10 +29,15 @@ from it_callbacks import (
     PredictionEntropyMonitor,
     Record,
 )
+from it_callbacks.callbacks.faults import Faults
+from it_callbacks.callbacks.telling import Teller
 from it_callbacks.estimators import Extra
+from it_callbacks.figures import Panel, information_plane
+from it_callbacks.pictures import pixels
 from it_callbacks.records import slug
+from it_callbacks.runs import from_records
 
-from .models import Classifier, MemoryLogger, curve, fit, samples
+from .models import Classifier, MemoryLogger, curve, fit, loader, samples
 
 LAYERS = ("net.1", "net.3", "net.4")
 PER_SET = {
@@ -46,6 +54,7 @@ PER_SET = {
     "conditional_entropy_within": ("class_0", "class_1", "class_2"),
     "conditional_entropy_hard": ("class_0", "class_1", "class_2"),
     "label_information": ("soft", "hard", "equivocation"),
+    "epoch": ("prediction_entropy", "conditional_entropy"),
     "information_plane": ("epoch", "overhead"),
     "I_XT": LAYERS,
     "I_XT_corrected": LAYERS,
@@ -73,12 +82,22 @@ def _monitors(**options: Any) -> list[Any]:
 
 
 def _read(folder: str) -> EventAccumulator:
-    return EventAccumulator(folder, size_guidance={"scalars": 0, "tensors": 0}).Reload()
+    return EventAccumulator(
+        folder, size_guidance={"scalars": 0, "tensors": 0, "images": 0}
+    ).Reload()
+
+
+def _texts(events: EventAccumulator, tag: str) -> list[tuple[int, Any]]:
+    """Step and content of each text under a tag."""
+    return [
+        (event.step, json.loads(event.tensor_proto.string_val[0].decode()))
+        for event in events.Tensors(f"{tag}/text_summary")
+    ]
 
 
 def _text(events: EventAccumulator, tag: str) -> Any:
-    (event,) = events.Tensors(f"{tag}/text_summary")
-    return json.loads(event.tensor_proto.string_val[0].decode())
+    ((_, content),) = _texts(events, tag)
+    return content
 
 
 def _rows(path: Path) -> list[dict[str, str]]:
@@ -132,11 +151,26 @@ def test_values_in_tensorboard_are_those_of_the_history(written: Any) -> None:
             np.testing.assert_array_equal(values, np.float32(curve(monitor, tag)))
 
 
-def test_the_epoch_is_logged_with_the_points(written: Any) -> None:
+@pytest.mark.parametrize(
+    "tag",
+    [
+        "information_plane/val/epoch",
+        "epoch/val/prediction_entropy",
+        "epoch/val/conditional_entropy",
+    ],
+)
+def test_the_epoch_is_logged_with_the_points(written: Any, tag: str) -> None:
     """Readers must not trust Lightning's own, which is sampled apart."""
     _, events, _ = written
-    epochs = [(e.step, e.value) for e in events.Scalars("information_plane/val/epoch")]
-    assert epochs == [(5, 1.0), (10, 2.0)]
+    assert [(e.step, e.value) for e in events.Scalars(tag)] == [(5, 1.0), (10, 2.0)]
+
+
+def test_the_epoch_has_no_chart_of_its_own(written: Any) -> None:
+    """It is there for readers of the numbers."""
+    _, events, _ = written
+    patterns = str(_layout(events))
+    assert "prediction_entropy/val" in patterns
+    assert "epoch/" not in patterns
 
 
 def test_the_overhead_is_a_share(written: Any) -> None:
@@ -169,6 +203,166 @@ def test_the_settings_of_predictions_name_the_classes(written: Any) -> None:
     assert settings["class_names"] == ["zéro", "<b>one</b>", "two"]
     assert settings["n_classes"] == 3
     assert _text(events, "prediction_entropy/val/settings") == monitors[0].settings["val"]
+
+
+def test_warnings_are_written_in_words(written: Any) -> None:
+    """What a terminal has forgotten by the time that the numbers are read."""
+    _, events, _ = written
+    step, texts = _texts(events, "information_plane/val/warnings")[0]
+    assert step == 5
+    assert any(text.startswith("set 'val': 105 samples") for text in texts)
+    assert any(text.startswith("layer 'net.1' is SATURATED") for text in texts)
+    assert not [
+        tag for tag in events.Tags()["tensors"] if tag.startswith("prediction_entropy/val/w")
+    ]
+
+
+class Fragile(Extra):
+    """An estimator that fails from the second point on."""
+
+    def __init__(self) -> None:
+        self.calls = 0
+
+    @property
+    @override
+    def quantities(self) -> tuple[str, ...]:
+        return ("fragile",)
+
+    @override
+    def __call__(self, activations: Any, labels: Any) -> dict[str, float]:
+        self.calls += 1
+        if self.calls > 1:
+            raise ValueError("no luck")
+        return {"fragile": 1.0}
+
+
+def test_all_warnings_are_written_again_when_a_new_one_comes(tmp_path: Path) -> None:
+    """With the point that it comes with, and not with every point after it."""
+    logger = TensorBoardLogger(tmp_path, name="run", version=0)
+    plane = InformationPlaneMonitor("net.4", bins=2, extra=[Fragile()])
+    with pytest.warns(UserWarning, match="no luck"):
+        fit([plane], logger=logger, max_epochs=4)
+    (first, early), (second, late) = _texts(_read(logger.log_dir), "information_plane/val/warnings")
+    assert (first, second) == (5, 10)
+    assert late[: len(early)] == early
+    assert ["no luck" in text for text in late[len(early) :]] == [True]
+
+
+def test_a_set_has_its_own_warnings_and_those_of_all(tmp_path: Path) -> None:
+    logger = TensorBoardLogger(tmp_path, name="run", version=0)
+    few, fewer = loader(105, seed=1), loader(50, seed=2)
+    plane = InformationPlaneMonitor("net.4", bins=2, extra=[Fragile()])
+    with pytest.warns(UserWarning, match="no luck"):
+        fit([plane], logger=logger, val=[few, fewer], max_epochs=1)
+    events = _read(logger.log_dir)
+    told = [_texts(events, f"information_plane/{of}/warnings")[-1][1] for of in ("val", "val_1")]
+    assert [any("105 samples" in text for text in of) for of in told] == [True, False]
+    assert [any("50 samples" in text for text in of) for of in told] == [False, True]
+    assert all(any("no luck" in text for text in of) for of in told)
+
+
+def test_verdicts_are_written_when_training_ends(tmp_path: Path) -> None:
+    """In words for each layer; also where no validation came after the last step."""
+    logger = TensorBoardLogger(tmp_path, name="run", version=0)
+    plane = InformationPlaneMonitor(probe="val", schedule=[0, 1])
+    fit([plane], logger=logger, max_epochs=3)
+    ((step, texts),) = _texts(_read(logger.log_dir), "information_plane/val/verdicts")
+    assert step == 15
+    assert list(texts) == list(LAYERS)
+    assert texts == {layer: str(verdict) for layer, verdict in plane.verdicts["val"].items()}
+
+
+def _images(events: EventAccumulator, tag: str = "information_plane/val/plane") -> list[int]:
+    return [image.step for image in events.Images(tag)]
+
+
+@pytest.mark.parametrize(("epochs", "steps"), [(4, [5, 15, 20]), (5, [5, 15, 25])])
+def test_a_picture_comes_first_every_so_many_epochs_and_last(
+    tmp_path: Path, epochs: int, steps: list[int]
+) -> None:
+    """Five steps in an epoch; the first point is after one."""
+    logger = TensorBoardLogger(tmp_path, name="run", version=0)
+    fit([InformationPlaneMonitor(images=2)], logger=logger, max_epochs=epochs)
+    assert _images(_read(logger.log_dir)) == steps
+
+
+def test_the_picture_is_that_of_the_plane(tmp_path: Path) -> None:
+    """Pixel for pixel the picture of the monitor's own figure, of the points so far."""
+    logger = TensorBoardLogger(tmp_path, name="run", version=0, prefix="mine")
+    plane = InformationPlaneMonitor(images=1)
+    fit([plane], logger=logger, max_epochs=2)
+    events = _read(logger.log_dir).Images("mine-information_plane/val/plane")
+    for event, until in zip(events, (5, 10), strict=True):
+        shown = np.array(PIL.Image.open(io.BytesIO(event.encoded_image_string)))
+        records = [record for record in plane.history if record.step <= until]
+        settings = {"information_plane/val": plane.settings["val"]}
+        panel = Panel(from_records("this run", records, settings), "val")
+        np.testing.assert_array_equal(shown, pixels(information_plane([panel])))
+
+
+def test_no_picture_is_drawn_unless_asked_for_and_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither by default nor for loggers that take none: drawing costs most of a second."""
+    drawn: list[Any] = []
+    monkeypatch.setattr("it_callbacks.callbacks.information_plane.pixels", drawn.append)
+    fit([InformationPlaneMonitor(images=1)], logger=MemoryLogger())
+    shows = MemoryLogger()
+    shows.experiment = SimpleNamespace(add_image=lambda *_, **__: None)  # type: ignore[misc]
+    fit([InformationPlaneMonitor()], logger=shows)
+    assert not drawn
+    fit([InformationPlaneMonitor(images=1)], logger=shows)
+    assert drawn
+
+
+def test_a_logger_that_cannot_take_a_picture_costs_the_picture(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One warning; or the exception, where that was asked for."""
+
+    def full(*_: Any, **__: Any) -> None:
+        raise OSError("disk full")
+
+    monkeypatch.setattr(SummaryWriter, "add_image", full)
+    logger = TensorBoardLogger(tmp_path, name="run", version=0)
+    plane = InformationPlaneMonitor(images=1)
+    with pytest.warns(UserWarning, match="disk full") as warned:
+        _, running = fit([plane], logger=logger, max_epochs=3)
+    assert sum("disk full" in str(w.message) for w in warned) == 1
+    assert running.current_epoch == 3
+    assert len(_read(logger.log_dir).Scalars("I_XT/val/net.1")) == 3
+    with pytest.raises(OSError, match="disk full"):
+        fit([InformationPlaneMonitor(images=1, on_error="raise")], logger=logger)
+
+
+def test_a_picture_that_cannot_be_drawn_costs_the_picture(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(figure: Any) -> None:
+        raise RuntimeError("no ink")
+
+    monkeypatch.setattr("it_callbacks.callbacks.information_plane.pixels", fails)
+    logger = TensorBoardLogger(tmp_path, name="run", version=0)
+    plane = InformationPlaneMonitor(images=1)
+    with pytest.warns(UserWarning, match="plane cannot be drawn .RuntimeError: no ink"):
+        fit([plane], logger=logger, max_epochs=3)
+    assert len(curve(plane, "I_XT/val/net.1")) == 3
+    with pytest.raises(RuntimeError, match="no ink"):
+        fit([InformationPlaneMonitor(images=1, on_error="raise")], logger=logger)
+
+
+def test_only_the_process_that_logs_draws() -> None:
+    """Others have loggers that take anything and keep nothing."""
+    drawn: list[int] = []
+
+    def draw() -> Any:
+        drawn.append(1)
+        return np.zeros((2, 2, 3), np.uint8)
+
+    takes_all = SimpleNamespace(experiment=SimpleNamespace(add_image=lambda *_, **__: None))
+    teller = Teller(Faults("Monitor", "raise"))
+    for is_first, n_drawn in ((False, 0), (True, 1)):
+        running = SimpleNamespace(is_global_zero=is_first, loggers=[takes_all])
+        teller.tell_image(running, "information_plane/val/plane", draw, 0)
+        assert len(drawn) == n_drawn
 
 
 def test_the_custom_scalars_show_all_layers_of_a_quantity_in_one_chart(written: Any) -> None:

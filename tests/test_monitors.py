@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import importlib.util
 import math
+import subprocess
+import sys
 from collections import namedtuple
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,6 +14,7 @@ from typing import Any
 
 import lightning.pytorch
 import numpy as np
+import plotly.graph_objects
 import pytest
 import pytorch_lightning as pl
 import torch
@@ -768,6 +772,8 @@ def test_prediction_tags_are_what_one_computes_by_hand() -> None:
         "label_information/val/soft": bits_of(p.sum(0)) - (share * inside).sum(),
         "label_information/val/hard": mutual_info_score(y, hard) / math.log(2),
         "label_information/val/equivocation": bits_of(table) - bits_of(table.sum(0)),
+        "epoch/val/prediction_entropy": 2.0,
+        "epoch/val/conditional_entropy": 2.0,
     }
     got = {tag: last(m, tag) for m in (predictions, conditional) for tag in _values(m)}
     assert got == pytest.approx(expected, abs=1e-9)
@@ -1185,3 +1191,92 @@ def test_a_logger_that_fails_costs_a_warning_and_no_number() -> None:
     with pytest.warns(UserWarning, match="No space left on device"):
         fit([plane], logger=Full())
     assert when(plane) == [(1, 5), (2, 10)]
+
+
+# Figures.
+
+
+def _written_in(figure: Any) -> list[str]:
+    return [annotation.text for annotation in figure.layout.annotations]
+
+
+def test_the_figure_of_a_plane_shows_its_points() -> None:
+    """A trajectory for each layer, on a panel for each set."""
+    plane = InformationPlaneMonitor()
+    fit([plane], val=[loader(105, seed=1), loader(50, seed=2)], max_epochs=3)
+    figure = plane.figure()
+    assert isinstance(figure, plotly.graph_objects.Figure)
+    drawn = {
+        (trace.xaxis, trace.name): (list(trace.x), list(trace.y))
+        for trace in figure.data
+        if len(trace.x) == 3 and trace.mode == "markers"
+    }
+    assert len(drawn) == 6
+    for axis, set_ in (("x", "val"), ("x2", "val_1")):
+        for layer in layer_names(plane):
+            across, up = drawn[axis, layer]
+            assert across == pytest.approx(curve(plane, f"I_XT/{set_}/{layer}"), abs=1e-6)
+            assert up == pytest.approx(curve(plane, f"I_TY/{set_}/{layer}"), abs=1e-6)
+    h_y = plane.settings["val"]["H_Y"]
+    assert f"H(Y) = {h_y:.2f}" in _written_in(figure)
+    assert {"this run · val", "this run · val_1"} <= set(_written_in(figure))
+    assert len(figure.frames) == 3
+
+
+def test_the_figure_of_prediction_entropies_names_what_it_lacks() -> None:
+    """I(X;Ŷ) is one area: how much of it is told of the labels another monitor knows."""
+    monitor = PredictionEntropyMonitor()
+    fit([monitor], max_epochs=3)
+    figure = monitor.figure()
+    areas = [trace for trace in figure.data if trace.stackgroup is not None]
+    assert [list(area.x) for area in areas] == [[1, 2, 3]] * 2
+    total = np.sum([area.y for area in areas], axis=0)
+    assert total == pytest.approx(curve(monitor, "prediction_entropy/val/marginal"), abs=1e-5)
+    assert any("ConditionalEntropyMonitor" in text for text in _written_in(figure))
+
+
+def test_the_figure_of_class_entropies_is_a_heat_map() -> None:
+    monitor = ConditionalEntropyMonitor(class_names=["cat", "<b>dog</b>", "cow"])
+    fit([monitor], max_epochs=3)
+    (heat,) = monitor.figure().data
+    assert list(heat.x) == [1, 2, 3]
+    for number, row in enumerate(heat.z):
+        values = curve(monitor, f"conditional_entropy/val/class_{number}")
+        assert list(row) == pytest.approx(values, abs=1e-6)
+    assert list(monitor.figure().layout.yaxis.ticktext)[1] == "&lt;b&gt;dog&lt;/b&gt;"
+
+
+@pytest.mark.parametrize("kind", ALL)
+def test_the_figure_before_the_first_point_says_that_there_is_none(kind: type[Any]) -> None:
+    figure = kind(name="mine").figure()
+    assert any("logged of this set" in text for text in _written_in(figure))
+    assert "this run · mine" in _written_in(figure)
+
+
+def test_monitors_load_plotly_when_they_draw_and_not_before() -> None:
+    """It takes long, and a run on a cluster never needs it."""
+    script = (
+        "import sys; from it_callbacks import InformationPlaneMonitor; "
+        "plane = InformationPlaneMonitor(images=5); before = 'plotly' in sys.modules; "
+        "plane.figure(); print(before, 'plotly' in sys.modules)"
+    )
+    run = [sys.executable, "-c", script]
+    done = subprocess.run(run, capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["False", "True"]
+
+
+@pytest.mark.parametrize("images", [0, -1, True, 2.0, "5"])
+def test_images_need_a_whole_number_of_epochs(images: Any) -> None:
+    with pytest.raises(ValueError, match=r"images: need a whole number of epochs >= 1, got "):
+        InformationPlaneMonitor(images=images)
+
+
+def test_images_without_matplotlib_name_the_extra_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not after an epoch of training."""
+    find = importlib.util.find_spec
+    monkeypatch.setattr(
+        importlib.util, "find_spec", lambda name, *a: None if name == "matplotlib" else find(name)
+    )
+    with pytest.raises(ImportError, match=r"pip install 'it_callbacks\[plot\]'"):
+        InformationPlaneMonitor(images=1)
+    InformationPlaneMonitor()

@@ -6,11 +6,14 @@ import copy
 import pickle
 import random
 import signal
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache
+from types import SimpleNamespace
 from typing import Any
 
+import matplotlib
 import numpy as np
 import pytest
 import pytorch_lightning as pl
@@ -126,14 +129,14 @@ def _all_three(probe: Any = None, **options: Any) -> list[pl.Callback]:
     ]
 
 
-def _trace(setup: str, callbacks: list[Any]) -> dict[str, Any]:
+def _trace(setup: str, callbacks: list[Any], **more: Any) -> dict[str, Any]:
     """Everything that training leaves: weights, buffers, optimizer and random states."""
     make_model, make_loader, options = SETUPS[setup]
     random.seed(5)
     np.random.seed(5)
     torch.manual_seed(5)
     model, train = make_model(), make_loader()
-    running = trainer(callbacks, **options)
+    running = trainer(callbacks, **options, **more)
     running.fit(model, train, loader(105, seed=1))
     numpy_state = np.random.get_state()
     return {
@@ -169,6 +172,23 @@ def test_training_is_bit_equal_with_all_monitors(setup: str, look: str) -> None:
     with_monitors = _trace(setup, callbacks)
     assert _differences(_undisturbed(setup), with_monitors) == []
     assert all(monitor.history for monitor in callbacks)
+
+
+def test_training_is_bit_equal_with_pictures() -> None:
+    """Random states too; and pyplot, whose state is a user's own, stays as it is."""
+    before = "matplotlib.pyplot" in sys.modules, dict(matplotlib.rcParams.copy())
+    shown: list[Any] = []
+
+    class Shows(MemoryLogger):
+        @property
+        @override
+        def experiment(self) -> Any:
+            return SimpleNamespace(add_image=lambda *given, **_: shown.append(given))
+
+    with_pictures = _trace("norm_dropout", _all_three(images=1), logger=Shows())
+    assert len(shown) == 2
+    assert _differences(_undisturbed("norm_dropout"), with_pictures) == []
+    assert before == ("matplotlib.pyplot" in sys.modules, dict(matplotlib.rcParams.copy()))
 
 
 class NaiveLoop(pl.Callback):

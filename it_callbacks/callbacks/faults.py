@@ -22,17 +22,20 @@ class Faults:
         self._who = who
         self._on_error = on_error
         self._told: set[str] = set()
+        self._texts: list[tuple[str, str]] = []
 
-    def warn(self, message: str, *, cause: str | None = None) -> None:
+    def warn(self, message: str, *, cause: str | None = None, set_: str = "") -> None:
         """Warn, unless it was of the same cause before.
 
         Args:
             message: What went wrong, and what to do.
             cause: What makes two messages one; None: all of the message but its numbers.
+            set_: Whose numbers it is about; empty for all.
         """
         cause = _COUNT.sub("", message) if cause is None else cause
         if cause not in self._told:
             self._told.add(cause)
+            self._texts.append((set_, message))
             rank_zero_warn(f"{self._who}: {message}", category=UserWarning)
 
     def tell(
@@ -43,9 +46,14 @@ class Faults:
             raise error
         self.warn(str(error) if message is None else message, cause=cause)
 
+    def texts(self, set_: str) -> list[str]:
+        """All that was warned of, of a set or of all, in order."""
+        return [text for of, text in self._texts if of in ("", set_)]
+
     def forget(self) -> None:
         """Every cause may be told again."""
         self._told.clear()
+        self._texts.clear()
 
 
 _COUNT = re.compile(r"(?<![\w.'])\d+(\.\d+)?(?![\w'])")

@@ -8,12 +8,14 @@ from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 import numpy as np
+from numpy.typing import NDArray
 from torch import nn
 from typing_extensions import override
 
 import it_callbacks
 from it_callbacks import rulers
 from it_callbacks.callbacks import cautions, history
+from it_callbacks.callbacks.drawing import Pictures, as_plotly, panels_of
 from it_callbacks.callbacks.faults import OnError
 from it_callbacks.callbacks.monitor import Monitor
 from it_callbacks.callbacks.readings import (
@@ -27,12 +29,14 @@ from it_callbacks.callbacks.schedules import Schedule
 from it_callbacks.callbacks.telling import Reading
 from it_callbacks.estimators.extra import Extra
 from it_callbacks.estimators.verdict import Drop, Peak, Verdict, surprisal
+from it_callbacks.figures import information_plane
 from it_callbacks.observation.batches import Selector
 from it_callbacks.observation.layer_observer import LayerObserver, Resolution, check_resolution
 from it_callbacks.observation.layers import NEVER_CALLED, LayerChoice
 from it_callbacks.observation.passes import Observed, Pass
 from it_callbacks.observation.probe import ProbeSet
 from it_callbacks.observation.processes import together
+from it_callbacks.pictures import check_installed, pixels
 from it_callbacks.records import QUANTITIES, Status, slug, unique_slugs, write_json
 from it_callbacks.reductions import Reduction
 from it_callbacks.rulers import check_bins
@@ -69,12 +73,16 @@ class InformationPlaneMonitor(Monitor):
         max_samples: Beyond this many samples a seeded random subset is measured; None for all.
         population: ``"distribution"``: the samples stand for more, so corrected values are
             given; ``"probe"``: they are all there is, so plug-in values are exact.
-        on_error: ``"warn"``: a fault during training costs the point and one warning;
-            ``"raise"``: it ends training.
+        on_error: ``"warn"``: a fault during training costs the point, or of a layer that cannot be
+            read its numbers there, and one warning; ``"raise"``: it ends training.
         name: What tags call the set; needed to tell two monitors of one kind apart.
         seed: Seed of the random subsets.
+        images: Every so many epochs, and at the end, give a picture of the plane to loggers that
+            show images, as TensorBoard does; needs matplotlib, ``pip install
+            'it_callbacks[plot]'``. None for no pictures.
 
     Raises:
+        ImportError: `images` without matplotlib.
         ValueError: An argument has no meaning.
         TypeError: An argument is of the wrong kind.
 
@@ -102,6 +110,7 @@ class InformationPlaneMonitor(Monitor):
         on_error: OnError = "warn",
         name: str | None = None,
         seed: int = 0,
+        images: int | None = None,
     ) -> None:
         super().__init__(
             inputs=inputs,
@@ -128,11 +137,17 @@ class InformationPlaneMonitor(Monitor):
             raise TypeError(f"extra: need a list of it_callbacks.estimators values, got {extra!r}")
         if population not in ("distribution", "probe"):
             raise ValueError(f"population: need 'distribution' or 'probe', got {population!r}")
+        if images is not None:
+            if isinstance(images, bool) or not isinstance(images, int) or images < 1:
+                raise ValueError(f"images: need a whole number of epochs >= 1, got {images!r}")
+            check_installed()
         self.layers = layers
         self.bins = bins
         self.reduce = reduce
         self.extra = tuple(extra)
         self.population = population
+        self.images = images
+        self._pictures = Pictures(images)
         self._resolutions: list[Resolution] = resolutions
         self._layer_observer: LayerObserver | None = None
         self._frozen: dict[str, Any] = {}
@@ -198,7 +213,9 @@ class InformationPlaneMonitor(Monitor):
         super()._reset()
         self._layer_observer = None
         self._frozen, self._points, self._repeats, self._peaks = {}, {}, {}, {}
+        self._said = {}
         self._stochastic = None
+        self._pictures = Pictures(self.images)
 
     @override
     def _make_observer(self, model: nn.Module) -> LayerObserver:
@@ -254,8 +271,7 @@ class InformationPlaneMonitor(Monitor):
                 f"target: {n_classes} classes, at most {MOST_CLASSES} can be told apart by a "
                 "probe; pass target=<function that gives a coarser class>"
             )
-        for name, why in observed.missed.items():
-            self._warn(f"layer {name!r} is left out: {why}")
+        self._tell_faults(observed)
         if observed.inputs is not None:
             self._repeats[set_] = share_repeated(observed.inputs) > 0
         points = self._read(observed)
@@ -270,13 +286,33 @@ class InformationPlaneMonitor(Monitor):
         readings += self._extra_readings(observed, n_earlier)
         readings.append(Reading("information_plane", "epoch", float(epoch)))
         readings.append(Reading("information_plane", "overhead", self._overhead()))
-        self._said[set_] = self._facts(observed, points)
+        self._say(set_, self._facts(observed, points, set_))
         self._follow(observed, points, set_, epoch)
         self._caution(observed, points, set_)
         return readings, len(observed.labels)
 
+    def _tell_faults(self, observed: Observed) -> None:
+        """A layer that cannot be read costs its own numbers; all of them cost the point.
+
+        Raises:
+            ValueError: They all cannot, or it is misuse: training has not begun.
+        """
+        for name, why in observed.missed.items():
+            self._warn(f"layer {name!r} is left out: {why}")
+        for name, why in observed.faults.items():
+            fault = ValueError(f"layer {name!r}: {why}")
+            if not self._in_training or not observed.keys:
+                raise fault
+            self._faults.tell(fault, f"{fault}; it is left out until it can be read")
+
+    @property
+    def _tags(self) -> dict[str, str]:
+        """What tags call each layer: of all that there are, so that none takes another's place."""
+        plan = self._layers.plan
+        return unique_slugs(layer.name for layer in (plan.layers if plan else ()))
+
     def _read(self, observed: Observed) -> dict[str, list[Point]]:
-        names = unique_slugs(observed.keys)
+        names = self._tags
         return {
             name: [
                 plane_point(
@@ -340,7 +376,45 @@ class InformationPlaneMonitor(Monitor):
             if before in facts and after in facts and self._layers.is_whole(before):
                 told += cautions.of_successor(facts[before], facts[after])
         for caution in told:
-            self._warn(caution.text, cause=f"{set_} {caution.layer} {caution.cause}")
+            self._warn(caution.text, cause=f"{set_} {caution.layer} {caution.cause}", set_=set_)
+
+    @override
+    def _conclude(self, trainer: Any, current: Pass, set_: str, epoch: int) -> None:
+        super()._conclude(trainer, current, set_, epoch)
+        if self._pictures.are_due(set_, epoch, trainer.global_step):
+            self._show(trainer, set_, trainer.global_step)
+
+    @override
+    def _tell_the_end(self, trainer: Any) -> None:
+        super()._tell_the_end(trainer)
+        for set_, texts in self._verdict_texts.items():
+            tag = f"information_plane/{set_}/verdicts"
+            self._teller.tell_text(trainer, tag, texts, trainer.global_step)
+        for set_, step in self._pictures.missing().items():
+            self._show(trainer, set_, step)
+
+    def _show(self, trainer: Any, set_: str, step: int) -> None:
+        """Give loggers a picture of the set's plane."""
+
+        def draw() -> NDArray[np.uint8]:
+            of_set = [record for record in self.history if record.set == set_]
+            panels = panels_of(of_set, self.settings, self.group, sets=[set_])
+            return pixels(information_plane(panels))
+
+        self._teller.tell_image(trainer, f"information_plane/{set_}/plane", draw, step)
+
+    @override
+    def figure(self) -> Any:
+        """The plane: I(X;T) across and I(T;Y) up, a trajectory for each layer.
+
+        The colour is the epoch, the symbol the layer; hollow points are saturated. Lines mark
+        H(Y) and log2 N, and a slider joins the layers at a step.
+
+        Returns:
+            A `plotly.graph_objects.Figure`, one panel for each set; before the first point it
+            says that there is none.
+        """
+        return as_plotly(information_plane(self._panels))
 
     @property
     def verdicts(self) -> dict[str, dict[str, Verdict]]:
@@ -361,15 +435,18 @@ class InformationPlaneMonitor(Monitor):
     @override
     def to_json(self, path: str | Path) -> None:
         """Write `history`, `settings` and `verdicts` as JSON."""
-        verdicts = {
+        write_json(self.history, self.settings, path, verdicts=self._verdict_texts)
+
+    @property
+    def _verdict_texts(self) -> dict[str, dict[str, str]]:
+        return {
             set_: {layer: str(verdict) for layer, verdict in of_set.items()}
             for set_, of_set in self.verdicts.items()
         }
-        write_json(self.history, self.settings, path, verdicts=verdicts)
 
     def _extra_readings(self, observed: Observed, point: int) -> list[Reading]:
         readings: list[Reading] = []
-        names = unique_slugs(observed.keys)
+        names = self._tags
         for extra in self.extra:
             if point % extra.every:
                 continue
@@ -388,18 +465,23 @@ class InformationPlaneMonitor(Monitor):
                 ]
         return readings
 
-    def _facts(self, observed: Observed, points: Mapping[str, list[Point]]) -> dict[str, Any]:
-        names = unique_slugs(observed.keys)
-        return {
-            "n_samples": len(observed.labels),
-            "n_unlabelled": observed.n_unlabelled,
-            "H_Y": label_entropy(observed.labels),
-            "classes": [int(label) for label in np.unique(observed.labels)],
-            "share_of_repeated_inputs": None
-            if observed.inputs is None
-            else share_repeated(observed.inputs),
-            "layers": [
-                {
+    def _say(self, set_: str, facts: dict[str, Any]) -> None:
+        """Keep what the settings say; they are told again where a layer is read at last."""
+        known = {layer["tag"] for layer in self._said.get(set_, facts)["layers"]}
+        if any(layer["tag"] not in known for layer in facts["layers"]):
+            self._teller.forget_settings(set_)
+        self._said[set_] = facts
+
+    def _facts(
+        self, observed: Observed, points: Mapping[str, list[Point]], set_: str
+    ) -> dict[str, Any]:
+        plan = self._layers.plan
+        names = self._tags
+        # Of a layer that is left out at this point: what was said when it could be read.
+        layers = {layer["tag"]: layer for layer in self._said.get(set_, {}).get("layers", [])}
+        for layer in plan.layers if plan else ():
+            if layer.name in points:
+                layers[names[layer.name]] = {
                     "tag": names[layer.name],
                     "module": layer.module_name,
                     "call": layer.call,
@@ -409,11 +491,20 @@ class InformationPlaneMonitor(Monitor):
                     "tag_of_ruler": ["", *self._layers.slugs[layer.name][1:]],
                     "H_T_given_X": [point.noise.known for point in points[layer.name]],
                 }
-                for layer in (self._layers.plan.layers if self._layers.plan else ())
-                if layer.name in observed.keys
-            ],
-            "skipped": self._layers.plan.skipped if self._layers.plan else {},
+        return {
+            "n_samples": len(observed.labels),
+            "n_unlabelled": observed.n_unlabelled,
+            "H_Y": label_entropy(observed.labels),
+            "classes": [int(label) for label in np.unique(observed.labels)],
+            "share_of_repeated_inputs": None
+            if observed.inputs is None
+            else share_repeated(observed.inputs),
+            "layers": [layers[tag] for tag in names.values() if tag in layers],
+            "skipped": plan.skipped if plan else {},
             "missed": observed.missed,
+            "faults": {
+                name: why for name, why in observed.faults.items() if names[name] not in layers
+            },
         }
 
     @override

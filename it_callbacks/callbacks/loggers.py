@@ -11,6 +11,9 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple
 
+import numpy as np
+from numpy.typing import NDArray
+
 from it_callbacks.records import QUANTITIES
 
 Layout = dict[str, dict[str, list[Any]]]
@@ -41,12 +44,10 @@ def log_point(loggers: Iterable[Any], values: Mapping[str, float], step: int) ->
     return _tell_each(loggers, tell)
 
 
-def log_settings(
-    loggers: Iterable[Any], tag: str, settings: Mapping[str, Any], step: int
-) -> list[Fault]:
-    """Give the settings, as JSON, to every logger that takes text."""
+def log_json(loggers: Iterable[Any], tag: str, value: object, step: int) -> list[Fault]:
+    """Give settings, warnings or verdicts, as JSON, to every logger that takes text."""
     # Four spaces in front make it a code block in TensorBoard's Markdown and leave it JSON.
-    text = json.dumps(settings, indent=1, ensure_ascii=False, allow_nan=False)
+    text = json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False)
     text = re.sub(r"\[[\s\d,]+\]", lambda numbers: " ".join(numbers[0].split()), text)
     text = "\n".join(f"    {line}" for line in text.splitlines())
 
@@ -56,6 +57,35 @@ def log_settings(
             add_text(_prefixed(logger, tag), text, step)
 
     return _tell_each(loggers, tell)
+
+
+def log_image(
+    loggers: Iterable[Any], tag: str, draw: Callable[[], NDArray[np.uint8]], step: int
+) -> list[Fault]:
+    """Give an image ``(height, width, 3)`` to every logger that takes one, and have it written.
+
+    Args:
+        loggers: The Trainer's.
+        tag: Of the image.
+        draw: Makes it; only called where a logger takes images.
+        step: Where loggers put it.
+
+    Raises:
+        Exception: `draw` has failed.
+    """
+    takers = [one for one in loggers if callable(getattr(_experiment(one), "add_image", None))]
+    if not takers:
+        return []
+    image = draw()
+
+    def tell(logger: Any) -> None:
+        experiment = _experiment(logger)
+        experiment.add_image(_prefixed(logger, tag), image, step, dataformats="HWC")
+        flush = getattr(experiment, "flush", None)
+        if callable(flush):
+            flush()
+
+    return _tell_each(takers, tell)
 
 
 def log_layout(loggers: Iterable[Any], tags: Iterable[tuple[str, str, str]]) -> list[Fault]:

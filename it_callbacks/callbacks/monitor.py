@@ -136,6 +136,8 @@ class Monitor(Results):
         # Where looks are rare the last state of a training would otherwise be missed.
         if isinstance(self.schedule, LogSpaced) and self._last_look is not None:
             self._look_if_due(trainer, pl_module, trainer.current_epoch, at_the_end=True)
+        if not self._is_off(trainer):
+            self._tell_the_end(trainer)
 
     @override
     def on_validation_start(self, trainer: Any, pl_module: Any) -> None:

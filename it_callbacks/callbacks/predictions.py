@@ -9,11 +9,13 @@ from torch import nn
 from typing_extensions import override
 
 import it_callbacks
+from it_callbacks.callbacks.drawing import as_plotly
 from it_callbacks.callbacks.faults import OnError
 from it_callbacks.callbacks.information_plane import MOST_CLASSES
 from it_callbacks.callbacks.monitor import Monitor
 from it_callbacks.callbacks.schedules import Schedule
 from it_callbacks.callbacks.telling import Reading
+from it_callbacks.figures import class_entropies, prediction_entropies
 from it_callbacks.metrics import ConditionalEntropy, Kind, PredictionEntropy
 from it_callbacks.observation.batches import Selector
 from it_callbacks.observation.prediction_observer import PredictionObserver, PredictionPass
@@ -113,6 +115,7 @@ class _PredictionMonitor(Monitor):
                 "as logits; if they are probabilities of class 1, pass "
                 "logits=lambda p: torch.stack([1 - p.flatten(), p.flatten()], 1)",
                 cause=f"{set_} bernoulli",
+                set_=set_,
             )
         values = {name: float(value) for name, value in metric.compute().items()}
         self._said[set_] = {
@@ -121,7 +124,9 @@ class _PredictionMonitor(Monitor):
             "n_classes": metric.num_classes,
             "predictions": f"{metric.kind}, from {self._source}",
         }
-        return self._readings(values), current.n_samples
+        # What reads the logs asks each monitor for the epochs of its own points.
+        at = Reading("epoch", self.group, float(epoch))
+        return [*self._readings(values), at], current.n_samples
 
     @property
     def _source(self) -> str:
@@ -184,6 +189,19 @@ class PredictionEntropyMonitor(_PredictionMonitor):
     @override
     def _readings(self, values: dict[str, float]) -> list[Reading]:
         return [Reading("prediction_entropy", name, bits) for name, bits in values.items()]
+
+    @override
+    def figure(self) -> Any:
+        """What the entropy of the predictions H(Ŷ) is made of, over epochs, as stacked areas.
+
+        I(X;Ŷ), told of the inputs, and H(Ŷ|X), open in each prediction. How much of I(X;Ŷ) is
+        told of the labels only a `ConditionalEntropyMonitor` knows; the figure says so.
+
+        Returns:
+            A `plotly.graph_objects.Figure`, one panel for each set; before the first point it
+            says that there is none.
+        """
+        return as_plotly(prediction_entropies(self._panels))
 
 
 class ConditionalEntropyMonitor(_PredictionMonitor):
@@ -280,8 +298,19 @@ class ConditionalEntropyMonitor(_PredictionMonitor):
             self._warn(
                 f"set {set_!r}: no sample of class {', '.join(map(str, missing))}, so no point",
                 cause=f"{set_} missing",
+                set_=set_,
             )
         return readings, n_samples
+
+    @override
+    def figure(self) -> Any:
+        """The entropy of the predictions inside each class H(Ŷ|Y=c), over epochs, as a heat map.
+
+        Returns:
+            A `plotly.graph_objects.Figure`, one panel for each set; before the first point it
+            says that there is none.
+        """
+        return as_plotly(class_entropies(self._panels))
 
     @override
     def _describe(self, set_: str) -> dict[str, Any]:

@@ -10,10 +10,12 @@ from typing import Any, ClassVar
 
 from typing_extensions import override
 
+from it_callbacks.callbacks.drawing import panels_of
 from it_callbacks.callbacks.faults import Faults, OnError
 from it_callbacks.callbacks.history import History, from_state, to_state
 from it_callbacks.callbacks.namespaces import Callback
 from it_callbacks.callbacks.telling import Reading, Teller
+from it_callbacks.figures import Panel
 from it_callbacks.observation.guard import random_states_restored
 from it_callbacks.records import Record, write_csv, write_json
 
@@ -65,6 +67,16 @@ class Results(Callback):
     def history(self) -> list[Record]:
         """Every number measured so far, in order."""
         return self._history.records
+
+    @abstractmethod
+    def figure(self) -> Any:
+        """What was measured so far, as `plotly.graph_objects.Figure`."""
+
+    @property
+    def _panels(self) -> list[Panel]:
+        """One for each set; of the one that is looked at where nothing was measured yet."""
+        sets = dict.fromkeys(record.set for record in self.history) or [self._set]
+        return panels_of(self.history, self.settings, self.group, sets=sets)
 
     def to_csv(self, path: str | Path) -> None:
         """Write `history` as a table with one row per number."""
@@ -129,6 +141,7 @@ class Results(Callback):
                 f"set {set_!r}: a point from {n_samples} samples, where others have {usual}; such "
                 "points do not compare (`n_samples` in history tells them apart)",
                 cause=f"{set_} partial",
+                set_=set_,
             )
         first = not self._teller.has_described(set_)
         if first:
@@ -138,6 +151,12 @@ class Results(Callback):
         self._teller.tell_point(trainer, records, step, [other._teller for other in monitors])
         if first:
             self._teller.tell_settings(trainer, self.group, set_, self.settings[set_], step)
+        self._teller.tell_warnings(trainer, self.group, set_, step)
+
+    def _tell_the_end(self, trainer: Any) -> None:
+        """Training is over: tell what only its end tells."""
+        for set_ in self.settings:
+            self._teller.tell_warnings(trainer, self.group, set_, trainer.global_step)
 
     @property
     def _last_look(self) -> tuple[int, int] | None:
@@ -160,9 +179,9 @@ class Results(Callback):
                 "same tags; give each a name= of its own"
             )
 
-    def _warn(self, message: str, *, cause: str | None = None) -> None:
+    def _warn(self, message: str, *, cause: str | None = None, set_: str = "") -> None:
         """Warn once of each `cause`; see `Faults.warn`."""
-        self._faults.warn(message, cause=cause)
+        self._faults.warn(message, cause=cause, set_=set_)
 
 
 def nothing() -> None:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from it_callbacks.callbacks.faults import Faults
-from it_callbacks.callbacks.loggers import Fault, log_layout, log_point, log_settings
+from it_callbacks.callbacks.loggers import Fault, log_image, log_json, log_layout, log_point
 from it_callbacks.records import Record
 
 
@@ -42,11 +44,16 @@ class Teller:
         self._faults = faults
         self._charted: set[tuple[str, str, str]] = set()
         self._described: set[str] = set()
+        self._n_warned: dict[str, int] = {}
         self._in_metrics: dict[str, Tensor] = {}
 
     def has_described(self, set_: str) -> bool:
         """Whether the settings of a set have been told."""
         return set_ in self._described
+
+    def forget_settings(self, set_: str) -> None:
+        """They have changed: the next point tells them again."""
+        self._described.discard(set_)
 
     def tell_point(
         self, trainer: Any, records: Sequence[Record], step: int, tellers: Iterable[Teller]
@@ -78,7 +85,32 @@ class Teller:
     ) -> None:
         """Give loggers how the numbers of a set are measured."""
         self._described.add(set_)
-        self._report(log_settings(trainer.loggers, f"{group}/{set_}/settings", settings, step))
+        self.tell_text(trainer, f"{group}/{set_}/settings", settings, step)
+
+    def tell_warnings(self, trainer: Any, group: str, set_: str, step: int) -> None:
+        """Give loggers all that was warned of, if there is more of it than they have."""
+        texts = self._faults.texts(set_)
+        if len(texts) > self._n_warned.get(set_, 0):
+            self._n_warned[set_] = len(texts)
+            self.tell_text(trainer, f"{group}/{set_}/warnings", texts, step)
+
+    def tell_text(self, trainer: Any, tag: str, value: object, step: int) -> None:
+        """Give loggers `value` as JSON, for a reader of their files."""
+        self._report(log_json(trainer.loggers, tag, value, step))
+
+    def tell_image(
+        self, trainer: Any, tag: str, draw: Callable[[], NDArray[np.uint8]], step: int
+    ) -> None:
+        """Give loggers an image; only the process that logs draws it."""
+        if not trainer.is_global_zero:
+            return
+        try:
+            faults = log_image(trainer.loggers, tag, draw, step)
+        except Exception as error:
+            told = f"{tag} cannot be drawn ({type(error).__name__}: {error}); its points are kept"
+            self._faults.tell(error, told, cause=f"image {tag}")
+        else:
+            self._report(faults)
 
     def _without_collisions(
         self, metrics: Mapping[str, Any], records: Sequence[Record]

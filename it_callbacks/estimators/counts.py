@@ -114,7 +114,7 @@ def chao_wang_jost(counts: ArrayLike) -> float:
 def standard_error(counts: ArrayLike) -> float:
     """Jackknife standard error of an entropy, in bits; NaN for a single sample.
 
-    ``sqrt((N-1)/N sum over samples of (H_- - mean H_-)^2)``, H_- being `mle` without that
+    ``sqrt((N-1)/N sum over samples of (H_- - mean H_-)^2)``, ``H_-`` being `mle` without that
     sample. Takes and raises what `mle` does.
 
     Example:

@@ -28,7 +28,7 @@ class NoiseInjected(Extra):
     """I(X; T + σZ) and I(T + σZ; Y), Z standard Gaussian, by Monte Carlo, with kernel bounds.
 
     T takes the values of the given samples with equal probability, so T + σZ is a mixture of N
-    Gaussians, and (Goldfeld et al. 2019, arXiv 1810.05728)
+    Gaussians, and (Goldfeld et al. 2019, arXiv 1810.05728)::
 
         I(X; T+σZ) = log2 N - mean_i log2 sum_j exp(-(|t_i + σz_i - t_j|² - |σz_i|²) / 2σ²)
 

@@ -57,8 +57,8 @@ def check_resolution(bins: Any, argument: str = "bins") -> None:
 class LayerObserver:
     """Listens to the layers of one model, over as many passes as one likes.
 
-    The first batch that it hears decides which layers there are (`plan`); the first pass freezes
-    their rulers and reductions, which all later passes use.
+    The first batch that it hears decides which layers there are (`plan`); the first pass that can
+    read a layer freezes its rulers and its reduction, which all later passes use.
 
     Args:
         model: The module to listen to.
@@ -92,7 +92,7 @@ class LayerObserver:
         self._restore = restore
         self.plan: Plan | None = None
         self.rulers: dict[str, tuple[Ruler, ...]] = {}
-        """How each layer is read, frozen after the first pass."""
+        """How each layer is read, frozen after the first pass that could read it."""
         self.reductions: dict[str, Reduction] = {}
         self._specs: dict[str, tuple[Ruler, ...]] = {}
         self._first_largest: dict[str, float] = {}
@@ -188,12 +188,22 @@ class LayerObserver:
             self._make_plan()
 
     def calibrate(self, current: Pass) -> None:
-        """Freeze what still waits, on the first rows of the pass; all processes call this."""
+        """Freeze what still waits, on the first rows of the pass; all processes call this.
+
+        A layer that cannot be read, on any of them, is left to be calibrated by a later pass.
+        """
         waiting = together(current.waiting)
-        together(lambda: self._calibrate(current, waiting))
+
+        def freeze() -> dict[str, str]:
+            self._calibrate(current, waiting)
+            return dict(current.faults)
+
+        for faults in together(freeze):
+            current.give_up(faults)
+        self._take_over(current)
 
     def finish(self, current: Pass) -> Observed:
-        """The pass is over; from the first one on, all rulers are frozen.
+        """The pass is over; the rulers of all layers that it could read are frozen.
 
         With several processes all of them call this, and all get what one would have observed.
         """
@@ -207,7 +217,7 @@ class LayerObserver:
     ) -> None:
         if self.plan is None:
             raise ValueError("layers: no batch was heard, so there are none")
-        for name, stream in current.streams.items():
+        for name, stream in list(current.streams.items()):
             if not self._frozen(name):
                 shares = [share[name] for share in waiting if name in share]
                 if shares:
@@ -216,10 +226,17 @@ class LayerObserver:
                         raise ValueError("target: no sample has a label >= 0")
                     rows = torch.cat([of_share for _, of_share in shares if len(of_share)])
                     order = np.argsort(indices, kind="stable")[:CALIBRATION_ROWS]
-                    stream.freeze(rows[torch.from_numpy(order)])
-                    self.reductions[name], self.rulers[name] = stream.reduction, stream.rulers
+                    with current.at_its_own_cost(name):
+                        stream.freeze(rows[torch.from_numpy(order)])
             elif not stream.frozen:
-                stream.adopt(self.reductions[name], self.rulers[name])
+                with current.at_its_own_cost(name):
+                    stream.adopt(self.reductions[name], self.rulers[name])
+
+    def _take_over(self, calibrated: Pass) -> None:
+        """What the pass has frozen is how its layers are read from now on."""
+        for name, stream in calibrated.streams.items():
+            if stream.frozen and not self._frozen(name):
+                self.reductions[name], self.rulers[name] = stream.reduction, stream.rulers
 
     def _discover(self, firing: Firing) -> None:
         self._firings.append(firing)
@@ -271,10 +288,11 @@ class LayerObserver:
         if n_processes() > 1:
             return  # only together, which is when a pass is over
         for earlier in self._passes:
-            for name, stream in earlier.streams.items():
+            for name, stream in list(earlier.streams.items()):
                 if not self._frozen(name):
-                    stream.freeze()
-                    self.reductions[name], self.rulers[name] = stream.reduction, stream.rulers
+                    with earlier.at_its_own_cost(name):
+                        stream.freeze()
+            self._take_over(earlier)
 
     def _frozen(self, name: str) -> bool:
         return self.reductions[name].frozen and all(

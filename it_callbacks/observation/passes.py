@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -35,6 +36,7 @@ class Observed:
         n_units: For each layer, units of its reading.
         largest: For each layer, its largest activation in absolute value.
         missed: Layers that were not heard in every batch, and why.
+        faults: Layers that could not be read, and why: NaN, say. They are in none of the above.
         n_unlabelled: Samples left out because their label is negative (an ignore index).
     """
 
@@ -48,11 +50,15 @@ class Observed:
     n_units: dict[str, int]
     largest: dict[str, float]
     missed: dict[str, str]
+    faults: dict[str, str]
     n_unlabelled: int
 
 
 class Pass:
     """Takes in one pass over a set, batch by batch.
+
+    A layer that its ruler or reduction refuses costs itself only: it is not heard any more, and
+    counts as a fault of the pass. Whatever else goes wrong is raised.
 
     Args:
         max_samples: Beyond this many, a seeded random subset; None takes all.
@@ -70,6 +76,9 @@ class Pass:
         hash_inputs: bool,
     ) -> None:
         self.streams: dict[str, KeyStream] = {}
+        """How each layer is read, but for those with a fault."""
+        self.faults: dict[str, str] = {}
+        """Layers that cannot be read in this pass, and why."""
         self._layers: dict[tuple[str, int], Layer] = {}
         self._subset = Subset(max_samples, seed)
         self._kept = Subset(min(MOST_KEPT_ROWS, max_samples or MOST_KEPT_ROWS), seed)
@@ -122,17 +131,34 @@ class Pass:
     def hear(self, module_name: str, call: int, output: Any) -> None:
         """A module gave `output`; taken in at once if it is one of the layers."""
         layer = self._layers.get((module_name, call))
-        if layer is None:
+        if layer is None or layer.name in self.faults:
             return
         rows = output if layer.pick is None else layer.pick(output)
         check_rows(rows, self._n_in_batch, layer.name)
         rows = rows.detach()
+        rows = rows if self._rows is None else rows[self._rows]
+        with self.at_its_own_cost(layer.name):
+            self.streams[layer.name].add(rows, self._keep)
+
+    @contextmanager
+    def at_its_own_cost(self, layer: str) -> Iterator[None]:
+        """What a ruler or a reduction refuses inside is the layer's fault, and ends its reading.
+
+        Raises:
+            TypeError: The layer gives what no ruler reads, whatever its values.
+        """
         try:
-            self.streams[layer.name].add(
-                rows if self._rows is None else rows[self._rows], self._keep
-            )
-        except (ValueError, TypeError) as error:
-            raise type(error)(f"layer {layer.name!r}: {error}") from error
+            yield
+        except ValueError as error:
+            self.give_up({layer: str(error)})
+        except TypeError as error:
+            raise TypeError(f"layer {layer!r}: {error}") from error
+
+    def give_up(self, faults: Mapping[str, str]) -> None:
+        """Read these layers no further, each for its reason."""
+        for name, why in faults.items():
+            self.faults.setdefault(name, why)
+            self.streams.pop(name, None)
 
     def waiting(self) -> dict[str, tuple[NDArray[np.int64], Tensor]]:
         """For each layer that waits to be calibrated, the first rows that it may be, and which."""
@@ -146,27 +172,29 @@ class Pass:
 
     def observed(self) -> Observed:
         """What there is so far, of this process, before the random subset is final."""
-        heard = {
-            name: stream
-            for name, stream in self.streams.items()
-            if stream.n_samples == self._n_admitted
-        }
         missed = {
             name: f"heard {stream.n_samples} of {self._n_admitted} samples"
             for name, stream in self.streams.items()
-            if name not in heard
+            if stream.n_samples != self._n_admitted
         }
+        keys: dict[str, list[NDArray[np.int64]]] = {}
+        for name, stream in list(self.streams.items()):
+            if name not in missed:
+                with self.at_its_own_cost(name):
+                    keys[name] = stream.all_keys()
+        heard = {name: self.streams[name] for name in keys}
         return Observed(
             indices=np.concatenate(self._indices),
             labels=np.concatenate([np.arange(0), *self._labels]),
             inputs=np.concatenate(self._inputs) if self._inputs else None,
-            keys={name: stream.all_keys() for name, stream in heard.items()},
+            keys=keys,
             kept={name: stream.kept().cpu() for name, stream in heard.items() if self._keep_rows},
             kept_indices=np.concatenate(self._kept_indices),
             kept_labels=np.concatenate([np.arange(0), *self._kept_labels]),
             n_units={name: stream.n_units for name, stream in heard.items()},
             largest={name: stream.largest for name, stream in heard.items()},
             missed=missed,
+            faults=dict(self.faults),
             n_unlabelled=self._n_unlabelled,
         )
 
@@ -177,8 +205,11 @@ class Pass:
         """
         chosen = self._subset.chosen(np.concatenate([part.indices for part in parts]))
         kept = self._kept.chosen(np.concatenate([part.kept_indices for part in parts]))
-        missed = {name: why for part in parts for name, why in part.missed.items()}
-        names = [name for name in parts[0].keys if name not in missed]
+        faults = {name: why for part in parts for name, why in part.faults.items()}
+        missed = {
+            name: why for part in parts for name, why in part.missed.items() if name not in faults
+        }
+        names = [name for name in parts[0].keys if name not in missed and name not in faults]
         # A process without samples has told no inputs apart, which is no reason to forget those
         # of the others.
         inputs = [part.inputs for part in parts if len(part.indices)]
@@ -207,6 +238,7 @@ class Pass:
             n_units={name: max(part.n_units[name] for part in parts) for name in names},
             largest={name: max(part.largest[name] for part in parts) for name in names},
             missed=missed,
+            faults=faults,
             n_unlabelled=sum(part.n_unlabelled for part in parts),
         )
 

@@ -1,0 +1,119 @@
+"""Shwartz-Ziv & Tishby (2017) and Saxe et al. (2018): tanh compresses, ReLU hardly.
+
+You learn the experiment that started the debate: the 12-bit task through 12-10-7-5-4-3-2. Read with
+rulers that are frozen in time, the last hidden layer of the tanh network loses bits after a peak;
+that of the ReLU network keeps them; the output, here as probabilities, loses bits in both.
+A ReLU network whose units die learns nothing: such a seed is warned of and set apart.
+
+    python examples/reproduce/szt.py [--fast | --full] [--out DIR]
+
+A plain run is ten times hotter and shorter than the papers, about three minutes; shorter or hotter
+ones lose the signature. --full has the papers' settings and takes an hour.
+"""
+
+from __future__ import annotations
+
+import sys
+import warnings
+from pathlib import Path
+from typing import NamedTuple
+
+import torch
+from signatures import Signature, conclude, drop, keep, parser
+from torch import nn
+from torch.utils.data import TensorDataset
+from training import Classifier, as_it_is, batches, curve, fit, probabilities, save_plane, seeded
+
+from it_callbacks import InformationPlaneMonitor, LogSpaced
+from it_callbacks.rulers import Uniform, Width
+from it_callbacks.tasks import szt_network, szt_task
+
+TRAINED = 0.9  # train accuracy; below it, ReLU units have died
+
+
+class Settings(NamedTuple):
+    seeds: tuple[int, ...]
+    lr: float
+    batch_size: int
+    epochs: int
+
+
+USUAL = Settings((0, 1, 2), lr=4e-3, batch_size=256, epochs=800)
+FULL = Settings((0, 1, 2), lr=4e-4, batch_size=256, epochs=10_000)
+FAST = Settings((0,), lr=8e-3, batch_size=512, epochs=400)
+
+
+def train(
+    activation: type[nn.Module], seed: int, settings: Settings
+) -> tuple[InformationPlaneMonitor, float]:
+    """The plane of all 4096 patterns, and the accuracy on the 85 % that are trained on."""
+    patterns, labels = szt_task()
+    seeded(seed)
+    net = szt_network(activation)
+    chosen = torch.randperm(len(labels))[: round(0.85 * len(labels))]
+    training = TensorDataset(patterns[chosen], labels[chosen])
+    hidden = f"net.hidden?.{activation.__name__.lower()}"
+    plane = InformationPlaneMonitor(
+        {hidden: as_it_is, "net.output": probabilities},
+        bins={
+            hidden: Uniform(30, -1, 1) if activation is nn.Tanh else Width(0.07),
+            "net.output": Width(0.07),
+        },
+        probe=(patterns, labels),
+        population="probe",
+        schedule=LogSpaced(),
+    )
+    model = Classifier(net, lr=settings.lr)
+    fit(model, batches(training, settings.batch_size), settings.epochs, [plane])
+    return plane, model.accuracy(training)
+
+
+class Curves(NamedTuple):
+    """H(bin T) over time, in bits, of the last hidden layer and of the output."""
+
+    hidden: list[float]
+    output: list[float]
+
+
+def experiment(settings: Settings, out: Path | None = None) -> list[Signature]:
+    signatures = []
+    for activation in (nn.Tanh, nn.ReLU):
+        name = activation.__name__.lower()
+        accuracies, curves = {}, {}
+        for seed in settings.seeds:
+            plane, accuracies[seed] = train(activation, seed, settings)
+            save_plane(plane, out, f"szt_{name}_{seed}")
+            if accuracies[seed] < TRAINED:
+                warnings.warn(
+                    f"{name}, seed {seed}: train accuracy {accuracies[seed]:.2f}, units have died; "
+                    "it is set apart",
+                    stacklevel=2,
+                )
+                continue
+            curves[seed] = Curves(
+                curve(plane, f"I_XT/probe/net.hidden5.{name}"),
+                curve(plane, "I_XT/probe/net.output"),
+            )
+        signatures.append(Signature(f"{name}: train accuracy", accuracies))
+        signatures += signatures_of(name, curves)
+    return signatures
+
+
+def signatures_of(name: str, curves: dict[int, Curves]) -> list[Signature]:
+    drops = {seed: drop(each.hidden) for seed, each in curves.items()}
+    keeps = {seed: keep(each.hidden) for seed, each in curves.items()}
+    outputs = {seed: drop(each.output) for seed, each in curves.items()}
+    lost, kept = f"{name}: last hidden layer, bits lost", f"{name}: last hidden layer, share kept"
+    return [
+        *(
+            [Signature(lost, drops, low=2.0), Signature(kept, keeps, high=0.75)]
+            if name == "tanh"
+            else [Signature(lost, drops, high=1.2), Signature(kept, keeps, low=0.85)]
+        ),
+        Signature(f"{name}: output, bits lost", outputs, low=1.0),
+    ]
+
+
+if __name__ == "__main__":
+    arguments = parser(__doc__, USUAL, fast=FAST, full=FULL).parse_args()
+    sys.exit(conclude(__doc__, experiment(arguments.settings, arguments.out)))

@@ -1,0 +1,127 @@
+"""What the experiments share: a classifier, and a Trainer that says nothing and trains fast."""
+
+from __future__ import annotations
+
+import logging
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from lightning_utilities.core import rank_zero
+from pytorch_lightning import Callback, LightningModule, Trainer, seed_everything
+from torch import Tensor, nn
+from torch.utils.data import BatchSampler, DataLoader, RandomSampler, TensorDataset
+
+from it_callbacks import InformationPlaneMonitor, Record
+from it_callbacks.figures import Figure, Panel, curves
+from it_callbacks.pictures import save
+from it_callbacks.runs import from_records
+
+
+class Classifier(LightningModule):
+    """Any network with cross-entropy and Adam."""
+
+    def __init__(self, net: nn.Module, *, lr: float) -> None:
+        super().__init__()
+        self.net = net
+        self.lr = lr
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.as_tensor(self.net(x))
+
+    def training_step(self, batch: list[Tensor], batch_idx: int) -> Tensor:
+        return nn.functional.cross_entropy(self(batch[0]), batch[1])
+
+    def configure_optimizers(self) -> torch.optim.Optimizer:
+        return torch.optim.Adam(self.parameters(), lr=self.lr)
+
+    def accuracy(self, samples: TensorDataset) -> float:
+        """Share of the samples that are classified as labelled."""
+        x, y = samples.tensors
+        with torch.no_grad():
+            return float((self.eval()(x).argmax(1) == y).double().mean())
+
+
+def batches(samples: TensorDataset, size: int) -> DataLoader[Any]:
+    """Shuffled batches, each taken from the tensors whole.
+
+    Collated item by item, a batch takes longer than the step that trains a small network on it.
+    """
+    order = BatchSampler(RandomSampler(samples), size, drop_last=False)
+    return DataLoader(samples, sampler=order, batch_size=None)
+
+
+def seeded(seed: int) -> None:
+    """One thread, since more only slow a small network down, and random numbers by seed."""
+    torch.set_num_threads(1)
+    seed_everything(seed, verbose=False)
+
+
+def fit(
+    model: LightningModule, training: DataLoader[Any], epochs: int, monitors: Sequence[Callback]
+) -> None:
+    """Train in silence; what there is to tell stands in the table."""
+    log = rank_zero.log  # the logger of whichever of Lightning's two names was imported last
+    level = log.level
+    log.setLevel(logging.WARNING)
+    try:
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message=".*does not have many workers.*")
+            warnings.filterwarnings("ignore", message=".*LeafSpec.*is deprecated.*")
+            warnings.filterwarnings("ignore", message=".*the Trainer has no logger.*")
+            # What there is to know of each layer and set here, the scripts say.
+            told = r"InformationPlaneMonitor: (layer|set) '[^']+'(?! is left out)"
+            warnings.filterwarnings("ignore", message=told)
+            Trainer(
+                accelerator="cpu",
+                devices=1,
+                max_epochs=epochs,
+                callbacks=list(monitors),
+                logger=False,
+                enable_checkpointing=False,
+                enable_model_summary=False,
+                enable_progress_bar=False,
+            ).fit(model, training)
+    finally:
+        log.setLevel(level)
+
+
+def as_it_is(output: Tensor) -> Tensor:
+    """A layer's output, read as it is."""
+    return output
+
+
+def probabilities(logits: Tensor) -> Tensor:
+    """An output's probabilities."""
+    return logits.softmax(-1)
+
+
+def curve(plane: InformationPlaneMonitor, tag: str) -> list[float]:
+    """The values under one tag, such as ``I_XT/probe/net.output``, point by point."""
+    values = [record.bits for record in plane.history if record.tag == tag]
+    if not values:
+        tags = sorted({record.tag for record in plane.history})
+        raise KeyError(f"{tag!r} was not measured; there are {', '.join(tags)}")
+    return values
+
+
+def save_plane(plane: InformationPlaneMonitor, out: Path | None, name: str) -> None:
+    """Write the plane as a picture into the folder, if there is one."""
+    if out is not None:
+        save_picture(plane.figure().to_dict(), out, name)
+
+
+def save_curves(records: Sequence[Record], out: Path | None, name: str) -> None:
+    """Write I(X;T) over the epochs into the folder, if there is one: a panel for each set."""
+    if out is not None:
+        run = from_records(name, records, {})
+        panels = [Panel(run, set_) for set_ in dict.fromkeys(record.set for record in records)]
+        save_picture(curves(panels, "I_XT"), out, name)
+
+
+def save_picture(figure: Figure, out: Path, name: str) -> None:
+    """Write a figure as SVG into the folder, which is made if need be."""
+    out.mkdir(parents=True, exist_ok=True)
+    save(figure, out / f"{name}.svg")

@@ -1,0 +1,67 @@
+"""A monitor's history in; panels of its figures, and when a picture is due, out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from it_callbacks.figures import Figure, Panel
+from it_callbacks.records import Record
+from it_callbacks.runs import from_records
+
+
+def panels_of(
+    records: Iterable[Record], settings: Mapping[str, Any], group: str, *, sets: Iterable[str]
+) -> list[Panel]:
+    """One panel for each of `sets`.
+
+    Args:
+        records: The history, or the part of it to draw.
+        settings: For each set, how it was measured.
+        group: Of the settings.
+        sets: Which, in the order of the panels.
+    """
+    of_group = {f"{group}/{set_}": of_set for set_, of_set in settings.items()}
+    run = from_records("this run", records, of_group)
+    return [Panel(run, set_) for set_ in sets]
+
+
+def as_plotly(figure: Figure) -> Any:
+    """The figure as `plotly.graph_objects.Figure`, which notebooks show; plotly loads here."""
+    from plotly import graph_objects
+
+    return graph_objects.Figure(figure)
+
+
+class Pictures:
+    """When to draw: the first point of a set, then one every so many epochs, and the last.
+
+    Args:
+        every: How many epochs; None for no pictures.
+
+    Example:
+        >>> pictures = Pictures(every=2)
+        >>> [pictures.are_due("val", epoch, step=5 * epoch) for epoch in range(4)]
+        [True, False, True, False]
+        >>> pictures.missing()
+        {'val': 15}
+    """
+
+    def __init__(self, every: int | None) -> None:
+        self.every = every
+        self._drawn: dict[str, tuple[int, int]] = {}
+        self._latest: dict[str, tuple[int, int]] = {}
+
+    def are_due(self, set_: str, epoch: int, step: int) -> bool:
+        """Whether the point that was measured now is to be drawn; it counts as drawn then."""
+        if self.every is None:
+            return False
+        self._latest[set_] = epoch, step
+        due = set_ not in self._drawn or epoch - self._drawn[set_][0] >= self.every
+        if due:
+            self._drawn[set_] = epoch, step
+        return due
+
+    def missing(self) -> dict[str, int]:
+        """For each set whose latest point was not drawn, its step."""
+        return {set_: at[1] for set_, at in self._latest.items() if self._drawn[set_] != at}

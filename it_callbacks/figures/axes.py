@@ -1,0 +1,239 @@
+"""Panels in; the layout that every figure shares, one plot for each panel, out."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from itertools import zip_longest
+from typing import Any, NamedTuple
+
+from it_callbacks.figures.theme import Theme
+from it_callbacks.figures.times import Clock, ticks, warmth
+from it_callbacks.figures.words import plain, shortened
+from it_callbacks.runs import Key, Run, Series
+
+Figure = dict[str, Any]
+"""``{"data": [...], "layout": {...}, "frames": [...]}`` as Plotly reads it, safe for JSON."""
+
+CONFIG: dict[str, Any] = {
+    "displaylogo": False,
+    "responsive": True,
+    # Plotly's script shows a button that sends the figure to its makers unless told not to.
+    "showSendToCloud": False,
+    "showLink": False,
+    "plotlyServerURL": "",
+    "modeBarButtonsToRemove": ["lasso2d", "select2d"],
+    "toImageButtonOptions": {"format": "svg", "filename": "it_callbacks"},
+}
+"""Plotly's own settings for all figures."""
+
+_MOST_COLUMNS = 3
+_MOST_IN_TITLE = (90, 45, 30)
+"""Characters that fit above one of one, two, three panels in a row."""
+
+
+class Panel(NamedTuple):
+    """One plot of a figure: a run, read on one set."""
+
+    run: Run
+    set: str
+
+    @property
+    def title(self) -> str:
+        """Run and set, as text that Plotly shows as it stands."""
+        return plain(f"{self.run.name} · {self.set}")
+
+    def series(self, quantity: str, layer: str) -> Series:
+        """What was measured; empty if it was not."""
+        return self.run.series.get(Key(quantity, self.set, layer), {})
+
+    def setting(self, group: str, name: str) -> float | None:
+        """A number from the settings of a group; None where they do not tell it."""
+        value: Any = self.run.settings.get(f"{group}/{self.set}", {}).get(name)
+        is_number = (
+            isinstance(value, int | float) and abs(value) < 1e300
+        )  # not every int is a float
+        return value if is_number else None
+
+
+class Place(NamedTuple):
+    """Which axes a panel has, and where on the page."""
+
+    axis: str
+    """What Plotly adds to ``x`` and ``y``: nothing for the first."""
+    across: tuple[float, float]
+    up: tuple[float, float]
+
+    @property
+    def on(self) -> dict[str, str]:
+        """The axes that a trace of this panel names."""
+        return {"xaxis": f"x{self.axis}", "yaxis": f"y{self.axis}"}
+
+
+def places(n_panels: int) -> list[Place]:
+    """Side by side, at most three in a row."""
+    columns = min(max(n_panels, 1), _MOST_COLUMNS)
+    rows = -(-max(n_panels, 1) // columns)
+    width, height = 1 / columns, 1 / rows
+    found = []
+    for number in range(max(n_panels, 1)):
+        row, column = divmod(number, columns)
+        left = column * width + (0.03 if column else 0)
+        right = (column + 1) * width - (0.03 if column + 1 < columns else 0)
+        bottom = (rows - 1 - row) * height + (0.08 if row + 1 < rows else 0)
+        top = (rows - row) * height - (0.06 if row else 0)
+        found.append(
+            Place(
+                str(number + 1) if number else "",
+                (round(left, 4), round(right, 4)),
+                (round(bottom, 4), round(top, 4)),
+            )
+        )
+    return found
+
+
+def layout(
+    panels: Sequence[Panel],
+    *,
+    title: str,
+    x: dict[str, Any],
+    y: dict[str, Any],
+    theme: Theme,
+    subtitles: Sequence[str] = (),
+) -> dict[str, Any]:
+    """Titles, colours and one pair of axes for each panel; all pairs zoom as one.
+
+    Args:
+        panels: What is drawn.
+        title: Of the whole figure.
+        x: What the horizontal axes have: title, range and such.
+        y: What the vertical axes have.
+        theme: Its colours.
+        subtitles: What is said of each panel, below its title.
+    """
+    lines = {"gridcolor": theme.grid, "zerolinecolor": theme.grid, "linecolor": theme.muted}
+    drawn: dict[str, Any] = {
+        "title": {"text": title, "x": 0.01, "xanchor": "left", "font": {"size": 16}},
+        "paper_bgcolor": theme.background,
+        "plot_bgcolor": theme.background,
+        "font": {"color": theme.text, "size": 13},
+        "hovermode": "closest",
+        "hoverlabel": {"bgcolor": theme.background, "font": {"color": theme.text}, "namelength": 0},
+        "modebar": {"color": theme.muted, "activecolor": theme.text, "bgcolor": "rgba(0,0,0,0)"},
+        "margin": {"l": 65, "r": 20, "t": 90, "b": 55},
+        "legend": {"x": 1.02, "y": 1, "xanchor": "left", "itemsizing": "constant"},
+        "uirevision": "kept",  # zoom and toggles outlive a reload
+        "annotations": [],
+        "shapes": [],
+    }
+    for number, place in enumerate(places(len(panels))):
+        drawn[f"xaxis{place.axis}"] = {
+            **lines, **x, "domain": list(place.across), "anchor": f"y{place.axis}",
+            **({"matches": "x"} if number else {}),
+        }  # fmt: skip
+        drawn[f"yaxis{place.axis}"] = {
+            **lines, **y, "domain": list(place.up), "anchor": f"x{place.axis}",
+            **({"matches": "y"} if number else {}),
+            **({"title": None} if place.across[0] else {}),
+        }  # fmt: skip
+    for panel, place, below in zip_longest(panels, places(len(panels)), subtitles):
+        if panel is not None:
+            drawn["annotations"] += _heading(panel, place, below or "", len(panels), theme)
+    return drawn
+
+
+def resolution_label(panel: Panel, number: int) -> str:
+    """With which of several rulers a panel is read; empty where there is one."""
+    labels = [way.label for way in panel.run.resolutions(panel.set)]
+    return plain(shortened(labels[number], 60)) if 1 < len(labels) > number else ""
+
+
+def _heading(
+    panel: Panel, place: Place, below: str, n_panels: int, theme: Theme
+) -> list[dict[str, Any]]:
+    """Title and subtitle above a panel, short enough not to reach into the next."""
+    most = _MOST_IN_TITLE[min(n_panels, _MOST_COLUMNS) - 1]
+    name, set_ = panel.run.name, shortened(panel.set, most // 3)
+    text = plain(f"{shortened(name, most - len(set_))} · {set_}")
+    corner = {"x": 0, "y": 1, "xanchor": "left", "yanchor": "bottom"}
+    if not below:
+        return [note(place, text, **corner)]
+    font = {"color": theme.muted, "size": 11}
+    return [note(place, text, **corner, yshift=15), note(place, below, **corner, font=font)]
+
+
+def note(place: Place, text: str, **where: Any) -> dict[str, Any]:
+    """A text in a panel; `where` is in shares of its width and height unless it says otherwise."""
+    return {
+        "text": text,
+        "showarrow": False,
+        "xref": f"x{place.axis} domain",
+        "yref": f"y{place.axis} domain",
+        **where,
+    }
+
+
+def legend_entry(name: str, group: str, symbol: str, theme: Theme) -> dict[str, Any]:
+    """A trace without points that stands in the legend for a group of others.
+
+    Their colour is the time, and Plotly would give them that of their first point, or black.
+    """
+    return {
+        "type": "scatter",
+        "mode": "markers",
+        "name": name,
+        "legendgroup": group,
+        "x": [None],
+        "y": [None],
+        "hoverinfo": "skip",
+        "marker": {"symbol": symbol, "color": theme.text, "size": 9},
+    }
+
+
+def absence(place: Place, text: str, theme: Theme) -> dict[str, Any]:
+    """A text in the middle of a panel that has nothing to show."""
+    font = {"color": theme.muted, "size": 14}
+    return note(place, text, x=0.5, y=0.5, xanchor="center", yanchor="middle", font=font)
+
+
+def empty(title: str, text: str, theme: Theme) -> Figure:
+    """A figure of no panel, which says why."""
+    drawn = layout([], title=title, x={"visible": False}, y={"visible": False}, theme=theme)
+    drawn["annotations"].append(absence(places(1)[0], text, theme))
+    return {"data": [], "layout": drawn, "frames": []}
+
+
+def colour_scale(theme: Theme) -> list[list[Any]]:
+    """The theme's scale as Plotly takes it."""
+    last = len(theme.scale) - 1
+    return [[place / last, colour] for place, colour in enumerate(theme.scale)]
+
+
+def time_colours(clock: Clock, last: int, theme: Theme) -> dict[str, Any]:
+    """The colour axis of time, logarithmic, with its bar labelled in epochs or steps."""
+    at = ticks(last)
+    return {
+        "colorscale": colour_scale(theme),
+        "cmin": 0,
+        "cmax": warmth(last) or 1,
+        "colorbar": {
+            # The empty line keeps the word off the last tick.
+            "title": {"text": f"{clock.word}<br>\u00a0", "side": "top"},
+            "tickvals": [warmth(time) for time in at],
+            "ticktext": [str(time) for time in at],
+            "thickness": 14,
+            "outlinewidth": 0,
+            "x": 1.01,
+            "xanchor": "left",
+        },
+    }
+
+
+def finite(value: float | None) -> float | None:
+    """A value to draw: to the millionth of a bit; None where there is none."""
+    return round(value, 6) if value is not None and math.isfinite(value) else None
+
+
+def finite_all(series: Series, steps: Iterable[int]) -> list[float | None]:
+    """The values at `steps`, None where there is none."""
+    return [finite(series.get(step)) for step in steps]

@@ -1,0 +1,128 @@
+"""When points were measured, and which of them to draw: steps in, epochs and ticks out."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+MOST_DRAWN = 200
+"""Points of a layer in one picture: more overlap, and each is a node in the page."""
+
+
+def thinned(steps: Sequence[int], most: int = MOST_DRAWN) -> list[int]:
+    """At most `most` of `steps`, spaced evenly in their logarithm, with the first and the last.
+
+    What a network learns it learns early: the first points are kept one by one.
+
+    Example:
+        >>> thinned(range(1000), most=8)
+        [0, 2, 7, 19, 51, 138, 371, 999]
+    """
+    if len(steps) <= most:
+        return list(steps)
+    place, places = 1, [1]
+    for left in range(most - 1, 0, -1):
+        place = max(place + 1, round(place * (len(steps) / place) ** (1 / left)))
+        places.append(place)
+    return [steps[place - 1] for place in places]
+
+
+def evenly(steps: Sequence[int], most: int) -> list[int]:
+    """At most `most` of `steps`, spaced evenly, with the first and the last.
+
+    Example:
+        >>> evenly(range(10), most=4)
+        [0, 3, 6, 9]
+    """
+    if len(steps) <= most:
+        return list(steps)
+    return [steps[round(k * (len(steps) - 1) / (most - 1))] for k in range(most)]
+
+
+class Clock(NamedTuple):
+    """What a figure calls time: epochs where every point has one, else steps."""
+
+    word: str
+
+    def read(self, step: int, epochs: Mapping[int, int]) -> int:
+        """The time at `step`."""
+        return epochs[step] if self.word == "epoch" else step
+
+
+def clock(measured: Iterable[tuple[Iterable[int], Mapping[int, int]]]) -> Clock:
+    """Epochs if all of them are known, else steps.
+
+    Args:
+        measured: For each panel its steps, and epochs by step.
+    """
+    known = all(step in epochs for steps, epochs in measured for step in steps)
+    return Clock("epoch" if known else "step")
+
+
+def warmth(time: int) -> float:
+    """Where on the colour scale a time lies: early epochs apart, late ones close.
+
+    Example:
+        >>> warmth(0), warmth(9), warmth(99)
+        (0.0, 1.0, 2.0)
+    """
+    return round(math.log10(1 + max(time, 0)), 4)
+
+
+def ticks(last: int) -> list[int]:
+    """Round times from 0 to `last` for a scale of `warmth`.
+
+    Example:
+        >>> ticks(60)
+        [0, 1, 3, 10, 30, 60]
+    """
+    decades = (10**k for k in range(len(str(max(last, 1)))))
+    round_ones = [time for decade in decades for time in (decade, 3 * decade)]
+    # A tick right below the last would be written over it.
+    kept = [time for time in round_ones if warmth(last) - warmth(time) > 0.12 * warmth(last)]
+    return [0, *kept, last] if last > 0 else [0]
+
+
+class TimeAxis(NamedTuple):
+    """A horizontal axis of time."""
+
+    clock: Clock
+    logarithmic: bool
+    last: int
+
+    def read(self, step: int, epochs: Mapping[int, int]) -> int:
+        """The time at `step`."""
+        return self.clock.read(step, epochs)
+
+    def place(self, step: int, epochs: Mapping[int, int]) -> float:
+        """Where on the axis it lies."""
+        time = self.read(step, epochs)
+        return warmth(time) if self.logarithmic else time
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """What Plotly needs to know of the axis."""
+        at = ticks(self.last)
+        labels = {"tickvals": [warmth(t) for t in at], "ticktext": [str(t) for t in at]}
+        title = {"title": {"text": self.clock.word, "standoff": 8}}
+        return {**title, **(labels if self.logarithmic else {})}
+
+
+def time_axis(measured: Sequence[tuple[Sequence[int], Mapping[int, int]]]) -> TimeAxis:
+    """Epochs, or steps where an epoch is unknown or has several points, which would lie on another.
+
+    Logarithmic where most points are early, as those of a log-spaced schedule.
+
+    Args:
+        measured: For each line its steps, and epochs by step.
+    """
+    found = clock(measured)
+    if found.word == "epoch" and any(
+        len({epochs[step] for step in steps}) < len(set(steps)) for steps, epochs in measured
+    ):
+        found = Clock("step")
+    times = sorted({found.read(step, epochs) for steps, epochs in measured for step in steps})
+    if not times:
+        return TimeAxis(found, False, 0)
+    return TimeAxis(found, 10 * times[len(times) // 2] < times[-1], times[-1])

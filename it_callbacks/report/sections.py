@@ -1,0 +1,263 @@
+"""Runs in, the sections of a report out: what is drawn, what is tabled, what is said."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from it_callbacks.figures import (
+    Figure,
+    Panel,
+    class_entropies,
+    curves,
+    information_plane,
+    prediction_entropies,
+)
+from it_callbacks.report import words
+from it_callbacks.report.markup import Html, folded, joined, table, tag
+from it_callbacks.runs import Key, Run, are_repeats, averaged
+from it_callbacks.tables import LayerRow, course, layer_rows
+
+MOST_TOGETHER = 12
+"""Panels of one figure, on equal axes and under one slider; more would be slow to move."""
+
+_CURVES = {
+    "I_XT": "I(X;T) of each layer",
+    "I_TY": "I(T;Y) of each layer",
+    "I_XT_corrected": "I(X;T), corrected, with its 95 % interval",
+    "I_TY_corrected": "I(T;Y), corrected, with its 95 % interval",
+    "V_TY": "linear V-information about the labels",
+    "noise_I_XT": "I(X; T + noise), between its kernel bounds",
+    "noise_I_TY": "I(T + noise; Y), between its kernel bounds",
+}
+_PREDICTIONS = {
+    ("prediction_entropy", "mean"): "H(Ŷ|X), unsureness per sample",
+    ("prediction_entropy", "marginal"): "H(Ŷ)",
+    ("prediction_entropy", "hard"): "H(argmax)",
+    ("prediction_entropy", "input_information"): "I(X;Ŷ)",
+    ("prediction_entropy", "cross_entropy"): "cross-entropy",
+    ("prediction_entropy", "label_bound"): "H(Y) - CE, a lower bound on I(T;Y)",
+    ("prediction_entropy", "label_bound_se"): "its standard error",
+    ("conditional_entropy", "all"): "H(Ŷ|Y)",
+    ("label_information", "soft"): "I(Y;Ŷ)",
+    ("label_information", "hard"): "I(Y;argmax)",
+    ("label_information", "equivocation"): "H(Y|argmax)",
+}
+
+
+class Section(NamedTuple):
+    """A part of the page, under a heading."""
+
+    id: str
+    title: str
+    content: Sequence[Html]
+
+
+@dataclass
+class Drawings:
+    """The figures of a page, each under an id, and the places that are kept for them."""
+
+    figures: dict[str, Figure] = field(default_factory=dict)
+
+    def place(self, figure: Figure, caption: str) -> Html:
+        """Where `figure` is drawn, as high as its rows of panels need."""
+        id_ = f"figure-{len(self.figures)}"
+        self.figures[id_] = figure
+        axes = [of for name, of in figure["layout"].items() if name.startswith("yaxis")]
+        n_rows = len({tuple(axis["domain"]) for axis in axes})
+        height = (28 if "sliders" in figure["layout"] else 22) * n_rows + 6
+        return tag(
+            "figure",
+            tag("div", class_="drawing", data_figure=id_, style=f"height: {height}rem"),
+            tag("figcaption", caption),
+        )
+
+
+def sections(runs: Sequence[Run], drawings: Drawings) -> list[Section]:
+    """All sections that the runs give something for.
+
+    Args:
+        runs: What to tell of.
+        drawings: Takes the figures.
+    """
+    shown = [averaged(runs), *runs] if are_repeats(runs) else list(runs)
+    told = [
+        Section("planes", "Information plane", list(_planes(shown, drawings))),
+        Section("layers", "Layers", list(_layers(shown))),
+        Section("curves", "Curves", list(_curves(shown, drawings))),
+        Section("predictions", "Predictions", list(_predictions(shown, drawings))),
+        Section("classes", "Classes", list(_classes(shown, drawings))),
+        Section("warnings", "Warnings", list(_warnings(runs))),
+        Section("settings", "How it was measured", list(_settings(runs))),
+    ]
+    return [section for section in told if section.content]
+
+
+def _panels(runs: Sequence[Run], quantity: str) -> list[list[Panel]]:
+    """What is drawn as one figure, on equal axes: the sets of a run, and runs, side by side."""
+    panels = [Panel(run, set_) for run in runs for set_ in run.sets(quantity)]
+    return [panels[start : start + MOST_TOGETHER] for start in range(0, len(panels), MOST_TOGETHER)]
+
+
+def _planes(runs: Sequence[Run], drawings: Drawings) -> Iterator[Html]:
+    rows = _panels(runs, "I_XT")
+    for row in rows:
+        yield from _row_of_planes(row, drawings)
+    if rows:
+        yield from (tag("p", limit) for limit in words.LIMITS)
+
+
+def _row_of_planes(row: Sequence[Panel], drawings: Drawings) -> Iterator[Html]:
+    """The plane as read, open; the other ways to read the same, folded."""
+    has_spread = any(panel.run.spread for panel in row)
+    plane = information_plane(row, chance=True, intervals=has_spread)
+    yield drawings.place(
+        plane,
+        "I(X;T) against I(T;Y), a line for each layer. Hollow points are saturated; the small mark "
+        "below a point is what chance alone would give."
+        + (" Bars are standard deviations over the runs." if has_spread else ""),
+    )
+    n_ways = min(len(panel.run.resolutions(panel.set)) for panel in row)
+    for number in range(1, n_ways):
+        label = row[0].run.resolutions(row[0].set)[number].label
+        other = information_plane(row, resolution=number, chance=True, intervals=has_spread)
+        yield folded(
+            f"The same with other bins ({label})", drawings.place(other, f"Read with {label}.")
+        )
+    if _has(row, "I_TY_adjusted"):
+        adjusted = information_plane(row, view="adjusted", intervals=has_spread)
+        yield folded(
+            "Adjusted for chance",
+            drawings.place(adjusted, "I(T;Y) on a scale where chance is 0 and H(Y) stays H(Y)."),
+        )
+    if _has(row, "I_TY_corrected") and _has(row, "I_XT_corrected"):
+        corrected = information_plane(row, view="corrected", intervals=True)
+        yield folded(
+            "Corrected for the number of samples, with intervals",
+            drawings.place(
+                corrected,
+                "By Chao, Wang & Jost (2013), where the samples allow an honest interval.",
+            ),
+        )
+
+
+def _has(panels: Sequence[Panel], quantity: str) -> bool:
+    """Whether there is a finite value of `quantity` in any of the panels."""
+    return any(
+        key.quantity == quantity and key.set == panel.set and any(map(math.isfinite, of.values()))
+        for panel in panels
+        for key, of in panel.run.series.items()
+    )
+
+
+def _layers(runs: Sequence[Run]) -> Iterator[Html]:
+    seen = set()
+    for run in runs:
+        for set_ in run.sets("I_XT"):
+            told = run.settings.get(f"information_plane/{set_}", {})
+            yield tag("h3", f"{run.name} · {set_}")
+            for resolution in run.resolutions(set_):
+                rows = layer_rows(run, set_, resolution)
+                seen |= {row.status for row in rows}
+                caption = ". ".join(filter(None, [resolution.label, words.facts(told)]))
+                yield table(_HEAD, [_cells(row) for row in rows], caption)
+    notes = [tag("li", note) for status, note in words.STATUSES.items() if status in seen]
+    if notes:
+        yield tag("ul", *notes, class_="faint")
+
+
+_HEAD = (
+    "layer",
+    "status",
+    *(f"{of} {when}" for of in ("I(X;T)", "I(T;Y)") for when in ("first", "peak", "last")),
+    "I(T;Y) by chance",
+    "I(T;Y) adjusted",
+    "coverage",
+    "chance share",
+    "verdict",
+)
+
+
+def _cells(row: LayerRow) -> list[str]:
+    status = row.status
+    numbers = [
+        *(words.number(row.i_xt.first), words.peak(row.i_xt), words.number(row.i_xt.last)),
+        *(words.number(row.i_ty.first), words.peak(row.i_ty), words.number(row.i_ty.last)),
+        *map(words.number, (row.chance, row.adjusted, row.coverage, row.chance_share)),
+    ]
+    return [
+        row.layer,
+        "–" if status is None else tag("span", status.name, class_=status.name.lower()),
+        *(tag("span", number, class_="steady") for number in numbers),
+        row.verdict or "–",
+    ]
+
+
+def _curves(runs: Sequence[Run], drawings: Drawings) -> Iterator[Html]:
+    for row in _panels(runs, "I_XT"):
+        for quantity, caption in _CURVES.items():
+            if _has(row, quantity):
+                drawn = drawings.place(curves(row, quantity), f"{caption}, over the epochs.")
+                is_first = quantity in ("I_XT", "I_TY")
+                yield drawn if is_first else folded(caption, drawn)
+
+
+def _predictions(runs: Sequence[Run], drawings: Drawings) -> Iterator[Html]:
+    for row in _panels(runs, "prediction_entropy"):
+        yield drawings.place(
+            prediction_entropies(row),
+            "H(Ŷ) = I(Y;Ŷ) + I(X;Ŷ|Y) + H(Ŷ|X): what the predictions say of the labels, what they "
+            "tell apart within a class, and how unsure they are of each sample.",
+        )
+    for run in runs:
+        for set_ in run.sets("prediction_entropy"):
+            rows = [
+                [name, *(words.number(value, 3) for value in (c.first, c.last))]
+                for (quantity, layer), name in _PREDICTIONS.items()
+                if (key := Key(quantity, set_, layer)) in run.series
+                for c in [course(run, key)]
+            ]
+            told = run.settings.get(f"prediction_entropy/{set_}", {})
+            yield tag("h3", f"{run.name} · {set_}")
+            yield table(("bits", "first", "last"), rows, words.facts(told))
+
+
+def _classes(runs: Sequence[Run], drawings: Drawings) -> Iterator[Html]:
+    for row in _panels(runs, "conditional_entropy"):
+        yield drawings.place(
+            class_entropies(row),
+            "H(Ŷ|Y=c): how far the predictions scatter inside each class, over the epochs.",
+        )
+
+
+def _warnings(runs: Sequence[Run]) -> Iterator[Html]:
+    for run in runs:
+        if run.warnings:
+            yield tag("h3", run.name)
+            yield tag("ul", *(tag("li", line) for line in run.warnings), class_="warnings")
+    if not any(run.warnings for run in runs):
+        yield tag("p", "None was logged.")
+
+
+def _settings(runs: Sequence[Run]) -> Iterator[Html]:
+    for run in runs:
+        for group_and_set, told in run.settings.items():
+            group, _, set_ = group_and_set.partition("/")
+            yield tag("h3", f"{run.name} · {set_} · {group.replace('_', ' ')}")
+            yield tag(
+                "dl",
+                *(
+                    joined([tag("dt", name), tag("dd", value)])
+                    for name, value in words.settings(told)
+                ),
+            )
+            layers = words.layers(told)
+            if layers:
+                yield table(("layer", "module", "what is read", "rulers", "H(T|X)"), layers)
+            for key, title in (("skipped", "Not read"), ("missed", "Never called")):
+                if told.get(key):
+                    yield folded(title, tag("p", words.setting(told[key])))
+            yield folded("All settings as JSON", tag("pre", json.dumps(told, indent=1)))

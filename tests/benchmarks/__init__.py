@@ -1,0 +1,1 @@
+"""What it costs: ratios of processor time, each against its goal. Run by ``make bench``."""

@@ -1,0 +1,204 @@
+"""Listening to a forward pass that runs anyway, over that pass; and beside collecting it all."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from statistics import median
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from it_callbacks.callbacks.readings import Noise, plane_point
+from it_callbacks.observation.layer_observer import LayerObserver
+from it_callbacks.observation.layers import Layer
+from it_callbacks.observation.passes import Observed
+from it_callbacks.reductions import Joint, Reduction
+from it_callbacks.rulers import Ruler, Uniform, Width
+
+from .clocks import Clock, hooks
+from .data import cnn, images, labels, mlp
+from .estimate import Bits, entropy
+from .ratios import Ratio
+
+
+class Spent(NamedTuple):
+    """Processor seconds of one pass."""
+
+    hooks: float
+    forward: float
+    end: float
+
+
+class Setting(NamedTuple):
+    """A network, a set, and the observer that has already made one pass over it."""
+
+    model: nn.Module
+    inputs: Tensor
+    batch_size: int
+    observer: LayerObserver
+
+    @property
+    def batches(self) -> list[tuple[Tensor, Tensor, NDArray[np.int64]]]:
+        """Inputs, labels and indices of each batch."""
+        n, size = len(self.inputs), self.batch_size
+        return list(
+            zip(
+                self.inputs.split(size),
+                labels(n).split(size),
+                np.split(np.arange(n), range(size, n, size)),
+                strict=True,
+            )
+        )
+
+    @property
+    def layers(self) -> list[tuple[Layer, Ruler]]:
+        """What is read of the network, and how."""
+        found = self.observer.plan.layers if self.observer.plan else ()
+        return [(layer, self.observer.rulers[layer.name][0]) for layer in found]
+
+
+def setting(
+    model: nn.Module, inputs: Tensor, batch_size: int, reduce: Reduction | str = "auto"
+) -> Setting:
+    """Ready for passes like all but the first."""
+    observer = LayerObserver(
+        model.eval(),
+        None,
+        resolutions=[30],
+        reduce=reduce,
+        max_samples=None,
+        seed=0,
+        keep_rows=False,
+        restore=lambda name, rulers, reduction: (rulers, reduction),
+    )
+    ready = Setting(model, inputs, batch_size, observer)
+    listen(ready)
+    return ready
+
+
+@torch.no_grad()
+def listen(given: Setting) -> tuple[Spent, Observed]:
+    """One pass with ours: symbols in the hooks, counts at the end."""
+    observer = given.observer
+    around, forward = Clock(), Clock()
+    run = forward.timed(given.model)
+    with hooks() as in_hooks:
+        current = around.timed(observer.new_pass)(hash_inputs=False)
+        around.timed(observer.attach)()
+        for inputs, classes, indices in given.batches:
+            around.timed(observer.begin)(current, classes, inputs, indices)
+            run(inputs)
+            around.timed(observer.end)()
+        observer.detach()
+    started = time.process_time()
+    observed = observer.finish(current)
+    for name, of_layer in observed.keys.items():
+        plane_point(name, "", of_layer[0], observed.labels, Noise(0.0, ""))
+    end = time.process_time() - started
+    spent = in_hooks.seconds
+    return Spent(spent + around.seconds, forward.seconds - spent, end), observed
+
+
+@torch.no_grad()
+def collect(given: Setting) -> tuple[Spent, dict[str, Bits]]:
+    """One pass that keeps all outputs, and bins and counts them by plain NumPy at its end."""
+    kept: dict[str, list[NDArray[np.float32]]] = {layer.name: [] for layer, _ in given.layers}
+    in_hooks, forward = Clock(), Clock()
+
+    def keeper(name: str) -> Callable[..., None]:
+        def keep(module: nn.Module, args: object, output: Tensor) -> None:
+            kept[name].append(output.numpy().copy())
+
+        return in_hooks.timed(keep)
+
+    handles = [
+        given.model.get_submodule(layer.module_name).register_forward_hook(keeper(layer.name))
+        for layer, _ in given.layers
+    ]
+    run = forward.timed(given.model)
+    for inputs, _, _ in given.batches:
+        run(inputs)
+    for handle in handles:
+        handle.remove()
+    started = time.process_time()
+    classes = labels(len(given.inputs)).numpy()
+    bits = {}
+    for layer, ruler in given.layers:
+        rows = np.concatenate(kept.pop(layer.name)).reshape(len(classes), -1)
+        bits[layer.name] = digitized(rows, classes, edges(ruler, rows))
+    end = time.process_time() - started
+    return Spent(in_hooks.seconds, forward.seconds - in_hooks.seconds, end), bits
+
+
+def digitized(
+    rows: NDArray[np.float32], classes: NDArray[np.int64], at: NDArray[np.float64]
+) -> Bits:
+    """H(bin T) and I(bin T; Y) with bins between edges."""
+    states = np.digitize(rows, at)
+    of_layer = entropy(states)
+    shares = np.bincount(classes) / len(classes)
+    given = sum(share * entropy(states[classes == one]) for one, share in enumerate(shares))
+    return of_layer, of_layer - float(given)
+
+
+def edges(ruler: Ruler, rows: NDArray[np.float32]) -> NDArray[np.float64]:
+    """All edges of `ruler` that lie among these values."""
+    if isinstance(ruler, Uniform):
+        return np.linspace(ruler.low, ruler.high, ruler.bins + 1)
+    if not isinstance(ruler, Width) or isinstance(ruler.width, tuple):
+        raise TypeError(f"no edges of {ruler!r}")
+    first, last = np.floor(rows.min() / ruler.width), np.ceil(rows.max() / ruler.width)
+    return ruler.width * np.arange(first, last + 1)
+
+
+def over_forward(
+    name: str, given: Setting, must: float, aim: float, rounds: int
+) -> Iterator[Ratio]:
+    """P8: what the hooks add to a pass, and what its end adds."""
+    passes = [listen(given)[0] for _ in range(rounds)]
+    in_hooks = median(spent.hooks / spent.forward for spent in passes)
+    at_end = median(spent.end / spent.forward for spent in passes)
+    yield Ratio("P8", f"hooks over forward, {name}", in_hooks, must, aim, percent=True)
+    yield Ratio("P8", f"end of pass over forward, {name}", at_end, 0.015, 0.005, percent=True)
+
+
+def collecting_over_listening(name: str, given: Setting, rounds: int) -> Ratio:
+    """P9: what each of the two adds to the forward pass."""
+
+    def added(spent: Spent) -> float:
+        return spent.hooks + spent.end
+
+    both = [(collect(given)[0], listen(given)[0]) for _ in range(rounds)]
+    naive, ours = (median(map(added, side)) for side in zip(*both, strict=True))
+    what = f"collect, digitize, `np.unique` over listening, {name}"
+    return Ratio("P9", what, naive / ours, 20, 40, at_least=True)
+
+
+def of_mlp(
+    n_samples: int = 10_000, n_hidden: int = 1024, batch_size: int = 1000, rounds: int = 7
+) -> Iterator[Ratio]:
+    """P8 and P9 of a plain network."""
+    given = setting(mlp(n_hidden), images(n_samples, 784), batch_size)
+    name = f"MLP, N = {n_samples}, batches of {batch_size}"
+    yield from over_forward(name, given, 0.09, 0.05, rounds)
+    yield collecting_over_listening(name, given, min(rounds, 3))
+
+
+def of_cnn(
+    n_samples: int = 2000, size: int = 28, batch_size: int = 250, rounds: int = 5
+) -> Iterator[Ratio]:
+    """P8 and P9 of convolutions: maps read whole, then averaged as by default."""
+    model, inputs = cnn(size), images(n_samples, 1, size, size)
+    name = f"CNN, N = {n_samples}, batches of {batch_size}"
+    whole = setting(model, inputs, batch_size, Joint())
+    yield from over_forward(f"{name}, maps whole", whole, 0.18, 0.1, rounds)
+    yield collecting_over_listening(f"{name}, maps whole", whole, min(rounds, 2))
+    averaged = setting(model, inputs, batch_size)
+    yield from over_forward(f"{name}, maps averaged", averaged, 0.18, 0.1, rounds)
+
+
+BENCHMARKS = (of_mlp, of_cnn)

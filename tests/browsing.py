@@ -1,0 +1,197 @@
+"""A TensorBoard of its own and the system's Chromium, for tests that see what a reader sees."""
+
+from __future__ import annotations
+
+import math
+import os
+import re
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NoReturn
+
+import pytest
+
+ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
+_NAMES = ("chromium", "chromium-browser", "google-chrome")
+_REQUIRED = os.environ.get("IT_CALLBACKS_BROWSER") == "required"
+
+
+def _without(what: str) -> NoReturn:
+    if _REQUIRED:
+        pytest.fail(f"{what}, but IT_CALLBACKS_BROWSER=required")
+    pytest.skip(f"{what}: what the tab looks like in a browser is not tested")
+
+
+@contextmanager
+def chromium() -> Iterator[Any]:
+    """The system's browser with a profile of its own; none is ever fetched."""
+    path = next(filter(None, map(shutil.which, _NAMES)), None)
+    if path is None:
+        _without("no Chromium on this system")
+    try:
+        from playwright.sync_api import sync_playwright
+    except ImportError:
+        _without("Playwright is not installed (extra e2e)")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=ARGUMENTS)
+        yield browser
+        browser.close()
+
+
+@contextmanager
+def tensorboard(folder: Path, *options: str, prefix: str = "", n_runs: int = 1) -> Iterator[str]:
+    """The address of a TensorBoard over `folder`, once it knows so many runs of monitors."""
+    with socket.socket() as probe:
+        probe.bind(("localhost", 0))
+        port = probe.getsockname()[1]
+    command = [sys.executable, "-m", "tensorboard.main", "--logdir", str(folder)]
+    command += ["--port", str(port), "--reload_interval", "1", "--path_prefix", prefix, *options]
+    server = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    address = f"http://localhost:{port}{prefix}/"
+    try:
+        give_up = time.monotonic() + 60
+        while _n_runs(address) < n_runs:
+            assert time.monotonic() < give_up, "TensorBoard did not read the log"
+            time.sleep(0.1)
+        yield address
+    finally:
+        server.terminate()
+        server.wait()
+
+
+def _n_runs(address: str) -> int:
+    try:
+        with urllib.request.urlopen(f"{address}data/plugin/information_plane/state") as answer:
+            return answer.read().count(b'"figures"')
+    except (urllib.error.URLError, ConnectionError):
+        return 0
+
+
+def processor_seconds() -> float:
+    """What all processes below this one have used of the processors; endless where none can tell.
+
+    Other work on the machine lengthens the time on the wall but not this.
+    """
+    children: dict[int, list[int]] = {}
+    used = {}
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            pid, rest = int(path.parent.name), path.read_text().rpartition(")")[2].split()
+        except OSError:
+            continue  # it has ended meanwhile
+        children.setdefault(int(rest[1]), []).append(pid)
+        used[pid] = (int(rest[11]) + int(rest[12])) / os.sysconf("SC_CLK_TCK")
+    if not used:
+        return math.inf
+    below, found = list(children.get(os.getpid(), ())), 0.0
+    while below:
+        pid = below.pop()
+        found += used[pid]
+        below += children.get(pid, ())
+    return found
+
+
+class Tab:
+    """The tab in a page, as a reader uses it; notes what must never happen."""
+
+    def __init__(self, page: Any, address: str) -> None:
+        self.page = page
+        self.address = address
+        self.requests: list[str] = []
+        self.complaints: list[str] = []
+        page.on("request", lambda request: self.requests.append(request.url))
+        page.on("pageerror", lambda error: self.complaints.append(str(error)))
+        page.on("dialog", self._refuse)
+        page.on("console", self._listen)
+
+    def _refuse(self, dialog: Any) -> None:
+        self.complaints.append(f"a dialog: {dialog.message}")
+        dialog.dismiss()
+
+    def _listen(self, message: Any) -> None:
+        # TensorBoard's own style sheet forgets the prefix of the path when it asks for its fonts.
+        if message.type == "error" and "/font-roboto/" not in message.location["url"]:
+            self.complaints.append(f"{message.text} {message.location['url']}")
+
+    @property
+    def foreign(self) -> list[str]:
+        """Requests that went elsewhere."""
+        ours = ("/".join(self.address.split("/")[:3]) + "/", "data:", "blob:")
+        return [url for url in self.requests if not url.startswith(ours)]
+
+    def open(self) -> Tab:
+        """Goes to the tab and waits for its figure."""
+        self.page.goto(f"{self.address}#information_plane")
+        self.page.wait_for_selector("iframe")
+        self.settle()
+        return self
+
+    def again(self) -> None:
+        """Starts the tab anew, all else of the page staying as it is."""
+        self.page.unroute_all()
+        self.complaints.clear()
+        with self.page.expect_response(lambda answer: "/figure" in answer.url):
+            self._inside.evaluate("location.reload()")
+        self.settle()
+
+    @property
+    def _inside(self) -> Any:
+        (frame,) = (frame for frame in self.page.frames if "plugin_entry" in frame.url)
+        return frame
+
+    @property
+    def frame(self) -> Any:
+        """Where the tab lives."""
+        return self.page.frame_locator("iframe")
+
+    def run(self, script: str, argument: Any = None) -> Any:
+        """What a script says of the chart, which it knows as ``chart``."""
+        body = f"(argument) => {{const chart = document.querySelector('#chart'); {script}}}"
+        return self._inside.evaluate(body, argument)
+
+    def wait(self, condition: str, seconds: float = 15) -> None:
+        """Until a condition on ``chart`` holds."""
+        body = f"() => {{const chart = document.querySelector('#chart'); return {condition};}}"
+        self._inside.wait_for_function(body, timeout=1000 * seconds)
+
+    def settle(self) -> None:
+        """Until nothing is loaded any more."""
+        self.frame.locator("main:not([aria-busy])").wait_for()
+        said = "!document.querySelector('#message').hidden"
+        self.wait(f"!document.querySelector('main[aria-busy]') && (chart.data || {said})")
+
+    def choose(self, *names: str, among: str = "runs") -> None:
+        """Has exactly these boxes checked."""
+        for box in self.frame.locator(f"#{among} input").all():
+            box.set_checked(box.input_value() in names)
+        self.settle()
+
+    def press(self, words: str) -> None:
+        """Clicks the button or the choice that says this."""
+        said = re.compile(f"^{re.escape(words)}$")
+        self.frame.locator("button, label span").filter(has_text=said).click()
+        self.settle()
+
+    def slide(self, share: float) -> None:
+        """Clicks on the slider, at a share of its length."""
+        rail = self.frame.locator(".slider-rail-touch-rect")
+        size = rail.bounding_box()
+        rail.click(position={"x": 2 + share * (size["width"] - 4), "y": size["height"] / 2})
+
+    def points(self, layer: str) -> list[list[float]]:
+        """Where the points of a layer are drawn."""
+        script = "const {x, y} = chart.data.find(({meta}) => meta === argument);"
+        return self.run(f"{script} return x.map((value, i) => [value, y[i]]);", layer)
+
+    def joined(self) -> list[list[float]]:
+        """Where the line that joins the layers runs."""
+        script = "const {x, y} = chart.data.find(({legendgroup}) => legendgroup === 'joined');"
+        return self.run(f"{script} return x.map((value, i) => [value, y[i]]);")

@@ -1,0 +1,90 @@
+"""A run of known numbers, of every kind that the monitors log, and its log."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from .written_logs import write
+
+PLANE: dict[str, list[float]] = {
+    "I_XT/val/fc1": [6.0, 6.0, 6.0],
+    "I_TY/val/fc1": [1.0, 1.0, 1.0],
+    "I_TY_chance/val/fc1": [0.75, 0.75, 0.75],
+    "I_TY_adjusted/val/fc1": [0.0, 0.0, float("nan")],
+    "coverage/val/fc1": [0.25, 0.25, 0.25],
+    "chance_share/val/fc1": [0.75, 0.75, 0.75],
+    "status/val/fc1": [2, 2, 2],
+    "I_XT/val/fc2": [1.0, 3.5, 2.25],
+    "I_TY/val/fc2": [0.125, 0.5, 0.75],
+    "I_TY_chance/val/fc2": [0.0625, 0.0625, 0.03125],
+    "I_TY_adjusted/val/fc2": [0.0625, 0.4375, 0.71875],
+    "I_XT_corrected/val/fc2": [float("nan"), 3.75, 2.5],
+    "I_XT_corrected_low/val/fc2": [float("nan"), 3.5, 2.25],
+    "I_XT_corrected_high/val/fc2": [float("nan"), 4.0, 2.75],
+    "I_TY_corrected/val/fc2": [float("nan"), 0.375, 0.625],
+    "I_TY_corrected_low/val/fc2": [float("nan"), 0.25, 0.5],
+    "I_TY_corrected_high/val/fc2": [float("nan"), 0.5, 0.75],
+    "coverage/val/fc2": [0.5, 0.875, 1.0],
+    "chance_share/val/fc2": [0.0625, 0.0625, 0.03125],
+    "status/val/fc2": [1, 1, 0],
+    "information_plane/val/epoch": [0, 1, 2],
+}
+"""Two layers at three points: ``fc1`` saturated, ``fc2`` rising to 3.5 and falling to 2.25 bits."""
+
+PREDICTIONS: dict[str, list[float]] = {
+    "prediction_entropy/val/mean": [0.875, 0.5, 0.25],
+    "prediction_entropy/val/marginal": [1.0, 1.0, 1.0],
+    "prediction_entropy/val/input_information": [0.125, 0.5, 0.75],
+    "conditional_entropy/val/all": [0.9375, 0.625, 0.375],
+    "conditional_entropy/val/class_0": [0.9375, 0.5, 0.25],
+    "conditional_entropy/val/class_1": [0.9375, 0.75, 0.5],
+    "label_information/val/soft": [0.0625, 0.375, 0.625],
+}
+
+SETTINGS: dict[str, Any] = {
+    "n_samples": 64,
+    "H_Y": 1.0,
+    "measured_on": "a probe",
+    "population": "distribution",
+    "seed": 7,
+    "version": "0.1.0",
+    "layers": [
+        {
+            "tag": layer,
+            "module": layer,
+            "estimand": "all units jointly",
+            "rulers": ["Uniform(bins=30, low=-1.0, high=1.0)"],
+            "tag_of_ruler": [""],
+            "H_T_given_X": ["0, deterministic"],
+        }
+        for layer in ("fc1", "fc2")
+    ],
+    "skipped": {"drop": "a Dropout"},
+}
+STEPS = (0, 10, 20)
+
+
+def write_run(
+    folder: Path,
+    scalars: Mapping[str, Sequence[float]],
+    texts: Mapping[str, Any] | None = None,
+    steps: Sequence[int] = STEPS,
+) -> Path:
+    """A log of these scalars, and of these texts as JSON; returns its folder."""
+    values = {tag: dict(zip(steps, of, strict=True)) for tag, of in scalars.items()}
+    write(folder, values, {tag: json.dumps(value) for tag, value in (texts or {}).items()})
+    return folder
+
+
+def write_plane(folder: Path, shift: float = 0.0, **texts: Any) -> Path:
+    """A run with everything; I(X;T) of ``fc2`` is `shift` bits higher than in `PLANE`."""
+    plane = {**PLANE, "I_XT/val/fc2": [value + shift for value in PLANE["I_XT/val/fc2"]]}
+    of_predictions = {
+        f"{group}/val/settings": {"n_samples": 64, "version": "0.1.0"}
+        for group in ("prediction_entropy", "conditional_entropy")
+    }
+    told = {"information_plane/val/settings": SETTINGS} | of_predictions | texts
+    return write_run(folder, plane | PREDICTIONS, told)

@@ -1,0 +1,361 @@
+"""The report: everything the log holds, in one page that fetches nothing and runs nobody's text."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import re
+from collections.abc import Mapping
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from it_callbacks import cli
+from it_callbacks.figures import CONFIG
+from it_callbacks.figures.script import plotly_script
+from it_callbacks.report import report
+from it_callbacks.report.markup import json_script, script_body, table, tag
+from it_callbacks.runs import Key, Run
+
+from .known_run import PLANE, PREDICTIONS, SETTINGS, STEPS, write_plane
+
+VOID = {"meta", "link", "img", "br", "hr", "input", "base"}
+
+
+class Page(HTMLParser):
+    """A page as a browser takes it apart: which elements, with which attributes and texts."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__(convert_charrefs=True)
+        self.elements: list[tuple[str, dict[str, str | None]]] = []
+        self.texts: list[tuple[str, str]] = []
+        self.scripts: list[str] = []
+        self.data: dict[str, Any] = {}
+        self._open: list[tuple[str, dict[str, str | None]]] = []
+        self.feed(page)
+        self.close()
+        assert self._open == []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.elements.append((tag, dict(attrs)))
+        if tag not in VOID:
+            self._open.append(self.elements[-1])
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self._open.pop()[0] == tag
+
+    def handle_data(self, data: str) -> None:
+        inside, attributes = self._open[-1] if self._open else ("", {})
+        if inside != "script":
+            self.texts.append((inside, data))
+        elif attributes.get("type") == "application/json":
+            self.data[str(attributes["id"])] = json.loads(data, parse_constant=_no_constant)
+        else:
+            self.scripts.append(data)
+
+    def of(self, tag: str) -> list[str]:
+        """The texts directly inside elements of this name."""
+        return [text for inside, text in self.texts if inside == tag]
+
+    @property
+    def text(self) -> str:
+        """All that is read on the page."""
+        return " ".join(text for inside, text in self.texts if inside != "style")
+
+    @property
+    def figures(self) -> dict[str, Any]:
+        return {id_: of for id_, of in self.data.items() if id_.startswith("figure-")}
+
+
+def _no_constant(name: str) -> None:
+    pytest.fail(f"{name} is no JSON")
+
+
+def run_of(
+    name: str,
+    scalars: Mapping[str, list[float]] = PLANE | PREDICTIONS,
+    settings: Mapping[str, Any] = SETTINGS,
+    **told: Any,
+) -> Run:
+    """A run of these scalars at `STEPS`."""
+    series = {
+        Key(*tag.split("/")): dict(zip(STEPS, of, strict=True)) for tag, of in scalars.items()
+    }
+    epochs = {step: epoch for epoch, step in enumerate(STEPS)}
+    return Run(name, series, epochs, {"information_plane/val": settings}, **told)
+
+
+def page_of(*runs: Run) -> Page:
+    return Page(report(runs))
+
+
+@pytest.fixture(scope="module")
+def page() -> Page:
+    return page_of(
+        run_of(
+            "first",
+            verdicts={"val": {"fc2": "compressed: 1.25 ± 0.05 bits below the peak of epoch 1"}},
+            warnings=["layer 'fc1' is SATURATED: 75% of the samples have a code of their own"],
+        )
+    )
+
+
+def cells(page: str) -> dict[str, list[str]]:
+    """The rows of the first table of layers, by layer."""
+    body = re.findall(r"<tbody>(.*?)</tbody>", page, flags=re.DOTALL)[0]
+    rows = [
+        re.findall(r"<t[hd][^>]*>(?:<span[^>]*>)?(.*?)(?:</span>)?</t[hd]>", row)
+        for row in re.findall(r"<tr>(.*?)</tr>", body, flags=re.DOTALL)
+    ]
+    return {row[0]: row[1:] for row in rows}
+
+
+def test_the_table_has_first_peak_and_last_with_quality_status_and_verdict() -> None:
+    verdicts = {"val": {"fc2": "compressed"}}
+    found = cells(report([run_of("a", verdicts=verdicts)]))
+    assert found == {
+        "fc1": [
+            "SATURATED",
+            *("6.00", "6.00 (epoch 0)", "6.00"),
+            *("1.00", "1.00 (epoch 0)", "1.00"),
+            "0.75",
+            "–",  # NaN: chance is too high for an adjusted value
+            "0.25",
+            "0.75",
+            "–",
+        ],
+        "fc2": [
+            "OK",
+            *("1.00", "3.50 (epoch 1)", "2.25"),
+            *("0.12", "0.75 (epoch 2)", "0.75"),
+            "0.03",
+            "0.72",
+            "1.00",
+            "0.03",
+            "compressed",
+        ],
+    }
+
+
+def test_every_kind_of_figure_is_in_the_page(page: Page) -> None:
+    """The plane in three views, two curves and two corrected, predictions and classes."""
+    assert len(page.figures) == 9
+    assert page.data["config"] == CONFIG
+    places = [of["data-figure"] for _, of in page.elements if "data-figure" in of]
+    assert places == list(page.figures)
+    captions = " ".join(page.of("figcaption"))
+    for words in ("I(X;T) against I(T;Y)", "H(Ŷ) = I(Y;Ŷ) + I(X;Ŷ|Y) + H(Ŷ|X)", "H(Ŷ|Y=c)"):
+        assert words in captions
+
+
+def test_the_plane_has_its_points_and_a_frame_for_each_step(page: Page) -> None:
+    plane = page.figures["figure-0"]
+    assert any(trace.get("x") == [1.0, 3.5, 2.25] for trace in plane["data"])
+    assert [frame["name"] for frame in plane["frames"]] == ["0", "10", "20"]
+    assert "sliders" in plane["layout"]
+
+
+def test_numbers_of_the_set_warnings_verdicts_and_limits_are_in_words(page: Page) -> None:
+    for words in (
+        "N = 64 samples, log2 N = 6.00 bits; H(Y) = 1.00 bits",
+        "layer 'fc1' is SATURATED: 75% of the samples have a code of their own",
+        "compressed: 1.25 ± 0.05 bits below the peak of epoch 1",
+        "A hollow point is saturated",
+        "Compare a layer with itself over time",
+    ):
+        assert words in page.text
+
+
+def test_the_settings_are_told_in_words_and_kept_as_json(page: Page) -> None:
+    told = dict(zip(page.of("dt"), page.of("dd"), strict=True))
+    assert told["samples"] == "64"
+    assert told["measured on"] == "a probe"
+    assert told["H(Y), bits"] == "1"
+    assert "all units jointly" in page.of("td")
+    assert "Uniform(bins=30, low=-1.0, high=1.0)" in page.of("td")
+    assert "drop: a Dropout" in page.text
+    assert json.loads(page.of("pre")[0]) == SETTINGS
+
+
+def test_a_run_without_warnings_says_so() -> None:
+    assert "None was logged." in page_of(run_of("a")).text
+
+
+def test_what_was_not_measured_has_no_section() -> None:
+    headings = page_of(run_of("a", PREDICTIONS)).of("h2")
+    assert "Predictions" in headings
+    assert "Information plane" not in headings
+    assert "Layers" not in headings
+
+
+def test_repeats_have_mean_and_spread_first_and_stand_side_by_side() -> None:
+    """fc2 ends at 2.25, 3.25 and 7.25: mean 4.25, standard deviation sqrt 7 = 2.65."""
+    runs = [
+        run_of(name, {**PLANE, "I_XT/val/fc2": [shift + x for x in PLANE["I_XT/val/fc2"]]})
+        for name, shift in (("a", 0.0), ("b", 1.0), ("c", 5.0))
+    ]
+    html = report(runs)
+    assert cells(html)["fc2"][1:4] == ["3.00 ± 2.65", "5.50 ± 2.65 (epoch 1)", "4.25 ± 2.65"]
+    page = Page(html)
+    assert page.of("h3")[:4] == ["mean of 3 runs · val", "a · val", "b · val", "c · val"]
+    layout = json.dumps(page.figures["figure-0"]["layout"], ensure_ascii=False)
+    assert all(f"{name} · val" in layout for name in ("mean of 3 runs", "a", "b", "c"))
+
+
+def test_runs_that_are_no_repeats_have_no_mean() -> None:
+    other = run_of("b", {"I_XT/val/conv": [1.0, 2.0, 3.0], "I_TY/val/conv": [0.5, 0.5, 0.5]})
+    assert "mean of" not in page_of(run_of("a"), other).text
+
+
+def test_further_resolutions_have_planes_and_tables_of_their_own() -> None:
+    finer = {"I_XT_uniform5/val/fc2": [1.0, 1.5, 0.5], "I_TY_uniform5/val/fc2": [0.25, 0.25, 0.25]}
+    settings = {**SETTINGS, "layers": []}
+    page = page_of(run_of("a", PLANE | finer, settings))
+    assert "The same with other bins (uniform5)" in page.of("summary")
+    assert {"1.50 (epoch 1)", "0.50"} <= set(page.of("span"))
+
+
+def test_corrected_values_have_a_view_and_curves_with_their_interval(page: Page) -> None:
+    """And where there are none, as of a whole population, there is neither."""
+    view = "Corrected for the number of samples, with intervals"
+    curve = "I(T;Y), corrected, with its 95 % interval"
+    assert {view, curve} <= set(page.of("summary"))
+    uncorrected = {tag: of for tag, of in PLANE.items() if "corrected" not in tag}
+    assert not {view, curve} & set(page_of(run_of("a", uncorrected)).of("summary"))
+
+
+def test_no_run_is_an_error() -> None:
+    with pytest.raises(ValueError, match="at least 1 run"):
+        report([])
+
+
+# It fetches nothing.
+
+
+def test_the_policy_allows_the_pages_own_scripts_and_no_network(page: Page) -> None:
+    (policy,) = (
+        str(of["content"])
+        for _, of in page.elements
+        if of.get("http-equiv") == "Content-Security-Policy"
+    )
+    directives = dict(part.strip().split(" ", 1) for part in policy.split(";"))
+    assert directives["default-src"] == "'none'"
+    assert len(page.scripts) == 2
+    digests = (hashlib.sha256(source.encode()).digest() for source in page.scripts)
+    hashes = " ".join(f"'sha256-{base64.b64encode(digest).decode()}'" for digest in digests)
+    assert directives["script-src"] == hashes
+    assert set(directives) == {
+        *("default-src", "script-src", "style-src", "img-src", "base-uri", "form-action")
+    }
+    assert directives["img-src"] == "data: blob:"
+
+
+def test_the_page_names_no_address_outside_itself(page: Page) -> None:
+    for name, attributes in page.elements:
+        assert name not in {"link", "iframe", "object", "embed", "base", "form", "img"}
+        assert not {"src", "srcset", "action"} & attributes.keys()
+        assert str(attributes.get("href", "#")).startswith("#")
+    assert not any("url(" in style or "@import" in style for style in page.of("style"))
+
+
+def test_plotlys_own_script_is_in_the_page(page: Page) -> None:
+    source = plotly_script()
+    text = source.decode() if isinstance(source, bytes) else source
+    assert page.scripts[0] == script_body(text)
+
+
+# A name in a log is text, whatever it says.
+
+HOSTILE = "</script><script>alert(1)</script><img src=x onerror=alert(2)>\"'&amp;<!--"
+
+
+def test_hostile_names_are_text_wherever_they_stand() -> None:
+    """Of runs, sets, layers, classes, settings, warnings and verdicts."""
+    name = HOSTILE.replace("/", "∕")  # a tag has its own slashes
+    settings = {
+        **SETTINGS,
+        "measured_on": HOSTILE,
+        "layers": [{"tag": HOSTILE, "module": HOSTILE, "estimand": HOSTILE, "rulers": [HOSTILE]}],
+        "skipped": {HOSTILE: HOSTILE},
+        "missed": {HOSTILE: HOSTILE},
+    }
+    tags = {tag.replace("fc1", name): of for tag, of in (PLANE | PREDICTIONS).items()}
+    tags |= {tag.replace("val", name): of for tag, of in tags.items()}
+    hostile = run_of(
+        HOSTILE,
+        tags,
+        settings,
+        warnings=[HOSTILE],
+        verdicts={"val": {name: HOSTILE}, name: {name: HOSTILE}},
+    )
+    calm = run_of("calm", tags, settings, warnings=["w"], verdicts={"val": {name: "v"}})
+    html = report([hostile])
+    page = Page(html)
+    assert {name for name, _ in page.elements} == {name for name, _ in page_of(calm).elements}
+    assert len(page.scripts) == 2
+    assert not any(name.startswith("on") for _, of in page.elements for name in of)
+    assert HOSTILE in page.of("li")
+    assert HOSTILE in page.of("dd")
+    assert any(HOSTILE in text for text in page.of("h1"))
+    for block in re.findall(
+        r'<script type="application/json"[^>]*>(.*?)</script>', html, re.DOTALL
+    ):
+        assert "<" not in block
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"layers": "none"},
+        {"layers": [1, None, {"tag": 3, "rulers": "x", "tag_of_ruler": [1]}]},
+        {"n_samples": "many", "H_Y": "much"},
+        {"n_samples": -1, "H_Y": float("inf"), "classes": {"a": [1]}},
+        {"n_samples": 10**400, "skipped": ["a"], "missed": 3},
+        {"H_Y": True, "n_samples": False, "extra": [[["deep"]]]},
+    ],
+)
+def test_settings_of_any_form_are_told(settings: dict[str, Any]) -> None:
+    """A text entry in a log may be anybody's."""
+    run = run_of("a", settings=settings)
+    assert page_of(run).of("h1") == ["Information plane: a"]
+
+
+def test_markup_escapes_all_but_what_it_has_made() -> None:
+    assert (
+        tag("p", "<b>", tag("i", "&"), title='"') == '<p title="&quot;">&lt;b&gt;<i>&amp;</i></p>'
+    )
+    assert '<th scope="row">&lt;</th><td>&gt;</td>' in table(["a"], [["<", ">"]])
+    assert json_script({"a": "</script>"}, "i").count("</script>") == 1
+
+
+@pytest.mark.parametrize("source", ['a = "</script>"', "a = '<!--<script>'", "a\r\nb\rc"])
+def test_no_script_can_end_itself(source: str) -> None:
+    body = script_body(source)
+    assert "</script" not in body
+    assert "<!--" not in body
+    assert "\r" not in body  # which a browser would hash as a line feed
+
+
+# From the command line.
+
+
+def test_the_command_writes_the_page_of_a_log(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_plane(
+        tmp_path / "logs" / "a",
+        **{
+            "information_plane/val/warnings": ["layer 'fc1' is SATURATED"],
+            "information_plane/val/verdicts": {"fc2": "compressed"},
+        },
+    )
+    output = tmp_path / "report.html"
+    assert cli.main(["report", str(tmp_path / "logs"), "-o", str(output)]) == 0
+    assert capsys.readouterr().out == f"{output}: 1 run\n"
+    html = output.read_text(encoding="utf-8")
+    assert cells(html)["fc2"][1:4] == ["1.00", "3.50 (epoch 1)", "2.25"]
+    assert cells(html)["fc2"][-1] == "compressed"
+    assert "layer 'fc1' is SATURATED" in Page(html).of("li")

@@ -1,0 +1,125 @@
+"""The report as a browser shows it from the file system, with the network cut."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from it_callbacks import cli
+
+from .browsing import chromium
+from .known_run import PLANE, write_plane
+
+HOSTILE = "<img src=x onerror=alert(1)>"
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    with chromium() as opened:
+        yield opened
+
+
+class Shown:
+    """A page that was opened, and everything that it asked for or complained of."""
+
+    def __init__(self, browser: Any, page: Path, **options: Any) -> None:
+        self.context = browser.new_context(**options)
+        self.context.set_offline(True)
+        self.page = self.context.new_page()
+        self.requests: list[str] = []
+        self.complaints: list[str] = []
+        self.page.on("request", lambda request: self.requests.append(request.url))
+        self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
+        self.page.on("dialog", lambda dialog: self.complaints.append(dialog.message))
+        self.page.on("console", lambda message: self.complaints.append(message.text))
+        self.address = page.as_uri()
+        self.page.goto(self.address)
+        self.page.wait_for_function(_ALL_DRAWN)
+
+    def plane(self, script: str) -> Any:
+        """What a script says of the first figure, which it knows as ``plane``."""
+        return self.page.evaluate(
+            f"() => {{const plane = document.querySelector('.js-plotly-plot'); {script}}}"
+        )
+
+
+_ALL_DRAWN = """() => [...document.querySelectorAll("[data-figure]")].every(
+    place => place.closest("details") || place.querySelector(".main-svg"))"""
+
+
+@pytest.fixture
+def shown(browser: Any, tmp_path: Path) -> Iterator[Shown]:
+    write_plane(tmp_path / "logs" / HOSTILE)
+    page = tmp_path / "report.html"
+    assert cli.main(["report", str(tmp_path / "logs"), "-o", str(page)]) == 0
+    opened = Shown(browser, page, viewport={"width": 1280, "height": 900})
+    yield opened
+    opened.context.close()
+
+
+def test_the_report_draws_its_figures_and_asks_for_nothing(shown: Shown) -> None:
+    """No request, no violation of its own policy, no word on the console; no name is markup."""
+    assert shown.page.locator(".js-plotly-plot").count() == 5
+    for summary in shown.page.locator("details:has([data-figure]) > summary").all():
+        summary.click()
+    shown.page.wait_for_function("document.querySelectorAll('.js-plotly-plot').length === 9")
+    shown.page.wait_for_timeout(500)  # for what comes late
+    assert [url for url in shown.requests if not url.startswith("data:")] == [shown.address]
+    assert shown.complaints == []
+    assert HOSTILE in shown.page.locator("h1").inner_text()
+    assert shown.page.locator("img").count() == 0
+    assert f"{HOSTILE} · val" in shown.page.locator(".annotation").all_text_contents()
+
+
+def test_the_plane_has_the_points_that_were_logged(shown: Shown) -> None:
+    pairs = zip(PLANE["I_XT/val/fc2"], PLANE["I_TY/val/fc2"], strict=True)
+    found = shown.plane(
+        "return plane.data.filter(t => t.x).map(t => t.x.map((x, i) => [x, t.y[i]]))"
+    )
+    assert [list(pair) for pair in pairs] in found
+    drawn = shown.plane(
+        "const box = plane.querySelector('.scatterlayer').getBoundingClientRect();"
+        "return [box.width, box.height]"
+    )
+    assert min(drawn) > 100
+
+
+def test_the_slider_moves_the_line_that_joins_the_layers(shown: Shown) -> None:
+    """From the last point, (6, 1) and (2.25, 0.75), to the first, (6, 1) and (1, 0.125)."""
+    joined = "return plane.data.filter(t => t.x).map(t => JSON.stringify([t.x, t.y]))"
+    last, first = "[[6,2.25],[1,0.75]]", "[[6,1],[1,0.125]]"
+    assert last in shown.plane(joined)
+    track = shown.page.locator(".slider-rail-touch-rect").first.bounding_box()
+    shown.page.mouse.click(track["x"] + 3, track["y"] + track["height"] / 2)
+    shown.page.wait_for_function(
+        f"() => {{const plane = document.querySelector('.js-plotly-plot');"
+        f"return (() => {{{joined}}})().includes('{first}');}}"
+    )
+    assert last not in shown.plane(joined)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_text_can_be_read_in_light_and_dark(scheme: str, browser: Any, shown: Shown) -> None:
+    """A contrast of at least 4.5, as WCAG 2 asks for."""
+    page = Path(shown.address.removeprefix("file://"))
+    again = Shown(browser, page, color_scheme=scheme)
+    try:
+        for place in ("h1", ".faint", "th", "td", "figcaption", ".saturated", ".ok", "summary"):
+            assert again.page.evaluate(_CONTRAST, place) >= 4.5, place
+    finally:
+        again.context.close()
+
+
+_CONTRAST = """(selector) => {
+  const light = (colour) => {
+    const parts = colour.match(/[\\d.]+/g).slice(0, 3).map((part) => part / 255);
+    const [r, g, b] = parts.map((c) => (c <= 0.04045 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4));
+    return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+  };
+  const text = light(getComputedStyle(document.querySelector(selector)).color);
+  const paper = light(getComputedStyle(document.body).backgroundColor);
+  return (Math.max(text, paper) + 0.05) / (Math.min(text, paper) + 0.05);
+}"""

@@ -1,0 +1,265 @@
+"""The tab's server side, over both of TensorBoard's loaders and without a browser."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from importlib.metadata import entry_points
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tensorboard import program
+from tensorboard.backend.application import TensorBoardWSGIApp
+from tensorboard.plugins.core.core_plugin import CorePluginLoader
+from werkzeug.test import Client, TestResponse
+
+from it_callbacks.tensorboard_plugin.plugin import InformationPlanePlugin
+
+from .written_logs import plane, provided, settings, write
+
+HERE = "/data/plugin/information_plane"
+LAYERS = ["fc10", "fc2"]
+"""In order of depth, which is neither that of the alphabet nor that of the numbers."""
+POINTS = {"fc10": {7: (3.0, 0.5), 14: (3.5, 1.0)}, "fc2": {7: (2.0, 0.25), 14: (2.5, 0.75)}}
+HOSTILE = "<img src=x onerror=alert(1)>"
+
+
+def _write_logs(folder: Path) -> None:
+    fine = {f"{tag.replace('/val', '_uniform5/val')}": of for tag, of in plane(POINTS).items()}
+    fine = {tag: {step: 9.0 for step in of} for tag, of in fine.items() if "I_" in tag}
+    write(folder / "one", plane(POINTS) | fine, settings(LAYERS, rulers=["", "uniform5"]))
+    write(folder / "two", plane(POINTS, "train"), settings(LAYERS, "train"))
+    write(folder / "two", plane(POINTS, "val"), settings(LAYERS))
+    tags = {"label_information/val/soft": {0: 0.25, 9: 0.5}}
+    tags |= {f"prediction_entropy/val/{name}": {0: 1.0, 9: 0.5} for name in ("marginal", "mean")}
+    tags |= {f"conditional_entropy/val/class_{c}": {0: 1.0, 9: 0.25} for c in range(3)}
+    write(folder / "predictions", tags)
+    write(folder / HOSTILE, plane({"<script>alert(2)<script>": {0: (1.0, 0.5)}}))
+    write(folder / "foreign", {"loss": {0: 1.0}, "I_XT/val/alone": {0: 1.0}})
+
+
+def _client(data_provider: Any, prefix: str = "") -> Client:
+    board = program.TensorBoard(plugins=[CorePluginLoader()])
+    board.configure(argv=["", "--logdir", "unused", "--path_prefix", prefix])
+    plugins = [CorePluginLoader(), InformationPlanePlugin]
+    return Client(TensorBoardWSGIApp(board.flags, plugins, data_provider))
+
+
+@pytest.fixture(scope="module", params=["true", "false"], ids=["fast", "python"])
+def client(request: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Client]:
+    """Asks a TensorBoard over the logs that are written above."""
+    folder = tmp_path_factory.mktemp("logs")
+    _write_logs(folder)
+    with provided(folder, request.param) as found:
+        yield _client(found)
+
+
+def _figure(client: Client, query: str) -> Any:
+    answer = client.get(f"{HERE}/figure?{query}")
+    assert answer.status_code == 200, answer.text
+    return answer.json
+
+
+def _points(figure: Any, layer: str) -> list[tuple[float, float]]:
+    """Where a layer is drawn; the trace that stands for it in the legend has no point."""
+    (points,) = (
+        [(x, y) for x, y in zip(trace["x"], trace["y"], strict=True) if x is not None]
+        for trace in _of_layers(figure)
+        if trace["meta"] == layer and trace["x"] != [None]
+    )
+    return points
+
+
+def _of_layers(figure: Any) -> list[Any]:
+    return [trace for trace in figure["data"] if isinstance(trace.get("meta"), str)]
+
+
+def test_the_package_registers_the_tab() -> None:
+    (found,) = entry_points(group="tensorboard_plugins", name="information_plane")
+    assert found.load() is InformationPlanePlugin
+
+
+def test_a_plane_has_the_points_that_were_written(client: Client) -> None:
+    figure = _figure(client, "name=plane&run=one&set=val")
+    for layer, points in POINTS.items():
+        assert _points(figure, layer) == list(points.values())
+
+
+def test_layers_are_in_order_of_depth(client: Client) -> None:
+    figure = _figure(client, "name=plane&run=one")
+    assert list(dict.fromkeys(trace["meta"] for trace in _of_layers(figure))) == LAYERS
+
+
+def test_another_resolution_has_points_of_its_own(client: Client) -> None:
+    figure = _figure(client, "name=plane&run=one&set=val&resolution=1")
+    assert _points(figure, "fc2") == [(9.0, 9.0), (9.0, 9.0)]
+
+
+def test_hidden_layers_are_left_out_of_the_joining_line(client: Client) -> None:
+    whole = _figure(client, "name=plane&run=one")
+    partly = _figure(client, "name=plane&run=one&hidden=fc2")
+    assert whole["frames"][-1]["data"][0]["x"] == [3.5, 2.5]
+    assert partly["frames"][-1]["data"][0]["x"] == [3.5]
+    hidden = {trace["meta"] for trace in _of_layers(partly) if trace.get("visible") == "legendonly"}
+    assert hidden == {"fc2"}
+
+
+def test_runs_and_sets_stand_side_by_side_where_they_exist(client: Client) -> None:
+    figure = _figure(client, "name=plane&run=one&run=two&set=val&set=train")
+    titles = {text["text"] for text in figure["layout"]["annotations"]}
+    assert {"one · val", "two · val", "two · train"} <= titles
+    assert "one · train" not in titles
+    assert figure["layout"]["xaxis2"]["matches"] == figure["layout"]["xaxis3"]["matches"] == "x"
+
+
+def test_predictions_and_classes_have_figures(client: Client) -> None:
+    areas = _figure(client, "name=predictions&run=predictions")
+    assert sum(trace.get("stackgroup") is not None for trace in areas["data"]) == 3
+    (heat,) = _figure(client, "name=classes&run=predictions")["data"]
+    assert [row[-1] for row in heat["z"]] == [0.25] * 3
+
+
+def test_a_theme_colours_the_page(client: Client) -> None:
+    light, dark = (
+        _figure(client, f"run=one&theme={theme}")["layout"]["paper_bgcolor"]
+        for theme in ("light", "dark")
+    )
+    assert light != dark
+
+
+def test_the_state_names_runs_sets_and_resolutions(client: Client) -> None:
+    state = client.get(f"{HERE}/state").json
+    assert state is not None
+    runs = {run["name"]: run["figures"] for run in state["runs"]}
+    assert set(runs) == {"one", "two", "predictions", HOSTILE}
+    assert runs["one"] == {
+        "plane": {"val": {"resolutions": ["bins[0]", "bins[1]: uniform5"]}},
+        "predictions": {},
+        "classes": {},
+    }
+    assert set(runs["two"]["plane"]) == {"val", "train"}
+    assert (set(runs["predictions"]["predictions"]), set(runs["predictions"]["classes"])) == (
+        {"val"},
+        {"val"},
+    )
+    assert state["newest"] in runs
+
+
+@pytest.mark.parametrize(
+    ("query", "code", "words"),
+    [
+        ("run=oen", 404, "run: there is no 'oen'; there is .*'one'.*did you mean 'one'"),
+        ("run=foreign", 404, "none of the runs has what the figure 'plane' shows"),
+        ("run=one&set=train", 404, "set: there is no 'train'; there is 'val'"),
+        ("run=one&resolution=2", 404, "resolution: there is no '2'; there is '0', '1'"),
+        ("run=one&resolution=-1", 400, "resolution: got '-1'"),
+        ("run=one&view=lineal", 400, "view: there is no 'lineal'.*did you mean 'linear'"),
+        ("run=one&theme=pink", 400, "theme: there is no 'pink'"),
+        ("run=one&name=pie", 400, "name: there is no 'pie'; there is 'plane'"),
+        ("set=val", 400, "run: none was asked for"),
+    ],
+)
+def test_what_is_not_there_is_refused_with_what_is(
+    client: Client, query: str, code: int, words: str
+) -> None:
+    answer = client.get(f"{HERE}/figure?{query}")
+    assert answer.status_code == code
+    assert answer.mimetype == "text/plain"  # so that no name in it can be markup
+    assert re.search(words, answer.text)
+
+
+@pytest.mark.parametrize("path", ["index.js", "chart.js", "controls.js", "host.js", "style.css"])
+def test_static_files_are_served_as_what_they_are(client: Client, path: str) -> None:
+    answer = client.get(f"{HERE}/{path}")
+    assert answer.status_code == 200
+    assert answer.mimetype == ("text/css" if path.endswith("css") else "text/javascript")
+    assert len(answer.data) > 100
+
+
+def test_plotly_is_served_from_the_installed_package(client: Client) -> None:
+    import plotly.offline
+
+    assert client.get(f"{HERE}/plotly.js").text == plotly.offline.get_plotlyjs()
+
+
+def test_a_missing_plotly_is_told_and_stops_nothing_else(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    answer = client.get(f"{HERE}/plotly.js")
+    assert answer.status_code == 404
+    assert "plotly is not installed" in answer.text
+    assert client.get(f"{HERE}/state").status_code == 200
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["../../../etc/passwd", "..%2f..%2fetc/passwd", "static/index.js", "plugin.py", "/etc/passwd"],
+)
+def test_nothing_but_the_table_of_routes_is_served(client: Client, path: str) -> None:
+    assert client.get(f"{HERE}/{path}").status_code in (302, 404)
+    assert client.get(f"{HERE}/figure?run={path}").status_code == 404
+
+
+@pytest.mark.parametrize("route", ["state", "figure", "index.js", "plotly.js"])
+@pytest.mark.parametrize("method", ["POST", "PUT", "DELETE"])
+def test_only_get_is_answered(client: Client, route: str, method: str) -> None:
+    answer: TestResponse = client.open(f"{HERE}/{route}", method=method)
+    assert answer.status_code == 405
+
+
+def test_at_most_six_panels_are_drawn(tmp_path: Path) -> None:
+    for number in range(8):
+        write(tmp_path / f"run{number}", plane(POINTS))
+    with provided(tmp_path, "false") as found:
+        client = _client(found)
+        query = "&".join(f"run=run{number}" for number in range(8))
+        layout = _figure(client, query)["layout"]
+    assert "xaxis6" in layout
+    assert "xaxis7" not in layout
+
+
+@pytest.mark.parametrize(
+    ("values", "active"),
+    [
+        (plane(POINTS), True),
+        ({"prediction_entropy/val/mean": {0: 1.0}}, True),
+        ({"mine-conditional_entropy/val/class_0": {0: 1.0}}, True),
+        ({"I_XT/val/fc": {0: 1.0}}, False),
+        ({"loss": {0: 1.0}, "epoch": {0: 0.0}}, False),
+    ],
+)
+@pytest.mark.parametrize("fast", ["true", "false"], ids=["fast", "python"])
+def test_the_tab_is_active_only_where_there_is_something_to_show(
+    tmp_path: Path, values: Any, active: bool, fast: str
+) -> None:
+    write(tmp_path / "run", values)
+    with provided(tmp_path, fast) as found:
+        listing = _client(found).get("/data/plugins_listing").json
+    assert listing is not None
+    assert listing["information_plane"]["enabled"] is active
+
+
+def test_a_path_prefix_changes_nothing_but_the_address(tmp_path: Path) -> None:
+    write(tmp_path / "one", plane(POINTS))
+    with provided(tmp_path, "false") as found:
+        client = _client(found, "/below")
+        state = client.get(f"/below{HERE}/state")
+        assert client.get(f"{HERE}/state").status_code == 404
+    assert [run["name"] for run in json.loads(state.text)["runs"]] == ["one"]
+
+
+def test_loading_the_tab_loads_neither_torch_nor_plotly() -> None:
+    """TensorBoard imports it at every start."""
+    script = (
+        "import sys, it_callbacks.tensorboard_plugin.plugin\n"
+        "heavy = {'torch', 'lightning', 'pytorch_lightning', 'plotly', 'matplotlib'}\n"
+        "print(heavy & set(sys.modules))"
+    )
+    run = [sys.executable, "-c", script]
+    output = subprocess.run(run, check=True, capture_output=True, text=True).stdout
+    assert output.strip() == "set()"
