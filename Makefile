@@ -8,7 +8,7 @@ export OMP_NUM_THREADS := 1
 export MKL_NUM_THREADS := 1
 export OPENBLAS_NUM_THREADS := 1
 
-.PHONY: demo test test-slow bench check format docs screenshots clean
+.PHONY: demo test test-slow bench reproduce check format docs screenshots clean
 
 demo: $(VENV)/demo-installed
 	$(BIN)/it-callbacks demo $(ARGS)
@@ -23,6 +23,10 @@ test-slow: $(VENV)/dev-installed
 # Ratios against their goals; fails if one is past what it must keep to. ARGS names subjects.
 bench: $(VENV)/dev-installed
 	$(BIN)/python -m tests.benchmarks $(ARGS)
+
+# The literature's experiments, some ten minutes; fails if a signature is missed. ARGS: --fast.
+reproduce: $(VENV)/demo-installed
+	$(BIN)/python examples/reproduce $(ARGS)
 
 check: $(VENV)/dev-installed
 	$(BIN)/ruff format --check .

@@ -30,6 +30,7 @@ autodoc_member_order = "bysource"
 autodoc_preserve_defaults = True
 napoleon_numpy_docstring = False
 napoleon_use_rtype = False
+napoleon_use_ivar = True  # a list, in the place of a heading for each field
 
 _FENCE = re.compile(
     r"^(?P<indent> *)```\w*\n(?P<code>.*?)^(?P=indent)```$", re.MULTILINE | re.DOTALL
@@ -46,7 +47,7 @@ def _fences_to_blocks(
         code = "\n".join(f"    {line}" if line else "" for line in found["code"].splitlines())
         return f"{indent}.. code-block:: python\n\n{code}\n"
 
-    lines[:] = _FENCE.sub(block, "\n".join(lines)).splitlines() + [""]
+    lines[:] = [*_FENCE.sub(block, "\n".join(lines)).splitlines(), ""]
 
 
 def setup(app: Any) -> None:

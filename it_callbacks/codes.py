@@ -144,8 +144,22 @@ def _scrambled(states: Tensor) -> Tensor:
     return torch.where(large, z, states)
 
 
+class Encoded(NamedTuple):
+    """Activations as keys, and how far they reached."""
+
+    keys: Tensor
+    """int64 ``(n_samples, 2)``."""
+    reach: float
+    """The largest state in absolute value; NaN where it was not needed."""
+
+
 def encode_keys(activations: Tensor, ruler: Ruler) -> Tensor:
     """``keys(ruler(activations))`` without its int64 copy of the states, in cached chunks."""
+    return encoded(activations, ruler).keys
+
+
+def encoded(activations: Tensor, ruler: Ruler) -> Encoded:
+    """As `encode_keys`, with the reach of the states, which it learns on the way."""
     values = floating(activations)
     n_samples, n_units = len(values), values[:1].numel()
     if not ruler.frozen:
@@ -154,11 +168,16 @@ def encode_keys(activations: Tensor, ruler: Ruler) -> Tensor:
         return _encode_narrow(values, ruler)
     columns = torch.zeros(n_samples, _COLUMNS, dtype=torch.float64, device=values.device)
     apart: list[tuple[slice, Tensor]] = []
+    reach = 0.0
+    chunks = _chunks(n_samples, n_units)
+    scratch = torch.empty_like(values[chunks[0]]) if chunks else values
     with torch.autocast(values.device.type, enabled=False):
-        for chunk in _chunks(n_samples, n_units):
-            levels = side_by_side(ruler.levels(values[chunk]))
+        for chunk in chunks:
+            part = values[chunk]
+            levels = side_by_side(ruler.levels_in(scratch[: len(part)], part))
             low, high = _ends(levels)
             peak = max(-low, high)
+            reach = max(reach, peak)
             if peak <= _LARGEST_PRODUCT_LEVEL:  # not so where it is NaN, which `whole` refuses
                 _add_product(levels, peak, columns[chunk])
             else:
@@ -166,14 +185,14 @@ def encode_keys(activations: Tensor, ruler: Ruler) -> Tensor:
     out = _folded(columns)
     for chunk, of_chunk in apart:
         out[chunk] = of_chunk
-    return out
+    return Encoded(out, reach)
 
 
-def _encode_narrow(values: Tensor, ruler: Ruler) -> Tensor:
+def _encode_narrow(values: Tensor, ruler: Ruler) -> Encoded:
     levels = side_by_side(ruler.levels(values))
     low, high = _ends(levels)
     fits = low >= 0 and high < _PACKED_STATES
-    return _packed(levels) if fits else keys(whole(levels))
+    return Encoded(_packed(levels) if fits else keys(whole(levels)), max(-low, high))
 
 
 def _ends(values: Tensor) -> tuple[float, float]:
@@ -269,8 +288,8 @@ class KeyStream:
         self.rulers = rulers
         self.n_samples = 0
         self.n_units = 0
-        self.largest = 0.0
-        """Largest activation so far, in absolute value."""
+        self.reach = 0.0
+        """Largest state of the first ruler so far, in absolute value."""
         self._waiting: list[Tensor] = []
         self._keys: list[list[NDArray[np.int64]]] = [[] for _ in rulers]
         self._kept: list[Tensor] = []
@@ -354,10 +373,10 @@ class KeyStream:
     def _encode(self, reading: Tensor) -> None:
         if reading.numel():
             self.n_units = reading.shape[1]
-            rows = reading.detach()
-            self.largest = max(self.largest, -rows.amin().item(), rows.amax().item())
         if self._any_moves:
             self._all_rows.append(reading.detach().clone())
-        for ruler, parts in zip(self.rulers, self._keys, strict=True):
+        for number, ruler in enumerate(self.rulers):
             if not ruler.moves:
-                parts.append(encode_keys(reading, ruler).cpu().numpy())
+                read = encoded(reading, ruler)
+                self._keys[number].append(read.keys.cpu().numpy())
+                self.reach = self.reach if number else max(self.reach, read.reach)

@@ -293,7 +293,7 @@ def test_a_fault_on_one_process_leaves_the_layer_out_on_all(ruler: Any) -> None:
     _hear(other, 2, a=[0.0, 1.0], b=[NAN, 1.0])
     for parts in ([one.observed(), other.observed()], [other.observed(), one.observed()]):
         merged = one.merge(parts)
-        assert list(merged.keys) == list(merged.n_units) == list(merged.largest) == ["a"]
+        assert list(merged.keys) == list(merged.n_units) == list(merged.reach) == ["a"]
         assert merged.faults == {"b": "activations: 1 of 2 values are NaN or infinite"}
         assert merged.missed == {}
         assert len(merged.keys["a"][0]) == 4

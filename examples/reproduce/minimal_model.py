@@ -106,7 +106,7 @@ def experiment(settings: Settings, out: Path | None = None) -> list[Signature]:
             drawn += points(name, f"seed {seed}", bits, settings.n_samples)
         errors = {seed: float(np.abs(bits - truth).max()) for seed, bits in of_seed.items()}
         signatures.append(
-            Signature(f"{name}: farthest from the closed form, bits", errors, high=0.03)
+            Signature(f"{name}: farthest from the closed form, bits", errors, high=0.01)
         )
         lost = {seed: drop(bits) for seed, bits in of_seed.items()}
         signatures.append(

@@ -14,7 +14,6 @@ A plain run takes about three minutes.
 from __future__ import annotations
 
 import sys
-import warnings
 from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
@@ -22,14 +21,22 @@ from typing import NamedTuple
 import torch
 from signatures import Signature, conclude, drop, keep, parser
 from torch import Tensor, nn
-from torch.utils.data import TensorDataset
-from training import Classifier, as_it_is, batches, curve, fit, save_plane, seeded
+from training import (
+    Classifier,
+    as_it_is,
+    batches,
+    curve,
+    fit,
+    has_learnt,
+    part_of_szt_task,
+    save_plane,
+    seeded,
+)
 
 from it_callbacks import InformationPlaneMonitor, LogSpaced
 from it_callbacks.rulers import Exact
 from it_callbacks.tasks import szt_network, szt_task
 
-TRAINED = 0.9  # train accuracy; below it, units have died
 LEVELS = 256
 LAYERS = [*(f"net.hidden{n}.quantise" for n in range(1, 6)), "net.output"]
 KEPT = {"tanh": (0.0, 0.75), "relu": (0.75, 1.0)}  # of the last hidden layer's bits, at the end
@@ -81,15 +88,13 @@ def train(
     activation: type[nn.Module], seed: int, settings: Settings
 ) -> tuple[InformationPlaneMonitor, float]:
     """The plane of all 4096 patterns, and the accuracy on the 85 % that are trained on."""
-    patterns, labels = szt_task()
     seeded(seed)
     net = szt_network(lambda: Quantise(activation()))
-    chosen = torch.randperm(len(labels))[: round(0.85 * len(labels))]
-    training = TensorDataset(patterns[chosen], labels[chosen])
+    training = part_of_szt_task()
     plane = InformationPlaneMonitor(
         {"net.hidden?.quantise": as_it_is, "net.output": levels_of_probabilities},
         bins=Exact(),
-        probe=(patterns, labels),
+        probe=szt_task(),
         population="probe",
         schedule=LogSpaced(),
     )
@@ -120,14 +125,9 @@ def experiment(settings: Settings, out: Path | None = None) -> list[Signature]:
             save_plane(plane, out, f"quantised_{name}_{seed}")
             for quantity, of_seed in excess.items():
                 of_seed[seed] = violation(plane, quantity)
-            if accuracies[seed] < TRAINED:
-                told = (
-                    f"{name}, seed {seed}: train accuracy {accuracies[seed]:.2f}, units have died"
-                )
-                warnings.warn(f"{told}; it is set apart", stacklevel=2)
-                continue
-            hidden[seed] = keep(curve(plane, f"I_XT/probe/{LAYERS[-2]}"))
-            output[seed] = drop(curve(plane, f"I_XT/probe/{LAYERS[-1]}"))
+            if has_learnt(f"{name}, seed {seed}", accuracies[seed]):
+                hidden[seed] = keep(curve(plane, f"I_XT/probe/{LAYERS[-2]}"))
+                output[seed] = drop(curve(plane, f"I_XT/probe/{LAYERS[-1]}"))
         signatures += [
             Signature(f"{name}: train accuracy", accuracies),
             Signature(f"{name}: I(X;T) rises with depth by, bits", excess["I_XT"], high=0.0),

@@ -14,21 +14,27 @@ ones lose the signature. --full has the papers' settings and takes an hour.
 from __future__ import annotations
 
 import sys
-import warnings
 from pathlib import Path
 from typing import NamedTuple
 
-import torch
 from signatures import Signature, conclude, drop, keep, parser
 from torch import nn
-from torch.utils.data import TensorDataset
-from training import Classifier, as_it_is, batches, curve, fit, probabilities, save_plane, seeded
+from training import (
+    Classifier,
+    as_it_is,
+    batches,
+    curve,
+    fit,
+    has_learnt,
+    part_of_szt_task,
+    probabilities,
+    save_plane,
+    seeded,
+)
 
 from it_callbacks import InformationPlaneMonitor, LogSpaced
 from it_callbacks.rulers import Uniform, Width
 from it_callbacks.tasks import szt_network, szt_task
-
-TRAINED = 0.9  # train accuracy; below it, ReLU units have died
 
 
 class Settings(NamedTuple):
@@ -47,11 +53,9 @@ def train(
     activation: type[nn.Module], seed: int, settings: Settings
 ) -> tuple[InformationPlaneMonitor, float]:
     """The plane of all 4096 patterns, and the accuracy on the 85 % that are trained on."""
-    patterns, labels = szt_task()
     seeded(seed)
     net = szt_network(activation)
-    chosen = torch.randperm(len(labels))[: round(0.85 * len(labels))]
-    training = TensorDataset(patterns[chosen], labels[chosen])
+    training = part_of_szt_task()
     hidden = f"net.hidden?.{activation.__name__.lower()}"
     plane = InformationPlaneMonitor(
         {hidden: as_it_is, "net.output": probabilities},
@@ -59,7 +63,7 @@ def train(
             hidden: Uniform(30, -1, 1) if activation is nn.Tanh else Width(0.07),
             "net.output": Width(0.07),
         },
-        probe=(patterns, labels),
+        probe=szt_task(),
         population="probe",
         schedule=LogSpaced(),
     )
@@ -83,17 +87,11 @@ def experiment(settings: Settings, out: Path | None = None) -> list[Signature]:
         for seed in settings.seeds:
             plane, accuracies[seed] = train(activation, seed, settings)
             save_plane(plane, out, f"szt_{name}_{seed}")
-            if accuracies[seed] < TRAINED:
-                warnings.warn(
-                    f"{name}, seed {seed}: train accuracy {accuracies[seed]:.2f}, units have died; "
-                    "it is set apart",
-                    stacklevel=2,
+            if has_learnt(f"{name}, seed {seed}", accuracies[seed]):
+                curves[seed] = Curves(
+                    curve(plane, f"I_XT/probe/net.hidden5.{name}"),
+                    curve(plane, "I_XT/probe/net.output"),
                 )
-                continue
-            curves[seed] = Curves(
-                curve(plane, f"I_XT/probe/net.hidden5.{name}"),
-                curve(plane, "I_XT/probe/net.output"),
-            )
         signatures.append(Signature(f"{name}: train accuracy", accuracies))
         signatures += signatures_of(name, curves)
     return signatures

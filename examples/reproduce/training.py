@@ -18,6 +18,7 @@ from it_callbacks import InformationPlaneMonitor, Record
 from it_callbacks.figures import Figure, Panel, curves
 from it_callbacks.pictures import save
 from it_callbacks.runs import from_records
+from it_callbacks.tasks import szt_task
 
 
 class Classifier(LightningModule):
@@ -42,6 +43,25 @@ class Classifier(LightningModule):
         x, y = samples.tensors
         with torch.no_grad():
             return float((self.eval()(x).argmax(1) == y).double().mean())
+
+
+def has_learnt(name: str, accuracy: float, least: float = 0.9) -> bool:
+    """Whether a run's accuracy on what it was trained on is enough; if not, a warning says so.
+
+    Units of a ReLU network can be dead from the start or die on the way. Such a run is not of the
+    kind that a signature is about: it is set apart.
+    """
+    if accuracy < least:
+        told = f"{name}: train accuracy {accuracy:.2f} is below {least:g} (dead units?)"
+        warnings.warn(f"{told}; it is set apart", stacklevel=2)
+    return accuracy >= least
+
+
+def part_of_szt_task() -> TensorDataset:
+    """85 % of the patterns of the 12-bit task, drawn by lot: what is trained on."""
+    patterns, labels = szt_task()
+    chosen = torch.randperm(len(labels))[: round(0.85 * len(labels))]
+    return TensorDataset(patterns[chosen], labels[chosen])
 
 
 def batches(samples: TensorDataset, size: int) -> DataLoader[Any]:

@@ -42,8 +42,8 @@ class LayerFacts(NamedTuple):
         n_units: Units of its reading.
         of_layer: H(bin T).
         with_labels: I(bin T; Y).
-        growth: Largest activation over the largest or the range at its calibration, whichever is
-            more; 0 if it was not calibrated.
+        growth: Largest state over the largest, or the number of bins, at its calibration, whichever
+            is more; 0 if it was not calibrated.
         stochastic: Whether two passes of one batch differed.
     """
 

@@ -363,7 +363,7 @@ class InformationPlaneMonitor(Monitor):
                 observed.n_units[name],
                 of_layer[0].of_layer,
                 of_layer[0].with_labels,
-                self._layers.growth(name, observed.largest[name]),
+                self._layers.growth(name, observed.reach[name]),
                 bool(self._is_stochastic(name)),
             )
             for name, of_layer in points.items()

@@ -95,7 +95,7 @@ class LayerObserver:
         """How each layer is read, frozen after the first pass that could read it."""
         self.reductions: dict[str, Reduction] = {}
         self._specs: dict[str, tuple[Ruler, ...]] = {}
-        self._first_largest: dict[str, float] = {}
+        self._first_reach: dict[str, float] = {}
         self.slugs: dict[str, tuple[str, ...]] = {}
         """Each layer's rulers as tags name them."""
         self._listener = Listener(self._choice.modules, self._discover)
@@ -115,17 +115,15 @@ class LayerObserver:
     def seconds(self, value: float) -> None:
         self._listener.seconds = value
 
-    def growth(self, layer: str, largest: float) -> float:
-        """How much larger its largest activation is than when its first ruler was calibrated.
+    def growth(self, layer: str, reach: float) -> float:
+        """How much farther it reaches than when its first ruler was calibrated.
 
         0 where it was not calibrated: a range that is given does not move.
         """
         spec, ruler = self._specs[layer][0], self.rulers[layer][0]
         if not isinstance(spec, Calibrated) or not isinstance(ruler, Width):
             return 0.0
-        width = max(ruler.width) if isinstance(ruler.width, tuple) else ruler.width
-        first = self._first_largest.setdefault(layer, max(largest, width * spec.bins))
-        return largest / first
+        return reach / self._first_reach.setdefault(layer, max(reach, spec.bins))
 
     @property
     def was_calibrated(self) -> bool:

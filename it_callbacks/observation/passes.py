@@ -34,7 +34,7 @@ class Observed:
         kept_indices: Which samples those rows are, ``(n_kept,)``.
         kept_labels: Class numbers ``(n_kept,)`` of those rows.
         n_units: For each layer, units of its reading.
-        largest: For each layer, its largest activation in absolute value.
+        reach: For each layer, the largest state of its first ruler in absolute value.
         missed: Layers that were not heard in every batch, and why.
         faults: Layers that could not be read, and why: NaN, say. They are in none of the above.
         n_unlabelled: Samples left out because their label is negative (an ignore index).
@@ -48,7 +48,7 @@ class Observed:
     kept_indices: NDArray[np.int64]
     kept_labels: NDArray[np.int64]
     n_units: dict[str, int]
-    largest: dict[str, float]
+    reach: dict[str, float]
     missed: dict[str, str]
     faults: dict[str, str]
     n_unlabelled: int
@@ -192,7 +192,7 @@ class Pass:
             kept_indices=np.concatenate(self._kept_indices),
             kept_labels=np.concatenate([np.arange(0), *self._kept_labels]),
             n_units={name: stream.n_units for name, stream in heard.items()},
-            largest={name: stream.largest for name, stream in heard.items()},
+            reach={name: stream.reach for name, stream in heard.items()},
             missed=missed,
             faults=dict(self.faults),
             n_unlabelled=self._n_unlabelled,
@@ -236,7 +236,7 @@ class Pass:
             kept_indices=np.concatenate([part.kept_indices for part in parts])[kept],
             kept_labels=np.concatenate([part.kept_labels for part in parts])[kept],
             n_units={name: max(part.n_units[name] for part in parts) for name in names},
-            largest={name: max(part.largest[name] for part in parts) for name in names},
+            reach={name: max(part.reach[name] for part in parts) for name in names},
             missed=missed,
             faults=faults,
             n_unlabelled=sum(part.n_unlabelled for part in parts),

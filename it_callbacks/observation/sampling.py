@@ -7,6 +7,8 @@ lowest rank. So it needs no length in advance and is the same in every epoch.
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -79,7 +81,14 @@ def _ranks(indices: NDArray[np.int64], seed: int) -> NDArray[np.float64]:
     ranks = np.empty(len(indices))
     blocks = indices // _BLOCK
     for block in np.unique(blocks):
-        of_block = np.random.default_rng([seed, int(block)]).random(_BLOCK)
         inside = blocks == block
-        ranks[inside] = of_block[indices[inside] % _BLOCK]
+        ranks[inside] = _ranks_of_block(seed, int(block))[indices[inside] % _BLOCK]
+    return ranks
+
+
+@lru_cache(maxsize=16)
+def _ranks_of_block(seed: int, block: int) -> NDArray[np.float64]:
+    # Kept, since every batch of every look asks for the same few.
+    ranks = np.random.default_rng([seed, block]).random(_BLOCK)
+    ranks.flags.writeable = False
     return ranks

@@ -43,6 +43,13 @@ class Ruler(ABC):
     def levels(self, activations: Tensor) -> Tensor:
         """The states before their conversion to int64: a tensor of whole numbers, same shape."""
 
+    def levels_in(self, scratch: Tensor, activations: Tensor) -> Tensor:
+        """As `levels`, but may be written into `scratch`, of the shape and type of `activations`.
+
+        Reading a layer chunk by chunk, fresh memory for each takes longer than the arithmetic.
+        """
+        return self.levels(activations)
+
     def __call__(self, activations: Tensor) -> Tensor:
         """Integer states, int64, of the shape of `activations`."""
         return whole(self.levels(floating(activations)))
@@ -86,7 +93,12 @@ class Uniform(Ruler):
 
     @override
     def levels(self, activations: Tensor) -> Tensor:
-        states = (activations - self.low).mul_(self.bins / (self.high - self.low)).floor_()
+        return self.levels_in(torch.empty_like(activations), activations)
+
+    @override
+    def levels_in(self, scratch: Tensor, activations: Tensor) -> Tensor:
+        states = torch.sub(activations, self.low, out=scratch)
+        states.mul_(self.bins / (self.high - self.low)).floor_()
         # At the top edge, and where rounding lifts a value just below it onto it.
         if activations.numel() and activations.amax() > self.high:
             return torch.where(activations <= self.high, states.clamp_max(self.bins - 1), states)
@@ -122,6 +134,10 @@ class Width(Ruler):
 
     @override
     def levels(self, activations: Tensor) -> Tensor:
+        return self.levels_in(torch.empty_like(activations), activations)
+
+    @override
+    def levels_in(self, scratch: Tensor, activations: Tensor) -> Tensor:
         # A tensor, since some devices divide by a plain number by multiplying with its inverse.
         widths = activations.new_tensor(self.width)
         if isinstance(self.width, tuple):
@@ -131,7 +147,7 @@ class Width(Ruler):
                     f"shape {tuple(activations.shape)}"
                 )
             widths = widths.reshape(activations.shape[1:])
-        return (activations / widths).floor_()
+        return torch.div(activations, widths, out=scratch).floor_()
 
 
 @dataclass(frozen=True)
