@@ -27,6 +27,9 @@ ProbeSet: TypeAlias = Dataset[Any] | DataLoader[Any] | Sequence[Tensor] | Mappin
 """What can be probed: a data set, a loader, or tensors with one row per sample."""
 
 _BATCH_SIZE = 256
+# Short vectors go in larger batches, since for small networks each call costs more than its rows.
+_LARGEST_BATCH = 4096
+_VALUES_OF_VECTORS = 2**18
 
 
 def fetch(source: ProbeSet, max_samples: int | None, seed: int) -> list[Any]:
@@ -154,10 +157,25 @@ def _chosen(n_samples: int, max_samples: int | None, seed: int) -> list[int]:
     return [int(index) for index in indices]
 
 
+def _batch_size(inputs: Tensor) -> int:
+    """How many rows to pass at once: more of short vectors, whose networks are small, too."""
+    if inputs.ndim != 2 or not inputs.is_floating_point():
+        return _BATCH_SIZE
+    fit = _VALUES_OF_VECTORS // max(inputs.shape[1], 1)
+    return min(max(fit, _BATCH_SIZE), _LARGEST_BATCH)
+
+
+def _in_parts(indices: Sequence[int], size: int) -> list[list[int]]:
+    return [list(indices[start : start + size]) for start in range(0, len(indices), size)]
+
+
 def _loader(
-    dataset: Dataset[Any], indices: Sequence[int], like: DataLoader[Any] | None = None
+    dataset: Dataset[Any],
+    indices: Sequence[int],
+    size: int = _BATCH_SIZE,
+    like: DataLoader[Any] | None = None,
 ) -> Iterable[Any]:
-    batches = [list(indices[i : i + _BATCH_SIZE]) for i in range(0, len(indices), _BATCH_SIZE)]
+    batches = _in_parts(indices, size)
     generator = torch.Generator().manual_seed(0)
     if like is not None and like.batch_sampler is None:
         # The data set takes a list of indices and gives a batch.
@@ -209,9 +227,10 @@ def _from_tensors(tensors: dict[Any, Any], max_samples: int | None, seed: int) -
     if not lengths or not next(iter(lengths.values())):
         return []
     chosen = _chosen(next(iter(lengths.values())), max_samples, seed)
+    size = _batch_size(next(iter(tensors.values())))
     if all(isinstance(name, int) for name in tensors):
-        return list(_loader(TensorDataset(*tensors.values()), chosen))
-    rows = [torch.tensor(chosen[i : i + _BATCH_SIZE]) for i in range(0, len(chosen), _BATCH_SIZE)]
+        return list(_loader(TensorDataset(*tensors.values()), chosen, size))
+    rows = [torch.tensor(part) for part in _in_parts(chosen, size)]
     return [{name: tensor[part] for name, tensor in tensors.items()} for part in rows]
 
 

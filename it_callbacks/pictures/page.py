@@ -75,10 +75,10 @@ def _finish(axes: Any, layout: Mapping[str, Any], name: str) -> None:
         about = layout[f"{letter}axis{name}"]
         title = literal((about.get("title") or {}).get("text", ""))
         axis.set_label_text(title)
-        if title in ("epoch", "step"):
-            axis.get_major_locator().set_params(integer=True)
         if "tickvals" in about:
             axis.set_ticks(about["tickvals"], [literal(label) for label in about["ticktext"]])
+        elif title in ("epoch", "step"):
+            axis.get_major_locator().set_params(integer=True)
         low, high = axis.get_view_interval()
         low, high = about.get("range", (low, high))
         if about.get("rangemode") == "tozero":
