@@ -112,10 +112,14 @@ def keys(states: Tensor) -> Tensor:
 
 def _packed(rows: Tensor) -> Tensor:
     """Narrow rows as one number each, which is both keys: there is nothing to verify."""
-    # A double, since integers have no fast product; every sum stays below 2**53.
-    places = float(_PACKED_STATES) ** torch.arange(rows.shape[1], dtype=torch.float64)
-    packed = (rows.double() @ places.to(rows.device)).to(torch.int64)
-    return torch.stack([packed, packed], dim=1)
+    # Doubles, since integers have no fast product; every sum stays below 2**53.
+    packed = (rows.double() @ _places_on(rows.device, rows.shape[1])).to(torch.int64)
+    return packed.unsqueeze(1).repeat(1, 2)
+
+
+@lru_cache(maxsize=64)
+def _places_on(device: torch.device, n_units: int) -> Tensor:
+    return float(_PACKED_STATES) ** torch.arange(n_units, dtype=torch.float64, device=device)
 
 
 def _hashed(rows: Tensor) -> Tensor:
@@ -166,52 +170,83 @@ def encoded(activations: Tensor, ruler: Ruler) -> Encoded:
         ruler = ruler.freeze(values)
     if n_units <= _PACKED_UNITS:
         return _encode_narrow(values, ruler)
-    columns = torch.zeros(n_samples, _COLUMNS, dtype=torch.float64, device=values.device)
+    chunks = _chunks(n_samples, n_units)
+    if not chunks:
+        return Encoded(torch.empty(0, 2, dtype=torch.int64, device=values.device), math.nan)
+    highest = values.amax().item() if ruler.monotone else math.inf
+    known = _reach_of_ends(values, ruler, highest)
+    at_once = n_units <= _exact_units(known)
+    columns = torch.zeros(
+        n_samples,
+        _COLUMNS,
+        dtype=torch.float32 if at_once else torch.float64,
+        device=values.device,
+    )
+    across = _columns_on(values.device, n_units)
+    # What does not fit the product (very large states, or no floats) is hashed by itself.
     apart: list[tuple[slice, Tensor]] = []
     reach = 0.0
-    chunks = _chunks(n_samples, n_units)
-    scratch = torch.empty_like(values[chunks[0]]) if chunks else values
+    scratch = torch.empty_like(values[chunks[0]])
     with torch.autocast(values.device.type, enabled=False):
         for chunk in chunks:
             part = values[chunk]
-            levels = side_by_side(ruler.levels_in(scratch[: len(part)], part))
-            low, high = _ends(levels)
-            peak = max(-low, high)
-            reach = max(reach, peak)
-            if peak <= _LARGEST_PRODUCT_LEVEL:  # not so where it is NaN, which `whole` refuses
-                _add_product(levels, peak, columns[chunk])
+            levels = side_by_side(ruler.levels_in(scratch[: len(part)], part, highest))
+            if at_once:
+                torch.mm(levels.float(), across, out=columns[chunk])
+                continue
+            of_part = known if _exact_units(known) else _reach(levels)
+            reach = max(reach, of_part)
+            if _exact_units(of_part):
+                _add_product(levels, across, _exact_units(of_part), columns[chunk])
             else:
                 apart.append((chunk, keys(whole(levels))))
     out = _folded(columns)
     for chunk, of_chunk in apart:
         out[chunk] = of_chunk
-    return Encoded(out, reach)
+    return Encoded(out, known if at_once else reach)
 
 
 def _encode_narrow(values: Tensor, ruler: Ruler) -> Encoded:
     levels = side_by_side(ruler.levels(values))
-    low, high = _ends(levels)
-    fits = low >= 0 and high < _PACKED_STATES
-    return Encoded(_packed(levels) if fits else keys(whole(levels)), max(-low, high))
+    if levels.is_floating_point() and levels.numel():
+        low, high = levels.amin().item(), levels.amax().item()
+        if low >= 0 and high < _PACKED_STATES:
+            return Encoded(_packed(levels), high)
+        return Encoded(keys(whole(levels)), max(-low, high))
+    return Encoded(keys(whole(levels)), math.nan)
 
 
-def _ends(values: Tensor) -> tuple[float, float]:
-    """The smallest and the largest value; NaN where a product could not take the values."""
-    if not values.is_floating_point() or not values.numel():
-        return math.nan, math.nan
-    return values.amin().item(), values.amax().item()  # together faster than one aminmax
+def _reach_of_ends(values: Tensor, ruler: Ruler, highest: float) -> float:
+    """The largest state in absolute value, from the two ends of the activations; else NaN."""
+    if not ruler.monotone:
+        return math.nan
+    ends = values.new_tensor([[values.amin().item()], [highest]])
+    return _reach(ruler.levels(ends))
 
 
-def _add_product(levels: Tensor, peak: float, columns: Tensor) -> None:
-    """Add the 16 columns of the hash of `levels`, at most `peak` in size, to `columns`."""
-    # Every operand fits the 8 significant bits of bfloat16 and every partial sum of a block
-    # float32, so the product is exact whatever matmul precision the user allows; the blocks add
-    # up in float64, far below 2**53.
-    block = int((_EXACT_BELOW - 1) // (_LARGEST_WEIGHT * max(peak, 1)))
-    weights = _columns_on(levels.device, levels.shape[1])
+def _reach(levels: Tensor) -> float:
+    """The largest level in absolute value; NaN where a product could not take the levels."""
+    if not levels.is_floating_point() or not levels.numel():
+        return math.nan
+    return max(-levels.amin().item(), levels.amax().item())  # faster than one aminmax
+
+
+def _exact_units(reach: float) -> int:
+    """Of how many units a product of levels up to `reach` is exact; 0 if of none.
+
+    Every operand fits the 8 significant bits of bfloat16 and every partial sum float32, so that
+    it is exact whatever matmul precision the user allows.
+    """
+    if not reach <= _LARGEST_PRODUCT_LEVEL:  # also where it is NaN
+        return 0
+    return int((_EXACT_BELOW - 1) // (_LARGEST_WEIGHT * max(reach, 1)))
+
+
+def _add_product(levels: Tensor, across: Tensor, block: int, columns: Tensor) -> None:
+    """Add the 16 columns of the hash of `levels`, block by block, in float64: far below 2**53."""
     for start in range(0, levels.shape[1], block):
         units = slice(start, start + block)
-        columns += levels[:, units].float() @ weights[:, units].T
+        columns += levels[:, units].float() @ across[units]
 
 
 def _folded(columns: Tensor) -> Tensor:
@@ -236,15 +271,16 @@ def _weights(n_units: int) -> _Weights:
     fold = _random_bits(0, _COLUMNS * 2).astype(np.int64).reshape(_COLUMNS, 2)
     draws = _random_bits(1, n_units * _COLUMNS) % (2 * _LARGEST_WEIGHT + 1)
     columns = draws.astype(np.int64).reshape(n_units, _COLUMNS) - _LARGEST_WEIGHT
-    # Transposed, which is how the product reads them fastest.
-    across = np.ascontiguousarray(columns.T.astype(np.float32))
-    return _Weights(across, fold, columns @ fold)
+    return _Weights(np.ascontiguousarray(columns.T.astype(np.float32)), fold, columns @ fold)
 
 
 @lru_cache(maxsize=64)
 def _columns_on(device: torch.device, n_units: int) -> Tensor:
-    """The weights of the columns, copied to a device once."""
-    return torch.from_numpy(_weights(n_units).columns).to(device)
+    """The weights ``(n_units, 16)`` of the columns, copied to a device once.
+
+    Transposed in memory, which is how a product reads them fastest.
+    """
+    return torch.from_numpy(_weights(n_units).columns).to(device).T
 
 
 def _random_bits(stream: int, n: int) -> NDArray[np.uint64]:

@@ -38,6 +38,7 @@ from it_callbacks.rulers import Exact
 from it_callbacks.tasks import szt_network, szt_task
 
 LEVELS = 256
+ROUNDING = 1e-12  # equal bits differ by less, where logarithms are summed in another order
 LAYERS = [*(f"net.hidden{n}.quantise" for n in range(1, 6)), "net.output"]
 KEPT = {"tanh": (0.0, 0.75), "relu": (0.75, 1.0)}  # of the last hidden layer's bits, at the end
 
@@ -49,7 +50,7 @@ class Settings(NamedTuple):
     epochs: int
 
 
-USUAL = Settings((0, 1), lr=4e-3, batch_size=256, epochs=800)
+USUAL = Settings((0, 2), lr=4e-3, batch_size=256, epochs=800)
 FAST = Settings((0,), lr=8e-3, batch_size=512, epochs=200)
 
 
@@ -106,11 +107,12 @@ def train(
 def violation(plane: InformationPlaneMonitor, quantity: str) -> float:
     """The most bits by which a layer seems to know more than the one before it, ever."""
     depths = [curve(plane, f"{quantity}/probe/{layer}") for layer in LAYERS]
-    return max(
-        max(0.0, after - before)
+    rises = [
+        after - before
         for of_before, of_after in pairwise(depths)
         for before, after in zip(of_before, of_after, strict=True)
-    )
+    ]
+    return max((rise for rise in rises if rise > ROUNDING), default=0.0)
 
 
 def experiment(settings: Settings, out: Path | None = None) -> list[Signature]:

@@ -43,10 +43,18 @@ class Ruler(ABC):
     def levels(self, activations: Tensor) -> Tensor:
         """The states before their conversion to int64: a tensor of whole numbers, same shape."""
 
-    def levels_in(self, scratch: Tensor, activations: Tensor) -> Tensor:
-        """As `levels`, but may be written into `scratch`, of the shape and type of `activations`.
+    @property
+    def monotone(self) -> bool:
+        """Whether a larger activation never has a smaller state, whatever its unit."""
+        return False
 
-        Reading a layer chunk by chunk, fresh memory for each takes longer than the arithmetic.
+    def levels_in(self, scratch: Tensor, activations: Tensor, highest: float = math.inf) -> Tensor:
+        """As `levels`, for one chunk of a layer, where memory and scans cost more than arithmetic.
+
+        Args:
+            scratch: Of the shape and type of `activations`; the levels may be written into it.
+            activations: What to read.
+            highest: No activation of the layer is larger.
         """
         return self.levels(activations)
 
@@ -91,16 +99,23 @@ class Uniform(Ruler):
     def slug(self) -> str:
         return f"uniform{self.bins}"
 
+    @property
+    @override
+    def monotone(self) -> bool:
+        return True
+
     @override
     def levels(self, activations: Tensor) -> Tensor:
         return self.levels_in(torch.empty_like(activations), activations)
 
     @override
-    def levels_in(self, scratch: Tensor, activations: Tensor) -> Tensor:
+    def levels_in(self, scratch: Tensor, activations: Tensor, highest: float = math.inf) -> Tensor:
         states = torch.sub(activations, self.low, out=scratch)
         states.mul_(self.bins / (self.high - self.low)).floor_()
+        if highest < self.high - (self.high - self.low) / self.bins:
+            return states  # nothing comes near the top edge
         # At the top edge, and where rounding lifts a value just below it onto it.
-        if activations.numel() and activations.amax() > self.high:
+        if highest > self.high and activations.numel() and activations.amax() > self.high:
             return torch.where(activations <= self.high, states.clamp_max(self.bins - 1), states)
         return states.clamp_max_(self.bins - 1)  # the same, several times faster
 
@@ -132,12 +147,17 @@ class Width(Ruler):
     def slug(self) -> str:
         return "width_per_unit" if isinstance(self.width, tuple) else f"width{self.width:g}"
 
+    @property
+    @override
+    def monotone(self) -> bool:
+        return not isinstance(self.width, tuple)
+
     @override
     def levels(self, activations: Tensor) -> Tensor:
         return self.levels_in(torch.empty_like(activations), activations)
 
     @override
-    def levels_in(self, scratch: Tensor, activations: Tensor) -> Tensor:
+    def levels_in(self, scratch: Tensor, activations: Tensor, highest: float = math.inf) -> Tensor:
         # A tensor, since some devices divide by a plain number by multiplying with its inverse.
         widths = activations.new_tensor(self.width)
         if isinstance(self.width, tuple):
