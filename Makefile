@@ -13,9 +13,10 @@ export OPENBLAS_NUM_THREADS := 1
 demo: $(VENV)/demo-installed
 	$(BIN)/it-callbacks demo $(ARGS)
 
+# Two processes, one for each core of a small machine; a file stays in one of them.
 # What is seen in a browser is tested where there is a Chromium of the system; -rs tells if not.
 test: $(VENV)/dev-installed
-	$(BIN)/python -m pytest -rs $(ARGS)
+	$(BIN)/python -m pytest -n 2 --dist loadfile -rs $(ARGS)
 
 test-slow: $(VENV)/dev-installed
 	$(BIN)/python -m pytest -m slow $(ARGS)

@@ -42,7 +42,7 @@ _EXACT_BELOW = 2**24
 _PACKED_STATES = 32
 _PACKED_UNITS = 10
 # Small enough that a chunk and its temporaries stay in the cache, large enough to hide overheads.
-_CHUNK_ELEMENTS = 2**18
+_CHUNK_ELEMENTS = 2**19
 # The mixing of SplitMix64 (Steele, Lea & Flood 2014): each step is one to one on 64-bit integers.
 _MIX_SHIFTS = (30, 27, 31)
 _MIX_MULTIPLIERS = (0xBF58476D1CE4E5B9, 0x94D049BB133111EB)

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import pytorch_lightning as pl
 import torch
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, TensorDataset
@@ -20,8 +21,10 @@ from it_callbacks import (
     InformationPlaneMonitor,
     PredictionEntropyMonitor,
 )
-from it_callbacks.callbacks.cautions import of_set
+from it_callbacks.callbacks import stopwatch
+from it_callbacks.callbacks.cautions import of_cost, of_set
 from it_callbacks.estimators import LinearVInformation, NoiseInjected
+from it_callbacks.estimators.extra import Extra
 from it_callbacks.reductions import PCA
 from it_callbacks.rulers import Quantile, Refitted, Uniform, Width, idnns
 from it_callbacks.tasks import digits_task
@@ -408,3 +411,48 @@ def test_exact_rulers_obey_the_data_processing_inequality() -> None:
     assert h[0] > h[-1] + 1  # or nothing would be tested
     assert np.diff(h).max() <= 1e-12
     assert np.diff(i).max() <= 1e-12
+
+
+# What observing costs.
+
+
+@pytest.mark.parametrize(
+    ("share", "seconds", "told"), [(0.11, 1.0, 1), (0.10, 60.0, 0), (0.9, 0.9, 0), (0.5, 60.0, 1)]
+)
+def test_more_than_a_tenth_of_the_time_is_told_unless_it_is_a_moment(
+    share: float, seconds: float, told: int
+) -> None:
+    assert len(of_cost(share, seconds)) == told
+
+
+class Slow(Extra):
+    """An estimator that the clock below takes for a slow one."""
+
+    quantities = ()
+
+    def __init__(self, clock: list[float]) -> None:
+        self.clock = clock
+
+    def __call__(self, activations: Any, labels: Any) -> dict[str, float]:
+        self.clock[0] += 3.0
+        return {}
+
+
+@pytest.mark.parametrize(("between", "told"), [(5.0, 1), (500.0, 0)])
+def test_a_slow_look_is_told_once_with_the_arguments_that_help(
+    monkeypatch: pytest.MonkeyPatch, between: float, told: int
+) -> None:
+    """Each look takes 3 seconds of a clock of our own, each epoch `between` more."""
+    clock = [0.0]
+    monkeypatch.setattr(stopwatch.time, "perf_counter", lambda: clock[0])
+
+    class Epochs(pl.Callback):
+        def on_train_epoch_start(self, *_: Any) -> None:
+            clock[0] += between
+
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        fit([InformationPlaneMonitor(extra=[Slow(clock)]), Epochs()], max_epochs=3)
+    costs = [str(w.message) for w in caught if "observing takes" in str(w.message)]
+    assert len(costs) == told
+    assert all("schedule=" in cost and "max_samples=" in cost for cost in costs)

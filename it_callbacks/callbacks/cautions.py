@@ -15,6 +15,9 @@ MOST_GROWTH = 8.0
 """A layer that outgrew the range of its calibration by more is read ever more finely."""
 DPI_TOLERANCE = 0.5
 """Bits by which a layer may seem to know more than the one before it."""
+MOST_OVERHEAD = 0.1
+LEAST_SECONDS = 1.0
+"""Of a run that is over in a moment nobody minds what share went where."""
 MOST_LISTED = 5
 WIDE = 6
 """Units from which fewer bins alone no longer help a joint code."""
@@ -166,6 +169,22 @@ def silent(set_: str, names: Sequence[str]) -> Caution:
         f"set {set_!r}: never called, so not in the plane: {listed}{more} (functional calls and "
         "the out_proj of attention cannot be heard)",
     )
+
+
+def of_cost(share: float, seconds: float) -> list[Caution]:
+    """What to tell of the time that observing takes.
+
+    Args:
+        share: Of the time since training began.
+        seconds: That it took so far.
+    """
+    if share <= MOST_OVERHEAD or seconds < LEAST_SECONDS:
+        return []
+    text = (
+        f"observing takes {share:.0%} of the time. Pass schedule=LogSpaced() or a larger number to "
+        "look more rarely, max_samples= to look at fewer samples, layers= at fewer layers"
+    )
+    return [Caution("cost", "", text)]
 
 
 def moving(set_: str) -> Caution:

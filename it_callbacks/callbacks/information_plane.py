@@ -285,7 +285,11 @@ class InformationPlaneMonitor(Monitor):
         self._points[set_] = n_earlier + 1
         readings += self._extra_readings(observed, n_earlier)
         readings.append(Reading("information_plane", "epoch", float(epoch)))
-        readings.append(Reading("information_plane", "overhead", self._overhead()))
+        overhead = self._overhead()
+        readings.append(Reading("information_plane", "overhead", overhead))
+        if self._in_training:  # the look before it has no training to be a share of
+            for caution in cautions.of_cost(self._stopwatch.share_in_all, self._stopwatch.in_all):
+                self._warn(caution.text, cause=caution.cause)
         self._say(set_, self._facts(observed, points, set_))
         self._follow(observed, points, set_, epoch)
         self._caution(observed, points, set_)

@@ -11,13 +11,24 @@ class Stopwatch:
     """Adds up the time spent inside `running`, beside the time that passes anyway."""
 
     def __init__(self) -> None:
+        self.in_all = 0.0
+        """Seconds spent since `restart`, up to the last `share`."""
+        self._begun = time.perf_counter()
         self._spent = 0.0
         self._since = time.perf_counter()
         self._entered: float | None = None
 
     def restart(self) -> None:
-        """Both times start at zero."""
+        """All times start at zero."""
+        self.in_all = 0.0
         self._spent, self._since = 0.0, time.perf_counter()
+        self._begun = self._since
+
+    @property
+    def share_in_all(self) -> float:
+        """As `share`, since `restart`."""
+        passed = self._since - self._begun
+        return min(1.0, self.in_all / passed) if passed > 0 else 0.0
 
     @contextmanager
     def running(self) -> Iterator[None]:
@@ -41,4 +52,5 @@ class Stopwatch:
             spent += now - self._entered
             self._entered = now
         self._spent, self._since = 0.0, now
+        self.in_all += spent
         return min(1.0, spent / passed) if passed > 0 else 0.0

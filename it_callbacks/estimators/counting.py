@@ -95,13 +95,14 @@ def contingency(x: ArrayLike, y: ArrayLike, *, names: tuple[str, str] = ("x", "y
         cell_columns = column_of[order]
     else:
         # Pairs as one integer: at most N * N, far from overflow for any N that fits in memory.
-        pairs = np.cumsum(row_starts) - 1
-        pairs *= len(column_counts)
+        row_of = np.cumsum(row_starts) - 1
+        pairs = row_of * len(column_counts)
         pairs += column_of[order]
         pairs.sort()
         cell_starts = _run_starts(pairs)
         cell_counts = _run_lengths(cell_starts)
-        cell_rows, cell_columns = np.divmod(pairs[cell_starts], len(column_counts))
+        cell_rows = row_of[cell_starts]  # sorting moved no pair out of its row
+        cell_columns = pairs[cell_starts] - cell_rows * len(column_counts)
     return Contingency(
         n_samples, row_counts, column_counts, cell_counts, cell_rows, cell_columns, column_symbols
     )
@@ -142,6 +143,8 @@ def _group(symbols: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.bo
         order = np.argsort(symbols)
         return order, _run_starts(symbols[order])
     first, second = symbols[:, 0], symbols[:, 1]
+    if np.array_equal(first, second):
+        return _group(first)  # packed rows: their symbols cannot collide
     order = np.argsort(first)
     starts = _run_starts(first[order])
     second_starts = _run_starts(second[order])

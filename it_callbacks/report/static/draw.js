@@ -14,6 +14,11 @@ for (const place of document.querySelectorAll("[data-figure]")) {
   else draw(place);
 }
 
+// A pause makes Plotly reject the promise of the animation that it ends, with no reason given.
+window.addEventListener("unhandledrejection", (event) => {
+  if (event.reason === undefined) event.preventDefault();
+});
+
 // A page on paper is narrower than a window, and no event of Plotly's own tells it so.
 const fit = () => {
   for (const drawn of document.querySelectorAll(".js-plotly-plot")) Plotly.Plots.resize(drawn);

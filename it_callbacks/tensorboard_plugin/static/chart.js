@@ -1,6 +1,11 @@
 // Shows the figures that the server sends, and keeps what the reader has done to them: where the
 // slider stands, which layers are hidden. How a figure looks is the server's affair.
 
+// A pause makes Plotly reject the promise of the animation that it ends, with no reason given.
+window.addEventListener("unhandledrejection", (event) => {
+  if (event.reason === undefined) event.preventDefault();
+});
+
 const steps = (figure) => figure.layout.sliders?.[0]?.steps ?? [];
 const frameOf = (step) => step.args[0][0];
 
