@@ -384,3 +384,20 @@ def test_duplicating_the_data_leaves_mle_and_lifts_coverage_to_one(samples: list
     """Repeated inputs fool every diagnostic that looks for singletons."""
     assert mle(2 * np.array(samples)) == pytest.approx(mle(samples), abs=1e-12)
     assert coverage(2 * np.array(samples)) == 1
+
+
+@pytest.mark.parametrize("far", [1, 2**58])
+def test_symbols_far_apart_are_counted_as_those_close_together(far: int) -> None:
+    """The first fit one number with their label, the others do not: two ways, one table."""
+    rows = np.array([-3, 4, -3, 0, 4, 4, 7]) * far
+    table = contingency(rows, [1, 0, 1, 2, 0, 2, 1])
+    assert table.row_counts.tolist() == [2, 1, 3, 1]
+    assert table.column_counts.tolist() == [2, 3, 2]
+    cells = zip(table.cell_rows, table.cell_columns, table.cell_counts, strict=True)
+    assert [tuple(map(int, cell)) for cell in cells] == [
+        (0, 1, 2),
+        (1, 2, 1),
+        (2, 0, 2),
+        (2, 2, 1),
+        (3, 1, 1),
+    ]

@@ -87,6 +87,10 @@ def contingency(x: ArrayLike, y: ArrayLike, *, names: tuple[str, str] = ("x", "y
             "each sample needs one symbol of both"
         )
     column_of, column_counts, column_symbols = number(columns)
+    if rows.ndim == 2 and np.array_equal(rows[:, 0], rows[:, 1]):
+        rows = rows[:, 0]  # packed: two rows with one symbol are one state, and need no second key
+    if rows.ndim == 1 and _fit_beside(rows, len(column_counts)):
+        return _by_pairs(rows, column_of, column_counts, column_symbols)
     order, row_starts = _group(rows)
     row_counts = _run_lengths(row_starts)
     if len(row_counts) == n_samples:
@@ -105,6 +109,36 @@ def contingency(x: ArrayLike, y: ArrayLike, *, names: tuple[str, str] = ("x", "y
         cell_columns = pairs[cell_starts] - cell_rows * len(column_counts)
     return Contingency(
         n_samples, row_counts, column_counts, cell_counts, cell_rows, cell_columns, column_symbols
+    )
+
+
+def _fit_beside(symbols: NDArray[np.int64], n_columns: int) -> bool:
+    """Whether a symbol and a column fit one 64-bit number."""
+    return (int(symbols.max()) - int(symbols.min()) + 1) * n_columns < 2**63
+
+
+def _by_pairs(
+    rows: NDArray[np.int64],
+    column_of: NDArray[np.int64],
+    column_counts: Counts,
+    column_symbols: NDArray[np.int64],
+) -> Contingency:
+    """`contingency` of symbols that `_fit_beside` a column: one sort tells it all."""
+    pairs = (rows - rows.min()) * len(column_counts)
+    pairs += column_of
+    pairs.sort()
+    cell_starts = _run_starts(pairs)
+    cells, cell_counts = pairs[cell_starts], _run_lengths(cell_starts)
+    row_symbols = cells // len(column_counts)
+    row_starts = _run_starts(row_symbols)
+    return Contingency(
+        len(rows),
+        np.add.reduceat(cell_counts, np.flatnonzero(row_starts)),
+        column_counts,
+        cell_counts,
+        np.cumsum(row_starts) - 1,
+        cells - row_symbols * len(column_counts),
+        column_symbols,
     )
 
 
@@ -143,8 +177,6 @@ def _group(symbols: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.bo
         order = np.argsort(symbols)
         return order, _run_starts(symbols[order])
     first, second = symbols[:, 0], symbols[:, 1]
-    if np.array_equal(first, second):
-        return _group(first)  # packed rows: their symbols cannot collide
     order = np.argsort(first)
     starts = _run_starts(first[order])
     second_starts = _run_starts(second[order])
