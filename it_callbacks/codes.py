@@ -221,7 +221,8 @@ def _reach_of_ends(values: Tensor, ruler: Ruler, highest: float) -> float:
     if not ruler.monotone:
         return math.nan
     ends = values.new_tensor([[values.amin().item()], [highest]])
-    return _reach(ruler.levels(ends))
+    low, high = ruler.levels(ends).flatten().tolist()
+    return float(max(-low, high))
 
 
 def _reach(levels: Tensor) -> float:

@@ -29,7 +29,7 @@ ProbeSet: TypeAlias = Dataset[Any] | DataLoader[Any] | Sequence[Tensor] | Mappin
 _BATCH_SIZE = 256
 # Short vectors go in larger batches, since for small networks each call costs more than its rows.
 _LARGEST_BATCH = 4096
-_VALUES_OF_VECTORS = 2**18
+_VALUES_OF_VECTORS = 2**20
 
 
 def fetch(source: ProbeSet, max_samples: int | None, seed: int) -> list[Any]:
