@@ -61,6 +61,7 @@ def photograph_tab(page: Any, address: str) -> None:
     page.goto(f"{address}#information_plane")
     tab = page.frame_locator("iframe")
     tab.locator("#chart .main-svg").first.wait_for()
+    tab.locator("select").select_option(index=1)  # few bins, in which more layers can be read
     _save(page, "tab_plane.png")
     page.evaluate("document.body.classList.add('dark-mode')")
     _save(page, "tab_plane_dark.png")

@@ -167,7 +167,7 @@ def _spectrum(counts: ArrayLike) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     array = np.asarray(counts)
     if array.size and array.dtype.kind not in "iu":
         raise TypeError(f"counts has dtype {array.dtype}; counts are integers, samples per state")
-    n, states = np.unique(array.astype(np.int64, copy=False), return_counts=True)
+    n, states = _tally(array.astype(np.int64, copy=False))
     if n.size and n[0] < 0:
         raise ValueError(f"counts holds {n[0]}; no state is seen a negative number of times")
     if n.size and n[0] == 0:
@@ -175,6 +175,14 @@ def _spectrum(counts: ArrayLike) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     if n.size == 0:
         raise ValueError("counts holds no sample; at least one state must have been seen")
     return n, states
+
+
+def _tally(values: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    if values.size and values.min() >= 0 and values.max() < 8 * values.size:
+        tally = np.bincount(values.ravel())  # no sort needed
+        n = np.flatnonzero(tally)
+        return n, tally[n]
+    return np.unique(values, return_counts=True)
 
 
 def _total(n: NDArray[np.int64], states: NDArray[np.int64]) -> int:
