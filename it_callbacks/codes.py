@@ -154,7 +154,7 @@ class Encoded(NamedTuple):
     keys: Tensor
     """int64 ``(n_samples, 2)``."""
     reach: float
-    """The largest state in absolute value; NaN where it was not needed."""
+    """No state is larger in absolute value; NaN where that is not known."""
 
 
 def encode_keys(activations: Tensor, ruler: Ruler) -> Tensor:
@@ -164,65 +164,64 @@ def encode_keys(activations: Tensor, ruler: Ruler) -> Tensor:
 
 def encoded(activations: Tensor, ruler: Ruler) -> Encoded:
     """As `encode_keys`, with the reach of the states, which it learns on the way."""
-    values = floating(activations)
-    n_samples, n_units = len(values), values[:1].numel()
+    rows = side_by_side(floating(activations))
     if not ruler.frozen:
-        ruler = ruler.freeze(values)
-    if n_units <= _PACKED_UNITS:
-        return _encode_narrow(values, ruler)
-    chunks = _chunks(n_samples, n_units)
-    if not chunks:
-        return Encoded(torch.empty(0, 2, dtype=torch.int64, device=values.device), math.nan)
-    highest = values.amax().item() if ruler.monotone else math.inf
-    known = _reach_of_ends(values, ruler, highest)
-    at_once = n_units <= _exact_units(known)
-    columns = torch.zeros(
-        n_samples,
-        _COLUMNS,
-        dtype=torch.float32 if at_once else torch.float64,
-        device=values.device,
-    )
-    across = _columns_on(values.device, n_units)
-    # What does not fit the product (very large states, or no floats) is hashed by itself.
+        ruler = ruler.freeze(rows)
+    if rows.shape[1] <= _PACKED_UNITS:
+        return _encode_narrow(rows, ruler)
+    if not len(rows):
+        return Encoded(torch.empty(0, 2, dtype=torch.int64, device=rows.device), math.nan)
+    low, high = rows.amin().item(), rows.amax().item()  # together faster than one aminmax
+    reach = ruler.bound(low, high)
+    with torch.autocast(rows.device.type, enabled=False):
+        if rows.shape[1] <= _exact_units(reach):
+            return Encoded(_folded(_product(rows, ruler, high)), reach)
+        return _encode_in_blocks(rows, ruler, high, reach)
+
+
+def _product(rows: Tensor, ruler: Ruler, highest: float) -> Tensor:
+    """The 16 columns of the hash, float32, of rows that one product takes exactly."""
+    across = _columns_on(rows.device, rows.shape[1])
+    columns = torch.empty(len(rows), _COLUMNS, device=rows.device)
+    size = _rows_of_chunk(rows.shape[1])
+    scratch = torch.empty_like(rows[:size])
+    for part, out in zip(torch.split(rows, size), torch.split(columns, size), strict=True):
+        levels = ruler.levels_in(scratch[: len(part)], part, highest)
+        torch.mm(levels.float(), across, out=out)
+    return columns
+
+
+def _encode_in_blocks(rows: Tensor, ruler: Ruler, highest: float, known: float) -> Encoded:
+    """Rows too wide for one product, or whose states are only known chunk by chunk."""
+    across = _columns_on(rows.device, rows.shape[1])
+    columns = torch.zeros(len(rows), _COLUMNS, dtype=torch.float64, device=rows.device)
+    # What no product takes (very large states, or no floats) is hashed by itself.
     apart: list[tuple[slice, Tensor]] = []
     reach = 0.0
-    scratch = torch.empty_like(values[chunks[0]])
-    with torch.autocast(values.device.type, enabled=False):
-        for chunk in chunks:
-            part = values[chunk]
-            levels = side_by_side(ruler.levels_in(scratch[: len(part)], part, highest))
-            if at_once:
-                torch.mm(levels.float(), across, out=columns[chunk])
-                continue
-            of_part = known if _exact_units(known) else _reach(levels)
-            reach = max(reach, of_part)
-            if _exact_units(of_part):
-                _add_product(levels, across, _exact_units(of_part), columns[chunk])
-            else:
-                apart.append((chunk, keys(whole(levels))))
+    scratch = torch.empty_like(rows[: _rows_of_chunk(rows.shape[1])])
+    for chunk in _chunks(*rows.shape):
+        part = rows[chunk]
+        levels = ruler.levels_in(scratch[: len(part)], part, highest)
+        of_part = known if _exact_units(known) else _reach(levels)
+        reach = max(reach, of_part)
+        if _exact_units(of_part):
+            _add_product(levels, across, _exact_units(of_part), columns[chunk])
+        else:
+            apart.append((chunk, keys(whole(levels))))
     out = _folded(columns)
     for chunk, of_chunk in apart:
         out[chunk] = of_chunk
-    return Encoded(out, known if at_once else reach)
+    return Encoded(out, reach)
 
 
-def _encode_narrow(values: Tensor, ruler: Ruler) -> Encoded:
-    levels = side_by_side(ruler.levels(values))
+def _encode_narrow(rows: Tensor, ruler: Ruler) -> Encoded:
+    levels = ruler.levels(rows)
     if levels.is_floating_point() and levels.numel():
         low, high = levels.amin().item(), levels.amax().item()
         if low >= 0 and high < _PACKED_STATES:
             return Encoded(_packed(levels), high)
         return Encoded(keys(whole(levels)), max(-low, high))
     return Encoded(keys(whole(levels)), math.nan)
-
-
-def _reach_of_ends(values: Tensor, ruler: Ruler, highest: float) -> float:
-    """The largest state in absolute value, from the two ends of the activations; else NaN."""
-    if not ruler.monotone:
-        return math.nan
-    ends = values.new_tensor([[values.amin().item()], [highest]])
-    low, high = ruler.levels(ends).flatten().tolist()
-    return float(max(-low, high))
 
 
 def _reach(levels: Tensor) -> float:
@@ -252,13 +251,11 @@ def _add_product(levels: Tensor, across: Tensor, block: int, columns: Tensor) ->
 
 def _folded(columns: Tensor) -> Tensor:
     """The two keys of the 16 columns of each row."""
-    fold = torch.from_numpy(_weights(0).fold).to(columns.device)
-    out = torch.empty(len(columns), 2, dtype=torch.int64, device=columns.device)
-    for rows in _chunks(len(columns), _COLUMNS):
-        whole_columns = columns[rows].to(torch.int64)
-        for key in range(2):
-            out[rows, key] = (whole_columns * fold[:, key]).sum(1)
-    return out
+    # By NumPy, whose whole numbers multiply in any size and wrap around; a GPU's do not.
+    fold = _weights(0).fold
+    on_host = columns.cpu().numpy()
+    parts = [on_host[rows].astype(np.int64) @ fold for rows in _chunks(*on_host.shape)]
+    return torch.from_numpy(np.concatenate(parts)).to(columns.device)
 
 
 class _Weights(NamedTuple):
@@ -294,8 +291,12 @@ def _random_bits(stream: int, n: int) -> NDArray[np.uint64]:
     return z
 
 
+def _rows_of_chunk(n_units: int) -> int:
+    return max(1, _CHUNK_ELEMENTS // max(n_units, 1))
+
+
 def _chunks(n_samples: int, n_units: int) -> list[slice]:
-    rows = max(1, _CHUNK_ELEMENTS // max(n_units, 1))
+    rows = _rows_of_chunk(n_units)
     return [slice(start, start + rows) for start in range(0, n_samples, rows)]
 
 
@@ -326,7 +327,7 @@ class KeyStream:
         self.n_samples = 0
         self.n_units = 0
         self.reach = 0.0
-        """Largest state of the first ruler so far, in absolute value."""
+        """No state of the first ruler was larger so far, in absolute value."""
         self._waiting: list[Tensor] = []
         self._keys: list[list[NDArray[np.int64]]] = [[] for _ in rulers]
         self._kept: list[Tensor] = []

@@ -43,10 +43,9 @@ class Ruler(ABC):
     def levels(self, activations: Tensor) -> Tensor:
         """The states before their conversion to int64: a tensor of whole numbers, same shape."""
 
-    @property
-    def monotone(self) -> bool:
-        """Whether a larger activation never has a smaller state, whatever its unit."""
-        return False
+    def bound(self, low: float, high: float) -> float:
+        """No activation in [`low`, `high`] has a larger state in absolute value; NaN: not known."""
+        return math.nan
 
     def levels_in(self, scratch: Tensor, activations: Tensor, highest: float = math.inf) -> Tensor:
         """As `levels`, for one chunk of a layer, where memory and scans cost more than arithmetic.
@@ -99,10 +98,11 @@ class Uniform(Ruler):
     def slug(self) -> str:
         return f"uniform{self.bins}"
 
-    @property
     @override
-    def monotone(self) -> bool:
-        return True
+    def bound(self, low: float, high: float) -> float:
+        return (
+            max(abs(low - self.low), abs(high - self.low)) * self.bins / (self.high - self.low) + 1
+        )
 
     @override
     def levels(self, activations: Tensor) -> Tensor:
@@ -147,10 +147,10 @@ class Width(Ruler):
     def slug(self) -> str:
         return "width_per_unit" if isinstance(self.width, tuple) else f"width{self.width:g}"
 
-    @property
     @override
-    def monotone(self) -> bool:
-        return not isinstance(self.width, tuple)
+    def bound(self, low: float, high: float) -> float:
+        narrowest = min(self.width) if isinstance(self.width, tuple) else self.width
+        return max(abs(low), abs(high)) / narrowest + 1
 
     @override
     def levels(self, activations: Tensor) -> Tensor:
