@@ -162,15 +162,6 @@ class Run:
             for ruler in sorted(found | {""}, key=natural)
         ]
 
-    def _described(self, set_: str) -> list[Mapping[str, Any]]:
-        """What the settings tell of the layers of a plane, as far as it has the form of ours."""
-        listed = self.settings.get(f"information_plane/{set_}", {}).get("layers")
-        return [
-            layer
-            for layer in (listed if isinstance(listed, list) else [])
-            if isinstance(layer, Mapping) and isinstance(layer.get("tag"), str)
-        ]
-
     @property
     def records(self) -> list[Record]:
         """Every number as a record, point by point; where the epoch was not logged it is -1."""

@@ -217,6 +217,15 @@ def test_another_resolution_can_be_chosen_where_there_is_one(tab: Tab) -> None:
     assert not choice.is_visible()
 
 
+def test_a_chosen_resolution_outlives_a_look_at_another_figure(tab: Tab) -> None:
+    choice = tab.frame.get_by_label("Resolution")
+    choice.select_option("1")
+    tab.settle()
+    tab.press("Prediction entropies")
+    tab.press("Information plane")
+    assert choice.input_value() == "1"
+
+
 def test_prediction_entropies_are_stacked_to_the_whole(tab: Tab) -> None:
     tab.press("Prediction entropies")
     stacked = tab.run("return chart.data.filter((t) => t.stackgroup).map(({y}) => y)")

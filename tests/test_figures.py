@@ -106,6 +106,18 @@ def test_a_trajectory_has_the_values_of_the_log() -> None:
     assert [row[1:] for row in trace["customdata"]] == [[0, 0], [1, 10], [2, 20]]
 
 
+@pytest.mark.parametrize("theme", [LIGHT, DARK])
+def test_a_faint_line_leads_from_point_to_point_below_the_one_that_joins_layers(theme: Any) -> None:
+    figure = information_plane([panel(small())], theme=theme)
+    for layer in ("fc1", "fc2"):
+        trace = way(figure, layer)
+        assert trace["mode"] == "lines+markers"
+        assert trace["line"]["width"] < line(figure)["line"]["width"]
+        red, green, blue = (int(theme.muted[at : at + 2], 16) for at in (1, 3, 5))
+        assert trace["line"]["color"].startswith(f"rgba({red}, {green}, {blue}, 0.")
+        assert figure["data"].index(trace) < figure["data"].index(line(figure))
+
+
 def test_saturated_points_are_hollow_and_hovering_says_the_status() -> None:
     figure = information_plane([panel(small())])
     trace = way(figure, "fc1")

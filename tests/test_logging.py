@@ -272,6 +272,56 @@ def test_verdicts_are_written_when_training_ends(tmp_path: Path) -> None:
     assert texts == {layer: str(verdict) for layer, verdict in plane.verdicts["val"].items()}
 
 
+class Stops(pl.Callback):
+    """Ends training in its third epoch, by an exception."""
+
+    def __init__(self, error: BaseException) -> None:
+        self.error = error
+
+    @override
+    def on_train_epoch_start(self, trainer: Any, pl_module: Any) -> None:
+        if trainer.current_epoch == 2:
+            raise self.error
+
+
+@pytest.mark.parametrize("on_error", ["warn", "raise"])
+def test_verdicts_and_a_picture_are_written_when_training_is_cut_off(
+    tmp_path: Path, on_error: Any
+) -> None:
+    logger = TensorBoardLogger(tmp_path, name="run", version=0)
+    plane = InformationPlaneMonitor(images=9, on_error=on_error)
+    with pytest.raises(ZeroDivisionError, match="user's own"):
+        fit([plane, Stops(ZeroDivisionError("user's own"))], logger=logger, max_epochs=9)
+    events = _read(logger.log_dir)
+    ((step, texts),) = _texts(events, "information_plane/val/verdicts")
+    assert step == 10
+    assert texts == {layer: str(verdict) for layer, verdict in plane.verdicts["val"].items()}
+    assert _images(events) == [5, 10]
+
+
+def test_what_fails_when_training_is_cut_off_does_not_hide_why(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tried: list[str] = []
+
+    def full(*_: Any, **__: Any) -> None:
+        tried.append("add_text")
+        raise OSError("disk full")
+
+    class Fills(Stops):
+        @override
+        def on_train_epoch_start(self, trainer: Any, pl_module: Any) -> None:
+            if trainer.current_epoch == 2:
+                monkeypatch.setattr(SummaryWriter, "add_text", full)
+            super().on_train_epoch_start(trainer, pl_module)
+
+    logger = TensorBoardLogger(tmp_path, name="run", version=0)
+    plane = InformationPlaneMonitor(on_error="raise")
+    with pytest.raises(ZeroDivisionError, match="user's own"):
+        fit([plane, Fills(ZeroDivisionError("user's own"))], logger=logger, max_epochs=9)
+    assert tried
+
+
 def _images(events: EventAccumulator, tag: str = "information_plane/val/plane") -> list[int]:
     return [image.step for image in events.Images(tag)]
 
@@ -331,6 +381,24 @@ def test_a_logger_that_cannot_take_a_picture_costs_the_picture(
     assert len(_read(logger.log_dir).Scalars("I_XT/val/net.1")) == 3
     with pytest.raises(OSError, match="disk full"):
         fit([InformationPlaneMonitor(images=1, on_error="raise")], logger=logger)
+
+
+def test_a_logger_without_a_writer_costs_the_others_no_picture(tmp_path: Path) -> None:
+    """Its server goes while training is on: Lightning itself asks for it before."""
+
+    class Gone(MemoryLogger):
+        @property
+        def experiment(self) -> Any:
+            if self.logged:
+                raise ConnectionError("no server")
+            return None
+
+    logger = TensorBoardLogger(tmp_path, name="run", version=0)
+    plane = InformationPlaneMonitor(images=1)
+    with pytest.warns(UserWarning, match="no server") as warned:
+        fit([plane], logger=[Gone(), logger], max_epochs=2)
+    assert not any("cannot be drawn" in str(w.message) for w in warned)
+    assert _images(_read(logger.log_dir)) == [5, 10]
 
 
 def test_a_picture_that_cannot_be_drawn_costs_the_picture(

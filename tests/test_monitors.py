@@ -224,6 +224,36 @@ def test_without_a_validation_loop_listening_raises_before_training_where_asked_
     assert model.trainer.global_step == 0
 
 
+@pytest.mark.filterwarnings("ignore:Total length of")
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"val": []},
+        {"val": DataLoader(TensorDataset(torch.zeros(0, N_UNITS), torch.zeros(0).long()))},
+        {"check_val_every_n_epoch": 9},
+    ],
+    ids=["no_loader", "no_sample", "never_due"],
+)
+def test_a_training_in_which_nothing_was_heard_ends_with_a_warning(options: dict[str, Any]) -> None:
+    """There is a validation loop, so to speak; it never has a batch."""
+    silent = InformationPlaneMonitor()
+    with pytest.warns(UserWarning, match="nothing was measured.*probe='train'") as warned:
+        fit([silent], **options)
+    assert sum("InformationPlaneMonitor" in str(w.message) for w in warned) == 1
+    assert silent.history == []
+
+
+@pytest.mark.filterwarnings("ignore:You defined a `validation_step`")
+def test_misuse_that_no_validation_loop_could_show_does_not_end_the_test_loop() -> None:
+    """Training is over by then, and what the user does after the test must still happen."""
+    plane = InformationPlaneMonitor(["net.nine"])
+    with pytest.warns(UserWarning, match="no validation loop"):
+        model, running = fit([plane], val=None, max_epochs=1)
+    with pytest.warns(UserWarning, match=r"point is left out.*no module named 'net\.nine'"):
+        running.test(model, loader(60, seed=2), verbose=False)
+    assert plane.history == []
+
+
 class NoValidation(pl.LightningModule):
     """Has no validation_step at all."""
 
@@ -474,6 +504,38 @@ def test_validate_and_test_are_listened_to_without_training(method: str, set_: s
         assert {(r.set, r.n_samples, r.step, r.epoch) for r in monitor.history} == {
             (set_, 105, 0, 0)
         }
+
+
+@pytest.mark.parametrize("bad", [0, 1])
+def test_a_set_that_cannot_be_measured_costs_no_other_set_its_point(bad: int) -> None:
+    """Of two validation loaders one holds ignored labels only, from the second epoch on."""
+
+    class LosesLabels(Classifier):
+        @override
+        def validation_step(self, batch: Any, batch_idx: int, dataloader_idx: int = 0) -> None:
+            self(batch[0])
+
+    x, y = samples(105, seed=1)
+    losing = y.clone()
+    loaders = [loader(60, seed=3), loader(60, seed=3)]
+    loaders[bad] = DataLoader(TensorDataset(x, losing), 25)
+
+    class Loses(pl.Callback):
+        @override
+        def on_train_epoch_start(self, trainer: Any, pl_module: Any) -> None:
+            losing.copy_(y if trainer.current_epoch != 1 else torch.full_like(y, -100))
+
+    plane = InformationPlaneMonitor()
+    with pytest.warns(UserWarning, match="no sample has a label"):
+        fit([Loses(), plane], LosesLabels, val=loaders, max_epochs=3)
+    epochs = {
+        set_: [r.epoch for r in plane.history if r.tag == f"I_XT/{set_}/net.1"]
+        for set_ in ("val", "val_1")
+    }
+    whole, torn = ("val_1", "val")[:: 1 if bad == 0 else -1]
+    assert epochs == {whole: [1, 2, 3], torn: [1, 3]}
+    assert all(drop.bits == drop.bits for v in plane.verdicts[whole].values() for drop in v.drops)
+    assert not any(math.isnan(v.drops[0].standard_error) for v in plane.verdicts[whole].values())
 
 
 def test_a_test_after_training_keeps_the_rulers() -> None:
@@ -1209,7 +1271,7 @@ def test_the_figure_of_a_plane_shows_its_points() -> None:
     drawn = {
         (trace.xaxis, trace.name): (list(trace.x), list(trace.y))
         for trace in figure.data
-        if len(trace.x) == 3 and trace.mode == "markers"
+        if len(trace.x) == 3 and trace.name in layer_names(plane)
     }
     assert len(drawn) == 6
     for axis, set_ in (("x", "val"), ("x2", "val_1")):
@@ -1221,6 +1283,18 @@ def test_the_figure_of_a_plane_shows_its_points() -> None:
     assert f"H(Y) = {h_y:.2f}" in _written_in(figure)
     assert {"this run · val", "this run · val_1"} <= set(_written_in(figure))
     assert len(figure.frames) == 3
+
+
+def test_the_figure_of_a_plane_is_drawn_in_the_view_and_at_the_resolution_asked_for() -> None:
+    plane = InformationPlaneMonitor(bins=[30, 3])
+    fit([plane], max_epochs=2)
+    coarse = plane.figure(view="adjusted", resolution=1)
+    layer = layer_names(plane)[0]
+    (slug,) = {tag for tag in plane.settings["val"]["layers"][0]["tag_of_ruler"] if tag}
+    (up,) = (list(trace.y) for trace in coarse.data if trace.name == layer and len(trace.x) == 2)
+    assert up == pytest.approx(curve(plane, f"I_TY_adjusted_{slug}/val/{layer}"), abs=1e-6)
+    with pytest.raises(ValueError, match=r"view: must be one of .* did you mean 'linear'"):
+        plane.figure(view="lineal")
 
 
 def test_the_figure_of_prediction_entropies_names_what_it_lacks() -> None:

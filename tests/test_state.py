@@ -37,7 +37,7 @@ from it_callbacks.estimators import LinearVInformation, NoiseInjected
 from it_callbacks.reductions import PCA
 from it_callbacks.rulers import Calibrated, Quantile, Width
 
-from .models import Classifier, MemoryLogger, fit, samples, when
+from .models import Classifier, MemoryLogger, fit, loader, samples, trainer, when
 
 ROOT = Path(__file__).parents[1]
 
@@ -309,6 +309,51 @@ def test_resuming_with_other_layers_keeps_the_old_series_and_begins_new_ones(
         for layer in ("net.1", "net.3", "net.4")
     }
     assert epochs == {"net.1": [1], "net.3": [1, 2], "net.4": [2]}
+
+
+def test_a_layer_that_comes_back_is_read_as_it_was(tmp_path: Path) -> None:
+    """A run that leaves it out keeps its ruler, since its series goes on under the same tag."""
+    checkpoints = [str(tmp_path / f"{number}.ckpt") for number in range(2)]
+    before = InformationPlaneMonitor(["net.3", "net.4"])
+    _, first = fit([before], max_epochs=1)
+    first.save_checkpoint(checkpoints[0])
+    with pytest.warns(UserWarning, match="layers: "):
+        _, second = fit(
+            [InformationPlaneMonitor(["net.3"])], max_epochs=2, ckpt_path=checkpoints[0]
+        )
+    second.save_checkpoint(checkpoints[1])
+    after = InformationPlaneMonitor(["net.3", "net.4"])
+    with pytest.warns(UserWarning, match="layers: "):
+        fit([after], lambda: Classifier(lr=0.5), max_epochs=3, ckpt_path=checkpoints[1])
+    assert after._layers.rulers == before._layers.rulers
+
+
+@pytest.mark.parametrize("method", ["validate", "test"])
+def test_looking_at_an_earlier_checkpoint_after_training_loses_no_point(
+    tmp_path: Path, method: str
+) -> None:
+    """As in `trainer.test(ckpt_path="best")`: Lightning gives callbacks its state, too."""
+    plane, predictions = InformationPlaneMonitor(), PredictionEntropyMonitor()
+    keeps = ModelCheckpoint(tmp_path, filename="{epoch}", save_top_k=-1)
+    model, running = fit([plane, predictions, keeps], max_epochs=3, enable_checkpointing=True)
+    rows = [_rows(plane), _rows(predictions)]
+    early = str(tmp_path / "epoch=0.ckpt")
+    getattr(running, method)(model, loader(105, seed=1), verbose=False, ckpt_path=early)
+    for before, monitor in zip(rows, [plane, predictions], strict=True):
+        after = _rows(monitor)
+        assert len(after) > len(before)
+        np.testing.assert_equal(after[: len(before)], before)
+
+
+def test_a_look_at_a_checkpoint_in_a_new_process_takes_its_rulers(tmp_path: Path) -> None:
+    trained, fresh = InformationPlaneMonitor(), InformationPlaneMonitor()
+    model, running = fit([trained])
+    running.save_checkpoint(tmp_path / "one.ckpt")
+    trainer([fresh]).test(
+        model, loader(60, seed=2), verbose=False, ckpt_path=str(tmp_path / "one.ckpt")
+    )
+    assert fresh._layers.rulers == trained._layers.rulers
+    np.testing.assert_equal(_rows(fresh)[: len(_rows(trained))], _rows(trained))
 
 
 def _first_half(output: torch.Tensor) -> torch.Tensor:

@@ -160,9 +160,13 @@ class InformationPlaneMonitor(Monitor):
     @override
     def _own_state(self) -> dict[str, Any]:
         if self._layer_observer is not None and self._layer_observer.plan is not None:
-            self._frozen = history.readers_to_state(
+            # Beside those of layers that this run leaves out: another one may take them up.
+            now = history.readers_to_state(
                 self._layer_observer.rulers, self._layer_observer.reductions
             )
+            self._frozen = {
+                kind: {**self._frozen.get(kind, {}), **of_layers} for kind, of_layers in now.items()
+            }
         return {
             "readers": self._frozen,
             "points": dict(self._points),
@@ -408,17 +412,36 @@ class InformationPlaneMonitor(Monitor):
         self._teller.tell_image(trainer, f"information_plane/{set_}/plane", draw, step)
 
     @override
-    def figure(self) -> Any:
+    def figure(
+        self,
+        *,
+        view: str = "linear",
+        resolution: int = 0,
+        chance: bool = False,
+        intervals: bool = False,
+    ) -> Any:
         """The plane: I(X;T) across and I(T;Y) up, a trajectory for each layer.
 
         The colour is the epoch, the symbol the layer; hollow points are saturated. Lines mark
         H(Y) and log2 N, and a slider joins the layers at a step.
 
+        Args:
+            view: ``"linear"``, ``"adjusted"`` for chance, or ``"corrected"`` for bias.
+            resolution: Which of the rulers in ``bins=[...]``.
+            chance: Mark the chance level of I(T;Y) of each point (linear view).
+            intervals: Draw 95 % intervals (corrected view).
+
         Returns:
             A `plotly.graph_objects.Figure`, one panel for each set; before the first point it
             says that there is none.
+
+        Raises:
+            ValueError: There is no such view, or `resolution` is negative.
         """
-        return as_plotly(information_plane(self._panels))
+        plane = information_plane(
+            self._panels, view=view, resolution=resolution, chance=chance, intervals=intervals
+        )
+        return as_plotly(plane)
 
     @property
     def verdicts(self) -> dict[str, dict[str, Verdict]]:

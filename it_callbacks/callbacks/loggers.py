@@ -73,9 +73,15 @@ def log_image(
     Raises:
         Exception: `draw` has failed.
     """
-    takers = [one for one in loggers if callable(getattr(_experiment(one), "add_image", None))]
+    takers: list[Any] = []
+
+    def ask(logger: Any) -> None:
+        if callable(getattr(_experiment(logger), "add_image", None)):
+            takers.append(logger)
+
+    faults = _tell_each(loggers, ask)
     if not takers:
-        return []
+        return faults
     image = draw()
 
     def tell(logger: Any) -> None:
@@ -85,7 +91,7 @@ def log_image(
         if callable(flush):
             flush()
 
-    return _tell_each(takers, tell)
+    return faults + _tell_each(takers, tell)
 
 
 def log_layout(loggers: Iterable[Any], tags: Iterable[tuple[str, str, str]]) -> list[Fault]:

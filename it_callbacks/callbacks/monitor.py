@@ -5,7 +5,7 @@ from __future__ import annotations
 import weakref
 from abc import abstractmethod
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from typing import Any, Literal
 
@@ -70,6 +70,7 @@ class Monitor(Results):
         self._loop: Loop | None = None
         self._fixed_set: Probe | None = None
         self._in_training = False
+        self._waiting = False  # for the first batch of a validation loop
         self._stopwatch = Stopwatch()
         self._share: float | None = None
 
@@ -104,6 +105,7 @@ class Monitor(Results):
             self._faults.tell(ValueError(missing), f"{missing}; until then nothing is measured")
             return
         self._prepare(pl_module)
+        self._waiting = self.probe is None
         if not trainer.loggers:
             self._warn("the Trainer has no logger; the numbers are kept in .history only")
 
@@ -136,8 +138,14 @@ class Monitor(Results):
         # Where looks are rare the last state of a training would otherwise be missed.
         if isinstance(self.schedule, LogSpaced) and self._last_look is not None:
             self._look_if_due(trainer, pl_module, trainer.current_epoch, at_the_end=True)
-        if not self._is_off(trainer):
-            self._tell_the_end(trainer)
+        if self._is_off(trainer):
+            return
+        if self._waiting and self._last_look is None:
+            self._warn(
+                "nothing was measured: no validation loop has given a batch; pass probe='train' or "
+                "a set of your own"
+            )
+        self._tell_the_end(trainer)
 
     @override
     def on_validation_start(self, trainer: Any, pl_module: Any) -> None:
@@ -181,6 +189,9 @@ class Monitor(Results):
     @override
     def on_exception(self, trainer: Any, pl_module: Any, exception: BaseException) -> None:
         self._let_go()  # teardown is not called after an exception
+        if trainer.state.fn == "fit" and self._in_training and not self._is_off(trainer):
+            with suppress(Exception):  # the user must see theirs
+                self._tell_the_end(trainer)
 
     @override
     def teardown(self, trainer: Any, pl_module: Any, stage: str) -> None:
@@ -206,7 +217,7 @@ class Monitor(Results):
     def _reset(self) -> None:
         super()._reset()
         self._observer = self._loop = self._fixed_set = None
-        self._in_training = False
+        self._in_training = self._waiting = False
 
     @property
     def _last_look(self) -> tuple[int, int] | None:
@@ -228,13 +239,13 @@ class Monitor(Results):
                 return
             if self._last_look == (epoch, trainer.global_step):
                 return  # a resumed run validates once more where it left off
-        with self._stopwatch.running():
+        new_pass = self._rehearse if trainer.sanity_checking else self._new_pass
+        with self._stopwatch.running(), self._costs_a_point(trainer):
             observer = self._prepare(pl_module)
             observer.attach()
-        new_pass = self._rehearse if trainer.sanity_checking else self._new_pass
-        self._loop = Loop(
-            observer, new_pass, name=self.name, inputs=self.inputs, target=self.target
-        )
+            self._loop = Loop(
+                observer, new_pass, name=self.name, inputs=self.inputs, target=self.target
+            )
 
     @contextmanager
     def _in_loop(self, trainer: Any) -> Iterator[Loop | None]:
@@ -246,11 +257,13 @@ class Monitor(Results):
         if loop is None or loop.fault is not None:
             yield None
             return
+        self._waiting = self._waiting and trainer.sanity_checking
         with self._stopwatch.running(), self._costs_a_point(trainer):
             try:
                 yield loop
             except Exception as error:
                 if n_processes() == 1:
+                    self._let_go()
                     raise
                 loop.fault = error
                 if self._observer is not None:
@@ -268,8 +281,8 @@ class Monitor(Results):
         with self._stopwatch.running(), self._costs_a_point(trainer):
             together(hear_of_faults)
             self._share = None
-            if not trainer.sanity_checking:
-                for set_, current in loop.passes.items():
+            for set_, current in () if trainer.sanity_checking else loop.passes.items():
+                with self._costs_a_point(trainer):
                     self._conclude(trainer, current, set_, epoch)
         self._let_go()
 
@@ -338,7 +351,6 @@ class Monitor(Results):
         try:
             yield
         except Exception as error:
-            self._let_go()
             if trainer.sanity_checking or not self._in_training:
                 raise
             self._faults.tell(error, f"this point is left out: {type(error).__name__}: {error}")

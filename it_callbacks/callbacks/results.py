@@ -119,6 +119,9 @@ class Results(Callback):
 
     @override
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        trainer = self._trainer()
+        if trainer is not None and trainer.state.fn != "fit" and len(self._history):
+            return  # an earlier checkpoint is looked at; what came after it is no less true
         try:
             self._history, self.settings = from_state(state_dict)
             if len(self._history):

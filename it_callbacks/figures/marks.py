@@ -7,6 +7,7 @@ from collections.abc import Collection, Sequence
 from typing import Any
 
 from it_callbacks.figures.axes import Panel, finite, finite_all
+from it_callbacks.figures.curves import translucent
 from it_callbacks.figures.theme import Theme
 from it_callbacks.figures.times import Clock, warmth
 from it_callbacks.figures.trajectories import AXES, Trajectory
@@ -25,15 +26,21 @@ def _hover(layer: str, epoch: str, step: str, status: str, hands: Clock, view: s
 
 
 def trajectory_trace(
-    panel: Panel, way: Trajectory, kept: Collection[int], hands: Clock, symbol: str, view: str
+    panel: Panel,
+    way: Trajectory,
+    kept: Collection[int],
+    hands: Clock,
+    symbol: str,
+    view: str,
+    theme: Theme,
 ) -> dict[str, Any]:
-    """The drawn points of one layer."""
+    """The drawn points of one layer, and a faint line from each to the next."""
     steps = [step for step in way.steps if step in kept]
     words = [told(way.status.get(step, -1)) for step in steps]
     epochs = [panel.run.epochs.get(step, -1) for step in steps]
     return {
         "type": "scatter",
-        "mode": "markers",
+        "mode": "lines+markers",
         "name": plain(shortened(way.layer)),
         "showlegend": False,
         "legendgroup": plain(way.layer),
@@ -44,6 +51,8 @@ def trajectory_trace(
         "hovertemplate": _hover(
             "meta", "customdata[1]", "customdata[2]", "customdata[0]", hands, view
         ),
+        # Of one colour: Plotly gives a line no scale, and each piece a trace would be too many.
+        "line": {"color": translucent(theme.muted, 0.45), "width": 1},
         "marker": {
             "symbol": [symbol + "-open" * (word == SATURATED) for word in words],
             "color": [warmth(hands.read(step, panel.run.epochs)) for step in steps],

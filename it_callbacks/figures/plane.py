@@ -96,7 +96,9 @@ def information_plane(
     ]
     data = [
         {
-            **trajectory_trace(plane.panel, way, plane.drawn, hands, symbols[way.layer], view),
+            **trajectory_trace(
+                plane.panel, way, plane.drawn, hands, symbols[way.layer], view, theme
+            ),
             **(bars_of(way, plane.drawn, theme) if intervals else {}),
             **plane.place.on,
             **_visibility(way.layer, hidden),

@@ -159,7 +159,8 @@ export class Controls {
     this.planeGroup.hidden = chosen.name !== "plane";
     this.chanceLabel.hidden = chosen.view !== "linear";
     this.intervalsLabel.hidden = chosen.view !== "corrected";
-    this.offerResolutions(has);
+    // Other figures have none, and must not undo the choice.
+    if (chosen.name === "plane") this.offerResolutions(has);
   }
 
   offerResolutions(has) {
