@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -37,7 +38,18 @@ class Shown:
         self.page.on("console", lambda message: self.complaints.append(message.text))
         self.address = page.as_uri()
         self.page.goto(self.address)
-        self.page.wait_for_function(_ALL_DRAWN)
+        self.wait(_ALL_DRAWN)
+
+    def wait(self, condition: str, seconds: float = 15) -> None:
+        """Until a condition holds.
+
+        It is asked from outside again and again: the page's own policy forbids what Playwright's
+        ``wait_for_function`` does for that inside.
+        """
+        give_up = time.monotonic() + seconds
+        while not self.page.evaluate(f"() => {condition}"):
+            assert time.monotonic() < give_up, f"never came true: {condition}"
+            self.page.wait_for_timeout(50)
 
     def plane(self, script: str) -> Any:
         """What a script says of the first figure, which it knows as ``plane``."""
@@ -46,7 +58,7 @@ class Shown:
         )
 
 
-_ALL_DRAWN = """() => [...document.querySelectorAll("[data-figure]")].every(
+_ALL_DRAWN = """[...document.querySelectorAll("[data-figure]")].every(
     place => place.closest("details") || place.querySelector(".main-svg"))"""
 
 
@@ -65,7 +77,7 @@ def test_the_report_draws_its_figures_and_asks_for_nothing(shown: Shown) -> None
     assert shown.page.locator(".js-plotly-plot").count() == 5
     for summary in shown.page.locator("details:has([data-figure]) > summary").all():
         summary.click()
-    shown.page.wait_for_function("document.querySelectorAll('.js-plotly-plot').length === 9")
+    shown.wait("document.querySelectorAll('.js-plotly-plot').length === 9")
     shown.page.wait_for_timeout(500)  # for what comes late
     assert [url for url in shown.requests if not url.startswith("data:")] == [shown.address]
     assert shown.complaints == []
@@ -94,9 +106,8 @@ def test_the_slider_moves_the_line_that_joins_the_layers(shown: Shown) -> None:
     assert last in shown.plane(joined)
     track = shown.page.locator(".slider-rail-touch-rect").first.bounding_box()
     shown.page.mouse.click(track["x"] + 3, track["y"] + track["height"] / 2)
-    shown.page.wait_for_function(
-        f"() => {{const plane = document.querySelector('.js-plotly-plot');"
-        f"return (() => {{{joined}}})().includes('{first}');}}"
+    shown.wait(
+        f"(plane => {{{joined}}})(document.querySelector('.js-plotly-plot')).includes('{first}')"
     )
     assert last not in shown.plane(joined)
 
