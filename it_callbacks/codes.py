@@ -11,19 +11,19 @@ a symbol.
 A second, independent key is kept beside the symbol, so that wherever symbols are counted a
 collision is noticed and resolved (`it_callbacks.estimators.counting`).
 
-Collision bound for two different rows of states: the hash has 16 columns of weights drawn from
--127..127, all equal with probability at most 255**-16; they are folded to two 64-bit keys, each
+Collision bound for two different rows of states: the hash has 8 columns of weights drawn from
+-255..255, all equal with probability at most 511**-8; they are folded to two 64-bit keys, each
 equal with probability at most 2**(v - 64), where 2**v is the largest power of two that divides
 all differences of the columns (v is small: each further power is half as likely per column).
-Two rows thus share a symbol with probability of about 2**-60, and both keys with about 2**-119:
-among 50,000 samples, a collision that goes unnoticed has a probability below 2**-88.
+Two rows thus share a symbol with probability of about 2**-60, and both keys with at most 2**-71:
+among 50,000 samples, a collision that goes unnoticed has a probability below 2**-41.
 """
 
 from __future__ import annotations
 
-import math
+import threading
 from functools import lru_cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -31,18 +31,19 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from it_callbacks.reductions import Reduction, side_by_side
-from it_callbacks.rulers import CALIBRATION_ROWS, Ruler, floating, whole
+from it_callbacks.rulers import CALIBRATION_ROWS, Levels, Ruler, floating, whole
 
-_COLUMNS = 16
-_LARGEST_WEIGHT = 127
+_COLUMNS = 8
+_LARGEST_WEIGHT = 255
 _LARGEST_PRODUCT_LEVEL = 254
 # float32 holds every integer up to here, so sums below it are exact in any order of summation.
 _EXACT_BELOW = 2**24
 # Rows of so few and small states are packed: 32**10 is 2**50, which float64 still holds exactly.
 _PACKED_STATES = 32
 _PACKED_UNITS = 10
+_PLACES = float(_PACKED_STATES) ** np.arange(_PACKED_UNITS)
 # Small enough that a chunk and its temporaries stay in the cache, large enough to hide overheads.
-_CHUNK_ELEMENTS = 2**19
+_CHUNK_ELEMENTS = 2**20
 # The mixing of SplitMix64 (Steele, Lea & Flood 2014): each step is one to one on 64-bit integers.
 _MIX_SHIFTS = (30, 27, 31)
 _MIX_MULTIPLIERS = (0xBF58476D1CE4E5B9, 0x94D049BB133111EB)
@@ -104,22 +105,29 @@ def keys(states: Tensor) -> Tensor:
     if rows.shape[1] > _PACKED_UNITS:
         return _hashed(rows)
     # Row by row, so that a symbol does not depend on the company that a sample came in.
-    fits = ((rows >= 0) & (rows < _PACKED_STATES)).all(1)
+    on_host = rows.cpu().numpy()
+    fits = _fit(on_host)
     if fits.all():
-        return _packed(rows)
-    return torch.where(fits[:, None], _packed(rows), _hashed(rows))
+        return torch.from_numpy(_packed(on_host)).to(rows.device)
+    out = _hashed(rows).cpu().numpy()
+    out[fits] = _packed(on_host[fits])
+    return torch.from_numpy(out).to(rows.device)
 
 
-def _packed(rows: Tensor) -> Tensor:
+def _fit(rows: NDArray[Any]) -> NDArray[np.bool_]:
+    """Which narrow rows hold packed states only."""
+    inside = (rows >= 0) & (rows < _PACKED_STATES)
+    # Along rows so short a product counts several times as fast as `all` looks.
+    count = inside.astype(np.float32) @ np.ones(rows.shape[1], np.float32)
+    fits: NDArray[np.bool_] = count == rows.shape[1]
+    return fits
+
+
+def _packed(rows: NDArray[Any]) -> NDArray[np.int64]:
     """Narrow rows as one number each, which is both keys: there is nothing to verify."""
     # Doubles, since integers have no fast product; every sum stays below 2**53.
-    packed = (rows.double() @ _places_on(rows.device, rows.shape[1])).to(torch.int64)
-    return packed.unsqueeze(1).repeat(1, 2)
-
-
-@lru_cache(maxsize=64)
-def _places_on(device: torch.device, n_units: int) -> Tensor:
-    return float(_PACKED_STATES) ** torch.arange(n_units, dtype=torch.float64, device=device)
+    packed = (rows.astype(np.float64) @ _PLACES[: rows.shape[1]]).astype(np.int64)
+    return packed[:, None].repeat(2, 1)
 
 
 def _hashed(rows: Tensor) -> Tensor:
@@ -127,7 +135,7 @@ def _hashed(rows: Tensor) -> Tensor:
     n_samples = len(rows)
     weights = torch.from_numpy(_weights(rows.shape[1]).folded).to(rows.device)
     out = torch.zeros(n_samples, 2, dtype=torch.int64, device=rows.device)
-    for chunk in _chunks(n_samples, rows.shape[1]):
+    for chunk in _chunks(n_samples, rows.shape[1], rows.device):
         part = _scrambled(rows[chunk])
         for key in range(2):
             out[chunk, key] = (part * weights[:, key]).sum(1)
@@ -151,15 +159,15 @@ def _scrambled(states: Tensor) -> Tensor:
 class Encoded(NamedTuple):
     """Activations as keys, and how far they reached."""
 
-    keys: Tensor
-    """int64 ``(n_samples, 2)``."""
+    keys: NDArray[np.int64]
+    """``(n_samples, 2)``."""
     reach: float
     """No state is larger in absolute value; NaN where that is not known."""
 
 
 def encode_keys(activations: Tensor, ruler: Ruler) -> Tensor:
     """``keys(ruler(activations))`` without its int64 copy of the states, in cached chunks."""
-    return encoded(activations, ruler).keys
+    return torch.from_numpy(encoded(activations, ruler).keys).to(activations.device)
 
 
 def encoded(activations: Tensor, ruler: Ruler) -> Encoded:
@@ -167,68 +175,56 @@ def encoded(activations: Tensor, ruler: Ruler) -> Encoded:
     rows = side_by_side(floating(activations))
     if not ruler.frozen:
         ruler = ruler.freeze(rows)
-    if rows.shape[1] <= _PACKED_UNITS:
-        return _encode_narrow(rows, ruler)
-    if not len(rows):
-        return Encoded(torch.empty(0, 2, dtype=torch.int64, device=rows.device), math.nan)
-    low, high = rows.amin().item(), rows.amax().item()  # together faster than one aminmax
-    reach = ruler.bound(low, high)
-    with torch.autocast(rows.device.type, enabled=False):
-        if rows.shape[1] <= _exact_units(reach):
-            return Encoded(_folded(_product(rows, ruler, high)), reach)
-        return _encode_in_blocks(rows, ruler, high, reach)
-
-
-def _product(rows: Tensor, ruler: Ruler, highest: float) -> Tensor:
-    """The 16 columns of the hash, float32, of rows that one product takes exactly."""
-    across = _columns_on(rows.device, rows.shape[1])
-    columns = torch.empty(len(rows), _COLUMNS, device=rows.device)
-    size = _rows_of_chunk(rows.shape[1])
-    scratch = torch.empty_like(rows[:size])
-    for part, out in zip(torch.split(rows, size), torch.split(columns, size), strict=True):
-        levels = ruler.levels_in(scratch[: len(part)], part, highest)
-        torch.mm(levels.float(), across, out=out)
-    return columns
-
-
-def _encode_in_blocks(rows: Tensor, ruler: Ruler, highest: float, known: float) -> Encoded:
-    """Rows too wide for one product, or whose states are only known chunk by chunk."""
-    across = _columns_on(rows.device, rows.shape[1])
-    columns = torch.zeros(len(rows), _COLUMNS, dtype=torch.float64, device=rows.device)
-    # What no product takes (very large states, or no floats) is hashed by itself.
-    apart: list[tuple[slice, Tensor]] = []
+    keys_of = _keys_of_narrow if rows.shape[1] <= _PACKED_UNITS else _keys_of_wide
+    parts: list[NDArray[np.int64]] = []
     reach = 0.0
-    scratch = torch.empty_like(rows[: _rows_of_chunk(rows.shape[1])])
-    for chunk in _chunks(*rows.shape):
+    for chunk in _chunks(len(rows), rows.shape[1], rows.device):
         part = rows[chunk]
-        levels = ruler.levels_in(scratch[: len(part)], part, highest)
-        of_part = known if _exact_units(known) else _reach(levels)
-        reach = max(reach, of_part)
-        if _exact_units(of_part):
-            _add_product(levels, across, _exact_units(of_part), columns[chunk])
-        else:
-            apart.append((chunk, keys(whole(levels))))
-    out = _folded(columns)
-    for chunk, of_chunk in apart:
-        out[chunk] = of_chunk
-    return Encoded(out, reach)
+        levels = ruler.levels_in(_scratch.like(part), part)
+        parts.append(keys_of(levels))
+        reach = float(np.maximum(reach, levels.reach))
+    if len(parts) == 1:
+        return Encoded(parts[0], reach)
+    return Encoded(np.concatenate([np.zeros((0, 2), np.int64), *parts]), reach)
 
 
-def _encode_narrow(rows: Tensor, ruler: Ruler) -> Encoded:
-    levels = ruler.levels(rows)
-    if levels.is_floating_point() and levels.numel():
-        low, high = levels.amin().item(), levels.amax().item()
-        if low >= 0 and high < _PACKED_STATES:
-            return Encoded(_packed(levels), high)
-        return Encoded(keys(whole(levels)), max(-low, high))
-    return Encoded(keys(whole(levels)), math.nan)
+class _Scratch(threading.local):
+    """One buffer per kind of tensor and thread: new memory costs as much as what is done in it."""
+
+    def __init__(self) -> None:
+        self._buffers: dict[tuple[torch.device, torch.dtype], Tensor] = {}
+
+    def like(self, chunk: Tensor) -> Tensor:
+        """A tensor like `chunk`, in memory that the next call hands out, too."""
+        kind = (chunk.device, chunk.dtype)
+        buffer = self._buffers.get(kind)
+        if buffer is None or buffer.numel() < chunk.numel():
+            # One that is made in inference mode could not be written to outside of it.
+            with torch.inference_mode(False):
+                buffer = self._buffers[kind] = chunk.new_empty(chunk.numel())
+        return buffer[: chunk.numel()].view(chunk.shape)
 
 
-def _reach(levels: Tensor) -> float:
-    """The largest level in absolute value; NaN where a product could not take the levels."""
-    if not levels.is_floating_point() or not levels.numel():
-        return math.nan
-    return max(-levels.amin().item(), levels.amax().item())  # faster than one aminmax
+_scratch = _Scratch()
+
+
+def _keys_of_narrow(levels: Levels) -> NDArray[np.int64]:
+    if levels.low >= 0 and levels.high < _PACKED_STATES:
+        return _packed(levels.states.cpu().numpy())
+    out = _keys_of_wide(levels)
+    if _exact_units(levels.reach):  # else `keys` has packed what fits
+        states = levels.states.cpu().numpy()
+        fits = _fit(states)
+        out[fits] = _packed(states[fits])
+    return out
+
+
+def _keys_of_wide(levels: Levels) -> NDArray[np.int64]:
+    units = _exact_units(levels.reach)
+    if units:
+        return _folded(_product(levels.states, units))
+    # Very large states, or no floats.
+    return keys(whole(levels.states)).cpu().numpy()
 
 
 def _exact_units(reach: float) -> int:
@@ -242,25 +238,31 @@ def _exact_units(reach: float) -> int:
     return int((_EXACT_BELOW - 1) // (_LARGEST_WEIGHT * max(reach, 1)))
 
 
-def _add_product(levels: Tensor, across: Tensor, block: int, columns: Tensor) -> None:
-    """Add the 16 columns of the hash of `levels`, block by block, in float64: far below 2**53."""
-    for start in range(0, levels.shape[1], block):
-        units = slice(start, start + block)
-        columns += levels[:, units].float() @ across[units]
+def _product(levels: Tensor, exact_units: int) -> Tensor:
+    """The columns of the hash, one row each, of rows of so small levels."""
+    across = _columns_on(levels.device, levels.shape[1])
+    # What is written into a given tensor is left alone by autocast.
+    columns = across.new_empty(_COLUMNS, len(levels))
+    if levels.shape[1] <= exact_units:
+        return torch.mm(across, levels.float().T, out=columns)
+    # Block by block, added up in float64: far below 2**53.
+    total = torch.zeros_like(columns, dtype=torch.float64)
+    for start in range(0, levels.shape[1], exact_units):
+        units = slice(start, start + exact_units)
+        total += torch.mm(across[:, units], levels[:, units].float().T, out=columns)
+    return total
 
 
-def _folded(columns: Tensor) -> Tensor:
-    """The two keys of the 16 columns of each row."""
+def _folded(columns: Tensor) -> NDArray[np.int64]:
+    """The two keys of the columns of each sample."""
     # By NumPy, whose whole numbers multiply in any size and wrap around; a GPU's do not.
-    fold = _weights(0).fold
-    on_host = columns.cpu().numpy()
-    parts = [on_host[rows].astype(np.int64) @ fold for rows in _chunks(*on_host.shape)]
-    return torch.from_numpy(np.concatenate(parts)).to(columns.device)
+    keys_by_sample: NDArray[np.int64] = _weights(0).fold.T @ columns.cpu().numpy().astype(np.int64)
+    return keys_by_sample.T
 
 
 class _Weights(NamedTuple):
-    columns: NDArray[np.float32]  # (16, n_units), whole numbers
-    fold: NDArray[np.int64]  # (16, 2)
+    columns: NDArray[np.float32]  # (8, n_units), whole numbers
+    fold: NDArray[np.int64]  # (8, 2)
     folded: NDArray[np.int64]  # (n_units, 2): columns @ fold
 
 
@@ -274,11 +276,8 @@ def _weights(n_units: int) -> _Weights:
 
 @lru_cache(maxsize=64)
 def _columns_on(device: torch.device, n_units: int) -> Tensor:
-    """The weights ``(n_units, 16)`` of the columns, copied to a device once.
-
-    Transposed in memory, which is how a product reads them fastest.
-    """
-    return torch.from_numpy(_weights(n_units).columns).to(device).T
+    """The weights ``(8, n_units)`` of the columns, copied to a device once."""
+    return torch.from_numpy(_weights(n_units).columns).to(device)
 
 
 def _random_bits(stream: int, n: int) -> NDArray[np.uint64]:
@@ -291,13 +290,13 @@ def _random_bits(stream: int, n: int) -> NDArray[np.uint64]:
     return z
 
 
-def _rows_of_chunk(n_units: int) -> int:
-    return max(1, _CHUNK_ELEMENTS // max(n_units, 1))
+def _chunks(n_samples: int, n_units: int, device: torch.device) -> list[slice]:
+    rows = max(1, _chunk_elements(device) // max(n_units, 1))
+    return [slice(start, min(start + rows, n_samples)) for start in range(0, n_samples, rows)]
 
 
-def _chunks(n_samples: int, n_units: int) -> list[slice]:
-    rows = _rows_of_chunk(n_units)
-    return [slice(start, start + rows) for start in range(0, n_samples, rows)]
+def _chunk_elements(device: torch.device) -> int:
+    return _CHUNK_ELEMENTS if device.type == "cpu" else 4 * _CHUNK_ELEMENTS
 
 
 class KeyStream:
@@ -416,5 +415,5 @@ class KeyStream:
         for number, ruler in enumerate(self.rulers):
             if not ruler.moves:
                 read = encoded(reading, ruler)
-                self._keys[number].append(read.keys.cpu().numpy())
+                self._keys[number].append(read.keys)
                 self.reach = self.reach if number else max(self.reach, read.reach)

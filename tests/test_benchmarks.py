@@ -271,13 +271,16 @@ def test_hooks_are_told_from_the_forward_pass_and_from_its_end(
 def test_a_training_is_divided_into_forward_ours_and_the_rest(
     monkeypatch: pytest.MonkeyPatch, clock: FakeTime
 ) -> None:
-    """An epoch of 4 batches takes 2 s; a look at 1 batch .5 s, and .125 s to hear its layer."""
+    """An epoch of 4 batches takes 2 s; a look .5 s, .125 to hear its layer and .25 to log."""
     slow_to_hear(monkeypatch, clock)
+    monkeypatch.setattr(training, "log_point", lambda *_: (clock.passes(0.25), [])[1])
     samples = data.images(512, 784), data.labels(512)
     probe = samples[0][:64], samples[1][:64]
     net = Slow(clock, n_units=10)
     assert training.share(net, samples, probe, epochs=3) == training.Share(
-        total=pytest.approx(0.625 / 2), ours=pytest.approx(0.125 / 2)
+        total=pytest.approx(0.875 / 2),
+        ours=pytest.approx(0.375 / 2),
+        measuring=pytest.approx(0.125 / 2),
     )
 
 

@@ -32,7 +32,7 @@ from it_callbacks.estimators import (
     mutual_information,
     standard_error,
 )
-from it_callbacks.estimators.counting import contingency, counts
+from it_callbacks.estimators.counting import _order, contingency, counts
 from it_callbacks.estimators.estimate import (
     entropy_estimate,
     mutual_information_estimate,
@@ -431,3 +431,14 @@ def test_public_names_are_sorted_and_exist() -> None:
     assert all(hasattr(estimators, name) for name in estimators.__all__)
     with pytest.raises(AttributeError, match="no attribute 'entropie'"):
         _ = estimators.entropie
+
+
+@pytest.mark.parametrize("shift", [0, 13, 40])
+@pytest.mark.parametrize("spread", [1, 2**10, 2**30, 2**50, 2**62])
+def test_the_order_is_that_of_the_symbols(spread: int, shift: int) -> None:
+    """Also where symbols differ in their lowest bits only, which are not looked at first."""
+    rng = np.random.default_rng(spread % 97 + shift)
+    symbols = rng.integers(-spread, spread, 3000, endpoint=True)
+    symbols = np.concatenate([symbols, symbols[:500], symbols[:500] ^ 1, [-(2**63), 2**63 - 1]])
+    symbols = symbols[: len(symbols) - (2 if shift else 0)] >> shift
+    np.testing.assert_array_equal(symbols[_order(symbols)], np.sort(symbols))

@@ -112,7 +112,7 @@ def test_a_verdict_outlives_the_run_that_reached_it() -> None:
     fit([plane], max_epochs=1)
     for peaks in plane._peaks.values():
         for epoch, (bits, surprisals) in enumerate(_falling()):
-            peaks.update(epoch, bits + 9, np.array(surprisals), saturated=False)
+            peaks.update(epoch, bits + 9, partial(np.array, surprisals), saturated=False)
     loaded.load_state_dict(_through_a_file(plane.state_dict()))
     assert {str(v) for v in loaded.verdicts["val"].values()} == {
         "compressed: 2.00 ± 0.00 bits below the peak of epoch 0"

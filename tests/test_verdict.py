@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import partial
 
 import numpy as np
 import pytest
@@ -122,7 +123,7 @@ def test_a_false_alarm_is_rare() -> None:
         for epoch in range(20):
             moved = np.where(rng.random(512) < 0.1, rng.integers(0, 64, 512), base)
             states = surprisal(moved)
-            peak.update(epoch, float(states.mean()), states, saturated=False)
+            peak.update(epoch, float(states.mean()), partial(surprisal, moved), saturated=False)
         alarms += peak.drop().is_compression is True
     assert alarms == 0
 
@@ -134,7 +135,7 @@ def follow(*values: list[float]) -> Peak:
     peak = Peak()
     for epoch, value in enumerate(values):
         bits = np.array(value)
-        peak.update(epoch, float(bits.mean()), bits, saturated=False)
+        peak.update(epoch, float(bits.mean()), partial(np.array, value), saturated=False)
     return peak
 
 
@@ -169,8 +170,8 @@ def test_samples_without_identity_have_a_drop_but_no_error() -> None:
 @pytest.mark.parametrize("last", [None, np.ones(3)], ids=["no samples", "another number of them"])
 def test_a_last_point_of_other_samples_has_no_error(last: np.ndarray | None) -> None:
     peak = Peak()
-    peak.update(0, 8.0, np.full(4, 8.0), saturated=False)
-    peak.update(1, 5.0, last, saturated=False)
+    peak.update(0, 8.0, lambda: np.full(4, 8.0), saturated=False)
+    peak.update(1, 5.0, None if last is None else lambda: last, saturated=False)
     assert math.isnan(peak.drop().standard_error)
 
 
@@ -181,6 +182,20 @@ def test_the_peak_remembers_its_own_saturation() -> None:
     assert peak.drop().saturated
     peak.update(2, 9.0, None, saturated=False)
     assert not peak.drop().saturated
+
+
+def test_surprisals_are_counted_only_where_somebody_asks() -> None:
+    """Most points are neither a peak that is left again nor the last one."""
+    asked = []
+    peak = Peak()
+    for epoch, bits in enumerate([1.0, 4.0, 3.0, 2.0]):
+        peak.update(
+            epoch, bits, lambda n=epoch: (asked.append(n), np.full(4, 4.0))[1], saturated=False
+        )
+    assert asked == []
+    assert peak.drop().bits == 2.0
+    assert peak.memory()[3] is not None
+    assert asked == [1, 3]
 
 
 def test_the_samples_are_kept_at_four_bytes_each() -> None:
@@ -195,7 +210,7 @@ def test_a_restored_peak_goes_on_as_if_never_stopped() -> None:
     second.restore(first.epoch, first.bits, first.saturated, first.surprisal)
     assert second.drop().bits == 0  # nothing seen yet since the peak
     last = np.array(points[3])
-    second.update(3, float(last.mean()), last, saturated=False)
+    second.update(3, float(last.mean()), lambda: last, saturated=False)
     assert second.drop() == whole.drop()
     assert second.drop().peak_epoch == 1
 

@@ -53,15 +53,18 @@ class History:
 
     def extend(self, records: Iterable[Record]) -> None:
         """Add the numbers of a point."""
-        for record in records:
-            name = (record.quantity, record.set, record.layer)
+        records = list(records)
+        names = [(record.quantity, record.set, record.layer) for record in records]
+        for name in names:
             if name not in self._tags:
                 self._tags[name] = len(self._names)
                 self._names.append(name)
-            self._bits.append(record.bits)
-            row = (self._tags[name], record.step, record.epoch, record.n_samples)
-            for column, value in zip(self._whole.values(), row, strict=True):
-                column.append(value)
+        tag, step, epoch, n_samples = self._whole.values()
+        tag.extend([self._tags[name] for name in names])
+        step.extend([record.step for record in records])
+        epoch.extend([record.epoch for record in records])
+        n_samples.extend([record.n_samples for record in records])
+        self._bits.extend([record.bits for record in records])
 
     @property
     def records(self) -> list[Record]:

@@ -20,6 +20,7 @@ from it_callbacks.callbacks.faults import OnError
 from it_callbacks.callbacks.monitor import Monitor
 from it_callbacks.callbacks.readings import (
     Point,
+    classes_of,
     label_entropy,
     noise_of,
     plane_point,
@@ -269,7 +270,7 @@ class InformationPlaneMonitor(Monitor):
         observed = self._layers.finish(current)
         if not len(observed.labels):
             raise ValueError("target: no sample has a label >= 0")
-        n_classes = len(np.unique(observed.labels))
+        n_classes = len(classes_of(observed.labels)[0])
         if n_classes > MOST_CLASSES:
             raise ValueError(
                 f"target: {n_classes} classes, at most {MOST_CLASSES} can be told apart by a "
@@ -294,7 +295,7 @@ class InformationPlaneMonitor(Monitor):
         if self._in_training:  # the look before it has no training to be a share of
             for caution in cautions.of_cost(self._stopwatch.share_in_all, self._stopwatch.in_all):
                 self._warn(caution.text, cause=caution.cause)
-        self._say(set_, self._facts(observed, points, set_))
+        self._say(set_, observed, points)
         self._follow(observed, points, set_, epoch)
         self._caution(observed, points, set_)
         return readings, len(observed.labels)
@@ -345,18 +346,18 @@ class InformationPlaneMonitor(Monitor):
                 peak.update(
                     epoch,
                     point.of_layer.bits,
-                    surprisal(observed.keys[name][number]) if keeps_identity else None,
+                    partial(surprisal, observed.keys[name][number]) if keeps_identity else None,
                     saturated=point.of_layer.status == Status.SATURATED,
                 )
 
     def _caution(self, observed: Observed, points: Mapping[str, list[Point]], set_: str) -> None:
-        classes, n_in_class = np.unique(observed.labels, return_counts=True)
+        classes, n_in_class = classes_of(observed.labels)
         told: list[cautions.Caution] = []
         if self.population == "distribution":
             missing = sorted(set(range(int(classes.max()))) - set(classes.tolist()))
             repeated = None if observed.inputs is None else share_repeated(observed.inputs)
             told += cautions.of_set(set_, n_in_class.tolist(), missing, repeated)
-            n_first = len(np.unique(observed.labels[: rulers.CALIBRATION_ROWS]))
+            n_first = len(classes_of(observed.labels[: rulers.CALIBRATION_ROWS])[0])
             if self._layers.was_calibrated and n_first < len(classes):
                 told.append(cautions.calibrated_on_few_classes(set_, n_first, len(classes)))
         skipped = self._layers.plan.skipped if self._layers.plan else {}
@@ -492,12 +493,15 @@ class InformationPlaneMonitor(Monitor):
                 ]
         return readings
 
-    def _say(self, set_: str, facts: dict[str, Any]) -> None:
+    def _say(self, set_: str, observed: Observed, points: Mapping[str, list[Point]]) -> None:
         """Keep what the settings say; they are told again where a layer is read at last."""
-        known = {layer["tag"] for layer in self._said.get(set_, facts)["layers"]}
-        if any(layer["tag"] not in known for layer in facts["layers"]):
+        said = self._said.get(set_, {}).get("layers", [])
+        tags = self._tags
+        if said and {tags[name] for name in points} <= {layer["tag"] for layer in said}:
+            return
+        if said:
             self._teller.forget_settings(set_)
-        self._said[set_] = facts
+        self._said[set_] = self._facts(observed, points, set_)
 
     def _facts(
         self, observed: Observed, points: Mapping[str, list[Point]], set_: str
@@ -522,7 +526,7 @@ class InformationPlaneMonitor(Monitor):
             "n_samples": len(observed.labels),
             "n_unlabelled": observed.n_unlabelled,
             "H_Y": label_entropy(observed.labels),
-            "classes": [int(label) for label in np.unique(observed.labels)],
+            "classes": classes_of(observed.labels)[0].tolist(),
             "share_of_repeated_inputs": None
             if observed.inputs is None
             else share_repeated(observed.inputs),

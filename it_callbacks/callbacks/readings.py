@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from it_callbacks.callbacks.telling import Reading
-from it_callbacks.estimators.counting import contingency
-from it_callbacks.estimators.counts import coverage
+from it_callbacks.estimators.counting import contingency, counts, number
+from it_callbacks.estimators.counts import coverage, spectrum
 from it_callbacks.estimators.estimate import (
     Estimate,
     conditional_entropy_estimate,
@@ -91,7 +91,7 @@ def plane_point(
     return Point(
         layer,
         slug,
-        entropy_estimate(table.row_counts),
+        entropy_estimate(spectrum(table.row_counts)),
         mutual_information_estimate(table),
         noise,
     )
@@ -128,8 +128,8 @@ def _unmeasured(stochastic: bool | None) -> str:
 
 
 def share_repeated(inputs: NDArray[np.int64]) -> float:
-    """Share of the samples whose input was there before."""
-    return 1 - len(np.unique(inputs, axis=0)) / len(inputs)
+    """Share of the samples whose input, given as keys ``(n_samples, 2)``, was there before."""
+    return 1 - len(counts(inputs)) / len(inputs)
 
 
 def _corrected(quantity: str, estimate: Estimate) -> dict[str, float]:
@@ -144,4 +144,10 @@ def _corrected(quantity: str, estimate: Estimate) -> dict[str, float]:
 
 def label_entropy(labels: NDArray[np.int64]) -> float:
     """H(Y) in bits of class numbers ``(n_samples,)``."""
-    return entropy_estimate(np.unique(labels, return_counts=True)[1]).bits
+    return entropy_estimate(classes_of(labels)[1]).bits
+
+
+def classes_of(labels: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """The class numbers seen among ``(n_samples,)``, increasing, and the samples in each."""
+    _, n_in_class, classes = number(labels)
+    return classes, n_in_class

@@ -70,10 +70,13 @@ class Teller:
             Exception: A logger failed or a tag is taken, and `faults` was asked to raise.
         """
         records = self._without_collisions(trainer.callback_metrics, records)
-        finite = {r.tag: torch.tensor(r.bits) for r in records if _is_finite(r.bits)}
-        self._in_metrics |= finite
-        trainer.callback_metrics.update(finite)
-        self._report(log_point(trainer.loggers, {r.tag: r.bits for r in records}, step))
+        values = {record.tag: record.bits for record in records}
+        finite = {tag: bits for tag, bits in values.items() if _is_finite(bits)}
+        # All in one tensor, which is several times faster than one tensor for each.
+        in_metrics = dict(zip(finite, torch.tensor(list(finite.values())).unbind(), strict=True))
+        self._in_metrics |= in_metrics
+        trainer.callback_metrics.update(in_metrics)
+        self._report(log_point(trainer.loggers, values, step))
         charted = {(r.quantity, r.set, r.layer) for r in records if _is_finite(r.bits)}
         if not charted <= self._charted:
             self._charted |= charted

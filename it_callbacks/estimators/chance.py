@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.special import gammaln, xlogy
 
 from it_callbacks.estimators.counting import contingency
-from it_callbacks.estimators.counts import BITS_PER_NAT, mle
+from it_callbacks.estimators.counts import BITS_PER_NAT, mle, spectrum
 
 # Terms handled at once; beyond it memory, not speed, is what grows.
 _BLOCK = 1 << 18
@@ -45,21 +45,20 @@ def expected_mutual_information(x: ArrayLike, y: ArrayLike) -> float:
     return expected_from_marginals(table.row_counts, table.column_counts)
 
 
-def expected_from_marginals(
-    row_counts: NDArray[np.int64], column_counts: NDArray[np.int64]
-) -> float:
+def expected_from_marginals(row_counts: ArrayLike, column_counts: ArrayLike) -> float:
     """`expected_mutual_information` of two sequences of which only the counts are known."""
     # Cells with equal marginals have equal expectations: one term per pair of distinct counts,
     # of which there are at most sqrt(2 N) on each side.
-    rows, row_states = np.unique(row_counts, return_counts=True)
-    columns, column_states = np.unique(column_counts, return_counts=True)
-    total = int(row_counts.sum())
+    of_rows, of_columns = spectrum(row_counts), spectrum(column_counts)
+    rows, row_states = of_rows
+    columns, column_states = of_columns
+    total = int((rows * row_states).sum())
     if rows[-1] == total or columns[-1] == total:
         return 0.0  # one side never varies
     if rows[-1] == 1:
-        return mle(column_counts)  # all samples distinct: every labelling is read in full
+        return mle(of_columns)  # all samples distinct: every labelling is read in full
     if columns[-1] == 1:
-        return mle(row_counts)
+        return mle(of_rows)
     a, b = np.repeat(rows, len(columns)), np.tile(columns, len(rows))
     states = np.repeat(row_states, len(columns)) * np.tile(column_states, len(rows))
     low, high = np.maximum(1, a + b - total), np.minimum(a, b)
@@ -102,28 +101,35 @@ def permutation_p_value(
     if permutations < 1:
         raise ValueError(f"permutations is {permutations}; at least 1 is needed, 19 or more useful")
     table = contingency(x, y)
-    columns = table.cell_columns.repeat(table.cell_counts)
-    rows = table.cell_rows.repeat(table.cell_counts)
     # The marginals stay, so I is largest where sum(n ln n) over the cells is, and there a state
     # seen once adds ln 1, whatever its label.
     repeated = table.row_counts > 1
-    row_of = (np.cumsum(repeated) - 1)[rows[repeated[rows]]] * len(table.column_counts)
-    n_cells = int(repeated.sum()) * len(table.column_counts)
-    seen = _cell_sum(table.cell_counts)
-    # Different tables may tie, and add up to sums that differ by rounding; a tie is a hit.
-    reached = seen - 1e-12 * max(1.0, seen)
+    row_of = np.arange(repeated.sum()).repeat(table.row_counts[repeated])
     if not len(row_of):
         return 1.0  # no state was seen twice: every labelling is read in full
+    n_labels = len(table.column_counts)
+    row_of *= n_labels
+    n_cells = int(repeated.sum()) * n_labels
+    n_ln_n = xlogy(np.arange(table.n_samples + 1), np.arange(table.n_samples + 1))
+    seen = _cell_sum(table.cell_counts, n_ln_n)
+    # Different tables may tie, and add up to sums that differ by rounding; a tie is a hit.
+    reached = seen - 1e-12 * max(1.0, seen)
     generator = np.random.default_rng(seed)
+    # Which labels the states seen once leave over; only those have to be shuffled.
+    left_over = generator.multivariate_hypergeometric(
+        table.column_counts, len(row_of), size=permutations
+    )
     hits = 0
-    for _ in range(permutations):
-        cells = row_of + generator.permutation(columns)[: len(row_of)]
+    for per_label in left_over:
+        cells = np.arange(n_labels).repeat(per_label)
+        generator.shuffle(cells)
+        cells += row_of
         if n_cells <= 8 * table.n_samples:  # few enough to have a bin each, most of them empty
-            cell_counts = np.bincount(cells, minlength=1)
+            cell_counts = np.bincount(cells)
         else:
             cells.sort()
             cell_counts = np.diff(np.flatnonzero(np.diff(cells, prepend=-1)), append=len(cells))
-        hits += _cell_sum(cell_counts) >= reached
+        hits += _cell_sum(cell_counts, n_ln_n) >= reached
     return (1 + int(hits)) / (1 + permutations)
 
 
@@ -180,8 +186,7 @@ def _log_factorials(total: int) -> NDArray[np.float64]:
     return table
 
 
-def _cell_sum(cell_counts: NDArray[np.int64]) -> float:
-    """``sum(n ln n)`` by way of the counts of counts: the same to the last bit in any order."""
+def _cell_sum(cell_counts: NDArray[np.int64], n_ln_n: NDArray[np.float64]) -> float:
+    """``sum(n ln n)`` by way of the counts of counts."""
     states = np.bincount(cell_counts)
-    n = np.flatnonzero(states)
-    return float((states[n] * xlogy(n, n)).sum())
+    return float(states @ n_ln_n[: len(states)])

@@ -87,8 +87,7 @@ def contingency(x: ArrayLike, y: ArrayLike, *, names: tuple[str, str] = ("x", "y
             "each sample needs one symbol of both"
         )
     column_of, column_counts, column_symbols = number(columns)
-    if rows.ndim == 2 and np.array_equal(rows[:, 0], rows[:, 1]):
-        rows = rows[:, 0]  # packed: two rows with one symbol are one state, and need no second key
+    rows = _lean(rows)
     if rows.ndim == 1 and _fit_beside(rows, len(column_counts)):
         return _by_pairs(rows, column_of, column_counts, column_symbols)
     order, row_starts = _group(rows)
@@ -171,19 +170,47 @@ def as_symbols(values: Any, name: str) -> NDArray[np.int64]:
     return symbols
 
 
+def _lean(symbols: NDArray[np.int64]) -> NDArray[np.int64]:
+    """`symbols` without second keys that say no more: those of packed rows."""
+    if symbols.ndim == 2 and np.array_equal(symbols[:, 0], symbols[:, 1]):
+        return symbols[:, 0]
+    return symbols
+
+
 def _group(symbols: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
     """An order in which equal samples are neighbours, and where in it each state starts."""
+    symbols = _lean(symbols)
     if symbols.ndim == 1:
-        order = np.argsort(symbols)
+        order = _order(symbols)
         return order, _run_starts(symbols[order])
     first, second = symbols[:, 0], symbols[:, 1]
-    order = np.argsort(first)
+    order = _order(first)
     starts = _run_starts(first[order])
     second_starts = _run_starts(second[order])
     if (second_starts & ~starts).any():  # one first key, two second keys: a collision
         order = np.lexsort((second, first))
         starts = _run_starts(first[order]) | _run_starts(second[order])
     return order, starts
+
+
+def _order(symbols: NDArray[np.int64]) -> NDArray[np.intp]:
+    """The order of increasing symbols.
+
+    Of their 48 highest bits, 16 at a time, which NumPy sorts by counting, twice as fast as it
+    compares; two different symbols are hardly ever alike in those.
+    """
+    above = (symbols - symbols.min()).view(np.uint64)  # wraps around to the right difference
+    n_bits = int(above.max()).bit_length()
+    n_digits = min(3, -(-n_bits // 16))
+    n_ignored = max(0, n_bits - 48)
+    order = np.arange(len(symbols))
+    for digit in range(n_digits):
+        part = (above >> np.uint64(n_ignored + 16 * digit)).astype(np.uint16)
+        order = order[np.argsort(part[order], kind="stable")]
+    ordered = symbols[order]
+    if n_ignored and (ordered[1:] < ordered[:-1]).any():
+        return np.argsort(symbols)
+    return order
 
 
 def number(
@@ -194,6 +221,8 @@ def number(
         low, span = int(symbols.min()), int(symbols.max()) - int(symbols.min()) + 1
         if span <= 4 * len(symbols):  # class labels: no sort needed
             tally = np.bincount(symbols - low, minlength=span)
+            if tally.all():
+                return symbols - low, tally, np.arange(low, low + span)
             seen = np.flatnonzero(tally)
             state_of = np.cumsum(tally > 0) - 1
             return state_of[symbols - low], tally[seen], seen + low
@@ -212,4 +241,7 @@ def _run_starts(ordered: NDArray[np.int64]) -> NDArray[np.bool_]:
 
 
 def _run_lengths(starts: NDArray[np.bool_]) -> Counts:
-    return np.diff(np.flatnonzero(starts), append=len(starts))
+    ends = np.empty(np.count_nonzero(starts) + 1, np.int64)
+    ends[:-1] = np.flatnonzero(starts)
+    ends[-1] = len(starts)
+    return ends[1:] - ends[:-1]  # as np.diff, which takes far longer for short ones

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from functools import lru_cache
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -37,7 +39,7 @@ def mle(counts: ArrayLike) -> float:
         >>> mle([2, 1, 1])
         1.5
     """
-    return _mle(*_spectrum(counts))
+    return _mle(*spectrum(counts))
 
 
 def miller_madow(counts: ArrayLike) -> float:
@@ -50,7 +52,7 @@ def miller_madow(counts: ArrayLike) -> float:
         >>> round(miller_madow([2, 1, 1]) - mle([2, 1, 1]), 6)  # 2 / (2 * 4) nats
         0.360674
     """
-    n, states = _spectrum(counts)
+    n, states = spectrum(counts)
     return _mle(n, states) + BITS_PER_NAT * (int(states.sum()) - 1) / (2 * _total(n, states))
 
 
@@ -67,7 +69,7 @@ def grassberger(counts: ArrayLike) -> float:
         >>> round(grassberger([1, 1]), 6)  # (1 - gamma) + (gamma + ln 2) nats
         2.442695
     """
-    n, states = _spectrum(counts)
+    n, states = spectrum(counts)
     total = _total(n, states)
     sign = np.where(n % 2 == 0, 1.0, -1.0)
     g = digamma(n) + 0.5 * sign * (digamma((n + 1) / 2) - digamma(n / 2))
@@ -85,7 +87,7 @@ def jackknife(counts: ArrayLike) -> float:
         >>> round(jackknife([1] * 100), 6)  # 100 log2 100 - 99 log2 99
         8.079314
     """
-    n, states = _spectrum(counts)
+    n, states = spectrum(counts)
     total = _total(n, states)
     # N H - (N-1) mean(H_-) with the terms that cancel taken out by hand: no loss at large N.
     shift = float((states * n * xlog1py(n - 1, -1 / n)).sum()) / total
@@ -108,7 +110,8 @@ def chao_wang_jost(counts: ArrayLike) -> float:
         >>> round(chao_wang_jost([1, 1]), 6)  # A = 2/3, and all adds up to 3 ln 1.5 nats
         1.754888
     """
-    return BITS_PER_NAT * _chao_wang_jost_nats(*_spectrum(counts))
+    n, states = spectrum(counts)
+    return BITS_PER_NAT * _chao_wang_jost_nats(n.tobytes(), states.tobytes())
 
 
 def standard_error(counts: ArrayLike) -> float:
@@ -121,7 +124,7 @@ def standard_error(counts: ArrayLike) -> float:
         >>> standard_error([5, 5])  # leaving out one sample or another makes no difference
         0.0
     """
-    n, states = _spectrum(counts)
+    n, states = spectrum(counts)
     return spread(leave_one_out(n), states * n)
 
 
@@ -135,7 +138,7 @@ def coverage(counts: ArrayLike) -> float:
         >>> coverage([3, 1])
         0.75
     """
-    n, states = _spectrum(counts)
+    n, states = spectrum(counts)
     return 1 - _times_seen(1, n, states) / _total(n, states)
 
 
@@ -162,8 +165,22 @@ def spread(change: NDArray[np.float64], weight: NDArray[np.int64]) -> float:
     return BITS_PER_NAT * math.sqrt(variance)
 
 
-def _spectrum(counts: ArrayLike) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """The distinct counts n, increasing, and how many states have each."""
+class Spectrum(NamedTuple):
+    """The counts of counts, which estimators take in place of counts: tallied once for all.
+
+    Args:
+        n: The distinct counts, increasing, without 0.
+        states: How many states have each.
+    """
+
+    n: NDArray[np.int64]
+    states: NDArray[np.int64]
+
+
+def spectrum(counts: ArrayLike) -> Spectrum:
+    """The `Spectrum` of counts; takes and raises what `mle` does."""
+    if isinstance(counts, Spectrum):
+        return counts
     array = np.asarray(counts)
     if array.size and array.dtype.kind not in "iu":
         raise TypeError(f"counts has dtype {array.dtype}; counts are integers, samples per state")
@@ -174,7 +191,7 @@ def _spectrum(counts: ArrayLike) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         n, states = n[1:], states[1:]
     if n.size == 0:
         raise ValueError("counts holds no sample; at least one state must have been seen")
-    return n, states
+    return Spectrum(n, states)
 
 
 def _tally(values: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
@@ -200,7 +217,10 @@ def _mle(n: NDArray[np.int64], states: NDArray[np.int64]) -> float:
     return math.log2(total) - float((states * n * np.log2(n)).sum()) / total
 
 
-def _chao_wang_jost_nats(n: NDArray[np.int64], states: NDArray[np.int64]) -> float:
+# The same counts come again: a layer's in both its numbers, the labels' with every layer.
+@lru_cache(maxsize=64)
+def _chao_wang_jost_nats(n_in_bytes: bytes, states_in_bytes: bytes) -> float:
+    n, states = (np.frombuffer(part, np.int64) for part in (n_in_bytes, states_in_bytes))
     total = _total(n, states)
     once, twice = _times_seen(1, n, states), _times_seen(2, n, states)
     seen = float((states * n * (digamma(total) - digamma(n))).sum()) / total
@@ -230,10 +250,10 @@ def _geometric_harmonic(a: float, n: int) -> float:
         tail = float((power * (digamma(k + 1) - digamma(n + k) - logarithm)).sum())
         return float(digamma(1)) - float(digamma(n)) - logarithm + tail
     # Gauss's continued fraction of 2F1(1, 1; n+1; -(1-a)/a) / (a n), from the far end backwards.
-    # All its parts are positive; 200 levels leave 1e-16 at a n = 1 and less above.
+    # All its parts are positive; so many levels leave 1e-16, as its value at 3000 levels tells.
     x = (1 - a) / a
     value = 1.0
-    for level in range(200, 0, -1):
+    for level in range(int(190 / (a * n)) + 11, 0, -1):
         j = level // 2
         if level % 2:
             part = (j + 1) * (n + j) / ((n + 2 * j) * (n + 2 * j + 1))

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike
 
 from it_callbacks.estimators import counts as of_counts
 from it_callbacks.estimators.chance import chance_share, expected_from_marginals
 from it_callbacks.estimators.counting import Contingency
-from it_callbacks.estimators.counts import Estimator, chao_wang_jost, coverage, mle
+from it_callbacks.estimators.counts import Estimator, Spectrum, chao_wang_jost, coverage, mle
 from it_callbacks.records import Status
 
 # Beyond these a value says more about the number of samples than about the network. Simulated
@@ -72,23 +73,24 @@ class Estimate:
     chance_share: float = math.nan
 
 
-def entropy_estimate(counts: NDArray[np.int64], estimator: Estimator = mle) -> Estimate:
+def entropy_estimate(counts: ArrayLike, estimator: Callable[[Any], float] = mle) -> Estimate:
     """Entropy in bits of the distribution that the counts were drawn from.
 
     Args:
-        counts: integers `(n_states,)`, samples in each state.
+        counts: integers `(n_states,)`, samples in each state; or their `Spectrum`.
         estimator: counts -> bits.
 
     Example:
-        >>> estimate = entropy_estimate(np.array([40, 40]))
+        >>> estimate = entropy_estimate([40, 40])
         >>> estimate.bits, estimate.coverage, estimate.status.name
         (1.0, 1.0, 'OK')
     """
+    seen = of_counts.spectrum(counts)
     return _without_chance(
         float(estimator(counts)),
-        corrected=chao_wang_jost(counts),
-        standard_error=of_counts.standard_error(counts),
-        counts=counts,
+        corrected=chao_wang_jost(seen),
+        standard_error=of_counts.standard_error(seen),
+        counts=seen,
     )
 
 
@@ -105,7 +107,7 @@ def conditional_entropy_estimate(table: Contingency, estimator: Estimator = mle)
         _settled(float(estimator(cells)) - float(estimator(columns))),
         corrected=_settled(chao_wang_jost(cells) - chao_wang_jost(columns)),
         standard_error=of_counts.spread(change, cells),
-        counts=cells,
+        counts=of_counts.spectrum(cells),
     )
 
 
@@ -119,9 +121,10 @@ def mutual_information_estimate(table: Contingency, estimator: Estimator = mle) 
         table: of x and y.
         estimator: counts -> bits, used on all three entropies.
     """
-    rows, columns, cells = table.row_counts, table.column_counts, table.cell_counts
+    counts = (table.row_counts, table.column_counts, table.cell_counts)
+    rows, columns, cells = map(of_counts.spectrum, counts)
     label_entropy = mle(columns)
-    dependence = _information(table, mle)
+    dependence = _information(mle, rows, columns, cells)
     chance = expected_from_marginals(rows, columns)
     share = chance_share(chance, label_entropy)
     if label_entropy == 0:
@@ -131,16 +134,16 @@ def mutual_information_estimate(table: Contingency, estimator: Estimator = mle) 
     else:
         adjusted = label_entropy * (dependence - chance) / (label_entropy - chance)
     change = (
-        of_counts.leave_one_out(cells)
-        - of_counts.leave_one_out(rows)[table.cell_rows]
-        - of_counts.leave_one_out(columns)[table.cell_columns]
+        of_counts.leave_one_out(table.cell_counts)
+        - of_counts.leave_one_out(table.row_counts)[table.cell_rows]
+        - of_counts.leave_one_out(table.column_counts)[table.cell_columns]
     )
-    error = of_counts.spread(change, cells)
-    corrected = _information(table, chao_wang_jost)
+    error = of_counts.spread(change, table.cell_counts)
+    corrected = _information(chao_wang_jost, rows, columns, cells)
     low, high = _interval(corrected, error, share <= INTERVAL_CHANCE)
     row_coverage = coverage(rows)
     return Estimate(
-        bits=dependence if estimator is mle else _information(table, estimator),
+        bits=dependence if estimator is mle else _information(estimator, *counts),
         standard_error=error,
         low=low,
         high=high,
@@ -149,7 +152,7 @@ def mutual_information_estimate(table: Contingency, estimator: Estimator = mle) 
         coverage=row_coverage,
         status=status(row_coverage, share),
         n_samples=table.n_samples,
-        n_states=len(rows),
+        n_states=len(table.row_counts),
         corrected=corrected,
         chance_share=share,
     )
@@ -170,7 +173,7 @@ def status(coverage: float, chance_share: float = 0.0) -> Status:
 
 
 def _without_chance(
-    bits: float, *, corrected: float, standard_error: float, counts: NDArray[np.int64]
+    bits: float, *, corrected: float, standard_error: float, counts: Spectrum
 ) -> Estimate:
     """The Estimate of a quantity to which no chance level belongs."""
     seen = coverage(counts)
@@ -184,15 +187,15 @@ def _without_chance(
         adjusted=math.nan,
         coverage=seen,
         status=status(seen),
-        n_samples=int(np.sum(counts)),
-        n_states=int(np.count_nonzero(counts)),
+        n_samples=int((counts.n * counts.states).sum()),
+        n_states=int(counts.states.sum()),
         corrected=corrected,
     )
 
 
-def _information(table: Contingency, estimator: Estimator) -> float:
-    marginals = float(estimator(table.row_counts)) + float(estimator(table.column_counts))
-    return _settled(marginals - float(estimator(table.cell_counts)))
+def _information(estimator: Callable[[Any], float], rows: Any, columns: Any, cells: Any) -> float:
+    """H(X) + H(Y) - H(X,Y), of counts or of their spectra."""
+    return _settled(float(estimator(rows)) + float(estimator(columns)) - float(estimator(cells)))
 
 
 def _interval(centre: float, standard_error: float, holds: bool) -> tuple[float, float]:

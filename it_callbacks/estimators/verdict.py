@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -64,28 +65,36 @@ class Peak:
         self.epoch = 0
         self.bits = -math.inf
         self.saturated = False
-        self.surprisal: NDArray[np.float32] | None = None
         self._last_bits = -math.inf
-        self._last: NDArray[np.float32] | None = None
+        self._of_peak = self._of_last = _Samples()
+
+    @property
+    def surprisal(self) -> NDArray[np.float32] | None:
+        """Of each sample at the peak; None where samples do not keep their identity."""
+        return self._of_peak.surprisal
 
     def update(
-        self, epoch: int, bits: float, surprisal: NDArray[np.float64] | None, *, saturated: bool
+        self,
+        epoch: int,
+        bits: float,
+        surprisal: Callable[[], NDArray[np.float64]] | None,
+        *,
+        saturated: bool,
     ) -> None:
         """Take in a point.
 
         Args:
             epoch: Finished epochs.
             bits: H(bin T).
-            surprisal: Of each sample, in an order that never changes; None where samples do not
-                keep their identity.
+            surprisal: Gives that of each sample, in an order that never changes; called where a
+                drop or a checkpoint asks for it. None where samples do not keep their identity.
             saturated: Whether the point is SATURATED.
         """
-        # Half the memory, and far more digits than a standard error has.
-        self._last = None if surprisal is None else surprisal.astype(np.float32)
+        self._of_last = _Samples(surprisal)
         self._last_bits = bits
         if bits > self.bits:
             self.epoch, self.bits, self.saturated = epoch, bits, saturated
-            self.surprisal = self._last
+            self._of_peak = self._of_last
 
     def memory(self) -> tuple[Any, ...]:
         """All that is remembered, in the order of the arguments of `restore`."""
@@ -95,7 +104,7 @@ class Peak:
             self.saturated,
             self.surprisal,
             self._last_bits,
-            self._last,
+            self._of_last.surprisal,
         )
 
     def restore(
@@ -109,10 +118,10 @@ class Peak:
     ) -> None:
         """Go on from what an earlier run has seen; without a latest point, from its peak."""
         self.epoch, self.bits, self.saturated = epoch, bits, saturated
-        self.surprisal = surprisal
-        self._last_bits, self._last = bits, surprisal
+        self._of_peak = self._of_last = _Samples(known=surprisal)
+        self._last_bits = bits
         if last_bits is not None:
-            self._last_bits, self._last = last_bits, last
+            self._last_bits, self._of_last = last_bits, _Samples(known=last)
 
     def drop(self) -> Drop:
         """From the peak to the latest point.
@@ -123,10 +132,30 @@ class Peak:
         if self.bits == -math.inf:
             raise ValueError("no point has been taken in: there is nothing to fall from")
         error = math.nan
-        before, after = self.surprisal, self._last
+        before, after = self.surprisal, self._of_last.surprisal
         if before is not None and after is not None and len(before) == len(after) > 1:
             error = drop_error(before.astype(np.float64), after.astype(np.float64))
         return Drop(self.epoch, self.bits, self._last_bits, error, self.saturated)
+
+
+class _Samples:
+    """The samples of one point, and how surprising they were, once somebody asks."""
+
+    def __init__(
+        self,
+        ask: Callable[[], NDArray[np.float64]] | None = None,
+        known: NDArray[np.float32] | None = None,
+    ) -> None:
+        self._ask = ask
+        self._known = known
+
+    @property
+    def surprisal(self) -> NDArray[np.float32] | None:
+        if self._ask is not None:
+            # Half the memory, and far more digits than a standard error has.
+            self._known = self._ask().astype(np.float32)
+            self._ask = None
+        return self._known
 
 
 @dataclass(frozen=True)

@@ -205,6 +205,9 @@ class Pass:
         """
         chosen = self._subset.chosen(np.concatenate([part.indices for part in parts]))
         kept = self._kept.chosen(np.concatenate([part.kept_indices for part in parts]))
+        whole = _in_order(chosen, parts[0].indices) and _in_order(kept, parts[0].kept_indices)
+        if len(parts) == 1 and whole:
+            return parts[0]  # as most often: one process, no subset
         faults = {name: why for part in parts for name, why in part.faults.items()}
         missed = {
             name: why for part in parts for name, why in part.missed.items() if name not in faults
@@ -249,6 +252,11 @@ class Pass:
             self._inputs.clear()
         else:
             self._inputs.append(parts if self._rows is None else parts[self._rows.cpu().numpy()])
+
+
+def _in_order(positions: NDArray[np.int64], of: NDArray[np.int64]) -> bool:
+    """Whether `positions` take all of something as it stands."""
+    return np.array_equal(positions, np.arange(len(of)))
 
 
 def input_keys(inputs: Any, n_samples: int) -> NDArray[np.int64] | None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal
+from functools import cached_property
+from typing import Any, ClassVar, Literal, NamedTuple
 
 import numpy as np
 import torch
@@ -14,6 +15,25 @@ from typing_extensions import override
 
 CALIBRATION_ROWS = 1024
 """Rows that a calibrated ruler looks at: enough for a 99.9 % quantile, and few enough to keep."""
+
+
+class Levels(NamedTuple):
+    """States before their conversion to int64, and how far they reach.
+
+    Args:
+        states: Whole numbers of any type.
+        low: None is smaller; NaN if one is NaN, or if they are no floats.
+        high: None is larger; NaN likewise.
+    """
+
+    states: Tensor
+    low: float
+    high: float
+
+    @property
+    def reach(self) -> float:
+        """None is larger in absolute value; NaN where that is not known."""
+        return float(np.maximum(-self.low, self.high))
 
 
 class Ruler(ABC):
@@ -43,19 +63,14 @@ class Ruler(ABC):
     def levels(self, activations: Tensor) -> Tensor:
         """The states before their conversion to int64: a tensor of whole numbers, same shape."""
 
-    def bound(self, low: float, high: float) -> float:
-        """No activation in [`low`, `high`] has a larger state in absolute value; NaN: not known."""
-        return math.nan
-
-    def levels_in(self, scratch: Tensor, activations: Tensor, highest: float = math.inf) -> Tensor:
+    def levels_in(self, scratch: Tensor, activations: Tensor) -> Levels:
         """As `levels`, for one chunk of a layer, where memory and scans cost more than arithmetic.
 
         Args:
-            scratch: Of the shape and type of `activations`; the levels may be written into it.
+            scratch: Of the shape and type of `activations`; the states may be written into it.
             activations: What to read.
-            highest: No activation of the layer is larger.
         """
-        return self.levels(activations)
+        return reaching(self.levels(activations))
 
     def __call__(self, activations: Tensor) -> Tensor:
         """Integer states, int64, of the shape of `activations`."""
@@ -99,25 +114,30 @@ class Uniform(Ruler):
         return f"uniform{self.bins}"
 
     @override
-    def bound(self, low: float, high: float) -> float:
-        return (
-            max(abs(low - self.low), abs(high - self.low)) * self.bins / (self.high - self.low) + 1
-        )
-
-    @override
     def levels(self, activations: Tensor) -> Tensor:
-        return self.levels_in(torch.empty_like(activations), activations)
+        return self.levels_in(torch.empty_like(activations), activations).states
 
     @override
-    def levels_in(self, scratch: Tensor, activations: Tensor, highest: float = math.inf) -> Tensor:
-        states = torch.sub(activations, self.low, out=scratch)
-        states.mul_(self.bins / (self.high - self.low)).floor_()
-        if highest < self.high - (self.high - self.low) / self.bins:
-            return states  # nothing comes near the top edge
-        # At the top edge, and where rounding lifts a value just below it onto it.
-        if highest > self.high and activations.numel() and activations.amax() > self.high:
-            return torch.where(activations <= self.high, states.clamp_max(self.bins - 1), states)
-        return states.clamp_max_(self.bins - 1)  # the same, several times faster
+    def levels_in(self, scratch: Tensor, activations: Tensor) -> Levels:
+        low, scale = self._grid
+        above = reaching(torch.sub(activations, low, out=scratch))
+        states = above.states.mul_(scale).floor_()
+        # In the arithmetic of the activations, in which a value beside the top edge may be on it.
+        kind = np.float64 if activations.dtype == torch.float64 else np.float32
+        span, top = float(np.subtract(self.high, self.low, dtype=kind)), self.bins - 1
+        if above.low >= 0 and (
+            above.high < span or (above.high == span and activations.amax() <= self.high)
+        ):
+            near_top = above.high > span - span / self.bins
+            return Levels(states.clamp_max_(top) if near_top else states, 0.0, top)
+        inside = activations <= self.high
+        return reaching(torch.where(inside, states.clamp_max(top), states))
+
+    @cached_property
+    def _grid(self) -> tuple[Tensor, Tensor]:
+        """Where the bins start and how many there are to a unit, as torch takes them fastest."""
+        scale = self.bins / (self.high - self.low)
+        return torch.tensor(self.low, dtype=torch.float64), torch.tensor(scale, dtype=torch.float64)
 
 
 @dataclass(frozen=True)
@@ -148,16 +168,11 @@ class Width(Ruler):
         return "width_per_unit" if isinstance(self.width, tuple) else f"width{self.width:g}"
 
     @override
-    def bound(self, low: float, high: float) -> float:
-        narrowest = min(self.width) if isinstance(self.width, tuple) else self.width
-        return max(abs(low), abs(high)) / narrowest + 1
-
-    @override
     def levels(self, activations: Tensor) -> Tensor:
-        return self.levels_in(torch.empty_like(activations), activations)
+        return self.levels_in(torch.empty_like(activations), activations).states
 
     @override
-    def levels_in(self, scratch: Tensor, activations: Tensor, highest: float = math.inf) -> Tensor:
+    def levels_in(self, scratch: Tensor, activations: Tensor) -> Levels:
         # A tensor, since some devices divide by a plain number by multiplying with its inverse.
         widths = activations.new_tensor(self.width)
         if isinstance(self.width, tuple):
@@ -167,7 +182,7 @@ class Width(Ruler):
                     f"shape {tuple(activations.shape)}"
                 )
             widths = widths.reshape(activations.shape[1:])
-        return torch.div(activations, widths, out=scratch).floor_()
+        return reaching(torch.div(activations, widths, out=scratch).floor_())
 
 
 @dataclass(frozen=True)
@@ -293,6 +308,23 @@ def floating(activations: Tensor) -> Tensor:
     if not activations.is_floating_point():
         return activations.double()
     return activations if activations.dtype == torch.float64 else activations.float()
+
+
+def reaching(states: Tensor) -> Levels:
+    """`states` with how far they reach, which most often one scan tells."""
+    if not states.is_floating_point() or not states.numel():
+        return Levels(states, math.nan, math.nan)
+    if states.device.type != "cpu":
+        low, high = torch.stack(torch.aminmax(states)).tolist()
+        return Levels(states, low, high)
+    values = states.numpy()
+    # Read as whole numbers without a sign, floats below 0 are larger than all others, the lowest
+    # the largest, and NaN larger than any of its sign.
+    bits = np.uint32 if values.dtype == np.float32 else np.uint64
+    extreme = float(values.view(bits).max().view(values.dtype))
+    if math.copysign(1.0, extreme) > 0:
+        return Levels(states, 0.0, extreme)
+    return Levels(states, extreme, float(values.max()))
 
 
 def whole(levels: Tensor) -> Tensor:

