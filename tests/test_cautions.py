@@ -132,6 +132,24 @@ def test_growth_beyond_the_calibrated_range_is_told_once() -> None:
     assert not [message for message in given if "grown to" in message]
 
 
+def test_growth_is_told_across_a_resume(tmp_path: Path) -> None:
+    """The reach that it is measured against comes back with the rulers."""
+    _, running = fit([InformationPlaneMonitor()], max_epochs=1)
+    running.save_checkpoint(tmp_path / "one.ckpt")
+    resumed = InformationPlaneMonitor()
+    messages = told(resumed, Grown, max_epochs=2, ckpt_path=str(tmp_path / "one.ckpt"))
+    assert len([message for message in about(messages, "net.4") if "grown to" in message]) == 1
+
+
+class Grown(Classifier):
+    """Its logits are a hundred times as large from the resume on."""
+
+    @override
+    def on_train_epoch_start(self) -> None:
+        with torch.no_grad():
+            self.net[4].weight.mul_(100)  # type: ignore[index, union-attr]
+
+
 class Noisy(nn.Module):
     """Adds noise in every mode."""
 

@@ -749,6 +749,32 @@ def test_a_layer_that_the_next_one_overwrites_is_read_as_it_was() -> None:
     assert last(first, "I_XT/val/net.2") == pytest.approx(expected, abs=1e-9)
 
 
+def test_validating_after_training_repeats_no_point() -> None:
+    """Its numbers are those of the last epoch; they are in the metrics, as a user expects."""
+    monitors = [monitor() for monitor in ALL]
+    model, running = fit(monitors, max_epochs=2)
+    before = [_values(monitor) for monitor in monitors]
+    metrics = dict(running.callback_metrics)
+    running.validate(model, running.val_dataloaders, verbose=False)
+    for monitor, values in zip(monitors, before, strict=True):
+        np.testing.assert_equal(_values(monitor), values)
+    for tag in ("I_TY/val/net.1", "prediction_entropy/val/mean", "conditional_entropy/val/all"):
+        assert running.callback_metrics[tag] == metrics[tag]
+
+
+def test_validating_other_weights_after_training_is_told_and_leaves_the_verdict() -> None:
+    plane = InformationPlaneMonitor()
+    model, running = fit([plane], max_epochs=2)
+    n_rows, verdicts = len(plane.history), plane.verdicts
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.zero_()
+    with pytest.warns(UserWarning, match=r"set 'val': a second point at step 10, of other weights"):
+        running.validate(model, running.val_dataloaders, verbose=False)
+    assert len(plane.history) == n_rows * 3 // 2
+    assert plane.verdicts == verdicts
+
+
 @pytest.mark.parametrize("precision", ["bf16-mixed", "bf16-true", "64-true"])
 def test_every_precision_is_measured_as_it_trains(precision: Any) -> None:
     """A probe runs in the precision of the validation loop, so both give the same numbers."""
@@ -1201,7 +1227,7 @@ class Diverges(Classifier):
 
 def test_nan_costs_the_point_with_one_warning_that_names_the_layer() -> None:
     plane = InformationPlaneMonitor()
-    with pytest.warns(UserWarning, match="point is left out") as warned:
+    with pytest.warns(UserWarning, match="point of set .val. is left out") as warned:
         _, running = fit([plane], Diverges, max_epochs=4)
     ours = [str(one.message) for one in warned if "left out" in str(one.message)]
     assert len(ours) == 1
@@ -1218,7 +1244,7 @@ def test_nan_ends_training_if_asked_to() -> None:
 
 def test_nan_predictions_cost_the_point_only() -> None:
     monitor = PredictionEntropyMonitor()
-    with pytest.warns(UserWarning, match="PredictionEntropyMonitor: this point is left out.*NaN"):
+    with pytest.warns(UserWarning, match="PredictionEntropyMonitor: this point.*is left out.*NaN"):
         fit([monitor], Diverges, max_epochs=3)
     assert when(monitor) == [(1, 5)]
 

@@ -328,6 +328,7 @@ def test_a_layer_that_comes_back_is_read_as_it_was(tmp_path: Path) -> None:
     assert after._layers.rulers == before._layers.rulers
 
 
+@pytest.mark.filterwarnings("ignore:.*set 'val'. a second point at step 15")
 @pytest.mark.parametrize("method", ["validate", "test"])
 def test_looking_at_an_earlier_checkpoint_after_training_loses_no_point(
     tmp_path: Path, method: str

@@ -148,7 +148,7 @@ def test_all_layers_of_nan_cost_the_point(probe: Any) -> None:
     plane, told = measured([2], probe, wholly=True)
     assert [epoch for epoch, _ in when(plane) if epoch] == [1, 3, 4]
     (message,) = [text for text in told if "NaN" in text]
-    assert "this point is left out" in message
+    assert f"this point of set {plane._set!r} is left out" in message
     assert "layer 'net." in message
 
 

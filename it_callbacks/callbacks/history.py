@@ -80,6 +80,25 @@ class History:
         """Epoch and step of the latest point; None before the first."""
         return (self._whole["epoch"][-1], self._whole["step"][-1]) if len(self) else None
 
+    def has_point(self, set_: str, epoch: int, step: int) -> bool:
+        """Whether anything was measured of a set at that moment."""
+        return any(of == set_ for _, of, _ in self._at(epoch, step))
+
+    def holds(self, records: Sequence[Record]) -> bool:
+        """Whether all numbers of this point are there already, but for what it cost to measure."""
+        known = self._at(records[0].epoch, records[0].step)
+        values = (
+            (known.get((record.quantity, record.set, record.layer)), record.bits)
+            for record in records
+            if record.layer != "overhead"
+        )
+        return all(a == b or (a != a and b != b) for a, b in values)  # NaN is NaN
+
+    def _at(self, epoch: int, step: int) -> dict[tuple[str, str, str], float]:
+        tag, steps, epochs, _ = map(np.array, self._whole.values())
+        rows = np.flatnonzero((epochs == epoch) & (steps == step))
+        return {self._names[tag[row]]: self._bits[row] for row in rows}
+
     def to_state(self) -> dict[str, Any]:
         """One tensor per column, and the names that ``tag`` counts."""
         return {
@@ -157,10 +176,13 @@ def _dotted(named: Any) -> str:
 
 
 def readers_to_state(
-    rulers: Mapping[str, Sequence[Ruler]], reductions: Mapping[str, Reduction]
+    rulers: Mapping[str, Sequence[Ruler]],
+    reductions: Mapping[str, Reduction],
+    first_reach: Mapping[str, float],
 ) -> dict[str, Any]:
     """What was calibrated, per layer; what the constructor's arguments give again is None."""
     return {
+        "reach": dict(first_reach),
         "rulers": {
             name: [list(_widths(ruler)) if isinstance(ruler, Width) else None for ruler in several]
             for name, several in rulers.items()
@@ -204,6 +226,8 @@ def check_readers(state: object) -> dict[str, Any]:
     """What `readers_to_state` has made; ValueError on anything else."""
     if not isinstance(state, dict) or not {"rulers", "projections"} <= set(state):
         raise ValueError("readers: need rulers and projections")
+    if not all(isinstance(reach, float) for reach in state.setdefault("reach", {}).values()):
+        raise ValueError("readers: need the reach of each layer as a number")
     for several in state["rulers"].values():
         for widths in several:
             if widths is not None:

@@ -163,7 +163,9 @@ class InformationPlaneMonitor(Monitor):
         if self._layer_observer is not None and self._layer_observer.plan is not None:
             # Beside those of layers that this run leaves out: another one may take them up.
             now = history.readers_to_state(
-                self._layer_observer.rulers, self._layer_observer.reductions
+                self._layer_observer.rulers,
+                self._layer_observer.reductions,
+                self._layer_observer.first_reach,
             )
             self._frozen = {
                 kind: {**self._frozen.get(kind, {}), **of_layers} for kind, of_layers in now.items()
@@ -234,6 +236,7 @@ class InformationPlaneMonitor(Monitor):
             keep_rows=bool(self.extra),
             restore=partial(history.restore_readers, self._frozen),
         )
+        self._layer_observer.first_reach |= self._frozen.get("reach", {})
         return self._layer_observer
 
     @property
@@ -296,7 +299,8 @@ class InformationPlaneMonitor(Monitor):
             for caution in cautions.of_cost(self._stopwatch.share_in_all, self._stopwatch.in_all):
                 self._warn(caution.text, cause=caution.cause)
         self._say(set_, observed, points)
-        self._follow(observed, points, set_, epoch)
+        if self._is_fitting:
+            self._follow(observed, points, set_, epoch)
         self._caution(observed, points, set_)
         return readings, len(observed.labels)
 

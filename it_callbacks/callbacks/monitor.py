@@ -282,7 +282,7 @@ class Monitor(Results):
             together(hear_of_faults)
             self._share = None
             for set_, current in () if trainer.sanity_checking else loop.passes.items():
-                with self._costs_a_point(trainer):
+                with self._costs_a_point(trainer, set_):
                     self._conclude(trainer, current, set_, epoch)
         self._let_go()
 
@@ -310,7 +310,7 @@ class Monitor(Results):
         if self._fixed_set is None:
             raise RuntimeError("the probe was not fetched")
         set_, fixed, passes = self._set, self._fixed_set, list[Any]()
-        with self._costs_a_point(trainer):
+        with self._costs_a_point(trainer, set_):
             observer = self._prepare(model)
             run_first_batch = partial(fixed.run_first, trainer, model, observer)
 
@@ -346,14 +346,15 @@ class Monitor(Results):
         return self._share
 
     @contextmanager
-    def _costs_a_point(self, trainer: Any) -> Iterator[None]:
+    def _costs_a_point(self, trainer: Any, set_: str = "") -> Iterator[None]:
         """Misuse raises before training; later faults cost the point, not the run."""
         try:
             yield
         except Exception as error:
             if trainer.sanity_checking or not self._in_training:
                 raise
-            self._faults.tell(error, f"this point is left out: {type(error).__name__}: {error}")
+            point = f"this point of set {set_!r}" if set_ else "this point"
+            self._faults.tell(error, f"{point} is left out: {type(error).__name__}: {error}")
 
     def _prepare(self, model: nn.Module) -> Observer:
         if self._observer is None or self._model() is not model:

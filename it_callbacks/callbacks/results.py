@@ -138,6 +138,16 @@ class Results(Callback):
             readings, n_samples = self._finish(current, set_, epoch)
         step = trainer.global_step
         records = [r.record(set_, step=step, epoch=epoch, n_samples=n_samples) for r in readings]
+        if not self._is_fitting and self._history.has_point(set_, epoch, step):
+            if self._history.holds(records):  # the last validation of a training, once more
+                self._teller.tell_metrics(trainer, records)
+                return
+            self._warn(
+                f"set {set_!r}: a second point at step {step}, of other weights or samples (those of "
+                "a checkpoint?); a monitor with a name= of its own keeps the two apart",
+                cause=f"{set_} again",
+                set_=set_,
+            )
         usual = self.settings.get(set_, {}).get("n_samples", n_samples)
         if n_samples != usual:
             self._warn(
@@ -160,6 +170,12 @@ class Results(Callback):
         """Training is over: tell what only its end tells."""
         for set_ in self.settings:
             self._teller.tell_warnings(trainer, self.group, set_, trainer.global_step)
+
+    @property
+    def _is_fitting(self) -> bool:
+        """Whether this is part of a training, and no look at what it has left."""
+        trainer = self._trainer()
+        return trainer is not None and trainer.state.fn == "fit"
 
     @property
     def _last_look(self) -> tuple[int, int] | None:

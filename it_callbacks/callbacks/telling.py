@@ -69,19 +69,27 @@ class Teller:
         Raises:
             Exception: A logger failed or a tag is taken, and `faults` was asked to raise.
         """
-        records = self._without_collisions(trainer.callback_metrics, records)
-        values = {record.tag: record.bits for record in records}
-        finite = {tag: bits for tag, bits in values.items() if _is_finite(bits)}
-        # All in one tensor, which is several times faster than one tensor for each.
-        in_metrics = dict(zip(finite, torch.tensor(list(finite.values())).unbind(), strict=True))
-        self._in_metrics |= in_metrics
-        trainer.callback_metrics.update(in_metrics)
-        self._report(log_point(trainer.loggers, values, step))
+        records = self.tell_metrics(trainer, records)
+        self._report(log_point(trainer.loggers, {r.tag: r.bits for r in records}, step))
         charted = {(r.quantity, r.set, r.layer) for r in records if _is_finite(r.bits)}
         if not charted <= self._charted:
             self._charted |= charted
             everything = set().union(*(teller._charted for teller in tellers))
             self._report(log_layout(trainer.loggers, everything))
+
+    def tell_metrics(self, trainer: Any, records: Sequence[Record]) -> list[Record]:
+        """Put the finite numbers into `trainer.callback_metrics` only.
+
+        Returns:
+            The records whose tags nobody else logs.
+        """
+        records = self._without_collisions(trainer.callback_metrics, records)
+        finite = {r.tag: r.bits for r in records if _is_finite(r.bits)}
+        # All in one tensor, which is several times faster than one tensor for each.
+        in_metrics = dict(zip(finite, torch.tensor(list(finite.values())).unbind(), strict=True))
+        self._in_metrics |= in_metrics
+        trainer.callback_metrics.update(in_metrics)
+        return records
 
     def tell_settings(
         self, trainer: Any, group: str, set_: str, settings: Mapping[str, Any], step: int

@@ -95,7 +95,8 @@ class LayerObserver:
         """How each layer is read, frozen after the first pass that could read it."""
         self.reductions: dict[str, Reduction] = {}
         self._specs: dict[str, tuple[Ruler, ...]] = {}
-        self._first_reach: dict[str, float] = {}
+        self.first_reach: dict[str, float] = {}
+        """How far the states of each layer reached when its first ruler was calibrated."""
         self.slugs: dict[str, tuple[str, ...]] = {}
         """Each layer's rulers as tags name them."""
         self._listener = Listener(self._choice.modules, self._discover)
@@ -123,7 +124,7 @@ class LayerObserver:
         spec, ruler = self._specs[layer][0], self.rulers[layer][0]
         if not isinstance(spec, Calibrated) or not isinstance(ruler, Width):
             return 0.0
-        return reach / self._first_reach.setdefault(layer, max(reach, spec.bins))
+        return reach / self.first_reach.setdefault(layer, float(max(reach, spec.bins)))
 
     @property
     def was_calibrated(self) -> bool:

@@ -111,7 +111,7 @@ def over_numpy(
 def beside_numpy(one_in: int = 1) -> Iterator[Ratio]:
     """P1 and P2; with `one_in`, of only so many of the samples."""
     yield over_numpy("P1", 10_000 // one_in, 1024, RELU, 12, 20)
-    yield over_numpy("P1", 50_000 // one_in, 512, TANH, 18, 30, rounds=3)
+    yield over_numpy("P1", 50_000 // one_in, 512, TANH, 12, 30, rounds=5)
     yield over_numpy("P2", 10_000 // one_in, 128, TANH, 6, 12)
     yield over_numpy("P2", 4096 // one_in, 10, TANH, 4, 6, rounds=15, note=" (packed)")
 
