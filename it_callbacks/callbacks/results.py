@@ -143,8 +143,8 @@ class Results(Callback):
                 self._teller.tell_metrics(trainer, records)
                 return
             self._warn(
-                f"set {set_!r}: a second point at step {step}, of other weights or samples (those of "
-                "a checkpoint?); a monitor with a name= of its own keeps the two apart",
+                f"set {set_!r}: a second point at step {step}, of other weights or samples (a "
+                "checkpoint's?); a monitor with a name= of its own keeps the two apart",
                 cause=f"{set_} again",
                 set_=set_,
             )
