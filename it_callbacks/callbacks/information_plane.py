@@ -13,15 +13,14 @@ from torch import nn
 from typing_extensions import override
 
 import it_callbacks
-from it_callbacks import rulers
 from it_callbacks.callbacks import cautions, history
+from it_callbacks.callbacks.describing import cautions_of, settings_of
 from it_callbacks.callbacks.drawing import Pictures, as_plotly, panels_of
 from it_callbacks.callbacks.faults import OnError
 from it_callbacks.callbacks.monitor import Monitor
 from it_callbacks.callbacks.readings import (
     Point,
     classes_of,
-    label_entropy,
     noise_of,
     plane_point,
     share_repeated,
@@ -33,7 +32,7 @@ from it_callbacks.estimators.verdict import Drop, Peak, Verdict, surprisal
 from it_callbacks.figures import information_plane
 from it_callbacks.observation.batches import Selector
 from it_callbacks.observation.layer_observer import LayerObserver, Resolution, check_resolution
-from it_callbacks.observation.layers import NEVER_CALLED, LayerChoice
+from it_callbacks.observation.layers import LayerChoice
 from it_callbacks.observation.passes import Observed, Pass
 from it_callbacks.observation.probe import ProbeSet
 from it_callbacks.observation.processes import together
@@ -355,39 +354,14 @@ class InformationPlaneMonitor(Monitor):
                 )
 
     def _caution(self, observed: Observed, points: Mapping[str, list[Point]], set_: str) -> None:
-        classes, n_in_class = classes_of(observed.labels)
-        told: list[cautions.Caution] = []
-        if self.population == "distribution":
-            missing = sorted(set(range(int(classes.max()))) - set(classes.tolist()))
-            repeated = None if observed.inputs is None else share_repeated(observed.inputs)
-            told += cautions.of_set(set_, n_in_class.tolist(), missing, repeated)
-            n_first = len(classes_of(observed.labels[: rulers.CALIBRATION_ROWS])[0])
-            if self._layers.was_calibrated and n_first < len(classes):
-                told.append(cautions.calibrated_on_few_classes(set_, n_first, len(classes)))
-        skipped = self._layers.plan.skipped if self._layers.plan else {}
-        never_called = [name for name, reason in skipped.items() if reason == NEVER_CALLED]
-        if never_called:
-            told.append(cautions.silent(set_, never_called))
-        if any(ruler.moves for several in self._layers.rulers.values() for ruler in several):
-            told.append(cautions.moving(set_))
-        facts = {
-            name: cautions.LayerFacts(
-                of_layer[0].layer,
-                observed.n_units[name],
-                of_layer[0].of_layer,
-                of_layer[0].with_labels,
-                self._layers.growth(name, observed.reach[name]),
-                bool(self._is_stochastic(name)),
-            )
-            for name, of_layer in points.items()
-        }
-        for of_one in facts.values():
-            told += cautions.of_layer(of_one)
-        follows = self._layers.plan.follows if self._layers.plan else {}
-        for after, before in follows.items():
-            # What a reduction leaves out of one layer the next one may still have.
-            if before in facts and after in facts and self._layers.is_whole(before):
-                told += cautions.of_successor(facts[before], facts[after])
+        told = cautions_of(
+            set_,
+            observed,
+            points,
+            self._layers,
+            stochastic=self._stochastic or (),
+            exhaustive=self.population == "probe",
+        )
         for caution in told:
             self._warn(caution.text, cause=f"{set_} {caution.layer} {caution.cause}", set_=set_)
 
@@ -505,42 +479,9 @@ class InformationPlaneMonitor(Monitor):
             return
         if said:
             self._teller.forget_settings(set_)
-        self._said[set_] = self._facts(observed, points, set_)
-
-    def _facts(
-        self, observed: Observed, points: Mapping[str, list[Point]], set_: str
-    ) -> dict[str, Any]:
-        plan = self._layers.plan
-        names = self._tags
-        # Of a layer that is left out at this point: what was said when it could be read.
-        layers = {layer["tag"]: layer for layer in self._said.get(set_, {}).get("layers", [])}
-        for layer in plan.layers if plan else ():
-            if layer.name in points:
-                layers[names[layer.name]] = {
-                    "tag": names[layer.name],
-                    "module": layer.module_name,
-                    "call": layer.call,
-                    "reduction": repr(self._layers.reductions[layer.name]),
-                    "estimand": self._layers.reductions[layer.name].estimand,
-                    "rulers": [repr(ruler) for ruler in self._layers.rulers[layer.name]],
-                    "tag_of_ruler": ["", *self._layers.slugs[layer.name][1:]],
-                    "H_T_given_X": [point.noise.known for point in points[layer.name]],
-                }
-        return {
-            "n_samples": len(observed.labels),
-            "n_unlabelled": observed.n_unlabelled,
-            "H_Y": label_entropy(observed.labels),
-            "classes": classes_of(observed.labels)[0].tolist(),
-            "share_of_repeated_inputs": None
-            if observed.inputs is None
-            else share_repeated(observed.inputs),
-            "layers": [layers[tag] for tag in names.values() if tag in layers],
-            "skipped": plan.skipped if plan else {},
-            "missed": observed.missed,
-            "faults": {
-                name: why for name, why in observed.faults.items() if names[name] not in layers
-            },
-        }
+        self._said[set_] = settings_of(
+            observed, points, self._layers, tags, self._said.get(set_, {})
+        )
 
     @override
     def _describe(self, set_: str) -> dict[str, Any]:
