@@ -16,7 +16,8 @@ Collision bound for two different rows of states: the hash has 8 columns of weig
 equal with probability at most 2**(v - 64), where 2**v is the largest power of two that divides
 all differences of the columns (v is small: each further power is half as likely per column).
 Two rows thus share a symbol with probability of about 2**-60, and both keys with at most 2**-71:
-among 50,000 samples, a collision that goes unnoticed has a probability below 2**-41.
+among N samples, a collision that goes unnoticed has a probability below N**2 / 2 * 2**-71, which
+is 2**-40 for 50,000.
 """
 
 from __future__ import annotations
@@ -42,7 +43,7 @@ _EXACT_BELOW = 2**24
 _PACKED_STATES = 32
 _PACKED_UNITS = 10
 _PLACES = float(_PACKED_STATES) ** np.arange(_PACKED_UNITS)
-# Small enough that a chunk and its temporaries stay in the cache, large enough to hide overheads.
+# Small enough for the memory that a stream may take, large enough to hide the overhead of a call.
 _CHUNK_ELEMENTS = 2**20
 # The mixing of SplitMix64 (Steele, Lea & Flood 2014): each step is one to one on 64-bit integers.
 _MIX_SHIFTS = (30, 27, 31)
@@ -198,6 +199,8 @@ class _Scratch(threading.local):
         """A tensor like `chunk`, in memory that the next call hands out, too."""
         kind = (chunk.device, chunk.dtype)
         buffer = self._buffers.get(kind)
+        if chunk.numel() > _chunk_elements(chunk.device):  # a single row: too much to keep for ever
+            return chunk.new_empty(chunk.shape)
         if buffer is None or buffer.numel() < chunk.numel():
             # One that is made in inference mode could not be written to outside of it.
             with torch.inference_mode(False):
@@ -212,7 +215,7 @@ def _keys_of_narrow(levels: Levels) -> NDArray[np.int64]:
     if levels.low >= 0 and levels.high < _PACKED_STATES:
         return _packed(levels.states.cpu().numpy())
     out = _keys_of_wide(levels)
-    if _exact_units(levels.reach):  # else `keys` has packed what fits
+    if _exact_units(levels.reach):  # of all others `keys` has packed the rows that fit
         states = levels.states.cpu().numpy()
         fits = _fit(states)
         out[fits] = _packed(states[fits])
@@ -296,6 +299,7 @@ def _chunks(n_samples: int, n_units: int, device: torch.device) -> list[slice]:
 
 
 def _chunk_elements(device: torch.device) -> int:
+    # Elsewhere than on the host each chunk is waited for.
     return _CHUNK_ELEMENTS if device.type == "cpu" else 4 * _CHUNK_ELEMENTS
 
 

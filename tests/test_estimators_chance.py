@@ -16,6 +16,7 @@ from sklearn.metrics.cluster import contingency_matrix
 from sklearn.metrics.cluster import expected_mutual_information as sklearn_expected
 
 from it_callbacks.estimators import (
+    chance,
     expected_mutual_information,
     mutual_information,
     permutation_p_value,
@@ -102,9 +103,13 @@ def test_the_canonical_labels_have_their_known_chance_levels(shared: Path) -> No
 # --- permutation test --------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("few_labels", [0, 7], ids=["drawn", "shuffled"])
 @pytest.mark.parametrize("distinct", [3, 2000], ids=["binned", "sorted"])
-def test_the_p_value_tends_to_the_share_of_permutations_that_reach_it(distinct: int) -> None:
+def test_the_p_value_tends_to_the_share_of_permutations_that_reach_it(
+    monkeypatch: pytest.MonkeyPatch, distinct: int, few_labels: int
+) -> None:
     """Of the 720 permutations of six labels, the share is known; 4 standard errors of slack."""
+    monkeypatch.setattr(chance, "_FEW_LABELS", few_labels)
     x, y = np.array([0, 0, 1, 1, 2, 2]), np.array([0, 0, 0, 1, 1, 2])
     y = y * distinct
     seen = mutual_info_score(x, y)
@@ -125,6 +130,16 @@ def test_the_p_value_is_that_of_permuting_naively_with_many_classes() -> None:
     p_value = permutation_p_value(x, y, permutations=999)
     error = math.sqrt(max(share * (1 - share), 0.01) * (1 / 400 + 1 / 999))
     assert p_value == pytest.approx(share, abs=4 * error + 1 / 1000)
+
+
+def test_where_some_states_are_seen_once_their_labels_still_vary(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The pair has one label in 1/10 + 3/10 of the labellings, and only then is I as large."""
+    monkeypatch.setattr(chance, "_FEW_LABELS", 0)
+    x, y = [0, 0, 1, 2, 3], [7, 7, 8, 8, 8]
+    p_value = permutation_p_value(x, y, permutations=4000)
+    assert p_value == pytest.approx(0.4, abs=4 * math.sqrt(0.4 * 0.6 / 4000))
 
 
 def test_plain_dependence_gets_the_smallest_p_value() -> None:

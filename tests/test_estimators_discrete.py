@@ -442,3 +442,8 @@ def test_the_order_is_that_of_the_symbols(spread: int, shift: int) -> None:
     symbols = np.concatenate([symbols, symbols[:500], symbols[:500] ^ 1, [-(2**63), 2**63 - 1]])
     symbols = symbols[: len(symbols) - (2 if shift else 0)] >> shift
     np.testing.assert_array_equal(symbols[_order(symbols)], np.sort(symbols))
+
+
+def test_labels_at_the_end_of_64_bits_are_labels_like_any_other() -> None:
+    ends = [2**63 - 1, 2**63 - 2, 2**63 - 1]
+    assert contingency([0, 1, 1], ends).column_symbols.tolist() == [2**63 - 2, 2**63 - 1]

@@ -496,3 +496,24 @@ def test_levels_know_how_far_they_reach(
 def test_levels_that_are_no_floats_do_not_know() -> None:
     assert math.isnan(reaching(torch.tensor([1, 2])).reach)
     assert math.isnan(reaching(torch.zeros(0)).reach)
+
+
+def test_levels_of_half_precision_know_it_too() -> None:
+    """As a user's own ruler may make them."""
+    for dtype in (torch.float16, torch.bfloat16):
+        assert reaching(torch.tensor([-3.0, 2.0], dtype=dtype)).reach == 3.0
+
+
+@pytest.mark.parametrize("bins", [200, 300, 5000])
+def test_fine_bins_reach_no_farther_than_their_values_do(bins: int) -> None:
+    """Else the whole layer would be hashed in the slow way."""
+    values = torch.linspace(-1, -0.9, 50)
+    levels = Uniform(bins, -1, 1).levels_in(torch.empty_like(values), values)
+    assert levels.reach == levels.states.max() == bins // 20
+
+
+def test_rulers_do_not_depend_on_the_default_device() -> None:
+    values, ruler = torch.rand(20, 3), Uniform(7, 0.03, 0.97)
+    with torch.device("meta"):  # where no number can be read
+        inside = ruler.levels_in(torch.empty_like(values), values).states
+    assert torch.equal(ruler(values), inside.long())

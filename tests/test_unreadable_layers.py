@@ -186,6 +186,33 @@ def test_a_layer_of_nan_at_the_first_look_is_calibrated_at_the_first_that_can_re
     assert plane.settings["val"]["faults"] == {}
 
 
+class Bypassed(Net):
+    """Its layer aside is not called in the last batch of the first look."""
+
+    looks = 0
+
+    @override
+    def forward(self, x: Tensor) -> Tensor:
+        is_last = not self.training and len(x) == 5
+        self.looks += is_last
+        if is_last and self.looks == 1:
+            out: Tensor = self.last(torch.tanh(self.first(x)))
+            return out
+        return super().forward(x)
+
+
+def test_settings_are_told_again_where_the_first_look_could_read_no_layer(tmp_path: Path) -> None:
+    plane = InformationPlaneMonitor("net.side", bins=Width(0.5))
+    logger = TensorBoardLogger(tmp_path)
+    with pytest.warns(UserWarning, match=r"layer 'net.side' is left out: heard 100 of 105"):
+        fit([plane], lambda: Classifier(Bypassed()), max_epochs=3, logger=logger)
+    events = EventAccumulator(logger.log_dir).Reload()
+    last = events.Tensors("information_plane/val/settings/text_summary")[-1]
+    told = json.loads(last.tensor_proto.string_val[0])
+    assert [layer["tag"] for layer in told["layers"]] == ["net.side"]
+    assert told["missed"] == {}
+
+
 def test_settings_tell_which_layer_has_not_been_read_yet_and_are_told_again(
     tmp_path: Path,
 ) -> None:

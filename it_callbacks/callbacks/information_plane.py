@@ -473,11 +473,11 @@ class InformationPlaneMonitor(Monitor):
 
     def _say(self, set_: str, observed: Observed, points: Mapping[str, list[Point]]) -> None:
         """Keep what the settings say; they are told again where a layer is read at last."""
-        said = self._said.get(set_, {}).get("layers", [])
         tags = self._tags
-        if said and {tags[name] for name in points} <= {layer["tag"] for layer in said}:
-            return
-        if said:
+        if set_ in self._said:
+            known = {layer["tag"] for layer in self._said[set_]["layers"]}
+            if {tags[name] for name in points} <= known:
+                return
             self._teller.forget_settings(set_)
         self._said[set_] = settings_of(
             observed, points, self._layers, tags, self._said.get(set_, {})

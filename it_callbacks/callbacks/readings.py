@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from it_callbacks.callbacks.telling import Reading
 from it_callbacks.estimators.counting import contingency, counts, number
-from it_callbacks.estimators.counts import coverage, spectrum
+from it_callbacks.estimators.counts import coverage
 from it_callbacks.estimators.estimate import (
     Estimate,
     conditional_entropy_estimate,
@@ -91,7 +91,7 @@ def plane_point(
     return Point(
         layer,
         slug,
-        entropy_estimate(spectrum(table.row_counts)),
+        entropy_estimate(table.row_counts),
         mutual_information_estimate(table),
         noise,
     )

@@ -21,6 +21,8 @@ _BLOCK = 1 << 18
 # 2 exp(-2 _TAIL) < 1e-24, with or without replacement (Hoeffding 1963, sections 2 and 6): such
 # terms are below the rounding of the others, and with large counts they are most of all terms.
 _TAIL = 28.0
+# To draw how many of a label there are takes as long as to shuffle some hundred samples.
+_FEW_LABELS = 7
 
 
 def expected_mutual_information(x: ArrayLike, y: ArrayLike) -> float:
@@ -101,13 +103,14 @@ def permutation_p_value(
     if permutations < 1:
         raise ValueError(f"permutations is {permutations}; at least 1 is needed, 19 or more useful")
     table = contingency(x, y)
+    columns = table.cell_columns.repeat(table.cell_counts)
     # The marginals stay, so I is largest where sum(n ln n) over the cells is, and there a state
     # seen once adds ln 1, whatever its label.
     repeated = table.row_counts > 1
     row_of = np.arange(repeated.sum()).repeat(table.row_counts[repeated])
     if not len(row_of):
         return 1.0  # no state was seen twice: every labelling is read in full
-    n_labels = len(table.column_counts)
+    n_labels, n_repeated = len(table.column_counts), len(row_of)
     row_of *= n_labels
     n_cells = int(repeated.sum()) * n_labels
     n_ln_n = xlogy(np.arange(table.n_samples + 1), np.arange(table.n_samples + 1))
@@ -115,14 +118,15 @@ def permutation_p_value(
     # Different tables may tie, and add up to sums that differ by rounding; a tie is a hit.
     reached = seen - 1e-12 * max(1.0, seen)
     generator = np.random.default_rng(seed)
-    # Which labels the states seen once leave over; only those have to be shuffled.
-    left_over = generator.multivariate_hypergeometric(
-        table.column_counts, len(row_of), size=permutations
-    )
     hits = 0
-    for per_label in left_over:
-        cells = np.arange(n_labels).repeat(per_label)
-        generator.shuffle(cells)
+    for _ in range(permutations):
+        if n_labels <= table.n_samples >> _FEW_LABELS:
+            # How many of each label fall to states seen twice or more: only those are shuffled.
+            left = generator.multivariate_hypergeometric(table.column_counts, n_repeated)
+            cells = np.arange(n_labels).repeat(left)
+            generator.shuffle(cells)
+        else:
+            cells = generator.permutation(columns)[:n_repeated]
         cells += row_of
         if n_cells <= 8 * table.n_samples:  # few enough to have a bin each, most of them empty
             cell_counts = np.bincount(cells)

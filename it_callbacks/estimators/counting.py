@@ -222,7 +222,7 @@ def number(
         if span <= 4 * len(symbols):  # class labels: no sort needed
             tally = np.bincount(symbols - low, minlength=span)
             if tally.all():
-                return symbols - low, tally, np.arange(low, low + span)
+                return symbols - low, tally, low + np.arange(span)
             seen = np.flatnonzero(tally)
             state_of = np.cumsum(tally > 0) - 1
             return state_of[symbols - low], tally[seen], seen + low

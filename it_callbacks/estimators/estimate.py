@@ -7,7 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from numpy.typing import ArrayLike
+import numpy as np
+from numpy.typing import NDArray
 
 from it_callbacks.estimators import counts as of_counts
 from it_callbacks.estimators.chance import chance_share, expected_from_marginals
@@ -73,21 +74,21 @@ class Estimate:
     chance_share: float = math.nan
 
 
-def entropy_estimate(counts: ArrayLike, estimator: Callable[[Any], float] = mle) -> Estimate:
+def entropy_estimate(counts: NDArray[np.int64], estimator: Estimator = mle) -> Estimate:
     """Entropy in bits of the distribution that the counts were drawn from.
 
     Args:
-        counts: integers `(n_states,)`, samples in each state; or their `Spectrum`.
+        counts: integers `(n_states,)`, samples in each state.
         estimator: counts -> bits.
 
     Example:
-        >>> estimate = entropy_estimate([40, 40])
+        >>> estimate = entropy_estimate(np.array([40, 40]))
         >>> estimate.bits, estimate.coverage, estimate.status.name
         (1.0, 1.0, 'OK')
     """
     seen = of_counts.spectrum(counts)
     return _without_chance(
-        float(estimator(counts)),
+        mle(seen) if estimator is mle else float(estimator(counts)),
         corrected=chao_wang_jost(seen),
         standard_error=of_counts.standard_error(seen),
         counts=seen,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from functools import cached_property
+from functools import lru_cache
 from typing import Any, ClassVar, Literal, NamedTuple
 
 import numpy as np
@@ -22,8 +22,8 @@ class Levels(NamedTuple):
 
     Args:
         states: Whole numbers of any type.
-        low: None is smaller; NaN if one is NaN, or if they are no floats.
-        high: None is larger; NaN likewise.
+        low: None is smaller.
+        high: None is larger; NaN, as `low` may be, if one is NaN or if they are no floats.
     """
 
     states: Tensor
@@ -119,25 +119,29 @@ class Uniform(Ruler):
 
     @override
     def levels_in(self, scratch: Tensor, activations: Tensor) -> Levels:
-        low, scale = self._grid
-        above = reaching(torch.sub(activations, low, out=scratch))
-        states = above.states.mul_(scale).floor_()
-        # In the arithmetic of the activations, in which a value beside the top edge may be on it.
-        kind = np.float64 if activations.dtype == torch.float64 else np.float32
-        span, top = float(np.subtract(self.high, self.low, dtype=kind)), self.bins - 1
-        if above.low >= 0 and (
-            above.high < span or (above.high == span and activations.amax() <= self.high)
-        ):
-            near_top = above.high > span - span / self.bins
-            return Levels(states.clamp_max_(top) if near_top else states, 0.0, top)
-        inside = activations <= self.high
-        return reaching(torch.where(inside, states.clamp_max(top), states))
-
-    @cached_property
-    def _grid(self) -> tuple[Tensor, Tensor]:
-        """Where the bins start and how many there are to a unit, as torch takes them fastest."""
         scale = self.bins / (self.high - self.low)
-        return torch.tensor(self.low, dtype=torch.float64), torch.tensor(scale, dtype=torch.float64)
+        low, times = _as_operands(self.low, scale, activations.device.type)
+        above = reaching(torch.sub(activations, low, out=scratch))
+        states, top = above.states.mul_(times).floor_(), self.bins - 1
+        if not self._holds(above, activations):
+            inside = activations <= self.high  # only there the top edge is closed
+            return reaching(torch.where(inside, states.clamp_max(top), states))
+        kind = _arithmetic(activations)
+        highest = float(
+            np.floor(kind(above.high) * kind(scale))
+        )  # of the states, as they were made
+        # At the top edge, and where rounding lifts a value just below it onto it.
+        return Levels(states if highest <= top else states.clamp_max_(top), 0.0, min(highest, top))
+
+    def _holds(self, above: Levels, activations: Tensor) -> bool:
+        """Whether all `activations` are in the range, given how far they are above `low`."""
+        kind = _arithmetic(activations)
+        with np.errstate(over="ignore"):
+            span = kind(self.high) - kind(self.low)
+        # What is a rounding error above the top edge may come to lie on it.
+        return above.low >= 0 and bool(
+            above.high < span or (above.high == span and activations.amax() <= self.high)
+        )
 
 
 @dataclass(frozen=True)
@@ -310,14 +314,30 @@ def floating(activations: Tensor) -> Tensor:
     return activations if activations.dtype == torch.float64 else activations.float()
 
 
+def _arithmetic(activations: Tensor) -> type[np.floating[Any]]:
+    """The type of number that rulers compute with."""
+    return np.float64 if activations.dtype == torch.float64 else np.float32
+
+
+@lru_cache(maxsize=256)
+def _as_operands(low: float, scale: float, device_type: str) -> tuple[Any, Any]:
+    """The same numbers as torch takes them fastest: on the host, as tensors."""
+    if device_type != "cpu":
+        return low, scale
+    return (
+        torch.tensor(low, dtype=torch.float64, device="cpu"),
+        torch.tensor(scale, dtype=torch.float64, device="cpu"),
+    )
+
+
 def reaching(states: Tensor) -> Levels:
     """`states` with how far they reach, which most often one scan tells."""
     if not states.is_floating_point() or not states.numel():
         return Levels(states, math.nan, math.nan)
-    if states.device.type != "cpu":
+    if states.device.type != "cpu" or states.dtype not in (torch.float32, torch.float64):
         low, high = torch.stack(torch.aminmax(states)).tolist()
         return Levels(states, low, high)
-    values = states.numpy()
+    values = states.detach().numpy()
     # Read as whole numbers without a sign, floats below 0 are larger than all others, the lowest
     # the largest, and NaN larger than any of its sign.
     bits = np.uint32 if values.dtype == np.float32 else np.uint64

@@ -36,7 +36,7 @@ class Share(NamedTuple):
     Args:
         total: All that it did.
         ours: The same without the probe's own way through the network.
-        measuring: The same without the logger's own writing, too.
+        measuring: The same without giving the point to the loggers, too.
     """
 
     total: float
@@ -160,9 +160,9 @@ def of_twelve_bits(epochs: int = 31) -> Iterator[Ratio]:
     """P11: the network of the 12-bit task, all 4096 patterns read after each epoch."""
     torch.manual_seed(0)
     found = share(szt_network(), szt_task(), szt_task(), epochs)
-    what = "less the logger's own writing, too, 12-bit task, all patterns each epoch"
+    what = "the same less logging, too, 12-bit task, all patterns each epoch"
     yield Ratio("P11", what, found.measuring, 0.15, 0.06, percent=True)
-    what = "with the logger's own writing, 12-bit task, all patterns each epoch"
+    what = "with logging, 12-bit task, all patterns each epoch"
     yield Ratio("", what, found.ours, percent=True)
 
 
