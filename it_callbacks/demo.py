@@ -240,6 +240,8 @@ def _only_the_bar() -> Iterator[None]:
             warnings.filterwarnings("ignore", message=".*LeafSpec.*is deprecated.*")
             # What is to be told of a layer stands in the table at the end.
             warnings.filterwarnings("ignore", message=_TOLD_IN_THE_TABLE)
+            # A demo of half a minute looks far more often than a training has to.
+            warnings.filterwarnings("ignore", message="InformationPlaneMonitor: observing takes")
             yield
     finally:
         log.setLevel(level)

@@ -62,9 +62,11 @@ _DERIVED = "|".join(name.removeprefix("I_TY_") for name in QUANTITIES if name.st
 _WITH_RULER = re.compile(rf"I_TY(?:_(?!(?:{_DERIVED})(?:_|$))(?P<ruler>.+))?")
 
 
-def _label(number: int, rulers: Sequence[str]) -> str:
+def _label(number: int, n_ways: int, rulers: Iterable[str]) -> str:
+    """The rulers of all layers, and which of several ways this is; empty if nothing tells."""
     named = ", ".join(dict.fromkeys(ruler for ruler in rulers if ruler))
-    return f"bins[{number}]: {named}" if named else f"bins[{number}]"
+    place = f"bins[{number}]" if n_ways > 1 else ""
+    return ": ".join(filter(None, (place, named)))
 
 
 class Tag(NamedTuple):
@@ -145,22 +147,42 @@ class Run:
         }
         counts = {len(rulers) for rulers in by_layer.values()}
         if len(counts) == 1 and 0 not in counts:
+            n_ways = counts.pop()
+            slugs = {
+                layer["tag"]: list(map(str, layer["slugs"]))
+                for layer in self._listed(set_)
+                if isinstance(layer.get("slugs"), list) and len(layer["slugs"]) == n_ways
+            }
+            named = {**by_layer, **slugs}  # the first ruler has no name in tags
             return [
                 Resolution(
-                    _label(number, [rulers[number] for rulers in by_layer.values()]),
+                    _label(number, n_ways, [rulers[number] for rulers in named.values()]),
                     {layer: rulers[number] for layer, rulers in by_layer.items()},
                 )
-                for number in range(counts.pop())
+                for number in range(n_ways)
             ]
         found = {
             match["ruler"] or ""
             for key in self.series
             if key.set == set_ and (match := _WITH_RULER.fullmatch(key.quantity)) is not None
         }
+        first = "the first ruler" if found - {""} else ""
         return [
-            Resolution(ruler or "the first ruler", dict.fromkeys(self.layers("I_TY", set_), ruler))
+            Resolution(ruler or first, dict.fromkeys(self.layers("I_TY", set_), ruler))
             for ruler in sorted(found | {""}, key=natural)
         ]
+
+    def reading(self, key: Key) -> str:
+        """How the numbers of a series were measured, as far as the settings tell: alike or not.
+
+        Series that were read in different ways have no mean. What was calibrated differs from
+        training to training, and makes no difference here; what it was calibrated to does.
+        """
+        told = self.settings.get(f"{_group(key.quantity)}/{key.set}", {})
+        layer = next((of for of in self._listed(key.set) if of["tag"] == key.layer), {})
+        alike = [told.get("n_samples"), told.get("population")]
+        alike += [layer.get("bins"), layer.get("estimand")]
+        return json.dumps(alike, default=str)
 
     @property
     def records(self) -> list[Record]:
@@ -174,10 +196,7 @@ class Run:
 
     def _n_samples(self, key: Key) -> int:
         """Of the monitor that logs the quantity; 0 where its settings do not tell."""
-        group = next(
-            (of for start, of in _GROUPS.items() if key.quantity.startswith(start)), _PLANE
-        )
-        n_samples = self.settings.get(f"{group}/{key.set}", {}).get("n_samples")
+        n_samples = self.settings.get(f"{_group(key.quantity)}/{key.set}", {}).get("n_samples")
         return n_samples if isinstance(n_samples, int) else 0
 
 
@@ -188,6 +207,10 @@ _GROUPS = {
     "label_information": "conditional_entropy",
 }
 """From how a quantity begins to the settings of its monitor; all others are the plane's."""
+
+
+def _group(quantity: str) -> str:
+    return next((of for start, of in _GROUPS.items() if quantity.startswith(start)), _PLANE)
 
 
 def natural(name: str) -> list[tuple[int, int, str]]:
@@ -290,8 +313,14 @@ def _texts(mapping: Mapping[Any, Any]) -> dict[str, str]:
 
 
 def are_repeats(runs: Sequence[Run]) -> bool:
-    """Whether the runs measured the same layers of the same sets, so that they can be averaged."""
-    measured = [{key for key in run.series if key.quantity == "I_XT"} for run in runs]
+    """Whether the runs measured the same layers of the same sets alike, so that they have a mean.
+
+    With the same rulers, reductions and numbers of samples, as far as their settings tell; how
+    they were trained is not known.
+    """
+    measured = [
+        {(key, run.reading(key)) for key in run.series if key.quantity == "I_XT"} for run in runs
+    ]
     return len(runs) > 1 and bool(measured[0]) and all(of == measured[0] for of in measured)
 
 
@@ -327,10 +356,22 @@ def averaged(runs: Sequence[Run]) -> Run:
         means[key] = {step: fmean(values) for step, values in at.items()}
         spread[key] = {step: stdev(values) for step, values in at.items()}
     return Run(
-        f"mean of {len(runs)} runs",
+        f"mean of {len(runs)} runs{_cut_off(runs, first.epochs)}",
         means,
         first.epochs,
         first.settings,
         warnings=list(dict.fromkeys(line for run in runs for line in run.warnings)),
         spread=spread,
     )
+
+
+def _cut_off(runs: Sequence[Run], epochs: Mapping[int, int]) -> str:
+    """Where the mean ends, if one of the runs goes on."""
+    measured = [
+        {step for key, of in run.series.items() if key.quantity == "I_XT" for step in of}
+        for run in runs
+    ]
+    last = max(set.intersection(*measured), default=None)
+    if last is None or all(max(steps) == last for steps in measured):
+        return ""
+    return f", up to epoch {epochs[last]}" if last in epochs else f", up to step {last}"

@@ -22,7 +22,7 @@ Row = dict[str, Cell]
 
 COLUMNS = ("run", "tag", "quantity", "set", "layer", "bits", "step", "epoch", "n_samples")
 OVER_RUNS = ("mean", "sd", "n_runs")
-"""What rows of several runs have besides: over all runs with a finite value at the tag and step."""
+"""What rows of several runs have besides: over all read alike that have a finite value there."""
 
 
 def tidy(runs: Sequence[Run]) -> list[Row]:
@@ -51,14 +51,22 @@ def tidy(runs: Sequence[Run]) -> list[Row]:
     ]
     if len(runs) < 2:
         return rows
-    over: dict[tuple[str, int], list[float]] = defaultdict(list)
+    over: dict[tuple[str, str, int], list[float]] = defaultdict(list)
+    places: list[tuple[str, str, int]] = []
     for run in runs:
+        readings = {key: run.reading(key) for key in run.series}
         for record in run.records:
+            place = (
+                readings[Key(record.quantity, record.set, record.layer)],
+                record.tag,
+                record.step,
+            )
+            places.append(place)
             if math.isfinite(record.bits):
-                over[record.tag, record.step].append(record.bits)
-    spreads: dict[tuple[Cell, Cell], Row] = {at: _spread(values) for at, values in over.items()}
+                over[place].append(record.bits)
+    spreads = {place: _spread(values) for place, values in over.items()}
     nothing = _spread([])
-    return [{**row, **spreads.get((row["tag"], row["step"]), nothing)} for row in rows]
+    return [{**row, **spreads.get(place, nothing)} for row, place in zip(rows, places, strict=True)]
 
 
 def _spread(values: Sequence[float]) -> Row:

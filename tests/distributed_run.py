@@ -14,7 +14,7 @@ from typing import Any
 
 import pytorch_lightning as pl
 import torch
-from torch.utils.data import DataLoader, TensorDataset
+from torch.utils.data import DataLoader, Subset, TensorDataset
 
 torch.set_num_threads(1)
 sys.path.insert(0, str(Path(__file__).parent))
@@ -96,6 +96,12 @@ def monitors(case: str, max_samples: int | None) -> list[Any]:
         ]
     if case == "fails":
         return [Fails(), InformationPlaneMonitor()]
+    if case == "disagree":
+        # Only the first process wants to look at the second epoch.
+        first = os.environ.get("LOCAL_RANK", "0") == "0"
+        return [InformationPlaneMonitor(schedule=lambda epoch: epoch < 2 or first)]
+    if case == "shares":
+        return [InformationPlaneMonitor()]
     if case == "nan":
         return [InformationPlaneMonitor(bins=[30, 5])]
     raise SystemExit(f"no case {case!r}")
@@ -126,6 +132,7 @@ def main() -> None:
         max_epochs=2,
         callbacks=callbacks,
         logger=False,
+        use_distributed_sampler=arguments.case != "shares",
         enable_progress_bar=False,
         enable_model_summary=False,
         enable_checkpointing=False,
@@ -134,6 +141,9 @@ def main() -> None:
     # With NaN it lies beyond the rows that calibrate, so that one process only comes upon it.
     n_val, batch_size = (1100, 100) if arguments.case == "nan" else (41, 8)
     val = DataLoader(TensorDataset(*samples(n_val, seed=2)), batch_size)
+    if arguments.case == "shares":
+        share = range(trainer.global_rank, n_val, trainer.world_size)
+        val = DataLoader(Subset(val.dataset, share), batch_size)
     trainer.fit(model, train, val)
     measured = [
         {

@@ -15,7 +15,7 @@ import pytest
 
 from it_callbacks import cli, pictures
 
-from .known_run import PLANE, PREDICTIONS, STEPS, write_plane, write_run
+from .known_run import PLANE, PREDICTIONS, SETTINGS, STEPS, write_plane, write_run
 
 DRAWN = {".pdf": b"%PDF", ".png": b"\x89PNG", ".svg": b"<?xml"}
 
@@ -349,7 +349,7 @@ def test_a_resolution_that_is_not_there_is_refused(
 def test_repeats_without_a_common_step_have_no_mean(
     one: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    write_run(one / "b", PLANE, steps=(1, 11, 21))
+    write_run(one / "b", PLANE, {"information_plane/val/settings": SETTINGS}, steps=(1, 11, 21))
     words = ["export", str(one), "-o", str(tmp_path / "a.svg")]
     assert "no step of I_TY in common" in said(words, capsys)
     assert cli.main([*words, "--each"]) == 0

@@ -68,6 +68,34 @@ class Counting(nn.Module):
         return x + 0.01 * self.calls
 
 
+class Remembering(nn.Module):
+    """Keeps what it needs in plain attributes: a state, a count, a memory, generators."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.state: Tensor = torch.zeros(4)
+        self.running: Tensor = torch.zeros(4)
+        self.calls = 0
+        self.seen: list[float] = []
+        self.shares: dict[str, float] = {}
+        self.of_torch = torch.Generator().manual_seed(1)
+        self.of_numpy = np.random.default_rng(2)
+        self.of_python = random.Random(3)
+
+    @override
+    def forward(self, x: Tensor) -> Tensor:
+        self.calls += 1
+        self.state = 0.9 * self.state + 0.1 * x.detach().mean(0)
+        self.running += 0.01 * self.state
+        self.seen.append(self.state.sum().item())
+        self.shares["last"] = self.of_python.random()
+        if not hasattr(self, "first"):
+            self.first = x.detach().mean(0)
+        noise = torch.randn(4, generator=self.of_torch) + self.of_numpy.standard_normal()
+        at_all = self.calls + sum(self.seen) + self.shares["last"]
+        return x - self.state - self.running + 0.1 * noise + 0.01 * at_all + self.first
+
+
 class RegistersLate(nn.Module):
     """Makes its buffer from the first batch that it sees, drawing on the way."""
 
@@ -154,6 +182,7 @@ SETUPS: dict[str, Setup] = {
     "mc_dropout": (lambda: with_part(Drawing), shuffled, {}),
     "rebound_buffer": (lambda: with_part(Rebinding), shuffled, {}),
     "counting_buffer": (lambda: with_part(Counting), shuffled, {}),
+    "plain_attributes": (lambda: with_part(Remembering), shuffled, {}),
     "quantized": (quantized, shuffled, {"num_sanity_val_steps": 0}),
     "late_buffer": (lambda: with_part(RegistersLate), shuffled, {"num_sanity_val_steps": 0}),
     "spectral_norm": (spectrally_normed, shuffled, {}),
@@ -345,7 +374,15 @@ def test_the_same_probe_without_the_guard_is_noticed_everywhere() -> None:
 
 @pytest.mark.parametrize(
     "name",
-    ["frozen_norm", "mc_dropout", "rebound_buffer", "counting_buffer", "quantized", "late_buffer"],
+    [
+        "frozen_norm",
+        "mc_dropout",
+        "rebound_buffer",
+        "counting_buffer",
+        "plain_attributes",
+        "quantized",
+        "late_buffer",
+    ],
 )
 def test_a_single_naive_forward_is_noticed(name: str) -> None:
     """On these models even one careful-looking forward pass moves a weight or a loss."""
@@ -361,6 +398,7 @@ def test_a_single_naive_forward_is_noticed(name: str) -> None:
         ("_buffers_restored", "rebound_buffer", "/buffers"),
         ("_buffers_restored", "late_buffer", "/buffers"),
         ("_buffers_restored", "quantized", "/buffers"),
+        ("attributes_restored", "plain_attributes", "/weights"),
         ("random_states_restored", "mc_dropout", "/weights"),
         ("random_states_restored", "numpy_noise", "/random/numpy"),
         ("random_states_restored", "python_noise", "/random/python"),
@@ -381,6 +419,7 @@ def test_muting_the_log_is_needed(monkeypatch: pytest.MonkeyPatch) -> None:
     """Else what the forward logs during the probe lands in the user's own metric."""
     expected = undisturbed("logging")
     monkeypatch.setattr(probing, "silenced", lambda *_: nullcontext())
+    monkeypatch.setattr(probing, "_validating", lambda *_: nullcontext())  # logs elsewhere
     found = differences(expected, trace(SETUPS["logging"], [ProbesAt("on_train_batch_end")]))
     assert any(at.startswith("/logged") for at in found)
 
@@ -404,6 +443,27 @@ def test_a_buffer_resized_in_place_has_its_size_again() -> None:
     with guard.undisturbed(part):
         part(torch.randn(5, 4))
     assert [len(buffer) for name, buffer in part.named_buffers() if "_val" in name] == [0, 0]
+
+
+def test_attributes_are_the_same_objects_with_the_same_content_again() -> None:
+    part = Remembering()
+    before = dict(vars(part))
+    with suppress(ProbeError), guard.undisturbed(part):
+        part(torch.ones(2, 4))
+        raise ProbeError
+    assert vars(part).keys() == before.keys()
+    assert all(vars(part)[name] is value for name, value in before.items())
+    assert (part.calls, part.seen, part.shares) == (0, [], {})
+    assert part.state.tolist() == part.running.tolist() == [0.0] * 4
+
+
+def test_a_tensor_that_training_goes_back_through_is_not_written_to() -> None:
+    """A write would count as a change in place, and backward would refuse."""
+    part = nn.Linear(2, 2)
+    part.kept = torch.ones(2, requires_grad=True).exp()  # its backward needs its own value
+    with guard.undisturbed(part):
+        part(torch.ones(1, 2))
+    part.kept.sum().backward()
 
 
 def test_grad_mode_threads_and_dtype_come_back_after_a_fault() -> None:

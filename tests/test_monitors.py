@@ -24,7 +24,14 @@ from pytorch_lightning.loggers import TensorBoardLogger
 from sklearn.metrics import mutual_info_score
 from sklearn.metrics.cluster import contingency_matrix, expected_mutual_information
 from torch import Tensor, nn
-from torch.utils.data import DataLoader, Dataset, TensorDataset
+from torch.utils.data import (
+    BatchSampler,
+    DataLoader,
+    Dataset,
+    RandomSampler,
+    SequentialSampler,
+    TensorDataset,
+)
 from typing_extensions import override
 
 from it_callbacks import (
@@ -33,6 +40,7 @@ from it_callbacks import (
     LogSpaced,
     PredictionEntropyMonitor,
 )
+from it_callbacks.callbacks.samples import is_unshuffled
 from it_callbacks.rulers import Uniform, Width
 
 from .models import (
@@ -747,6 +755,89 @@ def test_a_layer_that_the_next_one_overwrites_is_read_as_it_was() -> None:
     (of_layer,) = outputs(untrained, ["net.2"], [x for x, _ in loader(105, seed=1)])
     expected = bits_of(np.bincount(rows_as_classes(Width(0.05)(of_layer))))
     assert last(first, "I_XT/val/net.2") == pytest.approx(expected, abs=1e-9)
+
+
+class AugmentsOnDevice(Classifier):
+    """Lightning's documented way to augment a batch where it trains."""
+
+    @override
+    def on_after_batch_transfer(self, batch: Any, dataloader_idx: int) -> Any:
+        x, y = batch
+        if self.trainer.training:
+            x = x + torch.randn_like(x)
+        return x, y
+
+
+@pytest.mark.parametrize("n_batches", [0, 1.0], ids=["no validation", "validation"])
+def test_a_probe_is_not_augmented_as_training_is(n_batches: float) -> None:
+    """At a learning rate of 0 each look sees the same, before the first step too."""
+    plane = InformationPlaneMonitor("net.1", probe=samples(60, seed=1))
+    still = partial(AugmentsOnDevice, lr=0.0)
+    fit([plane], still, max_epochs=3, limit_val_batches=n_batches)
+    values = curve(plane, "I_TY/probe/net.1")
+    assert len(values) == 4
+    assert len(set(values)) == 1
+
+
+def test_a_schedule_that_fails_costs_looks_and_one_warning() -> None:
+    def fails(epoch: int) -> bool:
+        if epoch == 2:
+            raise KeyError("boom")
+        return True
+
+    for probe in (None, "train"):
+        plane = InformationPlaneMonitor(schedule=fails, probe=probe)
+        with pytest.warns(UserWarning, match="schedule: it fails, so no look is taken.*boom"):
+            _, running = fit([plane], max_epochs=3)
+        assert running.global_step == 15
+        assert [epoch for epoch, _ in when(plane) if epoch] == [1, 3]
+    with pytest.raises(KeyError, match="boom"):
+        fit([InformationPlaneMonitor(schedule=fails, on_error="raise")], max_epochs=3)
+
+
+def test_of_several_validation_loaders_a_probe_names_none() -> None:
+    loaders = [loader(60, seed=1), loader(60, seed=3)]
+    with pytest.raises(
+        ValueError, match="probe='val': there are 2 such loaders; pass the data set"
+    ):
+        fit([InformationPlaneMonitor(probe="val")], val=loaders)
+
+
+class TakesAPair(Classifier):
+    """Its forward takes both inputs as one."""
+
+    @override
+    def forward(self, pair: Any) -> Any:
+        return self.net(pair[0] + pair[1])
+
+    @override
+    def step(self, batch: Any) -> tuple[Tensor, Tensor]:
+        logits = self(batch[0])
+        return self.loss(logits, batch[1]), logits
+
+
+def test_inputs_that_forward_does_not_take_are_told_by_the_probe() -> None:
+    x, y = samples(60)
+    nested = [((x, x), y)]
+    pairs = DataLoader(nested, batch_size=None)  # type: ignore[arg-type,var-annotated] # a list will do
+    with pytest.raises(TypeError, match=r"probe: the model's forward does not take.*pass inputs="):
+        fit([InformationPlaneMonitor(probe=pairs)], TakesAPair, train=pairs, val=pairs)
+
+
+@pytest.mark.parametrize(
+    ("make", "told"),
+    [
+        (lambda data: {"batch_sampler": BatchSampler(RandomSampler(data), 25, False)}, False),
+        (lambda data: {"batch_sampler": BatchSampler(SequentialSampler(data), 25, False)}, True),
+        (lambda data: {"batch_sampler": [list(range(50)), list(range(50, 100))]}, False),
+        (lambda data: {"batch_size": 25, "shuffle": True}, False),
+        (lambda data: {"batch_size": 25}, True),
+    ],
+)
+def test_only_loaders_that_cannot_shuffle_count_as_unshuffled(make: Any, told: bool) -> None:
+    """Beside a batch sampler of the user's stands a sampler that nobody asks."""
+    data = TensorDataset(*samples(100))
+    assert is_unshuffled(DataLoader(data, **make(data))) is told
 
 
 def test_validating_after_training_repeats_no_point() -> None:

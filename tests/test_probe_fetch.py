@@ -362,3 +362,51 @@ def test_an_empty_set_behind_a_loader_is_an_error() -> None:
 def test_a_loader_without_a_set_behind_it_is_refused(wrong: Any) -> None:
     with pytest.raises(TypeError, match="there is no map-style data set"):
         fetch_behind(wrong, 10, seed=0)
+
+
+class DrawsItself(Dataset[Any]):
+    """Draws from generators of its own, and of its transform, and counts."""
+
+    def __init__(self) -> None:
+        self.rng = np.random.default_rng(0)
+        self.transform = Shaken()
+        self.n_read = 0
+
+    def __len__(self) -> int:
+        return 20
+
+    def __getitem__(self, index: int) -> tuple[Tensor, int]:
+        self.n_read += 1
+        return self.transform(torch.full((3,), float(self.rng.standard_normal()))), index % 2
+
+
+class Shaken:
+    def __init__(self) -> None:
+        self.generator = torch.Generator().manual_seed(0)
+
+    def __call__(self, x: Tensor) -> Tensor:
+        return x + torch.randn(3, generator=self.generator)
+
+
+def _fetch_set(source: Any) -> None:
+    fetch(source, None, 0)
+
+
+def _fetch_loader(source: Any) -> None:
+    fetch(DataLoader(source, 4), None, 0)
+
+
+def _fetch_behind(source: Any) -> None:
+    fetch_behind(DataLoader(source, 4), None, 0)
+
+
+@pytest.mark.parametrize("fetched", [_fetch_set, _fetch_loader, _fetch_behind])
+@pytest.mark.parametrize("wrap", [lambda s: s, lambda s: Subset(s, range(15))], ids=["", "subset"])
+def test_generators_of_a_data_set_stand_as_before(wrap: Any, fetched: Any) -> None:
+    own = DrawsItself()
+    numpy_before = own.rng.bit_generator.state
+    torch_before = own.transform.generator.get_state()
+    fetched(wrap(own))
+    assert own.rng.bit_generator.state == numpy_before
+    assert torch.equal(own.transform.generator.get_state(), torch_before)
+    assert own.n_read == 0

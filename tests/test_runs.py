@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -119,6 +120,10 @@ def test_resolutions_are_those_of_the_settings() -> None:
     ]
     first, second = run_with({"layers": layers}, "fc1", "fc2").resolutions("val")
     assert (first.label, second.label) == ("bins[0]", "bins[1]: uniform5, calibrated5")
+    layers[0]["slugs"], layers[1]["slugs"] = ["uniform30", "uniform5"], ["width0.1", "calibrated5"]
+    first, second = run_with({"layers": layers}, "fc1", "fc2").resolutions("val")
+    assert first.label == "bins[0]: uniform30, width0.1"
+    assert second.label == "bins[1]: uniform5, calibrated5"
     assert first.quantity("I_XT", "fc1") == "I_XT"
     assert second.quantity("I_XT", "fc2") == "I_XT_calibrated5"
 
@@ -175,7 +180,8 @@ def test_repeats_average_to_mean_and_standard_deviation_where_all_are_finite() -
     key = Key("I_XT", "val", "fc")
     assert mean.series[key] == {0: 3.0, 1: 5.0}
     assert mean.spread[key] == {0: 2.0, 1: 0.0}
-    assert mean.name == "mean of 3 runs"
+    assert mean.name == "mean of 3 runs, up to step 1"
+    assert averaged([repeat(1.0, 2.0), repeat(3.0, 2.0)]).name == "mean of 2 runs"
     assert mean.warnings == ["few samples"]
 
 
@@ -192,6 +198,21 @@ def test_only_runs_of_the_same_layers_are_repeats() -> None:
     assert not are_repeats([Run("a", {}), Run("b", {})])
     with pytest.raises(ValueError, match="runs: a spread needs at least 2, got 1"):
         averaged([repeat(1.0)])
+
+
+def read_with(bins: str, **told: Any) -> Run:
+    layers = [{"tag": "fc", "bins": [bins], "rulers": ["Width(0.1)"], "estimand": "all units"}]
+    settings = {"information_plane/val": {"layers": layers, "n_samples": 360, **told}}
+    return replace(repeat(1.0, 2.0), settings=settings)
+
+
+def test_only_runs_that_were_read_alike_are_repeats() -> None:
+    """By what was asked for: the width that came of it is each training's own."""
+    thirty = read_with("Calibrated(30)")
+    assert are_repeats([thirty, read_with("Calibrated(30)")])
+    assert not are_repeats([thirty, read_with("Calibrated(4)")])
+    assert not are_repeats([thirty, read_with("Calibrated(30)", n_samples=90)])
+    assert not are_repeats([thirty, read_with("Calibrated(30)", population="probe")])
 
 
 def test_settings_survive_the_way_through_a_log() -> None:

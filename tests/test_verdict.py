@@ -232,7 +232,11 @@ SMALL = Drop(2, 8.0, 7.9, NAN)
     ("drops", "compressed", "said"),
     [
         ((FELL,), True, "compressed: 6.15 ± 0.09 bits below the peak of epoch 16"),
-        ((FELL, FELL), True, "compressed: 6.15 ± 0.09 bits below the peak of epoch 16"),
+        (
+            (FELL, FELL),
+            True,
+            "compressed: 6.15 ± 0.09 bits below the peak of epoch 16; by other bins 6.15 ± 0.09",
+        ),
         (
             (Drop(1, 11.9, 8.0, 0.1, saturated=True),),
             True,
@@ -242,12 +246,14 @@ SMALL = Drop(2, 8.0, 7.9, NAN)
         (
             (FELL, STAYED),
             None,
-            "undecided: the rulers disagree (6.15 ± 0.09 bits below the peak of epoch 16)",
+            "undecided: the rulers disagree (6.15 ± 0.09 bits below the peak of epoch 16; "
+            "by other bins 0.10 ± 0.05)",
         ),
         (
             (STAYED, FELL, STAYED),
             None,
-            "undecided: the rulers disagree (0.10 ± 0.05 bits below the peak of epoch 30)",
+            "undecided: the rulers disagree (0.10 ± 0.05 bits below the peak of epoch 30; "
+            "by other bins 6.15 ± 0.09, 0.10 ± 0.05)",
         ),
         (
             (UNSURE,),
@@ -257,7 +263,8 @@ SMALL = Drop(2, 8.0, 7.9, NAN)
         (
             (SMALL, UNSURE),
             None,
-            "not available: samples are shuffled (0.10 bits below the peak of epoch 2)",
+            "not available: samples are shuffled (0.10 bits below the peak of epoch 2; "
+            "by other bins 3.00)",
         ),
         ((SMALL,), False, "no compression (0.10 bits below the peak of epoch 2)"),
     ],

@@ -41,6 +41,8 @@ def settings_of(
                 "reduction": repr(observer.reductions[layer.name]),
                 "estimand": observer.reductions[layer.name].estimand,
                 "rulers": [repr(ruler) for ruler in observer.rulers[layer.name]],
+                "bins": [repr(spec) for spec in observer.specs[layer.name]],
+                "slugs": list(observer.slugs[layer.name]),
                 "tag_of_ruler": ["", *observer.slugs[layer.name][1:]],
                 "H_T_given_X": [point.noise.known for point in points[layer.name]],
             }

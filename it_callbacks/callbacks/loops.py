@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from it_callbacks.callbacks.samples import is_unshuffled, loader_of, sample_indices
+from it_callbacks.callbacks.samples import (
+    is_unshuffled,
+    loader_of,
+    repeats_whole_set,
+    sample_indices,
+)
 from it_callbacks.observation.batches import Selector, inputs_of, labels_of
 
 
@@ -59,6 +64,8 @@ class Loop:
         """The sets that give the same samples in the same order in every loop."""
         self.fault: Exception | None = None
         """What went wrong on this process and waits for the others' end of the loop."""
+        self.first_labels: dict[str, list[int]] = {}
+        """Of each set that all processes go through, the labels of its first batch."""
         self._observer = observer
         self._new_pass = new_pass
         self._name = name
@@ -88,6 +95,8 @@ class Loop:
             if is_unshuffled(loader):
                 self.unshuffled.add(set_)
             self.passes[set_] = self._new_pass(set_)
+            if repeats_whole_set(loader):
+                self.first_labels[set_] = labels.tolist()
         indices = sample_indices(loader, self._n_seen[set_], len(labels))
         self._n_seen[set_] += len(labels)
         self._observer.begin(self.passes[set_], labels, inputs, indices)
@@ -95,6 +104,20 @@ class Loop:
     def end_batch(self) -> None:
         """The batch has been run; raises what went wrong while it was."""
         self._observer.end()
+
+
+def refuse_own_shares(first_labels: Sequence[Mapping[str, list[int]]]) -> None:
+    """Raise a ValueError if processes that seem to go through one set have different samples.
+
+    Args:
+        first_labels: `Loop.first_labels` of each process.
+    """
+    for set_, labels in first_labels[0].items():
+        if any(of_another.get(set_) != labels for of_another in first_labels):
+            raise ValueError(
+                f"probe: each process has samples of its own in set {set_!r}, and nothing tells "
+                "which; leave it to Lightning to share them out, or pass probe='val'"
+            )
 
 
 def refuse_compiled(model: nn.Module) -> None:

@@ -7,14 +7,14 @@ from abc import abstractmethod
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from functools import partial
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 from torch import nn
 from typing_extensions import override
 
 from it_callbacks.callbacks.arguments import check_arguments
 from it_callbacks.callbacks.faults import OnError
-from it_callbacks.callbacks.loops import Loop, Observer, refuse_compiled
+from it_callbacks.callbacks.loops import Loop, Observer, refuse_compiled, refuse_own_shares
 from it_callbacks.callbacks.probing import Probe, fetch_probe
 from it_callbacks.callbacks.results import Results, nothing
 from it_callbacks.callbacks.schedules import (
@@ -206,7 +206,7 @@ class Monitor(Results):
             return
         n = trainer.check_val_every_n_epoch  # None: after so many batches, wherever epochs end
         validates = trainer.enable_validation and n is not None and epoch % n == 0
-        due = validates and is_due(self.schedule, epoch=epoch, step=step)
+        due = validates and self._is_due(epoch, step)
         if due and self._last_look != (epoch, step):
             self._warn(
                 f"no point at epoch {epoch}, step {step}: the checkpoint was saved before the "
@@ -234,18 +234,25 @@ class Monitor(Results):
         epoch = trainer.current_epoch + (fitting and trainer.is_last_batch)
         first = self._last_look is None
         if fitting and not first:
-            due = is_due(self.schedule, epoch=epoch, step=trainer.global_step)
+            due = self._is_due(epoch, trainer.global_step)
             if not due and not (isinstance(self.schedule, LogSpaced) and _is_last(trainer, epoch)):
                 return
             if self._last_look == (epoch, trainer.global_step):
                 return  # a resumed run validates once more where it left off
         new_pass = self._rehearse if trainer.sanity_checking else self._new_pass
         with self._stopwatch.running(), self._costs_a_point(trainer):
-            observer = self._prepare(pl_module)
-            observer.attach()
-            self._loop = Loop(
-                observer, new_pass, name=self.name, inputs=self.inputs, target=self.target
-            )
+            loop = partial(Loop, name=self.name, inputs=self.inputs, target=self.target)
+            try:
+                observer = self._prepare(pl_module)
+                observer.attach()
+            except Exception as error:
+                if n_processes() == 1:
+                    raise
+                # Nobody listens; the others hear of the fault at the end of the loop.
+                self._loop = loop(cast("Observer", None), new_pass)
+                self._loop.fault = error
+                return
+            self._loop = loop(observer, new_pass)
 
     @contextmanager
     def _in_loop(self, trainer: Any) -> Iterator[Loop | None]:
@@ -274,12 +281,13 @@ class Monitor(Results):
         if loop is None:
             return
 
-        def hear_of_faults() -> None:
+        def hear_of_faults() -> dict[str, list[int]]:
             if loop.fault is not None:
                 raise loop.fault
+            return loop.first_labels
 
         with self._stopwatch.running(), self._costs_a_point(trainer):
-            together(hear_of_faults)
+            refuse_own_shares(together(hear_of_faults))
             self._share = None
             for set_, current in () if trainer.sanity_checking else loop.passes.items():
                 with self._costs_a_point(trainer, set_):
@@ -302,7 +310,7 @@ class Monitor(Results):
             last_epoch, last_step = self._last_look
             if step == last_step or (epoch == last_epoch and not counts_steps(self.schedule)):
                 return
-        if at_the_end or is_due(self.schedule, epoch=epoch, step=step):
+        if at_the_end or self._is_due(epoch, step):
             with self._stopwatch.running():
                 self._look_at_probe(trainer, pl_module, epoch, first=False)
 
@@ -332,6 +340,17 @@ class Monitor(Results):
         self._fixed_set = Probe(batches, self.inputs, self.target)
 
     # What every look needs.
+
+    def _is_due(self, epoch: int, step: int) -> bool:
+        """Whether the schedule wants a look; all processes hear what it says on the first."""
+        if not callable(self.schedule):
+            return is_due(self.schedule, epoch=epoch, step=step)
+        try:
+            return together(partial(is_due, self.schedule, epoch=epoch, step=step))[0]
+        except Exception as error:
+            told = f"schedule: it fails, so no look is taken ({type(error).__name__}: {error})"
+            self._faults.tell(error, told)
+            return False
 
     def _overhead(self) -> float:
         """Share of the time since the last look that was spent observing, for all its sets."""

@@ -35,7 +35,12 @@ def fetch_probe(
         raise ValueError(
             f"probe={probe!r}: the Trainer has no such loader; pass a data set, a loader or tensors"
         )
-    if isinstance(loader, (list, tuple)) and len(loader) == 1:
+    if isinstance(loader, (list, tuple)):
+        if len(loader) > 1:
+            raise ValueError(
+                f"probe={probe!r}: there are {len(loader)} such loaders; pass the data set or the "
+                "loader that you mean"
+            )
         loader = loader[0]
     return fetch_behind(loader, max_samples, seed)
 
@@ -111,6 +116,11 @@ class Probe:
                 f"probe: a probe is passed through the model's forward, and this fails: {error}. "
                 "Define forward, or leave probe= out to listen to the validation loop"
             ) from error
+        except TypeError as error:
+            raise TypeError(
+                f"probe: the model's forward does not take what the batch holds ({error}); pass "
+                "inputs=<function of the batch that gives what forward takes>"
+            ) from error
         observer.end()
 
 
@@ -118,11 +128,23 @@ class Probe:
 def guarded(trainer: Any, model: Any) -> Iterator[None]:
     """Inside, `model` may be run as in validation, in the precision that it trains in."""
     with (
+        _validating(trainer),
         undisturbed(model),
         silenced(model, ("log", "log_dict")),
         trainer.precision_plugin.forward_context(),
     ):
         yield
+
+
+@contextmanager
+def _validating(trainer: Any) -> Iterator[None]:
+    """Inside, the Trainer says that it validates: users' hooks augment a batch where it trains."""
+    stage = trainer.state.stage
+    trainer.validating = True
+    try:
+        yield
+    finally:
+        trainer.state.stage = stage
 
 
 @contextmanager

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from torch.utils.data import DistributedSampler, SequentialSampler
+from torch.utils.data import BatchSampler, DistributedSampler, SequentialSampler
 
 from it_callbacks.observation.processes import n_processes, rank
 
@@ -19,10 +19,15 @@ def loader_of(trainer: Any, loop: str, dataloader_idx: int) -> Any:
 
 def is_unshuffled(loader: Any) -> bool:
     """Whether the loader gives the same samples in the same order each time."""
-    sampler = getattr(loader, "sampler", None)
+    sampler = _sampler_of(loader)
     if isinstance(sampler, DistributedSampler):
         return not sampler.shuffle
     return isinstance(sampler, SequentialSampler)
+
+
+def repeats_whole_set(loader: Any) -> bool:
+    """Whether every process is taken to go through all samples of the set, in order."""
+    return n_processes() > 1 and isinstance(_sampler_of(loader), SequentialSampler)
 
 
 def sample_indices(loader: Any, start: int, n: int) -> NDArray[np.int64]:
@@ -37,7 +42,7 @@ def sample_indices(loader: Any, start: int, n: int) -> NDArray[np.int64]:
     positions = np.arange(start, start + n)
     if n_processes() == 1:
         return positions
-    sampler = getattr(loader, "sampler", None)
+    sampler = _sampler_of(loader)
     if isinstance(sampler, DistributedSampler):
         numbers = sampler.rank + positions * sampler.num_replicas
         return np.where(numbers < len(sampler.dataset), numbers, -1)  # type: ignore[arg-type] # map-style sets have a length
@@ -47,3 +52,14 @@ def sample_indices(loader: Any, start: int, n: int) -> NDArray[np.int64]:
         f"probe: with several processes it cannot be told which samples a {type(sampler).__name__} "
         "gives to which; pass probe='val' or a set of your own"
     )
+
+
+def _sampler_of(loader: Any) -> Any:
+    """What decides about the order of the samples.
+
+    Beside a batch sampler of the user's torch puts a `SequentialSampler` that nobody asks.
+    """
+    batches = getattr(loader, "batch_sampler", None)
+    if batches is None:
+        return getattr(loader, "sampler", None)
+    return batches.sampler if type(batches) is BatchSampler else batches

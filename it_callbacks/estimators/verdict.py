@@ -177,19 +177,18 @@ class Verdict:
         """True or False where all rulers agree; None where they do not, or cannot tell.
 
         Example:
-            >>> half, double = Drop(3, 6.0, 5.0, 0.1), Drop(3, 8.0, 7.9, 0.1)
-            >>> str(Verdict((half, double)))
-            'undecided: the rulers disagree (1.00 ± 0.10 bits below the peak of epoch 3)'
+            >>> both = Verdict((Drop(3, 6.0, 5.0, 0.1), Drop(3, 8.0, 6.0, 0.1)))
+            >>> str(both)
+            'compressed: 1.00 ± 0.10 bits below the peak of epoch 3; by other bins 2.00 ± 0.10'
         """
         votes = {drop.is_compression for drop in self.drops}
         return votes.pop() if len(votes) == 1 else None
 
     def __str__(self) -> str:
-        first = self.drops[0]
-        size = f"{first.bits:.2f}"
-        if not math.isnan(first.standard_error):
-            size += f" ± {first.standard_error:.2f}"
-        since = f"{size} bits below the peak of epoch {first.peak_epoch}"
+        first, *others = self.drops
+        since = f"{_size(first)} bits below the peak of epoch {first.peak_epoch}"
+        if others:
+            since += f"; by other bins {', '.join(map(_size, others))}"
         if any(drop.is_compression is None for drop in self.drops):
             return f"not available: samples are shuffled ({since})"
         if self.compressed is None:
@@ -198,6 +197,11 @@ class Verdict:
             return f"no compression ({since})"
         at_peak = ", from a saturated peak" if first.saturated else ""
         return f"compressed: {since}{at_peak}"
+
+
+def _size(drop: Drop) -> str:
+    error = "" if math.isnan(drop.standard_error) else f" ± {drop.standard_error:.2f}"
+    return f"{drop.bits:.2f}{error}"
 
 
 def surprisal(symbols: ArrayLike) -> NDArray[np.float64]:

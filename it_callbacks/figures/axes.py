@@ -143,9 +143,9 @@ def layout(
 
 
 def resolution_label(panel: Panel, number: int) -> str:
-    """With which of several rulers a panel is read; empty where there is one."""
+    """With which rulers a panel is read; empty where nothing tells."""
     labels = [way.label for way in panel.run.resolutions(panel.set)]
-    return plain(shortened(labels[number], 60)) if 1 < len(labels) > number else ""
+    return plain(shortened(labels[number], 60)) if number < len(labels) else ""
 
 
 def _heading(

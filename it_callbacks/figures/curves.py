@@ -58,7 +58,7 @@ def curves(
         panels,
         title=title,
         x=axis.options,
-        y={"title": {"text": about.unit, "standoff": 8}},
+        y={"title": {"text": f"{plain(quantity)}, {about.unit}", "standoff": 8}},
         theme=theme,
         subtitles=[resolution_label(panel, resolution) for panel in panels],
     )

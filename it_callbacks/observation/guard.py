@@ -2,20 +2,23 @@
 
 Trained weights must be equal bit for bit with and without an observer. So whatever a forward
 pass may move is put back, also when the block raises: the mode of every module, buffers by value
-and by identity, the random states of torch, NumPy and Python, the number of threads, the default
-dtype. Parameters cannot move: there are no gradients inside.
+and by identity, a module's own attributes, the random states of torch, NumPy and Python and of
+generators that a module holds, the number of threads, the default dtype. Parameters cannot move:
+there are no gradients inside.
 """
 
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
+from copy import copy
+from functools import partial
 from typing import Any
 
 import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 
 
@@ -24,7 +27,7 @@ def undisturbed(module: nn.Module) -> Iterator[None]:
     """Inside, `module` is in eval mode without gradients; afterwards it is as it was.
 
     Compiled parts run eagerly inside: a hook that comes and goes would make them compile anew.
-    State that a module keeps in plain Python attributes is out of reach.
+    Of plain attributes all that `attributes_restored` reaches is put back.
 
     Raises:
         ValueError: A lazy module has no shape yet; it would get its weights inside, from other
@@ -34,6 +37,7 @@ def undisturbed(module: nn.Module) -> Iterator[None]:
     with (
         _modes_restored(module),
         _buffers_restored(module),
+        attributes_restored(module.modules(), _undo),
         random_states_restored(),
         _process_settings_restored(),
         torch.no_grad(),
@@ -60,6 +64,92 @@ def random_states_restored() -> Iterator[None]:
             torch.cuda.set_rng_state(state, device)
         np.random.set_state(of_numpy)
         random.setstate(of_python)
+
+
+Undo = Callable[[Any], "Callable[[], object] | None"]
+"""From a value to what puts it back as it is now; None for what cannot change, or is let be."""
+
+
+@contextmanager
+def attributes_restored(owners: Iterable[object], undo: Undo) -> Iterator[None]:
+    """Inside, the attributes of `owners` may change; afterwards they are as they were.
+
+    Args:
+        owners: Whose; of a module what it has beside what every module has. Each name stands for
+            the same object again.
+        undo: Puts the objects themselves back; what lies deeper in them is out of reach.
+    """
+    kept = [(owner, _own_attributes(owner)) for owner in owners]
+    values = {id(value): value for _, own in kept for value in own.values()}
+    put_back = [action for action in map(undo, values.values()) if action is not None]
+    try:
+        yield
+    finally:
+        for action in put_back:
+            action()
+        for owner, own in kept:
+            now = _own_attributes(owner)
+            for name in now.keys() - own.keys():
+                del vars(owner)[name]
+            for name, value in own.items():
+                if now.get(name, put_back) is not value:
+                    vars(owner)[name] = value
+
+
+def _own_attributes(owner: object) -> dict[str, Any]:
+    return {
+        name: value
+        for name, value in getattr(owner, "__dict__", {}).items()
+        if name not in _OF_EVERY_MODULE
+    }
+
+
+_OF_EVERY_MODULE = frozenset(vars(nn.Module()))
+
+
+def undo_draws(value: Any) -> Callable[[], object] | None:
+    """An `Undo` of random generators."""
+    match value:
+        case torch.Generator():
+            return partial(value.set_state, value.get_state())
+        case np.random.RandomState():
+            return partial(value.set_state, value.get_state())
+        case np.random.Generator():
+            return partial(setattr, value.bit_generator, "state", value.bit_generator.state)
+        case random.SystemRandom():  # it has no state
+            return None
+        case random.Random():
+            return partial(value.setstate, value.getstate())
+    return None
+
+
+def _undo(value: Any) -> Callable[[], object] | None:
+    """An `Undo` of generators, of tensors and arrays, and of what plain collections hold."""
+    if isinstance(value, Tensor) and not is_lazy(value) and not value.is_inference():
+        # A write that is not needed could spoil a graph that training goes back through.
+        return partial(_put_back_tensor, value, value.detach().clone(), value._version)
+    if isinstance(value, np.ndarray) and value.flags.writeable:
+        return partial(np.copyto, value, value.copy())
+    if type(value) is list:
+        return partial(value.__setitem__, slice(None), list(value))
+    if type(value) is set or type(value) is dict:
+        return partial(_refill, value, copy(value))
+    return undo_draws(value)
+
+
+def _put_back_tensor(tensor: Tensor, value: Tensor, version: int) -> None:
+    if tensor._version == version:
+        return
+    with torch.no_grad():
+        if tensor.shape == value.shape:
+            tensor.copy_(value)
+        else:
+            tensor.data = value
+
+
+def _refill(container: Any, content: Any) -> None:
+    container.clear()
+    container.update(content)
 
 
 @contextmanager

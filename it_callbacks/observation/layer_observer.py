@@ -94,7 +94,8 @@ class LayerObserver:
         self.rulers: dict[str, tuple[Ruler, ...]] = {}
         """How each layer is read, frozen after the first pass that could read it."""
         self.reductions: dict[str, Reduction] = {}
-        self._specs: dict[str, tuple[Ruler, ...]] = {}
+        self.specs: dict[str, tuple[Ruler, ...]] = {}
+        """How each layer was to be read, before anything was calibrated."""
         self.first_reach: dict[str, float] = {}
         """How far the states of each layer reached when its first ruler was calibrated."""
         self.slugs: dict[str, tuple[str, ...]] = {}
@@ -121,7 +122,7 @@ class LayerObserver:
 
         0 where it was not calibrated: a range that is given does not move.
         """
-        spec, ruler = self._specs[layer][0], self.rulers[layer][0]
+        spec, ruler = self.specs[layer][0], self.rulers[layer][0]
         if not isinstance(spec, Calibrated) or not isinstance(ruler, Width):
             return 0.0
         return reach / self.first_reach.setdefault(layer, float(max(reach, spec.bins)))
@@ -129,7 +130,7 @@ class LayerObserver:
     @property
     def was_calibrated(self) -> bool:
         """Whether anything about the layers was taken from the first rows."""
-        specs = [ruler for several in self._specs.values() for ruler in several]
+        specs = [ruler for several in self.specs.values() for ruler in several]
         fitted = isinstance(self._reduce, Reduction) and not self._reduce.frozen
         return fitted or any(not ruler.frozen and not ruler.moves for ruler in specs)
 
@@ -239,9 +240,9 @@ class LayerObserver:
 
     def _discover(self, firing: Firing) -> None:
         self._firings.append(firing)
-        # The plan compares identities, so it needs the originals; the values need a copy, since
-        # a later layer may write over them.
-        self._copies.append(_copied(firing.output))
+        # The plan compares identities, so it needs the originals; the values, if they are to be
+        # read at all, need a copy, since a later layer may write over them.
+        self._copies.append(None if self._pass is None else _copied(firing.output))
 
     def _hear(self, firing: Firing) -> None:
         if self._pass is not None:
@@ -255,7 +256,7 @@ class LayerObserver:
         for layer in found.layers:
             reduction = self._reduction_for(layer)
             rulers = self._rulers_for(layer, reduction, [known.name for known in found.layers])
-            self._specs[layer.name] = rulers
+            self.specs[layer.name] = rulers
             self.slugs[layer.name] = _slugs(rulers)
             restored = self._restore(layer.name, rulers, reduction)
             self.rulers[layer.name], self.reductions[layer.name] = restored

@@ -20,7 +20,7 @@ from torch.utils.data import (
     TensorDataset,
 )
 
-from it_callbacks.observation.guard import random_states_restored
+from it_callbacks.observation.guard import attributes_restored, random_states_restored, undo_draws
 from it_callbacks.observation.sampling import Subset
 
 ProbeSet: TypeAlias = Dataset[Any] | DataLoader[Any] | Sequence[Tensor] | Mapping[str, Tensor]
@@ -48,7 +48,7 @@ def fetch(source: ProbeSet, max_samples: int | None, seed: int) -> list[Any]:
         ValueError: No samples, or tensors of unequal length.
         TypeError: Something that is none of these.
     """
-    with _drawing_from(seed):
+    with _drawing_from(seed), attributes_restored(_parts_of_set(source), undo_draws):
         if isinstance(source, DataLoader):
             with _generators_restored(source):
                 batches = list(_from_loader(source, max_samples, seed))
@@ -95,13 +95,28 @@ def fetch_behind(loader: Any, max_samples: int | None, seed: int) -> list[Any]:
     samples: Sequence[int] = range(len(loader.dataset))  # type: ignore[arg-type] # a map-style set
     if isinstance(loader.sampler, SubsetRandomSampler):
         samples = sorted(loader.sampler.indices)
-    with _drawing_from(seed):
+    with _drawing_from(seed), attributes_restored(_parts_of_set(loader.dataset), undo_draws):
         if _gives_whole_batches(loader):
             batches = _from_loader(_items(loader, samples), max_samples, seed)
         else:
             chosen = [samples[i] for i in _chosen(len(samples), max_samples, seed)]
             batches = _loader(loader.dataset, chosen, like=loader)
         return _at_least_one(list(batches))
+
+
+def _parts_of_set(source: Any) -> list[Any]:
+    """A data set, the sets that it is made of, and their transforms: they may draw, and count."""
+    found: dict[int, Any] = {}
+    waiting = [source.dataset if isinstance(source, DataLoader) else source]
+    while waiting:
+        part = waiting.pop()
+        if id(part) in found or not hasattr(part, "__dict__"):
+            continue
+        found[id(part)] = part
+        for name in ("dataset", "datasets", "transform", "target_transform", "transforms"):
+            below = vars(part).get(name)
+            waiting += below if isinstance(below, (list, tuple)) else [below]
+    return list(found.values())
 
 
 def _at_least_one(batches: list[Any]) -> list[Any]:
