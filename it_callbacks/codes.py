@@ -45,6 +45,7 @@ _PACKED_UNITS = 10
 _PLACES = float(_PACKED_STATES) ** np.arange(_PACKED_UNITS)
 # Small enough for the memory that a stream may take, large enough to hide the overhead of a call.
 _CHUNK_ELEMENTS = 2**20
+_HASHED_ELEMENTS = 2**17
 # The mixing of SplitMix64 (Steele, Lea & Flood 2014): each step is one to one on 64-bit integers.
 _MIX_SHIFTS = (30, 27, 31)
 _MIX_MULTIPLIERS = (0xBF58476D1CE4E5B9, 0x94D049BB133111EB)
@@ -226,8 +227,10 @@ def _keys_of_wide(levels: Levels) -> NDArray[np.int64]:
     units = _exact_units(levels.reach)
     if units:
         return _folded(_product(levels.states, units))
-    # Very large states, or no floats.
-    return keys(whole(levels.states)).cpu().numpy()
+    # Very large states, or no floats. In parts, since 64-bit copies are made of them.
+    n_samples, n_units = levels.states.shape
+    parts = [levels.states[rows] for rows in _in_parts(n_samples, n_units, _HASHED_ELEMENTS)]
+    return np.concatenate([keys(whole(part)).cpu().numpy() for part in parts])
 
 
 def _exact_units(reach: float) -> int:
@@ -294,7 +297,11 @@ def _random_bits(stream: int, n: int) -> NDArray[np.uint64]:
 
 
 def _chunks(n_samples: int, n_units: int, device: torch.device) -> list[slice]:
-    rows = max(1, _chunk_elements(device) // max(n_units, 1))
+    return _in_parts(n_samples, n_units, _chunk_elements(device))
+
+
+def _in_parts(n_samples: int, n_units: int, n_elements: int) -> list[slice]:
+    rows = max(1, n_elements // max(n_units, 1))
     return [slice(start, min(start + rows, n_samples)) for start in range(0, n_samples, rows)]
 
 

@@ -302,7 +302,10 @@ def _layers(plane: InformationPlaneMonitor, resolutions: Sequence[str]) -> list[
             )
     seen = {row[-1] for row in rows}
     notes = [note for status, note in _NOTES.items() if status in seen]
-    return [*_aligned(rows), *notes, _EACH_ITS_OWN, "", *_verdicts(plane)]
+    (settings,) = plane.settings.values()
+    if len({str(layer["rulers"]) for layer in settings["layers"]}) > 1:
+        notes.append(_EACH_ITS_OWN)
+    return [*_aligned(rows), *notes, "", *_verdicts(plane)]
 
 
 def _verdicts(plane: InformationPlaneMonitor) -> list[str]:
@@ -312,7 +315,9 @@ def _verdicts(plane: InformationPlaneMonitor) -> list[str]:
     layers = [layer["tag"] for layer in settings["layers"]]
     width = max(map(len, layers))
     said = [f"  {layer.ljust(width)}  {of_set[layer]}" for layer in layers]
-    return ["Compression since the peak of I(X;T), by all bins together:", *said]
+    n_rulers = len(settings["layers"][0]["rulers"])
+    by = ", by all bins together" if n_rulers > 1 else ""
+    return [f"Compression since the peak of I(X;T){by}:", *said]
 
 
 _EACH_ITS_OWN = "  Each layer has bins of its own: compare it with itself over time."

@@ -23,6 +23,7 @@ from it_callbacks import (
     PredictionEntropyMonitor,
 )
 from it_callbacks.callbacks import loggers
+from it_callbacks.callbacks.faults import Faults
 from it_callbacks.estimators import Extra
 
 from .models import Classifier, MemoryLogger, curve, fit, loader, when
@@ -214,6 +215,31 @@ def test_our_own_values_of_earlier_fits_are_no_collision() -> None:
         running.fit(model, loader(), val)
     assert _told(seen, "something else logs") == []
     assert all(monitor.history for monitor in monitors)
+
+
+# Causes.
+
+
+@pytest.mark.parametrize(
+    ("first", "again", "other"),
+    [
+        (
+            "<A object at 0x7f3a> fails",
+            "<A object at 0x55bC01> fails",
+            "<B object at 0x7f3a> fails",
+        ),
+        ("a rest of 1.5e-07", "a rest of 2.e+10", "a sum of 1.5e-07"),
+        ("a rest of 1.5", "a rest of 3e5", "a sum of 1.5"),
+        ("'net.1': 3 of 5", "'net.1': 4 of 5", "'net.2': 3 of 5"),
+    ],
+)
+def test_addresses_and_numbers_make_no_new_cause(first: str, again: str, other: str) -> None:
+    """Names do."""
+    faults = Faults("Monitor", "warn")
+    with _recorded() as seen:
+        for message in (first, again, other):
+            faults.warn(message)
+    assert _told(seen, "Monitor") == [f"Monitor: {first}", f"Monitor: {other}"]
 
 
 # Estimators that raise.

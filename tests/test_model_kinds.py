@@ -472,12 +472,6 @@ def test_manual_optimisation_counts_the_steps_that_lightning_counts() -> None:
     assert all(when(monitor) == [(0, 0), (1, 10), (2, 20)] for monitor in monitors)
 
 
-def test_a_second_name_of_a_layer_is_refused_with_the_first() -> None:
-    """PyTorch lists a shared module once."""
-    with pytest.raises(ValueError, match=r"no module named 'twin\.4'\. Did you mean 'net\.4'"):
-        fit([InformationPlaneMonitor("twin.4")], TwoNames)
-
-
 def test_lazy_modules_without_a_sanity_check() -> None:
     """Listening waits for the first batch; a probe before it would draw their weights."""
     monitors = all_three()

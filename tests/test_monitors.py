@@ -757,6 +757,25 @@ def test_a_layer_that_the_next_one_overwrites_is_read_as_it_was() -> None:
     assert last(first, "I_XT/val/net.2") == pytest.approx(expected, abs=1e-9)
 
 
+class Replaced(Classifier):
+    """Gets a new head before its second epoch."""
+
+    @override
+    def on_train_epoch_start(self) -> None:
+        if self.current_epoch == 1:
+            self.net[4] = nn.Linear(3, 3)  # type: ignore[index] # a sequence
+
+
+def test_a_layer_that_is_replaced_is_read_on() -> None:
+    """With the ruler that it had: the new head takes the place of the old one."""
+    plane = InformationPlaneMonitor("net.4", bins=Width(0.05))
+    model, _ = fit([plane], Replaced, max_epochs=3)
+    assert when(plane) == [(1, 5), (2, 10), (3, 15)]
+    (of_layer,) = outputs(model, ["net.4"], [x for x, _ in loader(105, seed=1)])
+    expected = bits_of(np.bincount(rows_as_classes(Width(0.05)(of_layer))))
+    assert last(plane, "I_XT/val/net.4") == pytest.approx(expected, abs=1e-9)
+
+
 class AugmentsOnDevice(Classifier):
     """Lightning's documented way to augment a batch where it trains."""
 

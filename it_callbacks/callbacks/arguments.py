@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from it_callbacks.callbacks.schedules import Schedule, check_schedule, counts_steps
 from it_callbacks.records import slug
+from it_callbacks.rulers.ruler import as_integer
 
 
 def check_arguments(
@@ -31,16 +32,19 @@ def check_arguments(
         raise ValueError(
             f"probe: need 'train', 'val', a data set, a loader or tensors, got {probe!r}"
         )
-    if max_samples is not None and (
-        isinstance(max_samples, bool) or not isinstance(max_samples, int) or max_samples < 2
-    ):
+    if max_samples is not None and not _is_whole(max_samples, at_least=2):
         raise ValueError(f"max_samples: need a whole number >= 2 or None, got {max_samples!r}")
     if on_error not in ("warn", "raise"):
         raise ValueError(f"on_error: need 'warn' or 'raise', got {on_error!r}")
-    if isinstance(seed, bool) or not isinstance(seed, int) or seed < 0:
+    if not _is_whole(seed, at_least=0):
         raise ValueError(f"seed: need a whole number >= 0, got {seed!r}")
     if name is not None and (not isinstance(name, str) or slug(name) != name):
         raise ValueError(
             f"name: need letters, digits, '_', '.' and '-' only (it becomes part of tags), "
             f"got {name!r}"
         )
+
+
+def _is_whole(value: object, *, at_least: int) -> bool:
+    number = as_integer(value)
+    return number is not None and number >= at_least

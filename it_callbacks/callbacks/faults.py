@@ -29,10 +29,11 @@ class Faults:
 
         Args:
             message: What went wrong, and what to do.
-            cause: What makes two messages one; None: all of the message but its numbers.
+            cause: What makes two messages one; None: all of the message but its numbers and
+                addresses.
             set_: Whose numbers it is about; empty for all.
         """
-        cause = _COUNT.sub("", message) if cause is None else cause
+        cause = _CHANGING.sub("", message) if cause is None else cause
         if cause not in self._told:
             self._told.add(cause)
             self._texts.append((set_, message))
@@ -56,5 +57,5 @@ class Faults:
         self._texts.clear()
 
 
-_COUNT = re.compile(r"(?<![\w.'])\d+(\.\d+)?(?![\w'])")
-"""A number that is no part of a name."""
+_CHANGING = re.compile(r"(?<![\w.])0x[0-9a-fA-F]+|(?<![\w.'])\d+(\.\d*)?([eE][+-]?\d+)?(?![\w'])")
+"""An address, or a number that is no part of a name."""

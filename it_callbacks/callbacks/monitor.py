@@ -62,9 +62,9 @@ class Monitor(Results):
         self.target = target
         self.probe = probe
         self.schedule = schedule
-        self.max_samples = max_samples
+        self.max_samples = None if max_samples is None else int(max_samples)
         self.name = name
-        self.seed = seed
+        self.seed = int(seed)
         self._observer: Observer | None = None
         self._model: Callable[[], nn.Module | None] = nothing
         self._loop: Loop | None = None

@@ -60,6 +60,7 @@ class Probe:
         self._batches = batches
         self._inputs = inputs
         self._target = target
+        self._sizes: list[int] = []
 
     def run_all(self, trainer: Any, model: Any, observer: Observer, current: Any) -> None:
         """Run this process's share of the batches, while `observer` listens for `current`.
@@ -70,9 +71,10 @@ class Probe:
         """
         start, together = 0, _spreads_parameters(trainer.strategy)
         with _observed(trainer, model, observer):
-            for number, batch in enumerate(self._batches):
-                indices = np.arange(start, start + len(labels_of(batch, self._target)))
-                start += len(indices)
+            self._sizes = self._sizes or [len(labels_of(b, self._target)) for b in self._batches]
+            for number, (batch, size) in enumerate(zip(self._batches, self._sizes, strict=True)):
+                indices = np.arange(start, start + size)
+                start += size
                 if together:
                     indices = indices if rank() == 0 else np.full(len(indices), -1)
                 elif number % n_processes() != rank():

@@ -126,15 +126,15 @@ def _by_pairs(
     pairs = (rows - rows.min()) * len(column_counts)
     pairs += column_of
     pairs.sort()
-    cell_starts = _run_starts(pairs)
-    cells, cell_counts = pairs[cell_starts], _run_lengths(cell_starts)
+    first_of_cells = np.flatnonzero(_run_starts(pairs))
+    cells = pairs[first_of_cells]
     row_symbols = cells // len(column_counts)
     row_starts = _run_starts(row_symbols)
     return Contingency(
         len(rows),
-        np.add.reduceat(cell_counts, np.flatnonzero(row_starts)),
+        _between(first_of_cells[row_starts], len(rows)),
         column_counts,
-        cell_counts,
+        _between(first_of_cells, len(rows)),
         np.cumsum(row_starts) - 1,
         cells - row_symbols * len(column_counts),
         column_symbols,
@@ -241,7 +241,12 @@ def _run_starts(ordered: NDArray[np.int64]) -> NDArray[np.bool_]:
 
 
 def _run_lengths(starts: NDArray[np.bool_]) -> Counts:
-    ends = np.empty(np.count_nonzero(starts) + 1, np.int64)
-    ends[:-1] = np.flatnonzero(starts)
-    ends[-1] = len(starts)
-    return ends[1:] - ends[:-1]  # as np.diff, which takes far longer for short ones
+    return _between(np.flatnonzero(starts), len(starts))
+
+
+def _between(firsts: NDArray[np.int64], n: int) -> Counts:
+    """How many of `n` places there are from each of `firsts` to the next."""
+    lengths = np.empty(len(firsts), np.int64)  # as np.diff, which takes longer for short ones
+    np.subtract(firsts[1:], firsts[:-1], out=lengths[:-1])
+    lengths[-1] = n - firsts[-1]
+    return lengths

@@ -107,6 +107,9 @@ def _own_attributes(owner: object) -> dict[str, Any]:
 _OF_EVERY_MODULE = frozenset(vars(nn.Module()))
 
 
+_UNCHANGING = frozenset({type(None), bool, int, float, str, tuple, torch.dtype, torch.device})
+
+
 def undo_draws(value: Any) -> Callable[[], object] | None:
     """An `Undo` of random generators."""
     match value:
@@ -125,6 +128,8 @@ def undo_draws(value: Any) -> Callable[[], object] | None:
 
 def _undo(value: Any) -> Callable[[], object] | None:
     """An `Undo` of generators, of tensors and arrays, and of what plain collections hold."""
+    if type(value) in _UNCHANGING:  # as most are: asked first, since every look asks
+        return None
     if isinstance(value, Tensor) and not is_lazy(value) and not value.is_inference():
         # A write that is not needed could spoil a graph that training goes back through.
         return partial(_put_back_tensor, value, value.detach().clone(), value._version)

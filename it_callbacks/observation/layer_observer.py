@@ -83,6 +83,7 @@ class LayerObserver:
         keep_rows: bool,
         restore: Restore,
     ) -> None:
+        self._model = weakref.ref(model)
         self._choice = resolve(model, layers)
         self._resolutions = resolutions
         self._reduce = reduce
@@ -139,7 +140,15 @@ class LayerObserver:
         return isinstance(self.reductions[layer], Joint)
 
     def attach(self) -> None:
-        """Put hooks on the model. Safe to call twice."""
+        """Put hooks on the model, also on parts that have been replaced. Safe to call twice.
+
+        A new module under an old name is that layer from now on, read as it was.
+        """
+        model = self._model()
+        if model is not None and not self._listener.attached:
+            now = dict(model.named_modules(remove_duplicate=False))
+            modules = self._listener.modules
+            self._listener.modules = {name: now.get(name, modules[name]) for name in modules}
         self._listener.attach()
 
     def detach(self) -> None:

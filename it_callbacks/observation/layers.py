@@ -41,6 +41,16 @@ NEVER_CALLED = "was never called"
 
 _LISTED = 20
 
+_OF_SEQUENCES = (
+    nn.RNNBase,
+    nn.Transformer,
+    nn.TransformerEncoder,
+    nn.TransformerDecoder,
+    nn.TransformerEncoderLayer,
+    nn.TransformerDecoderLayer,
+)
+"""Modules whose ``batch_first``, or that of a part, tells which axis counts samples."""
+
 
 @dataclass(frozen=True)
 class Layer:
@@ -88,25 +98,29 @@ class Choice:
         modules: What to listen to while the plan is made: chosen modules and all leaves.
         chosen: Names that the user asked for, with their `pick`; None takes the default.
         scripted: Names of the TorchScript modules, which cannot be listened to.
+        time_major: Names of the leaves that are, or belong to, a module that is known to take
+            sequences as ``(n_steps, n_samples, ...)``.
     """
 
     modules: dict[str, nn.Module]
     chosen: dict[str, Callable[[Any], Tensor] | None] | None
     scripted: tuple[str, ...] = ()
+    time_major: frozenset[str] = frozenset()
 
 
 def resolve(model: nn.Module, layers: LayerChoice) -> Choice:
-    """Find what `layers` names in `model`.
+    """Find what `layers` names in `model`: a shared module by any of its names.
 
     Raises:
         ValueError: A name or pattern matches nothing, or a chosen module cannot be heard.
         TypeError: `layers` is of another kind.
     """
-    named = named_modules(model)
+    named, every = named_modules(model), _by_every_name(model)
     leaves = {name: module for name, module in named.items() if is_heard(name, named)}
     scripted = tuple(name for name, module in named.items() if is_scripted(module))
+    time_major = frozenset(name for name in leaves if _is_time_major(name, named))
     if layers is None:
-        return Choice(leaves, None, scripted)
+        return Choice(leaves, None, scripted, time_major)
     chosen: dict[str, Callable[[Any], Tensor] | None] = {}
     if isinstance(layers, Mapping):
         for name, pick in layers.items():
@@ -114,7 +128,7 @@ def resolve(model: nn.Module, layers: LayerChoice) -> Choice:
                 raise TypeError(
                     f"layers[{name!r}]: need a function of the layer's output, got {pick!r}"
                 )
-            chosen.update(dict.fromkeys(_matches(name, named), pick))
+            chosen.update(dict.fromkeys(_matches(name, named, every), pick))
     else:
         wanted = [layers] if isinstance(layers, (str, type)) else layers
         if not isinstance(wanted, Sequence):
@@ -123,12 +137,15 @@ def resolve(model: nn.Module, layers: LayerChoice) -> Choice:
                 f"{type(layers).__name__}"
             )
         for choice in wanted:
-            chosen.update(dict.fromkeys(_matches(choice, named)))
+            chosen.update(dict.fromkeys(_matches(choice, named, every)))
     if not chosen:
         raise ValueError("layers: an empty choice observes nothing; leave it out for the default")
     for name in chosen:
-        refuse_scripted("layers", name, named[name])
-    return Choice({**leaves, **{name: named[name] for name in chosen}}, chosen, scripted)
+        refuse_scripted("layers", name, every[name])
+    asked = {name: every[name] for name in chosen}
+    # A shared module is heard by the names that were asked for only: one call is one firing.
+    others = {name: leaf for name, leaf in leaves.items() if leaf not in asked.values()}
+    return Choice({**others, **asked}, chosen, scripted)
 
 
 def plan(choice: Choice, firings: Sequence[Firing], n_samples: int) -> Plan:
@@ -136,7 +153,8 @@ def plan(choice: Choice, firings: Sequence[Firing], n_samples: int) -> Plan:
 
     By default every leaf with a floating output of one row per sample, but for losses, metrics,
     dropout, pooling, normalisation and what only reshapes; a linear or convolution whose output
-    an activation takes is read after the activation.
+    an activation takes is read after the activation. Where there are as many steps as samples,
+    what comes from a time-major module is left out, too: its rows are steps.
 
     Args:
         choice: From `resolve`.
@@ -150,12 +168,13 @@ def plan(choice: Choice, firings: Sequence[Firing], n_samples: int) -> Plan:
     layers: list[Layer] = []
     skipped: dict[str, str] = {}
     read_later = read_after_activation(firings) if choice.chosen is None else {}
+    time_major = _time_major_outputs(choice, firings)
     for firing in firings:
         if firing.name == ROOT:
             continue
         name = name_of_call(firing)
         if choice.chosen is None:
-            output, reason = firing.output, _default_skip(firing, n_samples)
+            output, reason = firing.output, _default_skip(firing, n_samples, time_major)
             if reason is None and id(firing) in read_later:
                 reason = f"read after its activation {read_later[id(firing)]}"
             if reason is not None:
@@ -217,13 +236,22 @@ def named_modules(model: nn.Module) -> dict[str, nn.Module]:
     return {plain_name(name): module for name, module in model.named_modules() if plain_name(name)}
 
 
+def _by_every_name(model: nn.Module) -> dict[str, nn.Module]:
+    """As `named_modules`, with the further names of modules that have several."""
+    listed = model.named_modules(remove_duplicate=False)
+    every = {plain_name(name): module for name, module in listed if plain_name(name)}
+    return {**every, **named_modules(model)}
+
+
 def plain_name(name: str) -> str:
     """A dotted name without the parts that wrappers add to it."""
     wrappers = r"(_orig_mod|_fsdp_wrapped_module|_checkpoint_wrapped_module)"
     return re.sub(rf"(^|\.){wrappers}(?=\.|$)", "", name).lstrip(".")
 
 
-def _matches(choice: str | type[nn.Module], named: Mapping[str, nn.Module]) -> list[str]:
+def _matches(
+    choice: str | type[nn.Module], named: Mapping[str, nn.Module], every: Mapping[str, nn.Module]
+) -> list[str]:
     if isinstance(choice, type):
         found = [name for name, module in named.items() if isinstance(module, choice)]
         if not found:
@@ -231,20 +259,27 @@ def _matches(choice: str | type[nn.Module], named: Mapping[str, nn.Module]) -> l
         return found
     if not isinstance(choice, str):
         raise TypeError(f"layers: need names or module types, got {choice!r}")
-    if choice in named:
+    if choice in every:
         return [choice]
-    # A pattern is no wish for a loss or a metric that it happens to match.
-    ours = [name for name in named if not is_bookkeeping(name, named)]
-    found = [name for name in ours if fnmatchcase(name, choice)] or [
-        name for name, module in named.items() if _class_path(module) == choice
-    ]
+    # A pattern takes a shared module once, unless it is of further names only.
+    found = (
+        _globbed(choice, named)
+        or [name for name, module in named.items() if _class_path(module) == choice]
+        or _globbed(choice, every)
+    )
     if not found:
-        near = get_close_matches(choice, named, 1, 0.4)
+        near = get_close_matches(choice, every, 1, 0.4)
         hint = f" Did you mean {near[0]!r}?" if near else ""
         raise ValueError(
             f"layers: no module named {choice!r}.{hint} The model has {_listing(list(named))}"
         )
     return found
+
+
+def _globbed(pattern: str, named: Mapping[str, nn.Module]) -> list[str]:
+    # A pattern is no wish for a loss or a metric that it happens to match.
+    ours = [name for name in named if not is_bookkeeping(name, named)]
+    return [name for name in ours if fnmatchcase(name, pattern)]
 
 
 def is_scripted(module: nn.Module) -> bool:
@@ -288,7 +323,37 @@ def _parents(name: str) -> list[str]:
     return [".".join(parts[:end]) for end in range(1, len(parts))]
 
 
-def _default_skip(firing: Firing, n_samples: int) -> str | None:
+def _is_time_major(name: str, named: Mapping[str, nn.Module]) -> bool:
+    """Whether a module is, or belongs to, one that takes ``(n_steps, n_samples, ...)``."""
+    around = [named[part] for part in [*_parents(name), name] if part in named]
+    return any(
+        getattr(part, "batch_first", None) is False
+        for module in around
+        if isinstance(module, _OF_SEQUENCES)
+        for part in module.modules()
+    )
+
+
+def _time_major_outputs(choice: Choice, firings: Sequence[Firing]) -> frozenset[int]:
+    """The identities of all outputs whose first axis counts steps.
+
+    They come from a time-major module, or from a later one that was fed by it and has kept the
+    number of rows.
+    """
+    found: set[int] = set()
+    for firing in firings:
+        output = firing.output
+        if isinstance(firing.module, nn.RNNBase) and isinstance(output, tuple):
+            output = output[0]  # beside its state, whose axes are others
+        if not isinstance(output, Tensor) or output.ndim < 3:
+            continue
+        fed = (id(given) in found and len(given) == len(output) for given in firing.inputs)
+        if firing.name in choice.time_major or any(fed):
+            found.add(id(output))
+    return frozenset(found)
+
+
+def _default_skip(firing: Firing, n_samples: int, time_major: frozenset[int]) -> str | None:
     module, output = firing.module, firing.output
     if isinstance(module, dropout._DropoutNd):
         return "dropout"
@@ -299,12 +364,24 @@ def _default_skip(firing: Firing, n_samples: int) -> str | None:
     if is_pooling(module):
         return "pooling"
     if not isinstance(output, Tensor):
-        return f"returns a {type(output).__name__}, not a tensor"
+        steps = output[0] if isinstance(output, tuple) and output else None
+        hint = f"; {_pick(firing.name, 'out[0]')}" if id(steps) in time_major else ""
+        return f"returns a {type(output).__name__}, not a tensor{hint}"
     if not output.is_floating_point():
         return f"returns {output.dtype}, not floats"
     if output.ndim == 0 or len(output) != n_samples:
         return f"returns shape {tuple(output.shape)}, not one row per label"
+    if id(output) in time_major and output.shape[1] == n_samples:
+        return (
+            f"returns shape {tuple(output.shape)} behind a time-major module, where rows are "
+            f"steps, not samples; {_pick(firing.name, 'out')}"
+        )
     return None
+
+
+def _pick(name: str, steps: str) -> str:
+    """What to pass to read the time-major `steps` of a layer's output."""
+    return f"pass layers={{{name!r}: lambda out: {steps}.transpose(0, 1)}}"
 
 
 def _refuse_silence(
@@ -329,6 +406,13 @@ def _refuse_silence(
             )
     if not layers:
         reasons = "; ".join(f"{name}: {reason}" for name, reason in list(skipped.items())[:_LISTED])
+        if choice.modules and not fired & set(choice.modules):
+            raise ValueError(
+                f"layers: none can be observed by default, since no module was called "
+                f"({_listing(silent)}): a compiled or functional forward cannot be heard. Pass "
+                "probe='val' (or 'train', or a set of your own), which runs a compiled one "
+                "eagerly; make modules of what is functional"
+            )
         hint = _hint_of_views([firing.output for firing in firings], n_samples)
         raise ValueError(f"layers: none can be observed by default ({reasons}); name them{hint}")
 

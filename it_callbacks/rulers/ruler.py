@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import operator
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from functools import lru_cache
@@ -102,7 +103,7 @@ class Uniform(Ruler):
     high: float
 
     def __post_init__(self) -> None:
-        check_bins("bins", self.bins, at_least=1)
+        object.__setattr__(self, "bins", check_bins("bins", self.bins, at_least=1))
         if not (math.isfinite(self.low) and math.isfinite(self.high) and self.low < self.high):
             raise ValueError(
                 f"low, high: need two finite numbers with low < high, got {self.low}, {self.high}"
@@ -213,7 +214,7 @@ class Calibrated(Ruler):
     frozen: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
-        check_bins("bins", self.bins)
+        object.__setattr__(self, "bins", check_bins("bins", self.bins))
         if self.scope not in ("layer", "unit"):
             raise ValueError(f"scope: need 'layer' or 'unit', got {self.scope!r}")
 
@@ -368,9 +369,21 @@ def refuse_nonfinite(values: Tensor) -> None:
         )
 
 
-def check_bins(name: str, bins: Any, *, at_least: int = 2) -> None:
-    """Raise unless `bins` is a whole number of bins."""
-    if isinstance(bins, bool) or not isinstance(bins, int):
+def check_bins(name: str, bins: Any, *, at_least: int = 2) -> int:
+    """`bins` as a plain int; raises unless it is a whole number of bins."""
+    number = as_integer(bins)
+    if number is None:
         raise TypeError(f"{name}: need a whole number >= {at_least}, got {bins!r}")
-    if bins < at_least:
+    if number < at_least:
         raise ValueError(f"{name}: need at least {at_least} bins, got {bins}")
+    return number
+
+
+def as_integer(value: Any) -> int | None:
+    """`value` as a plain int, from NumPy's integers too; None if it is no whole number."""
+    if isinstance(value, bool):  # an int to Python, but no number to whoever passes it
+        return None
+    try:
+        return operator.index(value)
+    except TypeError:
+        return None
