@@ -267,6 +267,11 @@ class InformationPlaneMonitor(Monitor):
     def _is_stochastic(self, layer: str) -> bool | None:
         return None if self._stochastic is None else layer in self._stochastic
 
+    @property
+    @override
+    def _may_draw(self) -> bool:
+        return bool(self.extra) or not self._layers.is_calibrated
+
     @override
     def _finish(self, current: Pass, set_: str, epoch: int) -> tuple[list[Reading], int]:
         observed = self._layers.finish(current)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import weakref
 from abc import abstractmethod
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -53,6 +54,11 @@ class Results(Callback):
     @abstractmethod
     def _describe(self, set_: str) -> dict[str, Any]:
         """How the numbers of a set are measured, for the settings."""
+
+    @property
+    def _may_draw(self) -> bool:
+        """Whether `_finish` runs code of the user's, which may draw random numbers."""
+        return False
 
     def _own_state(self) -> dict[str, Any]:
         """What a resumed run needs besides history and settings: plain Python and tensors."""
@@ -134,7 +140,7 @@ class Results(Callback):
 
     def _conclude(self, trainer: Any, current: Any, set_: str, epoch: int) -> None:
         """Keep and tell what a pass has given."""
-        with random_states_restored():  # a user's estimator may draw
+        with random_states_restored() if self._may_draw else nullcontext():
             readings, n_samples = self._finish(current, set_, epoch)
         step = trainer.global_step
         records = [r.record(set_, step=step, epoch=epoch, n_samples=n_samples) for r in readings]

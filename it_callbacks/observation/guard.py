@@ -184,7 +184,8 @@ def _modes_restored(module: nn.Module) -> Iterator[None]:
         yield
     finally:
         for part, training in modes:
-            part.training = training
+            if part.training != training:
+                part.training = training
 
 
 @contextmanager

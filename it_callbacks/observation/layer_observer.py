@@ -135,6 +135,12 @@ class LayerObserver:
         fitted = isinstance(self._reduce, Reduction) and not self._reduce.frozen
         return fitted or any(not ruler.frozen and not ruler.moves for ruler in specs)
 
+    @property
+    def is_calibrated(self) -> bool:
+        """Whether all layers are read as they will be for good."""
+        moving = any(ruler.moves for several in self.rulers.values() for ruler in several)
+        return bool(self.rulers) and not moving and all(map(self._frozen, self.rulers))
+
     def is_whole(self, layer: str) -> bool:
         """Whether all of the layer is read, so that what it knows bounds the next one's."""
         return isinstance(self.reductions[layer], Joint)

@@ -80,6 +80,8 @@ class Subset:
 def _ranks(indices: NDArray[np.int64], seed: int) -> NDArray[np.float64]:
     ranks = np.empty(len(indices))
     blocks = indices // _BLOCK
+    if len(blocks) and blocks[0] == blocks.min() == blocks.max():  # as for most batches
+        return _ranks_of_block(seed, int(blocks[0]))[indices % _BLOCK]
     for block in np.unique(blocks):
         inside = blocks == block
         ranks[inside] = _ranks_of_block(seed, int(block))[indices[inside] % _BLOCK]
