@@ -85,7 +85,7 @@ def prediction_entropies(panels: Sequence[Panel], *, theme: Theme = LIGHT) -> Fi
                     "hovertemplate": "%{y:.3f}",
                 }
             )
-        whole = "H(Ŷ): all of it"
+        whole = "H(Ŷ): in total"
         data.append(
             {
                 "type": "scatter",
@@ -116,15 +116,15 @@ def _parts(panel: Panel, steps: Sequence[int]) -> dict[str, list[float | None]]:
     whole = panel.series("prediction_entropy", "marginal")
     open_ = panel.series("prediction_entropy", "mean")
     soft = panel.series("label_information", "soft")
-    left = {"H(Ŷ|X): open in each one": finite_all(open_, steps)}
+    left = {"H(Ŷ|X): unsure of each input": finite_all(open_, steps)}
     if not soft:
         told = [finite(whole[step] - open_[step]) for step in steps]
-        return {"I(X;Ŷ): told of the inputs": told, **left}
+        return {"I(X;Ŷ): about the inputs": told, **left}
     # Rounding of what was logged may leave the small part a millionth below 0.
     beyond = [finite(max(whole[step] - open_[step] - soft[step], 0.0)) for step in steps]
     return {
-        "I(Y;Ŷ): told of the labels": finite_all(soft, steps),
-        "I(X;Ŷ|Y): told of the inputs beyond them": beyond,
+        "I(Y;Ŷ): about the labels": finite_all(soft, steps),
+        "I(X;Ŷ|Y): about the inputs beyond them": beyond,
         **left,
     }
 

@@ -185,7 +185,7 @@ def of_mlp(
     given = setting(mlp(n_hidden), images(n_samples, 784), batch_size)
     name = f"MLP, N = {n_samples}, batches of {batch_size}"
     yield from over_forward(name, given, 0.09, 0.05, rounds)
-    yield collecting_over_listening(name, given, min(rounds, 3))
+    yield collecting_over_listening(name, given, rounds)
 
 
 def of_cnn(
