@@ -12,6 +12,7 @@ from typing import Any
 from xml.etree import ElementTree
 
 import pytest
+from matplotlib.image import imread
 
 from .browsing import Tab, chromium, processor_seconds, tensorboard
 from .written_logs import plane, settings, write
@@ -388,8 +389,7 @@ def test_svg_and_png_are_saved_as_what_they_say(tab: Tab, tmp_path: Path) -> Non
     width, height = struct.unpack(">II", data[16:24])
     assert width > 1000
     assert height > 600
-    pyplot = pytest.importorskip("matplotlib.image")
-    assert len({tuple(row) for row in pyplot.imread(tmp_path / "PNG").reshape(-1, 4)}) > 50
+    assert len({tuple(row) for row in imread(tmp_path / "PNG").reshape(-1, 4)}) > 50
 
 
 def test_an_empty_log_says_what_to_do(closed: Tab) -> None:

@@ -57,7 +57,7 @@ def counts(symbols: ArrayLike) -> Counts:
         >>> counts([7, 3, 7, 7]).tolist()
         [1, 3]
     """
-    return _run_lengths(_group(as_symbols(symbols, "symbols"))[1])
+    return _run_lengths(_group(_lean(as_symbols(symbols, "symbols")))[1])
 
 
 def contingency(x: ArrayLike, y: ArrayLike, *, names: tuple[str, str] = ("x", "y")) -> Contingency:
@@ -179,7 +179,6 @@ def _lean(symbols: NDArray[np.int64]) -> NDArray[np.int64]:
 
 def _group(symbols: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
     """An order in which equal samples are neighbours, and where in it each state starts."""
-    symbols = _lean(symbols)
     if symbols.ndim == 1:
         order = _order(symbols)
         return order, _run_starts(symbols[order])
@@ -226,7 +225,7 @@ def number(
             seen = np.flatnonzero(tally)
             state_of = np.cumsum(tally > 0) - 1
             return state_of[symbols - low], tally[seen], seen + low
-    order, starts = _group(symbols)
+    order, starts = _group(_lean(symbols))
     states = np.empty(len(symbols), np.int64)
     states[order] = np.cumsum(starts) - 1
     firsts = symbols if symbols.ndim == 1 else symbols[:, 0]
