@@ -1,7 +1,7 @@
 """Watch a small network learn handwritten digits; needs `pip install "it_callbacks[demo]"`.
 
 You learn that one line attaches all monitors; no other line knows of them. With 360 validation
-images each layer ends SATURATED at 30 bins: try `InformationPlaneMonitor(bins=5, probe="train")`.
+images each layer ends SATURATED at 30 bins: try `InformationPlaneMonitor(bins=5, data="train")`.
 
     python examples/digits_mlp.py [--epochs N]
     tensorboard --logdir lightning_logs

@@ -52,7 +52,7 @@ def digits(logdir: Path, *, epochs: int, seed: int) -> str:
     training, validation = digits_split()
     predictions = PredictionEntropyMonitor()
     plane = InformationPlaneMonitor(
-        bins=[30, 5], probe=digits_task(), schedule=LogSpaced(unit="steps")
+        bins=[30, 5], data=digits_task(), schedule=LogSpaced(unit="steps")
     )
     monitors = [predictions, ConditionalEntropyMonitor(), plane]
     pl.seed_everything(seed, verbose=False)
@@ -101,13 +101,13 @@ def szt(logdir: Path, *, epochs: int, seed: int, activation: Literal["tanh", "re
     )
     bins, named = (30, "30") if activation == "tanh" else (Width(0.07), "0.07 wide")
     all_patterns, schedule = (patterns, labels), LogSpaced()
-    predictions = PredictionEntropyMonitor(probe=all_patterns, schedule=schedule)
+    predictions = PredictionEntropyMonitor(data=all_patterns, schedule=schedule)
     plane = InformationPlaneMonitor(
-        bins=bins, probe=all_patterns, schedule=schedule, population="probe"
+        bins=bins, data=all_patterns, schedule=schedule, exhaustive=True
     )
     monitors = [
         predictions,
-        ConditionalEntropyMonitor(probe=all_patterns, schedule=schedule),
+        ConditionalEntropyMonitor(data=all_patterns, schedule=schedule),
         plane,
     ]
     # Whole batches are sampled: collating 4096 patterns one by one takes several times as long

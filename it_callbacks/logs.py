@@ -173,6 +173,6 @@ def read_folder(logdir: str | Path) -> list[Run]:
     if not runs:
         raise LogError(
             f"event files below {folder}, but none with a monitor's numbers (tags such as "
-            "I_XT/val/<layer>); attach a monitor of it_callbacks to the Trainer"
+            "information_plane/val/I_XT/<layer>); attach a monitor of it_callbacks to the Trainer"
         )
     return sorted(runs, key=lambda run: run.name)

@@ -29,6 +29,10 @@ class Status(IntEnum):
     """Coverage < 0.5 or chance share > 0.5: nearly one symbol per sample, whatever the labels."""
 
 
+ROOTS = ("prediction_entropy", "conditional_entropy", "label_information", "information_plane")
+"""What every tag begins with."""
+
+
 @dataclass(frozen=True)
 class Record:
     """One number of one point: what was measured, where, when.
@@ -41,12 +45,12 @@ class Record:
         bits: The value, in bits unless `QUANTITIES` names another unit.
         step: ``trainer.global_step`` when it was measured: optimizer steps done.
         epoch: Finished epochs when it was measured; 0 is before the end of the first one (of a
-            probe: before the first step).
+            data: before the first step).
         n_samples: Samples that the number was computed from.
 
     Example:
         >>> Record("I_XT", "val", "encoder", 3.5, step=120, epoch=2, n_samples=360).tag
-        'I_XT/val/encoder'
+        'information_plane/val/I_XT/encoder'
     """
 
     quantity: str
@@ -60,7 +64,14 @@ class Record:
     @property
     def tag(self) -> str:
         """The name under which every logger gets the number."""
-        return f"{self.quantity}/{self.set}/{self.layer}"
+        return tag_of(self.quantity, self.set, self.layer)
+
+
+def tag_of(quantity: str, set_: str, layer: str) -> str:
+    """The tag of a number: of a monitor's own root, or below ``information_plane``."""
+    if quantity in ROOTS:
+        return f"{quantity}/{set_}/{layer}"
+    return f"information_plane/{set_}/{quantity}/{layer}"
 
 
 class Quantity(NamedTuple):
@@ -73,8 +84,6 @@ class Quantity(NamedTuple):
 QUANTITIES = {
     "prediction_entropy": Quantity("entropies of the predictions, and what they say of the labels"),
     "conditional_entropy": Quantity("H(Ŷ|Y=c): entropy of the predictions inside class c"),
-    "conditional_entropy_within": Quantity("mean of H(p) inside class c: unsureness per sample"),
-    "conditional_entropy_hard": Quantity("entropy of the argmax inside class c"),
     "label_information": Quantity("what the predictions tell about the labels"),
     "I_XT": Quantity("I(X; bin T): entropy of the binned layer of a deterministic network"),
     "I_XT_corrected": Quantity("I(X; bin T) by Chao, Wang & Jost (2013)"),
@@ -97,7 +106,6 @@ QUANTITIES = {
     "coverage": Quantity("Good-Turing coverage of the symbols, 1 - f1/N", "share"),
     "chance_share": Quantity("chance level of I(bin T; Y) over H(Y)", "share"),
     "status": Quantity("0 OK, 1 CAUTION, 2 SATURATED", "code"),
-    "epoch": Quantity("finished epochs at the points of a monitor of predictions", "epochs"),
     "information_plane": Quantity("epoch of the point; share of the time spent observing", "mixed"),
 }
 """Every first tag part, what stands under it, and its unit."""

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from statistics import fmean, stdev
 from typing import Any, NamedTuple
 
-from it_callbacks.records import QUANTITIES, Record
+from it_callbacks.records import QUANTITIES, ROOTS, Record
 
 Series = Mapping[int, float]
 """From a step to the value there, in increasing order of steps."""
@@ -29,9 +29,15 @@ class Key(NamedTuple):
     layer: str
 
 
-_BASES = "|".join(re.escape(name) for name in sorted(QUANTITIES, key=len, reverse=True))
+_OF_LAYERS = "|".join(
+    re.escape(name) for name in sorted(QUANTITIES, key=len, reverse=True) if name not in ROOTS
+)
 _TAG = re.compile(
-    rf"(?P<prefix>(?:.*-)?)(?P<quantity>(?:{_BASES})(?:_[^/]+)?)/(?P<set>[^/]+)/(?P<layer>[^/]+)",
+    r"(?P<prefix>(?:.*-)?)(?P<root>"
+    + "|".join(ROOTS)
+    + r")/(?P<set>[^/]+)/"
+    + rf"(?:(?P<quantity>(?:{_OF_LAYERS})(?:_[^/]+)?)/(?P<layer>[^/]+)"
+    + r"|(?P<rest>[^/]+(?:/class_\d+)?))",
     re.DOTALL,
 )
 _TEXT = re.compile(
@@ -80,14 +86,21 @@ def parse_tag(tag: str) -> Tag | None:
     """The parts of a monitor's tag, with the prefix of its logger; None if it is not a monitor's.
 
     Example:
-        >>> parse_tag("mine-I_XT_uniform5/val/fc1")
+        >>> parse_tag("mine-information_plane/val/I_XT_uniform5/fc1")
         Tag(prefix='mine', key=Key(quantity='I_XT_uniform5', set='val', layer='fc1'))
         >>> parse_tag("val_loss")
     """
     match = _TAG.fullmatch(tag)
     if match is None:
         return None
-    return Tag(match["prefix"][:-1], Key(match["quantity"], match["set"], match["layer"]))
+    plane = match["root"] == _PLANE
+    if plane != bool(match["quantity"]) and match["rest"] not in ("epoch", "overhead"):
+        return None
+    if match["quantity"]:
+        key = Key(match["quantity"], match["set"], match["layer"])
+    else:
+        key = Key(match["root"], match["set"], match["rest"])
+    return Tag(match["prefix"][:-1], key)
 
 
 @dataclass(frozen=True)
@@ -180,7 +193,7 @@ class Run:
         """
         told = self.settings.get(f"{_group(key.quantity)}/{key.set}", {})
         layer = next((of for of in self._listed(key.set) if of["tag"] == key.layer), {})
-        alike = [told.get("n_samples"), told.get("population")]
+        alike = [told.get("n_samples"), told.get("exhaustive")]
         alike += [layer.get("bins"), layer.get("estimand")]
         return json.dumps(alike, default=str)
 
@@ -296,7 +309,7 @@ def from_log(
 
 
 def _is_epoch(key: Key) -> bool:
-    return key.quantity == "epoch" or (key.quantity, key.layer) == ("information_plane", "epoch")
+    return key.quantity in ROOTS and key.layer == "epoch"
 
 
 def _json(text: str, kind: type) -> Any:

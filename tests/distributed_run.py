@@ -79,19 +79,17 @@ def monitors(case: str, max_samples: int | None) -> list[Any]:
             ConditionalEntropyMonitor(),
             InformationPlaneMonitor(bins=[30, 5], max_samples=max_samples or 10_000),
         ]
-    if case == "probe":
+    if case == "data":
         # Six batches, dealt out unevenly; and one, which leaves all processes but one without.
         batches = DataLoader(TensorDataset(*samples(41, seed=3)), 8)
         return [
-            PredictionEntropyMonitor(probe=batches, max_samples=max_samples),
+            PredictionEntropyMonitor(data=batches, max_samples=max_samples),
             InformationPlaneMonitor(
-                probe=batches, bins=[30, 5], schedule=2, max_samples=max_samples or 10_000
+                data=batches, bins=[30, 5], schedule=2, max_samples=max_samples or 10_000
             ),
+            InformationPlaneMonitor(["net.1"], data=samples(41, seed=3), reduce=PCA(2), name="pca"),
             InformationPlaneMonitor(
-                ["net.1"], probe=samples(41, seed=3), reduce=PCA(2), name="pca"
-            ),
-            InformationPlaneMonitor(
-                probe="train", extra=[LinearVInformation(every=1)], population="probe"
+                data="train", extra=[LinearVInformation(every=1)], exhaustive=True
             ),
         ]
     if case == "fails":

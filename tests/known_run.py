@@ -10,26 +10,26 @@ from typing import Any
 from .written_logs import write
 
 PLANE: dict[str, list[float]] = {
-    "I_XT/val/fc1": [6.0, 6.0, 6.0],
-    "I_TY/val/fc1": [1.0, 1.0, 1.0],
-    "I_TY_chance/val/fc1": [0.75, 0.75, 0.75],
-    "I_TY_adjusted/val/fc1": [0.0, 0.0, float("nan")],
-    "coverage/val/fc1": [0.25, 0.25, 0.25],
-    "chance_share/val/fc1": [0.75, 0.75, 0.75],
-    "status/val/fc1": [2, 2, 2],
-    "I_XT/val/fc2": [1.0, 3.5, 2.25],
-    "I_TY/val/fc2": [0.125, 0.5, 0.75],
-    "I_TY_chance/val/fc2": [0.0625, 0.0625, 0.03125],
-    "I_TY_adjusted/val/fc2": [0.0625, 0.4375, 0.71875],
-    "I_XT_corrected/val/fc2": [float("nan"), 3.75, 2.5],
-    "I_XT_corrected_low/val/fc2": [float("nan"), 3.5, 2.25],
-    "I_XT_corrected_high/val/fc2": [float("nan"), 4.0, 2.75],
-    "I_TY_corrected/val/fc2": [float("nan"), 0.375, 0.625],
-    "I_TY_corrected_low/val/fc2": [float("nan"), 0.25, 0.5],
-    "I_TY_corrected_high/val/fc2": [float("nan"), 0.5, 0.75],
-    "coverage/val/fc2": [0.5, 0.875, 1.0],
-    "chance_share/val/fc2": [0.0625, 0.0625, 0.03125],
-    "status/val/fc2": [1, 1, 0],
+    "information_plane/val/I_XT/fc1": [6.0, 6.0, 6.0],
+    "information_plane/val/I_TY/fc1": [1.0, 1.0, 1.0],
+    "information_plane/val/I_TY_chance/fc1": [0.75, 0.75, 0.75],
+    "information_plane/val/I_TY_adjusted/fc1": [0.0, 0.0, float("nan")],
+    "information_plane/val/coverage/fc1": [0.25, 0.25, 0.25],
+    "information_plane/val/chance_share/fc1": [0.75, 0.75, 0.75],
+    "information_plane/val/status/fc1": [2, 2, 2],
+    "information_plane/val/I_XT/fc2": [1.0, 3.5, 2.25],
+    "information_plane/val/I_TY/fc2": [0.125, 0.5, 0.75],
+    "information_plane/val/I_TY_chance/fc2": [0.0625, 0.0625, 0.03125],
+    "information_plane/val/I_TY_adjusted/fc2": [0.0625, 0.4375, 0.71875],
+    "information_plane/val/I_XT_corrected/fc2": [float("nan"), 3.75, 2.5],
+    "information_plane/val/I_XT_corrected_low/fc2": [float("nan"), 3.5, 2.25],
+    "information_plane/val/I_XT_corrected_high/fc2": [float("nan"), 4.0, 2.75],
+    "information_plane/val/I_TY_corrected/fc2": [float("nan"), 0.375, 0.625],
+    "information_plane/val/I_TY_corrected_low/fc2": [float("nan"), 0.25, 0.5],
+    "information_plane/val/I_TY_corrected_high/fc2": [float("nan"), 0.5, 0.75],
+    "information_plane/val/coverage/fc2": [0.5, 0.875, 1.0],
+    "information_plane/val/chance_share/fc2": [0.0625, 0.0625, 0.03125],
+    "information_plane/val/status/fc2": [1, 1, 0],
     "information_plane/val/epoch": [0, 1, 2],
 }
 """Two layers at three points: ``fc1`` saturated, ``fc2`` rising to 3.5 and falling to 2.25 bits."""
@@ -48,7 +48,7 @@ SETTINGS: dict[str, Any] = {
     "n_samples": 64,
     "H_Y": 1.0,
     "measured_on": "a probe",
-    "population": "distribution",
+    "exhaustive": False,
     "seed": 7,
     "version": "0.1.0",
     "layers": [
@@ -81,7 +81,12 @@ def write_run(
 
 def write_plane(folder: Path, shift: float = 0.0, **texts: Any) -> Path:
     """A run with everything; I(X;T) of ``fc2`` is `shift` bits higher than in `PLANE`."""
-    plane = {**PLANE, "I_XT/val/fc2": [value + shift for value in PLANE["I_XT/val/fc2"]]}
+    plane = {
+        **PLANE,
+        "information_plane/val/I_XT/fc2": [
+            value + shift for value in PLANE["information_plane/val/I_XT/fc2"]
+        ],
+    }
     of_predictions = {
         f"{group}/val/settings": {"n_samples": 64, "version": "0.1.0"}
         for group in ("prediction_entropy", "conditional_entropy")

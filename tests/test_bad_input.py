@@ -75,7 +75,7 @@ def assert_refused(
         ({"reduce": "mean"}, ValueError, "reduce: need 'auto' or a value of .*, got 'mean'"),
         ({"extra": 3}, TypeError, "extra: need a list .*, got 3"),
         ({"extra": ["V_TY"]}, TypeError, r"extra: need a list .*, got \['V_TY'\]"),
-        ({"population": "all"}, ValueError, "population: need 'distribution' or 'probe', got 'all"),
+        ({"exhaustive": "all"}, ValueError, "exhaustive: need True or False, got 'all"),
         ({"seed": 1.5}, ValueError, r"seed: need a whole number >= 0, got 1\.5"),
         ({"seed": -1}, ValueError, "seed: need a whole number >= 0, got -1"),
     ],
@@ -98,7 +98,7 @@ def test_the_planes_arguments_are_checked_at_once(
         ({"schedule": []}, ValueError, r"schedule: need a list of epochs .*, got \[\]"),
         ({"schedule": [1, -1]}, ValueError, r"schedule: need a list of epochs .*, got \[1, -1\]"),
         ({"schedule": LogSpaced(unit="steps")}, ValueError, "schedule: steps need a probe"),
-        ({"probe": "validation"}, ValueError, "probe: need 'train', 'val', .* got 'validation'"),
+        ({"data": "validation"}, ValueError, "data: need 'train', 'val', .* got 'validation'"),
         ({"max_samples": 1}, ValueError, "max_samples: need a whole number >= 2 or None, got 1"),
         ({"max_samples": 0.5}, ValueError, r"max_samples: need a whole number .*, got 0\.5"),
         ({"max_samples": True}, ValueError, "max_samples: need a whole number .*, got True"),
@@ -143,7 +143,7 @@ def test_class_names_must_be_a_list_of_texts() -> None:
 # What needs the model.
 
 
-@pytest.mark.parametrize("probe", [None, "train"])
+@pytest.mark.parametrize("data", [None, "train"])
 @pytest.mark.parametrize(
     ("layers", "error", "message"),
     [
@@ -162,24 +162,24 @@ def test_class_names_must_be_a_list_of_texts() -> None:
     ],
 )
 def test_layers_that_are_not_there_are_refused(
-    layers: Any, error: type[Exception], message: str, probe: Any
+    layers: Any, error: type[Exception], message: str, data: Any
 ) -> None:
-    assert_refused([Plane(layers, probe=probe)], error, message)
+    assert_refused([Plane(layers, data=data)], error, message)
 
 
-@pytest.mark.parametrize("probe", [None, "train"])
-def test_a_ruler_for_no_layer_is_refused_with_the_nearest_name(probe: Any) -> None:
+@pytest.mark.parametrize("data", [None, "train"])
+def test_a_ruler_for_no_layer_is_refused_with_the_nearest_name(data: Any) -> None:
     assert_refused(
-        [Plane(bins={"nett.4": 30}, probe=probe)],
+        [Plane(bins={"nett.4": 30}, data=data)],
         ValueError,
         r"bins\['nett\.4'\]: matches none of the layers .*did you mean 'net\.4'\?",
     )
 
 
-@pytest.mark.parametrize("probe", [None, "train"])
-def test_two_rulers_with_one_tag_are_refused(probe: Any) -> None:
+@pytest.mark.parametrize("data", [None, "train"])
+def test_two_rulers_with_one_tag_are_refused(data: Any) -> None:
     assert_refused(
-        [Plane(bins=[Uniform(9, -1, 1), Uniform(9, -2, 2)], probe=probe)],
+        [Plane(bins=[Uniform(9, -1, 1), Uniform(9, -2, 2)], data=data)],
         ValueError,
         "bins: two of the rulers .* would share one tag",
     )
@@ -207,7 +207,7 @@ class Pair(nn.Module):
         return x, x
 
 
-@pytest.mark.parametrize("probe", [None, "train"])
+@pytest.mark.parametrize("data", [None, "train"])
 @pytest.mark.parametrize(
     ("layer", "message"),
     [
@@ -216,11 +216,11 @@ class Pair(nn.Module):
     ],
 )
 def test_a_named_layer_without_one_row_per_label_is_refused(
-    layer: str, message: str, probe: Any
+    layer: str, message: str, data: Any
 ) -> None:
     """The same layers are skipped without a word where nobody named them."""
-    assert_refused([Plane([layer], probe=probe)], ValueError, message, ByTheWay)
-    fit([Plane(probe=probe)], ByTheWay, max_epochs=1)
+    assert_refused([Plane([layer], data=data)], ValueError, message, ByTheWay)
+    fit([Plane(data=data)], ByTheWay, max_epochs=1)
 
 
 # What needs the data.
@@ -247,7 +247,7 @@ def test_labels_that_are_no_classes_are_refused(
 ) -> None:
     data = _dataset_of(labels)
     if probing:
-        assert_refused([monitor(probe=data)], ValueError, message)
+        assert_refused([monitor(data=data)], ValueError, message)
     else:
         assert_refused([monitor()], ValueError, message, val=DataLoader(data, 25))
 
@@ -306,57 +306,57 @@ class Stream(IterableDataset[Any]):
 
 @pytest.mark.parametrize("monitor", ALL)
 @pytest.mark.parametrize(
-    ("probe", "error", "message"),
+    ("data", "error", "message"),
     [
-        ((X, Y[:50]), ValueError, r"probe: tensors of unequal length, \{0: 105, 1: 50\}"),
-        ({"x": X, "y": Y[1:]}, ValueError, r"probe: .*unequal length, \{'x': 105, 'y': 104\}"),
-        ((X[:0], Y[:0]), ValueError, "probe: it holds no samples"),
-        ((), ValueError, "probe: it holds no samples"),
-        ([], ValueError, "probe: it holds no samples"),
-        (([1, 2], [3, 4]), TypeError, r"probe\[0\]: need a tensor .*, got list"),
-        (Stream(), TypeError, "probe: an iterable data set has no fixed samples"),
-        (7, TypeError, "probe: need 'train', 'val', a data set, a loader or tensors, got int"),
+        ((X, Y[:50]), ValueError, r"data: tensors of unequal length, \{0: 105, 1: 50\}"),
+        ({"x": X, "y": Y[1:]}, ValueError, r"data: .*unequal length, \{'x': 105, 'y': 104\}"),
+        ((X[:0], Y[:0]), ValueError, "data: it holds no samples"),
+        ((), ValueError, "data: it holds no samples"),
+        ([], ValueError, "data: it holds no samples"),
+        (([1, 2], [3, 4]), TypeError, r"data\[0\]: need a tensor .*, got list"),
+        (Stream(), TypeError, "data: an iterable data set has no fixed samples"),
+        (7, TypeError, "data: need 'train', 'val', a data set, a loader or tensors, got int"),
         ((X, Y.double()), ValueError, "target: the labels are torch.float64"),
         ((X,), ValueError, "target: cannot tell the labels"),
     ],
     ids=range(10),
 )
 def test_a_probe_that_is_no_set_of_samples_is_refused(
-    probe: Any, error: type[Exception], message: str, monitor: type[Any]
+    data: Any, error: type[Exception], message: str, monitor: type[Any]
 ) -> None:
-    assert_refused([monitor(probe=probe)], error, message)
+    assert_refused([monitor(data=data)], error, message)
 
 
 def test_a_probe_behind_a_stream_is_refused_with_a_hint() -> None:
     assert_refused(
-        [Plane(probe="train")],
+        [Plane(data="train")],
         TypeError,
-        "probe: behind a DataLoader there is no map-style data set; pass the set itself",
+        "data: behind a DataLoader there is no map-style data set; pass the set itself",
         train=DataLoader(Stream(), 25),
     )
 
 
-@pytest.mark.parametrize("probe", [None, "val"])
-def test_class_names_of_another_number_than_classes_are_refused(probe: Any) -> None:
+@pytest.mark.parametrize("data", [None, "val"])
+def test_class_names_of_another_number_than_classes_are_refused(data: Any) -> None:
     assert_refused(
-        [ConditionalEntropyMonitor(class_names=["a", "b"], probe=probe)],
+        [ConditionalEntropyMonitor(class_names=["a", "b"], data=data)],
         ValueError,
         "class_names: 2 names for 3 classes",
     )
 
 
-@pytest.mark.parametrize("probe", [None, "val"])
+@pytest.mark.parametrize("data", [None, "val"])
 @pytest.mark.parametrize("monitor", PREDICTION_MONITORS)
-def test_a_label_beyond_the_predicted_classes_is_refused(monitor: type[Any], probe: Any) -> None:
+def test_a_label_beyond_the_predicted_classes_is_refused(monitor: type[Any], data: Any) -> None:
     beyond = DataLoader(_dataset_of(Y + 5), 25)
-    assert_refused([monitor(probe=probe)], ValueError, "label", val=beyond)
+    assert_refused([monitor(data=data)], ValueError, "label", val=beyond)
 
 
-@pytest.mark.parametrize("probe", [None, "val"])
+@pytest.mark.parametrize("data", [None, "val"])
 @pytest.mark.parametrize("monitor", PREDICTION_MONITORS)
-def test_more_than_a_thousand_predicted_classes_are_refused(monitor: type[Any], probe: Any) -> None:
+def test_more_than_a_thousand_predicted_classes_are_refused(monitor: type[Any], data: Any) -> None:
     assert_refused(
-        [monitor(probe=probe)],
+        [monitor(data=data)],
         ValueError,
         "logits: 1001 classes, at most 1000 are supported; pass logits= and target=",
         lambda: Lenient(nn.Linear(N_UNITS, 1001)),
@@ -366,7 +366,7 @@ def test_more_than_a_thousand_predicted_classes_are_refused(monitor: type[Any], 
 def test_more_than_a_thousand_classes_of_labels_are_refused() -> None:
     many = (torch.randn(1001, N_UNITS), torch.arange(1001))
     assert_refused(
-        [Plane(probe=many)],
+        [Plane(data=many)],
         ValueError,
         "target: 1001 classes, at most 1000 .*pass target=<function that gives a coarser class>",
     )
@@ -413,7 +413,7 @@ def test_a_model_without_predictions_is_refused(monitor: type[Any]) -> None:
 def test_a_probe_whose_every_label_is_ignored_is_refused() -> None:
     nothing = (X, torch.full((105,), -100))
     for monitor in ALL:
-        assert_refused([monitor(probe=nothing)], ValueError, "target: no sample has a label >= 0")
+        assert_refused([monitor(data=nothing)], ValueError, "target: no sample has a label >= 0")
 
 
 # The same faults during training cost the point only.
@@ -457,7 +457,7 @@ def test_good_arguments_are_taken() -> None:
         partial(Plane, bins=(30, 5)),
         partial(Plane, bins={"net.*": 12}),
         partial(Plane, max_samples=None, seed=3, name="A-1_b.c"),
-        partial(Plane, schedule=LogSpaced(unit="steps"), probe="train"),
+        partial(Plane, schedule=LogSpaced(unit="steps"), data="train"),
         partial(ConditionalEntropyMonitor, class_names=("a", "b", "c")),
     ]
     for make in takes:

@@ -293,7 +293,7 @@ def test_a_monitor_that_listens_adds_no_call_and_one_that_does_not_would_be_seen
 
     probe = data.images(10, 784), data.labels(10)
     monkeypatch.setattr(
-        training, "InformationPlaneMonitor", partial(InformationPlaneMonitor, probe=probe)
+        training, "InformationPlaneMonitor", partial(InformationPlaneMonitor, data=probe)
     )
     (probing,) = training.extra_forwards(64, 4)
     assert not probing.holds

@@ -62,21 +62,21 @@ def digits_loader() -> DataLoader[Any]:
 @pytest.mark.parametrize("width", [32, 128])
 def test_a_wide_layer_is_saturated_before_the_first_step_and_says_so_once(width: int) -> None:
     """32 untrained units on digits tell nearly all samples apart; the warning says what helps."""
-    plane = InformationPlaneMonitor(probe=digits_task())
+    plane = InformationPlaneMonitor(data=digits_task())
     messages = told(plane, lambda: Digits(width), train=digits_loader(), val=None)
     of_layer = about(messages, "net.1")
     assert len(of_layer) == 1
     assert "SATURATED" in of_layer[0]
     assert "reduce=" in of_layer[0]
     assert "extra=" in of_layer[0]
-    statuses = [r.bits for r in plane.history if r.tag == "status/probe/net.1"]
+    statuses = [r.bits for r in plane.history if r.tag == "information_plane/data/status/net.1"]
     assert statuses == [2.0] * 3  # before the first step and after both epochs
 
 
 def test_the_remedies_work() -> None:
     """What the warning says to pass gives points that are not SATURATED, and a value that rises."""
     plane = InformationPlaneMonitor(
-        ["net.1"], probe=digits_task(), bins=5, reduce=PCA(2), extra=[LinearVInformation(every=2)]
+        ["net.1"], data=digits_task(), bins=5, reduce=PCA(2), extra=[LinearVInformation(every=2)]
     )
     messages = told(plane, lambda: Digits(128), train=digits_loader(), val=None)
     assert not [message for message in messages if "SATURATED" in message]
@@ -88,7 +88,7 @@ def test_the_remedies_work() -> None:
 
 def test_extras_are_logged_under_their_tags() -> None:
     plane = InformationPlaneMonitor(
-        probe="val", extra=[LinearVInformation(every=1), NoiseInjected(sigma=0.1, every=2)]
+        data="val", extra=[LinearVInformation(every=1), NoiseInjected(sigma=0.1, every=2)]
     )
     fit([plane])
     epochs: dict[str, list[int]] = {}
@@ -160,7 +160,7 @@ class Noisy(nn.Module):
 
 def test_a_stochastic_forward_is_told() -> None:
     net = nn.Sequential(nn.Linear(8, 4), Noisy(), nn.Linear(4, 3))
-    messages = told(InformationPlaneMonitor(probe="val"), lambda: Classifier(net))
+    messages = told(InformationPlaneMonitor(data="val"), lambda: Classifier(net))
     assert len([m for m in about(messages, "net.1") if "passed twice" in m]) == 1
     assert not [m for m in about(messages, "net.0") if "passed twice" in m]
 
@@ -169,7 +169,7 @@ def test_repeated_inputs_and_missing_classes_are_told() -> None:
     x = torch.randn(2000, 8, generator=torch.Generator().manual_seed(0))
     x[1000:] = x[:1000]
     y = (x[:, 0] > 0).long() * 2
-    messages = told(InformationPlaneMonitor(probe=(x, y)))
+    messages = told(InformationPlaneMonitor(data=(x, y)))
     assert [m for m in messages if "50% of the inputs are repeated" in m]
     assert [m for m in messages if "no sample of class 1" in m]
     assert not [m for m in messages if "are few" in m]
@@ -177,7 +177,7 @@ def test_repeated_inputs_and_missing_classes_are_told() -> None:
 
 def test_few_samples_are_told_unless_they_are_the_population() -> None:
     assert [m for m in told(InformationPlaneMonitor()) if "are few" in m]
-    messages = told(InformationPlaneMonitor(population="probe"))
+    messages = told(InformationPlaneMonitor(exhaustive=True))
     assert not [m for m in messages if "are few" in m]
 
 
@@ -254,8 +254,8 @@ def test_modules_that_are_never_called_are_named_once() -> None:
 def test_calibration_on_some_classes_only_is_told() -> None:
     x = torch.randn(3000, 8, generator=torch.Generator().manual_seed(0))
     y = torch.arange(3000) // 1000
-    assert [m for m in told(InformationPlaneMonitor(probe=(x, y))) if "hold 2 of 3 classes" in m]
-    given = InformationPlaneMonitor(probe=(x, y), bins=Width(0.5))
+    assert [m for m in told(InformationPlaneMonitor(data=(x, y))) if "hold 2 of 3 classes" in m]
+    given = InformationPlaneMonitor(data=(x, y), bins=Width(0.5))
     assert not [m for m in told(given) if "classes" in m]
 
 
@@ -287,12 +287,12 @@ def test_an_extra_that_fails_costs_its_own_number_only() -> None:
     plane = InformationPlaneMonitor(extra=[Fails(every=1)])
     messages = told(plane)
     assert len([m for m in messages if "not today" in m]) == 3  # one for each layer
-    assert [r.epoch for r in plane.history if r.tag == "I_XT/val/net.1"] == [1, 2]
+    assert [r.epoch for r in plane.history if r.tag == "information_plane/val/I_XT/net.1"] == [1, 2]
 
 
 def test_extras_say_from_how_many_samples_they_are() -> None:
     x, y = torch.randn(3000, 8), torch.arange(3000) % 3
-    plane = InformationPlaneMonitor(["net.1"], probe=(x, y), extra=[LinearVInformation(every=1)])
+    plane = InformationPlaneMonitor(["net.1"], data=(x, y), extra=[LinearVInformation(every=1)])
     fit([plane], max_epochs=1)
     sizes = {r.quantity: r.n_samples for r in plane.history}
     assert (sizes["V_TY"], sizes["I_XT"]) == (2048, 3000)
@@ -304,7 +304,7 @@ def test_a_ruler_that_moves_warns_and_is_fitted_anew(ruler: Any) -> None:
     plane = InformationPlaneMonitor(["net.4"], bins=ruler)
     messages = told(plane)
     assert len([m for m in messages if "fitted anew" in m]) == 1
-    h = [r.bits for r in plane.history if r.tag == "I_XT/val/net.4"]
+    h = [r.bits for r in plane.history if r.tag == "information_plane/val/I_XT/net.4"]
     assert len(h) == 2
     frozen = InformationPlaneMonitor(["net.4"], bins=idnns(30))
     assert not [m for m in told(frozen) if "fitted anew" in m]
@@ -316,13 +316,13 @@ def test_a_ruler_that_moves_reads_each_pass_as_it_would_by_hand() -> None:
 
     from .models import loader
 
-    plane = InformationPlaneMonitor(["net.4"], bins=Refitted(8), probe="val")
+    plane = InformationPlaneMonitor(["net.4"], bins=Refitted(8), data="val")
     model, _ = fit([plane], val=loader(200, seed=5))
     x = torch.cat([batch[0] for batch in loader(200, seed=5)])
     with torch.no_grad():
         by_hand = entropy(encode(model.eval()(x), Refitted(8))).bits
     assert plane.history[-1].epoch == 2
-    h = [r.bits for r in plane.history if r.tag == "I_XT/val/net.4"]
+    h = [r.bits for r in plane.history if r.tag == "information_plane/val/I_XT/net.4"]
     assert h[-1] == pytest.approx(by_hand, abs=1e-9)
 
 
@@ -344,7 +344,7 @@ class Collapsing(Classifier):
 
 
 def collapse(**options: Any) -> InformationPlaneMonitor:
-    options = {"probe": "val", **options}
+    options = {"data": "val", **options}
     plane = InformationPlaneMonitor(["net.1"], **options)
     fit([plane], Collapsing, max_epochs=4)
     return plane
@@ -373,7 +373,7 @@ def test_rulers_that_disagree_give_no_verdict() -> None:
 
 
 def test_a_steady_layer_has_not_compressed() -> None:
-    plane = InformationPlaneMonitor(["net.1"], probe="val")
+    plane = InformationPlaneMonitor(["net.1"], data="val")
     fit([plane], lambda: Classifier(lr=0.0))
     verdict = plane.verdicts["val"]["net.1"]
     assert verdict.compressed is False
@@ -400,7 +400,7 @@ def test_verdicts_come_back_from_a_checkpoint(tmp_path: Path) -> None:
     whole = collapse()
     state = whole.state_dict()
     torch.save(state, tmp_path / "state.pt")
-    again = InformationPlaneMonitor(["net.1"], probe="val")
+    again = InformationPlaneMonitor(["net.1"], data="val")
     again.load_state_dict(torch.load(tmp_path / "state.pt", weights_only=True))
     before, after = (p.verdicts["val"]["net.1"].drops[0] for p in (whole, again))
     assert (after.peak_epoch, after.peak_bits) == (before.peak_epoch, before.peak_bits)

@@ -79,8 +79,8 @@ def test_the_demo_learns_to_read(full_demo: FullDemo) -> None:
 
 def test_the_demo_shows_the_narrow_layer_rise_and_fall(full_demo: FullDemo) -> None:
     """The 5-unit layer first tells the images apart, then merges those of a class."""
-    i_xt = full_demo.values["I_XT/probe/net.hidden4.tanh"]
-    i_ty = full_demo.values["I_TY/probe/net.hidden4.tanh"]
+    i_xt = full_demo.values["information_plane/data/I_XT/net.hidden4.tanh"]
+    i_ty = full_demo.values["information_plane/data/I_TY/net.hidden4.tanh"]
     assert 2.5 < i_xt[0] < 4.5
     assert max(i_xt) > 8
     assert 4.5 < i_xt[-1] < 7.5
@@ -101,7 +101,7 @@ def test_the_demo_says_which_layers_are_saturated(full_demo: FullDemo) -> None:
 def test_the_table_is_what_was_logged(full_demo: FullDemo, bins: str, slug: str) -> None:
     layer = "net.hidden3.tanh"
     i_xt, i_ty, coverage, chance_share, status = (
-        full_demo.values[f"{quantity}{slug}/probe/{layer}"]
+        full_demo.values[f"information_plane/data/{quantity}{slug}/{layer}"]
         for quantity in ("I_XT", "I_TY", "coverage", "chance_share", "status")
     )
     numbers = [i_xt[0], max(i_xt), i_xt[-1], i_ty[0], i_ty[-1], coverage[-1], chance_share[-1]]
@@ -167,7 +167,7 @@ def test_the_same_seed_gives_the_same_run(tmp_path: Path) -> None:
     assert cli.main(arguments) == cli.main(arguments) == 0
     first, second = (scalars(tmp_path / f"version_{n}") for n in (0, 1))
     for run in (first, second):
-        del run["information_plane/probe/overhead"]  # a time
+        del run["information_plane/data/overhead"]  # a time
     assert repr(first) == repr(second)  # as text, where NaN is NaN
 
 
@@ -182,11 +182,11 @@ def test_szt_is_measured_on_all_patterns(
     layers = [layer.replace("tanh", activation) for layer in SZT_LAYERS]
     bins = "30" if activation == "tanh" else "0.07 wide"
     assert list(table(output)) == [(layer, bins) for layer in layers]
-    assert values["information_plane/probe/epoch"] == [0, 1, 2, 3]
-    i_xt = values[f"I_XT/probe/{layers[4]}"]
+    assert values["information_plane/data/epoch"] == [0, 1, 2, 3]
+    i_xt = values[f"information_plane/data/I_XT/{layers[4]}"]
     assert f"{layers[4]} dropped by {max(i_xt) - i_xt[-1]:.2f} bits" in output
     if activation == "tanh":
-        assert values[f"I_XT/probe/{layers[0]}"][0] == pytest.approx(12, abs=0.01)
+        assert values[f"information_plane/data/I_XT/{layers[0]}"][0] == pytest.approx(12, abs=0.01)
     # All patterns are all there is: nothing is corrected for a sample.
     assert not any(tag.startswith("I_XT_corrected") for tag in values)
 
@@ -198,7 +198,7 @@ def test_szt_compresses_with_tanh_and_hardly_with_relu(
 ) -> None:
     words = ["demo", "--task", "szt", "--activation", activation, "--logdir", str(tmp_path)]
     assert cli.main(words) == 0
-    i_xt = scalars(tmp_path / "version_0")[f"I_XT/probe/net.hidden5.{activation}"]
+    i_xt = scalars(tmp_path / "version_0")[f"information_plane/data/I_XT/net.hidden5.{activation}"]
     assert least <= max(i_xt) - i_xt[-1] <= most
 
 
@@ -300,7 +300,7 @@ def test_an_interrupt_ends_in_130_and_keeps_what_was_measured(
     monkeypatch.setattr(demo._Szt, "on_train_epoch_start", interrupt)
     assert cli.main(["demo", "--task", "szt", "--logdir", str(tmp_path)]) == 130
     assert capsys.readouterr().err == "\nit-callbacks: interrupted\n"
-    assert scalars(tmp_path / "version_0")["information_plane/probe/epoch"] == [0, 1, 2]
+    assert scalars(tmp_path / "version_0")["information_plane/data/epoch"] == [0, 1, 2]
 
 
 def test_the_command_is_short_where_the_shell_finds_the_program(

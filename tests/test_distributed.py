@@ -57,7 +57,7 @@ def check_equal_to_one_process(case: str, devices: int, strategy: str, *options:
             assert several == pytest.approx(alone, abs=1e-12)
 
 
-@pytest.mark.parametrize("case", ["listen", "probe"])
+@pytest.mark.parametrize("case", ["listen", "data"])
 def test_two_processes_give_the_numbers_of_one(case: str) -> None:
     """On 41 samples, which a sampler pads to 42, every number on both processes is that of one."""
     check_equal_to_one_process(case, 2, "ddp")
@@ -104,12 +104,12 @@ def test_shares_of_the_users_own_are_refused_before_training() -> None:
     ranks, printed = run("shares", 2, "ddp")
     assert ranks == []
     assert "each process has samples of its own in set 'val'" in printed
-    assert "pass probe='val'" in printed
+    assert "pass data='val'" in printed
 
 
 def test_sharded_parameters_can_be_probed() -> None:
     """Under FSDP2 every process takes part in each forward of a probe."""
-    check_equal_to_one_process("probe", 1, "fsdp2")
+    check_equal_to_one_process("data", 1, "fsdp2")
 
 
 STAYS = "the history stays in the spawned processes"
@@ -140,7 +140,7 @@ def test_processes_that_run_the_whole_script_keep_their_history_and_say_nothing(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("case", ["listen", "probe"])
+@pytest.mark.parametrize("case", ["listen", "data"])
 @pytest.mark.parametrize(("devices", "strategy"), [(3, "ddp"), (2, "ddp_spawn"), (3, "ddp_spawn")])
 def test_three_processes_and_spawned_ones_give_the_numbers_of_one(
     case: str, devices: int, strategy: str

@@ -81,7 +81,7 @@ def read(ran: Ran) -> tuple[EventAccumulator, dict[str, float]]:
 
 
 def layers_of(values: dict[str, float], quantity: str = "I_XT") -> set[str]:
-    return {tag.split("/")[2] for tag in values if tag.startswith(f"{quantity}/")}
+    return {tag.split("/")[3] for tag in values if f"/{quantity}/" in tag}
 
 
 def test_digits_mlp(ran: dict[str, Ran]) -> None:
@@ -100,7 +100,7 @@ def test_mnist_cnn(ran: dict[str, Ran]) -> None:
     assert values["val_accuracy"] > 0.6
     assert values["prediction_entropy/val/label_bound"] > 1.5
     assert layers_of(values) == layers_of(values, "status") == {"conv1", "conv2", "head"}
-    assert "I_XT_uniform5/val/conv2" in values
+    assert "information_plane/val/I_XT_uniform5/conv2" in values
     (settings,) = events.Tensors("information_plane/val/settings/text_summary")
     assert "MeanPool" in settings.tensor_proto.string_val[0].decode()
 
@@ -110,10 +110,13 @@ def test_custom_layers(ran: dict[str, Ran]) -> None:
     _, values = read(ran["custom_layers.py"])
     assert layers_of(values) == {"lstm", "head.0", "head.1", "head.2"}
     # Three states for each of five units are at most 3**5 symbols.
-    assert 0 < values["I_XT/val/head.1"] <= 5 * 1.5849625
+    assert 0 < values["information_plane/val/I_XT/head.1"] <= 5 * 1.5849625
     stdout = ran["custom_layers.py"].finished.stdout
     printed = dict(re.findall(r"^(I_\S+) +(\S+) bits$", stdout, flags=re.MULTILINE))
-    assert printed.keys() >= {"I_XT/val/lstm", "I_TY_chance/val/head.2"}
+    assert printed.keys() >= {
+        "information_plane/val/I_XT/lstm",
+        "information_plane/val/I_TY_chance/head.2",
+    }
     for tag, bits in printed.items():
         assert float(bits) == pytest.approx(values[tag], abs=0.0051)
 
@@ -123,9 +126,14 @@ def test_lightning_cli(ran: dict[str, Ran]) -> None:
     events, values = read(ran["lightning_cli.py"])
     assert layers_of(values) == {"net.hidden3.tanh", "net.hidden4.tanh"}
     # Five bins for each of five units, and 1024 samples of the training set.
-    assert 0 < values["I_XT/train/net.hidden4.tanh"] <= 10
-    assert values["I_XT_uniform5/val/net.hidden4.tanh"] <= values["I_XT/val/net.hidden4.tanh"]
-    steps = [event.step for event in events.Scalars("I_XT/train/net.hidden4.tanh")]
+    assert 0 < values["information_plane/train/I_XT/net.hidden4.tanh"] <= 10
+    assert (
+        values["information_plane/val/I_XT_uniform5/net.hidden4.tanh"]
+        <= values["information_plane/val/I_XT/net.hidden4.tanh"]
+    )
+    steps = [
+        event.step for event in events.Scalars("information_plane/train/I_XT/net.hidden4.tanh")
+    ]
     assert steps[:5] == [0, 1, 2, 3, 4]
     assert steps[-1] == 45
     assert len(steps) < 25
@@ -216,7 +224,7 @@ def test_yaml_names_rulers(written: Any, bins: Any) -> None:
     ],
 )
 def test_yaml_names_schedules(written: Any, schedule: Any) -> None:
-    monitor = configured("PredictionEntropyMonitor", schedule=written, probe="train")
+    monitor = configured("PredictionEntropyMonitor", schedule=written, data="train")
     assert isinstance(monitor, PredictionEntropyMonitor)
     assert monitor.schedule == schedule
 
@@ -229,7 +237,7 @@ def test_yaml_names_functions_keys_and_reductions() -> None:
         inputs="image",
         target=1,
         max_samples=None,
-        population="probe",
+        exhaustive=True,
         images=10,
     )
     assert isinstance(monitor, InformationPlaneMonitor)
@@ -247,7 +255,7 @@ def test_yaml_names_functions_keys_and_reductions() -> None:
         ({"bins": "many"}, "bins"),
         ({"bins": value("rulers.Uniform", binz=30)}, "binz"),
         ({"schedule": value("LogSpaced", unit="minutes")}, "minutes"),
-        ({"probe": "vall"}, "probe"),
+        ({"data": "vall"}, "data"),
         ({"layers": 3}, "layers"),
         ({"images": "often"}, "images"),
         ({"laiers": "net"}, "laiers"),

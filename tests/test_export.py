@@ -71,7 +71,7 @@ def test_rows_of_several_runs_have_mean_and_deviation(repeats: Path, tmp_path: P
     peak = [
         row
         for row in rows_of(tmp_path / "plane.csv")
-        if row["tag"] == "I_XT/val/fc2" and row["step"] == "10"
+        if row["tag"] == "information_plane/val/I_XT/fc2" and row["step"] == "10"
     ]
     assert [(row["run"], row["bits"]) for row in peak] == [("a", "3.5"), ("b", "4.5"), ("c", "8.5")]
     for row in peak:
@@ -112,7 +112,7 @@ def test_the_run_of_the_folder_itself_has_the_folders_name(
 
 
 def test_a_set_is_chosen_by_name(one: Path, tmp_path: Path) -> None:
-    write_run(one / "b", {"I_XT/train/fc1": [1.0, 2.0, 3.0]})
+    write_run(one / "b", {"information_plane/train/I_XT/fc1": [1.0, 2.0, 3.0]})
     assert cli.main(["export", str(one), "--set", "train", "-o", str(tmp_path / "a.csv")]) == 0
     rows = rows_of(tmp_path / "a.csv")
     assert [(row["run"], row["bits"]) for row in rows] == [("b", "1.0"), ("b", "2.0"), ("b", "3.0")]
@@ -196,7 +196,13 @@ def test_each_draws_repeats_side_by_side(
 def test_runs_of_other_layers_are_drawn_side_by_side(
     one: Path, tmp_path: Path, drawn: list[dict[str, Any]]
 ) -> None:
-    write_run(one / "b", {"I_XT/val/conv": [1.0, 2.0, 3.0], "I_TY/val/conv": [0.5, 0.5, 0.5]})
+    write_run(
+        one / "b",
+        {
+            "information_plane/val/I_XT/conv": [1.0, 2.0, 3.0],
+            "information_plane/val/I_TY/conv": [0.5, 0.5, 0.5],
+        },
+    )
     assert cli.main(["export", str(one), "-o", str(tmp_path / "a.svg")]) == 0
     assert all(f"{name} · val" in titles(drawn[0]) for name in "ab")
 

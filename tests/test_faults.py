@@ -66,13 +66,13 @@ def _told(seen: Any, words: str) -> list[str]:
     return [str(w.message) for w in seen if words in str(w.message)]
 
 
-@pytest.mark.parametrize("probe", [None, "train"])
+@pytest.mark.parametrize("data", [None, "train"])
 @pytest.mark.parametrize("error", [FULL, READ_ONLY, LOST], ids=lambda e: type(e).__name__)
 def test_a_logger_that_raises_costs_neither_training_nor_the_other_loggers(
-    error: Exception, probe: Any
+    error: Exception, data: Any
 ) -> None:
     """One warning in the whole run; the history has every point."""
-    plane, good = InformationPlaneMonitor(probe=probe), MemoryLogger()
+    plane, good = InformationPlaneMonitor(data=data), MemoryLogger()
     with _recorded() as seen:
         _, running = fit([plane], Silent, logger=[Refuses(error), good], max_epochs=3)
     (message,) = _told(seen, "Refuses")
@@ -80,13 +80,13 @@ def test_a_logger_that_raises_costs_neither_training_nor_the_other_loggers(
     assert running.global_step == 15
     assert [epoch for epoch, _ in when(plane)][-3:] == [1, 2, 3]
     logged = [values["I_TY/" + plane._set + "/net.1"] for _, values in good.logged if values]
-    assert logged == curve(plane, f"I_TY/{plane._set}/net.1")
+    assert logged == curve(plane, f"information_plane/{plane._set}/I_TY/net.1")
 
 
-@pytest.mark.parametrize("probe", [None, "train"])
-def test_a_logger_that_raises_ends_training_where_asked_to(probe: Any) -> None:
+@pytest.mark.parametrize("data", [None, "train"])
+def test_a_logger_that_raises_ends_training_where_asked_to(data: Any) -> None:
     with pytest.raises(ConnectionError, match="the tracking server is gone"):
-        fit([InformationPlaneMonitor(probe=probe, on_error="raise")], Silent, logger=Refuses(LOST))
+        fit([InformationPlaneMonitor(data=data, on_error="raise")], Silent, logger=Refuses(LOST))
 
 
 def _fails_for_us(target: Any, method: str, monkeypatch: pytest.MonkeyPatch) -> list[str]:
@@ -157,13 +157,15 @@ def test_a_folder_that_cannot_be_written_costs_the_files_not_the_run(
     with _recorded() as seen:
         fit([plane], Classifier, logger=[logger, good])
     assert len(_told(seen, "CSVLogger has not taken a point (OSError")) == 1
-    assert len(curve(plane, "I_XT/val/net.1")) == 2
-    assert len([1 for _, values in good.logged if "I_XT/val/net.1" in values]) == 2
+    assert len(curve(plane, "information_plane/val/I_XT/net.1")) == 2
+    assert (
+        len([1 for _, values in good.logged if "information_plane/val/I_XT/net.1" in values]) == 2
+    )
 
 
 # Names that are taken.
 
-TAG = "I_XT/val/net.1"
+TAG = "information_plane/val/I_XT/net.1"
 
 
 class LogsOurTag(Classifier):
@@ -185,8 +187,8 @@ def test_a_metric_of_the_users_that_has_our_name_stays_theirs() -> None:
     assert "name=" in message
     assert running.callback_metrics[TAG] == 123.0
     assert {values[TAG] for _, values in logger.logged if TAG in values} == {123.0}
-    assert running.callback_metrics["I_TY/val/net.1"] == pytest.approx(
-        curve(plane, "I_TY/val/net.1")[-1]
+    assert running.callback_metrics["information_plane/val/I_TY/net.1"] == pytest.approx(
+        curve(plane, "information_plane/val/I_TY/net.1")[-1]
     )
     assert len(curve(plane, TAG)) == 3
 
@@ -198,8 +200,10 @@ def test_a_name_that_is_taken_ends_training_where_asked_to() -> None:
 
 def test_two_monitors_whose_sets_meet_are_told_so() -> None:
     """A name that equals what a second validation loader is called by another."""
-    monitors = [InformationPlaneMonitor(), InformationPlaneMonitor(probe="train", name="val_1")]
-    with pytest.warns(UserWarning, match=r"I_XT/val_1/net\.1.*something else logs"):
+    monitors = [InformationPlaneMonitor(), InformationPlaneMonitor(data="train", name="val_1")]
+    with pytest.warns(
+        UserWarning, match=r"information_plane/val_1/I_XT/net\.1.*something else logs"
+    ):
         fit(monitors, val=[loader(105, seed=1), loader(60, seed=3)])
 
 
@@ -289,9 +293,9 @@ def _written(tmp_path: Path) -> Path:
 def _readable(file: Path) -> list[int]:
     """Steps of our points that the file still gives."""
     events = EventAccumulator(str(file.parent)).Reload()
-    if "I_TY/val/net.1" not in events.Tags()["scalars"]:
+    if "information_plane/val/I_TY/net.1" not in events.Tags()["scalars"]:
         return []
-    return [event.step for event in events.Scalars("I_TY/val/net.1")]
+    return [event.step for event in events.Scalars("information_plane/val/I_TY/net.1")]
 
 
 def test_a_torn_event_file_gives_every_point_before_the_tear(tmp_path: Path) -> None:

@@ -253,7 +253,7 @@ class ProbesAt(pl.Callback):
         self,
         hook: str,
         inside: Callable[..., Any] = probing.guarded,
-        probe: Callable[[nn.Module], None] = rude,
+        data: Callable[[nn.Module], None] = rude,
         raises: bool = False,
     ) -> None:
         self.n_probes = 0
@@ -263,7 +263,7 @@ class ProbesAt(pl.Callback):
                 return
             self.n_probes += 1
             with suppress(ProbeError), inside(trainer, pl_module):
-                probe(pl_module)
+                data(pl_module)
                 if raises:
                     raise ProbeError
 
@@ -545,22 +545,22 @@ def regime_alone(regime: str) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("first", [True, False], ids=["first", "last"])
-@pytest.mark.parametrize("probe", [None, "train"], ids=["listening", "probing"])
+@pytest.mark.parametrize("data", [None, "train"], ids=["listening", "probing"])
 @pytest.mark.parametrize("regime", REGIMES)
-def test_the_monitor_changes_nothing_in_any_regime(regime: str, probe: Any, first: bool) -> None:
+def test_the_monitor_changes_nothing_in_any_regime(regime: str, data: Any, first: bool) -> None:
     """Half precision, accumulated gradients and averaged weights, before and after the others."""
     others, options = REGIMES[regime]
-    plane = InformationPlaneMonitor(probe=probe)
+    plane = InformationPlaneMonitor(data=data)
     callbacks = [plane, *others()] if first else [*others(), plane]
     found = differences(regime_alone(regime), trace((typed, shuffled, {}), callbacks, **options))
     assert found == []
     assert {r.epoch for r in plane.history} >= set(
-        range(probe is None, options.get("max_epochs", 2))
+        range(data is None, options.get("max_epochs", 2))
     )
 
 
 def test_the_monitor_probes_a_compiled_model_and_changes_nothing() -> None:
-    plane = InformationPlaneMonitor(probe="val")
+    plane = InformationPlaneMonitor(data="val")
     assert differences(undisturbed("compiled"), trace(SETUPS["compiled"], [plane])) == []
     assert {r.epoch for r in plane.history} == {0, 1, 2}
 
@@ -568,7 +568,7 @@ def test_the_monitor_probes_a_compiled_model_and_changes_nothing() -> None:
 @pytest.mark.slow
 @by_inductor
 def test_the_monitor_probes_an_inductor_model_and_changes_nothing() -> None:
-    plane = InformationPlaneMonitor(probe="val")
+    plane = InformationPlaneMonitor(data="val")
     assert differences(undisturbed("inductor"), trace(SLOW["inductor"], [plane])) == []
     assert {r.epoch for r in plane.history} == {0, 1, 2}
 
@@ -577,6 +577,6 @@ def test_listening_to_a_compiled_model_is_refused_before_training() -> None:
     """A hook that comes and goes would compile it anew; the error says what to do."""
     model = compiled("aot_eager")
     running = trainer([InformationPlaneMonitor()])
-    with pytest.raises(RuntimeError, match=r"probe: .*compiled.*pass probe='val'"):
+    with pytest.raises(RuntimeError, match=r"data: .*compiled.*pass data='val'"):
         running.fit(model, shuffled(), shuffled())
     assert running.global_step == 0

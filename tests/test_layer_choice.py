@@ -197,9 +197,9 @@ def test_a_second_name_gives_the_numbers_of_the_first() -> None:
     for plane in planes.values():
         fit([plane], TwoNames)
     assert layer_names(planes["zz"]) == ["zz"]
-    numbers = curve(planes["zz"], "I_XT/val/zz")
+    numbers = curve(planes["zz"], "information_plane/val/I_XT/zz")
     assert len(numbers) == 2
-    assert numbers == curve(planes["net.0"], "I_XT/val/net.0")
+    assert numbers == curve(planes["net.0"], "information_plane/val/I_XT/net.0")
 
 
 def test_a_name_that_no_module_has_is_refused_with_the_nearest() -> None:
@@ -244,7 +244,7 @@ def _compiled_before() -> CompiledForward:
 @pytest.mark.parametrize("make", [_compiled_before, Functional])
 def test_a_forward_that_cannot_be_heard_is_said_to_be_so(make: Callable[[], Classifier]) -> None:
     """To name its modules, as is told elsewhere, could not help."""
-    message = r"no module was called .*compiled or functional forward.*probe='val'"
+    message = r"no module was called .*compiled or functional forward.*data='val'"
     with pytest.raises(ValueError, match=message) as caught:
         plan_of(make(), torch.randn(25, 8), n=25)
     assert "name them" not in str(caught.value)
@@ -252,7 +252,7 @@ def test_a_forward_that_cannot_be_heard_is_said_to_be_so(make: Callable[[], Clas
 
 def test_a_probe_hears_a_compiled_forward() -> None:
     """As the message says."""
-    plane = InformationPlaneMonitor(probe="val")
+    plane = InformationPlaneMonitor(data="val")
     fit([plane], CompiledForward, max_epochs=1)
     assert layer_names(plane) == ["net.1", "net.3", "net.4"]
 
@@ -260,7 +260,7 @@ def test_a_probe_hears_a_compiled_forward() -> None:
 # NumPy's whole numbers.
 
 SHARED: dict[str, Any] = {
-    "probe": None,
+    "data": None,
     "schedule": 1,
     "max_samples": None,
     "on_error": "warn",
@@ -278,7 +278,9 @@ def test_numpys_integers_are_numbers_of_bins() -> None:
     plane, plain = InformationPlaneMonitor(bins=np.int64(30)), InformationPlaneMonitor(bins=30)
     fit([plane], max_epochs=1)
     fit([plain], max_epochs=1)
-    assert curve(plane, "I_XT/val/net.0") == curve(plain, "I_XT/val/net.0")
+    assert curve(plane, "information_plane/val/I_XT/net.0") == curve(
+        plain, "information_plane/val/I_XT/net.0"
+    )
     assert plane.settings == plain.settings
 
 

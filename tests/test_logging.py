@@ -34,7 +34,7 @@ from it_callbacks.callbacks.telling import Teller
 from it_callbacks.estimators import Extra
 from it_callbacks.figures import Panel, information_plane
 from it_callbacks.pictures import pixels
-from it_callbacks.records import slug
+from it_callbacks.records import slug, tag_of
 from it_callbacks.runs import from_records
 
 from .models import Classifier, MemoryLogger, curve, fit, loader, samples
@@ -49,12 +49,13 @@ PER_SET = {
         "cross_entropy",
         "label_bound",
         "label_bound_se",
+        "epoch",
     ),
-    "conditional_entropy": ("class_0", "class_1", "class_2", "all"),
-    "conditional_entropy_within": ("class_0", "class_1", "class_2"),
-    "conditional_entropy_hard": ("class_0", "class_1", "class_2"),
+    "conditional_entropy": (
+        *("all", "epoch"),
+        *(f"{kind}class_{c}" for kind in ("", "within/", "hard/") for c in range(3)),
+    ),
     "label_information": ("soft", "hard", "equivocation"),
-    "epoch": ("prediction_entropy", "conditional_entropy"),
     "information_plane": ("epoch", "overhead"),
     "I_XT": LAYERS,
     "I_XT_corrected": LAYERS,
@@ -70,7 +71,7 @@ PER_SET = {
     "chance_share": LAYERS,
     "status": LAYERS,
 }
-TAGS = {f"{quantity}/val/{end}" for quantity, ends in PER_SET.items() for end in ends}
+TAGS = {tag_of(quantity, "val", end) for quantity, ends in PER_SET.items() for end in ends}
 
 
 def _monitors(**options: Any) -> list[Any]:
@@ -155,8 +156,8 @@ def test_values_in_tensorboard_are_those_of_the_history(written: Any) -> None:
     "tag",
     [
         "information_plane/val/epoch",
-        "epoch/val/prediction_entropy",
-        "epoch/val/conditional_entropy",
+        "prediction_entropy/val/epoch",
+        "conditional_entropy/val/epoch",
     ],
 )
 def test_the_epoch_is_logged_with_the_points(written: Any, tag: str) -> None:
@@ -264,7 +265,7 @@ def test_a_set_has_its_own_warnings_and_those_of_all(tmp_path: Path) -> None:
 def test_verdicts_are_written_when_training_ends(tmp_path: Path) -> None:
     """In words for each layer; also where no validation came after the last step."""
     logger = TensorBoardLogger(tmp_path, name="run", version=0)
-    plane = InformationPlaneMonitor(probe="val", schedule=[0, 1])
+    plane = InformationPlaneMonitor(data="val", schedule=[0, 1])
     fit([plane], logger=logger, max_epochs=3)
     ((step, texts),) = _texts(_read(logger.log_dir), "information_plane/val/verdicts")
     assert step == 15
@@ -378,7 +379,7 @@ def test_a_logger_that_cannot_take_a_picture_costs_the_picture(
         _, running = fit([plane], logger=logger, max_epochs=3)
     assert sum("disk full" in str(w.message) for w in warned) == 1
     assert running.current_epoch == 3
-    assert len(_read(logger.log_dir).Scalars("I_XT/val/net.1")) == 3
+    assert len(_read(logger.log_dir).Scalars("information_plane/val/I_XT/net.1")) == 3
     with pytest.raises(OSError, match="disk full"):
         fit([InformationPlaneMonitor(images=1, on_error="raise")], logger=logger)
 
@@ -412,7 +413,7 @@ def test_a_picture_that_cannot_be_drawn_costs_the_picture(
     plane = InformationPlaneMonitor(images=1)
     with pytest.warns(UserWarning, match="plane cannot be drawn .RuntimeError: no ink"):
         fit([plane], logger=logger, max_epochs=3)
-    assert len(curve(plane, "I_XT/val/net.1")) == 3
+    assert len(curve(plane, "information_plane/val/I_XT/net.1")) == 3
     with pytest.raises(RuntimeError, match="no ink"):
         fit([InformationPlaneMonitor(images=1, on_error="raise")], logger=logger)
 
@@ -437,8 +438,8 @@ def test_the_custom_scalars_show_all_layers_of_a_quantity_in_one_chart(written: 
     """Each pattern of a chart finds tags that were logged."""
     _, events, _ = written
     charts = _layout(events)
-    assert charts["information plane, val"]["I_XT"] == ["I_XT/val/.+"]
-    assert charts["information plane, val"]["I_TY"] == ["I_TY/val/.+"]
+    assert charts["information plane, val"]["I_XT"] == ["information_plane/val/I_XT/.+"]
+    assert charts["information plane, val"]["I_TY"] == ["information_plane/val/I_TY/.+"]
     patterns = [
         pattern
         for category in charts.values()
@@ -455,7 +456,7 @@ def test_the_custom_scalars_show_intervals_where_there_are_any(tmp_path: Path) -
     logger = TensorBoardLogger(tmp_path, name="run", version=0)
     plane = InformationPlaneMonitor("net.3", bins=2)
     fit([plane], logger=logger)
-    assert math.isfinite(curve(plane, "I_XT_corrected_low/val/net.3")[-1])
+    assert math.isfinite(curve(plane, "information_plane/val/I_XT_corrected_low/net.3")[-1])
     margins = [
         band
         for category in _layout(_read(logger.log_dir)).values()
@@ -464,9 +465,9 @@ def test_the_custom_scalars_show_intervals_where_there_are_any(tmp_path: Path) -
         if isinstance(band, tuple)
     ]
     assert (
-        "I_XT_corrected/val/net.3",
-        "I_XT_corrected_low/val/net.3",
-        "I_XT_corrected_high/val/net.3",
+        "information_plane/val/I_XT_corrected/net.3",
+        "information_plane/val/I_XT_corrected_low/net.3",
+        "information_plane/val/I_XT_corrected_high/net.3",
     ) in margins
 
 
@@ -476,7 +477,9 @@ def test_a_logger_with_a_prefix_gets_it_on_settings_and_charts_too(tmp_path: Pat
     events = _read(logger.log_dir)
     assert {f"mine-{tag}" for tag in TAGS} <= set(events.Tags()["scalars"])
     assert _text(events, "mine-information_plane/val/settings")["n_samples"] == 105
-    assert _layout(events)["information plane, val"]["I_XT"] == ["mine\\-I_XT/val/.+"]
+    assert _layout(events)["information plane, val"]["I_XT"] == [
+        "mine\\-information_plane/val/I_XT/.+"
+    ]
 
 
 def test_points_are_flushed_as_they_are_made(
@@ -523,30 +526,38 @@ def test_csv_points_are_written_as_they_are_made(tmp_path: Path) -> None:
         def on_validation_epoch_end(self, trainer: Any, pl_module: Any) -> None:
             if not trainer.sanity_checking:
                 rows = _rows(tmp_path / "run/version_0/metrics.csv")
-                seen.append([row["I_XT/val/net.4"] for row in rows if row["I_XT/val/net.4"]])
+                seen.append(
+                    [
+                        row["information_plane/val/I_XT/net.4"]
+                        for row in rows
+                        if row["information_plane/val/I_XT/net.4"]
+                    ]
+                )
 
     fit([*monitors, Reads()], logger=[table, memory])
-    values = curve(monitors[2], "I_XT/val/net.4")
+    values = curve(monitors[2], "information_plane/val/I_XT/net.4")
     assert [list(map(float, of_epoch)) for of_epoch in seen] == [values[:1], values]
     logged = {tag for _, metrics in memory.logged for tag in metrics}
     assert logged >= TAGS
-    assert [step for step, metrics in memory.logged if "I_XT/val/net.4" in metrics] == [5, 10]
+    assert [
+        step for step, metrics in memory.logged if "information_plane/val/I_XT/net.4" in metrics
+    ] == [5, 10]
 
 
 def test_each_point_goes_once_to_each_logger() -> None:
     memory = MemoryLogger()
     fit([InformationPlaneMonitor()], logger=memory)
-    assert sum("I_XT/val/net.1" in metrics for _, metrics in memory.logged) == 2
+    assert sum("information_plane/val/I_XT/net.1" in metrics for _, metrics in memory.logged) == 2
 
 
-@pytest.mark.parametrize("probe", [None, "val"])
-def test_without_a_logger_one_warning_is_given_and_the_history_kept(probe: Any) -> None:
-    plane = InformationPlaneMonitor(probe=probe)
+@pytest.mark.parametrize("data", [None, "val"])
+def test_without_a_logger_one_warning_is_given_and_the_history_kept(data: Any) -> None:
+    plane = InformationPlaneMonitor(data=data)
     with pytest.warns(UserWarning, match="no logger") as warned:
         fit([plane], logger=False)
     ours = [str(w.message) for w in warned if "InformationPlaneMonitor" in str(w.message)]
     assert sum("no logger" in message for message in ours) == 1
-    assert len(curve(plane, "I_XT/val/net.1")) == (2 if probe is None else 3)
+    assert len(curve(plane, "information_plane/val/I_XT/net.1")) == (2 if data is None else 3)
 
 
 def test_callback_metrics_hold_the_last_finite_value_of_each_tag() -> None:
@@ -610,7 +621,7 @@ def test_tags_have_the_characters_that_every_logger_takes() -> None:
     plane = InformationPlaneMonitor()
     fit([plane], Odd, max_epochs=1)
     assert all(slug(part) == part for r in plane.history for part in r.tag.split("/"))
-    assert curve(plane, "I_XT/val/net._img_src_x_")
+    assert curve(plane, "information_plane/val/I_XT/net._img_src_x_")
     assert plane.settings["val"]["layers"][-1]["module"] == "net.<img src=x>"
 
 

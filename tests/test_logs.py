@@ -92,14 +92,14 @@ def test_a_folder_gives_every_run_in_the_order_of_names(tmp_path: Path) -> None:
 
 def test_a_folder_is_read_whole(tmp_path: Path) -> None:
     """TensorBoard keeps 1000 points of a tag, a table has to have all."""
-    write(tmp_path, {"I_XT/val/a": {step: float(step) for step in range(1500)}})
+    write(tmp_path, {"information_plane/val/I_XT/a": {step: float(step) for step in range(1500)}})
     (run,) = read_folder(tmp_path)
     assert len(run.series[Key("I_XT", "val", "a")]) == 1500
 
 
 def test_a_resumed_training_has_its_last_value_at_a_step_and_nan_stays_nan(tmp_path: Path) -> None:
-    write(tmp_path, {"I_XT/val/a": {0: 1.0, 1: 2.0}})
-    write(tmp_path, {"I_XT/val/a": {1: 3.0, 2: math.nan}})
+    write(tmp_path, {"information_plane/val/I_XT/a": {0: 1.0, 1: 2.0}})
+    write(tmp_path, {"information_plane/val/I_XT/a": {1: 3.0, 2: math.nan}})
     (run,) = read_folder(tmp_path)
     series = run.series[Key("I_XT", "val", "a")]
     assert (series[0], series[1]) == (1.0, 3.0)

@@ -81,7 +81,7 @@ def _monitors() -> list[Any]:
         PredictionEntropyMonitor(),
         ConditionalEntropyMonitor(),
         InformationPlaneMonitor(),
-        InformationPlaneMonitor(probe="train"),
+        InformationPlaneMonitor(data="train"),
     ]
 
 
@@ -162,7 +162,7 @@ def test_a_probe_is_fetched_once(tmp_path: Path) -> None:
     data = loader(40, 20).dataset
     assert isinstance(data, TensorDataset)
     counted = Counts(*data.tensors)
-    plane = InformationPlaneMonitor(probe=DataLoader(counted, 20))
+    plane = InformationPlaneMonitor(data=DataLoader(counted, 20))
     _train(5, tmp_path, [plane])
     assert sorted(read) == list(range(40))
 

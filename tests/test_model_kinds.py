@@ -43,12 +43,12 @@ from .models import (
 )
 
 
-def all_three(probe: Any = None, layers: Any = None, **options: Any) -> list[Any]:
+def all_three(data: Any = None, layers: Any = None, **options: Any) -> list[Any]:
     """The three monitors, the plane in few bins, with options that all of them take."""
     return [
-        PredictionEntropyMonitor(probe=probe, **options),
-        ConditionalEntropyMonitor(probe=probe, **options),
-        InformationPlaneMonitor(layers, bins=4, probe=probe, **options),
+        PredictionEntropyMonitor(data=data, **options),
+        ConditionalEntropyMonitor(data=data, **options),
+        InformationPlaneMonitor(layers, bins=4, data=data, **options),
     ]
 
 
@@ -336,19 +336,19 @@ def trained_alone(kind: str) -> nn.Module:
     return fit([], KINDS[kind].make, max_epochs=1)[0]
 
 
-@pytest.mark.parametrize("probe", [None, "val"], ids=["listening", "probing"])
+@pytest.mark.parametrize("data", [None, "val"], ids=["listening", "probing"])
 @pytest.mark.parametrize("kind", KINDS)
-def test_every_kind_gives_sane_numbers_and_trains_as_without(kind: str, probe: Any) -> None:
+def test_every_kind_gives_sane_numbers_and_trains_as_without(kind: str, data: Any) -> None:
     """No number beyond what 105 samples of three classes allow; weights equal; no hook left."""
     alone = trained_alone(kind)
-    monitors = all_three(probe, KINDS[kind].layers)
+    monitors = all_three(data, KINDS[kind].layers)
     model, _ = fit(monitors, KINDS[kind].make, max_epochs=1)
     assert layer_names(monitors[2]) == KINDS[kind].names
     assert n_hooks(model) == n_hooks(alone)
     for left, right in zip(alone.state_dict().values(), model.state_dict().values(), strict=True):
         assert torch.equal(left, right)
     for monitor in monitors:
-        assert {r.epoch for r in monitor.history} == ({1} if probe is None else {0, 1})
+        assert {r.epoch for r in monitor.history} == ({1} if data is None else {0, 1})
         check_sane(monitor)
 
 
@@ -382,10 +382,10 @@ def test_attention_that_never_fires_is_named_in_the_settings() -> None:
         assert skipped[f"net.1.layers.{i}.norm1"] == "normalisation"
 
 
-@pytest.mark.parametrize("probe", [None, "val"])
-def test_a_named_layer_that_never_fires_is_an_error(probe: Any) -> None:
+@pytest.mark.parametrize("data", [None, "val"])
+def test_a_named_layer_that_never_fires_is_an_error(data: Any) -> None:
     model = transformer()
-    plane = InformationPlaneMonitor("net.1.layers.0.self_attn.out_proj", probe=probe)
+    plane = InformationPlaneMonitor("net.1.layers.0.self_attn.out_proj", data=data)
     with pytest.raises(ValueError, match=r"layers: .*out_proj' did not fire.*out_proj cannot be"):
         fit([plane], model)
     assert model.trainer.global_step == 0
@@ -502,13 +502,13 @@ torchscript = pytest.mark.filterwarnings("ignore:.torch.jit:DeprecationWarning")
 
 
 @torchscript
-@pytest.mark.parametrize("probe", [None, "val"])
+@pytest.mark.parametrize("data", [None, "val"])
 @pytest.mark.parametrize("kind", [scripted, traced])
 def test_a_scripted_part_is_skipped_by_default_and_said(
-    kind: Callable[[], Classifier], probe: Any
+    kind: Callable[[], Classifier], data: Any
 ) -> None:
     """The layers around it are observed all the same."""
-    monitors = all_three(probe)
+    monitors = all_three(data)
     fit(monitors, kind, max_epochs=1)
     assert layer_names(monitors[2]) == ["net.1"]
     assert "TorchScript" in monitors[2].settings["val"]["skipped"]["net.0"]
@@ -516,16 +516,16 @@ def test_a_scripted_part_is_skipped_by_default_and_said(
 
 
 @torchscript
-@pytest.mark.parametrize("probe", [None, "val"])
+@pytest.mark.parametrize("data", [None, "val"])
 @pytest.mark.parametrize("layers", ["net.0", ["net.0.1", "net.1"]])
 @pytest.mark.parametrize("kind", [scripted, traced])
 def test_a_scripted_layer_is_refused_with_a_hint(
-    kind: Callable[[], Classifier], layers: Any, probe: Any
+    kind: Callable[[], Classifier], layers: Any, data: Any
 ) -> None:
     model = kind()
     hint = r"layers: 'net\.0.*TorchScript.*module that it was scripted or traced from"
     with pytest.raises(ValueError, match=hint):
-        fit([InformationPlaneMonitor(layers, probe=probe)], model)
+        fit([InformationPlaneMonitor(layers, data=data)], model)
     assert model.trainer.global_step == 0
 
 
@@ -539,24 +539,24 @@ def test_scripted_logits_are_refused_with_a_hint(monitor: type[Any]) -> None:
 # Forward passes that are none of the training's.
 
 
-@pytest.mark.parametrize("probe", [None, "train"])
+@pytest.mark.parametrize("data", [None, "train"])
 def test_a_search_for_a_learning_rate_by_the_tuner_is_not_recorded(
-    tmp_path: Any, probe: Any
+    tmp_path: Any, data: Any
 ) -> None:
     """It fits with this very Trainer, and puts the weights back."""
-    monitors = all_three(probe)
+    monitors = all_three(data)
     torch.manual_seed(1)
     model, running = Classifier(), trainer(monitors, default_root_dir=tmp_path)
     val = loader(105, seed=1)
     Tuner(running).lr_find(model, loader(), val, num_training=5, early_stop_threshold=None)
     assert all(monitor.history == [] for monitor in monitors)
     running.fit(model, loader(), val)
-    first = [(0, 0)] if probe else []
+    first = [(0, 0)] if data else []
     assert all(when(monitor) == [*first, (1, 5), (2, 10)] for monitor in monitors)
 
 
-@pytest.mark.parametrize("probe", [None, "train"])
-def test_a_summary_with_an_example_and_the_sanity_check_are_not_recorded(probe: Any) -> None:
+@pytest.mark.parametrize("data", [None, "train"])
+def test_a_summary_with_an_example_and_the_sanity_check_are_not_recorded(data: Any) -> None:
     """The summary runs two samples through the model, the sanity check all batches."""
 
     class Example(Classifier):
@@ -564,7 +564,7 @@ def test_a_summary_with_an_example_and_the_sanity_check_are_not_recorded(probe: 
             super().__init__()
             self.example_input_array = torch.zeros(2, N_UNITS)
 
-    monitors, plain = all_three(probe), all_three(probe)
+    monitors, plain = all_three(data), all_three(data)
     fit([*monitors, ModelSummary()], Example, num_sanity_val_steps=-1)
     fit(plain)
     for got, expected in zip(monitors, plain, strict=True):

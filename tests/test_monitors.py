@@ -108,7 +108,7 @@ def test_a_monitor_is_a_callback_of_both_namespaces(
         def configure_optimizers(self) -> Any:
             return torch.optim.SGD(self.parameters(), 0.1)
 
-    callback = monitor(probe="val")
+    callback = monitor(data="val")
     assert isinstance(callback, lightning.Callback)
     running = lightning.Trainer(
         accelerator="cpu",
@@ -135,7 +135,7 @@ def test_listening_first_measures_after_the_first_epoch() -> None:
 
 
 def test_a_probe_measures_before_the_first_step_too() -> None:
-    monitors = [monitor(probe="train") for monitor in ALL]
+    monitors = [monitor(data="train") for monitor in ALL]
     fit(monitors)
     assert all(when(monitor) == [(0, 0), (1, 5), (2, 10)] for monitor in monitors)
 
@@ -156,7 +156,7 @@ def test_a_schedule_counts_epochs_and_includes_the_first_point(
 ) -> None:
     """A log-spaced one also includes the last epoch."""
     listening = InformationPlaneMonitor(schedule=schedule)
-    probing = InformationPlaneMonitor(schedule=schedule, probe="train")
+    probing = InformationPlaneMonitor(schedule=schedule, data="train")
     fit([listening, probing], max_epochs=7)
     assert [epoch for epoch, _ in when(listening)] == listened
     assert [epoch for epoch, _ in when(probing)] == probed
@@ -164,7 +164,7 @@ def test_a_schedule_counts_epochs_and_includes_the_first_point(
 
 def test_log_spaced_steps_look_between_batches_and_at_the_end() -> None:
     """Steps 0, 1, 2, 4 and 10 are log-spaced; 15 is where training ends."""
-    plane = InformationPlaneMonitor(probe="train", schedule=LogSpaced(3, "steps"))
+    plane = InformationPlaneMonitor(data="train", schedule=LogSpaced(3, "steps"))
     fit([plane], max_epochs=3)
     assert when(plane) == [(0, 0), (0, 1), (0, 3), (1, 5), (2, 10), (3, 15)]
 
@@ -175,13 +175,13 @@ def test_log_spaced_epochs_end_with_the_last_one_even_when_stopped_early() -> No
         def on_train_epoch_end(self, trainer: Any, pl_module: Any) -> None:
             trainer.should_stop = trainer.current_epoch == 5
 
-    plane = InformationPlaneMonitor(probe="train", schedule=LogSpaced(2))
+    plane = InformationPlaneMonitor(data="train", schedule=LogSpaced(2))
     fit([plane, Stops()], max_epochs=20)
     assert [epoch for epoch, _ in when(plane)] == [0, 1, 4, 6]
 
 
 def test_epochs_without_validation_are_probed_but_not_listened_to() -> None:
-    listening, probing = InformationPlaneMonitor(), InformationPlaneMonitor(probe="train")
+    listening, probing = InformationPlaneMonitor(), InformationPlaneMonitor(data="train")
     fit([listening, probing], max_epochs=4, check_val_every_n_epoch=2)
     assert when(listening) == [(2, 10), (4, 20)]
     assert when(probing) == [(epoch, 5 * epoch) for epoch in range(5)]
@@ -189,7 +189,7 @@ def test_epochs_without_validation_are_probed_but_not_listened_to() -> None:
 
 def test_validation_twice_an_epoch_is_listened_to_twice_and_probed_once() -> None:
     """The first of the two comes before the epoch has finished."""
-    listening, probing = InformationPlaneMonitor(), InformationPlaneMonitor(probe="train")
+    listening, probing = InformationPlaneMonitor(), InformationPlaneMonitor(data="train")
     fit([listening, probing], train=loader(100), val_check_interval=0.5)
     assert when(listening) == [(0, 2), (1, 4), (1, 6), (2, 8)]
     assert when(probing) == [(0, 0), (1, 4), (2, 8)]
@@ -198,7 +198,7 @@ def test_validation_twice_an_epoch_is_listened_to_twice_and_probed_once() -> Non
 @pytest.mark.filterwarnings("ignore:You defined a `validation_step`")
 @pytest.mark.parametrize("options", [{"val": None}, {"limit_val_batches": 0}])
 def test_without_a_validation_loop_a_probe_works(options: dict[str, Any]) -> None:
-    plane = InformationPlaneMonitor(probe="train")
+    plane = InformationPlaneMonitor(data="train")
     fit([plane], **options)
     assert when(plane) == [(0, 0), (1, 5), (2, 10)]
 
@@ -215,7 +215,7 @@ def test_without_a_validation_loop_listening_says_so_and_training_goes_on(
         model, _ = fit([silent], **options)
     ours = [str(w.message) for w in warned if monitor.__name__ in str(w.message)]
     assert len(ours) == 1
-    assert "pass probe='train'" in ours[0]
+    assert "pass data='train'" in ours[0]
     assert silent.history == []
     assert model.trainer.global_step == 10
 
@@ -227,7 +227,7 @@ def test_without_a_validation_loop_listening_raises_before_training_where_asked_
     monitor: type[Any], options: dict[str, Any]
 ) -> None:
     model = Classifier()
-    with pytest.raises(ValueError, match=r"probe: there is no validation loop.*probe='train'"):
+    with pytest.raises(ValueError, match=r"data: there is no validation loop.*data='train'"):
         fit([monitor(on_error="raise")], model, **options)
     assert model.trainer.global_step == 0
 
@@ -245,7 +245,7 @@ def test_without_a_validation_loop_listening_raises_before_training_where_asked_
 def test_a_training_in_which_nothing_was_heard_ends_with_a_warning(options: dict[str, Any]) -> None:
     """There is a validation loop, so to speak; it never has a batch."""
     silent = InformationPlaneMonitor()
-    with pytest.warns(UserWarning, match="nothing was measured.*probe='train'") as warned:
+    with pytest.warns(UserWarning, match="nothing was measured.*data='train'") as warned:
         fit([silent], **options)
     assert sum("InformationPlaneMonitor" in str(w.message) for w in warned) == 1
     assert silent.history == []
@@ -281,7 +281,7 @@ class NoValidation(pl.LightningModule):
 @pytest.mark.filterwarnings("ignore:You passed in a `val_dataloader` but have no")
 def test_a_model_without_a_validation_step_trains_on_beside_a_silent_monitor() -> None:
     plane = InformationPlaneMonitor()
-    with pytest.warns(UserWarning, match=r"no validation_step.*probe='train'"):
+    with pytest.warns(UserWarning, match=r"no validation_step.*data='train'"):
         _, running = fit([plane], NoValidation)
     assert plane.history == []
     assert running.global_step == 10
@@ -289,21 +289,21 @@ def test_a_model_without_a_validation_step_trains_on_beside_a_silent_monitor() -
 
 def test_max_steps_ends_with_a_point() -> None:
     """Training that ends inside an epoch is probed where it ends."""
-    plane = InformationPlaneMonitor(probe="train")
+    plane = InformationPlaneMonitor(data="train")
     fit([plane], max_steps=7, max_epochs=-1)
     assert when(plane)[-1][1] == 7
 
 
 def test_probing_the_validation_set_needs_no_sanity_check() -> None:
     """Its loader is there before the first step all the same."""
-    plane = InformationPlaneMonitor(probe="val")
+    plane = InformationPlaneMonitor(data="val")
     fit([plane], num_sanity_val_steps=0)
     assert when(plane) == [(0, 0), (1, 5), (2, 10)]
 
 
 def test_a_search_for_a_learning_rate_is_not_recorded(tmp_path: Any) -> None:
     """It trains and rewinds within one fit; only the training that counts is measured."""
-    listening, probing = InformationPlaneMonitor(), InformationPlaneMonitor(probe="train")
+    listening, probing = InformationPlaneMonitor(), InformationPlaneMonitor(data="train")
     finder = LearningRateFinder(num_training_steps=5, early_stop_threshold=None)
     fit([listening, probing, finder], default_root_dir=tmp_path)
     assert when(listening) == [(1, 5), (2, 10)]
@@ -311,7 +311,7 @@ def test_a_search_for_a_learning_rate_is_not_recorded(tmp_path: Any) -> None:
 
 
 def test_fast_dev_run_covers_the_monitors_too() -> None:
-    listening, probing = InformationPlaneMonitor(), InformationPlaneMonitor(probe="train")
+    listening, probing = InformationPlaneMonitor(), InformationPlaneMonitor(data="train")
     running = trainer([listening, probing], fast_dev_run=True, logger=None)
     running.fit(Classifier(), loader(), loader(105, seed=1))
     assert when(listening) == [(1, 1)]
@@ -320,7 +320,7 @@ def test_fast_dev_run_covers_the_monitors_too() -> None:
 
 @pytest.mark.filterwarnings("ignore:You are trying to `self.log")
 def test_barebones_asks_for_no_observation_and_gets_none() -> None:
-    monitors = [monitor(probe=probe) for monitor in ALL for probe in (None, "train")]
+    monitors = [monitor(data=data) for monitor in ALL for data in (None, "train")]
     running = trainer(
         monitors,
         barebones=True,
@@ -335,15 +335,15 @@ def test_barebones_asks_for_no_observation_and_gets_none() -> None:
 
 @pytest.mark.parametrize("monitor_first", [True, False])
 @pytest.mark.parametrize(
-    ("probe", "validates"),
+    ("data", "validates"),
     [(None, True), (samples(60, seed=2), True), (samples(60, seed=2), False)],
     ids=["listening", "probing", "probing-without-validation"],
 )
 def test_early_stopping_and_checkpoints_see_each_value_in_time(
-    tmp_path: Any, validates: bool, probe: Any, monitor_first: bool
+    tmp_path: Any, validates: bool, data: Any, monitor_first: bool
 ) -> None:
     """Neither sees the point of the epoch before, whatever the order of callbacks."""
-    tag, seen = "I_TY/set/net.1", []
+    tag, seen = "information_plane/set/I_TY/net.1", []
 
     class Stops(EarlyStopping):
         @override
@@ -351,7 +351,7 @@ def test_early_stopping_and_checkpoints_see_each_value_in_time(
             seen.append(float(current))
             return super()._evaluate_stopping_criteria(current)
 
-    plane = InformationPlaneMonitor(probe=probe, name="set")
+    plane = InformationPlaneMonitor(data=data, name="set")
     saves = ModelCheckpoint(tmp_path, monitor=tag, save_top_k=-1, mode="max", every_n_epochs=1)
     callbacks = [plane, Stops(tag, mode="max", patience=9), saves]
     fit(
@@ -438,13 +438,13 @@ def _values(monitor: Any) -> dict[str, float]:
     return {r.tag: r.bits for r in monitor.history if r.layer != "overhead"}
 
 
-@pytest.mark.parametrize("probe", [None, "val"])
+@pytest.mark.parametrize("data", [None, "val"])
 @pytest.mark.parametrize("kind", KINDS)
-def test_every_kind_of_batch_gives_the_same_numbers(kind: str, probe: Any) -> None:
+def test_every_kind_of_batch_gives_the_same_numbers(kind: str, data: Any) -> None:
     """Labels and inputs are found without arguments, in a short last batch too."""
 
     def run(kind: str) -> list[Any]:
-        monitors = [monitor(probe=probe) for monitor in ALL]
+        monitors = [monitor(data=data) for monitor in ALL]
         make = DataLoader(TensorDataset(*VAL), 25, collate_fn=_as(kind))
         fit(monitors, AnyBatch, val=make, max_epochs=1)
         return monitors
@@ -464,10 +464,10 @@ def test_target_and_inputs_pick_the_parts_of_a_wider_batch() -> None:
         def parts(self, batch: Any) -> tuple[Any, Tensor]:
             return (batch[2], batch[1]) if len(batch) == 3 else batch
 
-    plain = InformationPlaneMonitor(probe="val")
+    plain = InformationPlaneMonitor(data="val")
     fit([plain], Wide, max_epochs=1)
     for target, inputs in ((1, 2), (-2, lambda batch: batch[-1])):
-        plane = InformationPlaneMonitor(probe="val", target=target, inputs=inputs)
+        plane = InformationPlaneMonitor(data="val", target=target, inputs=inputs)
         fit([plane], Wide, val=wide, max_epochs=1)
         np.testing.assert_equal(_values(plane), _values(plain))
 
@@ -478,7 +478,7 @@ def test_ignored_labels_are_left_out_and_counted() -> None:
     kept = torch.arange(105) % 5 != 0
 
     def run(val: TensorDataset) -> list[Any]:
-        monitors = [monitor(probe="val") for monitor in ALL]
+        monitors = [monitor(data="val") for monitor in ALL]
 
         class Ignores(Classifier):
             @override
@@ -537,7 +537,7 @@ def test_a_set_that_cannot_be_measured_costs_no_other_set_its_point(bad: int) ->
     with pytest.warns(UserWarning, match="no sample has a label"):
         fit([Loses(), plane], LosesLabels, val=loaders, max_epochs=3)
     epochs = {
-        set_: [r.epoch for r in plane.history if r.tag == f"I_XT/{set_}/net.1"]
+        set_: [r.epoch for r in plane.history if r.tag == f"information_plane/{set_}/I_XT/net.1"]
         for set_ in ("val", "val_1")
     }
     whole, torn = ("val_1", "val")[:: 1 if bad == 0 else -1]
@@ -556,7 +556,9 @@ def test_a_test_after_training_keeps_the_rulers() -> None:
         for set_ in ("val", "test")
     }
     assert rulers["test"] == rulers["val"]
-    assert last(plane, "I_XT/test/net.3") == last(plane, "I_XT/val/net.3")
+    assert last(plane, "information_plane/test/I_XT/net.3") == last(
+        plane, "information_plane/val/I_XT/net.3"
+    )
 
 
 def test_a_step_that_edits_its_batch_in_place_does_not_reach_the_numbers() -> None:
@@ -738,7 +740,9 @@ def test_the_plane_is_that_of_activations_collected_by_hand() -> None:
     activations = outputs(model, list(rulers), [x for x, _ in loader(105, seed=1)])
     for (name, ruler), of_layer in zip(rulers.items(), activations, strict=True):
         for quantity, expected in _plane_by_hand(of_layer, ruler, VAL[1]).items():
-            assert last(plane, f"{quantity}/val/{name}") == pytest.approx(expected, abs=1e-9)
+            assert last(plane, f"information_plane/val/{quantity}/{name}") == pytest.approx(
+                expected, abs=1e-9
+            )
 
 
 def test_a_layer_that_the_next_one_overwrites_is_read_as_it_was() -> None:
@@ -748,13 +752,13 @@ def test_a_layer_that_the_next_one_overwrites_is_read_as_it_was() -> None:
     (of_layer,) = outputs(model, ["net.2"], [x for x, _ in loader(105, seed=1)])
     assert (of_layer < 0).any()
     expected = bits_of(np.bincount(rows_as_classes(Width(0.05)(of_layer))))
-    assert last(plane, "I_XT/val/net.2") == pytest.approx(expected, abs=1e-9)
+    assert last(plane, "information_plane/val/I_XT/net.2") == pytest.approx(expected, abs=1e-9)
     torch.manual_seed(1)
     first = InformationPlaneMonitor("net.2", bins=Width(0.05))
     trainer([first]).validate(untrained := Classifier(), loader(105, seed=1), verbose=False)
     (of_layer,) = outputs(untrained, ["net.2"], [x for x, _ in loader(105, seed=1)])
     expected = bits_of(np.bincount(rows_as_classes(Width(0.05)(of_layer))))
-    assert last(first, "I_XT/val/net.2") == pytest.approx(expected, abs=1e-9)
+    assert last(first, "information_plane/val/I_XT/net.2") == pytest.approx(expected, abs=1e-9)
 
 
 class Replaced(Classifier):
@@ -773,7 +777,7 @@ def test_a_layer_that_is_replaced_is_read_on() -> None:
     assert when(plane) == [(1, 5), (2, 10), (3, 15)]
     (of_layer,) = outputs(model, ["net.4"], [x for x, _ in loader(105, seed=1)])
     expected = bits_of(np.bincount(rows_as_classes(Width(0.05)(of_layer))))
-    assert last(plane, "I_XT/val/net.4") == pytest.approx(expected, abs=1e-9)
+    assert last(plane, "information_plane/val/I_XT/net.4") == pytest.approx(expected, abs=1e-9)
 
 
 class AugmentsOnDevice(Classifier):
@@ -790,10 +794,10 @@ class AugmentsOnDevice(Classifier):
 @pytest.mark.parametrize("n_batches", [0, 1.0], ids=["no validation", "validation"])
 def test_a_probe_is_not_augmented_as_training_is(n_batches: float) -> None:
     """At a learning rate of 0 each look sees the same, before the first step too."""
-    plane = InformationPlaneMonitor("net.1", probe=samples(60, seed=1))
+    plane = InformationPlaneMonitor("net.1", data=samples(60, seed=1))
     still = partial(AugmentsOnDevice, lr=0.0)
     fit([plane], still, max_epochs=3, limit_val_batches=n_batches)
-    values = curve(plane, "I_TY/probe/net.1")
+    values = curve(plane, "information_plane/data/I_TY/net.1")
     assert len(values) == 4
     assert len(set(values)) == 1
 
@@ -804,8 +808,8 @@ def test_a_schedule_that_fails_costs_looks_and_one_warning() -> None:
             raise KeyError("boom")
         return True
 
-    for probe in (None, "train"):
-        plane = InformationPlaneMonitor(schedule=fails, probe=probe)
+    for data in (None, "train"):
+        plane = InformationPlaneMonitor(schedule=fails, data=data)
         with pytest.warns(UserWarning, match="schedule: it fails, so no look is taken.*boom"):
             _, running = fit([plane], max_epochs=3)
         assert running.global_step == 15
@@ -816,10 +820,8 @@ def test_a_schedule_that_fails_costs_looks_and_one_warning() -> None:
 
 def test_of_several_validation_loaders_a_probe_names_none() -> None:
     loaders = [loader(60, seed=1), loader(60, seed=3)]
-    with pytest.raises(
-        ValueError, match="probe='val': there are 2 such loaders; pass the data set"
-    ):
-        fit([InformationPlaneMonitor(probe="val")], val=loaders)
+    with pytest.raises(ValueError, match="data='val': there are 2 such loaders; pass the data set"):
+        fit([InformationPlaneMonitor(data="val")], val=loaders)
 
 
 class TakesAPair(Classifier):
@@ -839,8 +841,8 @@ def test_inputs_that_forward_does_not_take_are_told_by_the_probe() -> None:
     x, y = samples(60)
     nested = [((x, x), y)]
     pairs = DataLoader(nested, batch_size=None)  # type: ignore[arg-type,var-annotated] # a list will do
-    with pytest.raises(TypeError, match=r"probe: the model's forward does not take.*pass inputs="):
-        fit([InformationPlaneMonitor(probe=pairs)], TakesAPair, train=pairs, val=pairs)
+    with pytest.raises(TypeError, match=r"data: the model's forward does not take.*pass inputs="):
+        fit([InformationPlaneMonitor(data=pairs)], TakesAPair, train=pairs, val=pairs)
 
 
 @pytest.mark.parametrize(
@@ -868,7 +870,11 @@ def test_validating_after_training_repeats_no_point() -> None:
     running.validate(model, running.val_dataloaders, verbose=False)
     for monitor, values in zip(monitors, before, strict=True):
         np.testing.assert_equal(_values(monitor), values)
-    for tag in ("I_TY/val/net.1", "prediction_entropy/val/mean", "conditional_entropy/val/all"):
+    for tag in (
+        "information_plane/val/I_TY/net.1",
+        "prediction_entropy/val/mean",
+        "conditional_entropy/val/all",
+    ):
         assert running.callback_metrics[tag] == metrics[tag]
 
 
@@ -895,8 +901,8 @@ def test_every_precision_is_measured_as_it_trains(precision: Any) -> None:
             logits = self(batch[0])
             return self.loss(logits.float(), batch[1]), logits
 
-    def run(probe: Any) -> list[Any]:
-        monitors = [monitor(probe=probe, schedule=[1]) for monitor in ALL]
+    def run(data: Any) -> list[Any]:
+        monitors = [monitor(data=data, schedule=[1]) for monitor in ALL]
         still = partial(Half, lr=0.0)
         fit(monitors, still, val=loader(105, 256, seed=1), precision=precision, max_epochs=1)
         return monitors
@@ -915,12 +921,14 @@ def test_the_default_ruler_is_the_exact_range_or_a_width_frozen_at_the_first_loo
     for (name, said), of_layer in zip(first.items(), activations, strict=True):
         ruler = eval(said[0], {"Uniform": Uniform, "Width": Width})
         for quantity, expected in _plane_by_hand(of_layer, ruler, VAL[1]).items():
-            assert last(plane, f"{quantity}/val/{name}") == pytest.approx(expected, abs=1e-9)
+            assert last(plane, f"information_plane/val/{quantity}/{name}") == pytest.approx(
+                expected, abs=1e-9
+            )
 
 
 def test_a_calibrated_ruler_spans_the_first_pass_in_the_bins_asked_for() -> None:
-    """Epoch 0 of a probe: the middle 99.8 % of the layer's outputs, in 30 parts."""
-    plane = InformationPlaneMonitor("net.4", probe="val")
+    """Epoch 0 of a data: the middle 99.8 % of the layer's outputs, in 30 parts."""
+    plane = InformationPlaneMonitor("net.4", data="val")
     fit([plane], max_epochs=1, max_steps=1)
     torch.manual_seed(1)
     untrained = Classifier()
@@ -933,7 +941,7 @@ def test_a_calibrated_ruler_spans_the_first_pass_in_the_bins_asked_for() -> None
 def test_listening_and_probing_the_same_weights_give_the_same_numbers() -> None:
     """With a learning rate of 0 every point of both is the same."""
     for monitor in ALL:
-        listening, probing = monitor(name="a"), monitor(probe="val", name="b")
+        listening, probing = monitor(name="a"), monitor(data="val", name="b")
         fit([listening, probing], lambda: Classifier(lr=0.0), val=loader(105, 256, seed=1))
         left = {tag.replace("/a/", "/b/"): bits for tag, bits in _values(listening).items()}
         np.testing.assert_equal(left, _values(probing))
@@ -961,17 +969,17 @@ def test_prediction_tags_are_what_one_computes_by_hand() -> None:
         "prediction_entropy/val/label_bound": bound.mean(),
         "prediction_entropy/val/label_bound_se": bound.std(ddof=1) / np.sqrt(len(y)),
         **{f"conditional_entropy/val/class_{c}": inside[c] for c in range(3)},
-        **{f"conditional_entropy_within/val/class_{c}": h[y == c].mean() for c in range(3)},
+        **{f"conditional_entropy/val/within/class_{c}": h[y == c].mean() for c in range(3)},
         **{
-            f"conditional_entropy_hard/val/class_{c}": bits_of(np.bincount(hard[y == c]))
+            f"conditional_entropy/val/hard/class_{c}": bits_of(np.bincount(hard[y == c]))
             for c in range(3)
         },
         "conditional_entropy/val/all": (share * inside).sum(),
         "label_information/val/soft": bits_of(p.sum(0)) - (share * inside).sum(),
         "label_information/val/hard": mutual_info_score(y, hard) / math.log(2),
         "label_information/val/equivocation": bits_of(table) - bits_of(table.sum(0)),
-        "epoch/val/prediction_entropy": 2.0,
-        "epoch/val/conditional_entropy": 2.0,
+        "prediction_entropy/val/epoch": 2.0,
+        "conditional_entropy/val/epoch": 2.0,
     }
     got = {tag: last(m, tag) for m in (predictions, conditional) for tag in _values(m)}
     assert got == pytest.approx(expected, abs=1e-9)
@@ -1061,9 +1069,9 @@ def test_max_samples_takes_a_random_subset_and_never_the_first_rows() -> None:
     x, y = samples(120, seed=4)
     order = y.argsort()
     ordered = DataLoader(TensorDataset(x[order], y[order]), 40)
-    for probe in (None, "val"):
-        plane = InformationPlaneMonitor(probe=probe, max_samples=30)
-        predictions = ConditionalEntropyMonitor(probe=probe, max_samples=30)
+    for data in (None, "val"):
+        plane = InformationPlaneMonitor(data=data, max_samples=30)
+        predictions = ConditionalEntropyMonitor(data=data, max_samples=30)
         fit([plane, predictions], val=ordered)
         assert {r.n_samples for r in plane.history + predictions.history} == {30}
         assert plane.settings["val"]["classes"] == [0, 1, 2]
@@ -1076,7 +1084,7 @@ def test_the_subset_is_the_same_each_epoch_and_depends_on_the_seed() -> None:
     def run(seed: int) -> list[float]:
         plane = InformationPlaneMonitor(max_samples=40, seed=seed)
         fit([plane], lambda: Classifier(lr=0.0), max_epochs=3)
-        return curve(plane, "I_TY/val/net.1")
+        return curve(plane, "information_plane/val/I_TY/net.1")
 
     first, again, other = run(0), run(0), run(1)
     assert first == again == [first[0]] * 3
@@ -1125,10 +1133,22 @@ def test_further_rulers_have_tags_of_their_own() -> None:
     fit([several], max_epochs=1)
     fit([single], max_epochs=1)
     values = _values(several)
-    assert values["I_XT_uniform3/val/net.1"] == _values(single)["I_XT/val/net.1"]
-    assert values["I_TY_chance_uniform3/val/net.1"] == _values(single)["I_TY_chance/val/net.1"]
-    assert values["I_XT/val/net.1"] > values["I_XT_uniform3/val/net.1"]
-    assert values["I_XT_uniform3/val/net.1"] > values["I_XT_uniform2/val/net.1"]
+    assert (
+        values["information_plane/val/I_XT_uniform3/net.1"]
+        == _values(single)["information_plane/val/I_XT/net.1"]
+    )
+    assert (
+        values["information_plane/val/I_TY_chance_uniform3/net.1"]
+        == _values(single)["information_plane/val/I_TY_chance/net.1"]
+    )
+    assert (
+        values["information_plane/val/I_XT/net.1"]
+        > values["information_plane/val/I_XT_uniform3/net.1"]
+    )
+    assert (
+        values["information_plane/val/I_XT_uniform3/net.1"]
+        > values["information_plane/val/I_XT_uniform2/net.1"]
+    )
     assert several.settings["val"]["layers"][0]["tag_of_ruler"] == ["", "uniform3", "uniform2"]
 
 
@@ -1162,24 +1182,24 @@ def test_noise_on_repeated_inputs_is_measured_and_taken_off() -> None:
     patterns = torch.tensor([[1.0, 1.0], [1.0, -1.0], [-1.0, 1.0], [-1.0, -1.0]])
     x = torch.cat([patterns, torch.zeros(4, 6)], 1).repeat(2000, 1)
     y = torch.arange(4).repeat(2000) % 3
-    plane = InformationPlaneMonitor(["noise"], probe=(x, y), bins=Uniform(2, -1, 1))
+    plane = InformationPlaneMonitor(["noise"], data=(x, y), bins=Uniform(2, -1, 1))
     fit([plane], SignNet, max_epochs=1)
-    assert _known(plane, "probe", "noise") == "measured"
+    assert _known(plane, "data", "noise") == "measured"
     # I(X;T) = 2 (1 - h(1/4)) = 0.3774 bits, by Cover & Thomas (2006), section 7.1.4.
-    assert last(plane, "I_XT/probe/noise") == pytest.approx(0.3774, abs=0.03)
+    assert last(plane, "information_plane/data/I_XT/noise") == pytest.approx(0.3774, abs=0.03)
 
 
 def test_noise_on_distinct_inputs_is_said_to_be_assumed() -> None:
-    plane = InformationPlaneMonitor(["noise", "net"], probe=samples(100))
+    plane = InformationPlaneMonitor(["noise", "net"], data=samples(100))
     fit([plane], SignNet, max_epochs=1)
-    assert "assumed" in _known(plane, "probe", "noise")
-    assert "two passes differ" in _known(plane, "probe", "noise")
+    assert "assumed" in _known(plane, "data", "noise")
+    assert "two passes differ" in _known(plane, "data", "noise")
 
 
 def test_a_deterministic_network_is_said_to_be_one() -> None:
-    plane = InformationPlaneMonitor(probe=samples(100))
+    plane = InformationPlaneMonitor(data=samples(100))
     fit([plane], max_epochs=1)
-    assert _known(plane, "probe", "net.1") == "0, deterministic"
+    assert _known(plane, "data", "net.1") == "0, deterministic"
 
 
 def test_listening_does_not_claim_what_one_pass_cannot_tell() -> None:
@@ -1195,7 +1215,7 @@ def test_listening_does_not_claim_what_one_pass_cannot_tell() -> None:
 
 
 def test_a_probe_of_all_there_is_has_nothing_to_correct() -> None:
-    plane = InformationPlaneMonitor(probe=samples(100), population="probe")
+    plane = InformationPlaneMonitor(data=samples(100), exhaustive=True)
     fit([plane], max_epochs=1)
     assert not [tag for tag in _values(plane) if "corrected" in tag]
 
@@ -1203,14 +1223,14 @@ def test_a_probe_of_all_there_is_has_nothing_to_correct() -> None:
 # The state.
 
 
-@pytest.mark.parametrize("probe", [None, "train"])
+@pytest.mark.parametrize("data", [None, "train"])
 def test_a_resumed_run_continues_the_curve_of_an_uninterrupted_one(
-    tmp_path: Any, probe: Any
+    tmp_path: Any, data: Any
 ) -> None:
     """No point twice, none missing, and the same rulers and numbers throughout."""
 
     def monitors() -> list[Any]:
-        return [monitor(probe=probe) for monitor in ALL]
+        return [monitor(data=data) for monitor in ALL]
 
     whole, before, after = monitors(), monitors(), monitors()
     fit(whole, max_epochs=4)
@@ -1230,9 +1250,9 @@ def test_a_resumed_run_continues_the_curve_of_an_uninterrupted_one(
 def test_a_checkpoint_loads_with_weights_only(tmp_path: Any) -> None:
     """Plain Python and tensors: the user's own resume must not fail because of a monitor."""
     monitors = [
-        monitor(probe=probe, name=name)
+        monitor(data=data, name=name)
         for monitor in ALL
-        for probe, name in ((None, None), ("train", "b"))
+        for data, name in ((None, None), ("train", "b"))
     ]
     _, running = fit(monitors)
     running.save_checkpoint(tmp_path / "last.ckpt")
@@ -1277,7 +1297,7 @@ def test_two_of_a_kind_live_together_by_name(monitor: type[Any]) -> None:
 def test_two_of_a_kind_with_one_set_of_tags_are_refused(monitor: type[Any], pair: Any) -> None:
     """Also where one listens to what the other probes: both would log under `val`."""
     with pytest.raises(ValueError, match=r"name: 2 monitors .* name= of its own"):
-        fit([monitor(probe=probe) for probe in pair])
+        fit([monitor(data=data) for data in pair])
 
 
 def test_a_new_training_starts_a_new_history() -> None:
@@ -1315,7 +1335,7 @@ def test_listening_to_a_compiled_model_is_refused_with_a_hint(
 ) -> None:
     model = Classifier()
     running = trainer([InformationPlaneMonitor()])
-    with pytest.raises(RuntimeError, match=r"probe: .*compiled.*pass probe='val'"):
+    with pytest.raises(RuntimeError, match=r"data: .*compiled.*pass data='val'"):
         running.fit(compiled(model), loader(), loader(105, seed=1))
     assert running.global_step == 0
 
@@ -1372,7 +1392,7 @@ class OneBadEpoch(Dataset[Any]):
 def test_a_probe_that_cannot_be_read_raises_before_training() -> None:
     model = Classifier()
     with pytest.raises(OSError, match="the disk is gone"):
-        fit([InformationPlaneMonitor(probe=OneBadEpoch())], model)
+        fit([InformationPlaneMonitor(data=OneBadEpoch())], model)
     assert model.trainer.global_step == 0
 
 
@@ -1413,8 +1433,12 @@ def test_the_figure_of_a_plane_shows_its_points() -> None:
     for axis, set_ in (("x", "val"), ("x2", "val_1")):
         for layer in layer_names(plane):
             across, up = drawn[axis, layer]
-            assert across == pytest.approx(curve(plane, f"I_XT/{set_}/{layer}"), abs=1e-6)
-            assert up == pytest.approx(curve(plane, f"I_TY/{set_}/{layer}"), abs=1e-6)
+            assert across == pytest.approx(
+                curve(plane, f"information_plane/{set_}/I_XT/{layer}"), abs=1e-6
+            )
+            assert up == pytest.approx(
+                curve(plane, f"information_plane/{set_}/I_TY/{layer}"), abs=1e-6
+            )
     h_y = plane.settings["val"]["H_Y"]
     assert f"H(Y) = {h_y:.2f}" in _written_in(figure)
     assert {"this run · val", "this run · val_1"} <= set(_written_in(figure))

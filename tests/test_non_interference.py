@@ -121,11 +121,11 @@ LOOKS: dict[str, Callable[[], Any]] = {
 }
 
 
-def _all_three(probe: Any = None, **options: Any) -> list[pl.Callback]:
+def _all_three(data: Any = None, **options: Any) -> list[pl.Callback]:
     return [
-        PredictionEntropyMonitor(probe=probe),
-        ConditionalEntropyMonitor(probe=probe),
-        InformationPlaneMonitor(probe=probe, **options),
+        PredictionEntropyMonitor(data=data),
+        ConditionalEntropyMonitor(data=data),
+        InformationPlaneMonitor(data=data, **options),
     ]
 
 
@@ -245,10 +245,10 @@ class RaisesLater(Extra):
         return {"V_TY": 0.0}
 
 
-@pytest.mark.parametrize("probe", [None, "train"])
-def test_a_raising_estimator_costs_the_point_and_nothing_else(probe: Any) -> None:
+@pytest.mark.parametrize("data", [None, "train"])
+def test_a_raising_estimator_costs_the_point_and_nothing_else(data: Any) -> None:
     """It may even draw random numbers before: training goes on as without it."""
-    plane = InformationPlaneMonitor(probe=probe, extra=[RaisesLater()])
+    plane = InformationPlaneMonitor(data=data, extra=[RaisesLater()])
     with pytest.warns(UserWarning, match="an estimator of the user's"):
         trace = _trace("norm_dropout", [plane])
     assert _differences(_undisturbed("norm_dropout"), trace) == []
@@ -286,24 +286,24 @@ def _interrupts_restored() -> Iterator[None]:
         signal.signal(signal.SIGINT, handler)
 
 
-@pytest.mark.parametrize("probe", [None, "train"])
-def test_no_hook_is_left_after_fit(probe: Any) -> None:
-    model, _ = fit(_all_three(probe))
+@pytest.mark.parametrize("data", [None, "train"])
+def test_no_hook_is_left_after_fit(data: Any) -> None:
+    model, _ = fit(_all_three(data))
     assert n_hooks(model) == 0
 
 
-@pytest.mark.parametrize("probe", [None, "train"])
+@pytest.mark.parametrize("data", [None, "train"])
 @pytest.mark.parametrize("where", ["train", "val"])
 @pytest.mark.parametrize(
     ("error", "seen"), [(ZeroDivisionError, ZeroDivisionError), (KeyboardInterrupt, SystemExit)]
 )
 def test_no_hook_is_left_after_an_exception(
-    where: str, error: type[BaseException], seen: type[BaseException], probe: Any
+    where: str, error: type[BaseException], seen: type[BaseException], data: Any
 ) -> None:
     """Lightning calls no teardown then, and the user's own error must come through."""
     model = Fails(where, error)
     with _interrupts_restored(), pytest.raises(seen):
-        fit(_all_three(probe), model)
+        fit(_all_three(data), model)
     assert n_hooks(model) == 0
 
 
@@ -369,7 +369,7 @@ def test_a_probe_does_not_log_what_the_forward_logs(schedule: Any, options: Any)
 
     alone = logged([])
     assert alone
-    assert logged([InformationPlaneMonitor(probe=samples(60, seed=2), schedule=schedule)]) == alone
+    assert logged([InformationPlaneMonitor(data=samples(60, seed=2), schedule=schedule)]) == alone
 
 
 @pytest.mark.parametrize("copied", [copy.deepcopy, lambda m: pickle.loads(pickle.dumps(m))])
@@ -403,14 +403,14 @@ def test_a_probe_leaves_a_compiled_model_as_it_is() -> None:
         trainer(callbacks).fit(model, loader(), loader(105, seed=1))
         return model.state_dict()
 
-    plane = InformationPlaneMonitor(probe="val")
+    plane = InformationPlaneMonitor(data="val")
     assert _differences(weights([]), weights([plane])) == []
     assert plane.history
 
 
 def test_step_schedules_do_not_disturb_either() -> None:
     """A look between two batches of one epoch meets half-accumulated gradients."""
-    plane = InformationPlaneMonitor(probe="train", schedule=LogSpaced(5, "steps"))
+    plane = InformationPlaneMonitor(data="train", schedule=LogSpaced(5, "steps"))
     assert _differences(_undisturbed("accumulation"), _trace("accumulation", [plane])) == []
 
 
@@ -439,5 +439,5 @@ def test_a_probe_reads_a_loader_without_drawing_from_its_generator() -> None:
     generator = torch.Generator().manual_seed(3)
     source = DataLoader(TensorDataset(*samples(50)), 10, shuffle=True, generator=generator)
     before = generator.get_state()
-    fit([InformationPlaneMonitor(probe=source)])
+    fit([InformationPlaneMonitor(data=source)])
     assert torch.equal(generator.get_state(), before)

@@ -31,7 +31,7 @@ def record(bits: float, layer: str = "encoder.0") -> Record:
 
 
 def test_a_tag_is_quantity_set_layer() -> None:
-    assert record(3.5).tag == "I_XT/val/encoder.0"
+    assert record(3.5).tag == "information_plane/val/I_XT/encoder.0"
 
 
 def test_records_are_values() -> None:
@@ -94,7 +94,7 @@ def test_the_csv_file_gives_every_number_back(tmp_path: Path) -> None:
         rows = list(csv.DictReader(file))
     assert [float(row["bits"]) for row in rows] == pytest.approx(values, rel=0, nan_ok=True)
     assert rows[0] == {
-        "tag": "I_XT/val/encoder.0",
+        "tag": "information_plane/val/I_XT/encoder.0",
         "quantity": "I_XT",
         "set": "val",
         "layer": "encoder.0",
@@ -122,7 +122,7 @@ def test_the_json_file_is_strict_json_with_null_for_nan(tmp_path: Path) -> None:
     held = json.loads(text, parse_constant=refuse)
     assert held["settings"] == {"bins": 30}
     assert [row["bits"] for row in held["records"]] == [1 / 3, None, None, None]
-    assert held["records"][0]["tag"] == "I_XT/val/encoder.0"
+    assert held["records"][0]["tag"] == "information_plane/val/I_XT/encoder.0"
 
 
 def test_a_setting_that_is_not_json_is_an_error_and_leaves_no_file(tmp_path: Path) -> None:

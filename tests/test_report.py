@@ -194,7 +194,15 @@ def test_what_was_not_measured_has_no_section() -> None:
 def test_repeats_have_mean_and_spread_first_and_stand_side_by_side() -> None:
     """fc2 ends at 2.25, 3.25 and 7.25: mean 4.25, standard deviation sqrt 7 = 2.65."""
     runs = [
-        run_of(name, {**PLANE, "I_XT/val/fc2": [shift + x for x in PLANE["I_XT/val/fc2"]]})
+        run_of(
+            name,
+            {
+                **PLANE,
+                "information_plane/val/I_XT/fc2": [
+                    shift + x for x in PLANE["information_plane/val/I_XT/fc2"]
+                ],
+            },
+        )
         for name, shift in (("a", 0.0), ("b", 1.0), ("c", 5.0))
     ]
     html = report(runs)
@@ -206,12 +214,21 @@ def test_repeats_have_mean_and_spread_first_and_stand_side_by_side() -> None:
 
 
 def test_runs_that_are_no_repeats_have_no_mean() -> None:
-    other = run_of("b", {"I_XT/val/conv": [1.0, 2.0, 3.0], "I_TY/val/conv": [0.5, 0.5, 0.5]})
+    other = run_of(
+        "b",
+        {
+            "information_plane/val/I_XT/conv": [1.0, 2.0, 3.0],
+            "information_plane/val/I_TY/conv": [0.5, 0.5, 0.5],
+        },
+    )
     assert "mean of" not in page_of(run_of("a"), other).text
 
 
 def test_further_resolutions_have_planes_and_tables_of_their_own() -> None:
-    finer = {"I_XT_uniform5/val/fc2": [1.0, 1.5, 0.5], "I_TY_uniform5/val/fc2": [0.25, 0.25, 0.25]}
+    finer = {
+        "information_plane/val/I_XT_uniform5/fc2": [1.0, 1.5, 0.5],
+        "information_plane/val/I_TY_uniform5/fc2": [0.25, 0.25, 0.25],
+    }
     settings = {**SETTINGS, "layers": []}
     page = page_of(run_of("a", PLANE | finer, settings))
     assert "The same with other bins (uniform5)" in page.of("summary")

@@ -87,7 +87,11 @@ def test_the_report_draws_its_figures_and_asks_for_nothing(shown: Shown) -> None
 
 
 def test_the_plane_has_the_points_that_were_logged(shown: Shown) -> None:
-    pairs = zip(PLANE["I_XT/val/fc2"], PLANE["I_TY/val/fc2"], strict=True)
+    pairs = zip(
+        PLANE["information_plane/val/I_XT/fc2"],
+        PLANE["information_plane/val/I_TY/fc2"],
+        strict=True,
+    )
     found = shown.plane(
         "return plane.data.filter(t => t.x).map(t => t.x.map((x, i) => [x, t.y[i]]))"
     )

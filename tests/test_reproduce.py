@@ -169,13 +169,15 @@ def test_a_layer_that_seems_to_know_more_than_the_one_before_is_a_violation() ->
     bits = [[6.0, 6.0], [5.0, 5.0], [4.0, 4.0], [3.0, 4.5], [2.0, 2.0], [1.0, 1.0]]
     plane = SimpleNamespace(
         history=[
-            Record("I_XT", "probe", layer, value, step=epoch, epoch=epoch, n_samples=4096)
+            Record("I_XT", "data", layer, value, step=epoch, epoch=epoch, n_samples=4096)
             for layer, values in zip(quantised.LAYERS, bits, strict=True)
             for epoch, value in enumerate(values)
         ]
     )
     assert quantised.violation(plane, "I_XT") == 0.5
-    with pytest.raises(KeyError, match=r"'I_TY/probe/net\.hidden1\.quantise' was not measured"):
+    with pytest.raises(
+        KeyError, match=r"'information_plane/data/I_TY/net\.hidden1\.quantise' was not measured"
+    ):
         quantised.violation(plane, "I_TY")
 
 

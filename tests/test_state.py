@@ -65,9 +65,9 @@ def _same(left: Any, right: Any) -> None:
 
 OPTIONS: dict[str, dict[str, Any]] = {
     "plain": {},
-    "probe": {"probe": "train"},
-    "own_probe": {"probe": samples(60, seed=2), "population": "probe"},
-    "steps": {"probe": "train", "schedule": LogSpaced(3, "steps")},
+    "data": {"data": "train"},
+    "own_probe": {"data": samples(60, seed=2), "exhaustive": True},
+    "steps": {"data": "train", "schedule": LogSpaced(3, "steps")},
     "function": {"schedule": lambda epoch: epoch < 9, "target": lambda batch: batch[1]},
     "two_rulers": {"bins": [30, Width(0.5)]},
     "per_unit": {"bins": {"net.3": Calibrated(30, scope="unit"), "*": 15}},
@@ -186,8 +186,8 @@ def _same_batch() -> DataLoader[Any]:
 def _three() -> list[Any]:
     return [
         InformationPlaneMonitor(bins=[30, Width(0.5)]),
-        InformationPlaneMonitor(probe="train"),
-        InformationPlaneMonitor(probe="val", schedule=LogSpaced(5, "steps"), name="steps"),
+        InformationPlaneMonitor(data="train"),
+        InformationPlaneMonitor(data="val", schedule=LogSpaced(5, "steps"), name="steps"),
         PredictionEntropyMonitor(),
         ConditionalEntropyMonitor(),
     ]
@@ -305,7 +305,7 @@ def test_resuming_with_other_layers_keeps_the_old_series_and_begins_new_ones(
         "was measured stays in the history, and only layers of both go on"
     ]
     epochs = {
-        layer: [r.epoch for r in after.history if r.tag == f"I_XT/val/{layer}"]
+        layer: [r.epoch for r in after.history if r.tag == f"information_plane/val/I_XT/{layer}"]
         for layer in ("net.1", "net.3", "net.4")
     }
     assert epochs == {"net.1": [1], "net.3": [1, 2], "net.4": [2]}
@@ -476,7 +476,7 @@ train(sys.argv[1], 10**6, None)
 
 def train(folder: str, max_epochs: int, ckpt_path: str | None) -> list[Any]:
     """What the killed and the resuming process both do; returns the monitors."""
-    monitors = [InformationPlaneMonitor(["net.1"]), PredictionEntropyMonitor(probe="val")]
+    monitors = [InformationPlaneMonitor(["net.1"]), PredictionEntropyMonitor(data="val")]
     saves = ModelCheckpoint(Path(folder) / "saved", save_last=True)
     fit(
         [*monitors, saves],

@@ -44,7 +44,7 @@ def test_a_row_is_a_number_and_all_that_is_known_of_it() -> None:
     (row,) = tidy([run_of(I_XT=[1.5])])
     assert row == {
         "run": "a",
-        "tag": "I_XT/val/fc1",
+        "tag": "information_plane/val/I_XT/fc1",
         "quantity": "I_XT",
         "set": "val",
         "layer": "fc1",

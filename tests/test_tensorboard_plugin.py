@@ -39,7 +39,7 @@ def _write_logs(folder: Path) -> None:
     tags |= {f"conditional_entropy/val/class_{c}": {0: 1.0, 9: 0.25} for c in range(3)}
     write(folder / "predictions", tags)
     write(folder / HOSTILE, plane({"<script>alert(2)<script>": {0: (1.0, 0.5)}}))
-    write(folder / "foreign", {"loss": {0: 1.0}, "I_XT/val/alone": {0: 1.0}})
+    write(folder / "foreign", {"loss": {0: 1.0}, "information_plane/val/I_XT/alone": {0: 1.0}})
 
 
 def _client(data_provider: Any, prefix: str = "") -> Client:
@@ -229,7 +229,7 @@ def test_at_most_six_panels_are_drawn(tmp_path: Path) -> None:
         (plane(POINTS), True),
         ({"prediction_entropy/val/mean": {0: 1.0}}, True),
         ({"mine-conditional_entropy/val/class_0": {0: 1.0}}, True),
-        ({"I_XT/val/fc": {0: 1.0}}, False),
+        ({"information_plane/val/I_XT/fc": {0: 1.0}}, False),
         ({"loss": {0: 1.0}, "epoch": {0: 0.0}}, False),
     ],
 )

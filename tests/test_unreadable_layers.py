@@ -91,7 +91,7 @@ class FallsIll(Classifier):
 
 def measured(
     ill: Collection[int],
-    probe: Any = None,
+    data: Any = None,
     *,
     epochs: int = 4,
     wholly: bool = False,
@@ -100,7 +100,7 @@ def measured(
     """A monitor that has seen the network fall ill, and what it warned of."""
     val = options.pop("val", "default")
     logger = {"logger": options.pop("logger")} if "logger" in options else {}
-    plane = InformationPlaneMonitor(options.pop("layers", LAYERS), probe=probe, **options)
+    plane = InformationPlaneMonitor(options.pop("layers", LAYERS), data=data, **options)
     with _recorded() as seen:
         _, running = fit(
             [plane], lambda: FallsIll(ill, wholly=wholly), max_epochs=epochs, val=val, **logger
@@ -125,13 +125,13 @@ def values(plane: InformationPlaneMonitor, *, of: str = "", but: str = "\0") -> 
     }
 
 
-@pytest.mark.parametrize("probe", [None, "train"])
+@pytest.mark.parametrize("data", [None, "train"])
 @pytest.mark.parametrize("reduce", ["auto", PCA(2)], ids=repr)
-def test_a_layer_of_nan_costs_its_own_numbers_only_and_comes_back(probe: Any, reduce: Any) -> None:
+def test_a_layer_of_nan_costs_its_own_numbers_only_and_comes_back(data: Any, reduce: Any) -> None:
     """All others, the epoch and the overhead are as in a run in which it was well."""
-    plane, told = measured([2, 3], probe, reduce=reduce)
-    well, _ = measured([], probe, reduce=reduce)
-    looks = [0, 1, 2, 3, 4] if probe else [1, 2, 3, 4]
+    plane, told = measured([2, 3], data, reduce=reduce)
+    well, _ = measured([], data, reduce=reduce)
+    looks = [0, 1, 2, 3, 4] if data else [1, 2, 3, 4]
     assert [epoch for epoch, _ in when(plane)] == looks
     assert values(plane, but="side") == pytest.approx(values(well, but="side"), nan_ok=True)
     assert {int(key.split()[1]) for key in values(plane, of="side")} == {*looks} - {2, 3}
@@ -143,20 +143,20 @@ def test_a_layer_of_nan_costs_its_own_numbers_only_and_comes_back(probe: Any, re
     assert re.search(r"layer 'net\.side': activations: 2 of \d+ values are NaN", message)
 
 
-@pytest.mark.parametrize("probe", [None, "train"])
-def test_all_layers_of_nan_cost_the_point(probe: Any) -> None:
-    plane, told = measured([2], probe, wholly=True)
+@pytest.mark.parametrize("data", [None, "train"])
+def test_all_layers_of_nan_cost_the_point(data: Any) -> None:
+    plane, told = measured([2], data, wholly=True)
     assert [epoch for epoch, _ in when(plane) if epoch] == [1, 3, 4]
     (message,) = [text for text in told if "NaN" in text]
     assert f"this point of set {plane._set!r} is left out" in message
     assert "layer 'net." in message
 
 
-@pytest.mark.parametrize("probe", [None, "train"])
+@pytest.mark.parametrize("data", [None, "train"])
 @pytest.mark.parametrize("wholly", [False, True])
-def test_a_layer_of_nan_ends_training_where_asked_to(probe: Any, wholly: bool) -> None:
+def test_a_layer_of_nan_ends_training_where_asked_to(data: Any, wholly: bool) -> None:
     with pytest.raises(ValueError, match=r"layer 'net\..*': activations: .* are NaN or infinite"):
-        measured([2], probe, wholly=wholly, on_error="raise")
+        measured([2], data, wholly=wholly, on_error="raise")
 
 
 def test_a_layer_of_nan_at_a_probes_first_look_is_an_error_before_training() -> None:
@@ -169,7 +169,7 @@ def test_a_layer_of_nan_at_a_probes_first_look_is_an_error_before_training() -> 
         def on_train_start(self) -> None:
             raise RuntimeError("training has begun")
 
-    plane = InformationPlaneMonitor(LAYERS, probe="train")
+    plane = InformationPlaneMonitor(LAYERS, data="train")
     with pytest.raises(ValueError, match=r"layer 'net\.side': activations: .* NaN"):
         fit([plane], Born([]))
     assert plane.history == []
@@ -268,9 +268,9 @@ def test_layers_that_share_a_name_in_tags_do_not_swap_it_when_one_is_left_out() 
     with _recorded():
         fit([plane], model, max_epochs=3)
     ill, well = layer_names(plane)
-    assert len(curve(plane, f"I_XT/val/{ill}")) == 2
-    assert min(curve(plane, f"I_XT/val/{ill}")) > 0
-    assert curve(plane, f"I_XT/val/{well}") == [0.0, 0.0, 0.0]  # it is constant
+    assert len(curve(plane, f"information_plane/val/I_XT/{ill}")) == 2
+    assert min(curve(plane, f"information_plane/val/I_XT/{ill}")) > 0
+    assert curve(plane, f"information_plane/val/I_XT/{well}") == [0.0, 0.0, 0.0]  # it is constant
 
 
 @pytest.mark.parametrize("n", [1030, 1500])

@@ -46,9 +46,13 @@ def plane(
         }
     }
     for layer, series in points.items():
-        tags[f"I_XT/{set_}/{layer}"] = {step: x for step, (x, _) in series.items()}
-        tags[f"I_TY/{set_}/{layer}"] = {step: y for step, (_, y) in series.items()}
-        tags[f"status/{set_}/{layer}"] = dict.fromkeys(series, 0.0)
+        tags[f"information_plane/{set_}/I_XT/{layer}"] = {
+            step: x for step, (x, _) in series.items()
+        }
+        tags[f"information_plane/{set_}/I_TY/{layer}"] = {
+            step: y for step, (_, y) in series.items()
+        }
+        tags[f"information_plane/{set_}/status/{layer}"] = dict.fromkeys(series, 0.0)
     return tags
 
 

@@ -75,8 +75,8 @@ def experiment(settings: Settings, out: Path | None = None) -> list[Signature]:
         plane = InformationPlaneMonitor(
             [LAYER],
             bins=[Width(0.07), *FALSE.values()],
-            probe=szt_task(),
-            population="probe",
+            data=szt_task(),
+            exhaustive=True,
             schedule=LogSpaced(),
         )
         model = Classifier(net, lr=settings.lr)
@@ -84,9 +84,11 @@ def experiment(settings: Settings, out: Path | None = None) -> list[Signature]:
         save_curves(by_ruler(plane), out, f"artefacts_{seed}")
         if not has_learnt(f"seed {seed}", model.accuracy(training)):
             continue
-        drops["frozen"][seed] = drop(curve(plane, f"I_XT/probe/{LAYER}"))
+        drops["frozen"][seed] = drop(curve(plane, f"information_plane/data/I_XT/{LAYER}"))
         for name, ruler in FALSE.items():
-            drops[name][seed] = drop(curve(plane, f"I_XT_{ruler.slug}/probe/{LAYER}"))
+            drops[name][seed] = drop(
+                curve(plane, f"information_plane/data/I_XT_{ruler.slug}/{LAYER}")
+            )
     return [
         Signature("frozen, width .07: bits lost", drops["frozen"], high=1.2),
         *(Signature(f"{name}: bits lost", drops[name], low=1.0, high=4.0) for name in FALSE),

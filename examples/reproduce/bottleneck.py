@@ -25,7 +25,7 @@ from it_callbacks.estimators import LinearVInformation, NoiseInjected
 from it_callbacks.rulers import Uniform
 from it_callbacks.tasks import digits_split
 
-LAYER = "probe/net.bottleneck"
+LAYER = "net.bottleneck"
 
 
 class Settings(NamedTuple):
@@ -61,15 +61,15 @@ def experiment(settings: Settings, out: Path | None = None) -> list[Signature]:
             ["net.bottleneck"],
             bins=Uniform(4, -1, 1),
             extra=[LinearVInformation(every=1), NoiseInjected(sigma=0.1, every=1)],
-            probe=training.tensors,
+            data=training.tensors,
             schedule=[0, settings.epochs // 10, settings.epochs],
         )
         model = Classifier(Bottleneck(), lr=settings.lr)
         fit(model, batches(training, settings.batch_size), settings.epochs, [plane])
         save_plane(plane, out, f"bottleneck_{seed}")
         for name, quantity in ESTIMATES.items():
-            found[name][seed] = curve(plane, f"{quantity}/{LAYER}")[-1]
-        coverage[seed] = min(curve(plane, f"coverage/{LAYER}"))
+            found[name][seed] = curve(plane, f"information_plane/data/{quantity}/{LAYER}")[-1]
+        coverage[seed] = min(curve(plane, f"information_plane/data/coverage/{LAYER}"))
         accuracy[seed] = model.accuracy(training)
     apart = {
         seed: max(values[seed] for values in found.values())

@@ -90,7 +90,7 @@ def experiment(settings: Settings, out: Path | None = None) -> list[Signature]:
                     {"net.[012]": as_it_is, "net.3": probabilities},
                     bins={"net.[012]": 10, "net.3": Width(0.1)},
                     reduce=RandomProjection(2),
-                    probe=samples.tensors,
+                    data=samples.tensors,
                     schedule=LogSpaced(),
                     name=set_,
                 )
@@ -100,7 +100,9 @@ def experiment(settings: Settings, out: Path | None = None) -> list[Signature]:
             fit(model, batches(sets["train"], 32), settings.epochs, list(planes.values()))
             for set_, plane in planes.items():
                 accuracy[set_][seed] = model.accuracy(sets[set_])
-                known[set_][seed] = curve(plane, f"I_TY_adjusted/{set_}/net.3")[-1]
+                known[set_][seed] = curve(plane, f"information_plane/{set_}/I_TY_adjusted/net.3")[
+                    -1
+                ]
                 save_plane(plane, out, f"convolutional_{'lot' if by_lot else 'true'}_{set_}_{seed}")
         signatures += [
             Signature(f"{name}: accuracy on {set_}", accuracy[set_]) for set_ in accuracy

@@ -83,13 +83,13 @@ def measured(activation: nn.Module, ruler: Ruler, seed: int, settings: Settings)
     plane = InformationPlaneMonitor(
         ["activation"],
         bins=ruler,
-        probe=(x, (x[:, 0] > 0).long()),
+        data=(x, (x[:, 0] > 0).long()),
         max_samples=None,
-        population="probe",
+        exhaustive=True,
     )
     nothing = DataLoader(TensorDataset(x[:1], x[:1]))
     fit(OneWeight(activation), nothing, settings.epochs, [plane])
-    return curve(plane, "I_XT/probe/activation")
+    return curve(plane, "information_plane/data/I_XT/activation")
 
 
 def experiment(settings: Settings, out: Path | None = None) -> list[Signature]:

@@ -95,8 +95,8 @@ def train(
     plane = InformationPlaneMonitor(
         {"net.hidden?.quantise": as_it_is, "net.output": levels_of_probabilities},
         bins=Exact(),
-        probe=szt_task(),
-        population="probe",
+        data=szt_task(),
+        exhaustive=True,
         schedule=LogSpaced(),
     )
     model = Classifier(net, lr=settings.lr)
@@ -106,7 +106,7 @@ def train(
 
 def violation(plane: InformationPlaneMonitor, quantity: str) -> float:
     """The most bits by which a layer seems to know more than the one before it, ever."""
-    depths = [curve(plane, f"{quantity}/probe/{layer}") for layer in LAYERS]
+    depths = [curve(plane, f"information_plane/data/{quantity}/{layer}") for layer in LAYERS]
     rises = [
         after - before
         for of_before, of_after in pairwise(depths)
@@ -128,8 +128,8 @@ def experiment(settings: Settings, out: Path | None = None) -> list[Signature]:
             for quantity, of_seed in excess.items():
                 of_seed[seed] = violation(plane, quantity)
             if has_learnt(f"{name}, seed {seed}", accuracies[seed]):
-                hidden[seed] = keep(curve(plane, f"I_XT/probe/{LAYERS[-2]}"))
-                output[seed] = drop(curve(plane, f"I_XT/probe/{LAYERS[-1]}"))
+                hidden[seed] = keep(curve(plane, f"information_plane/data/I_XT/{LAYERS[-2]}"))
+                output[seed] = drop(curve(plane, f"information_plane/data/I_XT/{LAYERS[-1]}"))
         signatures += [
             Signature(f"{name}: train accuracy", accuracies),
             Signature(f"{name}: I(X;T) rises with depth by, bits", excess["I_XT"], high=0.0),

@@ -63,8 +63,8 @@ def train(
             hidden: Uniform(30, -1, 1) if activation is nn.Tanh else Width(0.07),
             "net.output": Width(0.07),
         },
-        probe=szt_task(),
-        population="probe",
+        data=szt_task(),
+        exhaustive=True,
         schedule=LogSpaced(),
     )
     model = Classifier(net, lr=settings.lr)
@@ -89,8 +89,8 @@ def experiment(settings: Settings, out: Path | None = None) -> list[Signature]:
             save_plane(plane, out, f"szt_{name}_{seed}")
             if has_learnt(f"{name}, seed {seed}", accuracies[seed]):
                 curves[seed] = Curves(
-                    curve(plane, f"I_XT/probe/net.hidden5.{name}"),
-                    curve(plane, "I_XT/probe/net.output"),
+                    curve(plane, f"information_plane/data/I_XT/net.hidden5.{name}"),
+                    curve(plane, "information_plane/data/I_XT/net.output"),
                 )
         signatures.append(Signature(f"{name}: train accuracy", accuracies))
         signatures += signatures_of(name, curves)

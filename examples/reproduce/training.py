@@ -119,7 +119,7 @@ def probabilities(logits: Tensor) -> Tensor:
 
 
 def curve(plane: InformationPlaneMonitor, tag: str) -> list[float]:
-    """The values under one tag, such as ``I_XT/probe/net.output``, point by point."""
+    """The values under a tag such as ``information_plane/data/I_XT/net.output``, by point."""
     values = [record.bits for record in plane.history if record.tag == tag]
     if not values:
         tags = sorted({record.tag for record in plane.history})

@@ -9,7 +9,7 @@ from it_callbacks.rulers.ruler import as_integer
 
 def check_arguments(
     *,
-    probe: object,
+    data: object,
     schedule: Schedule,
     max_samples: object,
     on_error: object,
@@ -23,14 +23,14 @@ def check_arguments(
         TypeError: `schedule` is of the wrong kind.
     """
     check_schedule(schedule)
-    if counts_steps(schedule) and probe is None:
+    if counts_steps(schedule) and data is None:
         raise ValueError(
-            "schedule: steps need a probe, since a validation loop comes when it comes; pass "
-            "probe='train', 'val' or a set of your own, or LogSpaced(unit='epochs')"
+            "schedule: steps need a data, since a validation loop comes when it comes; pass "
+            "data='train', 'val' or a set of your own, or LogSpaced(unit='epochs')"
         )
-    if isinstance(probe, str) and probe not in ("train", "val"):
+    if isinstance(data, str) and data not in ("train", "val"):
         raise ValueError(
-            f"probe: need 'train', 'val', a data set, a loader or tensors, got {probe!r}"
+            f"data: need 'train', 'val', a data set, a loader or tensors, got {data!r}"
         )
     if max_samples is not None and not _is_whole(max_samples, at_least=2):
         raise ValueError(f"max_samples: need a whole number >= 2 or None, got {max_samples!r}")

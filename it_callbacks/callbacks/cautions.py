@@ -136,7 +136,7 @@ def of_set(
             "few",
             f"{n_samples} samples, {min(per_class)} in the smallest class, are few: below "
             f"{FEWEST_SAMPLES}, or {FEWEST_PER_CLASS} per class, much of what a joint code shows "
-            "is chance. Pass a larger probe=, fewer bins=, or a reduce=",
+            "is chance. Pass a larger data=, fewer bins=, or a reduce=",
         )
     if missing:
         tell("missing", f"no sample of class {', '.join(map(str, missing))}")
@@ -144,7 +144,7 @@ def of_set(
         tell(
             "repeated",
             f"{repeated:.0%} of the inputs are repeated, which makes symbols look better covered "
-            "than they are. Pass a probe= of distinct inputs",
+            "than they are. Pass a data= of distinct inputs",
         )
     return cautions
 
@@ -155,7 +155,7 @@ def calibrated_on_few_classes(set_: str, n_seen: int, n_classes: int) -> Caution
         "calibration",
         "",
         f"set {set_!r}: the first {CALIBRATION_ROWS} samples, on which layers were calibrated, "
-        f"hold {n_seen} of {n_classes} classes. Pass a shuffled probe=, or own rulers in bins=",
+        f"hold {n_seen} of {n_classes} classes. Pass a shuffled data=, or own rulers in bins=",
     )
 
 

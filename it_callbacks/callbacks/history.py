@@ -38,7 +38,7 @@ class History:
         >>> history = History()
         >>> history.extend([Record("I_XT", "val", "fc", 3.5, step=5, epoch=1, n_samples=9)])
         >>> history.records[0].tag
-        'I_XT/val/fc'
+        'information_plane/val/I_XT/fc'
     """
 
     def __init__(self) -> None:

@@ -31,10 +31,10 @@ from it_callbacks.estimators.extra import Extra
 from it_callbacks.estimators.verdict import Drop, Peak, Verdict, surprisal
 from it_callbacks.figures import information_plane
 from it_callbacks.observation.batches import Selector
+from it_callbacks.observation.fixed_set import FixedSet
 from it_callbacks.observation.layer_observer import LayerObserver, Resolution, check_resolution
 from it_callbacks.observation.layers import LayerChoice
 from it_callbacks.observation.passes import Observed, Pass
-from it_callbacks.observation.probe import ProbeSet
 from it_callbacks.observation.processes import together
 from it_callbacks.pictures import check_installed, pixels
 from it_callbacks.records import QUANTITIES, Status, slug, unique_slugs, write_json
@@ -48,7 +48,7 @@ class InformationPlaneMonitor(Monitor):
     """Logs binned I(X;T) and I(T;Y) of layers, each with what says how far to trust it.
 
     Every point carries its chance level, its coverage and a status; see the docs' page on
-    quantities for what each tag is. Without `probe` it listens to the validation loop; with one
+    quantities for what each tag is. Without `data` it listens to the validation loop; with one
     it also measures before the first step (epoch 0).
 
     Args:
@@ -63,7 +63,7 @@ class InformationPlaneMonitor(Monitor):
             positions) or a value of `it_callbacks.reductions`.
         extra: Further estimators, `it_callbacks.estimators` values called on at most 2048
             samples.
-        probe: What to measure on instead of listening: ``"train"`` or ``"val"`` for the data
+        data: What to measure on instead of listening: ``"train"`` or ``"val"`` for the data
             set behind that loader, or a data set, a loader or tensors. Fetched once.
         schedule: When to look: every n epochs, `LogSpaced`, a list of epochs, or a function of
             the epoch. The first look is always taken.
@@ -71,8 +71,8 @@ class InformationPlaneMonitor(Monitor):
         target: Which part holds the labels. None takes the second of two, or ``label``,
             ``labels``, ``target`` or ``y`` of a mapping.
         max_samples: Beyond this many samples a seeded random subset is measured; None for all.
-        population: ``"distribution"``: the samples stand for more, so corrected values are
-            given; ``"probe"``: they are all there is, so plug-in values are exact.
+        exhaustive: Whether the samples are all there is, so that plug-in values are exact and
+            nothing is corrected; else they stand for more.
         on_error: ``"warn"``: a fault during training costs the point, or of a layer that cannot be
             read its numbers there, and one warning; ``"raise"``: it ends training.
         name: What tags call the set; needed to tell two monitors of one kind apart.
@@ -101,12 +101,12 @@ class InformationPlaneMonitor(Monitor):
         bins: Resolution | Sequence[Resolution] = 30,
         reduce: Literal["auto"] | Reduction = "auto",
         extra: Sequence[Extra] = (),
-        probe: Literal["train", "val"] | ProbeSet | None = None,
+        data: Literal["train", "val"] | FixedSet | None = None,
         schedule: Schedule = 1,
         inputs: Selector | None = None,
         target: Selector | None = None,
         max_samples: int | None = 10_000,
-        population: Literal["distribution", "probe"] = "distribution",
+        exhaustive: bool = False,
         on_error: OnError = "warn",
         name: str | None = None,
         seed: int = 0,
@@ -115,7 +115,7 @@ class InformationPlaneMonitor(Monitor):
         super().__init__(
             inputs=inputs,
             target=target,
-            probe=probe,
+            data=data,
             schedule=schedule,
             max_samples=max_samples,
             on_error=on_error,
@@ -135,8 +135,8 @@ class InformationPlaneMonitor(Monitor):
             )
         if not isinstance(extra, (list, tuple)) or not all(isinstance(e, Extra) for e in extra):
             raise TypeError(f"extra: need a list of it_callbacks.estimators values, got {extra!r}")
-        if population not in ("distribution", "probe"):
-            raise ValueError(f"population: need 'distribution' or 'probe', got {population!r}")
+        if not isinstance(exhaustive, bool):
+            raise ValueError(f"exhaustive: need True or False, got {exhaustive!r}")
         if images is not None:
             if isinstance(images, bool) or not isinstance(images, int) or images < 1:
                 raise ValueError(f"images: need a whole number of epochs >= 1, got {images!r}")
@@ -145,7 +145,7 @@ class InformationPlaneMonitor(Monitor):
         self.bins = bins
         self.reduce = reduce
         self.extra = tuple(extra)
-        self.population = population
+        self.exhaustive = exhaustive
         self.images = images
         self._pictures = Pictures(images)
         self._resolutions: list[Resolution] = resolutions
@@ -281,7 +281,7 @@ class InformationPlaneMonitor(Monitor):
         if n_classes > MOST_CLASSES:
             raise ValueError(
                 f"target: {n_classes} classes, at most {MOST_CLASSES} can be told apart by a "
-                "probe; pass target=<function that gives a coarser class>"
+                "data; pass target=<function that gives a coarser class>"
             )
         self._tell_faults(observed)
         if observed.inputs is not None:
@@ -291,7 +291,7 @@ class InformationPlaneMonitor(Monitor):
             reading
             for of_layer in points.values()
             for point in of_layer
-            for reading in point.readings(exhaustive=self.population == "probe")
+            for reading in point.readings(exhaustive=self.exhaustive)
         ]
         n_earlier = self._points.get(set_, 0)
         self._points[set_] = n_earlier + 1
@@ -365,7 +365,7 @@ class InformationPlaneMonitor(Monitor):
             points,
             self._layers,
             stochastic=self._stochastic or (),
-            exhaustive=self.population == "probe",
+            exhaustive=self.exhaustive,
         )
         for caution in told:
             self._warn(caution.text, cause=f"{set_} {caution.layer} {caution.cause}", set_=set_)
@@ -492,8 +492,8 @@ class InformationPlaneMonitor(Monitor):
     def _describe(self, set_: str) -> dict[str, Any]:
         return {
             **self._said[set_],
-            "measured_on": "a probe" if self.probe is not None else "the loop that runs anyway",
-            "population": self.population,
+            "measured_on": "a fixed set" if self.data is not None else "the loop that runs anyway",
+            "exhaustive": self.exhaustive,
             "max_samples": self.max_samples,
             "extra": [repr(extra) for extra in self.extra],
             "seed": self.seed,

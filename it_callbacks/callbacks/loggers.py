@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from it_callbacks.records import QUANTITIES
+from it_callbacks.records import QUANTITIES, tag_of
 
 Layout = dict[str, dict[str, list[Any]]]
 """TensorBoard's custom scalars: category -> chart -> kind and tags."""
@@ -122,7 +122,7 @@ def layout(tags: Iterable[tuple[str, str, str]], prefix: str = "") -> Layout:
 
     Example:
         >>> layout([("I_XT", "val", "fc1"), ("I_XT", "val", "fc2")])
-        {'information plane, val': {'I_XT': ['Multiline', ['I_XT/val/.+']]}}
+        {'information plane, val': {'I_XT': ['Multiline', ['information_plane/val/I_XT/.+']]}}
     """
     charts: Layout = {}
     known = set(tags)
@@ -136,12 +136,12 @@ def layout(tags: Iterable[tuple[str, str, str]], prefix: str = "") -> Layout:
             f"{_CHARTED[base]}{', other rulers' * bool(slug_)}, {set_}", {}
         )
         if {(low, set_, layer), (high, set_, layer)} <= known:
-            triple = [f"{prefix}{part}/{set_}/{layer}" for part in (quantity, low, high)]
+            triple = [prefix + tag_of(part, set_, layer) for part in (quantity, low, high)]
             category[f"{quantity} {layer}, 95 %"] = ["Margin", triple]
         else:
             # One chart per quantity, with all layers under all the other rulers.
             chart = category.setdefault(base, ["Multiline", []])
-            pattern = f"{re.escape(prefix)}{re.escape(quantity)}/{re.escape(set_)}/.+"
+            pattern = f"{re.escape(prefix + tag_of(quantity, set_, ''))}.+"
             if pattern not in chart[1]:
                 chart[1].append(pattern)
     return charts
@@ -162,8 +162,6 @@ _CHARTED = {
     "prediction_entropy": "predictions",
     "label_information": "predictions",
     "conditional_entropy": "predictions inside classes",
-    "conditional_entropy_within": "predictions inside classes",
-    "conditional_entropy_hard": "predictions inside classes",
 }
 """Quantities that have charts, in reading order, and under which heading."""
 

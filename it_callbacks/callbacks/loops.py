@@ -115,8 +115,8 @@ def refuse_own_shares(first_labels: Sequence[Mapping[str, list[int]]]) -> None:
     for set_, labels in first_labels[0].items():
         if any(of_another.get(set_) != labels for of_another in first_labels):
             raise ValueError(
-                f"probe: each process has samples of its own in set {set_!r}, and nothing tells "
-                "which; leave it to Lightning to share them out, or pass probe='val'"
+                f"data: each process has samples of its own in set {set_!r}, and nothing tells "
+                "which; leave it to Lightning to share them out, or pass data='val'"
             )
 
 
@@ -131,6 +131,6 @@ def refuse_compiled(model: nn.Module) -> None:
     ]
     if compiled:
         raise RuntimeError(
-            f"probe: {compiled[0]!r} is compiled, and a compiled model cannot be listened to "
-            "without compiling it anew; pass probe='val' (or 'train', or a set of your own)"
+            f"data: {compiled[0]!r} is compiled, and a compiled model cannot be listened to "
+            "without compiling it anew; pass data='val' (or 'train', or a set of your own)"
         )

@@ -15,7 +15,7 @@ from typing_extensions import override
 from it_callbacks.callbacks.arguments import check_arguments
 from it_callbacks.callbacks.faults import OnError
 from it_callbacks.callbacks.loops import Loop, Observer, refuse_compiled, refuse_own_shares
-from it_callbacks.callbacks.probing import Probe, fetch_probe
+from it_callbacks.callbacks.passing import Probe, fetch_fixed_set
 from it_callbacks.callbacks.results import Results, nothing
 from it_callbacks.callbacks.schedules import (
     LogSpaced,
@@ -25,7 +25,7 @@ from it_callbacks.callbacks.schedules import (
 )
 from it_callbacks.callbacks.stopwatch import Stopwatch
 from it_callbacks.observation.batches import Selector
-from it_callbacks.observation.probe import ProbeSet
+from it_callbacks.observation.fixed_set import FixedSet
 from it_callbacks.observation.processes import n_processes, together
 
 
@@ -41,7 +41,7 @@ class Monitor(Results):
         *,
         inputs: Selector | None,
         target: Selector | None,
-        probe: Literal["train", "val"] | ProbeSet | None,
+        data: Literal["train", "val"] | FixedSet | None,
         schedule: Schedule,
         max_samples: int | None,
         on_error: OnError,
@@ -49,18 +49,18 @@ class Monitor(Results):
         seed: int,
     ) -> None:
         check_arguments(
-            probe=probe,
+            data=data,
             schedule=schedule,
             max_samples=max_samples,
             on_error=on_error,
             name=name,
             seed=seed,
         )
-        of_probe = probe if isinstance(probe, str) else "val" if probe is None else "probe"
-        super().__init__(on_error, set_=of_probe if name is None else name)
+        of_data = data if isinstance(data, str) else "val" if data is None else "data"
+        super().__init__(on_error, set_=of_data if name is None else name)
         self.inputs = inputs
         self.target = target
-        self.probe = probe
+        self.data = data
         self.schedule = schedule
         self.max_samples = None if max_samples is None else int(max_samples)
         self.name = name
@@ -88,7 +88,7 @@ class Monitor(Results):
         """A pass for the sanity check, of which nothing is read; None only finds layers."""
 
     def _look_again(self, current: Any, run_first_batch: Callable[..., None]) -> None:
-        """After the first pass over a probe, `current`: may run its first batch for more passes."""
+        """After the first pass over a data, `current`: may run its first batch for more passes."""
 
     # Lightning's hooks.
 
@@ -97,23 +97,23 @@ class Monitor(Results):
         self._stopwatch.restart()
         if self._is_off(trainer):
             return
-        if self.probe is None and not trainer.enable_validation:
+        if self.data is None and not trainer.enable_validation:
             missing = (
-                "probe: there is no validation loop to listen to (no validation_step, no loader, "
-                "or limit_val_batches=0); pass probe='train' or a set of your own"
+                "data: there is no validation loop to listen to (no validation_step, no loader, "
+                "or limit_val_batches=0); pass data='train' or a set of your own"
             )
             self._faults.tell(ValueError(missing), f"{missing}; until then nothing is measured")
             return
         self._prepare(pl_module)
-        self._waiting = self.probe is None
+        self._waiting = self.data is None
         if not trainer.loggers:
             self._warn("the Trainer has no logger; the numbers are kept in .history only")
 
     @override
     def on_train_start(self, trainer: Any, pl_module: Any) -> None:
-        if self.probe is not None and not self._is_off(trainer):
+        if self.data is not None and not self._is_off(trainer):
             with self._stopwatch.running():
-                together(partial(self._fetch, trainer, self.probe))
+                together(partial(self._fetch, trainer, self.data))
                 if self._last_look is None:
                     self._look_at_probe(trainer, pl_module, trainer.current_epoch, first=True)
         self._in_training = True
@@ -142,7 +142,7 @@ class Monitor(Results):
             return
         if self._waiting and self._last_look is None:
             self._warn(
-                "nothing was measured: no validation loop has given a batch; pass probe='train' or "
+                "nothing was measured: no validation loop has given a batch; pass data='train' or "
                 "a set of your own"
             )
         self._tell_the_end(trainer)
@@ -200,7 +200,7 @@ class Monitor(Results):
     def _make_up(self, trainer: Any, pl_module: Any) -> None:
         """Resumed from between the last batch of an epoch and what follows it, which is not run."""
         epoch, step = trainer.current_epoch, trainer.global_step
-        if self.probe is not None:
+        if self.data is not None:
             if not counts_steps(self.schedule):
                 self._look_if_due(trainer, pl_module, epoch)
             return
@@ -228,7 +228,7 @@ class Monitor(Results):
 
     def _start_listening(self, trainer: Any, pl_module: Any) -> None:
         self._loop = None
-        if self.probe is not None or self._is_off(trainer):
+        if self.data is not None or self._is_off(trainer):
             return
         fitting = trainer.state.fn == "fit" and not trainer.sanity_checking
         epoch = trainer.current_epoch + (fitting and trainer.is_last_batch)
@@ -296,7 +296,7 @@ class Monitor(Results):
 
     def _same_samples(self, set_: str) -> bool:
         """Whether every look at a set takes the same samples in the same order."""
-        return self.probe is not None or (self._loop is not None and set_ in self._loop.unshuffled)
+        return self.data is not None or (self._loop is not None and set_ in self._loop.unshuffled)
 
     # Passing a fixed set through the model.
 
@@ -335,8 +335,8 @@ class Monitor(Results):
             self._share = None
             self._conclude(trainer, passes[0], set_, epoch)
 
-    def _fetch(self, trainer: Any, probe: Literal["train", "val"] | ProbeSet) -> None:
-        batches = fetch_probe(trainer, probe, self.max_samples, self.seed)
+    def _fetch(self, trainer: Any, data: Literal["train", "val"] | FixedSet) -> None:
+        batches = fetch_fixed_set(trainer, data, self.max_samples, self.seed)
         self._fixed_set = Probe(batches, self.inputs, self.target)
 
     # What every look needs.
@@ -358,7 +358,7 @@ class Monitor(Results):
             return self._share
         in_hooks = 0.0
         if self._observer is not None:
-            if self.probe is None:  # with a probe, hooks run inside what is timed already
+            if self.data is None:  # with a data, hooks run inside what is timed already
                 in_hooks = self._observer.seconds
             self._observer.seconds = 0.0
         self._share = self._stopwatch.share(in_hooks)
@@ -377,7 +377,7 @@ class Monitor(Results):
 
     def _prepare(self, model: nn.Module) -> Observer:
         if self._observer is None or self._model() is not model:
-            if self.probe is None:
+            if self.data is None:
                 refuse_compiled(model)
             self._observer = self._make_observer(model)
             self._model = weakref.ref(model)

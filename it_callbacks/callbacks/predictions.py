@@ -18,8 +18,8 @@ from it_callbacks.callbacks.telling import Reading
 from it_callbacks.figures import class_entropies, prediction_entropies
 from it_callbacks.metrics import ConditionalEntropy, Kind, PredictionEntropy
 from it_callbacks.observation.batches import Selector
+from it_callbacks.observation.fixed_set import FixedSet
 from it_callbacks.observation.prediction_observer import PredictionObserver, PredictionPass
-from it_callbacks.observation.probe import ProbeSet
 
 MOST_CLASS_TAGS = 100
 """Above this many classes a chart per class is no longer read; sums over classes still are."""
@@ -36,7 +36,7 @@ class _PredictionMonitor(Monitor):
         logits: Selector | None = None,
         inputs: Selector | None = None,
         target: Selector | None = None,
-        probe: Literal["train", "val"] | ProbeSet | None = None,
+        data: Literal["train", "val"] | FixedSet | None = None,
         schedule: Schedule = 1,
         max_samples: int | None = None,
         on_error: OnError = "warn",
@@ -45,7 +45,7 @@ class _PredictionMonitor(Monitor):
         super().__init__(
             inputs=inputs,
             target=target,
-            probe=probe,
+            data=data,
             schedule=schedule,
             max_samples=max_samples,
             on_error=on_error,
@@ -125,7 +125,7 @@ class _PredictionMonitor(Monitor):
             "predictions": f"{metric.kind}, from {self._source}",
         }
         # What reads the logs asks each monitor for the epochs of its own points.
-        at = Reading("epoch", self.group, float(epoch))
+        at = Reading(self.group, "epoch", float(epoch))
         return [*self._readings(values), at], current.n_samples
 
     @property
@@ -137,7 +137,7 @@ class _PredictionMonitor(Monitor):
     def _describe(self, set_: str) -> dict[str, Any]:
         return {
             **self._said[set_],
-            "measured_on": "a probe" if self.probe is not None else "the loop that runs anyway",
+            "measured_on": "a fixed set" if self.data is not None else "the loop that runs anyway",
             "max_samples": self.max_samples,
             "seed": self.seed,
             "units": "bits",
@@ -161,7 +161,7 @@ class PredictionEntropyMonitor(_PredictionMonitor):
         inputs: Which part of a batch the model takes: a key, an index or a function of it.
         target: Which part holds the labels. None takes the second of two, or ``label``,
             ``labels``, ``target`` or ``y`` of a mapping.
-        probe: What to measure on instead of listening: ``"train"`` or ``"val"`` for the data
+        data: What to measure on instead of listening: ``"train"`` or ``"val"`` for the data
             set behind that loader, or a data set, a loader or tensors. Fetched once.
         schedule: When to look: every n epochs, `LogSpaced`, a list of epochs, or a function of
             the epoch. The first look is always taken.
@@ -217,7 +217,7 @@ class ConditionalEntropyMonitor(_PredictionMonitor):
         logits: Where the predictions are; see `PredictionEntropyMonitor`.
         inputs: Which part of a batch the model takes: a key, an index or a function of it.
         target: Which part holds the labels; see `PredictionEntropyMonitor`.
-        probe: What to measure on instead of listening; see `PredictionEntropyMonitor`.
+        data: What to measure on instead of listening; see `PredictionEntropyMonitor`.
         schedule: When to look; see `PredictionEntropyMonitor`.
         max_samples: Beyond this many samples a seeded random subset is measured; None for all.
         on_error: ``"warn"`` or ``"raise"``; see `PredictionEntropyMonitor`.
@@ -242,7 +242,7 @@ class ConditionalEntropyMonitor(_PredictionMonitor):
         logits: Selector | None = None,
         inputs: Selector | None = None,
         target: Selector | None = None,
-        probe: Literal["train", "val"] | ProbeSet | None = None,
+        data: Literal["train", "val"] | FixedSet | None = None,
         schedule: Schedule = 1,
         max_samples: int | None = None,
         on_error: OnError = "warn",
@@ -253,7 +253,7 @@ class ConditionalEntropyMonitor(_PredictionMonitor):
             logits=logits,
             inputs=inputs,
             target=target,
-            probe=probe,
+            data=data,
             schedule=schedule,
             max_samples=max_samples,
             on_error=on_error,
@@ -280,8 +280,8 @@ class ConditionalEntropyMonitor(_PredictionMonitor):
         for name, bits in values.items():
             kind, of_class, number = name.rpartition("class_")
             if of_class and per_class:
-                quantity = f"conditional_entropy_{kind}".rstrip("_")
-                readings.append(Reading(quantity, f"class_{number}", bits))
+                place = f"{kind.rstrip('_')}/class_{number}".lstrip("/")
+                readings.append(Reading("conditional_entropy", place, bits))
             elif not of_class:
                 readings.append(Reading(*_OVER_ALL_CLASSES[name], bits))
         return readings

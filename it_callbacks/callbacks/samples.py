@@ -49,8 +49,8 @@ def sample_indices(loader: Any, start: int, n: int) -> NDArray[np.int64]:
     if isinstance(sampler, SequentialSampler):  # then every process goes through the whole set
         return positions if rank() == 0 else np.full(n, -1)
     raise ValueError(
-        f"probe: with several processes it cannot be told which samples a {type(sampler).__name__} "
-        "gives to which; pass probe='val' or a set of your own"
+        f"data: with several processes it cannot be told which samples a {type(sampler).__name__} "
+        "gives to which; pass data='val' or a set of your own"
     )
 
 

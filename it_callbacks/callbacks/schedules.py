@@ -17,7 +17,7 @@ class LogSpaced:
 
     Args:
         per_decade: Looks per factor of ten, at least 1.
-        unit: ``"epochs"``, or ``"steps"`` (optimizer steps; needs a probe, since a validation
+        unit: ``"epochs"``, or ``"steps"`` (optimizer steps; needs a data, since a validation
             loop comes when it comes).
 
     Example:

@@ -222,7 +222,7 @@ def _refuse_uninitialised(module: nn.Module) -> None:
     ]
     if lazy:
         raise ValueError(
-            f"probe: the lazy module {lazy[0]!r} has no shape yet, and gets it from the first "
+            f"data: the lazy module {lazy[0]!r} has no shape yet, and gets it from the first "
             "batch; pass one batch through the model before fit, or leave Lightning's sanity "
             "check on"
         )

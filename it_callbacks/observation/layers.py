@@ -410,7 +410,7 @@ def _refuse_silence(
             raise ValueError(
                 f"layers: none can be observed by default, since no module was called "
                 f"({_listing(silent)}): a compiled or functional forward cannot be heard. Pass "
-                "probe='val' (or 'train', or a set of your own), which runs a compiled one "
+                "data='val' (or 'train', or a set of your own), which runs a compiled one "
                 "eagerly; make modules of what is functional"
             )
         hint = _hint_of_views([firing.output for firing in firings], n_samples)

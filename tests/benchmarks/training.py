@@ -122,7 +122,7 @@ def fit(
 
 def share(net: nn.Module, training: Samples, probe: Samples, epochs: int) -> Share:
     """Of a monitor that looks at `probe` after each epoch; medians over epochs but the first."""
-    model, monitor = Classifier(net), InformationPlaneMonitor(probe=probe)
+    model, monitor = Classifier(net), InformationPlaneMonitor(data=probe)
     in_monitor, in_forward = Clock(), Clock()
     forward, timed = model.run, in_forward.timed(model.run)
     model.run = lambda x: timed(x) if in_monitor.running else forward(x)

@@ -23,7 +23,7 @@ from torch.utils.data import (
 from it_callbacks.observation.guard import attributes_restored, random_states_restored, undo_draws
 from it_callbacks.observation.sampling import Subset
 
-ProbeSet: TypeAlias = Dataset[Any] | DataLoader[Any] | Sequence[Tensor] | Mapping[str, Tensor]
+FixedSet: TypeAlias = Dataset[Any] | DataLoader[Any] | Sequence[Tensor] | Mapping[str, Tensor]
 """What can be probed: a data set, a loader, or tensors with one row per sample."""
 
 _BATCH_SIZE = 256
@@ -32,7 +32,7 @@ _LARGEST_BATCH = 4096
 _VALUES_OF_VECTORS = 2**20
 
 
-def fetch(source: ProbeSet, max_samples: int | None, seed: int) -> list[Any]:
+def fetch(source: FixedSet, max_samples: int | None, seed: int) -> list[Any]:
     """The batches of a fixed set: all of `source`, or a seeded random subset of it.
 
     Samples keep their order. A data set is read through a loader of its own, and every random
@@ -54,7 +54,7 @@ def fetch(source: ProbeSet, max_samples: int | None, seed: int) -> list[Any]:
                 batches = list(_from_loader(source, max_samples, seed))
         elif isinstance(source, IterableDataset):
             raise TypeError(
-                "probe: an iterable data set has no fixed samples; pass a loader that ends, "
+                "data: an iterable data set has no fixed samples; pass a loader that ends, "
                 "a map-style data set or tensors"
             )
         elif isinstance(source, Mapping):
@@ -70,7 +70,7 @@ def fetch(source: ProbeSet, max_samples: int | None, seed: int) -> list[Any]:
             batches = list(_loader(source, chosen))
         else:
             raise TypeError(
-                "probe: need 'train', 'val', a data set, a loader or tensors, got "
+                "data: need 'train', 'val', a data set, a loader or tensors, got "
                 f"{type(source).__name__}"
             )
     return _at_least_one(batches)
@@ -89,8 +89,8 @@ def fetch_behind(loader: Any, max_samples: int | None, seed: int) -> list[Any]:
     """
     if not isinstance(loader, DataLoader) or isinstance(loader.dataset, IterableDataset):
         raise TypeError(
-            f"probe: behind a {type(loader).__name__} there is no map-style data set; "
-            "pass the set itself as probe=<data set, loader or tensors>"
+            f"data: behind a {type(loader).__name__} there is no map-style data set; "
+            "pass the set itself as data=<data set, loader or tensors>"
         )
     samples: Sequence[int] = range(len(loader.dataset))  # type: ignore[arg-type] # a map-style set
     if isinstance(loader.sampler, SubsetRandomSampler):
@@ -121,7 +121,7 @@ def _parts_of_set(source: Any) -> list[Any]:
 
 def _at_least_one(batches: list[Any]) -> list[Any]:
     if not batches:
-        raise ValueError("probe: it holds no samples")
+        raise ValueError("data: it holds no samples")
     return batches
 
 
@@ -235,10 +235,10 @@ def _from_tensors(tensors: dict[Any, Any], max_samples: int | None, seed: int) -
     for name, tensor in tensors.items():
         if not isinstance(tensor, Tensor) or tensor.ndim == 0:
             what = tensor if isinstance(tensor, Tensor) else type(tensor).__name__
-            raise TypeError(f"probe[{name!r}]: need a tensor with one row per sample, got {what}")
+            raise TypeError(f"data[{name!r}]: need a tensor with one row per sample, got {what}")
     lengths = {name: len(tensor) for name, tensor in tensors.items()}
     if len(set(lengths.values())) > 1:
-        raise ValueError(f"probe: tensors of unequal length, {lengths}; need one row per sample")
+        raise ValueError(f"data: tensors of unequal length, {lengths}; need one row per sample")
     if not lengths or not next(iter(lengths.values())):
         return []
     chosen = _chosen(next(iter(lengths.values())), max_samples, seed)
@@ -252,7 +252,7 @@ def _from_tensors(tensors: dict[Any, Any], max_samples: int | None, seed: int) -
 def _n_rows(batch: Any) -> int:
     tensors = [part for part in _flat(batch) if isinstance(part, Tensor) and part.ndim]
     if not tensors:
-        raise TypeError(f"probe: a batch of type {type(batch).__name__} holds no tensors")
+        raise TypeError(f"data: a batch of type {type(batch).__name__} holds no tensors")
     return len(tensors[0])
 
 
@@ -290,5 +290,5 @@ def _take(batch: Any, rows: Any, n_rows: int) -> Any:
     if batch is None or isinstance(batch, (bool, int, float, str)):
         return batch
     raise TypeError(
-        f"probe: cannot take rows of a {type(batch).__name__}; pass max_samples=None or tensors"
+        f"data: cannot take rows of a {type(batch).__name__}; pass max_samples=None or tensors"
     )

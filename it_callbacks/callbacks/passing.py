@@ -14,31 +14,31 @@ from torch import Tensor
 
 from it_callbacks.callbacks.loops import Observer
 from it_callbacks.observation.batches import Selector, inputs_of, labels_of
+from it_callbacks.observation.fixed_set import FixedSet, fetch, fetch_behind
 from it_callbacks.observation.guard import silenced, undisturbed
-from it_callbacks.observation.probe import ProbeSet, fetch, fetch_behind
 from it_callbacks.observation.processes import n_processes, rank
 
 
-def fetch_probe(
-    trainer: Any, probe: Literal["train", "val"] | ProbeSet, max_samples: int | None, seed: int
+def fetch_fixed_set(
+    trainer: Any, data: Literal["train", "val"] | FixedSet, max_samples: int | None, seed: int
 ) -> list[Any]:
-    """The batches of a probe: of the data set behind the Trainer's own loader, or of a set given.
+    """The batches of a data: of the data set behind the Trainer's own loader, or of a set given.
 
     Raises:
         ValueError: It holds no samples.
         TypeError: It is no fixed set.
     """
-    if not isinstance(probe, str):
-        return fetch(probe, max_samples, seed)
-    loader = trainer.train_dataloader if probe == "train" else trainer.val_dataloaders
+    if not isinstance(data, str):
+        return fetch(data, max_samples, seed)
+    loader = trainer.train_dataloader if data == "train" else trainer.val_dataloaders
     if loader is None:
         raise ValueError(
-            f"probe={probe!r}: the Trainer has no such loader; pass a data set, a loader or tensors"
+            f"data={data!r}: the Trainer has no such loader; pass a data set, a loader or tensors"
         )
     if isinstance(loader, (list, tuple)):
         if len(loader) > 1:
             raise ValueError(
-                f"probe={probe!r}: there are {len(loader)} such loaders; pass the data set or the "
+                f"data={data!r}: there are {len(loader)} such loaders; pass the data set or the "
                 "loader that you mean"
             )
         loader = loader[0]
@@ -49,7 +49,7 @@ class Probe:
     """A fixed set, passed through a model as in validation, without a trace.
 
     Args:
-        batches: From `fetch_probe`.
+        batches: From `fetch_fixed_set`.
         inputs: Which part of a batch the model takes.
         target: Which part holds the labels.
     """
@@ -115,12 +115,12 @@ class Probe:
                 model(given)
         except NotImplementedError as error:
             raise ValueError(
-                f"probe: a probe is passed through the model's forward, and this fails: {error}. "
-                "Define forward, or leave probe= out to listen to the validation loop"
+                f"data: a data is passed through the model's forward, and this fails: {error}. "
+                "Define forward, or leave data= out to listen to the validation loop"
             ) from error
         except TypeError as error:
             raise TypeError(
-                f"probe: the model's forward does not take what the batch holds ({error}); pass "
+                f"data: the model's forward does not take what the batch holds ({error}); pass "
                 "inputs=<function of the batch that gives what forward takes>"
             ) from error
         observer.end()

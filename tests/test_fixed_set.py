@@ -1,4 +1,4 @@
-"""Fetching a probe: whatever holds the set, its samples come out once and nothing else moves."""
+"""Fetching a data: whatever holds the set, its samples come out once and nothing else moves."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from torch.utils.data import (
     WeightedRandomSampler,
 )
 
-from it_callbacks.observation.probe import fetch, fetch_behind
+from it_callbacks.observation.fixed_set import fetch, fetch_behind
 
 N = 1000
 X = torch.arange(N)[:, None] * torch.tensor([1.0, -1.0])
@@ -262,7 +262,7 @@ def test_rows_cannot_be_taken_of_what_is_unknown() -> None:
 )
 @pytest.mark.parametrize("max_samples", [None, 10])
 def test_an_empty_set_is_an_error(empty: Any, max_samples: int | None) -> None:
-    with pytest.raises(ValueError, match="probe: it holds no samples"):
+    with pytest.raises(ValueError, match="data: it holds no samples"):
         fetch(empty, max_samples, seed=0)
 
 
@@ -278,9 +278,9 @@ def test_tensors_of_unequal_length_are_an_error() -> None:
         ("test", "need 'train', 'val', a data set.* got str"),
         (7, "got int"),
         (None, "got NoneType"),
-        ((X, Y.numpy()), r"probe\[1\].*ndarray"),
-        ({"x": X, "n": torch.tensor(3)}, r"probe\['n'\].*one row per sample"),
-        ([(X[0], Y[0])], r"probe\[0\].*tuple"),
+        ((X, Y.numpy()), r"data\[1\].*ndarray"),
+        ({"x": X, "n": torch.tensor(3)}, r"data\['n'\].*one row per sample"),
+        ([(X[0], Y[0])], r"data\[0\].*tuple"),
         (DataLoader(["a", "b"]), "holds no tensors"),
     ],
     ids=lambda value: type(value).__name__,
@@ -352,7 +352,7 @@ def test_the_loaders_collation_is_used() -> None:
 
 
 def test_an_empty_set_behind_a_loader_is_an_error() -> None:
-    with pytest.raises(ValueError, match="probe: it holds no samples"):
+    with pytest.raises(ValueError, match="data: it holds no samples"):
         fetch_behind(DataLoader(TensorDataset(X[:0])), 10, seed=0)
 
 
