@@ -32,7 +32,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from it_callbacks.reductions import Reduction, side_by_side
-from it_callbacks.rulers import CALIBRATION_ROWS, Levels, Ruler, floating, whole
+from it_callbacks.rulers import CALIBRATION_ROWS, Levels, Ruler, as_states, floating
 
 _COLUMNS = 8
 _LARGEST_WEIGHT = 255
@@ -230,7 +230,7 @@ def _keys_of_wide(levels: Levels) -> NDArray[np.int64]:
     # Very large states, or no floats. In parts, since 64-bit copies are made of them.
     n_samples, n_units = levels.states.shape
     parts = [levels.states[rows] for rows in _in_parts(n_samples, n_units, _HASHED_ELEMENTS)]
-    return np.concatenate([keys(whole(part)).cpu().numpy() for part in parts])
+    return np.concatenate([keys(as_states(part)).cpu().numpy() for part in parts])
 
 
 def _exact_units(reach: float) -> int:
