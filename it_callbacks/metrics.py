@@ -16,6 +16,8 @@ import torch
 from torch import Tensor
 from torchmetrics import Metric
 
+from it_callbacks.checks import whole
+
 __all__ = ["ConditionalEntropy", "PredictionEntropy", "as_log_probabilities", "kind_of"]
 
 Kind = Literal["logits", "probabilities"]
@@ -122,8 +124,7 @@ class _PredictionMetric(Metric):
 
     def __init__(self, num_classes: int, *, kind: Kind | None = None, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        if not isinstance(num_classes, int) or num_classes < 2:
-            raise ValueError(f"num_classes: got {num_classes!r}; right: an integer of at least 2")
+        num_classes = whole("num_classes", num_classes, at_least=2)
         _check_kind(kind)
         self.num_classes = num_classes
         self.kind = kind

@@ -17,6 +17,7 @@ import torch
 from torch import Tensor
 from typing_extensions import override
 
+from it_callbacks.checks import whole
 from it_callbacks.rulers import floating, refuse_nonfinite
 
 
@@ -123,7 +124,8 @@ class RandomProjection(Reduction):
     keeps_range: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
-        _check_count("k", self.k)
+        object.__setattr__(self, "k", whole("k", self.k, at_least=1))
+        object.__setattr__(self, "seed", whole("seed", self.seed, at_least=0))
 
     @property
     @override
@@ -159,7 +161,7 @@ class PCA(Reduction):
     keeps_range: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
-        _check_count("k", self.k)
+        object.__setattr__(self, "k", whole("k", self.k, at_least=1))
 
     @property
     @override
@@ -230,8 +232,3 @@ def _project(activations: Tensor, directions: Tensor) -> Tensor:
     with torch.autocast(values.device.type, enabled=False):
         projected: Tensor = values @ directions.to(values.device)
     return projected
-
-
-def _check_count(name: str, value: object) -> None:
-    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-        raise ValueError(f"{name}: need a whole number >= 1, got {value!r}")

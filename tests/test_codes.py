@@ -13,7 +13,8 @@ import torch
 from torch import Tensor
 
 from it_callbacks import codes
-from it_callbacks.codes import KeyStream, _weights, encode, encode_keys, keys, symbols
+from it_callbacks.codes import _weights, encode, encode_keys, keys, symbols
+from it_callbacks.observation.streams import KeyStream
 from it_callbacks.reductions import PCA, Joint, MeanPool, RandomProjection
 from it_callbacks.rulers import Calibrated, Exact, Ruler, Uniform, Width
 

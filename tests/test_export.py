@@ -315,8 +315,8 @@ def test_an_output_that_is_a_device_is_left_alone(
 @pytest.mark.parametrize(
     ("words", "reason"),
     [
-        (["--run", "aa"], "no run is called 'aa'; did you mean 'a'? there are 'a'"),
-        (["--set", "vall"], "did you mean 'val'? there are 'val'"),
+        (["--run", "aa"], "no run is called 'aa'; there are 'a'; did you mean 'a'?"),
+        (["--set", "vall"], "there are 'val'; did you mean 'val'?"),
     ],
 )
 @pytest.mark.parametrize("suffix", [".csv", ".svg"])

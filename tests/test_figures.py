@@ -181,7 +181,7 @@ def test_points_without_a_value_in_a_view_are_counted_in_words() -> None:
 def test_an_unknown_view_names_the_nearest() -> None:
     with pytest.raises(ValueError, match=r"view: .* got 'corected'; did you mean 'corrected'\?"):
         information_plane([panel(small())], view="corected")
-    with pytest.raises(ValueError, match=r"resolution: must be 0 or more, got -1"):
+    with pytest.raises(ValueError, match=r"resolution: need a whole number >= 0, got -1"):
         information_plane([panel(small())], resolution=-1)
 
 

@@ -27,7 +27,7 @@ NO_LIGHTNING = (
     "observation",
     "tasks",
 )
-STDLIB_ONLY = ("records", "runs", "tables", "figures", "report")
+STDLIB_ONLY = ("checks", "records", "runs", "tables", "figures", "report")
 LIGHT = ("", *STDLIB_ONLY, "logs", "measures", "estimators", "tensorboard_plugin", "cli")
 
 
@@ -124,16 +124,17 @@ def test_nobody_imports_callbacks(room: str) -> None:
 
 
 ABOVE = {
+    "checks": (),
     "measures": (),
     "records": (),
     "runs": ("records",),
-    "figures": ("records", "runs", "figures"),
+    "figures": ("checks", "records", "runs", "figures"),
     "logs": ("runs",),
-    "estimators": ("records", "estimators"),
-    "rulers": ("rulers",),
-    "reductions": ("rulers",),
+    "estimators": ("checks", "records", "estimators"),
+    "rulers": ("checks", "rulers"),
+    "reductions": ("checks", "rulers"),
     "codes": ("rulers", "reductions"),
-    "metrics": ("measures",),
+    "metrics": ("checks", "measures"),
     "observation": ("codes", "reductions", "rulers", "observation"),
 }
 """For each room of the journey, the rooms of ours that it may name."""

@@ -236,12 +236,12 @@ def test_it_is_a_value_that_names_its_quantities() -> None:
         ({"folds": 2.0}, r"folds: .* got 2\.0"),
         ({"seed": -3}, "seed: need a whole number >= 0, got -3"),
         ({"penalties": ()}, r"penalties: need finite numbers > 0, got \(\)"),
-        ({"penalties": (1.0, 0.0)}, r"penalties: .* got \(1\.0, 0\.0\)"),
-        ({"penalties": (math.inf,)}, r"penalties: .* got \(inf,\)"),
+        ({"penalties": (1.0, 0.0)}, r"penalties\[1\]: need a finite number > 0, got 0\.0"),
+        ({"penalties": (math.inf,)}, r"penalties\[0\]: .* got inf"),
     ],
 )
 def test_arguments_without_sense_raise(arguments: dict[str, object], message: str) -> None:
-    with pytest.raises(ValueError, match=message):
+    with pytest.raises((TypeError, ValueError), match=message):
         LinearVInformation(**arguments)  # type: ignore[arg-type]
 
 

@@ -1453,7 +1453,7 @@ def test_the_figure_of_a_plane_is_drawn_in_the_view_and_at_the_resolution_asked_
     (slug,) = {tag for tag in plane.settings["val"]["layers"][0]["tag_of_ruler"] if tag}
     (up,) = (list(trace.y) for trace in coarse.data if trace.name == layer and len(trace.x) == 2)
     assert up == pytest.approx(curve(plane, f"I_TY_adjusted_{slug}/val/{layer}"), abs=1e-6)
-    with pytest.raises(ValueError, match=r"view: must be one of .* did you mean 'linear'"):
+    with pytest.raises(ValueError, match=r"view: need one of .* did you mean 'linear'"):
         plane.figure(view="lineal")
 
 

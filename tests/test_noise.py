@@ -328,7 +328,7 @@ def test_it_is_a_value_that_names_its_quantities() -> None:
     ],
 )
 def test_arguments_without_sense_raise(arguments: dict[str, float], message: str) -> None:
-    with pytest.raises(ValueError, match=message):
+    with pytest.raises((TypeError, ValueError), match=message):
         NoiseInjected(**arguments)  # type: ignore[arg-type]
 
 

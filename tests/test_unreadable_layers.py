@@ -19,9 +19,9 @@ from torch import Tensor, nn
 from typing_extensions import override
 
 from it_callbacks import InformationPlaneMonitor
-from it_callbacks.codes import KeyStream
 from it_callbacks.observation.layers import Layer
 from it_callbacks.observation.passes import Pass
+from it_callbacks.observation.streams import KeyStream
 from it_callbacks.reductions import PCA, Joint
 from it_callbacks.rulers import Calibrated, Width
 

@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from it_callbacks.estimators.arrays import as_array
+
 
 class Extra(ABC):
     """A further estimator for `InformationPlaneMonitor(extra=...)`: a small frozen value.
@@ -50,8 +52,8 @@ def checked(
         >>> checked([[0.5], [1.5]], [7, 3])[1].tolist()
         [1, 0]
     """
-    points = _array(activations).astype(np.float64, copy=False)
-    classes = _array(labels)
+    points = as_array(activations).astype(np.float64, copy=False)
+    classes = as_array(labels)
     if points.ndim != 2 or not points.size:
         raise ValueError(
             f"activations: need (n_samples, n_units), at least one of each, got shape "
@@ -67,12 +69,6 @@ def checked(
     return points, np.unique(classes, return_inverse=True)[1].astype(np.int64, copy=False)
 
 
-def check_whole(value: object, name: str, least: int) -> None:
-    """Raise unless `value` is a whole number of at least `least`."""
-    if isinstance(value, bool) or not isinstance(value, int) or value < least:
-        raise ValueError(f"{name}: need a whole number >= {least}, got {value!r}")
-
-
 def own_generator(seed: int) -> np.random.Generator:
     """Random numbers by seed that are not those of ``numpy.random.default_rng(seed)``.
 
@@ -80,11 +76,3 @@ def own_generator(seed: int) -> np.random.Generator:
     number, adds to it instead of hiding it.
     """
     return np.random.default_rng([seed, *b"it_callbacks"])
-
-
-def _array(values: Any) -> NDArray[Any]:
-    if hasattr(values, "detach"):  # a torch tensor, known by what it can do: torch is not imported
-        tensor = values.detach().cpu()
-        # NumPy has no bfloat16.
-        return np.asarray(tensor.double() if tensor.is_floating_point() else tensor)
-    return np.asarray(values)

@@ -12,7 +12,8 @@ from scipy.optimize import minimize
 from scipy.special import log_softmax
 from typing_extensions import override
 
-from it_callbacks.estimators.extra import Extra, check_whole, checked, own_generator
+from it_callbacks.checks import finite, whole
+from it_callbacks.estimators.extra import Extra, checked, own_generator
 
 _Floats = NDArray[np.float64]
 
@@ -54,11 +55,16 @@ class LinearVInformation(Extra):
     seed: int = 0
 
     def __post_init__(self) -> None:
-        check_whole(self.every, "every", 1)
-        check_whole(self.folds, "folds", 2)
-        check_whole(self.seed, "seed", 0)
-        if not self.penalties or not all(0 < penalty < math.inf for penalty in self.penalties):
+        object.__setattr__(self, "every", whole("every", self.every, at_least=1))
+        object.__setattr__(self, "folds", whole("folds", self.folds, at_least=2))
+        object.__setattr__(self, "seed", whole("seed", self.seed, at_least=0))
+        if not self.penalties:
             raise ValueError(f"penalties: need finite numbers > 0, got {self.penalties!r}")
+        penalties = (
+            finite(f"penalties[{number}]", penalty, above=0)
+            for number, penalty in enumerate(self.penalties)
+        )
+        object.__setattr__(self, "penalties", tuple(penalties))
 
     @property
     @override

@@ -17,11 +17,11 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.utils import _pytree as pytree
 
-from it_callbacks.codes import KeyStream
 from it_callbacks.observation.layers import Layer, LayerChoice, Plan, plan, resolve
 from it_callbacks.observation.listening import Firing, Listener
 from it_callbacks.observation.passes import Observed, Pass
 from it_callbacks.observation.processes import n_processes, together
+from it_callbacks.observation.streams import KeyStream
 from it_callbacks.reductions import Joint, MeanPool, Reduction
 from it_callbacks.rulers import (
     CALIBRATION_ROWS,

@@ -12,9 +12,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from it_callbacks.codes import KeyStream, encode_keys, keys
+from it_callbacks.codes import encode_keys, keys
 from it_callbacks.observation.layers import Layer, check_rows
 from it_callbacks.observation.sampling import Subset
+from it_callbacks.observation.streams import KeyStream
 from it_callbacks.rulers import CALIBRATION_ROWS, Exact
 
 MOST_KEPT_ROWS = 2048

@@ -15,12 +15,12 @@ from it_callbacks.rulers.ruler import (
     Ruler,
     Uniform,
     Width,
+    as_states,
     check_bins,
     floating,
     of_activation,
     range_of,
     refuse_nonfinite,
-    whole,
 )
 
 __all__ = [
@@ -34,6 +34,7 @@ __all__ = [
     "Ruler",
     "Uniform",
     "Width",
+    "as_states",
     "check_bins",
     "exactib",
     "floating",
@@ -42,5 +43,4 @@ __all__ = [
     "of_activation",
     "range_of",
     "refuse_nonfinite",
-    "whole",
 ]

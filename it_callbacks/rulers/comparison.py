@@ -7,7 +7,6 @@ monitor has to keep those, and warns.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import pairwise
@@ -19,7 +18,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 from typing_extensions import override
 
-from it_callbacks.rulers.ruler import Ruler, check_bins, floating, refuse_nonfinite, whole
+from it_callbacks.checks import finite, whole
+from it_callbacks.rulers.ruler import Ruler, as_states, floating, refuse_nonfinite
 
 _Floats: TypeAlias = NDArray[np.floating[Any]]
 _Read: TypeAlias = Callable[[_Floats], NDArray[np.int64]]
@@ -42,8 +42,7 @@ class ibsgd(Ruler):  # noqa: N801 - the system's own name, and used as one calls
     width: float
 
     def __post_init__(self) -> None:
-        if not (isinstance(self.width, (int, float)) and 0 < self.width < math.inf):
-            raise ValueError(f"width: need a finite number > 0, got {self.width!r}")
+        object.__setattr__(self, "width", finite("width", self.width, above=0))
 
     @property
     @override
@@ -54,7 +53,7 @@ class ibsgd(Ruler):  # noqa: N801 - the system's own name, and used as one calls
     def levels(self, activations: Tensor) -> Tensor:
         states = (activations / self.width).floor_()
         minus_zero = (states == 0) & torch.signbit(states)
-        return torch.where(minus_zero, _OUT_OF_THE_WAY, whole(states))
+        return torch.where(minus_zero, _OUT_OF_THE_WAY, as_states(states))
 
 
 # A state that no activation of ordinary size has.
@@ -80,7 +79,7 @@ class idnns(Ruler):  # noqa: N801 - the system's own name, and used as one calls
     bins: int = 30
 
     def __post_init__(self) -> None:
-        check_bins("bins", self.bins)
+        object.__setattr__(self, "bins", whole("bins", self.bins, at_least=2))
 
     @property
     @override
@@ -192,7 +191,7 @@ class exactib(Moving):  # noqa: N801 - the system's own name, and used as one ca
     def __post_init__(self) -> None:
         if self.kind not in ("uniform", "adaptive", "quantized"):
             raise ValueError(f"kind: need 'uniform', 'adaptive' or 'quantized', got {self.kind!r}")
-        check_bins("bins", self.bins)
+        object.__setattr__(self, "bins", whole("bins", self.bins, at_least=2))
         if isinstance(self.scope, (tuple, list)):
             if len(self.scope) != 2 or not self.scope[0] < self.scope[1]:
                 raise ValueError(f"scope: need (low, high) with low < high, got {self.scope!r}")
@@ -238,7 +237,7 @@ class _Binned(Moving):
     scope: Literal["layer", "unit"] = "layer"
 
     def __post_init__(self) -> None:
-        check_bins("bins", self.bins)
+        object.__setattr__(self, "bins", whole("bins", self.bins, at_least=2))
         if self.scope not in ("layer", "unit"):
             raise ValueError(f"scope: need 'layer' or 'unit', got {self.scope!r}")
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import operator
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from functools import lru_cache
@@ -13,6 +12,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 from typing_extensions import override
+
+from it_callbacks.checks import finite, whole
 
 CALIBRATION_ROWS = 1024
 """Rows that a calibrated ruler looks at: enough for a 99.9 % quantile, and few enough to keep."""
@@ -75,7 +76,7 @@ class Ruler(ABC):
 
     def __call__(self, activations: Tensor) -> Tensor:
         """Integer states, int64, of the shape of `activations`."""
-        return whole(self.levels(floating(activations)))
+        return as_states(self.levels(floating(activations)))
 
 
 @dataclass(frozen=True)
@@ -103,11 +104,11 @@ class Uniform(Ruler):
     high: float
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "bins", check_bins("bins", self.bins, at_least=1))
-        if not (math.isfinite(self.low) and math.isfinite(self.high) and self.low < self.high):
-            raise ValueError(
-                f"low, high: need two finite numbers with low < high, got {self.low}, {self.high}"
-            )
+        object.__setattr__(self, "bins", whole("bins", self.bins, at_least=1))
+        object.__setattr__(self, "low", finite("low", self.low))
+        object.__setattr__(self, "high", finite("high", self.high))
+        if not self.low < self.high:
+            raise ValueError(f"low, high: need low < high, got {self.low}, {self.high}")
 
     @property
     @override
@@ -161,11 +162,13 @@ class Width(Ruler):
     width: float | tuple[float, ...]
 
     def __post_init__(self) -> None:
-        widths = self.width if isinstance(self.width, tuple) else (self.width,)
-        if not widths or not all(
-            isinstance(w, (int, float)) and math.isfinite(w) and w > 0 for w in widths
-        ):
-            raise ValueError(f"width: need finite numbers > 0, got {self.width!r}")
+        if not isinstance(self.width, tuple):
+            object.__setattr__(self, "width", finite("width", self.width, above=0))
+            return
+        if not self.width:
+            raise ValueError("width: need a width for each unit, got none")
+        widths = (finite(f"width[{unit}]", w, above=0) for unit, w in enumerate(self.width))
+        object.__setattr__(self, "width", tuple(widths))
 
     @property
     @override
@@ -214,7 +217,7 @@ class Calibrated(Ruler):
     frozen: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "bins", check_bins("bins", self.bins))
+        object.__setattr__(self, "bins", whole("bins", self.bins, at_least=2))
         if self.scope not in ("layer", "unit"):
             raise ValueError(f"scope: need 'layer' or 'unit', got {self.scope!r}")
 
@@ -348,7 +351,7 @@ def reaching(states: Tensor) -> Levels:
     return Levels(states, extreme, float(values.max()))
 
 
-def whole(levels: Tensor) -> Tensor:
+def as_states(levels: Tensor) -> Tensor:
     """Whole numbers as int64; raises ValueError on NaN, infinity and what 64 bits cannot hold."""
     if levels.is_floating_point():
         refuse_nonfinite(levels)
@@ -371,19 +374,12 @@ def refuse_nonfinite(values: Tensor) -> None:
 
 def check_bins(name: str, bins: Any, *, at_least: int = 2) -> int:
     """`bins` as a plain int; raises unless it is a whole number of bins."""
-    number = as_integer(bins)
-    if number is None:
-        raise TypeError(f"{name}: need a whole number >= {at_least}, got {bins!r}")
-    if number < at_least:
-        raise ValueError(f"{name}: need at least {at_least} bins, got {bins}")
-    return number
+    return whole(name, bins, at_least=at_least)
 
 
 def as_integer(value: Any) -> int | None:
     """`value` as a plain int, from NumPy's integers too; None if it is no whole number."""
-    if isinstance(value, bool):  # an int to Python, but no number to whoever passes it
-        return None
     try:
-        return operator.index(value)
-    except TypeError:
+        return whole("value", value, at_least=-(2**63))
+    except (TypeError, ValueError):
         return None
