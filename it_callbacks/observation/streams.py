@@ -1,132 +1,138 @@
-"""Collect a layer's outputs batch by batch, as one pair of keys per sample and ruler."""
+"""One layer's outputs, batch by batch, become the keys of its samples."""
 
 from __future__ import annotations
+
+import math
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from it_callbacks.codes import encode_keys, encoded
-from it_callbacks.reductions import Reduction
-from it_callbacks.rulers import CALIBRATION_ROWS, Ruler
+from it_callbacks.codes import encoded
+from it_callbacks.observation.readers import Reader
+from it_callbacks.rulers import CALIBRATION_ROWS
 
 
 class KeyStream:
-    """One layer's outputs in, batch by batch; its keys ``(n_samples, 2)`` out, per ruler.
+    """Turns the outputs of a layer into keys ``(n_samples, 2)``, one set of keys for each ruler.
 
-    Keeps 16 bytes per sample and ruler, and no activations but two small sets of rows: at most
-    the first `CALIBRATION_ROWS` while a ruler or the reduction still waits to be frozen (they
-    are frozen on exactly those), and the rows that the caller asks to keep for estimators which
-    need the activations themselves.
+    It keeps 16 bytes per sample and ruler, and no activations but the rows that the caller asks
+    for, which are for estimators that need the activations themselves.
 
     Args:
-        reduction: From the layer's output to the reading ``(n_samples, n_units)``.
-        rulers: How to read it, once each.
-        patience: Rows after which it freezes on its own what waits. Several processes freeze
-            together, on rows of all, and so none on its own.
+        reader: How the layer is read; it is ready.
     """
 
-    def __init__(
-        self,
-        reduction: Reduction,
-        rulers: tuple[Ruler, ...],
-        patience: float = CALIBRATION_ROWS,
-    ) -> None:
-        self._patience = patience
-        self.reduction = reduction
-        self.rulers = rulers
+    def __init__(self, reader: Reader) -> None:
+        self.reader = reader
         self.n_samples = 0
         self.n_units = 0
-        self.reach = 0.0
-        """No state of the first ruler was larger so far, in absolute value."""
-        self._waiting: list[Tensor] = []
-        self._keys: list[list[NDArray[np.int64]]] = [[] for _ in rulers]
+        self.max_state = 0.0
+        """The largest state of the first ruler so far, in absolute value."""
+        self._keys: list[list[NDArray[np.int64]]] = [[] for _ in reader.rulers]
         self._kept: list[Tensor] = []
-        self._all_rows: list[Tensor] = []
-        self._any_moves = any(ruler.moves for ruler in rulers)
-
-    @property
-    def frozen(self) -> bool:
-        """Whether nothing waits to be calibrated any more."""
-        return self.reduction.frozen and all(ruler.frozen or ruler.moves for ruler in self.rulers)
 
     def add(self, output: Tensor, keep: Tensor | None = None) -> None:
         """Take in the outputs ``(n_rows, ...)`` of a batch.
 
         Args:
-            output: What the layer returned; it is read at once, never held.
-            keep: Positions of the rows whose reading is to be kept (`kept`).
+            output: What the layer returned; it is encoded at once and never held.
+            keep: Positions of the rows to keep (`kept`).
         """
-        self.n_samples += len(output)
-        reading = self.reduction(output) if self.reduction.frozen else output
+        self._add_reduced(self.reader.reduction(output), keep)
+
+    def _add_reduced(self, rows: Tensor, keep: Tensor | None) -> None:
+        self.n_samples += len(rows)
         if keep is not None:
-            self._kept.append(reading[keep].detach().clone())
-        if self.frozen:
-            self._encode(reading)
+            self._kept.append(rows[keep].detach().clone())
+        if not rows.numel():
             return
-        self._waiting.append(reading.detach().clone())
-        if sum(map(len, self._waiting)) >= self._patience:
-            self.freeze()
+        self.n_units = rows.shape[1]
+        for number, ruler in enumerate(self.reader.rulers):
+            read = encoded(rows, ruler)
+            self._keys[number].append(read.keys)
+            if number == 0:
+                self.max_state = max(self.max_state, read.reach)
 
-    def waiting(self) -> Tensor | None:
-        """The rows that wait for something to be frozen, in order; None if there are none."""
-        return torch.cat(self._waiting) if self._waiting and not self.frozen else None
-
-    def freeze(self, rows: Tensor | None = None) -> None:
-        """Calibrate, and encode what waits.
-
-        Args:
-            rows: What to calibrate on, of the kind that waits; None takes the first rows that
-                wait, and does nothing if there are none.
-        """
-        if self.frozen:
-            return
-        if rows is None:
-            waiting = self.waiting()
-            if waiting is None or not len(waiting):
-                return
-            rows = waiting[:CALIBRATION_ROWS]
-        reduction = self.reduction
-        if not reduction.frozen:
-            reduction = reduction.freeze(rows)
-            rows = reduction(rows)
-        self.adopt(
-            reduction,
-            tuple(ruler if ruler.moves else ruler.freeze(rows) for ruler in self.rulers),
-        )
-
-    def adopt(self, reduction: Reduction, rulers: tuple[Ruler, ...]) -> None:
-        """From now on read with these, frozen elsewhere, and encode what waits."""
-        was_read = self.reduction.frozen
-        self.reduction, self.rulers = reduction, rulers
-        if not was_read:
-            self._kept = [reduction(kept) for kept in self._kept]
-        while self._waiting:
-            rows = self._waiting.pop(0)
-            self._encode(rows if was_read else reduction(rows))
-
-    def all_keys(self) -> list[NDArray[np.int64]]:
+    def keys(self) -> list[NDArray[np.int64]]:
         """All keys so far, ``(n_samples, 2)`` per ruler, in the order of the samples."""
-        self.freeze()
         none = np.zeros((0, 2), dtype=np.int64)
-        for ruler, parts in zip(self.rulers, self._keys, strict=True):
-            if ruler.moves and self._all_rows and not parts:
-                parts.append(encode_keys(torch.cat(self._all_rows), ruler).cpu().numpy())
         return [np.concatenate([none, *parts]) for parts in self._keys]
 
     def kept(self) -> Tensor:
-        """The readings ``(n_kept, n_units)`` of the rows that were to be kept, in order."""
-        self.freeze()
+        """The reduced rows ``(n_kept, n_units)`` that were to be kept, in order."""
         return torch.cat(self._kept) if self._kept else torch.zeros(0, self.n_units)
 
-    def _encode(self, reading: Tensor) -> None:
-        if reading.numel():
-            self.n_units = reading.shape[1]
-        if self._any_moves:
-            self._all_rows.append(reading.detach().clone())
-        for number, ruler in enumerate(self.rulers):
-            if not ruler.moves:
-                read = encoded(reading, ruler)
-                self._keys[number].append(read.keys)
-                self.reach = self.reach if number else max(self.reach, read.reach)
+
+class Waiting:
+    """The first outputs of a layer whose reader is not calibrated yet.
+
+    Args:
+        reader: How the layer is to be read.
+        most_rows: From how many rows on `is_full`. Several processes calibrate together, on rows
+            of all of them, and wait for the end of the pass: infinity.
+    """
+
+    def __init__(self, reader: Reader, most_rows: float = CALIBRATION_ROWS) -> None:
+        self.reader = reader
+        self.n_samples = 0
+        self._most_rows = most_rows
+        self._batches: list[tuple[Tensor, Tensor | None]] = []
+
+    def add(self, output: Tensor, keep: Tensor | None = None) -> None:
+        """Take in the outputs ``(n_rows, ...)`` of a batch; as `KeyStream.add`."""
+        reduction = self.reader.reduction
+        rows = reduction(output) if reduction.frozen else output
+        self.n_samples += len(rows)
+        self._batches.append((rows.detach().clone(), keep))
+
+    @property
+    def is_full(self) -> bool:
+        """Whether there are enough rows to calibrate on."""
+        return self.n_samples >= self._most_rows
+
+    def rows(self) -> Tensor | None:
+        """All rows so far, in order, reduced if the reduction is ready; None without any."""
+        return torch.cat([rows for rows, _ in self._batches]) if self.n_samples else None
+
+    def freeze(self, rows: Tensor | None = None) -> KeyStream:
+        """Calibrate the reader, and encode what has waited.
+
+        Args:
+            rows: What to calibrate on, of the kind that `rows` gives; None for the first of them.
+
+        Raises:
+            ValueError: There are no rows, or they cannot be calibrated on.
+        """
+        if rows is None:
+            rows = self.rows()
+        if rows is None:
+            raise ValueError("rows: there are none to calibrate on")
+        return self.read_by(self.reader.calibrated(rows[:CALIBRATION_ROWS]))
+
+    def read_by(self, reader: Reader) -> KeyStream:
+        """Encode what has waited with a reader that was calibrated elsewhere."""
+        stream = KeyStream(reader)
+        while self._batches:  # one after the other, so that no more is held than needed
+            rows, keep = self._batches.pop(0)
+            if self.reader.reduction.frozen:
+                stream._add_reduced(rows, keep)
+            else:
+                stream.add(rows, keep)
+        return stream
+
+
+Stream = Waiting | KeyStream
+
+
+def stream_of(reader: Reader, *, alone: bool) -> Stream:
+    """The stream for a layer: its outputs are encoded at once if its reader is ready.
+
+    Args:
+        reader: How the layer is read.
+        alone: Whether this process calibrates on its own, as soon as it has enough rows.
+    """
+    if reader.is_ready:
+        return KeyStream(reader)
+    return Waiting(reader, CALIBRATION_ROWS if alone else math.inf)
