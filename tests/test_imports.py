@@ -133,7 +133,7 @@ ABOVE = {
     "estimators": ("checks", "records", "estimators"),
     "rulers": ("checks", "rulers"),
     "reductions": ("checks", "rulers"),
-    "codes": ("rulers", "reductions"),
+    "codes": ("codes", "rulers", "reductions"),
     "metrics": ("checks", "measures"),
     "observation": ("codes", "reductions", "rulers", "observation"),
 }

@@ -12,7 +12,6 @@ from torch import Tensor, nn
 
 from it_callbacks import rulers
 from it_callbacks.rulers import Calibrated, Exact, Ruler, Uniform, Width, of_activation, range_of
-from it_callbacks.rulers.ruler import reaching
 
 ALL_RULERS = [Uniform(30, -1, 1), Width(0.07), Width((0.07, 0.5)), Calibrated(30), Exact()]
 FLOATS = [torch.float32, torch.float64, torch.bfloat16, torch.float16]
@@ -461,59 +460,3 @@ def test_a_subclass_has_the_range_of_its_parent() -> None:
 def test_too_few_bins_for_an_unbounded_layer_are_refused(wrong: int) -> None:
     with pytest.raises(ValueError, match="bins"):
         of_activation(nn.ReLU(), wrong)
-
-
-# Levels
-
-
-@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
-@pytest.mark.parametrize(
-    ("states", "reach"),
-    [
-        ([0.0, 3.0, 29.0], 29.0),
-        ([-2.0, 1.0], 2.0),
-        ([-2.0, 5.0], 5.0),
-        ([-0.0, 4.0], 4.0),
-        ([-0.0, 0.0], 0.0),
-        ([1.0, math.inf], math.inf),
-        ([1.0, -math.inf], math.inf),
-        ([1.0, math.nan, -9.0], math.nan),
-        ([1.0, -math.nan, 9.0], math.nan),
-        ([math.inf, math.nan], math.nan),
-    ],
-)
-def test_levels_know_how_far_they_reach(
-    states: list[float], reach: float, dtype: torch.dtype
-) -> None:
-    """Whatever the signs: of zero, of infinity and of NaN, which has one too."""
-    levels = reaching(torch.tensor(states, dtype=dtype))
-    assert levels.reach == pytest.approx(reach, nan_ok=True)
-    if not math.isnan(reach):
-        assert levels.low <= min(states)
-        assert levels.high >= max(states)
-
-
-def test_levels_that_are_no_floats_do_not_know() -> None:
-    assert math.isnan(reaching(torch.tensor([1, 2])).reach)
-    assert math.isnan(reaching(torch.zeros(0)).reach)
-
-
-def test_levels_of_half_precision_know_it_too() -> None:
-    """As a user's own ruler may make them."""
-    for dtype in (torch.float16, torch.bfloat16):
-        assert reaching(torch.tensor([-3.0, 2.0], dtype=dtype)).reach == 3.0
-
-
-@pytest.mark.parametrize("bins", [200, 300, 5000])
-def test_fine_bins_reach_no_farther_than_their_values_do(bins: int) -> None:
-    """Else the whole layer would be hashed in the slow way."""
-    values = torch.linspace(-1, -0.9, 50)
-    levels = Uniform(bins, -1, 1).levels_in(torch.empty_like(values), values)
-    assert levels.reach == levels.states.max() == bins // 20
-
-
-def test_rulers_do_not_depend_on_the_default_device() -> None:
-    values, ruler = torch.rand(20, 3), Uniform(7, 0.03, 0.97)
-    with torch.device("meta"):  # where no number can be read
-        inside = ruler.levels_in(torch.empty_like(values), values).states
-    assert torch.equal(ruler(values), inside.long())

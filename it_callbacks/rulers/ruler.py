@@ -5,8 +5,7 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from functools import lru_cache
-from typing import Any, ClassVar, Literal, NamedTuple
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 import torch
@@ -17,25 +16,6 @@ from it_callbacks.checks import finite, whole
 
 CALIBRATION_ROWS = 1024
 """Rows that a calibrated ruler looks at: enough for a 99.9 % quantile, and few enough to keep."""
-
-
-class Levels(NamedTuple):
-    """States before their conversion to int64, and how far they reach.
-
-    Args:
-        states: Whole numbers of any type.
-        low: None is smaller.
-        high: None is larger; NaN, as `low` may be, if one is NaN or if they are no floats.
-    """
-
-    states: Tensor
-    low: float
-    high: float
-
-    @property
-    def reach(self) -> float:
-        """None is larger in absolute value; NaN where that is not known."""
-        return float(np.maximum(-self.low, self.high))
 
 
 class Ruler(ABC):
@@ -64,15 +44,6 @@ class Ruler(ABC):
     @abstractmethod
     def levels(self, activations: Tensor) -> Tensor:
         """The states before their conversion to int64: a tensor of whole numbers, same shape."""
-
-    def levels_in(self, scratch: Tensor, activations: Tensor) -> Levels:
-        """As `levels`, for one chunk of a layer, where memory and scans cost more than arithmetic.
-
-        Args:
-            scratch: Of the shape and type of `activations`; the states may be written into it.
-            activations: What to read.
-        """
-        return reaching(self.levels(activations))
 
     def __call__(self, activations: Tensor) -> Tensor:
         """Integer states, int64, of the shape of `activations`."""
@@ -117,33 +88,10 @@ class Uniform(Ruler):
 
     @override
     def levels(self, activations: Tensor) -> Tensor:
-        return self.levels_in(torch.empty_like(activations), activations).states
-
-    @override
-    def levels_in(self, scratch: Tensor, activations: Tensor) -> Levels:
-        scale = self.bins / (self.high - self.low)
-        low, times = _as_operands(self.low, scale, activations.device.type)
-        above = reaching(torch.sub(activations, low, out=scratch))
-        states, top = above.states.mul_(times).floor_(), self.bins - 1
-        if not self._holds(above, activations):
-            inside = activations <= self.high  # only there the top edge is closed
-            return reaching(torch.where(inside, states.clamp_max(top), states))
-        kind = _arithmetic(activations)
-        highest = float(
-            np.floor(kind(above.high) * kind(scale))
-        )  # of the states, as they were made
-        # At the top edge, and where rounding lifts a value just below it onto it.
-        return Levels(states if highest <= top else states.clamp_max_(top), 0.0, min(highest, top))
-
-    def _holds(self, above: Levels, activations: Tensor) -> bool:
-        """Whether all `activations` are in the range, given how far they are above `low`."""
-        kind = _arithmetic(activations)
-        with np.errstate(over="ignore"):
-            span = kind(self.high) - kind(self.low)
-        # What is a rounding error above the top edge may come to lie on it.
-        return above.low >= 0 and bool(
-            above.high < span or (above.high == span and activations.amax() <= self.high)
-        )
+        states = ((activations - self.low) * (self.bins / (self.high - self.low))).floor()
+        # The top edge belongs to the last bin, also where rounding lifts a value onto it.
+        inside = activations <= self.high
+        return torch.where(inside, states.clamp_max(self.bins - 1), states)
 
 
 @dataclass(frozen=True)
@@ -177,10 +125,6 @@ class Width(Ruler):
 
     @override
     def levels(self, activations: Tensor) -> Tensor:
-        return self.levels_in(torch.empty_like(activations), activations).states
-
-    @override
-    def levels_in(self, scratch: Tensor, activations: Tensor) -> Levels:
         # A tensor, since some devices divide by a plain number by multiplying with its inverse.
         widths = activations.new_tensor(self.width)
         if isinstance(self.width, tuple):
@@ -190,7 +134,7 @@ class Width(Ruler):
                     f"shape {tuple(activations.shape)}"
                 )
             widths = widths.reshape(activations.shape[1:])
-        return reaching(torch.div(activations, widths, out=scratch).floor_())
+        return (activations / widths).floor()
 
 
 @dataclass(frozen=True)
@@ -318,47 +262,17 @@ def floating(activations: Tensor) -> Tensor:
     return activations if activations.dtype == torch.float64 else activations.float()
 
 
-def _arithmetic(activations: Tensor) -> type[np.floating[Any]]:
-    """The type of number that rulers compute with."""
-    return np.float64 if activations.dtype == torch.float64 else np.float32
-
-
-@lru_cache(maxsize=256)
-def _as_operands(low: float, scale: float, device_type: str) -> tuple[Any, Any]:
-    """The same numbers as torch takes them fastest: on the host, as tensors."""
-    if device_type != "cpu":
-        return low, scale
-    return (
-        torch.tensor(low, dtype=torch.float64, device="cpu"),
-        torch.tensor(scale, dtype=torch.float64, device="cpu"),
-    )
-
-
-def reaching(states: Tensor) -> Levels:
-    """`states` with how far they reach, which most often one scan tells."""
-    if not states.is_floating_point() or not states.numel():
-        return Levels(states, math.nan, math.nan)
-    if states.device.type != "cpu" or states.dtype not in (torch.float32, torch.float64):
-        low, high = torch.stack(torch.aminmax(states)).tolist()
-        return Levels(states, low, high)
-    values = states.detach().numpy()
-    # Read as whole numbers without a sign, floats below 0 are larger than all others, the lowest
-    # the largest, and NaN larger than any of its sign.
-    bits = np.uint32 if values.dtype == np.float32 else np.uint64
-    extreme = float(values.view(bits).max().view(values.dtype))
-    if math.copysign(1.0, extreme) > 0:
-        return Levels(states, 0.0, extreme)
-    return Levels(states, extreme, float(values.max()))
-
-
 def as_states(levels: Tensor) -> Tensor:
     """Whole numbers as int64; raises ValueError on NaN, infinity and what 64 bits cannot hold."""
-    if levels.is_floating_point():
-        refuse_nonfinite(levels)
-        if levels.numel() and levels.abs().max() >= 2.0**63:
+    if levels.is_floating_point() and levels.numel():
+        low, high = (end.item() for end in torch.aminmax(levels))
+        farthest = max(-low, high)
+        if not math.isfinite(low + high):
+            refuse_nonfinite(levels)
+        if farthest >= 2.0**63:
             raise ValueError(
-                f"activations: {levels.abs().max().item():.3g} bins away from 0 does not fit a "
-                "64-bit state; pass a coarser ruler"
+                f"activations: {farthest:.3g} bins away from 0 does not fit a 64-bit state; pass a "
+                "coarser ruler"
             )
     return levels.to(torch.int64)
 
