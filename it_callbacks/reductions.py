@@ -151,7 +151,7 @@ class PCA(Reduction):
 
     Example:
         >>> line = torch.arange(4.0).reshape(4, 1) * torch.tensor([[3.0, 4.0]])
-        >>> PCA(1).freeze(line)(line).abs().flatten().tolist()
+        >>> PCA(1).freeze(line)(line).abs().flatten().round(decimals=6).tolist()
         [7.5, 2.5, 2.5, 7.5]
     """
 
