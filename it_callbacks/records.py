@@ -81,20 +81,39 @@ class Quantity(NamedTuple):
     unit: str = "bits"
 
 
+class Value(NamedTuple):
+    """One number of a point, before it is known where and when."""
+
+    quantity: str
+    layer: str
+    bits: float
+    n_samples: int | None = None
+    """From how many samples, where not from all of the point's."""
+
+    def record(self, set_: str, *, step: int, epoch: int, n_samples: int) -> Record:
+        """The number with where and when; `n_samples` are the point's."""
+        n = n_samples if self.n_samples is None else self.n_samples
+        return Record(self.quantity, set_, self.layer, self.bits, step, epoch, n)
+
+
+def check_slug(slug: str) -> None:
+    """Stub"""
+
+
 QUANTITIES = {
     "prediction_entropy": Quantity("entropies of the predictions, and what they say of the labels"),
     "conditional_entropy": Quantity("H(Ŷ|Y=c): entropy of the predictions inside class c"),
     "label_information": Quantity("what the predictions tell about the labels"),
     "I_XT": Quantity("I(X; bin T): entropy of the binned layer of a deterministic network"),
     "I_XT_corrected": Quantity("I(X; bin T) by Chao, Wang & Jost (2013)"),
-    "I_XT_corrected_low": Quantity("lower end of its 95 % interval"),
-    "I_XT_corrected_high": Quantity("upper end of its 95 % interval"),
+    "I_XT_low": Quantity("lower end of its 95 % interval"),
+    "I_XT_high": Quantity("upper end of its 95 % interval"),
     "I_TY": Quantity("I(bin T; Y)"),
     "I_TY_chance": Quantity("mean of I(bin T; Y) under permuted labels, exact"),
     "I_TY_adjusted": Quantity("I(bin T; Y) on a scale where chance is 0 and H(Y) stays H(Y)"),
     "I_TY_corrected": Quantity("I(bin T; Y) by Chao, Wang & Jost (2013)"),
-    "I_TY_corrected_low": Quantity("lower end of its 95 % interval"),
-    "I_TY_corrected_high": Quantity("upper end of its 95 % interval"),
+    "I_TY_low": Quantity("lower end of its 95 % interval"),
+    "I_TY_high": Quantity("upper end of its 95 % interval"),
     "V_TY": Quantity("linear V-information from the layer to the labels"),
     "V_TY_se": Quantity("its standard error"),
     "noise_I_XT": Quantity("I(X; T + noise)"),
@@ -104,7 +123,6 @@ QUANTITIES = {
     "noise_I_TY_low": Quantity("its lower kernel bound"),
     "noise_I_TY_high": Quantity("its upper kernel bound"),
     "coverage": Quantity("Good-Turing coverage of the symbols, 1 - f1/N", "share"),
-    "chance_share": Quantity("chance level of I(bin T; Y) over H(Y)", "share"),
     "status": Quantity("0 OK, 1 CAUTION, 2 SATURATED", "code"),
     "information_plane": Quantity("epoch of the point; share of the time spent observing", "mixed"),
 }

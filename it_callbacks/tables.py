@@ -206,3 +206,11 @@ def last(run: Run, key: Key) -> Number:
 
 def _number(run: Run, key: Key, step: int) -> Number:
     return Number(run.series[key][step], run.spread.get(key, {}).get(step, math.nan))
+
+
+def write_csv(runs, path):
+    pass
+
+
+def write_json(runs, path):
+    pass

@@ -40,7 +40,7 @@ from it_callbacks import (
     LogSpaced,
     PredictionEntropyMonitor,
 )
-from it_callbacks.callbacks.samples import is_unshuffled
+from it_callbacks.callbacks.loops import is_unshuffled
 from it_callbacks.rulers import Uniform, Width
 
 from .models import (

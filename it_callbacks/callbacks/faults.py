@@ -59,7 +59,12 @@ class Faults:
             rank_zero_warn(MonitorWarning(f"{self._who}: {message}", cause, set_, layer))
 
     def handle(
-        self, error: Exception, message: str | None = None, *, cause: str, set_: str = "",
+        self,
+        error: Exception,
+        message: str | None = None,
+        *,
+        cause: str,
+        set_: str = "",
         layer: str = "",
     ) -> None:
         """Raise `error` where that was asked for; else warn, with its own words or `message`."""

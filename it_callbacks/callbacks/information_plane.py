@@ -153,8 +153,9 @@ class InformationPlaneMonitor(Monitor[PlaneInstrument]):
         Raises:
             ValueError: There is no such view, or `resolution` is negative.
         """
+        panels = self._journal.panels(self._source.options.set)
         plane = information_plane(
-            self._journal.panels(self._source.options.set), view=view, resolution=resolution, chance=chance, intervals=intervals
+            panels, view=view, resolution=resolution, chance=chance, intervals=intervals
         )
         return as_plotly(plane)
 

@@ -112,7 +112,7 @@ class Journal:
         """History and settings as plain Python and tensors."""
         return to_state(self.history, self.settings)
 
-    def restore(self, state: Mapping[str, Any]) -> None:
+    def restore(self, state: dict[str, Any]) -> None:
         """Take back what `state` gave; raises a ValueError on any other form."""
         self.history, self.settings = from_state(state)
 

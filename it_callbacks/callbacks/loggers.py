@@ -94,9 +94,11 @@ def log_image(
     return faults + _tell_each(takers, tell)
 
 
-def log_layout(loggers: Iterable[Any], tags: Iterable[tuple[str, str, str]]) -> list[Fault]:
-    """Lay out TensorBoard's custom scalars for these (quantity, set, layer)."""
-    tags = list(tags)
+def log_layout(loggers: Iterable[Any], tags: Iterable[str], own: Any = ()) -> list[Fault]:
+    """Lay out TensorBoard's custom scalars for these tags."""
+    from it_callbacks.runs import parse_tag
+
+    tags = [tuple(parsed.key) for tag in tags if (parsed := parse_tag(tag)) is not None]
 
     def tell(logger: Any) -> None:
         add_custom_scalars = getattr(_experiment(logger), "add_custom_scalars", None)

@@ -20,11 +20,10 @@ from it_callbacks.observation.instrument import Instrument
 from it_callbacks.records import Quantity, Record
 from it_callbacks.tables import write_csv, write_json
 
+Measuring = TypeVar("Measuring", bound=Instrument[Any])
 
-I = TypeVar("I", bound=Instrument[Any])
 
-
-class Monitor(Callback, Generic[I]):
+class Monitor(Callback, Generic[Measuring]):
     """Measures a model while it trains, and logs the values. Base of the three monitors.
 
     It owns three values: an instrument (what is measured), a source (the loop that runs anyway,
@@ -40,7 +39,7 @@ class Monitor(Callback, Generic[I]):
 
     def __init__(
         self,
-        instrument: I,
+        instrument: Measuring,
         options: Options,
         *,
         own_quantities: tuple[Quantity, ...] = (),
@@ -52,9 +51,7 @@ class Monitor(Callback, Generic[I]):
         self._journal = Journal(
             instrument.group, faults, own_quantities=own_quantities, pictures=pictures
         )
-        bench = Bench(
-            instrument, self._journal, Cadence(options.schedule), listens=options.listens
-        )
+        bench = Bench(instrument, self._journal, Cadence(options.schedule), listens=options.listens)
         self._source: Source = (LoopSource if options.listens else FixedSetSource)(bench, options)
 
     # For users.

@@ -29,9 +29,7 @@ class Publisher:
         own_quantities: What a user's own estimators declare, beside `records.QUANTITIES`.
     """
 
-    def __init__(
-        self, group: str, faults: Faults, own_quantities: Sequence[Quantity] = ()
-    ) -> None:
+    def __init__(self, group: str, faults: Faults, own_quantities: Sequence[Quantity] = ()) -> None:
         self._group = group
         self._own_quantities = own_quantities
         self._faults = faults

@@ -401,6 +401,8 @@ class FixedSetSource(Source):
 
     def _fetch(self, trainer: Any) -> None:
         options = self.options
+        if options.data is None:
+            raise RuntimeError("data: there is no fixed set to fetch")
         batches = fetch_fixed_set(trainer, options.data, options.max_samples, options.seed)
         self._passes = FixedSetPasses(batches, options.inputs, options.target)
 

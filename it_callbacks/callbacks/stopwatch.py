@@ -42,9 +42,7 @@ class Stopwatch:
         spent = self._spent + spent_elsewhere
         spent += 0.0 if self._entered is None else now - self._entered
         in_all = self._spent_before + spent
-        return Cost(
-            _share(spent, now - self._lap_begun), _share(in_all, now - self._begun), in_all
-        )
+        return Cost(_share(spent, now - self._lap_begun), _share(in_all, now - self._begun), in_all)
 
     def restart_lap(self, spent_elsewhere: float = 0.0) -> None:
         """A new lap begins; `spent_elsewhere` is of the old one."""

@@ -25,6 +25,10 @@ class Extra(ABC):
     def quantities(self) -> tuple[str, ...]:
         """First parts of the tags that it gives, e.g. ``("V_TY", "V_TY_se")``."""
 
+    @property
+    def declared(self):
+        return ()
+
     @abstractmethod
     def __call__(
         self, activations: NDArray[np.floating[Any]], labels: NDArray[np.int64]

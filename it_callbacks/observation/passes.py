@@ -281,9 +281,7 @@ class Samples:
         self.n_in_batch = len(batch)
         admitted, device = self._admission.admit(batch), batch.labels.device
         self._admitted.append(admitted)
-        self._rows = (
-            None if admitted.is_whole else torch.from_numpy(admitted.positions).to(device)
-        )
+        self._rows = None if admitted.is_whole else torch.from_numpy(admitted.positions).to(device)
         if self.keeps:
             keep = self._kept_subset.admit(admitted.indices)
             self.to_keep = torch.from_numpy(keep).to(device)

@@ -59,7 +59,9 @@ def readers_for(
         reduction = reduce if isinstance(reduce, Reduction) else _reduction_of(layer)
         rulers = tuple(_ruler(each, layer, reduction, names) for each in resolutions)
         if len({ruler.slug for ruler in rulers}) < len(rulers):
-            raise ValueError(f"bins: two of the rulers {list(rulers)} would share one tag; drop one")
+            raise ValueError(
+                f"bins: two of the rulers {list(rulers)} would share one tag; drop one"
+            )
         readers[layer.name] = Reader(reduction, rulers)
     return readers
 

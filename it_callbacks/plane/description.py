@@ -10,8 +10,16 @@ from it_callbacks.observation.instrument import Notice
 from it_callbacks.observation.layer_observer import LayerObserver
 from it_callbacks.observation.layers import NEVER_CALLED
 from it_callbacks.observation.passes import Observed
-from it_callbacks.plane import notices
 from it_callbacks.plane.memory import Memory
+from it_callbacks.plane.notices import (
+    LayerFacts,
+    calibration_notice,
+    layer_notices,
+    never_called_notice,
+    set_notices,
+    successor_notices,
+    unstorable_notices,
+)
 from it_callbacks.plane.point import Point, classes_of, label_entropy, share_repeated
 from it_callbacks.records import unique_slugs
 from it_callbacks.reductions import Joint
@@ -91,14 +99,14 @@ class PlanePoint:
         skipped = plan.skipped if plan else {}
         never_called = [name for name, reason in skipped.items() if reason == NEVER_CALLED]
         if never_called:
-            found.append(notices.never_called_notice(self.set, never_called))
-        found += notices.unstorable_notices(self.observer.specs.values())
+            found.append(never_called_notice(self.set, never_called))
+        found += unstorable_notices(self.observer.specs.values())
         for of_layer in facts.values():
-            found += notices.layer_notices(of_layer)
+            found += layer_notices(of_layer)
         for after, before in (plan.follows if plan else {}).items():
             # What a reduction leaves out of one layer the next one may still have.
             if before in facts and after in facts and self._is_whole(before):
-                found += notices.successor_notices(facts[before], facts[after])
+                found += successor_notices(facts[before], facts[after])
         return found
 
     def growth(self, layer: str) -> float:
@@ -121,14 +129,14 @@ class PlanePoint:
         return float(max(self.observed.max_state[layer], spec.bins))
 
     @property
-    def _facts(self) -> dict[str, notices.LayerFacts]:
+    def _facts(self) -> dict[str, LayerFacts]:
         stochastic = self.memory.stochastic or frozenset()
         return {
-            name: notices.LayerFacts(
+            name: LayerFacts(
                 of_rulers[0].layer,
                 self.observed.n_units[name],
-                of_rulers[0].estimate_T,
-                of_rulers[0].estimate_TY,
+                of_rulers[0].entropy,
+                of_rulers[0].information,
                 self.growth(name),
                 name in stochastic,
             )
@@ -140,10 +148,10 @@ class PlanePoint:
         classes, n_in_class = classes_of(observed.labels)
         missing = sorted(set(range(int(classes.max()))) - set(classes.tolist()))
         repeated = None if observed.inputs is None else share_repeated(observed.inputs)
-        found = notices.set_notices(self.set, n_in_class.tolist(), missing, repeated)
+        found = set_notices(self.set, n_in_class.tolist(), missing, repeated)
         n_first = len(classes_of(observed.labels[:CALIBRATION_ROWS])[0])
         if self.observer.was_calibrated and n_first < len(classes):
-            found.append(notices.calibration_notice(self.set, n_first, len(classes)))
+            found.append(calibration_notice(self.set, n_first, len(classes)))
         return found
 
     def _is_whole(self, layer: str) -> bool:

@@ -113,9 +113,7 @@ class PlaneInstrument(Instrument[LayerPass]):
                 "target=<function that returns coarser classes>"
             )
         unread = _unread_layers(observed, strict=on.strict)
-        point = PlanePoint(
-            on.set, observed, self._points(observed), self._layers, self._memory
-        )
+        point = PlanePoint(on.set, observed, self._points(observed), self._layers, self._memory)
         values = [
             value
             for of_rulers in point.points.values()
@@ -156,9 +154,9 @@ class PlaneInstrument(Instrument[LayerPass]):
                 peak = self._memory.peaks.setdefault((on.set, each.layer, number), Peak())
                 peak.update(
                     on.epoch,
-                    each.estimate_T.bits,
+                    each.entropy.bits,
                     partial(surprisal, keys) if on.same_samples else None,
-                    saturated=each.estimate_T.status == Status.SATURATED,
+                    saturated=each.entropy.status == Status.SATURATED,
                 )
 
     @property

@@ -31,8 +31,8 @@ class LayerFacts(NamedTuple):
     Args:
         name: The layer.
         n_units: Its units after the reduction.
-        estimate_T: H(bin T).
-        estimate_TY: I(bin T; Y).
+        entropy: H(bin T).
+        information: I(bin T; Y).
         growth: Largest state over the largest, or the number of bins, at its calibration, whichever
             is more; 0 if it was not calibrated.
         stochastic: Whether two passes of one batch differed.
@@ -40,15 +40,15 @@ class LayerFacts(NamedTuple):
 
     name: str
     n_units: int
-    estimate_T: Estimate
-    estimate_TY: Estimate
+    entropy: Estimate
+    information: Estimate
     growth: float
     stochastic: bool
 
 
 def layer_notices(facts: LayerFacts) -> list[Notice]:
     """What to say of one layer."""
-    name, estimate = facts.name, facts.estimate_TY
+    name, estimate = facts.name, facts.information
     found: list[tuple[str, str]] = []
     if estimate.n_states == 1 < estimate.n_samples:
         found.append(
@@ -92,8 +92,8 @@ def layer_notices(facts: LayerFacts) -> list[Notice]:
 def successor_notices(before: LayerFacts, after: LayerFacts) -> list[Notice]:
     """What to say of a layer that was computed from another one alone."""
     rises = {
-        "I(X;T)": after.estimate_T.bits - before.estimate_T.bits,
-        "I(T;Y)": after.estimate_TY.bits - before.estimate_TY.bits,
+        "I(X;T)": after.entropy.bits - before.entropy.bits,
+        "I(T;Y)": after.information.bits - before.information.bits,
     }
     return [
         Notice(

@@ -44,21 +44,21 @@ class Point(NamedTuple):
     Args:
         layer: Its name in tags.
         slug: The ruler's name in tags; "" for the first, whose tags are plain.
-        estimate_T: H(bin T).
-        estimate_TY: I(bin T; Y).
+        entropy: H(bin T).
+        information: I(bin T; Y).
         noise: H(T given X).
     """
 
     layer: str
     slug: str
-    estimate_T: Estimate
-    estimate_TY: Estimate
+    entropy: Estimate
+    information: Estimate
     noise: Noise
 
     @property
     def input_information(self) -> float:
         """I(X; bin T) in bits."""
-        return self.estimate_T.bits - self.noise.bits
+        return self.entropy.bits - self.noise.bits
 
     def values(self, *, exhaustive: bool) -> list[Value]:
         """The numbers to log; of an `exhaustive` set there is nothing to correct.
@@ -67,22 +67,22 @@ class Point(NamedTuple):
         """
         values = {
             "I_XT": self.input_information,
-            "I_TY": self.estimate_TY.bits,
-            "I_TY_chance": self.estimate_TY.chance,
-            "coverage": self.estimate_TY.coverage,
-            "status": float(self.estimate_TY.status),
+            "I_TY": self.information.bits,
+            "I_TY_chance": self.information.chance,
+            "coverage": self.information.coverage,
+            "status": float(self.information.status),
         }
         if self.slug:
             return [Value(f"{name}_{self.slug}", self.layer, bits) for name, bits in values.items()]
-        values["I_TY_adjusted"] = self.estimate_TY.adjusted
+        values["I_TY_adjusted"] = self.information.adjusted
         if not exhaustive:
             # What is taken off for noise is itself a plug-in value, too low by an unknown amount.
             known = self.noise.bits == 0
             values |= {
-                "I_XT_low": self.estimate_T.low if known else math.nan,
-                "I_XT_high": self.estimate_T.high if known else math.nan,
-                "I_TY_low": self.estimate_TY.low,
-                "I_TY_high": self.estimate_TY.high,
+                "I_XT_low": self.entropy.low if known else math.nan,
+                "I_XT_high": self.entropy.high if known else math.nan,
+                "I_TY_low": self.information.low,
+                "I_TY_high": self.information.high,
             }
         return [Value(name, self.layer, bits) for name, bits in values.items()]
 
