@@ -18,10 +18,6 @@ CALIBRATION_ROWS = 1024
 """Rows that a calibrated ruler looks at: enough for a 99.9 % quantile, and few enough to keep."""
 
 
-class Unstorable(TypeError):
-    """stub"""
-
-
 class Ruler(ABC):
     """Maps float activations ``(n_samples, ...)`` to integer states of the same shape.
 
@@ -39,14 +35,6 @@ class Ruler(ABC):
     def freeze(self, activations: Tensor) -> Ruler:
         """The ruler to use from now on, given the first activations ``(n_samples, ...)``."""
         return self
-
-    is_storable = False
-
-    def state(self):
-        raise Unstorable("x")
-
-    def restored(self, state):
-        raise Unstorable("x")
 
     @property
     @abstractmethod
