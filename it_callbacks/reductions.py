@@ -11,20 +11,21 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal, TypeGuard
 
 import torch
 from torch import Tensor
 from typing_extensions import override
 
 from it_callbacks.checks import whole
-from it_callbacks.rulers import floating, refuse_nonfinite
+from it_callbacks.rulers import Unstorable, floating, refuse_nonfinite
 
 
 class Reduction(ABC):
     """Maps a layer's output ``(n_samples, ...)`` to a matrix ``(n_samples, n_units)``.
 
-    Like a ruler, a reduction is a small frozen value that prints as what it is.
+    Like a ruler, a reduction is a small frozen value that prints as what it is, and one that is
+    fitted to the first activations can be kept in a checkpoint by `state` and `restored`.
     """
 
     frozen: ClassVar[bool] = True
@@ -36,6 +37,33 @@ class Reduction(ABC):
     def freeze(self, activations: Tensor) -> Reduction:
         """The reduction to use from now on, given the first activations ``(n_samples, ...)``."""
         return self
+
+    @property
+    def storable(self) -> bool:
+        """Whether a checkpoint can keep it: it is ready as given, or defines `restored`."""
+        return self.frozen or type(self).restored is not Reduction.restored
+
+    def state(self) -> dict[str, Any]:
+        """Return what was fitted, as plain Python values and tensors.
+
+        Not asked for where the reduction that was passed to the monitor is ready as given.
+
+        Raises:
+            Unstorable: The reduction does not define it.
+        """
+        raise Unstorable.of(self, "reduction")
+
+    def restored(self, state: dict[str, Any]) -> Reduction:
+        """Return the fitted reduction that `state` was taken from.
+
+        Args:
+            state: What its `state` gave, perhaps read from a file that somebody else wrote.
+
+        Raises:
+            Unstorable: The reduction does not define it.
+            ValueError: `state` is not the state of such a reduction.
+        """
+        raise Unstorable.of(self, "reduction")
 
     @property
     @abstractmethod
@@ -191,6 +219,21 @@ class PCA(Reduction):
         return Projection(directions.cpu(), (mean @ directions).cpu())
 
     @override
+    def restored(self, state: dict[str, Any]) -> Projection:
+        """The `Projection` whose state it is."""
+        stored = state if isinstance(state, dict) else {}
+        directions, origin = stored.get("directions"), stored.get("origin")
+        if not (_is_matrix(directions, 2) and _is_matrix(origin, 1)):
+            raise ValueError("state: need 'directions' and 'origin', finite tensors of float64")
+        n_components = min(self.k, len(directions))
+        if directions.shape[1] != n_components or len(origin) != n_components:
+            raise ValueError(
+                f"state: need {n_components} components for {self!r}, got directions of shape "
+                f"{tuple(directions.shape)} and an origin of shape {tuple(origin.shape)}"
+            )
+        return Projection(directions.cpu(), origin.cpu())
+
+    @override
     def __call__(self, activations: Tensor) -> Tensor:
         return self.freeze(activations)(activations)
 
@@ -203,6 +246,10 @@ class Projection(Reduction):
     origin: Tensor = field(repr=False)
 
     keeps_range: ClassVar[bool] = False
+
+    @override
+    def state(self) -> dict[str, Any]:
+        return {"directions": self.directions, "origin": self.origin}
 
     @property
     @override
@@ -223,6 +270,16 @@ class Projection(Reduction):
 def side_by_side(values: Tensor) -> Tensor:
     """All numbers of a sample in one row, ``(n_samples, n_units)``; either number may be 0."""
     return values.reshape(len(values), math.prod(values.shape[1:]))
+
+
+def _is_matrix(value: object, n_axes: int) -> TypeGuard[Tensor]:
+    return (
+        isinstance(value, Tensor)
+        and value.layout == torch.strided
+        and value.dtype == torch.float64
+        and value.ndim == n_axes
+        and bool(torch.isfinite(value).all())
+    )
 
 
 def _project(activations: Tensor, directions: Tensor) -> Tensor:

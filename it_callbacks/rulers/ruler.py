@@ -18,12 +18,33 @@ CALIBRATION_ROWS = 1024
 """Rows that a calibrated ruler looks at: enough for a 99.9 % quantile, and few enough to keep."""
 
 
+class Unstorable(TypeError):  # noqa: N818 # said of a ruler, as in "Calibrated is storable"
+    """A ruler or a reduction that was calibrated cannot be kept in a checkpoint.
+
+    A resumed run would have to calibrate it again, on other activations, and the points before and
+    after would not be comparable.
+    """
+
+    @classmethod
+    def of(cls, value: object, kind: str) -> Unstorable:
+        """The error of `value`, a ruler or a reduction: it says what to define."""
+        return cls(
+            f"{type(value).__name__} cannot be kept in a checkpoint: define state() on the {kind} "
+            f"that freeze() returns, which gives a dict of plain values and tensors, and "
+            f"restored(state) on the {kind} that is passed to the monitor, which gives it back"
+        )
+
+
 class Ruler(ABC):
     """Maps float activations ``(n_samples, ...)`` to integer states of the same shape.
 
-    A ruler is a small frozen value: it prints as what it is, compares equal to its like and can
-    be named in a YAML file. Calling it raises ValueError on NaN, on infinity and on values whose
-    state would not fit 64 bits.
+    A ruler (a discretizer) is a small frozen value: it prints as what it is, compares equal to its
+    like and can be named in a YAML file. Calling it raises ValueError on NaN, on infinity and on
+    values whose state would not fit 64 bits.
+
+    A ruler that is calibrated on the first activations is two rulers: the one that is passed to the
+    monitor, whose `freeze` gives the other. So that a resumed run reads on with the same ruler, the
+    second has a `state` and the first makes it again from that, by `restored`.
     """
 
     frozen: ClassVar[bool] = True
@@ -35,6 +56,33 @@ class Ruler(ABC):
     def freeze(self, activations: Tensor) -> Ruler:
         """The ruler to use from now on, given the first activations ``(n_samples, ...)``."""
         return self
+
+    @property
+    def storable(self) -> bool:
+        """Whether a checkpoint can keep it: it is ready as given, or defines `restored`."""
+        return self.frozen or type(self).restored is not Ruler.restored
+
+    def state(self) -> dict[str, Any]:
+        """Return what was calibrated, as plain Python values and tensors.
+
+        Not asked for where the ruler that was passed to the monitor is ready as given.
+
+        Raises:
+            Unstorable: The ruler does not define it.
+        """
+        raise Unstorable.of(self, "ruler")
+
+    def restored(self, state: dict[str, Any]) -> Ruler:
+        """Return the calibrated ruler that `state` was taken from.
+
+        Args:
+            state: What its `state` gave, perhaps read from a file that somebody else wrote.
+
+        Raises:
+            Unstorable: The ruler does not define it.
+            ValueError: `state` is not the state of such a ruler.
+        """
+        raise Unstorable.of(self, "ruler")
 
     @property
     @abstractmethod
@@ -124,6 +172,10 @@ class Width(Ruler):
         return "width_per_unit" if isinstance(self.width, tuple) else f"width{self.width:g}"
 
     @override
+    def state(self) -> dict[str, Any]:
+        return {"width": list(self.width) if isinstance(self.width, tuple) else self.width}
+
+    @override
     def levels(self, activations: Tensor) -> Tensor:
         # A tensor, since some devices divide by a plain number by multiplying with its inverse.
         widths = activations.new_tensor(self.width)
@@ -183,6 +235,23 @@ class Calibrated(Ruler):
         spread = torch.where(high > low, high - low, values.amax(0).cpu() - values.amin(0).cpu())
         widths = torch.where(spread > 0, spread, 1.0) / self.bins
         return Width(widths.item() if self.scope == "layer" else tuple(widths.tolist()))
+
+    @override
+    def restored(self, state: dict[str, Any]) -> Width:
+        """The `Width` whose state it is.
+
+        Example:
+            >>> Calibrated(30).restored(Width(0.07).state())
+            Width(width=0.07)
+        """
+        width = state.get("width") if isinstance(state, dict) else None
+        if width is None or isinstance(width, list) != (self.scope == "unit"):
+            wanted = "a list of widths" if self.scope == "unit" else "a width"
+            raise ValueError(f"state: need {wanted} under 'width' for {self!r}")
+        try:
+            return Width(tuple(width) if self.scope == "unit" else width)
+        except TypeError as error:
+            raise ValueError(f"state: {error}") from None
 
     @override
     def levels(self, activations: Tensor) -> Tensor:
