@@ -72,7 +72,7 @@ class Reader:
     @property
     def unstorable(self) -> tuple[Reduction | Ruler, ...]:
         """The parts that a checkpoint cannot keep, known before anything is calibrated."""
-        return tuple(part for part in self._parts if not part.frozen and not part.is_storable)
+        return tuple(part for part in self._parts if not part.frozen and not part.storable)
 
     @property
     def _parts(self) -> tuple[Any, ...]:
