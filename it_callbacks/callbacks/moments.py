@@ -121,11 +121,17 @@ class Cadence:
         try:
             return together(ask)[0]  # all processes do what the first one's function says
         except Exception as error:
-            raise ScheduleError(
-                f"schedule: the function failed, so nothing is measured "
-                f"({type(error).__name__}: {error})"
-            ) from error
+            raise ScheduleError(error) from error
 
 
 class ScheduleError(RuntimeError):
-    """A user's schedule function raised."""
+    """A user's schedule function raised.
+
+    Args:
+        cause: What it raised.
+    """
+
+    def __init__(self, cause: Exception) -> None:
+        what = f"{type(cause).__name__}: {cause}"
+        super().__init__(f"schedule: the function failed, so nothing is measured ({what})")
+        self.cause = cause

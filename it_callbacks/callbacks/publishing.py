@@ -76,12 +76,15 @@ class Publisher:
         Returns:
             The records whose tags nobody else logs.
         """
-        records = self._without_collisions(trainer.callback_metrics, records)
-        current = {record.tag: record for record in records}
+        taken = self._taken(trainer.callback_metrics, records)
         sets = {record.set for record in records}
-        for tag, (known, _) in self._metrics.items():
-            if known.set in sets and known.quantity not in not_due and tag not in current:
-                current[tag] = replace(known, bits=math.nan)
+        missing = {
+            tag: replace(known, bits=math.nan)
+            for tag, (known, _) in self._metrics.items()
+            if known.set in sets and known.quantity not in not_due and tag not in taken
+        }
+        records = [record for record in records if record.tag not in taken]
+        current = missing | {record.tag: record for record in records}
         # All in one tensor, which is several times faster than one tensor for each.
         values = torch.tensor([record.bits for record in current.values()]).unbind()
         in_metrics = dict(zip(current, values, strict=True))
@@ -123,13 +126,10 @@ class Publisher:
         else:
             self._report(faults)
 
-    def _without_collisions(
-        self, metrics: Mapping[str, Any], records: Sequence[Record]
-    ) -> list[Record]:
-        """Those whose tags nobody else logs, as far as `callback_metrics` show."""
-        taken = {
-            r.tag for r in records if r.tag in metrics and metrics[r.tag] is not self._ours(r.tag)
-        }
+    def _taken(self, metrics: Mapping[str, Any], records: Sequence[Record]) -> set[str]:
+        """The tags that somebody else logs, as far as `callback_metrics` show."""
+        tags = {*self._metrics, *(record.tag for record in records)}
+        taken = {tag for tag in tags if tag in metrics and metrics[tag] is not self._ours(tag)}
         if taken:
             text = (
                 f"{', '.join(sorted(taken))}: this tag is already in use by another logging call; "
@@ -138,7 +138,7 @@ class Publisher:
             self._faults.handle(
                 ValueError(text), f"{text} (the values are in .history)", cause="tag taken"
             )
-        return [record for record in records if record.tag not in taken]
+        return taken
 
     def _ours(self, tag: str) -> Tensor | None:
         return self._metrics[tag][1] if tag in self._metrics else None

@@ -98,7 +98,7 @@ class Bench:
         try:
             return ask(at, self.latest)
         except ScheduleError as error:
-            self.journal.faults.handle(error, cause="schedule")
+            self.journal.faults.handle(error.cause, str(error), cause="schedule")
             return False
 
     def record(
