@@ -8,13 +8,15 @@ from typing import Any, Generic, TypeVar
 
 from typing_extensions import override
 
+from it_callbacks.callbacks.bench import Bench
 from it_callbacks.callbacks.drawing import Pictures
 from it_callbacks.callbacks.faults import Faults
+from it_callbacks.callbacks.fixed_set_source import FixedSetSource
 from it_callbacks.callbacks.journal import Journal
-from it_callbacks.callbacks.moments import Cadence, Moment
+from it_callbacks.callbacks.loop_source import LoopSource
+from it_callbacks.callbacks.moments import Moment
 from it_callbacks.callbacks.namespaces import Callback
 from it_callbacks.callbacks.options import Options
-from it_callbacks.callbacks.sources import Bench, FixedSetSource, LoopSource, Source
 from it_callbacks.callbacks.weak import Weak
 from it_callbacks.observation.instrument import Instrument
 from it_callbacks.records import Quantity, Record
@@ -51,8 +53,10 @@ class Monitor(Callback, Generic[Measuring]):
         self._journal = Journal(
             instrument.group, faults, own_quantities=own_quantities, pictures=pictures
         )
-        bench = Bench(instrument, self._journal, Cadence(options.schedule), listens=options.listens)
-        self._source: Source = (LoopSource if options.listens else FixedSetSource)(bench, options)
+        bench = Bench(instrument, self._journal, options)
+        self._source: LoopSource | FixedSetSource = (
+            LoopSource(bench) if options.listens else FixedSetSource(bench)
+        )
 
     # For users.
 
@@ -147,12 +151,14 @@ class Monitor(Callback, Generic[Measuring]):
     def on_train_batch_end(
         self, trainer: Any, pl_module: Any, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
-        self._source.visit(trainer, pl_module, Moment.of(trainer), "step")
+        if self._source.bench.cadence.counts_steps:
+            self._source.visit(trainer, pl_module, Moment.of(trainer))
 
     @override
     def on_train_epoch_end(self, trainer: Any, pl_module: Any) -> None:
         # Where a validation loop has run at the end of this epoch, its end was measured already.
-        self._source.visit(trainer, pl_module, Moment.of_epoch_end(trainer), "epoch")
+        if not self._source.bench.cadence.counts_steps:
+            self._source.visit(trainer, pl_module, Moment.of_epoch_end(trainer))
 
     @override
     def on_train_end(self, trainer: Any, pl_module: Any) -> None:
@@ -190,8 +196,8 @@ class Monitor(Callback, Generic[Measuring]):
     def on_validation_epoch_end(self, trainer: Any, pl_module: Any) -> None:
         at = Moment.of(trainer)
         self._source.end_loop(trainer, at)
-        if at.fitting:
-            self._source.visit(trainer, pl_module, at, "epoch")
+        if at.fitting and not self._source.bench.cadence.counts_steps:
+            self._source.visit(trainer, pl_module, at)
 
     @override
     def on_test_start(self, trainer: Any, pl_module: Any) -> None:

@@ -14,12 +14,12 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils import _pytree as pytree
 
-from it_callbacks.codes import encode_keys, keys
 from it_callbacks.observation.batches import Batch
+from it_callbacks.observation.input_keys import input_keys
 from it_callbacks.observation.layers import Layer, check_rows
-from it_callbacks.observation.sampling import Admission, Admitted, Subset
+from it_callbacks.observation.sampling import Admission, Subset
 from it_callbacks.observation.streams import KeyStream, Stream, Waiting
-from it_callbacks.rulers import CALIBRATION_ROWS, Exact
+from it_callbacks.rulers import CALIBRATION_ROWS
 
 MOST_KEPT_ROWS = 2048
 """Rows of activations kept for estimators that need them: their cost grows with the square."""
@@ -162,7 +162,7 @@ class Pass:
 
     def waiting(self) -> dict[str, tuple[NDArray[np.int64], Tensor]]:
         """For each layer that waits to be calibrated, the first rows that it may be, and which."""
-        indices = self._samples.indices
+        indices = self._samples.columns()["indices"]
         first = np.argsort(indices, kind="stable")[:CALIBRATION_ROWS]
         return {
             name: (indices[first], rows.cpu()[torch.from_numpy(first)])
@@ -189,21 +189,18 @@ class Pass:
         unread = {name: stream for name, stream in whole.items() if name not in read}
         none = np.zeros((0, 2), dtype=np.int64)
         return Observed(
-            indices=samples.indices,
-            labels=samples.labels,
-            inputs=samples.inputs,
+            **samples.columns(),
+            inputs=samples.inputs(),
             keys={name: stream.keys() for name, stream in read.items()}
             | {name: [none] * len(stream.reader.rulers) for name, stream in unread.items()},
             kept={name: stream.kept().cpu() for name, stream in read.items()}
             if samples.keeps
             else {},
-            kept_indices=samples.kept_indices,
-            kept_labels=samples.kept_labels,
             n_units={name: stream.n_units for name, stream in read.items()},
             max_state={name: stream.max_state for name, stream in read.items()},
             missed=missed,
             faults=dict(self.faults),
-            n_unlabelled=samples.n_unlabelled,
+            n_unlabelled=samples.admission.n_unlabelled,
         )
 
     def merge(self, parts: Sequence[Observed]) -> Observed:
@@ -266,27 +263,33 @@ class Samples:
     ) -> None:
         self.keeps = keep
         self.n_in_batch = 0
+        self.n_admitted = 0
         self.to_keep: Tensor | None = None
         """Positions of the rows to keep, among those admitted of this batch."""
-        self._admission = Admission(max_samples, seed)
+        self.admission = Admission(max_samples, seed)
         self._kept_subset = Subset(min(MOST_KEPT_ROWS, max_samples or MOST_KEPT_ROWS), seed)
         self._hash_inputs = hash_inputs
         self._rows: Tensor | None = None
-        self._admitted: list[Admitted] = []
-        self._kept: list[Admitted] = []
+        self._columns: dict[str, list[NDArray[np.int64]]] = {
+            name: [np.zeros(0, np.int64)]
+            for name in ("indices", "labels", "kept_indices", "kept_labels")
+        }
         self._inputs: list[NDArray[np.int64]] = []
 
     def begin(self, batch: Batch) -> None:
         """Take in the samples of a batch."""
+        admitted, device = self.admission.admit(batch), batch.labels.device
         self.n_in_batch = len(batch)
-        admitted, device = self._admission.admit(batch), batch.labels.device
-        self._admitted.append(admitted)
-        self._rows = None if admitted.is_whole else torch.from_numpy(admitted.positions).to(device)
+        self.n_admitted += len(admitted.indices)
+        rows = torch.from_numpy(admitted.positions)
+        self._rows = None if admitted.is_whole else rows.to(device)
+        self._columns["indices"].append(admitted.indices)
+        self._columns["labels"].append(admitted.labels)
         if self.keeps:
             keep = self._kept_subset.admit(admitted.indices)
             self.to_keep = torch.from_numpy(keep).to(device)
-            indices, labels = admitted.indices[keep], admitted.labels[keep]
-            self._kept.append(Admitted(keep, indices, labels, is_whole=False))
+            self._columns["kept_indices"].append(admitted.indices[keep])
+            self._columns["kept_labels"].append(admitted.labels[keep])
         if self._hash_inputs:
             self._tell_apart(batch.inputs)
 
@@ -294,46 +297,19 @@ class Samples:
         """Those of the batch's rows that were admitted."""
         return rows if self._rows is None else rows[self._rows]
 
-    @property
-    def n_admitted(self) -> int:
-        """Samples taken in so far."""
-        return sum(len(admitted.indices) for admitted in self._admitted)
+    def columns(self) -> dict[str, NDArray[np.int64]]:
+        """Indices and labels of all samples, and of the kept rows, as `Observed` names them."""
+        return {name: np.concatenate(parts) for name, parts in self._columns.items()}
 
-    @property
-    def n_unlabelled(self) -> int:
-        """Samples left out because their label is negative."""
-        return self._admission.n_unlabelled
-
-    @property
-    def indices(self) -> NDArray[np.int64]:
-        """Which samples of the set, ``(n_samples,)``."""
-        return np.concatenate([_NONE, *(admitted.indices for admitted in self._admitted)])
-
-    @property
-    def labels(self) -> NDArray[np.int64]:
-        """Their class numbers, ``(n_samples,)``."""
-        return np.concatenate([_NONE, *(admitted.labels for admitted in self._admitted)])
-
-    @property
     def inputs(self) -> NDArray[np.int64] | None:
         """Keys ``(n_samples, 2)`` of their inputs; None if they were not told apart."""
         return np.concatenate(self._inputs) if self._inputs else None
-
-    @property
-    def kept_indices(self) -> NDArray[np.int64]:
-        """Which samples the kept rows are, ``(n_kept,)``."""
-        return np.concatenate([_NONE, *(kept.indices for kept in self._kept)])
-
-    @property
-    def kept_labels(self) -> NDArray[np.int64]:
-        """Class numbers of the kept rows, ``(n_kept,)``."""
-        return np.concatenate([_NONE, *(kept.labels for kept in self._kept)])
 
     def chosen(self, parts: Sequence[Observed]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Positions of the final subsets, of samples and of kept rows, among all processes'."""
         samples = np.concatenate([part.indices for part in parts])
         kept = np.concatenate([part.kept_indices for part in parts])
-        return self._admission.subset.chosen(samples), self._kept_subset.chosen(kept)
+        return self.admission.subset.chosen(samples), self._kept_subset.chosen(kept)
 
     def _tell_apart(self, inputs: Any) -> None:
         parts = input_keys(inputs, self.n_in_batch)
@@ -342,9 +318,6 @@ class Samples:
             self._inputs.clear()
         else:
             self._inputs.append(parts if self._rows is None else parts[self._rows.cpu().numpy()])
-
-
-_NONE = np.zeros(0, dtype=np.int64)
 
 
 def _in_order(positions: NDArray[np.int64], of: NDArray[np.int64]) -> bool:
@@ -371,35 +344,3 @@ def _copied(output: Any) -> Any:
         return part
 
     return pytree.tree_map(copied, output)
-
-
-def input_keys(inputs: Any, n_samples: int) -> NDArray[np.int64] | None:
-    """Keys ``(n_samples, 2)`` of the exact input rows; None where they cannot be told apart.
-
-    Inputs may be a tensor, or a mapping or sequence of tensors with one row per sample each.
-    """
-    if isinstance(inputs, Tensor):
-        parts = [inputs]
-    elif isinstance(inputs, Mapping):
-        parts = list(inputs.values())
-    elif isinstance(inputs, Sequence) and not isinstance(inputs, str):
-        parts = list(inputs)
-    else:
-        return None
-    if not parts or not all(_has_rows(part, n_samples) for part in parts):
-        return None
-    of_parts = [
-        encode_keys(part, Exact()) if part.is_floating_point() else keys(part) for part in parts
-    ]
-    return (of_parts[0] if len(of_parts) == 1 else keys(torch.cat(of_parts, 1))).cpu().numpy()
-
-
-def _has_rows(part: Any, n_samples: int) -> bool:
-    return (
-        isinstance(part, Tensor)
-        and part.layout == torch.strided
-        and not part.is_complex()
-        and part.ndim > 0
-        and len(part) == n_samples
-        and bool(torch.isfinite(part).all())
-    )
