@@ -47,7 +47,7 @@ def test_status_codes_are_those_of_the_tag() -> None:
 
 def test_units_are_bits_unless_said_otherwise() -> None:
     others = {name for name, quantity in QUANTITIES.items() if quantity.unit != "bits"}
-    assert others == {"coverage", "chance_share", "status", "information_plane", "epoch"}
+    assert others == {"coverage", "chance_share", "status", "information_plane"}
 
 
 def test_quantities_are_fit_for_tags() -> None:
