@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 import numpy as np
@@ -15,7 +14,7 @@ from typing_extensions import override
 import it_callbacks
 from it_callbacks.callbacks import cautions, history
 from it_callbacks.callbacks.describing import cautions_of, settings_of
-from it_callbacks.callbacks.drawing import Pictures, as_plotly, panels_of
+from it_callbacks.callbacks.drawing import Pictures, as_plotly, panels_of, run_of
 from it_callbacks.callbacks.faults import OnError
 from it_callbacks.callbacks.monitor import Monitor
 from it_callbacks.callbacks.readings import (
@@ -36,10 +35,12 @@ from it_callbacks.observation.layer_observer import LayerObserver, Resolution, c
 from it_callbacks.observation.layers import LayerChoice
 from it_callbacks.observation.passes import Observed, Pass
 from it_callbacks.observation.processes import together
+from it_callbacks.own_quantities import check_own, to_rows
 from it_callbacks.pictures import check_installed, pixels
-from it_callbacks.records import QUANTITIES, Status, slug, unique_slugs, write_json
+from it_callbacks.records import QUANTITIES, Status, slug, unique_slugs
 from it_callbacks.reductions import Reduction
 from it_callbacks.rulers import check_bins
+from it_callbacks.runs import Run
 
 MOST_CLASSES = 1000
 
@@ -135,6 +136,8 @@ class InformationPlaneMonitor(Monitor):
             )
         if not isinstance(extra, (list, tuple)) or not all(isinstance(e, Extra) for e in extra):
             raise TypeError(f"extra: need a list of it_callbacks.estimators values, got {extra!r}")
+        self._own = check_own(quantity for each in extra for quantity in each.quantities)
+        self._teller.own = self._own
         if not isinstance(exhaustive, bool):
             raise ValueError(f"exhaustive: need True or False, got {exhaustive!r}")
         if images is not None:
@@ -220,6 +223,7 @@ class InformationPlaneMonitor(Monitor):
         self._layer_observer = None
         self._frozen, self._points, self._repeats, self._peaks = {}, {}, {}, {}
         self._said = {}
+        self._teller.own = self._own
         self._stochastic = None
         self._pictures = Pictures(self.images)
 
@@ -443,10 +447,10 @@ class InformationPlaneMonitor(Monitor):
             for set_, of_set in drops.items()
         }
 
+    @property
     @override
-    def to_json(self, path: str | Path) -> None:
-        """Write `history`, `settings` and `verdicts` as JSON."""
-        write_json(self.history, self.settings, path, verdicts=self._verdict_texts)
+    def _run(self) -> Run:
+        return run_of(self.history, self.settings, self.group, verdicts=self._verdict_texts)
 
     @property
     def _verdict_texts(self) -> dict[str, dict[str, str]]:
@@ -496,7 +500,10 @@ class InformationPlaneMonitor(Monitor):
             "exhaustive": self.exhaustive,
             "max_samples": self.max_samples,
             "extra": [repr(extra) for extra in self.extra],
+            "quantities": to_rows(self._own),
             "seed": self.seed,
-            "units": {name: quantity.unit for name, quantity in QUANTITIES.items()},
+            "units": {
+                name: quantity.unit for name, quantity in QUANTITIES.items() if quantity.is_logged
+            },
             "version": it_callbacks.__version__,
         }

@@ -66,21 +66,25 @@ class Point(NamedTuple):
             "I_XT": self.input_information,
             "I_TY": self.with_labels.bits,
             "I_TY_chance": self.with_labels.chance,
-            "I_TY_adjusted": self.with_labels.adjusted,
             "coverage": self.with_labels.coverage,
-            "chance_share": self.with_labels.chance_share,
             "status": float(self.with_labels.status),
         }
+        if self.slug:  # what else there is of a further ruler is derived where it is shown
+            return [
+                Reading(f"{name}_{self.slug}", self.layer, float(bits))
+                for name, bits in values.items()
+            ]
+        values["I_TY_adjusted"] = self.with_labels.adjusted
         if not exhaustive:
-            values |= _corrected("I_XT", self.of_layer)
-            values |= _corrected("I_TY", self.with_labels)
-            if self.noise.bits:
-                # What is taken off is itself a plug-in value, too low by an unknown amount.
-                values |= dict.fromkeys(
-                    ("I_XT_corrected", "I_XT_corrected_low", "I_XT_corrected_high"), math.nan
-                )
-        end = f"_{self.slug}" if self.slug else ""
-        return [Reading(f"{name}{end}", self.layer, float(bits)) for name, bits in values.items()]
+            # What noise takes off is itself a plug-in value, too low by an unknown amount.
+            unknown = bool(self.noise.bits)
+            values |= {
+                "I_XT_low": math.nan if unknown else self.of_layer.low,
+                "I_XT_high": math.nan if unknown else self.of_layer.high,
+                "I_TY_low": self.with_labels.low,
+                "I_TY_high": self.with_labels.high,
+            }
+        return [Reading(name, self.layer, float(bits)) for name, bits in values.items()]
 
 
 def plane_point(
@@ -130,16 +134,6 @@ def _unmeasured(stochastic: bool | None) -> str:
 def share_repeated(inputs: NDArray[np.int64]) -> float:
     """Share of the samples whose input, given as keys ``(n_samples, 2)``, was there before."""
     return 1 - len(counts(inputs)) / len(inputs)
-
-
-def _corrected(quantity: str, estimate: Estimate) -> dict[str, float]:
-    # Where coverage allows no interval there is no honest corrected value either.
-    centre = math.nan if math.isnan(estimate.low) else estimate.corrected
-    return {
-        f"{quantity}_corrected": centre,
-        f"{quantity}_corrected_low": estimate.low,
-        f"{quantity}_corrected_high": estimate.high,
-    }
 
 
 def label_entropy(labels: NDArray[np.int64]) -> float:

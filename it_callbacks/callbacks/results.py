@@ -11,14 +11,16 @@ from typing import Any, ClassVar
 
 from typing_extensions import override
 
-from it_callbacks.callbacks.drawing import panels_of
+from it_callbacks.callbacks.drawing import panels_of, run_of
 from it_callbacks.callbacks.faults import Faults, OnError
 from it_callbacks.callbacks.history import History, from_state, to_state
 from it_callbacks.callbacks.namespaces import Callback
 from it_callbacks.callbacks.telling import Reading, Teller
 from it_callbacks.figures import Panel
 from it_callbacks.observation.guard import random_states_restored
-from it_callbacks.records import Record, write_csv, write_json
+from it_callbacks.records import Record
+from it_callbacks.runs import Run
+from it_callbacks.tables import write_csv, write_json
 
 
 class Results(Callback):
@@ -86,11 +88,15 @@ class Results(Callback):
 
     def to_csv(self, path: str | Path) -> None:
         """Write `history` as a table with one row per number."""
-        write_csv(self.history, path)
+        write_csv([self._run], path)
 
     def to_json(self, path: str | Path) -> None:
         """Write `history` and `settings` as JSON."""
-        write_json(self.history, dict(self.settings), path)
+        write_json([self._run], path)
+
+    @property
+    def _run(self) -> Run:
+        return run_of(self.history, self.settings, self.group)
 
     # From run to run.
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import torch
@@ -12,22 +12,9 @@ from torch import Tensor
 
 from it_callbacks.callbacks.faults import Faults
 from it_callbacks.callbacks.loggers import Fault, log_image, log_json, log_layout, log_point
-from it_callbacks.records import Record
+from it_callbacks.records import Quantity, Record, Value
 
-
-class Reading(NamedTuple):
-    """One number of a point, before it is known where and when."""
-
-    quantity: str
-    layer: str
-    bits: float
-    n_samples: int | None = None
-    """From how many samples, where not from all of the point's."""
-
-    def record(self, set_: str, *, step: int, epoch: int, n_samples: int) -> Record:
-        """The number with where and when; `n_samples` are the point's."""
-        n = n_samples if self.n_samples is None else self.n_samples
-        return Record(self.quantity, set_, self.layer, self.bits, step, epoch, n)
+Reading = Value
 
 
 class Teller:
@@ -42,7 +29,8 @@ class Teller:
 
     def __init__(self, faults: Faults) -> None:
         self._faults = faults
-        self._charted: set[tuple[str, str, str]] = set()
+        self.own: tuple[Quantity, ...] = ()
+        self._charted: set[str] = set()
         self._described: set[str] = set()
         self._n_warned: dict[str, int] = {}
         self._in_metrics: dict[str, Tensor] = {}
@@ -71,11 +59,13 @@ class Teller:
         """
         records = self.tell_metrics(trainer, records)
         self._report(log_point(trainer.loggers, {r.tag: r.bits for r in records}, step))
-        charted = {(r.quantity, r.set, r.layer) for r in records if _is_finite(r.bits)}
+        charted = {record.tag for record in records if _is_finite(record.bits)}
         if not charted <= self._charted:
             self._charted |= charted
+            tellers = list(tellers)
             everything = set().union(*(teller._charted for teller in tellers))
-            self._report(log_layout(trainer.loggers, everything))
+            own = [row for teller in tellers for row in teller.own]
+            self._report(log_layout(trainer.loggers, everything, own))
 
     def tell_metrics(self, trainer: Any, records: Sequence[Record]) -> list[Record]:
         """Put the finite numbers into `trainer.callback_metrics` only.
