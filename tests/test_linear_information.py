@@ -20,8 +20,8 @@ from it_callbacks.tasks import digits_task
 
 def information(activations: object, labels: object, **arguments: object) -> tuple[float, float]:
     found = LinearVInformation(**arguments)(activations, labels)  # type: ignore[arg-type]
-    assert list(found) == ["V_TY", "V_TY_se"]
-    return found["V_TY"], found["V_TY_se"]
+    assert list(found) == ["linear_V_TY", "linear_V_TY_se"]
+    return found["linear_V_TY"], found["linear_V_TY_se"]
 
 
 def two_classes(
@@ -225,7 +225,8 @@ def test_the_split_depends_on_the_seed_alone() -> None:
 def test_it_is_a_value_that_names_its_quantities() -> None:
     assert LinearVInformation(every=3) == LinearVInformation(every=3, folds=5)
     assert isinstance(LinearVInformation(), Extra)
-    assert LinearVInformation().quantities == ("V_TY", "V_TY_se")
+    names = [quantity.name for quantity in LinearVInformation().quantities]
+    assert names == ["linear_V_TY", "linear_V_TY_se"]
 
 
 @pytest.mark.parametrize(

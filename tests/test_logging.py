@@ -34,7 +34,7 @@ from it_callbacks.callbacks.telling import Teller
 from it_callbacks.estimators import Extra
 from it_callbacks.figures import Panel, information_plane
 from it_callbacks.pictures import pixels
-from it_callbacks.records import slug, tag_of
+from it_callbacks.records import ROOTS, slug, tag_of
 from it_callbacks.runs import from_records
 
 from .models import Classifier, MemoryLogger, curve, fit, loader, samples
@@ -58,17 +58,14 @@ PER_SET = {
     "label_information": ("soft", "hard", "equivocation"),
     "information_plane": ("epoch", "overhead"),
     "I_XT": LAYERS,
-    "I_XT_corrected": LAYERS,
-    "I_XT_corrected_low": LAYERS,
-    "I_XT_corrected_high": LAYERS,
+    "I_XT_low": LAYERS,
+    "I_XT_high": LAYERS,
     "I_TY": LAYERS,
     "I_TY_chance": LAYERS,
     "I_TY_adjusted": LAYERS,
-    "I_TY_corrected": LAYERS,
-    "I_TY_corrected_low": LAYERS,
-    "I_TY_corrected_high": LAYERS,
+    "I_TY_low": LAYERS,
+    "I_TY_high": LAYERS,
     "coverage": LAYERS,
-    "chance_share": LAYERS,
     "status": LAYERS,
 }
 TAGS = {tag_of(quantity, "val", end) for quantity, ends in PER_SET.items() for end in ends}
@@ -131,7 +128,7 @@ def written(tmp_path: Path) -> tuple[list[Any], EventAccumulator, pl.Trainer]:
 def test_tensorboard_holds_every_tag_of_the_table(written: Any) -> None:
     """No more of ours either."""
     monitors, events, _ = written
-    ours = {tag for tag in events.Tags()["scalars"] if tag.count("/") == 2}
+    ours = {tag for tag in events.Tags()["scalars"] if tag.startswith(ROOTS)}
     assert ours == TAGS == {r.tag for monitor in monitors for r in monitor.history}
 
 
@@ -456,7 +453,7 @@ def test_the_custom_scalars_show_intervals_where_there_are_any(tmp_path: Path) -
     logger = TensorBoardLogger(tmp_path, name="run", version=0)
     plane = InformationPlaneMonitor("net.3", bins=2)
     fit([plane], logger=logger)
-    assert math.isfinite(curve(plane, "information_plane/val/I_XT_corrected_low/net.3")[-1])
+    assert math.isfinite(curve(plane, "information_plane/val/I_XT_low/net.3")[-1])
     margins = [
         band
         for category in _layout(_read(logger.log_dir)).values()
@@ -464,11 +461,8 @@ def test_the_custom_scalars_show_intervals_where_there_are_any(tmp_path: Path) -
         for band in chart
         if isinstance(band, tuple)
     ]
-    assert (
-        "information_plane/val/I_XT_corrected/net.3",
-        "information_plane/val/I_XT_corrected_low/net.3",
-        "information_plane/val/I_XT_corrected_high/net.3",
-    ) in margins
+    low, high = (f"information_plane/val/I_XT_{end}/net.3" for end in ("low", "high"))
+    assert (low, low, high) in margins
 
 
 def test_a_logger_with_a_prefix_gets_it_on_settings_and_charts_too(tmp_path: Path) -> None:
@@ -604,8 +598,9 @@ def test_to_csv_and_to_json_give_the_history_back(tmp_path: Path) -> None:
         (r.tag, r.step, r.epoch, r.n_samples) for r in plane.history
     ]
     document = json.loads((tmp_path / "plane.json").read_text(encoding="utf-8"))
-    assert document["settings"] == plane.settings
-    assert [row["bits"] for row in document["records"]] == [
+    (run,) = document["runs"].values()
+    assert run["settings"] == {"information_plane/val": plane.settings["val"]}
+    assert [row["bits"] for row in document["rows"]] == [
         r.bits if math.isfinite(r.bits) else None for r in plane.history
     ]
 
@@ -643,11 +638,11 @@ class Mean(Extra):
 
 
 def test_an_extra_estimator_is_logged_at_its_own_pace() -> None:
-    memory = MemoryLogger()
+    memory, tag = MemoryLogger(), "information_plane/val/mean_activation/net.4"
     plane = InformationPlaneMonitor("net.4", extra=[Mean()])
     model, _ = fit([plane], logger=memory, max_epochs=3)
     with torch.no_grad():
         expected = model(samples(105, seed=1)[0]).mean().item()
     assert [r.epoch for r in plane.history if r.quantity == "mean_activation"] == [1, 3]
-    assert curve(plane, "mean_activation/val/net.4")[-1] == pytest.approx(expected, abs=1e-6)
-    assert any("mean_activation/val/net.4" in metrics for _, metrics in memory.logged)
+    assert curve(plane, tag)[-1] == pytest.approx(expected, abs=1e-6)
+    assert any(tag in metrics for _, metrics in memory.logged)

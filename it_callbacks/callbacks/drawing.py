@@ -1,8 +1,8 @@
-"""Figures of a monitor's own history, and when a picture of it is due."""
+"""A monitor's history in; panels of its figures, and when a picture is due, out."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from it_callbacks.figures import Figure, Panel
 from it_callbacks.pictures import pixels
 from it_callbacks.records import Record
-from it_callbacks.runs import from_records
+from it_callbacks.runs import Run, from_records
 
 
 def panels_of(
@@ -25,9 +25,29 @@ def panels_of(
         group: Of the settings.
         sets: Which, in the order of the panels.
     """
-    of_group = {f"{group}/{set_}": of_set for set_, of_set in settings.items()}
-    run = from_records("this run", records, of_group)
+    run = run_of(records, settings, group)
     return [Panel(run, set_) for set_ in sets]
+
+
+def run_of(
+    records: Iterable[Record],
+    settings: Mapping[str, Any],
+    group: str,
+    *,
+    verdicts: Mapping[str, Mapping[str, str]] | None = None,
+    warnings: Sequence[str] = (),
+) -> Run:
+    """Return a monitor's history as a run, for tables and figures.
+
+    Args:
+        records: The history, or a part of it.
+        settings: For each set, how it was measured.
+        group: Root of the tags of the settings.
+        verdicts: By set and layer, in words.
+        warnings: What the monitor warned of.
+    """
+    by_place = {f"{group}/{set_}": of_set for set_, of_set in settings.items()}
+    return from_records("this run", records, by_place, verdicts=verdicts, warnings=warnings)
 
 
 def as_plotly(figure: Figure) -> Any:

@@ -89,9 +89,9 @@ class Faults:
             text = f"skipped one measurement{of_set}: {type(error).__name__}: {error}"
             self.handle(error, text, cause="skipped")
 
-    def texts(self, set_: str) -> list[str]:
-        """All that was warned of, about a set or about all, in order."""
-        return [text for about, text in self._texts if about in ("", set_)]
+    def texts(self, set_: str | None = None) -> list[str]:
+        """All that was warned of, in order; with a set, about it or about all."""
+        return [text for about, text in self._texts if set_ is None or about in ("", set_)]
 
     def forget(self) -> None:
         """Every cause may be warned of again."""

@@ -18,6 +18,7 @@ from it_callbacks.observation.batches import Selector
 from it_callbacks.observation.layer_observer import Observation
 from it_callbacks.observation.layers import LayerChoice
 from it_callbacks.observation.resolutions import Resolution, check_resolution
+from it_callbacks.own_quantities import check_own
 from it_callbacks.pictures import check_installed
 from it_callbacks.plane.instrument import PlaneInstrument, PlaneOptions
 from it_callbacks.reductions import Reduction
@@ -99,6 +100,7 @@ class InformationPlaneMonitor(Monitor[PlaneInstrument]):
             raise TypeError(f"extra: need a list of it_callbacks.estimators values, got {extra!r}")
         if not isinstance(exhaustive, bool):
             raise ValueError(f"exhaustive: need True or False, got {exhaustive!r}")
+        own = check_own(quantity for each in extra for quantity in each.quantities)
         self.layers = layers
         self.bins = bins
         self.reduce = reduce
@@ -121,9 +123,9 @@ class InformationPlaneMonitor(Monitor[PlaneInstrument]):
         read_by = f"bins={bins!r}, reduce={reduce!r}"
         about = {"measured_on": options.measured_on}
         super().__init__(
-            PlaneInstrument(PlaneOptions(what, self.extra, exhaustive, read_by, about)),
+            PlaneInstrument(PlaneOptions(what, self.extra, own, exhaustive, read_by, about)),
             options,
-            own_quantities=tuple(quantity for each in extra for quantity in each.declared),
+            own_quantities=own,
             pictures=None if self.images is None else Pictures(self.images, information_plane),
         )
 

@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from it_callbacks.callbacks.drawing import Pictures, panels_of
+from it_callbacks.callbacks.drawing import Pictures, panels_of, run_of
 from it_callbacks.callbacks.faults import Faults
 from it_callbacks.callbacks.history import History, from_state, to_state
 from it_callbacks.callbacks.moments import Moment
 from it_callbacks.callbacks.publishing import Publisher
 from it_callbacks.figures import Panel
 from it_callbacks.observation.instrument import Measured, Notice
-from it_callbacks.records import Quantity
+from it_callbacks.quantities import Quantity
+from it_callbacks.runs import Run
 
 
 class Journal:
@@ -102,6 +103,21 @@ class Journal:
         if self._pictures is not None:
             for set_, step in self._pictures.missing().items():
                 self._show(trainer, set_, step)
+
+    def run(self, texts: Mapping[str, Mapping[str, Any]]) -> Run:
+        """What was measured, as a run for tables.
+
+        Args:
+            texts: As for `end`.
+        """
+        verdicts = {set_: of_set.get("verdicts", {}) for set_, of_set in texts.items()}
+        return run_of(
+            self.history.records,
+            self.settings,
+            self._group,
+            verdicts=verdicts,
+            warnings=self.faults.texts(),
+        )
 
     def panels(self, default_set: str) -> list[Panel]:
         """One panel for each set that has points; of `default_set` where there are none."""

@@ -19,7 +19,8 @@ from it_callbacks.callbacks.namespaces import Callback
 from it_callbacks.callbacks.options import Options
 from it_callbacks.callbacks.weak import Weak
 from it_callbacks.observation.instrument import Instrument
-from it_callbacks.records import Quantity, Record
+from it_callbacks.quantities import Quantity
+from it_callbacks.records import Record
 from it_callbacks.tables import write_csv, write_json
 
 Measuring = TypeVar("Measuring", bound=Instrument[Any])

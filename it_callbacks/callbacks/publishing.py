@@ -14,7 +14,8 @@ from torch import Tensor
 
 from it_callbacks.callbacks.faults import Faults
 from it_callbacks.callbacks.loggers import Fault, log_image, log_json, log_layout, log_point
-from it_callbacks.records import ROOTS, Quantity, Record
+from it_callbacks.quantities import ROOTS, Quantity
+from it_callbacks.records import Record
 
 
 class Publisher:

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from it_callbacks.estimators.arrays import as_array
+from it_callbacks.records import Quantity
 
 
 class Extra(ABC):
@@ -22,8 +23,12 @@ class Extra(ABC):
 
     @property
     @abstractmethod
-    def quantities(self) -> tuple[str, ...]:
-        """First parts of the tags that it gives, e.g. ``("V_TY", "V_TY_se")``."""
+    def quantities(self) -> tuple[Quantity | str, ...]:
+        """What it gives: names, ``("knn_I_TY",)``, or with unit, symbol and more `Quantity` values.
+
+        A name alone is a quantity in bits. They travel in the settings of the run, so that the
+        tab, the report and tables know them.
+        """
 
     @property
     def declared(self):
@@ -33,7 +38,7 @@ class Extra(ABC):
     def __call__(
         self, activations: NDArray[np.floating[Any]], labels: NDArray[np.int64]
     ) -> dict[str, float]:
-        """A number for each of `quantities`.
+        """Return a value for the name of each of `quantities`.
 
         Args:
             activations: A layer's reading ``(n_samples, n_units)``.

@@ -16,6 +16,7 @@ from typing_extensions import override
 
 from it_callbacks.checks import finite, whole
 from it_callbacks.estimators.extra import Extra, checked, own_generator
+from it_callbacks.records import QUANTITIES, Quantity
 
 _Floats = NDArray[np.float64]
 
@@ -68,9 +69,9 @@ class NoiseInjected(Extra):
 
     @property
     @override
-    def quantities(self) -> tuple[str, ...]:
+    def quantities(self) -> tuple[Quantity, ...]:
         return tuple(
-            f"noise_{quantity}{end}"
+            QUANTITIES[f"noise_{quantity}{end}"]
             for quantity in ("I_XT", "I_TY")
             for end in ("", "_low", "_high")
         )

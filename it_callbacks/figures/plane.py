@@ -235,11 +235,11 @@ def _range(planes: Sequence[_Plane], axis: str) -> list[float]:
 
 
 def _h_y(panel: Panel) -> float | None:
-    return finite(panel.setting("information_plane", "H_Y"))
+    return finite(panel.run.label_entropy(panel.set))
 
 
 def _log_n(panel: Panel) -> float | None:
-    n = panel.setting("information_plane", "n_samples")
+    n = panel.run.setting("information_plane", panel.set, "n_samples")
     return finite(math.log2(n)) if n is not None and n >= 1 else None
 
 

@@ -25,6 +25,8 @@ from it_callbacks.plane import notices
 from it_callbacks.plane.description import PlanePoint, tags_of_layers
 from it_callbacks.plane.memory import Memory
 from it_callbacks.plane.point import Point, classes_of, noise_of, plane_point, share_repeated
+from it_callbacks.own_quantities import check_own, to_rows
+from it_callbacks.quantities import QUANTITIES, Quantity
 from it_callbacks.records import Status, Value, slug
 from it_callbacks.rulers import Unstorable
 
@@ -36,6 +38,7 @@ class PlaneOptions:
     Args:
         observation: What to observe of a model.
         extra: Further estimators.
+        own: What those of the user declare.
         exhaustive: Whether the samples are all there is.
         read_by: The arguments that say how layers are read, in words.
         about: Further settings.
@@ -43,6 +46,7 @@ class PlaneOptions:
 
     observation: Observation
     extra: Sequence[Extra]
+    own: tuple[Quantity, ...]
     exhaustive: bool
     read_by: str
     about: Mapping[str, Any]
@@ -286,7 +290,7 @@ class PlaneInstrument(Instrument[LayerPass]):
             quantity.name
             for extra in self._options.extra
             if n_earlier % extra.every
-            for quantity in extra.declared
+            for quantity in check_own(extra.quantities)
         )
 
     def _settings(self, point: PlanePoint, earlier: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -299,9 +303,8 @@ class PlaneInstrument(Instrument[LayerPass]):
             "exhaustive": self._options.exhaustive,
             "max_samples": self._options.observation.max_samples,
             "extra": [repr(extra) for extra in self._options.extra],
-            "quantities": [
-                quantity.as_row() for extra in self._options.extra for quantity in extra.declared
-            ],
+            "quantities": to_rows(self._options.own),
+            "units": {name: row.unit for name, row in QUANTITIES.items() if row.is_logged},
             "seed": self._options.observation.seed,
             "version": __version__,
             **self._options.about,
