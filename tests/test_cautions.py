@@ -26,7 +26,7 @@ from it_callbacks.callbacks.cautions import of_cost, of_set
 from it_callbacks.estimators import LinearVInformation, NoiseInjected
 from it_callbacks.estimators.extra import Extra
 from it_callbacks.reductions import PCA
-from it_callbacks.rulers import Quantile, Refitted, Uniform, Width, idnns
+from it_callbacks.rulers import Uniform, Width
 from it_callbacks.tasks import digits_task
 
 from .models import Classifier, fit
@@ -296,34 +296,6 @@ def test_extras_say_from_how_many_samples_they_are() -> None:
     fit([plane], max_epochs=1)
     sizes = {r.quantity: r.n_samples for r in plane.history}
     assert (sizes["V_TY"], sizes["I_XT"]) == (2048, 3000)
-
-
-@pytest.mark.parametrize("ruler", [Quantile(8), Refitted(8)])
-def test_a_ruler_that_moves_warns_and_is_fitted_anew(ruler: Any) -> None:
-    """Its numbers are those of the ruler on each pass's own activations."""
-    plane = InformationPlaneMonitor(["net.4"], bins=ruler)
-    messages = told(plane)
-    assert len([m for m in messages if "fitted anew" in m]) == 1
-    h = [r.bits for r in plane.history if r.tag == "I_XT/val/net.4"]
-    assert len(h) == 2
-    frozen = InformationPlaneMonitor(["net.4"], bins=idnns(30))
-    assert not [m for m in told(frozen) if "fitted anew" in m]
-
-
-def test_a_ruler_that_moves_reads_each_pass_as_it_would_by_hand() -> None:
-    from it_callbacks.codes import encode
-    from it_callbacks.estimators import entropy
-
-    from .models import loader
-
-    plane = InformationPlaneMonitor(["net.4"], bins=Refitted(8), probe="val")
-    model, _ = fit([plane], val=loader(200, seed=5))
-    x = torch.cat([batch[0] for batch in loader(200, seed=5)])
-    with torch.no_grad():
-        by_hand = entropy(encode(model.eval()(x), Refitted(8))).bits
-    assert plane.history[-1].epoch == 2
-    h = [r.bits for r in plane.history if r.tag == "I_XT/val/net.4"]
-    assert h[-1] == pytest.approx(by_hand, abs=1e-9)
 
 
 def test_a_class_without_samples_is_told_by_the_monitor_of_classes() -> None:

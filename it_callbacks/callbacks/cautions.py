@@ -187,16 +187,6 @@ def of_cost(share: float, seconds: float) -> list[Caution]:
     return [Caution("cost", "", text)]
 
 
-def moving(set_: str) -> Caution:
-    """What to tell of rulers that are fitted anew at each point."""
-    return Caution(
-        "moving",
-        "",
-        f"set {set_!r}: a ruler is fitted anew at each point, so a change between points may be "
-        "the ruler's. For comparison only; a frozen one is bins=30 or Width(w)",
-    )
-
-
 def _remedy(n_units: int) -> str:
     if n_units > WIDE:
         return (

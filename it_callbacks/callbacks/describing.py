@@ -93,8 +93,6 @@ def cautions_of(
     never_called = [name for name, reason in skipped.items() if reason == NEVER_CALLED]
     if never_called:
         told.append(cautions.silent(set_, never_called))
-    if any(ruler.moves for several in observer.rulers.values() for ruler in several):
-        told.append(cautions.moving(set_))
     facts = {
         name: cautions.LayerFacts(
             of_layer[0].layer,

@@ -133,13 +133,12 @@ class LayerObserver:
         """Whether anything about the layers was taken from the first rows."""
         specs = [ruler for several in self.specs.values() for ruler in several]
         fitted = isinstance(self._reduce, Reduction) and not self._reduce.frozen
-        return fitted or any(not ruler.frozen and not ruler.moves for ruler in specs)
+        return fitted or any(not ruler.frozen for ruler in specs)
 
     @property
     def is_calibrated(self) -> bool:
         """Whether all layers are read as they will be for good."""
-        moving = any(ruler.moves for several in self.rulers.values() for ruler in several)
-        return bool(self.rulers) and not moving and all(map(self._frozen, self.rulers))
+        return bool(self.rulers) and all(map(self._frozen, self.rulers))
 
     def is_whole(self, layer: str) -> bool:
         """Whether all of the layer is read, so that what it knows bounds the next one's."""
@@ -165,12 +164,6 @@ class LayerObserver:
 
     def new_pass(self, *, hash_inputs: bool) -> Pass:
         """A pass over a set begins; what earlier passes can calibrate is frozen first."""
-        moving = [ruler for several in self.rulers.values() for ruler in several if ruler.moves]
-        if moving and n_processes() > 1:
-            raise ValueError(
-                f"bins: {moving[0]!r} is fitted to all activations of a pass, which no one of "
-                "several processes has; pass a ruler that is frozen"
-            )
         self._freeze()
         new = Pass(
             max_samples=self._max_samples,
@@ -310,9 +303,7 @@ class LayerObserver:
             self._take_over(earlier)
 
     def _frozen(self, name: str) -> bool:
-        return self.reductions[name].frozen and all(
-            ruler.frozen or ruler.moves for ruler in self.rulers[name]
-        )
+        return self.reductions[name].frozen and all(ruler.frozen for ruler in self.rulers[name])
 
     def _reduction_for(self, layer: Layer) -> Reduction:
         if isinstance(self._reduce, Reduction):

@@ -7,7 +7,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from it_callbacks.codes import encode_keys, encoded
+from it_callbacks.codes import encoded
 from it_callbacks.reductions import Reduction
 from it_callbacks.rulers import CALIBRATION_ROWS, Ruler
 
@@ -43,13 +43,11 @@ class KeyStream:
         self._waiting: list[Tensor] = []
         self._keys: list[list[NDArray[np.int64]]] = [[] for _ in rulers]
         self._kept: list[Tensor] = []
-        self._all_rows: list[Tensor] = []
-        self._any_moves = any(ruler.moves for ruler in rulers)
 
     @property
     def frozen(self) -> bool:
         """Whether nothing waits to be calibrated any more."""
-        return self.reduction.frozen and all(ruler.frozen or ruler.moves for ruler in self.rulers)
+        return self.reduction.frozen and all(ruler.frozen for ruler in self.rulers)
 
     def add(self, output: Tensor, keep: Tensor | None = None) -> None:
         """Take in the outputs ``(n_rows, ...)`` of a batch.
@@ -93,7 +91,7 @@ class KeyStream:
             rows = reduction(rows)
         self.adopt(
             reduction,
-            tuple(ruler if ruler.moves else ruler.freeze(rows) for ruler in self.rulers),
+            tuple(ruler.freeze(rows) for ruler in self.rulers),
         )
 
     def adopt(self, reduction: Reduction, rulers: tuple[Ruler, ...]) -> None:
@@ -110,9 +108,6 @@ class KeyStream:
         """All keys so far, ``(n_samples, 2)`` per ruler, in the order of the samples."""
         self.freeze()
         none = np.zeros((0, 2), dtype=np.int64)
-        for ruler, parts in zip(self.rulers, self._keys, strict=True):
-            if ruler.moves and self._all_rows and not parts:
-                parts.append(encode_keys(torch.cat(self._all_rows), ruler).cpu().numpy())
         return [np.concatenate([none, *parts]) for parts in self._keys]
 
     def kept(self) -> Tensor:
@@ -123,10 +118,7 @@ class KeyStream:
     def _encode(self, reading: Tensor) -> None:
         if reading.numel():
             self.n_units = reading.shape[1]
-        if self._any_moves:
-            self._all_rows.append(reading.detach().clone())
         for number, ruler in enumerate(self.rulers):
-            if not ruler.moves:
-                read = encoded(reading, ruler)
-                self._keys[number].append(read.keys)
-                self.reach = self.reach if number else max(self.reach, read.reach)
+            read = encoded(reading, ruler)
+            self._keys[number].append(read.keys)
+            self.reach = self.reach if number else max(self.reach, read.reach)
