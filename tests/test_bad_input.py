@@ -18,7 +18,7 @@ from it_callbacks import (
     LogSpaced,
     PredictionEntropyMonitor,
 )
-from it_callbacks.rulers import Calibrated, Uniform
+from it_callbacks.rulers import Calibrated, Quantile, Uniform, exactib
 
 from .models import N_UNITS, Classifier, fit, loader, samples
 
@@ -72,6 +72,8 @@ def assert_refused(
         ({"bins": [30, 1]}, ValueError, "bins: need a whole number >= 2, got 1"),
         ({"bins": {"net.0": 1}}, ValueError, r"bins\['net\.0'\]: need a whole number >= 2, got 1"),
         ({"bins": Calibrated}, TypeError, "bins: got the class Calibrated; make one of it"),
+        ({"bins": Quantile(5)}, TypeError, r"bins: .*Quantile\(bins=5"),
+        ({"bins": exactib("uniform")}, TypeError, r"bins: .*ExactIB\("),
         ({"reduce": "mean"}, ValueError, "reduce: need 'auto' or a value of .*, got 'mean'"),
         ({"extra": 3}, TypeError, "extra: need a list .*, got 3"),
         ({"extra": ["V_TY"]}, TypeError, r"extra: need a list .*, got \['V_TY'\]"),

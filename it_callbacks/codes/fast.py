@@ -87,6 +87,11 @@ class Encoded(NamedTuple):
 
 def encoded(activations: Tensor, ruler: Ruler) -> Encoded:
     """Return the keys of `activations` on the host, with the reach of their states."""
+    if not isinstance(ruler, Ruler):
+        raise TypeError(
+            f"ruler: need a Ruler, got {ruler!r}; what else makes states of activations goes into "
+            "symbols(...)"
+        )
     activations = floating(activations)
     if not ruler.frozen:
         ruler = ruler.freeze(activations)

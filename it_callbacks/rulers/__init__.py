@@ -1,12 +1,22 @@
-"""Float activations in, integer states out: a ruler is chosen once per layer and then frozen.
+"""Turn float activations into integer states, with a ruler that is chosen once and then frozen.
 
-A point of the plane is only comparable with the next one if both were read with the same ruler.
-Bins that are re-fitted as the network trains, or that clip what outgrows them, show
+A point of the plane is only comparable with the next one if both were read with the same ruler (a
+discretizer). Bins that are re-fitted as the network trains, or that clip what outgrows them, show
 "compression" of one to four bits that is not there. `Uniform`, `Width`, `Calibrated` and `Exact`
-are for use; `ibsgd`, `idnns`, `exactib`, `Quantile` and `Refitted` are for comparison.
+are for use; `ibsgd`, `idnns`, `exactib`, `Quantile` and `Refitted` are for comparison, the last two
+and most of `exactib` on arrays only: they are `Moving`, not rulers.
 """
 
-from it_callbacks.rulers.comparison import Moving, Quantile, Refitted, exactib, ibsgd, idnns
+from it_callbacks.rulers.comparison import (
+    ExactIB,
+    ExactIBGrid,
+    Moving,
+    Quantile,
+    Refitted,
+    exactib,
+    ibsgd,
+    idnns,
+)
 from it_callbacks.rulers.ruler import (
     CALIBRATION_ROWS,
     Calibrated,
@@ -27,6 +37,8 @@ __all__ = [
     "CALIBRATION_ROWS",
     "Calibrated",
     "Exact",
+    "ExactIB",
+    "ExactIBGrid",
     "Moving",
     "Quantile",
     "Refitted",

@@ -50,9 +50,6 @@ class Ruler(ABC):
     frozen: ClassVar[bool] = True
     """Whether the ruler is ready to use, or still has to be calibrated on activations."""
 
-    moves: ClassVar[bool] = False
-    """Whether it is to be calibrated anew in each pass, on all of its activations."""
-
     def freeze(self, activations: Tensor) -> Ruler:
         """The ruler to use from now on, given the first activations ``(n_samples, ...)``."""
         return self
