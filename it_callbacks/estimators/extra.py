@@ -30,10 +30,6 @@ class Extra(ABC):
         tab, the report and tables know them.
         """
 
-    @property
-    def declared(self):
-        return ()
-
     @abstractmethod
     def __call__(
         self, activations: NDArray[np.floating[Any]], labels: NDArray[np.int64]

@@ -21,11 +21,11 @@ from it_callbacks.observation.layers import LayerChoice
 from it_callbacks.observation.passes import DryRun, LayerPass, Observed, Pass
 from it_callbacks.observation.processes import together
 from it_callbacks.observation.readers import Reader
+from it_callbacks.own_quantities import check_own, to_rows
 from it_callbacks.plane import notices
 from it_callbacks.plane.description import PlanePoint, tags_of_layers
 from it_callbacks.plane.memory import Memory
 from it_callbacks.plane.point import Point, classes_of, noise_of, plane_point, share_repeated
-from it_callbacks.own_quantities import check_own, to_rows
 from it_callbacks.quantities import QUANTITIES, Quantity
 from it_callbacks.records import Status, Value, slug
 from it_callbacks.rulers import Unstorable
