@@ -19,7 +19,7 @@ from torch.utils.data import DataLoader, Dataset, TensorDataset
 from typing_extensions import override
 
 from it_callbacks import InformationPlaneMonitor
-from it_callbacks.callbacks import probing
+from it_callbacks.callbacks import passing
 from it_callbacks.observation import guard
 
 from .models import N_UNITS, Classifier, MemoryLogger, n_hooks, samples, trainer
@@ -252,7 +252,7 @@ class ProbesAt(pl.Callback):
     def __init__(
         self,
         hook: str,
-        inside: Callable[..., Any] = probing.guarded,
+        inside: Callable[..., Any] = passing.guarded,
         data: Callable[[nn.Module], None] = rude,
         raises: bool = False,
     ) -> None:
@@ -418,8 +418,8 @@ def test_each_part_of_the_guard_is_needed(
 def test_muting_the_log_is_needed(monkeypatch: pytest.MonkeyPatch) -> None:
     """Else what the forward logs during the probe lands in the user's own metric."""
     expected = undisturbed("logging")
-    monkeypatch.setattr(probing, "silenced", lambda *_: nullcontext())
-    monkeypatch.setattr(probing, "_validating", lambda *_: nullcontext())  # logs elsewhere
+    monkeypatch.setattr(passing, "silenced", lambda *_: nullcontext())
+    monkeypatch.setattr(passing, "_validating", lambda *_: nullcontext())  # logs elsewhere
     found = differences(expected, trace(SETUPS["logging"], [ProbesAt("on_train_batch_end")]))
     assert any(at.startswith("/logged") for at in found)
 
