@@ -196,6 +196,15 @@ class Classifier(pl.LightningModule):
         return torch.optim.Adam(self.parameters(), self.lr)
 
 
+class LogsLoss(Classifier):
+    """Logs its loss in validation."""
+
+    @override
+    def validation_step(self, batch: Any, batch_idx: int, dataloader_idx: int = 0) -> None:
+        loss, logits = self.step(batch)
+        self.log("val_loss", loss, batch_size=len(logits))
+
+
 class LogsMetrics(Classifier):
     """Logs its loss and its accuracy in validation, as most modules do."""
 
@@ -306,8 +315,8 @@ class Pixels(Classifier):
 # Kinds of networks.
 
 
-def with_part(part: nn.Module, kind: type[Classifier] = Classifier) -> Classifier:
-    """A small network with a part of the test's own in its middle."""
+def with_part(part: nn.Module, kind: type[Classifier] = LogsLoss) -> Classifier:
+    """A small network that logs its loss, with a part of the test's own in its middle."""
     return kind(nn.Sequential(nn.Linear(N_UNITS, 4), part, nn.Tanh(), nn.Linear(4, 3)))
 
 
@@ -664,7 +673,7 @@ class Sharded(Classifier):
 # Networks that change, log or fail while they train.
 
 
-class FrozenNorm(LogsMetrics):
+class FrozenNorm(LogsLoss):
     """One BatchNorm is kept in eval mode while the rest trains."""
 
     def __init__(self) -> None:
