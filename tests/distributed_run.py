@@ -19,7 +19,13 @@ from torch.utils.data import DataLoader, Subset, TensorDataset
 torch.set_num_threads(1)
 sys.path.insert(0, str(Path(__file__).parent))
 
-from models import Classifier, samples  # noqa: E402 - found beside this script
+from toys import (  # noqa: E402 - found beside this script
+    ROOTS,
+    Classifier,
+    IllOnTheLastProcess,
+    Sharded,
+    samples,
+)
 
 from it_callbacks import (  # noqa: E402 - torch's threads are pinned first
     ConditionalEntropyMonitor,
@@ -30,46 +36,16 @@ from it_callbacks.estimators import LinearVInformation  # noqa: E402
 from it_callbacks.reductions import PCA  # noqa: E402
 
 
-class Fails(ConditionalEntropyMonitor):
-    """Cannot read its second point, on one process only."""
+def fails_on_process_1() -> ConditionalEntropyMonitor:
+    """A monitor that finds no labels for its second point, on one process only."""
 
-    def _new_pass(self, set_: str) -> Any:
-        if os.environ.get("LOCAL_RANK", "0") == "1" and self.history:
+    def target(batch: Any) -> Any:
+        if os.environ.get("LOCAL_RANK", "0") == "1" and monitor.history:
             raise ValueError("something on process 1 only")
-        return super()._new_pass(set_)
+        return batch[1]
 
-
-class FallsIll(Classifier):
-    """At the first look a layer is NaN for the last sample, which the last process has."""
-
-    ill = False
-
-    def __init__(self, lr: float) -> None:
-        super().__init__(lr=lr)
-        self.net[4].register_forward_hook(self.fall_ill)
-
-    def fall_ill(self, module: Any, args: Any, output: torch.Tensor) -> torch.Tensor | None:
-        if not self.ill:
-            return None
-        output = output.clone()
-        output[-1] = float("nan")
-        return output
-
-    def validation_step(self, batch: Any, batch_idx: int, dataloader_idx: int = 0) -> None:
-        is_last = batch_idx + 1 == self.trainer.num_val_batches[0]
-        on_last = self.trainer.global_rank == self.trainer.world_size - 1
-        self.ill = is_last and on_last and not self.current_epoch
-        self.step(batch)
-        self.ill = False
-
-
-class Sharded(Classifier):
-    """Its parameters are spread over the processes."""
-
-    def configure_model(self) -> None:
-        from torch.distributed.fsdp import fully_shard
-
-        fully_shard(self.net, mesh=self.device_mesh["data_parallel"])
+    monitor = ConditionalEntropyMonitor(target=target)
+    return monitor
 
 
 def monitors(case: str, max_samples: int | None) -> list[Any]:
@@ -93,9 +69,9 @@ def monitors(case: str, max_samples: int | None) -> list[Any]:
             ),
         ]
     if case == "fails":
-        return [Fails(), InformationPlaneMonitor()]
+        return [fails_on_process_1(), InformationPlaneMonitor()]
     if case == "disagree":
-        # Only the first process wants to look at the second epoch.
+        # Only the first process wants to measure the second epoch.
         first = os.environ.get("LOCAL_RANK", "0") == "0"
         return [InformationPlaneMonitor(schedule=lambda epoch: epoch < 2 or first)]
     if case == "shares":
@@ -120,7 +96,7 @@ def main() -> None:
         strategy = ModelParallelStrategy(data_parallel_size=1, tensor_parallel_size=1)
     torch.manual_seed(1)
     # At a rate of 0 weights stay equal, however the training batches are dealt out.
-    kind = FallsIll if arguments.case == "nan" else Classifier
+    kind = IllOnTheLastProcess if arguments.case == "nan" else Classifier
     model = (Sharded if arguments.strategy == "fsdp2" else kind)(lr=0.0)
     callbacks = monitors(arguments.case, arguments.max_samples)
     trainer = pl.Trainer(
@@ -152,7 +128,8 @@ def main() -> None:
         for monitor in callbacks
     ]
     n_samples = [sorted({record.n_samples for record in m.history}) for m in callbacks]
-    seen = {tag: float(v) for tag, v in trainer.callback_metrics.items() if tag.count("/") == 2}
+    ours = [tag for tag in trainer.callback_metrics if tag.partition("/")[0] in ROOTS]
+    seen = {tag: float(trainer.callback_metrics[tag]) for tag in ours}
     seen = {tag: bits for tag, bits in seen.items() if not tag.endswith("/overhead")}
     document = {"measured": measured, "n_samples": n_samples, "callback_metrics": seen}
     out = arguments.out / f"rank{trainer.global_rank}.json"

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import torch
 from torch import Tensor, nn
-from torch.utils.data import DataLoader, IterableDataset, TensorDataset
+from torch.utils.data import DataLoader, TensorDataset
 from typing_extensions import override
 
 from it_callbacks import (
@@ -20,22 +20,26 @@ from it_callbacks import (
 )
 from it_callbacks.rulers import Calibrated, Quantile, Uniform, exactib
 
-from .models import N_UNITS, Classifier, fit, loader, samples
+from .toys import (
+    MONITORS,
+    N_UNITS,
+    VAL,
+    ByTheWay,
+    Classifier,
+    Lenient,
+    Stream,
+    TakesAPair,
+    all_three,
+    fit,
+    loader,
+    n_hooks,
+    samples,
+)
+from .warned import warned
 
 Plane = InformationPlaneMonitor
 PREDICTION_MONITORS = (PredictionEntropyMonitor, ConditionalEntropyMonitor)
-ALL = (*PREDICTION_MONITORS, InformationPlaneMonitor)
-X, Y = samples(105, seed=1)
-
-
-class Lenient(Classifier):
-    """Trains as usual; its validation step only runs the model, whatever the batch holds."""
-
-    @override
-    def validation_step(self, batch: Any, batch_idx: int, dataloader_idx: int = 0) -> None:
-        if isinstance(batch, dict):
-            batch = next(iter(batch.values()))
-        self(batch if isinstance(batch, Tensor) else batch[0])
+X, Y = VAL
 
 
 def assert_refused(
@@ -50,7 +54,7 @@ def assert_refused(
     with pytest.raises(error, match=message):
         fit(monitors, made, **options)
     assert made.trainer.global_step == 0
-    assert not any(part._forward_hooks for part in made.modules())
+    assert n_hooks(made) == 0
 
 
 # What the constructor can tell.
@@ -59,9 +63,9 @@ def assert_refused(
 @pytest.mark.parametrize(
     ("arguments", "error", "message"),
     [
-        ({"bins": 0}, ValueError, "bins: need a whole number >= 2, got 0"),
-        ({"bins": -1}, ValueError, "bins: need a whole number >= 2, got -1"),
-        ({"bins": 1}, ValueError, "bins: need a whole number >= 2, got 1"),
+        ({"bins": 0}, ValueError, "bins: need .* got 0"),
+        ({"bins": -1}, ValueError, "bins: need .* got -1"),
+        ({"bins": 1}, ValueError, "bins: need .* got 1"),
         ({"bins": 1.5}, TypeError, r"bins: need a whole number >= 2, got 1\.5"),
         ({"bins": float("nan")}, TypeError, "bins: need a whole number >= 2, got nan"),
         ({"bins": True}, TypeError, "bins: need a whole number >= 2, got True"),
@@ -69,8 +73,8 @@ def assert_refused(
         ({"bins": None}, TypeError, "bins: need a whole number >= 2, got None"),
         ({"bins": object()}, TypeError, "bins: need a whole number >= 2, got <object"),
         ({"bins": []}, ValueError, "bins: an empty list"),
-        ({"bins": [30, 1]}, ValueError, "bins: need a whole number >= 2, got 1"),
-        ({"bins": {"net.0": 1}}, ValueError, r"bins\['net\.0'\]: need a whole number >= 2, got 1"),
+        ({"bins": [30, 1]}, ValueError, "bins: need .* got 1"),
+        ({"bins": {"net.0": 1}}, ValueError, r"bins\['net\.0'\]: need .* got 1"),
         ({"bins": Calibrated}, TypeError, "bins: got the class Calibrated; make one of it"),
         ({"bins": Quantile(5)}, TypeError, r"bins: .*Quantile\(bins=5"),
         ({"bins": exactib("uniform")}, TypeError, r"bins: .*ExactIB\("),
@@ -92,14 +96,14 @@ def test_the_planes_arguments_are_checked_at_once(
 @pytest.mark.parametrize(
     ("arguments", "error", "message"),
     [
-        ({"schedule": 0}, ValueError, "schedule: need a whole number >= 1, got 0"),
-        ({"schedule": -2}, ValueError, "schedule: need a whole number >= 1, got -2"),
+        ({"schedule": 0}, ValueError, "schedule: need .* got 0"),
+        ({"schedule": -2}, ValueError, "schedule: need .* got -2"),
         ({"schedule": 1.5}, TypeError, r"schedule: need a number of epochs, .*, got 1\.5"),
         ({"schedule": True}, TypeError, "schedule: need a number of epochs, .*, got True"),
         ({"schedule": "daily"}, ValueError, "schedule: need a list of epochs .*, got 'daily'"),
         ({"schedule": []}, ValueError, r"schedule: need a list of epochs .*, got \[\]"),
-        ({"schedule": [1, -1]}, ValueError, r"schedule\[1\]: need a whole number >= 0, got -1"),
-        ({"schedule": LogSpaced(unit="steps")}, ValueError, "schedule: steps need a probe"),
+        ({"schedule": [1, -1]}, ValueError, r"schedule.*: need .* got .*-1"),
+        ({"schedule": LogSpaced(unit="steps")}, ValueError, "schedule: steps need a"),
         ({"data": "validation"}, ValueError, "data: need 'train', 'val', .* got 'validation'"),
         ({"max_samples": 1}, ValueError, "max_samples: need a whole number >= 2 or None, got 1"),
         ({"max_samples": 0.5}, ValueError, r"max_samples: need a whole number .*, got 0\.5"),
@@ -112,7 +116,7 @@ def test_the_planes_arguments_are_checked_at_once(
         ({"name": 3}, ValueError, "name: need letters, digits, .* got 3"),
     ],
 )
-@pytest.mark.parametrize("monitor", ALL)
+@pytest.mark.parametrize("monitor", MONITORS)
 def test_arguments_that_all_share_are_checked_at_once(
     monitor: type[Any], arguments: dict[str, Any], error: type[Exception], message: str
 ) -> None:
@@ -187,28 +191,6 @@ def test_two_rulers_with_one_tag_are_refused(data: Any) -> None:
     )
 
 
-class ByTheWay(Lenient):
-    """Calls a module that gives one number for the whole batch."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.pool = nn.AdaptiveAvgPool1d(1)
-        self.pair = Pair()
-
-    @override
-    def forward(self, x: Tensor) -> Any:
-        self.pair(self.pool(x.reshape(1, -1)))
-        return self.net(x)
-
-
-class Pair(nn.Module):
-    """Returns two tensors."""
-
-    @override
-    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        return x, x
-
-
 @pytest.mark.parametrize("data", [None, "train"])
 @pytest.mark.parametrize(
     ("layer", "message"),
@@ -232,8 +214,8 @@ def _dataset_of(labels: Tensor) -> TensorDataset:
     return TensorDataset(X, labels)
 
 
-@pytest.mark.parametrize("probing", [False, True])
-@pytest.mark.parametrize("monitor", ALL)
+@pytest.mark.parametrize("fixed", [False, True])
+@pytest.mark.parametrize("monitor", MONITORS)
 @pytest.mark.parametrize(
     ("labels", "message"),
     [
@@ -245,16 +227,16 @@ def _dataset_of(labels: Tensor) -> TensorDataset:
     ids=["floats", "soft", "multi-hot", "maps"],
 )
 def test_labels_that_are_no_classes_are_refused(
-    labels: Tensor, message: str, monitor: type[Any], probing: bool
+    labels: Tensor, message: str, monitor: type[Any], fixed: bool
 ) -> None:
     data = _dataset_of(labels)
-    if probing:
+    if fixed:
         assert_refused([monitor(data=data)], ValueError, message)
     else:
         assert_refused([monitor()], ValueError, message, val=DataLoader(data, 25))
 
 
-@pytest.mark.parametrize("monitor", ALL)
+@pytest.mark.parametrize("monitor", MONITORS)
 @pytest.mark.parametrize(
     ("data", "message"),
     [
@@ -271,7 +253,7 @@ def test_a_validation_loader_without_labels_is_refused(
     assert_refused([monitor()], ValueError, message, val=DataLoader(data, 25))
 
 
-@pytest.mark.parametrize("monitor", ALL)
+@pytest.mark.parametrize("monitor", MONITORS)
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -287,7 +269,7 @@ def test_a_part_that_a_batch_has_not_is_refused(
     assert_refused([monitor(**arguments)], ValueError, message, val=rows)
 
 
-@pytest.mark.parametrize("monitor", ALL)
+@pytest.mark.parametrize("monitor", MONITORS)
 def test_an_index_beyond_a_tuple_is_refused(monitor: type[Any]) -> None:
     assert_refused([monitor(target=2)], ValueError, "target=2: no such index in a list of length 2")
 
@@ -299,14 +281,7 @@ def test_a_mapping_without_a_known_label_lists_its_keys() -> None:
     )
 
 
-class Stream(IterableDataset[Any]):
-    """Samples without an end that one could know."""
-
-    def __iter__(self) -> Any:
-        return zip(X, Y, strict=True)
-
-
-@pytest.mark.parametrize("monitor", ALL)
+@pytest.mark.parametrize("monitor", MONITORS)
 @pytest.mark.parametrize(
     ("data", "error", "message"),
     [
@@ -316,25 +291,25 @@ class Stream(IterableDataset[Any]):
         ((), ValueError, "data: it holds no samples"),
         ([], ValueError, "data: it holds no samples"),
         (([1, 2], [3, 4]), TypeError, r"data\[0\]: need a tensor .*, got list"),
-        (Stream(), TypeError, "data: an iterable data set has no fixed samples"),
+        (Stream(X, Y), TypeError, "data: an iterable data set has no fixed samples"),
         (7, TypeError, "data: need 'train', 'val', a data set, a loader or tensors, got int"),
         ((X, Y.double()), ValueError, "target: the labels are torch.float64"),
         ((X,), ValueError, "target: cannot tell the labels"),
     ],
     ids=range(10),
 )
-def test_a_probe_that_is_no_set_of_samples_is_refused(
+def test_a_fixed_set_that_is_no_set_of_samples_is_refused(
     data: Any, error: type[Exception], message: str, monitor: type[Any]
 ) -> None:
     assert_refused([monitor(data=data)], error, message)
 
 
-def test_a_probe_behind_a_stream_is_refused_with_a_hint() -> None:
+def test_a_data_set_behind_a_stream_is_refused_with_a_hint() -> None:
     assert_refused(
         [Plane(data="train")],
         TypeError,
         "data: behind a DataLoader there is no map-style data set; pass the set itself",
-        train=DataLoader(Stream(), 25),
+        train=DataLoader(Stream(X, Y), 25),
     )
 
 
@@ -412,33 +387,46 @@ def test_a_model_without_predictions_is_refused(monitor: type[Any]) -> None:
     )
 
 
-def test_a_probe_whose_every_label_is_ignored_is_refused() -> None:
+def test_of_several_validation_loaders_data_names_none() -> None:
+    loaders = [loader(60, seed=1), loader(60, seed=3)]
+    with pytest.raises(ValueError, match="data='val': there are 2 such loaders; pass the data set"):
+        fit([Plane(data="val")], val=loaders)
+
+
+def test_inputs_that_forward_does_not_take_are_named() -> None:
+    x, y = samples(60)
+    nested = [((x, x), y)]
+    pairs = DataLoader(nested, batch_size=None)  # type: ignore[arg-type,var-annotated] # a list will do
+    with pytest.raises(TypeError, match=r"data: the model's forward does not take.*pass inputs="):
+        fit([Plane(data=pairs)], TakesAPair, train=pairs, val=pairs)
+
+
+def test_a_fixed_set_whose_every_label_is_ignored_is_refused() -> None:
     nothing = (X, torch.full((105,), -100))
-    for monitor in ALL:
+    for monitor in MONITORS:
         assert_refused([monitor(data=nothing)], ValueError, "target: no sample has a label >= 0")
 
 
 # The same faults during training cost the point only.
 
 
-@pytest.mark.parametrize("monitor", ALL)
+@pytest.mark.parametrize("monitor", MONITORS)
 def test_without_a_sanity_check_a_fault_costs_the_points_and_one_warning(
     monitor: type[Any],
 ) -> None:
     """Nothing could be known before training, and training must not die of it."""
     watching = monitor()
     wrong = DataLoader(_dataset_of(Y.double()), 25)
-    with pytest.warns(UserWarning, match="point is left out") as warned:
+    with warned() as given:
         model, running = fit([watching], Lenient, val=wrong, num_sanity_val_steps=0, max_epochs=3)
-    ours = [str(w.message) for w in warned if monitor.__name__ in str(w.message)]
-    assert len(ours) == 1
-    assert "target: the labels are torch.float64" in ours[0]
+    assert given.causes == ["skipped"]
+    assert "target: the labels are torch.float64" in given[0].text
     assert watching.history == []
     assert running.global_step == 15
-    assert not any(part._forward_hooks for part in model.modules())
+    assert n_hooks(model) == 0
 
 
-@pytest.mark.parametrize("monitor", ALL)
+@pytest.mark.parametrize("monitor", MONITORS)
 def test_with_on_error_raise_such_a_fault_ends_training(monitor: type[Any]) -> None:
     wrong = DataLoader(_dataset_of(Y.double()), 25)
     with pytest.raises(ValueError, match=r"target: the labels are torch\.float64"):
@@ -448,7 +436,7 @@ def test_with_on_error_raise_such_a_fault_ends_training(monitor: type[Any]) -> N
 def test_the_sanity_check_needs_no_label_that_counts() -> None:
     """Its two batches may be unlabelled altogether: that is no misuse."""
     y = torch.where(torch.arange(105) < 50, -100, Y)
-    monitors = [monitor() for monitor in ALL]
+    monitors = [monitor() for monitor in MONITORS]
     fit(monitors, Lenient, val=DataLoader(_dataset_of(y), 25), max_epochs=1)
     assert all(monitor.history[0].n_samples == 55 for monitor in monitors)
 
@@ -463,9 +451,8 @@ def test_good_arguments_are_taken() -> None:
         partial(ConditionalEntropyMonitor, class_names=("a", "b", "c")),
     ]
     for make in takes:
-        fit([make()], max_epochs=1)
+        fit([make()], train=loader(25), max_epochs=1)
 
 
-def test_a_shared_sanity_loader_is_not_needed() -> None:
-    """`loader` of the tests serves all of them: a plain run is refused by nothing."""
-    fit([monitor() for monitor in ALL], val=loader(60, seed=3), max_epochs=1)
+def test_a_plain_run_is_refused_by_nothing() -> None:
+    fit(all_three(), val=loader(60, seed=3), max_epochs=1)

@@ -1,10 +1,10 @@
-"""What the monitor of the plane tells its user, once per layer and cause, and its verdicts."""
+"""What the monitor of the plane warns of, once per layer and cause, and its verdicts."""
 
 from __future__ import annotations
 
 import json
 import math
-import warnings
+import time
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import pytorch_lightning as pl
 import torch
-from torch import Tensor, nn
+from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 from typing_extensions import override
 
@@ -21,65 +21,69 @@ from it_callbacks import (
     InformationPlaneMonitor,
     PredictionEntropyMonitor,
 )
-from it_callbacks.callbacks import stopwatch
-from it_callbacks.callbacks.cautions import of_cost, of_set
-from it_callbacks.estimators import LinearVInformation, NoiseInjected
-from it_callbacks.estimators.extra import Extra
+from it_callbacks.codes import encode
+from it_callbacks.estimators import (
+    LinearVInformation,
+    NoiseInjected,
+    entropy,
+    mutual_information,
+)
 from it_callbacks.reductions import PCA
-from it_callbacks.rulers import Quantile, Refitted, Uniform, Width, idnns
+from it_callbacks.rulers import Exact, Quantile, Refitted, Uniform, Width, idnns
 from it_callbacks.tasks import digits_task
 
-from .models import Classifier, fit
+from .toys import (
+    N_UNITS,
+    Binary,
+    Branches,
+    Classifier,
+    Dead,
+    Digits,
+    Noisy,
+    Own,
+    Scales,
+    beyond_0,
+    curve,
+    digits_loader,
+    epochs,
+    fit,
+    loader,
+    raises,
+    rulers,
+    trainer,
+)
+from .warned import Warnings, warned
 
 
-def told(plane: InformationPlaneMonitor, *args: Any, **kwargs: Any) -> list[str]:
-    """What `plane` says in a fit."""
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
+def warnings_of(plane: Any, *args: Any, **kwargs: Any) -> Warnings:
+    """What `plane` warns of in a fit."""
+    with warned() as given:
         fit([plane], *args, **kwargs)
-    return [str(w.message) for w in caught if "InformationPlaneMonitor: " in str(w.message)]
+    return given
 
 
-def about(messages: list[str], layer: str) -> list[str]:
-    return [message for message in messages if f"layer {layer!r}" in message]
-
-
-class Digits(Classifier):
-    """A classifier of digits with one hidden layer."""
-
-    def __init__(self, width: int, lr: float = 1e-3) -> None:
-        super().__init__(nn.Sequential(nn.Linear(64, width), nn.Tanh(), nn.Linear(width, 10)), lr)
-
-    @override
-    def validation_step(self, batch: Any, batch_idx: int, dataloader_idx: int = 0) -> None:
-        self.step(batch)
-
-
-def digits_loader() -> DataLoader[Any]:
-    return DataLoader(TensorDataset(*digits_task()), 256)
-
-
+@pytest.mark.filterwarnings("ignore:You defined a `validation_step`")
 @pytest.mark.parametrize("width", [32, 128])
 def test_a_wide_layer_is_saturated_before_the_first_step_and_says_so_once(width: int) -> None:
     """32 untrained units on digits tell nearly all samples apart; the warning says what helps."""
     plane = InformationPlaneMonitor(data=digits_task())
-    messages = told(plane, lambda: Digits(width), train=digits_loader(), val=None)
-    of_layer = about(messages, "net.1")
-    assert len(of_layer) == 1
-    assert "SATURATED" in of_layer[0]
-    assert "reduce=" in of_layer[0]
-    assert "extra=" in of_layer[0]
-    statuses = [r.bits for r in plane.history if r.tag == "information_plane/data/status/net.1"]
+    given = warnings_of(plane, lambda: Digits(width), train=digits_loader(), val=None)
+    (warning,) = [one for one in given if one.layer == "net.1"]
+    assert warning.cause == "saturated"
+    assert "reduce=" in warning.text
+    assert "extra=" in warning.text
+    statuses = curve(plane, "information_plane/data/status/net.1")
     assert statuses == [2.0] * 3  # before the first step and after both epochs
 
 
+@pytest.mark.filterwarnings("ignore:You defined a `validation_step`")
 def test_the_remedies_work() -> None:
     """What the warning says to pass gives points that are not SATURATED, and a value that rises."""
     plane = InformationPlaneMonitor(
         ["net.1"], data=digits_task(), bins=5, reduce=PCA(2), extra=[LinearVInformation(every=2)]
     )
-    messages = told(plane, lambda: Digits(128), train=digits_loader(), val=None)
-    assert not [message for message in messages if "SATURATED" in message]
+    given = warnings_of(plane, lambda: Digits(128), train=digits_loader(), val=None)
+    assert given.of("saturated") == given.of("chance") == []
     linear = [r for r in plane.history if r.quantity == "linear_V_TY"]
     assert [r.epoch for r in linear] == [0, 2]
     assert linear[-1].layer == "net.1"
@@ -102,83 +106,58 @@ def test_extras_are_logged_under_their_tags() -> None:
             assert epochs[quantity + end] == [0, 2]
 
 
-class Dead(Classifier):
-    """All its hidden units are off."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        with torch.no_grad():
-            self.net[2].bias.fill_(-1e3)  # type: ignore[index, union-attr]
-
-
 def test_a_dead_layer_is_named() -> None:
-    messages = about(told(InformationPlaneMonitor(), Dead), "net.3")
-    assert len([message for message in messages if "constant" in message]) == 1
+    given = warnings_of(InformationPlaneMonitor(), Dead)
+    assert len(given.of("constant", layer="net.3")) == 1
 
 
-class Growing(Classifier):
-    """Its logits grow a hundredfold after the first epoch."""
+def test_growth_beyond_the_calibrated_range_is_warned_of_once() -> None:
+    """Logits grow a hundredfold after each epoch; a ruler that was given claims no range."""
 
-    @override
-    def on_train_epoch_end(self) -> None:
-        with torch.no_grad():
-            self.net[4].weight.mul_(100)  # type: ignore[index, union-attr]
+    def grows() -> Scales:
+        return Scales(4, 100)
 
-
-def test_growth_beyond_the_calibrated_range_is_told_once() -> None:
-    messages = about(told(InformationPlaneMonitor(), Growing, max_epochs=4), "net.4")
-    assert len([message for message in messages if "grown to" in message]) == 1
-    given = about(told(InformationPlaneMonitor(bins=Width(0.1)), Growing, max_epochs=4), "net.4")
-    assert not [message for message in given if "grown to" in message]
+    given = warnings_of(InformationPlaneMonitor(), grows, max_epochs=4)
+    assert [one.layer for one in given.of("growth")] == ["net.4"]
+    given = warnings_of(InformationPlaneMonitor(bins=Width(0.1)), grows, max_epochs=4)
+    assert given.of("growth") == []
 
 
-def test_growth_is_told_across_a_resume(tmp_path: Path) -> None:
-    """The reach that it is measured against comes back with the rulers."""
+def test_growth_is_warned_of_across_a_resume(tmp_path: Path) -> None:
+    """The range that it is measured against comes back with the rulers."""
     _, running = fit([InformationPlaneMonitor()], max_epochs=1)
     running.save_checkpoint(tmp_path / "one.ckpt")
-    resumed = InformationPlaneMonitor()
-    messages = told(resumed, Grown, max_epochs=2, ckpt_path=str(tmp_path / "one.ckpt"))
-    assert len([message for message in about(messages, "net.4") if "grown to" in message]) == 1
+    given = warnings_of(
+        InformationPlaneMonitor(),
+        lambda: Scales(4, 100, at_the_start=True),
+        max_epochs=2,
+        ckpt_path=str(tmp_path / "one.ckpt"),
+    )
+    assert [one.layer for one in given.of("growth")] == ["net.4"]
 
 
-class Grown(Classifier):
-    """Its logits are a hundred times as large from the resume on."""
-
-    @override
-    def on_train_epoch_start(self) -> None:
-        with torch.no_grad():
-            self.net[4].weight.mul_(100)  # type: ignore[index, union-attr]
-
-
-class Noisy(nn.Module):
-    """Adds noise in every mode."""
-
-    @override
-    def forward(self, x: Tensor) -> Tensor:
-        return x + torch.rand_like(x)
-
-
-def test_a_stochastic_forward_is_told() -> None:
+def test_a_stochastic_forward_is_warned_of() -> None:
     net = nn.Sequential(nn.Linear(8, 4), Noisy(), nn.Linear(4, 3))
-    messages = told(InformationPlaneMonitor(data="val"), lambda: Classifier(net))
-    assert len([m for m in about(messages, "net.1") if "passed twice" in m]) == 1
-    assert not [m for m in about(messages, "net.0") if "passed twice" in m]
+    given = warnings_of(InformationPlaneMonitor(data="val"), lambda: Classifier(net))
+    assert len(given.of("stochastic", layer="net.1")) == 1
+    assert given.of("stochastic", layer="net.0") == []
 
 
-def test_repeated_inputs_and_missing_classes_are_told() -> None:
+def test_repeated_inputs_and_missing_classes_are_warned_of() -> None:
     x = torch.randn(2000, 8, generator=torch.Generator().manual_seed(0))
     x[1000:] = x[:1000]
     y = (x[:, 0] > 0).long() * 2
-    messages = told(InformationPlaneMonitor(data=(x, y)))
-    assert [m for m in messages if "50% of the inputs are repeated" in m]
-    assert [m for m in messages if "no sample of class 1" in m]
-    assert not [m for m in messages if "are few" in m]
+    given = warnings_of(InformationPlaneMonitor(data=(x, y)), max_epochs=1)
+    (repeated,), (missing,) = given.of("repeated"), given.of("missing")
+    assert "50%" in repeated.text
+    assert "class 1" in missing.text
+    assert given.of("few") == []
 
 
-def test_few_samples_are_told_unless_they_are_the_population() -> None:
-    assert [m for m in told(InformationPlaneMonitor()) if "are few" in m]
-    messages = told(InformationPlaneMonitor(exhaustive=True))
-    assert not [m for m in messages if "are few" in m]
+def test_few_samples_are_warned_of_unless_they_are_all_there_is() -> None:
+    assert [one.set for one in warnings_of(InformationPlaneMonitor()).of("few")] == ["val"]
+    given = warnings_of(InformationPlaneMonitor(exhaustive=True))
+    assert given.of("few") == []
 
 
 @pytest.mark.parametrize(
@@ -186,33 +165,25 @@ def test_few_samples_are_told_unless_they_are_the_population() -> None:
     [([512, 512], 0), ([511, 512], 1), ([2000, 50], 0), ([2000, 49], 1)],
 )
 def test_few_means_below_1024_or_50_per_class(per_class: list[int], expected: int) -> None:
-    assert len(of_set("val", per_class, [], None)) == expected
+    y = torch.repeat_interleave(torch.arange(2), torch.tensor(per_class))
+    x = torch.randn(len(y), N_UNITS)
+    with warned() as given:
+        trainer([InformationPlaneMonitor(["net.1"])]).validate(
+            Classifier(), DataLoader(TensorDataset(x, y), 512), verbose=False
+        )
+    assert len(given.of("few")) == expected
 
 
-def test_a_layer_that_knows_more_than_the_one_it_is_computed_from_is_told() -> None:
+def test_a_layer_that_knows_more_than_the_one_it_is_computed_from_is_warned_of() -> None:
     """Of four units in two bins, three units in a thousand cannot be computed."""
     bins = {"net.1": Uniform(2, -1, 1), "*": Width(1e-3)}
-    messages = told(InformationPlaneMonitor(bins=bins))
-    assert len([m for m in about(messages, "net.3") if "data-processing inequality" in m]) == 1
-    assert not [m for m in about(messages, "net.4") if "data-processing inequality" in m]
-
-
-class Branches(nn.Module):
-    """Two layers side by side, of which neither is computed from the other."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.narrow, self.wide = nn.Linear(8, 1), nn.Linear(8, 5)
-        self.head = nn.Linear(6, 3)
-
-    @override
-    def forward(self, x: Tensor) -> Any:
-        return self.head(torch.cat([self.narrow(x), self.wide(x)], 1))
+    given = warnings_of(InformationPlaneMonitor(bins=bins))
+    assert [one.layer for one in given.of("inequality")] == ["net.3"]
 
 
 def test_layers_side_by_side_are_not_compared() -> None:
-    messages = told(InformationPlaneMonitor(), lambda: Classifier(Branches()))
-    assert not [m for m in messages if "data-processing inequality" in m]
+    given = warnings_of(InformationPlaneMonitor(), lambda: Classifier(Branches()))
+    assert given.of("inequality") == []
 
 
 @pytest.mark.parametrize("between", [nn.Identity(), nn.Dropout(0.3), nn.Flatten()])
@@ -220,9 +191,8 @@ def test_what_passes_numbers_on_does_not_change_the_ruler(between: nn.Module) ->
     """A tanh layer keeps its bins on [-1, 1] whatever returns its output untouched."""
     net = nn.Sequential(nn.Linear(8, 3), nn.Tanh(), between, nn.Linear(3, 3))
     plane = InformationPlaneMonitor(["net.1"])
-    fit([plane], lambda: Classifier(net))
-    (layer,) = plane.settings["val"]["layers"]
-    assert layer["rulers"] == ["Uniform(bins=30, low=-1.0, high=1.0)"]
+    trainer([plane]).validate(Classifier(net), loader(50), verbose=False)
+    assert rulers(plane) == {"net.1": ["Uniform(bins=30, low=-1.0, high=1.0)"]}
 
 
 def test_a_linear_on_the_last_axis_of_a_map_is_averaged_over_positions() -> None:
@@ -235,7 +205,7 @@ def test_a_linear_on_the_last_axis_of_a_map_is_averaged_over_positions() -> None
         nn.Linear(30, 3),
     )
     plane = InformationPlaneMonitor()
-    fit([plane], lambda: Classifier(net))
+    trainer([plane]).validate(Classifier(net), loader(50), verbose=False)
     readings = {layer["tag"]: layer["reduction"] for layer in plane.settings["val"]["layers"]}
     assert readings["net.1"] == "MeanPool(units_axis=1)"
     assert readings["net.2"] == "MeanPool(units_axis=-1)"
@@ -247,47 +217,34 @@ def test_modules_that_are_never_called_are_named_once() -> None:
             super().__init__()
             self.spare = nn.Linear(3, 3)
 
-    messages = told(InformationPlaneMonitor(), Unused)
-    assert len([m for m in messages if "never called" in m and "'spare'" in m]) == 1
+    (warning,) = warnings_of(InformationPlaneMonitor(), Unused).of("never called")
+    assert "'spare'" in warning.text
 
 
-def test_calibration_on_some_classes_only_is_told() -> None:
+def test_calibration_on_some_classes_only_is_warned_of() -> None:
     x = torch.randn(3000, 8, generator=torch.Generator().manual_seed(0))
     y = torch.arange(3000) // 1000
-    assert [m for m in told(InformationPlaneMonitor(data=(x, y))) if "hold 2 of 3 classes" in m]
-    given = InformationPlaneMonitor(data=(x, y), bins=Width(0.5))
-    assert not [m for m in told(given) if "classes" in m]
+    given = warnings_of(InformationPlaneMonitor(data=(x, y)), max_epochs=1)
+    (warning,) = given.of("calibration")
+    assert "2 of 3 classes" in warning.text
+    plane = InformationPlaneMonitor(data=(x, y), bins=Width(0.5))
+    assert warnings_of(plane, max_epochs=1).of("calibration") == []
 
 
-def test_one_probability_per_sample_is_told_to_be_read_as_a_logit() -> None:
-    net = nn.Sequential(nn.Linear(8, 1), nn.Sigmoid(), nn.Flatten(0))
-
-    class Binary(Classifier):
-        @override
-        def step(self, batch: Any) -> tuple[Tensor, Tensor]:
-            x, y = batch
-            p = self(x)
-            return nn.functional.binary_cross_entropy(p, (y > 0).float()), p
-
-        @override
-        def validation_step(self, batch: Any, batch_idx: int, dataloader_idx: int = 0) -> None:
-            self.step(batch)
-
-    monitor = PredictionEntropyMonitor(target=lambda batch: (batch[1] > 0).long())
-    with pytest.warns(UserWarning, match="read as logits"):
-        fit([monitor], lambda: Binary(net))
+def test_one_probability_per_sample_is_said_to_be_read_as_a_logit() -> None:
+    monitor = PredictionEntropyMonitor(target=beyond_0)
+    with warned() as given:
+        fit([monitor], lambda: Binary(nn.Sigmoid(), nn.Flatten(0)), max_epochs=1)
+    assert len(given.of("logits")) == 1
 
 
 def test_an_extra_that_fails_costs_its_own_number_only() -> None:
-    class Fails(LinearVInformation):
-        @override
-        def __call__(self, activations: Any, labels: Any) -> dict[str, float]:
-            raise ArithmeticError("not today")
-
-    plane = InformationPlaneMonitor(extra=[Fails(every=1)])
-    messages = told(plane)
-    assert len([m for m in messages if "not today" in m]) == 3  # one for each layer
-    assert [r.epoch for r in plane.history if r.tag == "information_plane/val/I_XT/net.1"] == [1, 2]
+    plane = InformationPlaneMonitor(extra=[Own("V_TY", raises(ArithmeticError("not today")))])
+    given = warnings_of(plane)
+    assert [one.layer for one in given.of("extra")] == ["net.1", "net.3", "net.4"]
+    assert all("not today" in one.text for one in given.of("extra"))
+    assert epochs(plane) == [1, 2]
+    assert len(curve(plane, "information_plane/val/I_XT/net.1")) == 2
 
 
 def test_extras_say_from_how_many_samples_they_are() -> None:
@@ -302,51 +259,43 @@ def test_extras_say_from_how_many_samples_they_are() -> None:
 def test_a_ruler_that_moves_warns_and_is_fitted_anew(ruler: Any) -> None:
     """Its numbers are those of the ruler on each pass's own activations."""
     plane = InformationPlaneMonitor(["net.4"], bins=ruler)
-    messages = told(plane)
-    assert len([m for m in messages if "fitted anew" in m]) == 1
-    h = [r.bits for r in plane.history if r.tag == "information_plane/val/I_XT/net.4"]
-    assert len(h) == 2
+    assert len(warnings_of(plane).of("moving")) == 1
+    assert len(curve(plane, "information_plane/val/I_XT/net.4")) == 2
     frozen = InformationPlaneMonitor(["net.4"], bins=idnns(30))
-    assert not [m for m in told(frozen) if "fitted anew" in m]
+    assert warnings_of(frozen).of("moving") == []
 
 
 def test_a_ruler_that_moves_reads_each_pass_as_it_would_by_hand() -> None:
-    from it_callbacks.codes import encode
-    from it_callbacks.estimators import entropy
-
-    from .models import loader
-
     plane = InformationPlaneMonitor(["net.4"], bins=Refitted(8), data="val")
     model, _ = fit([plane], val=loader(200, seed=5))
     x = torch.cat([batch[0] for batch in loader(200, seed=5)])
     with torch.no_grad():
         by_hand = entropy(encode(model.eval()(x), Refitted(8))).bits
-    assert plane.history[-1].epoch == 2
-    h = [r.bits for r in plane.history if r.tag == "information_plane/val/I_XT/net.4"]
-    assert h[-1] == pytest.approx(by_hand, abs=1e-9)
+    assert epochs(plane)[-1] == 2
+    last = curve(plane, "information_plane/val/I_XT/net.4")[-1]
+    assert last == pytest.approx(by_hand, abs=1e-9)
 
 
-def test_a_class_without_samples_is_told_by_the_monitor_of_classes() -> None:
+def test_a_class_without_samples_is_warned_of_by_the_monitor_of_classes() -> None:
     x, y = torch.randn(100, 8), torch.arange(100) % 2
     val = DataLoader(TensorDataset(x, y), 25)
-    with pytest.warns(UserWarning, match="ConditionalEntropyMonitor: set 'val'.*class 2"):
-        fit([ConditionalEntropyMonitor()], val=val)
+    (warning,) = warnings_of(ConditionalEntropyMonitor(), val=val, max_epochs=1).of("missing")
+    assert warning.set == "val"
+    assert "class 2" in warning.text
 
 
-class Collapsing(Classifier):
+# Verdicts.
+
+
+def collapses() -> Scales:
     """Its hidden layer is scaled down each epoch, so that fewer and fewer bins are used."""
-
-    @override
-    def on_train_epoch_end(self) -> None:
-        with torch.no_grad():
-            self.net[0].weight.mul_(0.1)  # type: ignore[index, union-attr]
-            self.net[0].bias.mul_(0.1)  # type: ignore[index, union-attr]
+    return Scales(0, 0.1)
 
 
 def collapse(**options: Any) -> InformationPlaneMonitor:
     options = {"data": "val", **options}
     plane = InformationPlaneMonitor(["net.1"], **options)
-    fit([plane], Collapsing, max_epochs=4)
+    fit([plane], collapses, max_epochs=4)
     return plane
 
 
@@ -380,16 +329,13 @@ def test_a_steady_layer_has_not_compressed() -> None:
     assert "no compression" in str(verdict)
 
 
+@pytest.mark.filterwarnings("ignore:.*sampler has shuffling enabled")
 @pytest.mark.parametrize(("shuffle", "available"), [(False, True), (True, False)])
 def test_listening_pairs_samples_only_where_they_keep_their_order(
     shuffle: bool, available: bool
 ) -> None:
-    from .models import loader
-
     plane = InformationPlaneMonitor(["net.1"])
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # Lightning's own about a shuffled validation loader
-        fit([plane], Collapsing, val=loader(200, shuffle=shuffle), max_epochs=4)
+    fit([plane], collapses, val=loader(200, shuffle=shuffle), max_epochs=4)
     drop = plane.verdicts["val"]["net.1"].drops[0]
     assert math.isfinite(drop.standard_error) == available
     if not available:
@@ -411,10 +357,6 @@ def test_verdicts_come_back_from_a_checkpoint(tmp_path: Path) -> None:
 
 def test_exact_rulers_obey_the_data_processing_inequality() -> None:
     """Of layers computed from one another's exact values, H never rises and I(T;Y) neither."""
-    from it_callbacks.codes import encode
-    from it_callbacks.estimators import entropy, mutual_information
-    from it_callbacks.rulers import Exact
-
     generator = torch.Generator().manual_seed(0)
     t = torch.randn(4096, 12, generator=generator)
     y = (t[:, 0] > 0).long()
@@ -435,42 +377,30 @@ def test_exact_rulers_obey_the_data_processing_inequality() -> None:
 
 
 @pytest.mark.parametrize(
-    ("share", "seconds", "told"), [(0.11, 1.0, 1), (0.10, 60.0, 0), (0.9, 0.9, 0), (0.5, 60.0, 1)]
+    ("of_point", "of_epoch", "expected"),
+    [(11.0, 89.0, 1), (10.0, 90.0, 0), (0.3, 0.03, 0), (3.0, 5.0, 1), (3.0, 500.0, 0)],
+    ids=["above-a-tenth", "a-tenth", "a-moment", "much", "little"],
 )
-def test_more_than_a_tenth_of_the_time_is_told_unless_it_is_a_moment(
-    share: float, seconds: float, told: int
+def test_more_than_a_tenth_of_the_time_is_warned_of_once_unless_it_is_a_moment(
+    monkeypatch: pytest.MonkeyPatch, of_point: float, of_epoch: float, expected: int
 ) -> None:
-    assert len(of_cost(share, seconds)) == told
-
-
-class Slow(Extra):
-    """An estimator that the clock below takes for a slow one."""
-
-    quantities = ()
-
-    def __init__(self, clock: list[float]) -> None:
-        self.clock = clock
-
-    def __call__(self, activations: Any, labels: Any) -> dict[str, float]:
-        self.clock[0] += 3.0
-        return {}
-
-
-@pytest.mark.parametrize(("between", "told"), [(5.0, 1), (500.0, 0)])
-def test_a_slow_look_is_told_once_with_the_arguments_that_help(
-    monkeypatch: pytest.MonkeyPatch, between: float, told: int
-) -> None:
-    """Each look takes 3 seconds of a clock of our own, each epoch `between` more."""
+    """By a clock of our own, which an estimator and the start of an epoch put forward."""
     clock = [0.0]
-    monkeypatch.setattr(stopwatch.time, "perf_counter", lambda: clock[0])
+    for name in ("perf_counter", "monotonic"):
+        monkeypatch.setattr(time, name, lambda: clock[0])
+
+    def slow(*_: Any) -> float:
+        clock[0] += of_point
+        return 0.0
 
     class Epochs(pl.Callback):
+        @override
         def on_train_epoch_start(self, *_: Any) -> None:
-            clock[0] += between
+            clock[0] += of_epoch
 
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
-        fit([InformationPlaneMonitor(extra=[Slow(clock)]), Epochs()], max_epochs=3)
-    costs = [str(w.message) for w in caught if "observing takes" in str(w.message)]
-    assert len(costs) == told
-    assert all("schedule=" in cost and "max_samples=" in cost for cost in costs)
+    plane = InformationPlaneMonitor("net.4", extra=[Own("slow", slow)])
+    with warned() as given:
+        fit([plane, Epochs()], train=loader(25), max_epochs=3)
+    costs = given.of("cost")
+    assert len(costs) == expected
+    assert all("schedule=" in cost.text and "max_samples=" in cost.text for cost in costs)

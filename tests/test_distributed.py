@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import re
+import socket
 import subprocess
 import sys
-import warnings
 from functools import cache
 from pathlib import Path
 from tempfile import mkdtemp
@@ -16,36 +17,72 @@ import pytest
 
 from it_callbacks import InformationPlaneMonitor, PredictionEntropyMonitor
 
-from .models import trainer
+from .forked import Running
+from .toys import trainer
+from .warned import CAUSES, warned
 
 SCRIPT = Path(__file__).with_name("distributed_run.py")
 
 
-@cache
-def run(case: str, devices: int, strategy: str, *options: str) -> tuple[list[Any], str]:
-    """What the monitors of each process measured, and all that was printed."""
-    out = Path(mkdtemp())
-    command = [sys.executable, str(SCRIPT), str(out), "--case", case, "--strategy", strategy]
+def _free_port() -> int:
+    with socket.socket() as listening:
+        listening.bind(("127.0.0.1", 0))
+        port: int = listening.getsockname()[1]
+        return port
+
+
+def _as_a_launcher_does(arguments: list[str], out: Path, n_processes: int) -> tuple[bool, str]:
+    """Start all processes, as torchrun and SLURM do: Lightning finds out which one it is."""
+    shared = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(_free_port()), "NODE_RANK": "0"}
+    started = [
+        Running(SCRIPT, arguments, out, shared | {"LOCAL_RANK": str(rank)}, f"output{rank}.txt")
+        for rank in range(n_processes)
+    ]
+    ended = [one.wait(240) for one in started]  # one that waits for ever fails here
+    return all(one.returncode == 0 for one in ended), "".join(one.output for one in ended)
+
+
+def _as_a_user_does(arguments: list[str], out: Path) -> tuple[bool, str]:
+    """Run the script, from which Lightning starts the other processes."""
     done = subprocess.run(
-        [*command, "--devices", str(devices), *options],
+        [sys.executable, str(SCRIPT), *arguments],
         env={**os.environ, "OMP_NUM_THREADS": "1"},
         capture_output=True,
         text=True,
-        timeout=240,  # a process that waits for ever fails here
+        timeout=240,
         check=False,
     )
-    printed = done.stdout + done.stderr
-    assert (done.returncode == 0) == (case != "shares"), printed[-3000:]
+    return done.returncode == 0, done.stdout + done.stderr
+
+
+@cache
+def run(
+    case: str, devices: int, strategy: str, *options: str, by_lightning: bool = False
+) -> tuple[list[Any], str]:
+    """What the monitors of each process measured, and all that was printed."""
+    out = Path(mkdtemp())
+    arguments = [str(out), "--case", case, "--strategy", strategy, "--devices", str(devices)]
+    if by_lightning or strategy == "ddp_spawn":
+        succeeded, printed = _as_a_user_does([*arguments, *options], out)
+    elif strategy == "ddp":
+        succeeded, printed = _as_a_launcher_does([*arguments, *options], out, devices)
+    else:
+        ended = Running(SCRIPT, [*arguments, *options], out).wait(240)
+        succeeded, printed = ended.returncode == 0, ended.output
+    assert succeeded == (case != "shares"), printed[-3000:]
     ranks = sorted(out.glob("rank*.json"))
     return [json.loads(rank.read_text()) for rank in ranks], printed
 
 
-def check_equal_to_one_process(case: str, devices: int, strategy: str, *options: str) -> None:
+def check_equal_to_one_process(
+    case: str, devices: int, strategy: str, *options: str, by_lightning: bool = False
+) -> None:
     (one,), _ = run(case, 1, "auto", *options)
-    ranks, printed = run(case, devices, strategy, *options)
-    # One process says so, of each monitor.
-    assert (STAYS in printed) == (strategy == "ddp_spawn")
-    assert printed.count(STAYS) <= len(ranks[0]["measured"])
+    ranks, printed = run(case, devices, strategy, *options, by_lightning=by_lightning)
+    # One process warns of it, of each monitor.
+    n_warned = len(re.findall(CAUSES["spawned"], printed))
+    assert (n_warned > 0) == (strategy == "ddp_spawn")
+    assert n_warned <= len(ranks[0]["measured"])
     for rank in ranks:
         assert len(one["callback_metrics"]) > 10
         assert rank["callback_metrics"] == pytest.approx(one["callback_metrics"], abs=1e-6)
@@ -81,7 +118,7 @@ def test_a_fault_on_one_process_costs_all_the_point_and_says_where() -> None:
 
 
 def test_a_layer_of_nan_on_one_process_is_left_out_on_all_and_calibrated_later() -> None:
-    """All else is measured at both looks; at the second the layer reads as under one process."""
+    """All else is measured at both points; at the second the layer reads as under one process."""
     check_equal_to_one_process("nan", 2, "ddp")
     ranks, printed = run("nan", 2, "ddp")
     assert printed.count("layer 'net.4': activations: ") == 1
@@ -107,36 +144,39 @@ def test_shares_of_the_users_own_are_refused_before_training() -> None:
     assert "pass data='val'" in printed
 
 
-def test_sharded_parameters_can_be_probed() -> None:
-    """Under FSDP2 every process takes part in each forward of a probe."""
+def test_sharded_parameters_can_be_measured() -> None:
+    """Under FSDP2 every process takes part in each forward of a fixed set."""
     check_equal_to_one_process("data", 1, "fsdp2")
-
-
-STAYS = "the history stays in the spawned processes"
 
 
 @pytest.mark.parametrize("start", ["spawn", "fork"])
 @pytest.mark.parametrize("monitor", [InformationPlaneMonitor, PredictionEntropyMonitor])
-def test_a_history_that_will_stay_in_spawned_processes_is_told_of_once(
+def test_a_history_that_will_stay_in_spawned_processes_is_warned_of_once(
     monitor: type[Any], start: str
 ) -> None:
     """Of a Trainer as a user makes it, which starts no process before it is run."""
     running, spawned = trainer([], strategy=f"ddp_{start}", devices=2), monitor()
-    with warnings.catch_warnings(record=True) as warned:
-        warnings.simplefilter("always")
+    with warned() as given:
         spawned.setup(running, None, "fit")
         spawned.setup(running, None, "validate")
-    (told,) = [str(w.message) for w in warned if STAYS in str(w.message)]
-    assert told.startswith(monitor.__name__)
-    assert "strategy='ddp'" in told
+    (warning,) = given
+    assert (warning.monitor, warning.cause) == (monitor.__name__, "spawned")
+    assert "strategy='ddp'" in warning.text
 
 
 def test_processes_that_run_the_whole_script_keep_their_history_and_say_nothing() -> None:
     running = trainer([], strategy="ddp", devices=2)
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
+    with warned() as given:
         InformationPlaneMonitor().setup(running, None, "fit")
         InformationPlaneMonitor().setup(trainer([]), None, "fit")
+    assert given == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("case", ["listen", "data"])
+def test_processes_that_lightning_starts_give_the_numbers_of_one(case: str) -> None:
+    """By running the whole script once more, as ``strategy="ddp"`` does by itself."""
+    check_equal_to_one_process(case, 2, "ddp", by_lightning=True)
 
 
 @pytest.mark.slow

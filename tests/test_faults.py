@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import errno
 import inspect
-import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -17,53 +14,31 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from tensorboard.summary.writer.record_writer import RecordWriter
 from typing_extensions import override
 
-from it_callbacks import (
-    ConditionalEntropyMonitor,
-    InformationPlaneMonitor,
-    PredictionEntropyMonitor,
+import it_callbacks
+from it_callbacks import InformationPlaneMonitor, PredictionEntropyMonitor
+
+from .toys import (
+    Classifier,
+    Diverges,
+    LogsTag,
+    MemoryLogger,
+    OnALostDisk,
+    Own,
+    Refuses,
+    all_three,
+    curve,
+    epochs,
+    fit,
+    loader,
+    raises,
+    when,
 )
-from it_callbacks.callbacks import loggers
-from it_callbacks.callbacks.faults import Faults
-from it_callbacks.estimators import Extra
-
-from .models import Classifier, MemoryLogger, curve, fit, loader, when
-
-
-class Silent(Classifier):
-    """Logs nothing of its own, so that what reaches a logger is ours."""
-
-    @override
-    def validation_step(self, batch: Any, batch_idx: int, dataloader_idx: int = 0) -> None:
-        self.step(batch)
-
-
-class Refuses(MemoryLogger):
-    """A logger that raises `error` at every metric."""
-
-    def __init__(self, error: Exception) -> None:
-        super().__init__()
-        self.error = error
-
-    @override
-    def log_metrics(self, metrics: dict[str, float], step: int | None = None) -> None:
-        raise self.error
-
+from .warned import warned
 
 FULL = OSError(errno.ENOSPC, "No space left on device")
 READ_ONLY = PermissionError(errno.EACCES, "Permission denied")
 LOST = ConnectionError("the tracking server is gone")
-
-
-@contextmanager
-def _recorded() -> Iterator[list[warnings.WarningMessage]]:
-    """All warnings inside, none of which is an error."""
-    with warnings.catch_warnings(record=True) as seen:
-        warnings.simplefilter("always")
-        yield seen
-
-
-def _told(seen: Any, words: str) -> list[str]:
-    return [str(w.message) for w in seen if words in str(w.message)]
+TAG = "information_plane/val/I_XT/net.1"
 
 
 @pytest.mark.parametrize("data", [None, "train"])
@@ -73,28 +48,30 @@ def test_a_logger_that_raises_costs_neither_training_nor_the_other_loggers(
 ) -> None:
     """One warning in the whole run; the history has every point."""
     plane, good = InformationPlaneMonitor(data=data), MemoryLogger()
-    with _recorded() as seen:
-        _, running = fit([plane], Silent, logger=[Refuses(error), good], max_epochs=3)
-    (message,) = _told(seen, "Refuses")
-    assert str(error) in message
+    with warned() as given:
+        _, running = fit([plane], logger=[Refuses(error), good], max_epochs=3)
+    (warning,) = given.of("logger")
+    assert "Refuses" in warning.text
+    assert str(error) in warning.text
     assert running.global_step == 15
-    assert [epoch for epoch, _ in when(plane)][-3:] == [1, 2, 3]
-    logged = [values["I_TY/" + plane._set + "/net.1"] for _, values in good.logged if values]
-    assert logged == curve(plane, f"information_plane/{plane._set}/I_TY/net.1")
+    assert epochs(plane)[-3:] == [1, 2, 3]
+    tag = f"information_plane/{data or 'val'}/I_TY/net.1"
+    assert [values[tag] for _, values in good.logged if tag in values] == curve(plane, tag)
 
 
 @pytest.mark.parametrize("data", [None, "train"])
 def test_a_logger_that_raises_ends_training_where_asked_to(data: Any) -> None:
     with pytest.raises(ConnectionError, match="the tracking server is gone"):
-        fit([InformationPlaneMonitor(data=data, on_error="raise")], Silent, logger=Refuses(LOST))
+        fit([InformationPlaneMonitor(data=data, on_error="raise")], logger=Refuses(LOST))
 
 
 def _fails_for_us(target: Any, method: str, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Make a method raise when it is we who call it, and work when Lightning does."""
     works, failures = getattr(target, method), list[str]()
+    package = str(Path(it_callbacks.__file__).parent)
 
     def fails(*args: Any, **kwargs: Any) -> Any:
-        if not any(frame.filename == loggers.__file__ for frame in inspect.stack(0)):
+        if not any(frame.filename.startswith(package) for frame in inspect.stack(0)):
             return works(*args, **kwargs)
         failures.append(method)
         raise FULL
@@ -111,10 +88,11 @@ def test_a_writer_that_raises_costs_nothing_but_what_it_was_to_write(
     logger = TensorBoardLogger(tmp_path)
     failures = _fails_for_us(logger.experiment, method, monkeypatch)
     plane = InformationPlaneMonitor()
-    with _recorded() as seen:
-        _, running = fit([plane], Classifier, logger=logger, max_epochs=3)
+    with warned() as given:
+        _, running = fit([plane], logger=logger, max_epochs=3)
     assert failures
-    assert len(_told(seen, "No space left on device")) == 1
+    (warning,) = given.of("logger")
+    assert "No space left on device" in warning.text
     assert running.global_step == 15
     assert len(when(plane)) == 3
 
@@ -140,11 +118,12 @@ def test_a_disk_that_is_full_for_good_lets_training_reach_its_end(
         def on_train_end(self, trainer: Any, pl_module: Any) -> None:
             steps.append(trainer.global_step)
 
-    with _recorded() as seen, pytest.raises(OSError, match="No space left"):
-        fit([plane, Sees()], Silent, logger=logger, max_epochs=3, log_every_n_steps=1000)
+    with warned() as given, pytest.raises(OSError, match="No space left"):
+        fit([plane, Sees()], logger=logger, max_epochs=3, log_every_n_steps=1000)
     assert steps == [15]
-    assert [epoch for epoch, _ in when(plane)] == [1, 2, 3]
-    assert len(_told(seen, "TensorBoardLogger has not taken a point")) == 1
+    assert epochs(plane) == [1, 2, 3]
+    (warning,) = given.of("logger")
+    assert "TensorBoardLogger" in warning.text
 
 
 def test_a_folder_that_cannot_be_written_costs_the_files_not_the_run(
@@ -154,37 +133,25 @@ def test_a_folder_that_cannot_be_written_costs_the_files_not_the_run(
     logger, good = CSVLogger(tmp_path), MemoryLogger()
     plane = InformationPlaneMonitor()
     assert _fails_for_us(logger, "save", monkeypatch) == []
-    with _recorded() as seen:
-        fit([plane], Classifier, logger=[logger, good])
-    assert len(_told(seen, "CSVLogger has not taken a point (OSError")) == 1
-    assert len(curve(plane, "information_plane/val/I_XT/net.1")) == 2
-    assert (
-        len([1 for _, values in good.logged if "information_plane/val/I_XT/net.1" in values]) == 2
-    )
+    with warned() as given:
+        fit([plane], logger=[logger, good])
+    (warning,) = given.of("logger")
+    assert "CSVLogger" in warning.text
+    assert len(curve(plane, TAG)) == 2
+    assert len([values for _, values in good.logged if TAG in values]) == 2
 
 
 # Names that are taken.
-
-TAG = "information_plane/val/I_XT/net.1"
-
-
-class LogsOurTag(Classifier):
-    """A user whose metric has the name of one of ours, from the first training step on."""
-
-    @override
-    def training_step(self, batch: Any, batch_idx: int) -> Any:
-        self.log(TAG, 123.0)
-        return super().training_step(batch, batch_idx)
 
 
 def test_a_metric_of_the_users_that_has_our_name_stays_theirs() -> None:
     """The one tag is refused, with its name; all others are logged."""
     plane, logger = InformationPlaneMonitor(), MemoryLogger()
-    with _recorded() as seen:
-        _, running = fit([plane], LogsOurTag, logger=logger, max_epochs=3)
-    (message,) = _told(seen, "something else logs under this tag")
-    assert message.startswith(f"InformationPlaneMonitor: {TAG}: ")
-    assert "name=" in message
+    with warned() as given:
+        _, running = fit([plane], lambda: LogsTag(TAG), logger=logger, max_epochs=3)
+    (warning,) = given.of("tag taken")
+    assert TAG in warning.text
+    assert "name=" in warning.text
     assert running.callback_metrics[TAG] == 123.0
     assert {values[TAG] for _, values in logger.logged if TAG in values} == {123.0}
     assert running.callback_metrics["information_plane/val/I_TY/net.1"] == pytest.approx(
@@ -194,30 +161,29 @@ def test_a_metric_of_the_users_that_has_our_name_stays_theirs() -> None:
 
 
 def test_a_name_that_is_taken_ends_training_where_asked_to() -> None:
-    with pytest.raises(ValueError, match=rf"{TAG}: something else logs under this tag"):
-        fit([InformationPlaneMonitor(on_error="raise")], LogsOurTag)
+    with pytest.raises(ValueError, match=rf"{TAG}: "):
+        fit([InformationPlaneMonitor(on_error="raise")], lambda: LogsTag(TAG))
 
 
-def test_two_monitors_whose_sets_meet_are_told_so() -> None:
+def test_two_monitors_whose_sets_meet_are_warned_of() -> None:
     """A name that equals what a second validation loader is called by another."""
     monitors = [InformationPlaneMonitor(), InformationPlaneMonitor(data="train", name="val_1")]
-    with pytest.warns(
-        UserWarning, match=r"information_plane/val_1/I_XT/net\.1.*something else logs"
-    ):
-        fit(monitors, val=[loader(105, seed=1), loader(60, seed=3)])
+    with warned() as given:
+        fit(monitors, val=[loader(105, seed=1), loader(60, seed=3)], max_epochs=1)
+    assert any("information_plane/val_1/I_XT/net.1" in one.text for one in given.of("tag taken"))
 
 
 def test_our_own_values_of_earlier_fits_are_no_collision() -> None:
     """Fit, validate, test and fit again with one Trainer."""
-    monitors = [PredictionEntropyMonitor(), ConditionalEntropyMonitor(), InformationPlaneMonitor()]
+    monitors = all_three()
     model, running = fit(monitors, max_epochs=1)
     val = running.val_dataloaders
-    with _recorded() as seen:
+    with warned() as given:
         running.validate(model, val, verbose=False)
         running.test(model, val, verbose=False)
         running.fit_loop.max_epochs = 2
         running.fit(model, loader(), val)
-    assert _told(seen, "something else logs") == []
+    assert given.of("tag taken") == []
     assert all(monitor.history for monitor in monitors)
 
 
@@ -239,48 +205,80 @@ def test_our_own_values_of_earlier_fits_are_no_collision() -> None:
 )
 def test_addresses_and_numbers_make_no_new_cause(first: str, again: str, other: str) -> None:
     """Names do."""
-    faults = Faults("Monitor", "warn")
-    with _recorded() as seen:
-        for message in (first, again, other):
-            faults.warn(message)
-    assert _told(seen, "Monitor") == [f"Monitor: {first}", f"Monitor: {other}"]
+    messages = iter([first, again, other])
+
+    def fails(*_: Any) -> float:
+        raise ArithmeticError(next(messages))
+
+    plane = InformationPlaneMonitor("net.4", extra=[Own("V_TY", fails)])
+    with warned() as given:
+        fit([plane], train=loader(25), max_epochs=3)
+    before, after = (one.text for one in given.of("extra"))
+    assert first in before
+    assert other in after
 
 
 # Estimators that raise.
 
 
-class Raises(Extra):
-    """An estimator of the user's that always fails."""
-
-    @property
-    @override
-    def quantities(self) -> tuple[str, ...]:
-        return ("V_TY",)
-
-    @override
-    def __call__(self, activations: Any, labels: Any) -> dict[str, float]:
-        raise FloatingPointError("singular")
+SINGULAR = FloatingPointError("singular")
 
 
 def test_an_estimator_that_raises_costs_its_own_numbers_and_gives_one_warning_a_layer() -> None:
     """Each names the layer and says what happened; all else is measured on."""
-    plane, predictions = InformationPlaneMonitor(extra=[Raises()]), PredictionEntropyMonitor()
-    with _recorded() as seen:
+    plane = InformationPlaneMonitor(extra=[Own("V_TY", raises(SINGULAR))])
+    predictions = PredictionEntropyMonitor()
+    with warned() as given:
         _, running = fit([plane, predictions], max_epochs=3)
-    messages = _told(seen, "singular")
-    for layer, message in zip(("net.1", "net.3", "net.4"), messages, strict=True):
-        assert f"layer '{layer}'" in message
-    assert len(when(plane)) == 3
+    assert [one.layer for one in given.of("extra")] == ["net.1", "net.3", "net.4"]
+    assert all("singular" in one.text for one in given.of("extra"))
+    assert epochs(plane) == epochs(predictions) == [1, 2, 3]
+    assert len(curve(plane, TAG)) == 3
     assert running.global_step == 15
-    assert len(when(predictions)) == 3
 
 
 def test_an_estimator_that_raises_ends_training_where_asked_to() -> None:
+    extra = [Own("V_TY", raises(SINGULAR))]
     with pytest.raises(RuntimeError, match="singular"):
-        fit([InformationPlaneMonitor(extra=[Raises()], on_error="raise")])
+        fit([InformationPlaneMonitor(extra=extra, on_error="raise")])
 
 
-# Files that are torn.
+# Numbers that are none.
+
+
+def test_nan_in_all_layers_costs_the_point_with_one_warning_that_names_one() -> None:
+    plane = InformationPlaneMonitor()
+    with warned() as given:
+        _, running = fit([plane], Diverges, max_epochs=4)
+    (warning,) = given.of("skipped")
+    assert (warning.set, warning.layer) == ("val", "net.1")
+    assert "NaN" in warning.text
+    assert when(plane) == [(1, 5)]
+    assert running.global_step == 20
+
+
+def test_nan_ends_training_if_asked_to() -> None:
+    with pytest.raises(ValueError, match=r"layer 'net\.1'.*NaN"):
+        fit([InformationPlaneMonitor(on_error="raise")], Diverges, max_epochs=4)
+
+
+def test_nan_predictions_cost_the_point_only() -> None:
+    monitor = PredictionEntropyMonitor()
+    with warned() as given:
+        fit([monitor], Diverges, max_epochs=3)
+    (warning,) = given.of("skipped")
+    assert "NaN" in warning.text
+    assert when(monitor) == [(1, 5)]
+
+
+# Files that are lost or torn.
+
+
+def test_a_fixed_set_that_cannot_be_read_raises_before_training() -> None:
+    model = Classifier()
+    with pytest.raises(OSError, match="the disk is gone"):
+        fit([InformationPlaneMonitor(data=OnALostDisk())], model)
+    assert model.trainer.global_step == 0
 
 
 def _written(tmp_path: Path) -> Path:

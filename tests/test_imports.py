@@ -8,8 +8,10 @@ import json
 import subprocess
 import sys
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import pytest
 
@@ -77,22 +79,41 @@ def test_observation_and_mathematics_load_no_lightning() -> None:
     assert "torchmetrics" in loaded  # else the check above would have found nothing to bring it in
 
 
-@pytest.mark.parametrize("missing", LIGHTNING)
-def test_one_of_lightnings_two_names_is_enough(missing: str) -> None:
-    """With the other not installed the front door still opens to the monitors, on first use."""
+@cache
+def _opened_without(missing: str) -> dict[str, Any]:
+    """What the front door opens to in a fresh interpreter that has one of LIGHTNING only."""
     script = (
-        "import sys, importlib.util as util\n"
+        "import sys, json, importlib.util as util\n"
         f"find, sys.modules[{missing!r}] = util.find_spec, None\n"
         f"util.find_spec = lambda name, *a: None if name == {missing!r} else find(name, *a)\n"
         "import it_callbacks\n"
-        "assert 'torch' not in sys.modules\n"
-        "print([base.__module__ for base in it_callbacks.InformationPlaneMonitor.__mro__])\n"
+        "torch = 'torch' in sys.modules\n"
+        "plane = it_callbacks.InformationPlaneMonitor(images=5)\n"
+        "bases = [base.__module__ for base in type(plane).__mro__]\n"
+        "plotly = ['plotly' in sys.modules]\n"
+        "plane.figure()\n"
+        "plotly.append('plotly' in sys.modules)\n"
+        "print(json.dumps({'torch': torch, 'bases': bases, 'plotly': plotly}))\n"
     )
     run = [sys.executable, "-c", script]
     output = subprocess.run(run, check=True, capture_output=True, text=True).stdout
+    return dict(json.loads(output))
+
+
+@pytest.mark.parametrize("missing", LIGHTNING)
+def test_one_of_lightnings_two_names_is_enough(missing: str) -> None:
+    """With the other not installed the front door still opens to the monitors, on first use."""
+    opened = _opened_without(missing)
+    assert opened["torch"] is False
     (other,) = set(LIGHTNING) - {missing}
-    assert f"'{other}." in output
-    assert f"'{missing}." not in output
+    packages = {module.partition(".")[0] for module in opened["bases"]}
+    assert other in packages
+    assert missing not in packages
+
+
+def test_monitors_load_plotly_when_they_draw_and_not_before() -> None:
+    """It takes long, and a run on a cluster never needs it."""
+    assert _opened_without("lightning")["plotly"] == [False, True]
 
 
 def _imports(room: str) -> Iterator[str]:

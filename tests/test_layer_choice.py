@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from it_callbacks.callbacks.arguments import check_arguments
 from torch import Tensor, nn
 from typing_extensions import override
 
 from it_callbacks import InformationPlaneMonitor
-from it_callbacks.callbacks.arguments import check_arguments
 from it_callbacks.observation.layers import LayerChoice, Plan, plan, resolve
 from it_callbacks.observation.listening import Firing, Listener
 from it_callbacks.rulers import Calibrated, Uniform

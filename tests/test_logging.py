@@ -16,6 +16,7 @@ import PIL.Image
 import pytest
 import pytorch_lightning as pl
 import torch
+from it_callbacks.callbacks.telling import Teller
 from pytorch_lightning.loggers import CSVLogger, TensorBoardLogger
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from tensorboard.plugins.custom_scalar import layout_pb2
@@ -30,17 +31,29 @@ from it_callbacks import (
     Record,
 )
 from it_callbacks.callbacks.faults import Faults
-from it_callbacks.callbacks.telling import Teller
 from it_callbacks.estimators import Extra
 from it_callbacks.figures import Panel, information_plane
 from it_callbacks.pictures import pixels
-from it_callbacks.records import ROOTS, slug, tag_of
+from it_callbacks.records import slug
 from it_callbacks.runs import from_records
 
 from .models import Classifier, MemoryLogger, curve, fit, loader, samples
 
 LAYERS = ("net.1", "net.3", "net.4")
-PER_SET = {
+_CLASSES = tuple(f"class_{c}" for c in range(3))
+_OF_LAYERS = (
+    "I_XT",
+    "I_XT_low",
+    "I_XT_high",
+    "I_TY",
+    "I_TY_chance",
+    "I_TY_adjusted",
+    "I_TY_low",
+    "I_TY_high",
+    "coverage",
+    "status",
+)
+PER_ROOT = {
     "prediction_entropy": (
         "mean",
         "marginal",
@@ -53,22 +66,15 @@ PER_SET = {
     ),
     "conditional_entropy": (
         *("all", "epoch"),
-        *(f"{kind}class_{c}" for kind in ("", "within/", "hard/") for c in range(3)),
+        *(f"{kind}{c}" for kind in ("", "within/", "hard/") for c in _CLASSES),
     ),
     "label_information": ("soft", "hard", "equivocation"),
-    "information_plane": ("epoch", "overhead"),
-    "I_XT": LAYERS,
-    "I_XT_low": LAYERS,
-    "I_XT_high": LAYERS,
-    "I_TY": LAYERS,
-    "I_TY_chance": LAYERS,
-    "I_TY_adjusted": LAYERS,
-    "I_TY_low": LAYERS,
-    "I_TY_high": LAYERS,
-    "coverage": LAYERS,
-    "status": LAYERS,
+    "information_plane": (
+        *("epoch", "overhead"),
+        *(f"{quantity}/{layer}" for quantity in _OF_LAYERS for layer in LAYERS),
+    ),
 }
-TAGS = {tag_of(quantity, "val", end) for quantity, ends in PER_SET.items() for end in ends}
+TAGS = {f"{root}/val/{end}" for root, ends in PER_ROOT.items() for end in ends}
 
 
 def _monitors(**options: Any) -> list[Any]:
@@ -128,7 +134,7 @@ def written(tmp_path: Path) -> tuple[list[Any], EventAccumulator, pl.Trainer]:
 def test_tensorboard_holds_every_tag_of_the_table(written: Any) -> None:
     """No more of ours either."""
     monitors, events, _ = written
-    ours = {tag for tag in events.Tags()["scalars"] if tag.startswith(ROOTS)}
+    ours = {tag for tag in events.Tags()["scalars"] if tag.split("/")[0] in PER_ROOT}
     assert ours == TAGS == {r.tag for monitor in monitors for r in monitor.history}
 
 
@@ -644,5 +650,9 @@ def test_an_extra_estimator_is_logged_at_its_own_pace() -> None:
     with torch.no_grad():
         expected = model(samples(105, seed=1)[0]).mean().item()
     assert [r.epoch for r in plane.history if r.quantity == "mean_activation"] == [1, 3]
-    assert curve(plane, tag)[-1] == pytest.approx(expected, abs=1e-6)
-    assert any(tag in metrics for _, metrics in memory.logged)
+    assert curve(plane, "information_plane/val/mean_activation/net.4")[-1] == pytest.approx(
+        expected, abs=1e-6
+    )
+    assert any(
+        "information_plane/val/mean_activation/net.4" in metrics for _, metrics in memory.logged
+    )

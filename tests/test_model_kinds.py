@@ -5,18 +5,17 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
+import lightning.pytorch
 import numpy as np
 import pytest
+import pytorch_lightning as pl
 import torch
 from pytorch_lightning.callbacks import ModelSummary
 from pytorch_lightning.tuner import Tuner
 from torch import Tensor, nn
-from torch.nn.utils import parametrizations, prune
-from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_sequence
-from torch.utils.checkpoint import checkpoint
 from torch.utils.data import DataLoader, TensorDataset
 from typing_extensions import override
 
@@ -25,261 +24,94 @@ from it_callbacks import (
     InformationPlaneMonitor,
     PredictionEntropyMonitor,
 )
-from it_callbacks.observation.listening import Firing, Listener
 from it_callbacks.rulers import Uniform
 
-from .models import (
+from .toys import (
+    MLP,
+    MONITORS,
     N_CLASSES,
     N_UNITS,
+    BlockTwice,
+    Checkpointed,
     Classifier,
+    Pixels,
+    TwoNames,
+    TwoOptimizers,
+    Views,
+    all_three,
+    as_dataclass,
+    as_dict,
+    convolutional,
+    epochs,
     fit,
+    frozen,
+    last_of_packed,
     layer_names,
+    lazy,
     loader,
     mlp,
     n_hooks,
+    packed,
+    parametrised,
+    pruned,
+    recurrent,
     samples,
+    scripted,
+    time_major,
+    traced,
     trainer,
+    transformer,
+    values,
     when,
 )
+from .warned import warned
+
+# Trainers and modules of either name of Lightning.
 
 
-def all_three(data: Any = None, layers: Any = None, **options: Any) -> list[Any]:
-    """The three monitors, the plane in few bins, with options that all of them take."""
-    return [
-        PredictionEntropyMonitor(data=data, **options),
-        ConditionalEntropyMonitor(data=data, **options),
-        InformationPlaneMonitor(layers, bins=4, data=data, **options),
-    ]
+@pytest.mark.parametrize("lightning", [pl, lightning.pytorch])
+@pytest.mark.parametrize("bare", [False, True])
+@pytest.mark.parametrize("monitor", MONITORS)
+def test_a_monitor_is_a_callback_of_both_namespaces(
+    monitor: type[Any], bare: bool, lightning: Any
+) -> None:
+    """In a list and bare, with a Trainer and a module of either."""
 
+    class Module(lightning.LightningModule):
+        def __init__(self) -> None:
+            super().__init__()
+            self.net = nn.Sequential(nn.Linear(N_UNITS, 4), nn.Tanh(), nn.Linear(4, 3))
 
-# The models.
-
-
-def convolutional() -> Classifier:
-    """Two maps and a linear read-out, on inputs folded to 1 x 2 x 4."""
-    return Classifier(
-        nn.Sequential(
-            nn.Unflatten(1, (1, 2, 4)),
-            nn.Conv2d(1, 4, 3, padding=1),
-            nn.BatchNorm2d(4),
-            nn.ReLU(inplace=True),
-            nn.MaxPool2d(2),
-            nn.Conv2d(4, 3, (1, 2)),
-            nn.Tanh(),
-            nn.Flatten(),
-            nn.Linear(3, 3),
-        )
-    )
-
-
-class Sequences(Classifier):
-    """Steps of two numbers through `net`, then a read-out of what `last` picks."""
-
-    def __init__(self, net: nn.Module, width: int, last: Callable[[Any], Tensor]) -> None:
-        super().__init__(net)
-        self.head = nn.Linear(width, N_CLASSES)
-        self.last = last
-
-    def steps(self, x: Tensor) -> Any:
-        """The inputs ``(n_samples, 4 steps, 2)``."""
-        return x.reshape(-1, 4, 2)
-
-    @override
-    def forward(self, x: Tensor) -> Any:
-        return self.head(self.last(self.net(self.steps(x))))
-
-
-class TimeMajor(Sequences):
-    """The time axis comes before the samples'."""
-
-    @override
-    def steps(self, x: Tensor) -> Any:
-        return super().steps(x).transpose(0, 1)
-
-
-class Packed(Sequences):
-    """Sequences of unequal length."""
-
-    @override
-    def steps(self, x: Tensor) -> Any:
-        lengths = torch.arange(len(x)) % 4 + 1
-        return pack_padded_sequence(super().steps(x), lengths, True, enforce_sorted=False)
-
-
-def last_of_packed(output: tuple[PackedSequence, Any]) -> Tensor:
-    """The last true step of each sequence."""
-    padded, lengths = pad_packed_sequence(output[0], batch_first=True)
-    return padded[torch.arange(len(padded)), lengths - 1]
-
-
-def recurrent() -> Classifier:
-    """An LSTM that returns (steps, (h, c))."""
-    return Sequences(nn.LSTM(2, 5, batch_first=True), 5, lambda output: output[0][:, -1])
-
-
-def time_major() -> Classifier:
-    """An LSTM that returns steps of shape (steps, n_samples, 5)."""
-    return TimeMajor(nn.LSTM(2, 5), 5, lambda output: output[0][-1])
-
-
-def packed() -> Classifier:
-    """An LSTM that returns (PackedSequence, (h, c))."""
-    return Packed(nn.LSTM(2, 5, batch_first=True), 5, last_of_packed)
-
-
-def transformer() -> Classifier:
-    """Two encoder layers, which have a fast path in eval mode."""
-    layer = nn.TransformerEncoderLayer(4, 2, 6, dropout=0.1, batch_first=True)
-    net = nn.Sequential(nn.Linear(2, 4), nn.TransformerEncoder(layer, 2))
-    return Sequences(net, 4, lambda output: output.mean(1))
-
-
-class BlockTwice(Classifier):
-    """One block of two layers is called twice in a forward."""
-
-    def __init__(self) -> None:
-        super().__init__(nn.Sequential(nn.Linear(N_UNITS, N_UNITS), nn.Tanh()))
-        self.head = nn.Linear(N_UNITS, N_CLASSES)
-
-    @override
-    def forward(self, x: Tensor) -> Any:
-        return self.head(self.net(self.net(x)))
-
-
-class TwoNames(Classifier):
-    """One network under two names, called by the second."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.twin = self.net
-
-    @override
-    def forward(self, x: Tensor) -> Any:
-        return self.twin(x)
-
-
-def lazy() -> Classifier:
-    """Layers that learn their sizes from the sanity check's first batch."""
-    return Classifier(
-        nn.Sequential(nn.LazyLinear(4), nn.LazyBatchNorm1d(), nn.Tanh(), nn.LazyLinear(3))
-    )
-
-
-def parametrised() -> Classifier:
-    """Weight and spectral norm: layers that have children of their own."""
-    return Classifier(
-        nn.Sequential(
-            parametrizations.weight_norm(nn.Linear(N_UNITS, 4)),
-            nn.Tanh(),
-            parametrizations.spectral_norm(nn.Linear(4, 4)),
-            nn.ReLU(),
-            nn.Linear(4, 3),
-        )
-    )
-
-
-def pruned() -> Classifier:
-    """Half of the weights are masked."""
-    model = Classifier()
-    prune.l1_unstructured(model.net.get_submodule("0"), "weight", amount=0.5)
-    return model
-
-
-def frozen() -> Classifier:
-    """The first layer has no gradients."""
-    model = Classifier()
-    model.net.get_submodule("0").requires_grad_(False)
-    return model
-
-
-class TwoOptimizers(Classifier):
-    """Manual optimisation: the body and the read-out take turns."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.automatic_optimization = False
-
-    @override
-    def training_step(self, batch: Any, batch_idx: int) -> Any:
-        for optimizer in self.optimizers():
-            loss = self.step(batch)[0]
-            optimizer.zero_grad()
-            self.manual_backward(loss)
-            optimizer.step()
-
-    @override
-    def configure_optimizers(self) -> Any:
-        body, head = list(self.net[:4].parameters()), self.net[4].parameters()
-        return [torch.optim.SGD(body, 0.1), torch.optim.Adam(head, 0.01)]
-
-
-class Checkpointed(Classifier):
-    """Its body is run a second time from inside the backward pass."""
-
-    def __init__(self, use_reentrant: bool) -> None:
-        super().__init__()
-        self.use_reentrant = use_reentrant
-
-    @override
-    def forward(self, x: Tensor) -> Any:
-        if not torch.is_grad_enabled():
+        def forward(self, x: Tensor) -> Any:
             return self.net(x)
-        x = x.clone().requires_grad_()  # which the reentrant mode needs
-        return self.net[4](checkpoint(self.net[:4], x, use_reentrant=self.use_reentrant))
+
+        def training_step(self, batch: Any, batch_idx: int) -> Any:
+            return nn.functional.cross_entropy(self(batch[0]), batch[1])
+
+        def validation_step(self, batch: Any, batch_idx: int) -> None:
+            self(batch[0])
+
+        def configure_optimizers(self) -> Any:
+            return torch.optim.SGD(self.parameters(), 0.1)
+
+    callback = monitor(data="val")
+    assert isinstance(callback, lightning.Callback)
+    running = lightning.Trainer(
+        accelerator="cpu",
+        max_epochs=1,
+        callbacks=callback if bare else [callback],
+        logger=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        enable_checkpointing=False,
+    )
+    with warned() as given:
+        running.fit(Module(), loader(25), loader(50, seed=1))
+    assert len(given.of("no logger")) == 1
+    assert epochs(callback) == [0, 1]
 
 
-@dataclass(frozen=True)
-class Hidden:
-    """What a part of the user's returns."""
-
-    hidden: Tensor
-    mask: Any = None
-
-
-class Returns(nn.Module):
-    """Gives its layer's output in a wrapping of the user's."""
-
-    def __init__(self, wrapped: Callable[[Tensor], Any]) -> None:
-        super().__init__()
-        self.linear = nn.Linear(N_UNITS, 4)
-        self.wrapped = wrapped
-
-    @override
-    def forward(self, x: Tensor) -> Any:
-        return self.wrapped(self.linear(x))
-
-
-class Nothing(nn.Module):
-    """Has nothing to return."""
-
-    @override
-    def forward(self, x: Tensor) -> None:
-        return None
-
-
-class Wrapped(Classifier):
-    """A part that returns no tensor, another that returns nothing; `hidden` unwraps."""
-
-    def __init__(self, wrapped: Callable[[Tensor], Any], hidden: Callable[[Any], Tensor]) -> None:
-        super().__init__(Returns(wrapped))
-        self.nothing, self.head = Nothing(), nn.Linear(4, N_CLASSES)
-        self.hidden = hidden
-
-    @override
-    def forward(self, x: Tensor) -> Any:
-        self.nothing(x)
-        # In place, so that whoever keeps a reference reads what the layer never gave.
-        return self.head(self.hidden(self.net(x)).tanh_())
-
-
-def as_dict() -> Classifier:
-    """A part returns a mapping."""
-    return Wrapped(lambda h: {"hidden": h, "mask": None}, lambda out: out["hidden"])
-
-
-def as_dataclass() -> Classifier:
-    """A part returns a frozen dataclass."""
-    return Wrapped(Hidden, lambda out: out.hidden)
+# The kinds.
 
 
 @dataclass(frozen=True)
@@ -297,10 +129,8 @@ class Kind:
     layers: Any = None
 
 
-MLP = ["net.1", "net.3", "net.4"]
-
 KINDS = {
-    "convolutional": Kind(convolutional, ["net.3", "net.6", "net.8"]),
+    "convolutional": Kind(convolutional, ["net.3", "net.6", "net.10"]),
     "lstm": Kind(recurrent, ["net"], {"net": lambda output: output[0][:, -1]}),
     "lstm-default": Kind(recurrent, ["head"]),
     "time-major": Kind(time_major, ["net"], {"net": lambda output: output[0][-1]}),
@@ -336,12 +166,12 @@ def trained_alone(kind: str) -> nn.Module:
     return fit([], KINDS[kind].make, max_epochs=1)[0]
 
 
-@pytest.mark.parametrize("data", [None, "val"], ids=["listening", "probing"])
+@pytest.mark.parametrize("data", [None, "val"], ids=["listening", "fixed"])
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_kind_gives_sane_numbers_and_trains_as_without(kind: str, data: Any) -> None:
     """No number beyond what 105 samples of three classes allow; weights equal; no hook left."""
     alone = trained_alone(kind)
-    monitors = all_three(data, KINDS[kind].layers)
+    monitors = all_three(data, KINDS[kind].layers, bins=4)
     model, _ = fit(monitors, KINDS[kind].make, max_epochs=1)
     assert layer_names(monitors[2]) == KINDS[kind].names
     assert n_hooks(model) == n_hooks(alone)
@@ -392,17 +222,13 @@ def test_a_named_layer_that_never_fires_is_an_error(data: Any) -> None:
     assert n_hooks(model) == 0
 
 
-def _values(monitor: Any) -> dict[str, float]:
-    return {r.tag: r.bits for r in monitor.history if r.layer != "overhead"}
-
-
 def test_the_fast_path_of_attention_gives_the_numbers_of_the_slow_one() -> None:
     """Hooks inside switch it off; the predictions are those of the user's own validation."""
     inside, outside = all_three(name="inside"), PredictionEntropyMonitor(name="outside")
     fit([*inside, outside], transformer, max_epochs=1)
     alone = PredictionEntropyMonitor(name="outside")
     fit([alone], transformer, max_epochs=1)
-    assert _values(alone) == pytest.approx(_values(outside), abs=1e-5)
+    assert values(alone) == pytest.approx(values(outside), abs=1e-5)
 
 
 @pytest.mark.parametrize("kind", [as_dict, as_dataclass])
@@ -416,8 +242,8 @@ def test_an_output_in_a_wrapping_is_copied_before_it_is_overwritten(
         fit([wrapped], kind, max_epochs=1, num_sanity_val_steps=n_sanity)
         bare = InformationPlaneMonitor("net.linear", bins=Uniform(6, -3, 3))
         fit([bare], lambda: _cloned(kind()), max_epochs=1, num_sanity_val_steps=n_sanity)
-        expected = {tag.replace("net.linear", "net"): v for tag, v in _values(bare).items()}
-        np.testing.assert_equal(_values(wrapped), expected)
+        expected = {tag.replace("net.linear", "net"): v for tag, v in values(bare).items()}
+        np.testing.assert_equal(values(wrapped), expected)
 
 
 def _cloned(model: Any) -> Classifier:
@@ -427,49 +253,27 @@ def _cloned(model: Any) -> Classifier:
 
 
 @pytest.mark.parametrize("use_reentrant", [False, True])
-def test_recomputation_in_the_backward_pass_is_not_heard(use_reentrant: bool) -> None:
-    """The body of a checkpointed model runs twice and fires once."""
-    model, heard, runs = Checkpointed(use_reentrant), [], []
-    model.net[0].register_forward_hook(lambda *_: runs.append(1))
-
-    def hear(firing: Firing) -> None:
-        heard.append((firing.name, firing.call))
-
-    listener = Listener({"body": model.net[0], "head": model.net[4]}, hear)
-    listener.attach()
-    listener.begin()
-    model(samples(5)[0]).sum().backward()
-    listener.end()
-    listener.detach()
-    assert len(runs) == 2
-    assert heard == [("body", 1), ("head", 1)]
-
-
-@pytest.mark.parametrize("use_reentrant", [False, True])
-def test_a_validation_that_differentiates_counts_each_sample_once(use_reentrant: bool) -> None:
-    """Saliency in validation, say: the recomputed layers are no second call."""
+def test_recomputation_in_a_backward_pass_is_not_heard(use_reentrant: bool) -> None:
+    """Saliency in validation, say: the body runs twice, and that is no second call."""
+    runs: list[bool] = []
 
     class Saliency(Checkpointed):
         @override
         def validation_step(self, batch: Any, batch_idx: int, dataloader_idx: int = 0) -> None:
+            handle = self.net[0].register_forward_hook(lambda *_: runs.append(True))
             with torch.enable_grad():
                 self.step(batch)[0].backward()
             self.zero_grad()
+            handle.remove()
 
-    monitors = all_three()
-    fit(monitors, lambda: Saliency(use_reentrant), max_epochs=1, inference_mode=False)
-    plain = all_three()
+    monitors, plain = all_three(), all_three()
+    model = partial(Saliency, use_reentrant)
+    fit(monitors, model, max_epochs=1, num_sanity_val_steps=0, inference_mode=False)
     fit(plain, max_epochs=1)
+    assert len(runs) == 2 * len(loader(105))
     assert layer_names(monitors[2]) == MLP
     for got, expected in zip(monitors, plain, strict=True):
-        np.testing.assert_equal(_values(got), _values(expected))
-
-
-def test_manual_optimisation_counts_the_steps_that_lightning_counts() -> None:
-    """Two optimizers step twice a batch: points lie at 0, 10 and 20 of 5 batches each."""
-    monitors = all_three("train")
-    fit(monitors, TwoOptimizers)
-    assert all(when(monitor) == [(0, 0), (1, 10), (2, 20)] for monitor in monitors)
+        np.testing.assert_equal(values(got), values(expected))
 
 
 def test_lazy_modules_without_a_sanity_check() -> None:
@@ -483,20 +287,31 @@ def test_lazy_modules_without_a_sanity_check() -> None:
     assert model.trainer.global_step == 0
 
 
+# Compiled models.
+
+
+def _compiled_wrapper(model: Classifier) -> Any:
+    return torch.compile(model, backend="eager")
+
+
+def _compiled_in_place(model: Classifier) -> Any:
+    model.net.compile(backend="eager")
+    return model
+
+
+@pytest.mark.parametrize("compiled", [_compiled_wrapper, _compiled_in_place])
+def test_listening_to_a_compiled_model_is_refused_before_training_with_a_hint(
+    compiled: Callable[[Any], Any],
+) -> None:
+    """A hook that comes and goes would compile it once more."""
+    model = Classifier()
+    running = trainer([InformationPlaneMonitor()])
+    with pytest.raises(RuntimeError, match=r"data: .*compiled.*pass data='val'"):
+        running.fit(compiled(model), loader(), loader(105, seed=1))
+    assert running.global_step == 0
+
+
 # TorchScript.
-
-
-def scripted() -> Classifier:
-    """Its body is TorchScript."""
-    body = torch.jit.script(nn.Sequential(nn.Linear(N_UNITS, 4), nn.Tanh()))
-    return Classifier(nn.Sequential(body, nn.Linear(4, 3)))
-
-
-def traced() -> Classifier:
-    """Its body is traced."""
-    body = torch.jit.trace(nn.Sequential(nn.Linear(N_UNITS, 4), nn.Tanh()), samples(2)[0])
-    return Classifier(nn.Sequential(body, nn.Linear(4, 3)))
-
 
 torchscript = pytest.mark.filterwarnings("ignore:.torch.jit:DeprecationWarning")
 
@@ -569,24 +384,10 @@ def test_a_summary_with_an_example_and_the_sanity_check_are_not_recorded(data: A
     fit(plain)
     for got, expected in zip(monitors, plain, strict=True):
         assert when(got) == when(expected)
-        np.testing.assert_equal(_values(got), _values(expected))
+        np.testing.assert_equal(values(got), values(expected))
 
 
 # Kinds of batches that need a choice.
-
-
-class Views(Classifier):
-    """Two views of each sample, one below the other, as in contrastive learning."""
-
-    @override
-    def step(self, batch: Any) -> tuple[Tensor, Tensor]:
-        x, y = batch
-        logits = self(torch.cat([x, x + 0.1]))
-        return self.loss(logits, y.repeat(2)), logits
-
-    @override
-    def validation_step(self, batch: Any, batch_idx: int, dataloader_idx: int = 0) -> None:
-        self.step(batch)
 
 
 def test_two_views_of_each_sample_need_a_label_for_each_row() -> None:
@@ -605,17 +406,6 @@ def test_two_views_of_each_sample_need_a_label_for_each_row() -> None:
 def test_predictions_for_two_views_of_each_sample_are_refused(monitor: type[Any]) -> None:
     with pytest.raises(ValueError, match=r"logits: .*25 labels.*\(50, 3\)"):
         fit([monitor()], Views)
-
-
-class Pixels(Classifier):
-    """A class for each of eight pixels."""
-
-    def __init__(self) -> None:
-        super().__init__(nn.Sequential(nn.Unflatten(1, (1, 8)), nn.Conv1d(1, N_CLASSES, 1)))
-
-    @override
-    def validation_step(self, batch: Any, batch_idx: int, dataloader_idx: int = 0) -> None:
-        self.step(batch)
 
 
 def test_segmentation_and_several_labels_work_once_one_class_is_picked() -> None:

@@ -5,15 +5,11 @@ from __future__ import annotations
 import io
 import json
 import math
-import os
 import random
-import signal
-import subprocess
-import sys
 import time
 from collections import Counter
 from collections.abc import Iterator
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +19,9 @@ import torch
 from pytorch_lightning.callbacks import ModelCheckpoint
 from pytorch_lightning.loggers import TensorBoardLogger
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+from torch import Tensor, nn
 from torch.utils.data import DataLoader, IterableDataset, TensorDataset
+from typing_extensions import override
 
 from it_callbacks import (
     ConditionalEntropyMonitor,
@@ -37,9 +35,27 @@ from it_callbacks.estimators import LinearVInformation, NoiseInjected
 from it_callbacks.reductions import PCA
 from it_callbacks.rulers import Calibrated, Width
 
-from .models import Classifier, MemoryLogger, fit, loader, samples, trainer, when
+from .forked import Running
+from .killed_run import train
+from .toys import (
+    MLP,
+    ROOTS,
+    VAL,
+    Classifier,
+    curve,
+    epochs,
+    fit,
+    loader,
+    outputs,
+    rows,
+    rulers,
+    samples,
+    trainer,
+    when,
+)
+from .warned import warned
 
-ROOT = Path(__file__).parents[1]
+KILLED = Path(__file__).with_name("killed_run.py")
 
 
 def _through_a_file(state: Any) -> Any:
@@ -50,23 +66,14 @@ def _through_a_file(state: Any) -> Any:
     return torch.load(file, weights_only=True)
 
 
-def _rows(monitor: Any) -> list[tuple[Any, ...]]:
-    """All that was measured but the share of time, which no two runs have in common."""
-    return [
-        (r.tag, r.bits, r.step, r.epoch, r.n_samples)
-        for r in monitor.history
-        if r.layer != "overhead"
-    ]
-
-
 def _same(left: Any, right: Any) -> None:
-    np.testing.assert_equal(_rows(left), _rows(right))
+    np.testing.assert_equal(rows(left), rows(right))
 
 
 OPTIONS: dict[str, dict[str, Any]] = {
     "plain": {},
     "data": {"data": "train"},
-    "own_probe": {"data": samples(60, seed=2), "exhaustive": True},
+    "own_set": {"data": samples(60, seed=2), "exhaustive": True},
     "steps": {"data": "train", "schedule": LogSpaced(3, "steps")},
     "function": {"schedule": lambda epoch: epoch < 9, "target": lambda batch: batch[1]},
     "two_rulers": {"bins": [30, Width(0.5)]},
@@ -97,25 +104,27 @@ def test_the_state_of_predictions_comes_back(monitor: type[Any]) -> None:
     after.load_state_dict(_through_a_file(before.state_dict()))
     _same(after, before)
     assert after.settings == before.settings
-    assert after._kinds == {"val": "logits"}
 
 
-def _falling() -> list[tuple[float, list[float]]]:
-    """H and surprisals of a layer that knows less and less."""
-    return [(3.0, [3.0] * 8), (1.0, [1.0] * 8)]
+class Probabilities(Classifier):
+    """Its forward gives probabilities."""
+
+    @override
+    def forward(self, x: Tensor) -> Any:
+        return self.net(x).softmax(1)
 
 
-def test_a_verdict_outlives_the_run_that_reached_it() -> None:
-    """Peak and latest point are stored, so that the drop between them is known at once."""
-    plane, loaded = InformationPlaneMonitor(), InformationPlaneMonitor()
-    fit([plane], max_epochs=1)
-    for peaks in plane._peaks.values():
-        for epoch, (bits, surprisals) in enumerate(_falling()):
-            peaks.update(epoch, bits + 9, partial(np.array, surprisals), saturated=False)
-    loaded.load_state_dict(_through_a_file(plane.state_dict()))
-    assert {str(v) for v in loaded.verdicts["val"].values()} == {
-        "compressed: 2.00 ± 0.00 bits below the peak of epoch 0"
-    }
+def test_what_predictions_are_is_decided_once_and_outlives_the_run(tmp_path: Path) -> None:
+    """What could be probabilities is read as the logits that came before."""
+    _, first = fit([PredictionEntropyMonitor()], max_epochs=1)
+    first.save_checkpoint(tmp_path / "one.ckpt")
+    after = PredictionEntropyMonitor()
+    path = str(tmp_path / "one.ckpt")
+    resumed, _ = fit([after], Probabilities, max_epochs=2, ckpt_path=path)
+    with torch.no_grad():
+        q = resumed(VAL[0]).double().softmax(1)
+    mean = -(q * q.log2()).sum(1).mean().item()
+    assert curve(after, "prediction_entropy/val/mean")[-1] == pytest.approx(mean, abs=1e-6)
 
 
 # A long history.
@@ -184,12 +193,20 @@ def _same_batch() -> DataLoader[Any]:
 
 def _three() -> list[Any]:
     return [
-        InformationPlaneMonitor(bins=[30, Width(0.5)]),
-        InformationPlaneMonitor(data="train"),
+        InformationPlaneMonitor(["net.1", "net.4"], bins=[30, Width(0.5)]),
+        InformationPlaneMonitor(["net.1", "net.4"], data="train"),
         InformationPlaneMonitor(data="val", schedule=LogSpaced(5, "steps"), name="steps"),
         PredictionEntropyMonitor(),
         ConditionalEntropyMonitor(),
     ]
+
+
+@cache
+def _never_stopped() -> tuple[list[Any], nn.Module]:
+    """Three epochs without a break."""
+    monitors = _three()
+    model, _ = fit(monitors, train=_same_batch(), max_epochs=3)
+    return monitors, model
 
 
 def _saved_at(step: int, folder: Path, **options: Any) -> str:
@@ -210,8 +227,7 @@ def _saved_at(step: int, folder: Path, **options: Any) -> str:
 @pytest.mark.parametrize("step", [1, 3, 7])
 def test_resuming_inside_an_epoch_continues_as_if_never_stopped(tmp_path: Path, step: int) -> None:
     """Curves, verdicts and settings; a listening monitor reads whole loops, so none is partial."""
-    whole, after = _three(), _three()
-    ended, _ = fit(whole, train=_same_batch(), max_epochs=3)
+    (whole, ended), after = _never_stopped(), _three()
     path = _saved_at(step, tmp_path)
     resumed, _ = fit(after, train=_same_batch(), max_epochs=3, ckpt_path=path)
     for left, right in zip(ended.parameters(), resumed.parameters(), strict=True):
@@ -228,12 +244,13 @@ def test_resuming_inside_an_epoch_continues_as_if_never_stopped(tmp_path: Path, 
 def test_resuming_from_the_last_batch_of_an_epoch_says_which_point_is_missing(
     tmp_path: Path,
 ) -> None:
-    """Lightning leaves that validation out; a probe makes its point up, a listener cannot."""
+    """Lightning leaves that validation out; a fixed set is measured late, a loop cannot be."""
     path = _saved_at(10, tmp_path)
-    whole, after = _three(), _three()
-    fit(whole, train=_same_batch(), max_epochs=3)
-    with pytest.warns(UserWarning, match="no point at epoch 2, step 10"):
+    (whole, _), after = _never_stopped(), _three()
+    with warned() as given:
         fit(after, train=_same_batch(), max_epochs=3, ckpt_path=path)
+    (of_plane, *_) = given.of("no point")
+    assert "epoch 2, step 10" in of_plane.text
     assert when(after[0]) == [(1, 5), (3, 15)]
     _same(after[1], whole[1])
     _same(after[2], whole[2])
@@ -246,10 +263,10 @@ def test_resuming_where_nothing_is_missing_says_nothing(tmp_path: Path) -> None:
     first.save_checkpoint(tmp_path / "odd.ckpt")
     after = InformationPlaneMonitor()
     fit([after], max_epochs=4, check_val_every_n_epoch=2, ckpt_path=str(tmp_path / "odd.ckpt"))
-    assert [epoch for epoch, _ in when(after)] == [2, 4]
+    assert epochs(after) == [2, 4]
 
 
-def test_a_point_from_fewer_samples_is_told_and_marked() -> None:
+def test_a_point_from_fewer_samples_is_warned_of_and_marked() -> None:
     """A validation loop that gives only part of its samples gives a point apart."""
 
     class Shrinks(IterableDataset[Any]):
@@ -259,8 +276,12 @@ def test_a_point_from_fewer_samples_is_told_and_marked() -> None:
             return zip(*samples(next(self.sizes), seed=1), strict=True)
 
     plane = InformationPlaneMonitor()
-    with pytest.warns(UserWarning, match=r"set 'val': a point from 50 samples.*have 105"):
+    with warned() as given:
         fit([plane], val=DataLoader(Shrinks(), 25), num_sanity_val_steps=0)
+    (warning,) = given.of("size")
+    assert warning.set == "val"
+    assert "50" in warning.text
+    assert "105" in warning.text
     assert {r.epoch: r.n_samples for r in plane.history} == {1: 105, 2: 50}
 
 
@@ -285,9 +306,12 @@ def test_resuming_with_other_samples_begins_the_verdicts_anew(tmp_path: Path) ->
     _, first = fit([InformationPlaneMonitor(max_samples=50)], max_epochs=2)
     first.save_checkpoint(tmp_path / "two.ckpt")
     after = InformationPlaneMonitor(max_samples=50, seed=1)
-    with pytest.warns(UserWarning, match="seed=1 now, max_samples=50, seed=0 in the checkpoint"):
+    with warned() as given:
         fit([after], max_epochs=3, ckpt_path=str(tmp_path / "two.ckpt"))
-    assert [epoch for epoch, _ in when(after)] == [1, 2, 3]
+    (warning,) = given.of("other samples")
+    assert "seed=1" in warning.text
+    assert "seed=0" in warning.text
+    assert epochs(after) == [1, 2, 3]
     assert all(v.drops[0].peak_epoch == 3 for v in after.verdicts["val"].values())
 
 
@@ -297,17 +321,15 @@ def test_resuming_with_other_layers_keeps_the_old_series_and_begins_new_ones(
     _, first = fit([InformationPlaneMonitor(["net.1", "net.3"])], max_epochs=1)
     first.save_checkpoint(tmp_path / "one.ckpt")
     after = InformationPlaneMonitor(["net.3", "net.4"])
-    with pytest.warns(UserWarning, match="layers: ") as warned:
+    with warned() as given:
         fit([after], max_epochs=2, ckpt_path=str(tmp_path / "one.ckpt"))
-    assert [str(w.message) for w in warned if "layers: " in str(w.message)] == [
-        "InformationPlaneMonitor: layers: net.3, net.4 now, net.1, net.3 in the checkpoint; what "
-        "was measured stays in the history, and only layers of both go on"
-    ]
-    epochs = {
+    (warning,) = given.of("other layers")
+    assert "net.3, net.4 now, net.1, net.3 in the checkpoint" in warning.text
+    measured = {
         layer: [r.epoch for r in after.history if r.tag == f"information_plane/val/I_XT/{layer}"]
         for layer in ("net.1", "net.3", "net.4")
     }
-    assert epochs == {"net.1": [1], "net.3": [1, 2], "net.4": [2]}
+    assert measured == {"net.1": [1], "net.3": [1, 2], "net.4": [2]}
 
 
 def test_a_layer_that_comes_back_is_read_as_it_was(tmp_path: Path) -> None:
@@ -316,44 +338,49 @@ def test_a_layer_that_comes_back_is_read_as_it_was(tmp_path: Path) -> None:
     before = InformationPlaneMonitor(["net.3", "net.4"])
     _, first = fit([before], max_epochs=1)
     first.save_checkpoint(checkpoints[0])
-    with pytest.warns(UserWarning, match="layers: "):
+    after = InformationPlaneMonitor(["net.3", "net.4"])
+    with warned() as given:
         _, second = fit(
             [InformationPlaneMonitor(["net.3"])], max_epochs=2, ckpt_path=checkpoints[0]
         )
-    second.save_checkpoint(checkpoints[1])
-    after = InformationPlaneMonitor(["net.3", "net.4"])
-    with pytest.warns(UserWarning, match="layers: "):
-        fit([after], lambda: Classifier(lr=0.5), max_epochs=3, ckpt_path=checkpoints[1])
-    assert after._layers.rulers == before._layers.rulers
+        second.save_checkpoint(checkpoints[1])
+        model, _ = fit([after], lambda: Classifier(lr=0.5), max_epochs=3, ckpt_path=checkpoints[1])
+    assert len(given.of("other layers")) == 2
+    assert rulers(after) == rulers(before)
+    # Read by the ruler of the first run, the last point's activations give its number again.
+    ruler = eval(rulers(before)["net.4"][0], {"Width": Width})
+    (activations,) = outputs(model, ["net.4"], [VAL[0]])
+    _, counts = np.unique(ruler(activations), axis=0, return_counts=True)
+    bits = np.log2(105) - (counts * np.log2(counts)).sum() / 105
+    assert curve(after, "information_plane/val/I_XT/net.4")[-1] == pytest.approx(bits, abs=1e-9)
 
 
-@pytest.mark.filterwarnings("ignore:.*set 'val'. a second point at step 15")
 @pytest.mark.parametrize("method", ["validate", "test"])
-def test_looking_at_an_earlier_checkpoint_after_training_loses_no_point(
-    tmp_path: Path, method: str
-) -> None:
+def test_an_earlier_checkpoint_after_training_loses_no_point(tmp_path: Path, method: str) -> None:
     """As in `trainer.test(ckpt_path="best")`: Lightning gives callbacks its state, too."""
     plane, predictions = InformationPlaneMonitor(), PredictionEntropyMonitor()
     keeps = ModelCheckpoint(tmp_path, filename="{epoch}", save_top_k=-1)
     model, running = fit([plane, predictions, keeps], max_epochs=3, enable_checkpointing=True)
-    rows = [_rows(plane), _rows(predictions)]
+    trained = [rows(plane), rows(predictions)]
     early = str(tmp_path / "epoch=0.ckpt")
-    getattr(running, method)(model, loader(105, seed=1), verbose=False, ckpt_path=early)
-    for before, monitor in zip(rows, [plane, predictions], strict=True):
-        after = _rows(monitor)
+    with warned() as given:
+        getattr(running, method)(model, loader(105, seed=1), verbose=False, ckpt_path=early)
+    assert len(given.of("twice")) == (2 if method == "validate" else 0)
+    for before, monitor in zip(trained, [plane, predictions], strict=True):
+        after = rows(monitor)
         assert len(after) > len(before)
         np.testing.assert_equal(after[: len(before)], before)
 
 
-def test_a_look_at_a_checkpoint_in_a_new_process_takes_its_rulers(tmp_path: Path) -> None:
+def test_a_checkpoint_tested_in_a_new_process_brings_its_rulers(tmp_path: Path) -> None:
     trained, fresh = InformationPlaneMonitor(), InformationPlaneMonitor()
     model, running = fit([trained])
     running.save_checkpoint(tmp_path / "one.ckpt")
     trainer([fresh]).test(
         model, loader(60, seed=2), verbose=False, ckpt_path=str(tmp_path / "one.ckpt")
     )
-    assert fresh._layers.rulers == trained._layers.rulers
-    np.testing.assert_equal(_rows(fresh)[: len(_rows(trained))], _rows(trained))
+    assert rulers(fresh, "test") == rulers(trained)
+    np.testing.assert_equal(rows(fresh)[: len(rows(trained))], rows(trained))
 
 
 def _first_half(output: torch.Tensor) -> torch.Tensor:
@@ -384,35 +411,34 @@ class _Columns:
 def test_resuming_with_the_same_layers_says_nothing(before: Any, after: Any) -> None:
     """However they are written; functions and types are no others in a new process."""
     plane, resumed = InformationPlaneMonitor(before), InformationPlaneMonitor(after)
-    fit([plane], max_epochs=1)
-    resumed.load_state_dict(_through_a_file(plane.state_dict()))
+    trainer([plane]).validate(Classifier(), loader(50), verbose=False)
+    with warned() as given:
+        resumed.load_state_dict(_through_a_file(plane.state_dict()))
+    assert given == []
     _same(resumed, plane)
 
 
 @pytest.mark.parametrize(
-    ("other", "told"),
+    ("other", "named"),
     [
-        (None, "layers: the default now"),
-        (torch.nn.Tanh, r"layers: torch\.nn\.modules\.activation\.Tanh now"),
-        ({"net.1": _first_half}, r"layers: net\.1 by \S*test_state\._first_half now"),
+        (None, "default"),
+        (torch.nn.Tanh, "torch.nn.modules.activation.Tanh"),
+        ({"net.1": _first_half}, "test_state._first_half"),
     ],
     ids=["default", "type", "function"],
 )
-def test_a_change_of_layers_is_told_in_names(other: Any, told: str) -> None:
+def test_a_change_of_layers_is_warned_of_in_names(other: Any, named: str) -> None:
     plane, resumed = InformationPlaneMonitor("net.1"), InformationPlaneMonitor(other)
-    fit([plane], max_epochs=1)
-    with pytest.warns(UserWarning, match=rf"{told}, net\.1 in the checkpoint"):
+    trainer([plane]).validate(Classifier(), loader(50), verbose=False)
+    with warned() as given:
         resumed.load_state_dict(_through_a_file(plane.state_dict()))
+    (warning,) = given.of("other layers")
+    assert named in warning.text
+    assert "net.1 in the checkpoint" in warning.text
     _same(resumed, plane)
 
 
 # States that are not ours.
-
-
-def _state() -> dict[str, Any]:
-    plane = InformationPlaneMonitor()
-    fit([plane], max_epochs=1)
-    return plane.state_dict()
 
 
 BROKEN: dict[str, Any] = {
@@ -432,21 +458,29 @@ BROKEN: dict[str, Any] = {
 }
 
 
+@pytest.fixture(scope="module")
+def one_epoch(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The checkpoint of a run of one epoch."""
+    path = tmp_path_factory.mktemp("run") / "one.ckpt"
+    _, running = fit([InformationPlaneMonitor()], train=loader(25), max_epochs=1)
+    running.save_checkpoint(path)
+    return path
+
+
 @pytest.mark.parametrize("broken", BROKEN)
 def test_a_state_that_cannot_be_read_costs_the_history_not_the_run(
-    broken: str, tmp_path: Path
+    broken: str, one_epoch: Path, tmp_path: Path
 ) -> None:
     """The user's own resume goes on, with a message, and the monitor starts anew."""
-    _, first = fit([InformationPlaneMonitor()], max_epochs=1)
-    first.save_checkpoint(tmp_path / "one.ckpt")
-    checkpoint = torch.load(tmp_path / "one.ckpt", weights_only=True)
+    checkpoint = torch.load(one_epoch, weights_only=True)
     key = "it_callbacks.InformationPlaneMonitor.val"
     checkpoint["callbacks"][key] = BROKEN[broken](checkpoint["callbacks"][key])
     torch.save(checkpoint, tmp_path / "one.ckpt")
     after = InformationPlaneMonitor()
-    with pytest.warns(UserWarning, match=r"stored history cannot be read \(.+\); it starts anew"):
-        fit([after], max_epochs=2, ckpt_path=str(tmp_path / "one.ckpt"))
-    assert [epoch for epoch, _ in when(after)] == [2]
+    with warned() as given:
+        fit([after], train=loader(25), max_epochs=2, ckpt_path=str(tmp_path / "one.ckpt"))
+    assert len(given.of("not ours")) == 1
+    assert epochs(after) == [2]
 
 
 def test_a_state_that_cannot_be_made_costs_no_checkpoint(
@@ -457,35 +491,13 @@ def test_a_state_that_cannot_be_made_costs_no_checkpoint(
 
     monkeypatch.setattr(History, "to_state", fails)
     _, running = fit([InformationPlaneMonitor()], max_epochs=1)
-    with pytest.warns(UserWarning, match="not stored in checkpoints"):
+    with warned() as given:
         running.save_checkpoint(tmp_path / "one.ckpt")
+    assert given.causes == ["not stored"]
     assert torch.load(tmp_path / "one.ckpt", weights_only=True)["state_dict"]
 
 
 # Killed.
-
-CHILD = """
-import sys
-import torch
-torch.set_num_threads(1)
-from tests.test_state import train
-train(sys.argv[1], 10**6, None)
-"""
-
-
-def train(folder: str, max_epochs: int, ckpt_path: str | None) -> list[Any]:
-    """What the killed and the resuming process both do; returns the monitors."""
-    monitors = [InformationPlaneMonitor(["net.1"]), PredictionEntropyMonitor(data="val")]
-    saves = ModelCheckpoint(Path(folder) / "saved", save_last=True)
-    fit(
-        [*monitors, saves],
-        Classifier,
-        max_epochs=max_epochs,
-        ckpt_path=ckpt_path,
-        enable_checkpointing=True,
-        logger=TensorBoardLogger(folder, name="run"),
-    )
-    return monitors
 
 
 def _points(folder: Path) -> dict[tuple[str, int], float]:
@@ -494,7 +506,7 @@ def _points(folder: Path) -> dict[tuple[str, int], float]:
     points = [
         ((tag, event.step), event.value)
         for tag in events.Tags()["scalars"]
-        if tag.count("/") == 2
+        if tag.split("/")[0] in ROOTS
         for event in events.Scalars(tag)
     ]
     assert max(Counter(key for key, _ in points).values()) == 1
@@ -502,27 +514,20 @@ def _points(folder: Path) -> dict[tuple[str, int], float]:
 
 
 def _kill_and_resume(folder: Path, seconds: float) -> None:
-    environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
-    child = subprocess.Popen(
-        [sys.executable, "-W", "ignore", "-c", CHILD, str(folder)],
-        env=environment,
-        cwd=ROOT,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
+    child = Running(KILLED, [folder], folder).process
     last = folder / "saved" / "last.ckpt"
-    deadline = time.monotonic() + 60
-    while not last.exists() and time.monotonic() < deadline and child.poll() is None:
+    deadline = time.monotonic() + 120
+    while not last.exists() and time.monotonic() < deadline and child.is_alive():
         time.sleep(0.01)
     time.sleep(seconds)
-    assert child.poll() is None, "the child ended by itself"
-    child.send_signal(signal.SIGKILL)
-    child.wait()
+    assert child.is_alive(), "the child ended by itself"
+    child.kill()
+    child.join()
 
     killed = _points(folder / "run" / "version_0")
     reached = torch.load(last, weights_only=True)["epoch"] + 1
-    resumed = train(str(folder), reached + 3, str(last))
-    uninterrupted = train(str(folder / "whole"), reached + 3, None)
+    resumed = train(folder, reached + 3, str(last))
+    uninterrupted = train(folder / "whole", reached + 3, None)
     for got, expected in zip(resumed, uninterrupted, strict=True):
         _same(got, expected)
 
@@ -553,12 +558,12 @@ def test_a_run_killed_at_a_random_batch_loses_no_point(tmp_path: Path, trial: in
 
 def test_the_history_can_be_written_as_json_after_a_resume(tmp_path: Path) -> None:
     """Settings and verdicts that come back are as good as those that were made."""
-    _, first = fit([InformationPlaneMonitor()], max_epochs=1, logger=MemoryLogger())
+    _, first = fit([InformationPlaneMonitor()], max_epochs=1)
     first.save_checkpoint(tmp_path / "one.ckpt")
     after = InformationPlaneMonitor(bins=30)
     fit([after], max_epochs=2, ckpt_path=str(tmp_path / "one.ckpt"))
     after.to_json(tmp_path / "plane.json")
     written = json.loads((tmp_path / "plane.json").read_text(encoding="utf-8"))
     assert [row["tag"] for row in written["records"]] == [r.tag for r in after.history]
-    assert set(written["verdicts"]["val"]) == {"net.1", "net.3", "net.4"}
+    assert set(written["verdicts"]["val"]) == set(MLP)
     assert "Uniform(bins=30, low=-1.0, high=1.0)" in str(written["settings"])

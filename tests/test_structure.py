@@ -118,5 +118,8 @@ def test_the_product_has_not_grown() -> None:
 
 
 def test_what_counts_as_a_line_of_code() -> None:
-    assert code_lines('"""Doc."""\n\nx = 1  # why\n# no\ndef f():\n    """Doc."""\n    return x\n') == 3
+    assert (
+        code_lines('"""Doc."""\n\nx = 1  # why\n# no\ndef f():\n    """Doc."""\n    return x\n')
+        == 3
+    )
     assert page_lines("/* no */\nlet x = 1; // yes\n\n// no\nf(x);\n") == 2

@@ -43,16 +43,15 @@ class Faults:
         self._texts: list[tuple[str, str]] = []
 
     def warn(self, message: str, *, cause: str, set_: str = "", layer: str = "") -> None:
-        """Warn, unless the cause was warned of before in that set and layer.
+        """Warn, unless the same was warned of before, whatever its numbers.
 
         Args:
             message: What went wrong, and what to do.
-            cause: What kind of thing it is. Messages of one cause that differ in more than
-                numbers are still warned of one by one.
+            cause: What kind of thing it is.
             set_: Whose numbers it is about; "" for all.
             layer: Which layer it is about.
         """
-        known = (cause, set_, layer, "" if set_ or layer else _CHANGING.sub("", message))
+        known = (cause, set_, layer, _CHANGING.sub("", message))
         if known not in self._seen:
             self._seen.add(known)
             self._texts.append((set_, message))

@@ -64,7 +64,7 @@ class Journal:
             self.faults.warn(
                 f"set {set_!r}: was already measured at step {at.step} with other results (other "
                 "weights or another data set?); both are kept",
-                cause="measured again",
+                cause="twice",
                 set_=set_,
             )
         for notice in measured.notices:
@@ -146,7 +146,7 @@ class Journal:
             self.faults.warn(
                 f"set {set_!r}: a point from {n_samples} samples, where others have {usual}; "
                 "these are not directly comparable; see n_samples in the history",
-                cause="other size",
+                cause="size",
                 set_=set_,
             )
 

@@ -44,7 +44,7 @@ class LoopSource:
                 "or limit_val_batches=0); pass data='train' or a set of your own"
             )
             text = f"{missing}; nothing will be measured"
-            self.bench.journal.faults.handle(ValueError(missing), text, cause="no validation")
+            self.bench.journal.faults.handle(ValueError(missing), text, cause="no loop")
             return
         self._observe(model)
         self._is_waiting = True
@@ -117,7 +117,7 @@ class LoopSource:
             self.bench.journal.faults.warn(
                 "nothing was measured: the validation loop never produced a batch; pass "
                 "data='train' or a set of your own",
-                cause="no validation",
+                cause="nothing",
             )
 
     def close(self) -> None:

@@ -109,7 +109,7 @@ class Monitor(Callback, Generic[Measuring]):
             return {**self._journal.state(), "instrument": self._instrument.state()}
         except Exception as error:  # a user's checkpoint must not fail because of a monitor
             text = f"could not save the history in this checkpoint ({error})"
-            self._journal.faults.warn(text, cause="checkpoint")
+            self._journal.faults.warn(text, cause="not stored")
             return {}
 
     @override
@@ -123,7 +123,7 @@ class Monitor(Callback, Generic[Measuring]):
         except Exception as error:  # a resume must not fail because of what a monitor stored
             self._reset()
             text = f"could not read the stored history ({error}); it starts from here"
-            self._journal.faults.warn(text, cause="checkpoint")
+            self._journal.faults.warn(text, cause="not ours")
         else:
             for notice in notices:
                 self._journal.notice(notice)

@@ -123,7 +123,7 @@ class Publisher:
             faults = log_image(trainer.loggers, tag, draw, step)
         except Exception as error:
             text = f"could not draw {tag} ({type(error).__name__}: {error}); its points are kept"
-            self._faults.handle(error, text, cause="image", set_=set_)
+            self._faults.handle(error, text, cause="picture", set_=set_)
         else:
             self._report(faults)
 
@@ -152,7 +152,7 @@ class Publisher:
                 error,
                 f"{logger} failed to record a point ({type(cause).__name__}: {cause}); all points "
                 "are in .history",
-                cause=f"logger {logger}",
+                cause="logger",
             )
 
 

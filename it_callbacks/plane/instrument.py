@@ -201,7 +201,7 @@ class PlaneInstrument(Instrument[LayerPass]):
                 f"bins, reduce: {self._options.read_by} now, {state['read_by']} in the checkpoint; "
                 "layers are recalibrated; values before and after this resume are not comparable"
             )
-            return [*found, Notice("other readers", text)]
+            return [*found, Notice("other bins", text)]
         self._memory.restore_readers(state)
         if state["samples"] == self._sampled_by:
             self._memory.restore_peaks(state)
@@ -276,7 +276,7 @@ class PlaneInstrument(Instrument[LayerPass]):
                     if on.strict:
                         raise wrapped from error
                     text = f"{fault}; this value is not logged"
-                    found.append(Notice(f"extra {extra!r}", text, name, wrapped))
+                    found.append(Notice("extra", text, name, wrapped))
                     continue
                 values += [
                     Value(quantity, tags[name], float(value), len(kept))

@@ -65,7 +65,7 @@ def layer_notices(facts: LayerFacts) -> list[Notice]:
     elif estimate.chance_share > CHANCE_SATURATED:
         found.append(
             (
-                "saturated",
+                "chance",
                 f"is SATURATED: {estimate.chance_share:.0%} of H(Y) would come by chance, for "
                 f"labels drawn by lot. {_remedy(facts.n_units)}",
             )
@@ -95,17 +95,15 @@ def successor_notices(before: LayerFacts, after: LayerFacts) -> list[Notice]:
         "I(X;T)": after.entropy.bits - before.entropy.bits,
         "I(T;Y)": after.information.bits - before.information.bits,
     }
-    return [
-        Notice(
-            "inequality",
-            f"layer {after.name!r} appears to have {rise:.1f} bits more {quantity} than "
-            f"{before.name!r}, from which it is computed; that is impossible (data-processing "
-            "inequality) and means that its bins are finer. Compare layers with bins= of one kind",
-            after.name,
-        )
-        for quantity, rise in rises.items()
-        if rise > DPI_TOLERANCE
-    ]
+    high = [f"{rise:.1f} bits more {name}" for name, rise in rises.items() if rise > DPI_TOLERANCE]
+    if not high:
+        return []
+    text = (
+        f"layer {after.name!r} appears to have {' and '.join(high)} than {before.name!r}, from "
+        "which it is computed; that is impossible (data-processing inequality) and means that its "
+        "bins are finer. Compare layers with bins= of one kind"
+    )
+    return [Notice("inequality", text, after.name)]
 
 
 def set_notices(
@@ -130,7 +128,7 @@ def set_notices(
         notices.append(Notice("few", text))
     if missing:
         text = f"set {set_!r}: no sample of class {', '.join(map(str, missing))}"
-        notices.append(Notice("missing class", text))
+        notices.append(Notice("missing", text))
     if repeated is not None and repeated > MOST_REPEATED:
         text = (
             f"set {set_!r}: {repeated:.0%} of the inputs are repeated, which makes symbols look "

@@ -244,9 +244,9 @@ def _notices(set_: str, found: Predicted[Metric], missing: Sequence[int]) -> lis
             "as logits; if they are probabilities of class 1, pass "
             "logits=lambda p: torch.stack([1 - p.flatten(), p.flatten()], 1)"
         )
-        notices.append(Notice("bernoulli", text))
+        notices.append(Notice("logits", text))
     if missing:
         classes = ", ".join(map(str, missing))
         text = f"set {set_!r}: no sample of class {classes}, so it has no point"
-        notices.append(Notice("missing class", text))
+        notices.append(Notice("missing", text))
     return notices

@@ -9,10 +9,10 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
+from it_callbacks.callbacks.readings import Noise, plane_point
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from it_callbacks.callbacks.readings import Noise, plane_point
 from it_callbacks.observation.layer_observer import LayerObserver
 from it_callbacks.observation.layers import Layer
 from it_callbacks.observation.passes import Observed

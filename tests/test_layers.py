@@ -1,0 +1,103 @@
+"""Which layers a monitor of the plane takes of a network, and what it says of all others."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from torch import nn
+
+from it_callbacks import InformationPlaneMonitor
+from it_callbacks.rulers import Uniform
+
+from .toys import (
+    MLP,
+    CalledTwice,
+    Classifier,
+    LogsMetrics,
+    convolutional,
+    fit,
+    layer_names,
+    loader,
+    recurrent,
+    trainer,
+)
+
+
+def plane_of(model: Any, layers: Any = None, **options: Any) -> InformationPlaneMonitor:
+    """A monitor that has seen one validation of a model, or of what makes one."""
+    plane = InformationPlaneMonitor(layers, **options)
+    trainer([plane]).validate(model(), loader(50, seed=1), verbose=False)
+    return plane
+
+
+def test_the_default_reads_an_mlp_after_its_activations() -> None:
+    """In the order of the calls; `self.loss` and `self.acc` are no layers."""
+    plane = plane_of(LogsMetrics)
+    assert layer_names(plane) == MLP
+    assert plane.settings["val"]["skipped"] == {
+        "net.0": "read after its activation net.1",
+        "net.2": "read after its activation net.3",
+    }
+
+
+def test_the_default_skips_what_only_normalises_pools_drops_or_reshapes() -> None:
+    """The settings list each skipped module with its reason."""
+    plane = plane_of(convolutional)
+    assert layer_names(plane) == ["net.3", "net.6", "net.10"]
+    assert plane.settings["val"]["skipped"] == {
+        "net.0": "reshapes only",
+        "net.1": "read after its activation net.3",
+        "net.2": "normalisation",
+        "net.4": "pooling",
+        "net.5": "read after its activation net.6",
+        "net.7": "dropout",
+        "net.8": "reshapes only",
+        "net.9": "reshapes only",
+    }
+    assert "MeanPool" in plane.settings["val"]["layers"][0]["reduction"]
+
+
+def test_a_module_called_again_is_a_layer_of_its_own() -> None:
+    """Its second call is `_call2`; a module that is never called is listed as such."""
+    plane = plane_of(CalledTwice)
+    assert layer_names(plane) == ["act", "act_call2", "head"]
+    assert plane.settings["val"]["skipped"] == {
+        "net": "read after its activation act",
+        "net_call2": "read after its activation act_call2",
+        "spare": "was never called",
+    }
+
+
+@pytest.mark.parametrize(
+    ("layers", "names"),
+    [
+        ("net.0", ["net.0"]),
+        (["net.4", "net.1"], ["net.1", "net.4"]),
+        ("net.[01]", ["net.0", "net.1"]),
+        (["net.*"], ["net.0", "net.1", "net.2", "net.3", "net.4"]),
+        ("torch.nn.Linear", ["net.0", "net.2", "net.4"]),
+        (nn.Linear, ["net.0", "net.2", "net.4"]),
+        ([nn.Tanh, "net.4"], ["net.1", "net.4"]),
+        ("net", ["net"]),
+    ],
+)
+def test_layers_are_chosen_by_name_glob_class_and_type(layers: Any, names: list[str]) -> None:
+    """Always listed in the order in which they are called."""
+    assert layer_names(plane_of(Classifier, layers)) == names
+
+
+def test_a_mapping_picks_the_rows_out_of_a_tuple() -> None:
+    """The last step of an LSTM, whose output is (steps, (h, c))."""
+    plane = plane_of(recurrent, {"net": lambda output: output[0][:, -1]}, bins=Uniform(8, -1, 1))
+    assert layer_names(plane) == ["net"]
+    by_default = plane_of(recurrent)
+    assert layer_names(by_default) == ["head"]
+    assert by_default.settings["val"]["skipped"] == {"net": "returns a tuple, not a tensor"}
+
+
+def test_a_mapping_that_picks_the_wrong_rows_is_an_error_before_training() -> None:
+    model = recurrent()
+    with pytest.raises(ValueError, match=r"layers: 'net' returns shape \(4, 25, 5\).*25 labels"):
+        fit([InformationPlaneMonitor({"net": lambda out: out[0].transpose(0, 1)})], model)
+    assert model.trainer.global_step == 0

@@ -1,0 +1,88 @@
+"""The warnings of the monitors in a block of a test, told apart by what caused them."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import NamedTuple
+
+from it_callbacks.callbacks.faults import MonitorWarning
+
+CAUSES = {
+    # of a layer
+    *("constant", "saturated", "chance", "growth", "stochastic", "inequality", "missed"),
+    *("unreadable", "extra"),
+    # of a set
+    *("few", "missing", "repeated", "calibration", "never called", "twice", "size", "logits"),
+    # of a point
+    *("skipped", "no point", "schedule", "cost"),
+    # of a run
+    *("no loop", "nothing", "no logger", "logger", "tag taken", "picture", "spawned"),
+    # of a checkpoint
+    *("not stored", "not ours", "other layers", "other bins", "other samples", "unstorable"),
+}
+"""Every cause that a monitor warns of."""
+
+
+class Warned(NamedTuple):
+    """One warning.
+
+    Args:
+        monitor: The class that gave it.
+        cause: One of `CAUSES`.
+        set: The set it is about; "" for all.
+        layer: The layer it is about; "" for all.
+        text: What it says behind the monitor's name.
+    """
+
+    monitor: str
+    cause: str
+    set: str
+    layer: str
+    text: str
+
+
+class Warnings(list[Warned]):
+    """The warnings of a block, in order; filled when the block ends."""
+
+    @property
+    def causes(self) -> list[str]:
+        """The cause of each."""
+        return [one.cause for one in self]
+
+    def of(self, cause: str, *, layer: str | None = None, set_: str | None = None) -> list[Warned]:
+        """Those of one cause, of a layer or a set if one is given."""
+        assert cause in CAUSES, cause
+        return [
+            one
+            for one in self
+            if one.cause == cause and layer in (None, one.layer) and set_ in (None, one.set)
+        ]
+
+
+@contextmanager
+def warned() -> Iterator[Warnings]:
+    """Record the monitors' warnings; all others fare as the test's filters say.
+
+    Example:
+        ```
+        with warned() as given:
+            fit([InformationPlaneMonitor()], logger=False)
+        assert len(given.of("no logger")) == 1
+        ```
+    """
+    given = Warnings()
+    with warnings.catch_warnings(record=True) as recorded:
+        warnings.simplefilter("always", MonitorWarning)
+        try:
+            yield given
+        finally:
+            ours = (one.message for one in recorded if isinstance(one.message, MonitorWarning))
+            given.extend(map(_understood, ours))
+
+
+def _understood(warning: MonitorWarning) -> Warned:
+    monitor, _, text = str(warning).partition(": ")
+    assert warning.cause in CAUSES, f"{warning.cause!r}: {text}"
+    return Warned(monitor, warning.cause, warning.set, warning.layer, text)
