@@ -38,6 +38,7 @@ from it_callbacks.records import slug
 from it_callbacks.runs import from_records
 
 from .models import Classifier, MemoryLogger, curve, fit, loader, samples
+from .written_logs import read_text
 
 LAYERS = ("net.1", "net.3", "net.4")
 _CLASSES = tuple(f"class_{c}" for c in range(3))
@@ -94,7 +95,7 @@ def _read(folder: str) -> EventAccumulator:
 def _texts(events: EventAccumulator, tag: str) -> list[tuple[int, Any]]:
     """Step and content of each text under a tag."""
     return [
-        (event.step, json.loads(event.tensor_proto.string_val[0].decode()))
+        (event.step, read_text(event.tensor_proto.string_val[0].decode()))
         for event in events.Tensors(f"{tag}/text_summary")
     ]
 
@@ -644,7 +645,7 @@ class Mean(Extra):
 
 
 def test_an_extra_estimator_is_logged_at_its_own_pace() -> None:
-    memory, tag = MemoryLogger(), "information_plane/val/mean_activation/net.4"
+    memory = MemoryLogger()
     plane = InformationPlaneMonitor("net.4", extra=[Mean()])
     model, _ = fit([plane], logger=memory, max_epochs=3)
     with torch.no_grad():

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 import warnings
 from collections.abc import Collection, Iterator
@@ -26,6 +25,7 @@ from it_callbacks.reductions import PCA, Joint
 from it_callbacks.rulers import Calibrated, Width
 
 from .models import N_CLASSES, N_UNITS, Classifier, curve, fit, layer_names, loader, when
+from .written_logs import read_text
 
 LAYERS = ["net.first", "net.side", "net.last"]
 
@@ -208,7 +208,7 @@ def test_settings_are_told_again_where_the_first_look_could_read_no_layer(tmp_pa
         fit([plane], lambda: Classifier(Bypassed()), max_epochs=3, logger=logger)
     events = EventAccumulator(logger.log_dir).Reload()
     last = events.Tensors("information_plane/val/settings/text_summary")[-1]
-    told = json.loads(last.tensor_proto.string_val[0])
+    told = read_text(last.tensor_proto.string_val[0].decode())
     assert [layer["tag"] for layer in told["layers"]] == ["net.side"]
     assert told["missed"] == {}
 
@@ -221,7 +221,7 @@ def test_settings_tell_which_layer_has_not_been_read_yet_and_are_told_again(
     measured([1, 3], logger=logger)
     events = EventAccumulator(logger.log_dir).Reload()
     first, again = (
-        json.loads(event.tensor_proto.string_val[0])
+        read_text(event.tensor_proto.string_val[0].decode())
         for event in events.Tensors("information_plane/val/settings/text_summary")
     )
     assert [layer["module"] for layer in first["layers"]] == ["net.first", "net.last"]
