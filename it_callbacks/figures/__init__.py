@@ -12,14 +12,14 @@ from it_callbacks.figures.script import plotly_script
 from it_callbacks.figures.theme import DARK, LIGHT, Theme
 from it_callbacks.figures.trajectories import VIEWS
 
-__all__ = [  # noqa: RUF022 # plainly sorted, as every list of names here
+__all__ = [
     "CONFIG",
     "DARK",
-    "Figure",
     "LIGHT",
+    "VIEWS",
+    "Figure",
     "Panel",
     "Theme",
-    "VIEWS",
     "class_entropies",
     "curves",
     "information_plane",
