@@ -17,7 +17,7 @@ from tensorboard.backend.event_processing.data_provider import MultiplexerDataPr
 from tensorboard.context import RequestContext
 from tensorboard.data import provider as data
 
-from it_callbacks.records import ROOTS
+from it_callbacks.quantities import ROOTS
 from it_callbacks.runs import Key, Outline, Run, outlines
 
 MOST_POINTS = 1000
@@ -101,7 +101,7 @@ class Log(NamedTuple):
             run_tag_filter=data.RunTagFilter(runs=[run], tags=tags),
         ).get(run, {})
         scalars = {tag: [(d.step, float(d.value)) for d in points] for tag, points in read.items()}
-        return [outline.filled(scalars) for outline in several]
+        return [outline.filled(scalars, most) for outline in several]
 
     def _texts(self, runs: list[str]) -> dict[str, dict[str, str]]:
         """For each run, the last text under each tag that a monitor writes texts to."""

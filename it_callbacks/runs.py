@@ -14,27 +14,14 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, NamedTuple
 
-from it_callbacks.derived import DERIVABLE, Series, derived, is_derivable, sources
+from it_callbacks.derived import DERIVABLE, derived, is_derivable, sources
+from it_callbacks.derived import Series as Series
 from it_callbacks.own_quantities import from_rows
 from it_callbacks.quantities import OF_EXTRAS, PLANE, QUANTITIES, ROOTS, Quantity, monitor_of
 from it_callbacks.records import Record, is_read_by_rulers, split_ruler
-from it_callbacks.tags import Key, Tag, parse_tag
+from it_callbacks.tags import Key as Key
+from it_callbacks.tags import parse_tag as parse_tag
 from it_callbacks.texts import from_text
-
-__all__ = [  # plainly sorted, as every list of names here
-    "Key",
-    "Outline",
-    "Rulers",
-    "Run",
-    "Series",
-    "Tag",
-    "from_log",
-    "from_records",
-    "natural",
-    "outlines",
-    "parse_tag",
-]
-
 
 _TEXT = re.compile(
     rf"(?P<prefix>(?:.*-)?)(?P<root>{'|'.join(ROOTS)})/(?P<set>[^/]+)/"
@@ -299,25 +286,35 @@ class Outline(NamedTuple):
     run: Run
     tags: Mapping[str, Key]
 
-    def filled(self, scalars: Mapping[str, Iterable[tuple[int, float]]]) -> Run:
+    def filled(
+        self, scalars: Mapping[str, Iterable[tuple[int, float]]], most: float = math.inf
+    ) -> Run:
         """Return the run with its values.
 
-        A step that was logged twice, by a resumed training, has its last value.
+        A step that was logged twice, by a resumed training, has its last value. What is measured
+        at every point and is missing at one had no finite value there, and is NaN.
 
         Args:
             scalars: For each tag, steps and values; a tag that is missing stays empty.
+            most: So many points of a tag were read at most: of more, which are missing is unknown.
         """
         series = {
             key: dict(sorted(dict(scalars.get(tag, ())).items())) for tag, key in self.tags.items()
         }
+        points = {key: of_key for key, of_key in series.items() if _is_epoch(key)}
         epochs = {
             step: round(epoch)
-            for key, points in series.items()
-            if _is_epoch(key)
-            for step, epoch in points.items()
+            for of_key in points.values()
+            for step, epoch in of_key.items()
             if math.isfinite(epoch)
         }
-        values = {key: points for key, points in series.items() if not _is_epoch(key)}
+        values = {key: of_key for key, of_key in series.items() if key not in points}
+        for key, of_key in values.items():
+            steps = points.get(Key(PLANE, key.set, "epoch"), {})
+            if of_key and is_read_by_rulers(key.quantity) and len(steps) < most:
+                values[key] = {
+                    step: of_key.get(step, math.nan) for step in sorted({*steps, *of_key})
+                }
         return replace(self.run, series=values, epochs=epochs)
 
 

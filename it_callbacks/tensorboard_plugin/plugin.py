@@ -105,15 +105,7 @@ class InformationPlanePlugin(base_plugin.TBPlugin):  # type: ignore[misc] # it s
                     {key: getattr(kind, key) for key in _OF_A_KIND}
                     for kind in figures.KINDS.values()
                 ],
-                "views": [
-                    {
-                        "name": name,
-                        "title": view.title,
-                        "about": view.about,
-                        "options": view.options,
-                    }
-                    for name, view in figures.VIEWS.items()
-                ],
+                "views": [{"name": name, **view._asdict()} for name, view in figures.VIEWS.items()],
                 "quantities": {
                     name: {"title": row.label, "about": row.meaning} for name, row in rows.items()
                 },
