@@ -34,6 +34,7 @@ from it_callbacks import (  # noqa: E402 - torch's threads are pinned first
 )
 from it_callbacks.estimators import LinearVInformation  # noqa: E402
 from it_callbacks.reductions import PCA  # noqa: E402
+from it_callbacks.rulers import Width  # noqa: E402
 
 
 def fails_on_process_1() -> ConditionalEntropyMonitor:
@@ -77,7 +78,10 @@ def monitors(case: str, max_samples: int | None) -> list[Any]:
     if case == "shares":
         return [InformationPlaneMonitor()]
     if case == "nan":
-        return [InformationPlaneMonitor(bins=[30, 5])]
+        return [
+            InformationPlaneMonitor(bins=[30, 5]),
+            InformationPlaneMonitor(bins=Width(0.3), name="given"),
+        ]
     raise SystemExit(f"no case {case!r}")
 
 

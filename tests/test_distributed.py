@@ -121,9 +121,8 @@ def test_a_layer_of_nan_on_one_process_is_left_out_on_all_and_calibrated_later()
     """All else is measured at both points; at the second the layer reads as under one process."""
     check_equal_to_one_process("nan", 2, "ddp")
     ranks, printed = run("nan", 2, "ddp")
-    assert printed.count("layer 'net.4': activations: ") == 1
-    for rank in ranks:
-        (measured,) = rank["measured"]
+    assert len(re.findall(CAUSES["unreadable"], printed)) == 1  # of two monitors, word for word
+    for measured in (measured for rank in ranks for measured in rank["measured"]):
         epochs = {
             layer: {key[-1] for key in measured if layer in key} for layer in ("net.3", "net.4")
         }

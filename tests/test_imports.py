@@ -27,6 +27,8 @@ NO_LIGHTNING = (
     "codes",
     "estimators",
     "observation",
+    "plane",
+    "predictions",
     "tasks",
 )
 STDLIB_ONLY = ("checks", "records", "runs", "tables", "figures", "report")
@@ -145,18 +147,29 @@ def test_nobody_imports_callbacks(room: str) -> None:
 
 
 ABOVE = {
+    "measures": ("checks",),
     "checks": (),
-    "measures": (),
-    "records": (),
-    "runs": ("records",),
-    "figures": ("checks", "records", "runs", "figures"),
-    "logs": ("runs",),
-    "estimators": ("checks", "records", "estimators"),
+    "quantities": (),
+    "own_quantities": ("quantities", "records", "checks"),
+    "records": ("quantities", "checks"),
+    "tags": ("quantities", "own_quantities", "records"),
+    "runs": ("quantities", "own_quantities", "records", "derived", "tags"),
+    "derived": ("quantities", "records"),
+    "figures": ("checks", "quantities", "records", "runs", "derived", "tables", "figures"),
+    "logs": ("quantities", "records", "runs"),
+    "estimators": ("checks", "quantities", "own_quantities", "records", "estimators"),
     "rulers": ("checks", "rulers"),
     "reductions": ("checks", "rulers"),
-    "codes": ("codes", "rulers", "reductions"),
+    "codes": ("rulers", "reductions", "codes"),
     "metrics": ("checks", "measures"),
-    "observation": ("codes", "reductions", "rulers", "observation"),
+    "observation": (
+        *("checks", "codes", "reductions", "rulers", "quantities", "records", "observation"),
+    ),
+    "plane": (
+        *("_version", "estimators", "observation", "reductions", "rulers"),
+        *("quantities", "own_quantities", "records", "plane"),
+    ),
+    "predictions": ("_version", "metrics", "observation", "records", "predictions"),
 }
 """For each room of the journey, the rooms of ours that it may name."""
 
@@ -185,11 +198,15 @@ def _modules() -> list[ModuleType]:
     return [importlib.import_module(name) for name in names]
 
 
+def _constants_first(name: str) -> tuple[bool, bool, str]:
+    return not name.isupper(), not name[0].isupper(), name
+
+
 def test_every_public_name_opens_and_lists_are_sorted() -> None:
     with_list = [module for module in _modules() if hasattr(module, "__all__")]
     assert it_callbacks in with_list
     for module in with_list:
-        assert list(module.__all__) == sorted(module.__all__), module.__name__
+        assert list(module.__all__) == sorted(module.__all__, key=_constants_first), module.__name__
         assert len(set(module.__all__)) == len(module.__all__)
         for name in module.__all__:
             assert getattr(module, name) is not None

@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 import csv
-import io
 import json
 import math
 import re
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
-import PIL.Image
 import pytest
 import pytorch_lightning as pl
 import torch
-from it_callbacks.callbacks.telling import Teller
 from pytorch_lightning.loggers import CSVLogger, TensorBoardLogger
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from tensorboard.plugins.custom_scalar import layout_pb2
@@ -30,16 +26,23 @@ from it_callbacks import (
     PredictionEntropyMonitor,
     Record,
 )
-from it_callbacks.callbacks.faults import Faults
-from it_callbacks.estimators import Extra
-from it_callbacks.figures import Panel, information_plane
-from it_callbacks.pictures import pixels
 from it_callbacks.records import slug
-from it_callbacks.runs import from_records
 
-from .models import Classifier, MemoryLogger, curve, fit, loader, samples
+from .toys import (
+    MLP,
+    BreaksOff,
+    Classifier,
+    LogsMetrics,
+    MemoryLogger,
+    Own,
+    curve,
+    fit,
+    loader,
+    raises,
+    samples,
+)
+from .warned import warned
 
-LAYERS = ("net.1", "net.3", "net.4")
 _CLASSES = tuple(f"class_{c}" for c in range(3))
 _OF_LAYERS = (
     "I_XT",
@@ -71,7 +74,7 @@ PER_ROOT = {
     "label_information": ("soft", "hard", "equivocation"),
     "information_plane": (
         *("epoch", "overhead"),
-        *(f"{quantity}/{layer}" for quantity in _OF_LAYERS for layer in LAYERS),
+        *(f"{quantity}/{layer}" for quantity in _OF_LAYERS for layer in MLP),
     ),
 }
 TAGS = {f"{root}/val/{end}" for root, ends in PER_ROOT.items() for end in ends}
@@ -86,9 +89,7 @@ def _monitors(**options: Any) -> list[Any]:
 
 
 def _read(folder: str) -> EventAccumulator:
-    return EventAccumulator(
-        folder, size_guidance={"scalars": 0, "tensors": 0, "images": 0}
-    ).Reload()
+    return EventAccumulator(folder, size_guidance={"scalars": 0, "tensors": 0}).Reload()
 
 
 def _texts(events: EventAccumulator, tag: str) -> list[tuple[int, Any]]:
@@ -122,11 +123,13 @@ def _layout(events: EventAccumulator) -> dict[str, dict[str, Any]]:
     }
 
 
-@pytest.fixture
-def written(tmp_path: Path) -> tuple[list[Any], EventAccumulator, pl.Trainer]:
+@pytest.fixture(scope="module")
+def written(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> tuple[list[Any], EventAccumulator, pl.Trainer]:
     """A run of two epochs with all monitors, and its TensorBoard files read back."""
     monitors = _monitors()
-    logger = TensorBoardLogger(tmp_path, name="run", version=0)
+    logger = TensorBoardLogger(tmp_path_factory.mktemp("logs"), name="run", version=0)
     _, running = fit(monitors, logger=logger)
     return monitors, _read(logger.log_dir), running
 
@@ -188,7 +191,7 @@ def test_the_settings_say_how_the_plane_was_measured(written: Any) -> None:
     monitors, events, _ = written
     settings = _text(events, "information_plane/val/settings")
     assert settings == monitors[2].settings["val"]
-    assert [layer["tag"] for layer in settings["layers"]] == list(LAYERS)
+    assert [layer["tag"] for layer in settings["layers"]] == MLP
     assert settings["layers"][0]["rulers"] == ["Uniform(bins=30, low=-1.0, high=1.0)"]
     assert set(settings["skipped"]) == {"net.0", "net.2"}
     assert settings["n_samples"] == 105
@@ -221,31 +224,14 @@ def test_warnings_are_written_in_words(written: Any) -> None:
     ]
 
 
-class Fragile(Extra):
-    """An estimator that fails from the second point on."""
-
-    def __init__(self) -> None:
-        self.calls = 0
-
-    @property
-    @override
-    def quantities(self) -> tuple[str, ...]:
-        return ("fragile",)
-
-    @override
-    def __call__(self, activations: Any, labels: Any) -> dict[str, float]:
-        self.calls += 1
-        if self.calls > 1:
-            raise ValueError("no luck")
-        return {"fragile": 1.0}
-
-
 def test_all_warnings_are_written_again_when_a_new_one_comes(tmp_path: Path) -> None:
     """With the point that it comes with, and not with every point after it."""
     logger = TensorBoardLogger(tmp_path, name="run", version=0)
-    plane = InformationPlaneMonitor("net.4", bins=2, extra=[Fragile()])
-    with pytest.warns(UserWarning, match="no luck"):
+    extra = [Own("fragile", raises(ValueError("no luck"), after=1))]
+    plane = InformationPlaneMonitor("net.4", bins=2, extra=extra)
+    with warned() as given:
         fit([plane], logger=logger, max_epochs=4)
+    assert len(given.of("extra")) == 1
     (first, early), (second, late) = _texts(_read(logger.log_dir), "information_plane/val/warnings")
     assert (first, second) == (5, 10)
     assert late[: len(early)] == early
@@ -255,14 +241,16 @@ def test_all_warnings_are_written_again_when_a_new_one_comes(tmp_path: Path) -> 
 def test_a_set_has_its_own_warnings_and_those_of_all(tmp_path: Path) -> None:
     logger = TensorBoardLogger(tmp_path, name="run", version=0)
     few, fewer = loader(105, seed=1), loader(50, seed=2)
-    plane = InformationPlaneMonitor("net.4", bins=2, extra=[Fragile()])
-    with pytest.warns(UserWarning, match="no luck"):
+    extra = [Own("fragile", raises(ValueError("no luck"), after=1))]
+    plane = InformationPlaneMonitor("net.4", bins=2, extra=extra)
+    with warned() as given:
         fit([plane], logger=logger, val=[few, fewer], max_epochs=1)
+    assert len(given.of("extra")) == 1
     events = _read(logger.log_dir)
-    told = [_texts(events, f"information_plane/{of}/warnings")[-1][1] for of in ("val", "val_1")]
-    assert [any("105 samples" in text for text in of) for of in told] == [True, False]
-    assert [any("50 samples" in text for text in of) for of in told] == [False, True]
-    assert all(any("no luck" in text for text in of) for of in told)
+    texts = [_texts(events, f"information_plane/{of}/warnings")[-1][1] for of in ("val", "val_1")]
+    assert [any("105 samples" in text for text in of) for of in texts] == [True, False]
+    assert [any("50 samples" in text for text in of) for of in texts] == [False, True]
+    assert all(any("no luck" in text for text in of) for of in texts)
 
 
 def test_verdicts_are_written_when_training_ends(tmp_path: Path) -> None:
@@ -272,35 +260,19 @@ def test_verdicts_are_written_when_training_ends(tmp_path: Path) -> None:
     fit([plane], logger=logger, max_epochs=3)
     ((step, texts),) = _texts(_read(logger.log_dir), "information_plane/val/verdicts")
     assert step == 15
-    assert list(texts) == list(LAYERS)
+    assert list(texts) == MLP
     assert texts == {layer: str(verdict) for layer, verdict in plane.verdicts["val"].items()}
-
-
-class Stops(pl.Callback):
-    """Ends training in its third epoch, by an exception."""
-
-    def __init__(self, error: BaseException) -> None:
-        self.error = error
-
-    @override
-    def on_train_epoch_start(self, trainer: Any, pl_module: Any) -> None:
-        if trainer.current_epoch == 2:
-            raise self.error
 
 
 @pytest.mark.parametrize("on_error", ["warn", "raise"])
-def test_verdicts_and_a_picture_are_written_when_training_is_cut_off(
-    tmp_path: Path, on_error: Any
-) -> None:
+def test_verdicts_are_written_when_training_is_cut_off(tmp_path: Path, on_error: Any) -> None:
     logger = TensorBoardLogger(tmp_path, name="run", version=0)
-    plane = InformationPlaneMonitor(images=9, on_error=on_error)
+    plane = InformationPlaneMonitor(on_error=on_error)
     with pytest.raises(ZeroDivisionError, match="user's own"):
-        fit([plane, Stops(ZeroDivisionError("user's own"))], logger=logger, max_epochs=9)
-    events = _read(logger.log_dir)
-    ((step, texts),) = _texts(events, "information_plane/val/verdicts")
+        fit([plane, BreaksOff(ZeroDivisionError("user's own"))], logger=logger, max_epochs=9)
+    ((step, texts),) = _texts(_read(logger.log_dir), "information_plane/val/verdicts")
     assert step == 10
     assert texts == {layer: str(verdict) for layer, verdict in plane.verdicts["val"].items()}
-    assert _images(events) == [5, 10]
 
 
 def test_what_fails_when_training_is_cut_off_does_not_hide_why(
@@ -312,7 +284,7 @@ def test_what_fails_when_training_is_cut_off_does_not_hide_why(
         tried.append("add_text")
         raise OSError("disk full")
 
-    class Fills(Stops):
+    class Fills(BreaksOff):
         @override
         def on_train_epoch_start(self, trainer: Any, pl_module: Any) -> None:
             if trainer.current_epoch == 2:
@@ -324,117 +296,6 @@ def test_what_fails_when_training_is_cut_off_does_not_hide_why(
     with pytest.raises(ZeroDivisionError, match="user's own"):
         fit([plane, Fills(ZeroDivisionError("user's own"))], logger=logger, max_epochs=9)
     assert tried
-
-
-def _images(events: EventAccumulator, tag: str = "information_plane/val/plane") -> list[int]:
-    return [image.step for image in events.Images(tag)]
-
-
-@pytest.mark.parametrize(("epochs", "steps"), [(4, [5, 15, 20]), (5, [5, 15, 25])])
-def test_a_picture_comes_first_every_so_many_epochs_and_last(
-    tmp_path: Path, epochs: int, steps: list[int]
-) -> None:
-    """Five steps in an epoch; the first point is after one."""
-    logger = TensorBoardLogger(tmp_path, name="run", version=0)
-    fit([InformationPlaneMonitor(images=2)], logger=logger, max_epochs=epochs)
-    assert _images(_read(logger.log_dir)) == steps
-
-
-def test_the_picture_is_that_of_the_plane(tmp_path: Path) -> None:
-    """Pixel for pixel the picture of the monitor's own figure, of the points so far."""
-    logger = TensorBoardLogger(tmp_path, name="run", version=0, prefix="mine")
-    plane = InformationPlaneMonitor(images=1)
-    fit([plane], logger=logger, max_epochs=2)
-    events = _read(logger.log_dir).Images("mine-information_plane/val/plane")
-    for event, until in zip(events, (5, 10), strict=True):
-        shown = np.array(PIL.Image.open(io.BytesIO(event.encoded_image_string)))
-        records = [record for record in plane.history if record.step <= until]
-        settings = {"information_plane/val": plane.settings["val"]}
-        panel = Panel(from_records("this run", records, settings), "val")
-        np.testing.assert_array_equal(shown, pixels(information_plane([panel])))
-
-
-def test_no_picture_is_drawn_unless_asked_for_and_shown(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Neither by default nor for loggers that take none: drawing costs most of a second."""
-    drawn: list[Any] = []
-    monkeypatch.setattr("it_callbacks.callbacks.information_plane.pixels", drawn.append)
-    fit([InformationPlaneMonitor(images=1)], logger=MemoryLogger())
-    shows = MemoryLogger()
-    shows.experiment = SimpleNamespace(add_image=lambda *_, **__: None)  # type: ignore[misc]
-    fit([InformationPlaneMonitor()], logger=shows)
-    assert not drawn
-    fit([InformationPlaneMonitor(images=1)], logger=shows)
-    assert drawn
-
-
-def test_a_logger_that_cannot_take_a_picture_costs_the_picture(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """One warning; or the exception, where that was asked for."""
-
-    def full(*_: Any, **__: Any) -> None:
-        raise OSError("disk full")
-
-    monkeypatch.setattr(SummaryWriter, "add_image", full)
-    logger = TensorBoardLogger(tmp_path, name="run", version=0)
-    plane = InformationPlaneMonitor(images=1)
-    with pytest.warns(UserWarning, match="disk full") as warned:
-        _, running = fit([plane], logger=logger, max_epochs=3)
-    assert sum("disk full" in str(w.message) for w in warned) == 1
-    assert running.current_epoch == 3
-    assert len(_read(logger.log_dir).Scalars("information_plane/val/I_XT/net.1")) == 3
-    with pytest.raises(OSError, match="disk full"):
-        fit([InformationPlaneMonitor(images=1, on_error="raise")], logger=logger)
-
-
-def test_a_logger_without_a_writer_costs_the_others_no_picture(tmp_path: Path) -> None:
-    """Its server goes while training is on: Lightning itself asks for it before."""
-
-    class Gone(MemoryLogger):
-        @property
-        def experiment(self) -> Any:
-            if self.logged:
-                raise ConnectionError("no server")
-            return None
-
-    logger = TensorBoardLogger(tmp_path, name="run", version=0)
-    plane = InformationPlaneMonitor(images=1)
-    with pytest.warns(UserWarning, match="no server") as warned:
-        fit([plane], logger=[Gone(), logger], max_epochs=2)
-    assert not any("cannot be drawn" in str(w.message) for w in warned)
-    assert _images(_read(logger.log_dir)) == [5, 10]
-
-
-def test_a_picture_that_cannot_be_drawn_costs_the_picture(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def fails(figure: Any) -> None:
-        raise RuntimeError("no ink")
-
-    monkeypatch.setattr("it_callbacks.callbacks.information_plane.pixels", fails)
-    logger = TensorBoardLogger(tmp_path, name="run", version=0)
-    plane = InformationPlaneMonitor(images=1)
-    with pytest.warns(UserWarning, match="plane cannot be drawn .RuntimeError: no ink"):
-        fit([plane], logger=logger, max_epochs=3)
-    assert len(curve(plane, "information_plane/val/I_XT/net.1")) == 3
-    with pytest.raises(RuntimeError, match="no ink"):
-        fit([InformationPlaneMonitor(images=1, on_error="raise")], logger=logger)
-
-
-def test_only_the_process_that_logs_draws() -> None:
-    """Others have loggers that take anything and keep nothing."""
-    drawn: list[int] = []
-
-    def draw() -> Any:
-        drawn.append(1)
-        return np.zeros((2, 2, 3), np.uint8)
-
-    takes_all = SimpleNamespace(experiment=SimpleNamespace(add_image=lambda *_, **__: None))
-    teller = Teller(Faults("Monitor", "raise"))
-    for is_first, n_drawn in ((False, 0), (True, 1)):
-        running = SimpleNamespace(is_global_zero=is_first, loggers=[takes_all])
-        teller.tell_image(running, "information_plane/val/plane", draw, 0)
-        assert len(drawn) == n_drawn
 
 
 def test_the_custom_scalars_show_all_layers_of_a_quantity_in_one_chart(written: Any) -> None:
@@ -511,7 +372,7 @@ def test_points_are_flushed_as_they_are_made(
                 events = _read(logger.log_dir)
                 seen.append({len(events.Scalars(tag)) for tag in TAGS})
 
-    fit([*_monitors(), Reads()], logger=logger, max_epochs=3)
+    fit([*_monitors(), Reads()], LogsMetrics, logger=logger, max_epochs=3)
     assert seen == [{1}, {2}, {3}]
 
 
@@ -553,10 +414,9 @@ def test_each_point_goes_once_to_each_logger() -> None:
 @pytest.mark.parametrize("data", [None, "val"])
 def test_without_a_logger_one_warning_is_given_and_the_history_kept(data: Any) -> None:
     plane = InformationPlaneMonitor(data=data)
-    with pytest.warns(UserWarning, match="no logger") as warned:
+    with warned() as given:
         fit([plane], logger=False)
-    ours = [str(w.message) for w in warned if "InformationPlaneMonitor" in str(w.message)]
-    assert sum("no logger" in message for message in ours) == 1
+    assert len(given.of("no logger")) == 1
     assert len(curve(plane, "information_plane/val/I_XT/net.1")) == (2 if data is None else 3)
 
 
@@ -574,8 +434,8 @@ def test_callback_metrics_hold_the_last_finite_value_of_each_tag() -> None:
 
 def test_metrics_of_the_users_own_stay() -> None:
     """What the module logs is not touched."""
-    _, alone = fit([])
-    _, observed = fit(_monitors())
+    _, alone = fit([], LogsMetrics)
+    _, observed = fit(_monitors(), LogsMetrics)
     for name in ("val_loss", "val_acc"):
         assert observed.callback_metrics[name] == alone.callback_metrics[name]
 
@@ -626,33 +486,19 @@ def test_tags_have_the_characters_that_every_logger_takes() -> None:
     assert plane.settings["val"]["layers"][-1]["module"] == "net.<img src=x>"
 
 
-class Mean(Extra):
-    """A user's own estimator: the mean activation, at every second point."""
+def test_an_extra_estimator_is_logged_at_its_own_pace() -> None:
+    """A user's own: the mean activation, at every second point."""
 
-    every = 2
-
-    @property
-    @override
-    def quantities(self) -> tuple[str, ...]:
-        return ("mean_activation",)
-
-    @override
-    def __call__(self, activations: Any, labels: Any) -> dict[str, float]:
+    def mean(activations: Any, labels: Any) -> float:
         assert activations.shape == (105, 3)
         assert labels.shape == (105,)
-        return {"mean_activation": float(activations.mean())}
+        return float(activations.mean())
 
-
-def test_an_extra_estimator_is_logged_at_its_own_pace() -> None:
     memory, tag = MemoryLogger(), "information_plane/val/mean_activation/net.4"
-    plane = InformationPlaneMonitor("net.4", extra=[Mean()])
+    plane = InformationPlaneMonitor("net.4", extra=[Own("mean_activation", mean, every=2)])
     model, _ = fit([plane], logger=memory, max_epochs=3)
     with torch.no_grad():
         expected = model(samples(105, seed=1)[0]).mean().item()
     assert [r.epoch for r in plane.history if r.quantity == "mean_activation"] == [1, 3]
-    assert curve(plane, "information_plane/val/mean_activation/net.4")[-1] == pytest.approx(
-        expected, abs=1e-6
-    )
-    assert any(
-        "information_plane/val/mean_activation/net.4" in metrics for _, metrics in memory.logged
-    )
+    assert curve(plane, tag)[-1] == pytest.approx(expected, abs=1e-6)
+    assert any(tag in metrics for _, metrics in memory.logged)

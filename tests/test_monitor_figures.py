@@ -3,19 +3,40 @@
 from __future__ import annotations
 
 import importlib.util
+import io
+from pathlib import Path
 from typing import Any
 
+import matplotlib.figure
 import numpy as np
+import PIL.Image
 import plotly.graph_objects
 import pytest
+import pytorch_lightning as pl
+from pytorch_lightning.loggers import TensorBoardLogger
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+from torch.utils.tensorboard import SummaryWriter
 
 from it_callbacks import (
     ConditionalEntropyMonitor,
     InformationPlaneMonitor,
     PredictionEntropyMonitor,
 )
+from it_callbacks.figures import Panel, information_plane
+from it_callbacks.pictures import pixels
+from it_callbacks.runs import from_records
 
-from .toys import MONITORS, curve, fit, layer_names, loader
+from .toys import (
+    MONITORS,
+    BreaksOff,
+    MemoryLogger,
+    ShowsImages,
+    curve,
+    fit,
+    layer_names,
+    loader,
+)
+from .warned import warned
 
 
 def written_in(figure: Any) -> list[str]:
@@ -87,6 +108,147 @@ def test_the_figure_before_the_first_point_says_that_there_is_none(kind: type[An
     figure = kind(name="mine").figure()
     assert any("logged of this set" in text for text in written_in(figure))
     assert "this run · mine" in written_in(figure)
+
+
+# Pictures of the plane in a logger.
+
+
+class Pen:
+    """Stands for matplotlib's: knows whether it was used, and leaves the page blank."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.used = False
+        self.error: Exception | None = None
+
+        def draw(*_: Any) -> None:
+            self.used = True
+            if self.error is not None:
+                raise self.error
+
+        monkeypatch.setattr(matplotlib.figure.Figure, "draw", draw)
+
+
+@pytest.fixture
+def pen(monkeypatch: pytest.MonkeyPatch) -> Pen:
+    return Pen(monkeypatch)
+
+
+def images_in(folder: str, tag: str = "information_plane/val/plane") -> list[Any]:
+    """The pictures that TensorBoard would show."""
+    return EventAccumulator(folder, size_guidance={"images": 0}).Reload().Images(tag)
+
+
+def steps_of(images: list[Any]) -> list[int]:
+    """The step of each."""
+    return [image.step for image in images]
+
+
+@pytest.mark.parametrize(("epochs", "steps"), [(4, [5, 15, 20]), (5, [5, 15, 25])])
+def test_a_picture_comes_first_every_so_many_epochs_and_last(
+    tmp_path: Path, pen: Pen, epochs: int, steps: list[int]
+) -> None:
+    """Five steps in an epoch; the first point is after one."""
+    logger = TensorBoardLogger(tmp_path, name="run", version=0)
+    fit([InformationPlaneMonitor("net.4", images=2)], logger=logger, max_epochs=epochs)
+    assert steps_of(images_in(logger.log_dir)) == steps
+    assert pen.used
+
+
+@pytest.mark.parametrize("on_error", ["warn", "raise"])
+def test_a_picture_is_written_when_training_is_cut_off(
+    tmp_path: Path, pen: Pen, on_error: Any
+) -> None:
+    logger = TensorBoardLogger(tmp_path, name="run", version=0)
+    plane = InformationPlaneMonitor("net.4", images=9, on_error=on_error)
+    with pytest.raises(ZeroDivisionError, match="user's own"):
+        fit([plane, BreaksOff(ZeroDivisionError("user's own"))], logger=logger, max_epochs=9)
+    assert steps_of(images_in(logger.log_dir)) == [5, 10]
+
+
+def test_the_picture_is_that_of_the_plane(tmp_path: Path) -> None:
+    """Pixel for pixel the picture of the monitor's own figure, of the points so far."""
+    logger = TensorBoardLogger(tmp_path, name="run", version=0, prefix="mine")
+    plane = InformationPlaneMonitor("net.4", images=1)
+    fit([plane], logger=logger, max_epochs=2)
+    shown = images_in(logger.log_dir, "mine-information_plane/val/plane")
+    for image, until in zip(shown, (5, 10), strict=True):
+        found = np.array(PIL.Image.open(io.BytesIO(image.encoded_image_string)))
+        records = [record for record in plane.history if record.step <= until]
+        settings = {"information_plane/val": plane.settings["val"]}
+        panel = Panel(from_records("this run", records, settings), "val")
+        np.testing.assert_array_equal(found, pixels(information_plane([panel])))
+
+
+def test_no_picture_is_drawn_unless_asked_for_and_shown(pen: Pen) -> None:
+    """Neither by default nor for loggers that take none: drawing costs most of a second."""
+    fit([InformationPlaneMonitor(images=1)], logger=MemoryLogger(), max_epochs=1)
+    fit([InformationPlaneMonitor()], logger=ShowsImages(), max_epochs=1)
+    assert not pen.used
+    logger = ShowsImages()
+    fit([InformationPlaneMonitor(images=1)], logger=logger, max_epochs=1)
+    assert len(logger.shown) == 1
+    assert pen.used
+
+
+def test_only_the_process_that_logs_draws(pen: Pen, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Others have loggers that take anything and keep nothing."""
+    for is_first in (False, True):
+        monkeypatch.setattr(pl.Trainer, "is_global_zero", property(lambda _, is_=is_first: is_))
+        fit([InformationPlaneMonitor(images=1)], logger=ShowsImages(), max_epochs=1)
+        assert pen.used is is_first
+
+
+def test_a_logger_that_cannot_take_a_picture_costs_the_picture(
+    tmp_path: Path, pen: Pen, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One warning; or the exception, where that was asked for."""
+
+    def full(*_: Any, **__: Any) -> None:
+        raise OSError("disk full")
+
+    monkeypatch.setattr(SummaryWriter, "add_image", full)
+    logger = TensorBoardLogger(tmp_path, name="run", version=0)
+    plane = InformationPlaneMonitor(images=1)
+    with warned() as given:
+        _, running = fit([plane], logger=logger, max_epochs=3)
+    (warning,) = given.of("logger")
+    assert "disk full" in warning.text
+    assert running.current_epoch == 3
+    assert len(curve(plane, "information_plane/val/I_XT/net.1")) == 3
+    with pytest.raises(OSError, match="disk full"):
+        fit([InformationPlaneMonitor(images=1, on_error="raise")], logger=logger)
+
+
+def test_a_logger_without_a_writer_costs_the_others_no_picture(tmp_path: Path, pen: Pen) -> None:
+    """Its server goes while training is on: Lightning itself asks for it before."""
+
+    class Gone(MemoryLogger):
+        @property
+        def experiment(self) -> Any:
+            if self.logged:
+                raise ConnectionError("no server")
+            return None
+
+    logger = TensorBoardLogger(tmp_path, name="run", version=0)
+    plane = InformationPlaneMonitor(images=1)
+    with warned() as given:
+        fit([plane], logger=[Gone(), logger], max_epochs=2)
+    (warning,) = given.of("logger")
+    assert "no server" in warning.text
+    assert given.of("picture") == []
+    assert steps_of(images_in(logger.log_dir)) == [5, 10]
+
+
+def test_a_picture_that_cannot_be_drawn_costs_the_picture(pen: Pen) -> None:
+    pen.error = RuntimeError("no ink")
+    plane = InformationPlaneMonitor(images=1)
+    with warned() as given:
+        fit([plane], logger=ShowsImages(), max_epochs=3)
+    (warning,) = given.of("picture")
+    assert "no ink" in warning.text
+    assert len(curve(plane, "information_plane/val/I_XT/net.1")) == 3
+    with pytest.raises(RuntimeError, match="no ink"):
+        fit([InformationPlaneMonitor(images=1, on_error="raise")], logger=ShowsImages())
 
 
 @pytest.mark.parametrize("images", [0, -1, True, 2.0, "5"])

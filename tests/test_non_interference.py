@@ -9,8 +9,7 @@ import signal
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from functools import cache
-from types import SimpleNamespace
+from functools import cache, partial
 from typing import Any
 
 import matplotlib
@@ -19,114 +18,74 @@ import pytest
 import pytorch_lightning as pl
 import torch
 from torch import Tensor, nn
-from torch.utils.data import DataLoader, Dataset, TensorDataset
+from torch.utils.data import DataLoader, TensorDataset
 from typing_extensions import override
 
-from it_callbacks import (
-    ConditionalEntropyMonitor,
-    InformationPlaneMonitor,
-    LogSpaced,
-    PredictionEntropyMonitor,
+from it_callbacks import InformationPlaneMonitor, LogSpaced
+
+from .toys import (
+    Augmented,
+    Classifier,
+    Counting,
+    CountsCalls,
+    Drawing,
+    Fails,
+    FrozenNorm,
+    LogsInForward,
+    LogsMetrics,
+    MemoryLogger,
+    Own,
+    Rebinding,
+    ShowsImages,
+    all_three,
+    fit,
+    loader,
+    mlp,
+    n_hooks,
+    normed_and_dropped,
+    rows,
+    samples,
+    trainer,
+    with_part,
 )
-from it_callbacks.estimators import Extra
-
-from .models import N_UNITS, Classifier, MemoryLogger, fit, loader, mlp, n_hooks, samples, trainer
+from .warned import warned
 
 
-class Drawing(nn.Module):
-    """Dropout that stays on in eval mode, as for Monte Carlo uncertainty."""
-
-    @override
-    def forward(self, x: Tensor) -> Tensor:
-        return nn.functional.dropout(x, 0.3, training=True)
-
-
-class Counting(nn.Module):
-    """Moves two buffers at every call, in eval mode too: one in place, one by a new tensor."""
-
-    calls: Tensor
-    level: Tensor
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.register_buffer("calls", torch.zeros(()))
-        self.register_buffer("level", torch.zeros(4))
-
-    @override
-    def forward(self, x: Tensor) -> Tensor:
-        self.calls += 1
-        self.level = 0.9 * self.level + 0.1 * x.detach().mean(0)
-        return x - self.level + 0.01 * self.calls
-
-
-class FrozenNorm(Classifier):
-    """One BatchNorm is kept in eval mode while the rest trains."""
-
-    def __init__(self) -> None:
-        super().__init__(
-            nn.Sequential(nn.Linear(N_UNITS, 4), nn.BatchNorm1d(4), nn.Tanh(), nn.Linear(4, 3))
-        )
-
-    @override
-    def on_train_start(self) -> None:
-        self.net.get_submodule("1").eval()
-
-
-class Augmented(Dataset[Any]):
-    """Noise from NumPy's and Python's global generators, drawn per item."""
-
-    def __init__(self) -> None:
-        self.x, self.y = samples()
-
-    def __len__(self) -> int:
-        return len(self.x)
-
-    def __getitem__(self, index: int) -> tuple[Tensor, Tensor]:
-        return self.x[index] + 0.1 * np.random.randn() + 0.1 * random.random(), self.y[index]
-
-
-def _normed_and_dropped() -> Classifier:
-    return Classifier(
-        nn.Sequential(
-            nn.Linear(N_UNITS, 4), nn.BatchNorm1d(4), nn.Tanh(), nn.Dropout(0.3), nn.Linear(4, 3)
-        )
-    )
-
-
-def _with(part: nn.Module) -> Classifier:
-    return Classifier(nn.Sequential(nn.Linear(N_UNITS, 4), nn.Tanh(), part, nn.Linear(4, 3)))
+def noise() -> float:
+    """Drawn from NumPy's and Python's global generators."""
+    return np.random.randn() + random.random()
 
 
 SETUPS: dict[str, tuple[Callable[[], Classifier], Callable[[], Any], dict[str, Any]]] = {
-    "plain": (Classifier, lambda: loader(shuffle=True), {}),
-    "norm_dropout": (_normed_and_dropped, lambda: loader(shuffle=True), {}),
+    "plain": (LogsMetrics, lambda: loader(shuffle=True), {}),
+    "norm_dropout": (normed_and_dropped, lambda: loader(shuffle=True), {}),
     "frozen_norm": (FrozenNorm, lambda: loader(shuffle=True), {}),
-    "mc_dropout": (lambda: _with(Drawing()), lambda: loader(shuffle=True), {}),
-    "moving_buffers": (lambda: _with(Counting()), lambda: loader(shuffle=True), {}),
-    "augmentation": (Classifier, lambda: DataLoader(Augmented(), 25, shuffle=True), {}),
+    "mc_dropout": (lambda: with_part(Drawing()), lambda: loader(shuffle=True), {}),
+    "moving_buffers": (
+        lambda: with_part(nn.Sequential(Rebinding(), Counting())),
+        lambda: loader(shuffle=True),
+        {},
+    ),
+    "augmentation": (
+        LogsMetrics,
+        lambda: DataLoader(Augmented(noise), 25, shuffle=True),
+        {},
+    ),
     "accumulation": (
-        _normed_and_dropped,
+        normed_and_dropped,
         lambda: loader(shuffle=True),
         {"accumulate_grad_batches": 3},
     ),
-    "half_epochs": (Classifier, lambda: loader(shuffle=True), {"val_check_interval": 0.5}),
+    "half_epochs": (LogsMetrics, lambda: loader(shuffle=True), {"val_check_interval": 0.5}),
 }
 
-LOOKS: dict[str, Callable[[], Any]] = {
+DATA: dict[str, Callable[[], Any]] = {
     "listening": lambda: None,
     "train": lambda: "train",
     "val": lambda: "val",
     "tensors": lambda: samples(60, seed=2),
-    "dataset": Augmented,
+    "dataset": lambda: Augmented(noise),
 }
-
-
-def _all_three(data: Any = None, **options: Any) -> list[pl.Callback]:
-    return [
-        PredictionEntropyMonitor(data=data),
-        ConditionalEntropyMonitor(data=data),
-        InformationPlaneMonitor(data=data, **options),
-    ]
 
 
 def _trace(setup: str, callbacks: list[Any], **more: Any) -> dict[str, Any]:
@@ -164,11 +123,11 @@ def _differences(left: Any, right: Any, at: str = "") -> list[str]:
     return [] if left == right else [at]
 
 
-@pytest.mark.parametrize("look", LOOKS)
+@pytest.mark.parametrize("data", DATA)
 @pytest.mark.parametrize("setup", SETUPS)
-def test_training_is_bit_equal_with_all_monitors(setup: str, look: str) -> None:
+def test_training_is_bit_equal_with_all_monitors(setup: str, data: str) -> None:
     """Weights, buffers, optimizer, modes and every random state end as without monitors."""
-    callbacks = _all_three(LOOKS[look]())
+    callbacks = all_three(DATA[data]())
     with_monitors = _trace(setup, callbacks)
     assert _differences(_undisturbed(setup), with_monitors) == []
     assert all(monitor.history for monitor in callbacks)
@@ -177,16 +136,10 @@ def test_training_is_bit_equal_with_all_monitors(setup: str, look: str) -> None:
 def test_training_is_bit_equal_with_pictures() -> None:
     """Random states too; and pyplot, whose state is a user's own, stays as it is."""
     before = "matplotlib.pyplot" in sys.modules, dict(matplotlib.rcParams.copy())
-    shown: list[Any] = []
-
-    class Shows(MemoryLogger):
-        @property
-        @override
-        def experiment(self) -> Any:
-            return SimpleNamespace(add_image=lambda *given, **_: shown.append(given))
-
-    with_pictures = _trace("norm_dropout", _all_three(images=1), logger=Shows())
-    assert len(shown) == 2
+    logger = ShowsImages()
+    callbacks = [*all_three()[:2], InformationPlaneMonitor(images=1)]
+    with_pictures = _trace("norm_dropout", callbacks, logger=logger)
+    assert len(logger.shown) == 2
     assert _differences(_undisturbed("norm_dropout"), with_pictures) == []
     assert before == ("matplotlib.pyplot" in sys.modules, dict(matplotlib.rcParams.copy()))
 
@@ -200,7 +153,7 @@ class NaiveLoop(pl.Callback):
             pl_module(x)
 
 
-class NaiveProbe(pl.Callback):
+class NaiveForward(pl.Callback):
     """Looks careful, and is not: eval, no_grad, forward, train."""
 
     @override
@@ -213,7 +166,7 @@ class NaiveProbe(pl.Callback):
 
 @pytest.mark.parametrize("setup", SETUPS)
 def test_a_naive_loop_over_the_loader_is_noticed(setup: str) -> None:
-    """The comparison above has teeth: it sees a probe that reads the user's loader."""
+    """The comparison above has teeth: it sees who reads the user's loader."""
     found = _differences(_undisturbed(setup), _trace(setup, [NaiveLoop()]))
     assert any(difference.startswith("/weights") for difference in found)
 
@@ -221,59 +174,26 @@ def test_a_naive_loop_over_the_loader_is_noticed(setup: str) -> None:
 @pytest.mark.parametrize("setup", ["frozen_norm", "mc_dropout", "moving_buffers"])
 def test_a_naive_eval_forward_is_noticed(setup: str) -> None:
     """On these models even eval and no_grad are not enough."""
-    found = _differences(_undisturbed(setup), _trace(setup, [NaiveProbe()]))
+    found = _differences(_undisturbed(setup), _trace(setup, [NaiveForward()]))
     assert any(difference.startswith("/weights") for difference in found)
 
 
-class RaisesLater(Extra):
-    """Draws from every global generator, then raises, from its second call on."""
-
-    def __init__(self) -> None:
-        self.calls = 0
-
-    @property
-    @override
-    def quantities(self) -> tuple[str, ...]:
-        return ("V_TY",)
-
-    @override
-    def __call__(self, activations: Any, labels: Any) -> dict[str, float]:
-        self.calls += 1
-        np.random.rand(), random.random(), torch.rand(1)
-        if self.calls > 3:
-            raise ZeroDivisionError("an estimator of the user's")
-        return {"V_TY": 0.0}
-
-
 @pytest.mark.parametrize("data", [None, "train"])
-def test_a_raising_estimator_costs_the_point_and_nothing_else(data: Any) -> None:
+def test_a_raising_estimator_costs_its_number_and_nothing_else(data: Any) -> None:
     """It may even draw random numbers before: training goes on as without it."""
-    plane = InformationPlaneMonitor(data=data, extra=[RaisesLater()])
-    with pytest.warns(UserWarning, match="an estimator of the user's"):
+    calls: list[float] = []
+
+    def draws(*_: Any) -> float:
+        calls.append(np.random.rand() + random.random() + torch.rand(1).item())
+        if len(calls) > 3:
+            raise ZeroDivisionError("an estimator of the user's")
+        return 0.0
+
+    plane = InformationPlaneMonitor(data=data, extra=[Own("V_TY", draws)])
+    with warned() as given:
         trace = _trace("norm_dropout", [plane])
+    assert given.of("extra")
     assert _differences(_undisturbed("norm_dropout"), trace) == []
-
-
-class Fails(Classifier):
-    """Raises `error` at the second batch of the second epoch's `where`, or inside its forward."""
-
-    def __init__(self, where: str, error: type[BaseException]) -> None:
-        super().__init__()
-        self.where, self.error = where, error
-
-    def _perhaps(self, where: str, batch_idx: int) -> None:
-        if where == self.where and batch_idx == 1 and self.trainer.current_epoch == 1:
-            raise self.error("of the user's")
-
-    @override
-    def training_step(self, batch: Any, batch_idx: int) -> Tensor:
-        self._perhaps("train", batch_idx)
-        return super().training_step(batch, batch_idx)
-
-    @override
-    def validation_step(self, batch: Any, batch_idx: int, dataloader_idx: int = 0) -> None:
-        super().validation_step(batch, batch_idx)
-        self._perhaps("val", batch_idx)
 
 
 @contextmanager
@@ -288,7 +208,7 @@ def _interrupts_restored() -> Iterator[None]:
 
 @pytest.mark.parametrize("data", [None, "train"])
 def test_no_hook_is_left_after_fit(data: Any) -> None:
-    model, _ = fit(_all_three(data))
+    model, _ = fit(all_three(data))
     assert n_hooks(model) == 0
 
 
@@ -303,7 +223,7 @@ def test_no_hook_is_left_after_an_exception(
     """Lightning calls no teardown then, and the user's own error must come through."""
     model = Fails(where, error)
     with _interrupts_restored(), pytest.raises(seen):
-        fit(_all_three(data), model)
+        fit(all_three(data), model)
     assert n_hooks(model) == 0
 
 
@@ -322,24 +242,13 @@ def test_hooks_are_there_while_listening() -> None:
             assert n_hooks(self) == 0
             return super().training_step(batch, batch_idx)
 
-    fit(_all_three(), Counts())
+    fit(all_three(), Counts())
     assert min(counts) > 0
-
-
-class CountsCalls(Classifier):
-    """Counts its forward passes."""
-
-    calls = 0
-
-    @override
-    def forward(self, x: Tensor) -> Any:
-        self.calls += 1
-        return super().forward(x)
 
 
 def test_listening_adds_no_forward_pass() -> None:
     alone, _ = fit([], CountsCalls())
-    observed, _ = fit(_all_three(), CountsCalls())
+    observed, _ = fit(all_three(), CountsCalls())
     assert observed.calls == alone.calls > 0
 
 
@@ -348,18 +257,13 @@ def test_listening_adds_no_forward_pass() -> None:
     [(1, {}), (1, {"limit_val_batches": 0}), (LogSpaced(3, "steps"), {"limit_val_batches": 0})],
     ids=["validating", "training-only", "steps"],
 )
-def test_a_probe_does_not_log_what_the_forward_logs(schedule: Any, options: Any) -> None:
-    """A forward that calls self.log must not mix the probe's values into the user's metrics."""
-
-    class Logs(Classifier):
-        @override
-        def forward(self, x: Tensor) -> Any:
-            self.log("size", float(len(x)), on_step=True, on_epoch=True, batch_size=1)
-            return super().forward(x)
+def test_a_fixed_set_does_not_log_what_the_forward_logs(schedule: Any, options: Any) -> None:
+    """A forward that calls self.log must not mix the monitor's passes into the user's metrics."""
 
     def logged(callbacks: list[Any]) -> list[Any]:
         memory = MemoryLogger()
-        fit(callbacks, Logs, logger=memory, max_epochs=3, **options)
+        model = partial(LogsInForward, on_step=True)
+        fit(callbacks, model, logger=memory, max_epochs=3, **options)
         return [
             (step, name, value)
             for step, metrics in memory.logged
@@ -382,18 +286,14 @@ def test_a_copy_made_while_observed_neither_fails_nor_reports(copied: Callable[.
             copied(self.net)(batch[0])
             super().validation_step(batch, batch_idx)
 
-    alone, observed = _all_three(), _all_three()
+    alone, observed = all_three(), all_three()
     fit(alone)
     fit(observed, Copies)
     for one, other in zip(alone, observed, strict=True):
-        left, right = (
-            [(r.tag, r.bits, r.step) for r in m.history if r.layer != "overhead"]
-            for m in (one, other)
-        )
-        np.testing.assert_equal(left, right)
+        np.testing.assert_equal(rows(other), rows(one))
 
 
-def test_a_probe_leaves_a_compiled_model_as_it_is() -> None:
+def test_a_fixed_set_leaves_a_compiled_model_as_it_is() -> None:
     """It runs eagerly under the guard, so nothing is compiled anew and training is the same."""
 
     def weights(callbacks: list[Any]) -> dict[str, Tensor]:
@@ -409,18 +309,18 @@ def test_a_probe_leaves_a_compiled_model_as_it_is() -> None:
 
 
 def test_step_schedules_do_not_disturb_either() -> None:
-    """A look between two batches of one epoch meets half-accumulated gradients."""
+    """A measurement between two batches of one epoch meets half-accumulated gradients."""
     plane = InformationPlaneMonitor(data="train", schedule=LogSpaced(5, "steps"))
     assert _differences(_undisturbed("accumulation"), _trace("accumulation", [plane])) == []
 
 
 def test_threads_and_default_dtype_stay() -> None:
     before = torch.get_num_threads(), torch.get_default_dtype()
-    fit(_all_three("train"), Classifier(mlp()))
+    fit(all_three("train"), Classifier(mlp()))
     assert (torch.get_num_threads(), torch.get_default_dtype()) == before
 
 
-def test_gradients_are_untouched_by_a_probe() -> None:
+def test_gradients_are_untouched_by_a_fixed_set() -> None:
     """No .grad appears, moves or goes, and no graph is kept."""
     seen: list[bool] = []
 
@@ -429,12 +329,12 @@ def test_gradients_are_untouched_by_a_probe() -> None:
         def on_train_epoch_end(self, trainer: Any, pl_module: Any) -> None:
             seen.append(all(p.requires_grad for p in pl_module.parameters()))
 
-    model, _ = fit([*_all_three("train"), Checks()])
+    model, _ = fit([*all_three("train"), Checks()])
     assert seen == [True, True]
     assert all(p.grad is not None or p.grad_fn is None for p in model.parameters())
 
 
-def test_a_probe_reads_a_loader_without_drawing_from_its_generator() -> None:
+def test_a_fixed_set_is_read_without_drawing_from_the_generator_of_its_loader() -> None:
     """The user's own generator stands afterwards where it stood."""
     generator = torch.Generator().manual_seed(3)
     source = DataLoader(TensorDataset(*samples(50)), 10, shuffle=True, generator=generator)

@@ -1,12 +1,11 @@
-"""A layer that holds NaN at one look costs its own numbers there, and comes back by itself."""
+"""A layer that holds NaN at one point costs its own numbers there, and comes back by itself."""
 
 from __future__ import annotations
 
 import json
 import re
-import warnings
-from collections.abc import Collection, Iterator
-from contextlib import contextmanager
+from collections.abc import Collection
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,74 +18,29 @@ from torch import Tensor, nn
 from typing_extensions import override
 
 from it_callbacks import InformationPlaneMonitor
-from it_callbacks.observation.layers import Layer
-from it_callbacks.observation.passes import Pass
-from it_callbacks.observation.streams import KeyStream
-from it_callbacks.reductions import PCA, Joint
-from it_callbacks.rulers import Calibrated, Width
+from it_callbacks.reductions import PCA
+from it_callbacks.rulers import Width
 
-from .models import N_CLASSES, N_UNITS, Classifier, curve, fit, layer_names, loader, when
+from .toys import (
+    N_CLASSES,
+    N_UNITS,
+    VAL,
+    Bypassed,
+    Classifier,
+    FallsIll,
+    Side,
+    WithSide,
+    curve,
+    epochs,
+    fit,
+    layer_names,
+    loader,
+    outputs,
+    rulers,
+)
+from .warned import Warnings, warned
 
 LAYERS = ["net.first", "net.side", "net.last"]
-
-
-class Side(nn.Module):
-    """Gives two inputs back; while `ill`, the last row that it gives is NaN."""
-
-    ill = False
-
-    @override
-    def forward(self, x: Tensor) -> Tensor:
-        out = x[:, :2].clone()
-        if self.ill and not self.training:
-            out[-1] = float("nan")
-        return out
-
-
-class Net(nn.Module):
-    """Two layers in a row, and one aside that training does not depend on."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.first = nn.Linear(N_UNITS, 4)
-        self.side = Side()
-        self.last = nn.Linear(4, N_CLASSES)
-
-    @override
-    def forward(self, x: Tensor) -> Tensor:
-        first = torch.tanh(self.first(x))
-        self.side(x)
-        out: Tensor = self.last(first)
-        return out
-
-
-class FallsIll(Classifier):
-    """Its layer aside, or all of it, is ill at the looks of some epochs."""
-
-    def __init__(
-        self, epochs: Collection[int], net: nn.Module | None = None, *, wholly: bool = False
-    ) -> None:
-        super().__init__(Net() if net is None else net)
-        (self.side,) = [part for part in self.net.modules() if isinstance(part, Side)]
-        self.epochs = epochs
-        self.wholly = wholly
-
-    @override
-    def forward(self, x: Tensor) -> Any:
-        return self.net(x * float("nan") if self.wholly and self.side.ill else x)
-
-    @override
-    def on_train_epoch_start(self) -> None:
-        self.side.ill = self.current_epoch + 1 in self.epochs
-
-    @override
-    def training_step(self, batch: Any, batch_idx: int) -> Tensor:
-        x, y = batch
-        return self.loss(self.net(x), y)
-
-    @override
-    def validation_step(self, batch: Any, batch_idx: int, dataloader_idx: int = 0) -> None:
-        self.step(batch)
 
 
 def measured(
@@ -96,24 +50,14 @@ def measured(
     epochs: int = 4,
     wholly: bool = False,
     **options: Any,
-) -> tuple[InformationPlaneMonitor, list[str]]:
+) -> tuple[InformationPlaneMonitor, Warnings]:
     """A monitor that has seen the network fall ill, and what it warned of."""
-    val = options.pop("val", "default")
     logger = {"logger": options.pop("logger")} if "logger" in options else {}
-    plane = InformationPlaneMonitor(options.pop("layers", LAYERS), data=data, **options)
-    with _recorded() as seen:
-        _, running = fit(
-            [plane], lambda: FallsIll(ill, wholly=wholly), max_epochs=epochs, val=val, **logger
-        )
+    plane = InformationPlaneMonitor(LAYERS, data=data, **options)
+    with warned() as given:
+        _, running = fit([plane], lambda: FallsIll(ill, wholly=wholly), max_epochs=epochs, **logger)
     assert running.global_step == 5 * epochs
-    return plane, [str(warning.message) for warning in seen]
-
-
-@contextmanager
-def _recorded() -> Iterator[list[warnings.WarningMessage]]:
-    with warnings.catch_warnings(record=True) as seen:
-        warnings.simplefilter("always")
-        yield seen
+    return plane, given
 
 
 def values(plane: InformationPlaneMonitor, *, of: str = "", but: str = "\0") -> dict[str, float]:
@@ -129,27 +73,28 @@ def values(plane: InformationPlaneMonitor, *, of: str = "", but: str = "\0") -> 
 @pytest.mark.parametrize("reduce", ["auto", PCA(2)], ids=repr)
 def test_a_layer_of_nan_costs_its_own_numbers_only_and_comes_back(data: Any, reduce: Any) -> None:
     """All others, the epoch and the overhead are as in a run in which it was well."""
-    plane, told = measured([2, 3], data, reduce=reduce)
+    plane, given = measured([2, 3], data, reduce=reduce)
     well, _ = measured([], data, reduce=reduce)
-    looks = [0, 1, 2, 3, 4] if data else [1, 2, 3, 4]
-    assert [epoch for epoch, _ in when(plane)] == looks
+    due = [0, 1, 2, 3, 4] if data else [1, 2, 3, 4]
+    assert epochs(plane) == due
     assert values(plane, but="side") == pytest.approx(values(well, but="side"), nan_ok=True)
-    assert {int(key.split()[1]) for key in values(plane, of="side")} == {*looks} - {2, 3}
+    assert {int(key.split()[1]) for key in values(plane, of="side")} == {*due} - {2, 3}
     kept = {k: v for k, v in values(well, of="side").items() if k.split()[1] not in "23"}
     assert values(plane, of="side") == pytest.approx(kept, nan_ok=True)
-    tag = f"information_plane/{plane._set}/overhead"
-    assert len(curve(plane, tag)) == len(looks)
-    (message,) = [text for text in told if "NaN" in text]
-    assert re.search(r"layer 'net\.side': activations: 2 of \d+ values are NaN", message)
+    assert len(curve(plane, f"information_plane/{data or 'val'}/overhead")) == len(due)
+    (warning,) = given.of("unreadable")
+    assert warning.layer == "net.side"
+    assert re.search(r"2 of \d+ values are NaN", warning.text)
 
 
 @pytest.mark.parametrize("data", [None, "train"])
 def test_all_layers_of_nan_cost_the_point(data: Any) -> None:
-    plane, told = measured([2], data, wholly=True)
-    assert [epoch for epoch, _ in when(plane) if epoch] == [1, 3, 4]
-    (message,) = [text for text in told if "NaN" in text]
-    assert f"this point of set {plane._set!r} is left out" in message
-    assert "layer 'net." in message
+    plane, given = measured([2], data, wholly=True)
+    assert [epoch for epoch in epochs(plane) if epoch] == [1, 3, 4]
+    (warning,) = given.of("skipped")
+    assert warning.set == (data or "val")
+    assert warning.layer in LAYERS
+    assert "NaN" in warning.text
 
 
 @pytest.mark.parametrize("data", [None, "train"])
@@ -159,7 +104,7 @@ def test_a_layer_of_nan_ends_training_where_asked_to(data: Any, wholly: bool) ->
         measured([2], data, wholly=wholly, on_error="raise")
 
 
-def test_a_layer_of_nan_at_a_probes_first_look_is_an_error_before_training() -> None:
+def test_a_layer_of_nan_at_the_first_point_of_a_fixed_set_is_an_error_before_training() -> None:
     class Born(FallsIll):
         @override
         def on_fit_start(self) -> None:
@@ -175,7 +120,7 @@ def test_a_layer_of_nan_at_a_probes_first_look_is_an_error_before_training() -> 
     assert plane.history == []
 
 
-def test_a_layer_of_nan_at_the_first_look_is_calibrated_at_the_first_that_can_read_it() -> None:
+def test_a_layer_of_nan_at_the_first_point_is_calibrated_at_the_first_that_can_be_read() -> None:
     """It gives what it would have given; from then on the settings say how it is read."""
     plane, _ = measured([1, 2])
     well, _ = measured([])
@@ -186,34 +131,24 @@ def test_a_layer_of_nan_at_the_first_look_is_calibrated_at_the_first_that_can_re
     assert plane.settings["val"]["faults"] == {}
 
 
-class Bypassed(Net):
-    """Its layer aside is not called in the last batch of the first look."""
-
-    looks = 0
-
-    @override
-    def forward(self, x: Tensor) -> Tensor:
-        is_last = not self.training and len(x) == 5
-        self.looks += is_last
-        if is_last and self.looks == 1:
-            out: Tensor = self.last(torch.tanh(self.first(x)))
-            return out
-        return super().forward(x)
-
-
-def test_settings_are_told_again_where_the_first_look_could_read_no_layer(tmp_path: Path) -> None:
+def test_settings_are_written_again_where_at_the_first_point_no_layer_could_be_read(
+    tmp_path: Path,
+) -> None:
     plane = InformationPlaneMonitor("net.side", bins=Width(0.5))
     logger = TensorBoardLogger(tmp_path)
-    with pytest.warns(UserWarning, match=r"layer 'net.side' is left out: heard 100 of 105"):
+    with warned() as given:
         fit([plane], lambda: Classifier(Bypassed()), max_epochs=3, logger=logger)
+    (warning,) = given.of("missed")
+    assert warning.layer == "net.side"
+    assert "100 of 105" in warning.text
     events = EventAccumulator(logger.log_dir).Reload()
     last = events.Tensors("information_plane/val/settings/text_summary")[-1]
-    told = json.loads(last.tensor_proto.string_val[0])
-    assert [layer["tag"] for layer in told["layers"]] == ["net.side"]
-    assert told["missed"] == {}
+    settings = json.loads(last.tensor_proto.string_val[0])
+    assert [layer["tag"] for layer in settings["layers"]] == ["net.side"]
+    assert settings["missed"] == {}
 
 
-def test_settings_tell_which_layer_has_not_been_read_yet_and_are_told_again(
+def test_settings_name_a_layer_that_has_not_been_read_yet_and_are_written_again(
     tmp_path: Path,
 ) -> None:
     """Once more when it is read, and no more after that."""
@@ -265,7 +200,7 @@ def test_layers_that_share_a_name_in_tags_do_not_swap_it_when_one_is_left_out() 
     net.add_module("last", nn.Linear(N_UNITS, N_CLASSES))
     model = FallsIll([2], net)
     plane = InformationPlaneMonitor(["net.a b", "net.a/b"], bins=Width(0.5))
-    with _recorded():
+    with warned():
         fit([plane], model, max_epochs=3)
     ill, well = layer_names(plane)
     assert len(curve(plane, f"information_plane/val/I_XT/{ill}")) == 2
@@ -274,71 +209,65 @@ def test_layers_that_share_a_name_in_tags_do_not_swap_it_when_one_is_left_out() 
 
 
 @pytest.mark.parametrize("n", [1030, 1500])
-def test_a_layer_is_calibrated_once_however_many_rows_its_first_look_has(n: int) -> None:
+def test_a_layer_is_calibrated_once_however_many_rows_its_first_pass_has(n: int) -> None:
     """Beyond as many as a calibration takes, the ruler is frozen in the middle of the pass."""
-    plane = InformationPlaneMonitor(["net.4"])
-    widths: list[Any] = []
+    plane, val = InformationPlaneMonitor(["net.4"]), loader(n, 200, seed=1)
+    activations: list[Tensor] = []
 
     class Grows(Classifier):
         @override
         def on_validation_epoch_end(self) -> None:
-            if plane._layer_observer is not None and plane._layer_observer.rulers:
-                widths.append(plane._layer_observer.rulers["net.4"])
+            if not self.trainer.sanity_checking:
+                activations.extend(outputs(self, ["net.4"], [x for x, _ in val]))
             with torch.no_grad():
                 self.net[4].weight.mul_(3.0)
 
-    with _recorded():
-        fit([plane], Grows, val=loader(n, 100, seed=1), max_epochs=3)
-    assert isinstance(plane._layers.rulers["net.4"][0], Width)
-    assert plane.settings["val"]["layers"][0]["rulers"] == [repr(plane._layers.rulers["net.4"][0])]
-    assert widths[-1] == plane._layers.rulers["net.4"]
+    fit([plane], partial(Grows, lr=0.0), train=loader(25), val=val, max_epochs=3)
+    (printed,) = rulers(plane)["net.4"]
+    ruler = eval(printed, {"Width": Width})
+    for bits, of_epoch in zip(
+        curve(plane, "information_plane/val/I_XT/net.4"), activations, strict=True
+    ):
+        _, counts = np.unique(ruler(of_epoch), axis=0, return_counts=True)
+        assert bits == pytest.approx(np.log2(n) - (counts * np.log2(counts)).sum() / n, abs=1e-9)
 
 
-# One pass, by hand.
+class IllAtFirst(Side):
+    """Its first row of a pass is NaN, and healthy batches follow."""
 
-NAN = float("nan")
-
-
-def _pass(*names: str, ruler: Any) -> Pass:
-    current = Pass(max_samples=None, seed=0, keep_rows=False, hash_inputs=False)
-    for name in names:
-        current.observe(Layer(name, name, 1), KeyStream(Joint(), (ruler,)))
-    return current
-
-
-def _hear(current: Pass, start: int, **rows: list[float]) -> None:
-    n = len(next(iter(rows.values())))
-    current.begin(torch.zeros(n, dtype=torch.int64), None, np.arange(start, start + n))
-    for name, column in rows.items():
-        current.hear(name, 1, torch.tensor(column)[:, None])
+    @override
+    def forward(self, x: Tensor) -> Tensor:
+        out = x[:, :2].clone()
+        if self.ill and not self.training and len(x) == 25 and x[0, 0] == VAL[0][0, 0]:
+            out[0] = float("nan")
+        return out
 
 
-@pytest.mark.parametrize("ruler", [Width(1.0), Calibrated(2)], ids=repr)
-def test_a_fault_on_one_process_leaves_the_layer_out_on_all(ruler: Any) -> None:
-    one, other = _pass("a", "b", ruler=ruler), _pass("a", "b", ruler=ruler)
-    _hear(one, 0, a=[0.0, 1.0], b=[0.0, 1.0])
-    _hear(other, 2, a=[0.0, 1.0], b=[NAN, 1.0])
-    for parts in ([one.observed(), other.observed()], [other.observed(), one.observed()]):
-        merged = one.merge(parts)
-        assert list(merged.keys) == list(merged.n_units) == list(merged.reach) == ["a"]
-        assert merged.faults == {"b": "activations: 1 of 2 values are NaN or infinite"}
-        assert merged.missed == {}
-        assert len(merged.keys["a"][0]) == 4
-
-
-def test_a_layer_with_a_fault_is_not_heard_again_in_its_pass() -> None:
-    """Healthy rows after it do not make it look whole, nor is it said to have been missed."""
-    current = _pass("a", ruler=Width(1.0))
-    _hear(current, 0, a=[NAN])
-    _hear(current, 1, a=[1.0])
-    observed = current.observed()
-    assert observed.keys == observed.missed == {}
-    assert list(observed.faults) == ["a"]
+def test_healthy_batches_after_a_fault_do_not_make_a_layer_whole() -> None:
+    """Nor is it said to have been called in part only."""
+    net = WithSide()
+    net.side = IllAtFirst()
+    plane = InformationPlaneMonitor(LAYERS, bins=Width(0.5))
+    with warned() as given:
+        fit([plane], lambda: FallsIll([2], net), max_epochs=2)
+    assert given.of("missed") == []
+    assert [one.layer for one in given.of("unreadable")] == ["net.side"]
+    assert len(curve(plane, "information_plane/val/I_XT/net.side")) == 1
+    assert len(curve(plane, "information_plane/val/I_XT/net.last")) == 2
 
 
 def test_rows_that_disagree_with_labels_are_no_fault_of_the_values() -> None:
-    current = _pass("a", ruler=Width(1.0))
-    current.begin(torch.zeros(3, dtype=torch.int64), None, np.arange(3))
-    with pytest.raises(ValueError, match="3 labels"):
-        current.hear("a", 1, torch.zeros(2, 1))
-    assert current.faults == {}
+    """The point is skipped, since nobody knows which row is whose."""
+
+    class LosesARow(FallsIll):
+        @override
+        def validation_step(self, batch: Any, batch_idx: int, dataloader_idx: int = 0) -> None:
+            self.net(batch[0][1:] if self.side.ill else batch[0])
+
+    plane = InformationPlaneMonitor(LAYERS)
+    with warned() as given:
+        fit([plane], lambda: LosesARow([2]), max_epochs=3)
+    assert given.of("unreadable") == []
+    (warning,) = given.of("skipped")
+    assert "25 labels" in warning.text
+    assert epochs(plane) == [1, 3]

@@ -86,7 +86,7 @@ class Faults:
                 raise
             of_set = f" of set {set_!r}" if set_ else ""
             text = f"skipped one measurement{of_set}: {type(error).__name__}: {error}"
-            self.handle(error, text, cause="skipped")
+            self.handle(error, text, cause="skipped", set_=set_)
 
     def texts(self, set_: str | None = None) -> list[str]:
         """All that was warned of, in order; with a set, about it or about all."""
