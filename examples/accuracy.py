@@ -365,7 +365,7 @@ def linear_rows(most: int) -> Iterator[Row]:
     for task in linear_tasks():
         for n in (n for n in task.repeats if n <= most):
             found = [LinearVInformation()(x, y) for x, y in draws(task, n)]
-            bits, errors = [f["V_TY"] for f in found], [f["V_TY_se"] for f in found]
+            bits, errors = [[f[f"linear_V_TY{end}"] for f in found] for end in ("", "_se")]
             ends = [(v - 1.96 * e, v + 1.96 * e) for v, e in zip(bits, errors, strict=True)]
             cells = {
                 "V_TY": error_of(bits, task.truth),

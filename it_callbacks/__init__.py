@@ -9,6 +9,8 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from it_callbacks._version import __version__ as __version__
+
 if TYPE_CHECKING:
     from it_callbacks.callbacks import (
         ConditionalEntropyMonitor,
@@ -18,8 +20,6 @@ if TYPE_CHECKING:
     )
     from it_callbacks.records import Record
     from it_callbacks.rulers import Ruler
-
-__version__ = "0.1.0"
 
 _ROOM_OF = {
     "ConditionalEntropyMonitor": "callbacks",

@@ -28,8 +28,10 @@ from it_callbacks.callbacks import (
     LogSpaced,
     PredictionEntropyMonitor,
 )
-from it_callbacks.records import Record, Status
+from it_callbacks.records import Record
 from it_callbacks.rulers import Width
+from it_callbacks.runs import from_records
+from it_callbacks.tables import STATUSES, Number, layer_rows
 from it_callbacks.tasks import digits_network, digits_split, digits_task, szt_network, szt_task
 
 Batch = Sequence[Tensor]
@@ -270,42 +272,38 @@ def _predictions(history: Sequence[Record]) -> list[str]:
 
 def _layers(plane: InformationPlaneMonitor, resolutions: Sequence[str]) -> list[str]:
     """The table of layers: a row for each layer and resolution, in depth order."""
-    (settings,) = plane.settings.values()
-    rows = [
+    ((set_, settings),) = plane.settings.items()
+    run = from_records("demo", plane.history, {f"information_plane/{set_}": settings})
+    by_ruler = [layer_rows(run, set_, rulers) for rulers in run.rulers(set_)]
+    cells = [
         (
-            "layer",
-            "bins",
-            "I(X;T) first -> peak -> last",
-            "I(T;Y) first -> last",
-            "coverage",
-            "chance share",
-            "status",
+            row.layer,
+            bins,
+            _arrows(row.i_xt.first, row.i_xt.peak, row.i_xt.last),
+            _arrows(row.i_ty.first, row.i_ty.last),
+            f"{row.coverage.value:.2f}",
+            f"{row.chance_share.value:.2f}",
+            "" if row.status is None else row.status.name,
         )
+        for of_layer in zip(*by_ruler, strict=True)
+        for bins, row in zip(resolutions, of_layer, strict=True)
     ]
-    for layer in settings["layers"]:
-        for resolution, slug in zip(resolutions, layer["tag_of_ruler"], strict=True):
-            end = f"_{slug}" if slug else ""
-            of = {
-                quantity: _series(plane.history, f"{quantity}{end}", layer["tag"])
-                for quantity in ("I_XT", "I_TY", "coverage", "chance_share", "status")
-            }
-            rows.append(
-                (
-                    layer["tag"],
-                    resolution,
-                    _arrows(of["I_XT"][0], max(of["I_XT"]), of["I_XT"][-1]),
-                    _arrows(of["I_TY"][0], of["I_TY"][-1]),
-                    f"{of['coverage'][-1]:.2f}",
-                    f"{of['chance_share'][-1]:.2f}",
-                    Status(int(of["status"][-1])).name,
-                )
-            )
-    seen = {row[-1] for row in rows}
-    notes = [note for status, note in _NOTES.items() if status in seen]
-    (settings,) = plane.settings.values()
+    seen = {row.status for rows in by_ruler for row in rows}
+    notes = [f"  {note}." for status, note in STATUSES.items() if status in seen and status]
     if len({str(layer["rulers"]) for layer in settings["layers"]}) > 1:
-        notes.append(_EACH_ITS_OWN)
-    return [*_aligned(rows), *notes, "", *_verdicts(plane)]
+        notes.append("  Each layer has bins of its own: compare it with itself over time.")
+    return [*_aligned([_HEAD, *cells]), *notes, "", *_verdicts(plane)]
+
+
+_HEAD = (
+    "layer",
+    "bins",
+    "I(X;T) first -> peak -> last",
+    "I(T;Y) first -> last",
+    "coverage",
+    "chance share",
+    "status",
+)
 
 
 def _verdicts(plane: InformationPlaneMonitor) -> list[str]:
@@ -320,19 +318,12 @@ def _verdicts(plane: InformationPlaneMonitor) -> list[str]:
     return [f"Compression since the peak of I(X;T){by}:", *said]
 
 
-_EACH_ITS_OWN = "  Each layer has bins of its own: compare it with itself over time."
-_NOTES = {
-    "CAUTION": "  CAUTION: chance or rare codes have a part in the value; read its trend.",
-    "SATURATED": "  SATURATED: nearly one code per input; I(T;Y) would be as high for any labels.",
-}
-
-
 def _series(history: Sequence[Record], quantity: str, layer: str) -> list[float]:
     return [r.bits for r in history if r.quantity == quantity and r.layer == layer]
 
 
-def _arrows(*values: float) -> str:
-    return " -> ".join(f"{value:5.2f}" for value in values)
+def _arrows(*values: Number) -> str:
+    return " -> ".join(f"{number.value:5.2f}" for number in values)
 
 
 def _aligned(rows: Sequence[Sequence[str]]) -> list[str]:

@@ -16,6 +16,8 @@ import torch
 from torch import Tensor
 from torchmetrics import Metric
 
+from it_callbacks.checks import whole
+
 __all__ = ["ConditionalEntropy", "PredictionEntropy", "as_log_probabilities", "kind_of"]
 
 Kind = Literal["logits", "probabilities"]
@@ -79,9 +81,10 @@ def as_log_probabilities(predictions: Tensor, kind: Kind | None = None) -> Tenso
             contradict ``kind``.
 
     Example:
-        >>> as_log_probabilities(torch.tensor([[0.0, 0.0], [0.0, -torch.inf]])).exp().tolist()
+        >>> log_p = as_log_probabilities(torch.tensor([[0.0, 0.0], [0.0, -torch.inf]]))
+        >>> log_p.exp().round(decimals=6).tolist()
         [[0.5, 0.5], [1.0, 0.0]]
-        >>> as_log_probabilities(torch.tensor([0.0])).exp().tolist()
+        >>> as_log_probabilities(torch.tensor([0.0])).exp().round(decimals=6).tolist()
         [[0.5, 0.5]]
     """
     _check_kind(kind)
@@ -122,8 +125,7 @@ class _PredictionMetric(Metric):
 
     def __init__(self, num_classes: int, *, kind: Kind | None = None, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        if not isinstance(num_classes, int) or num_classes < 2:
-            raise ValueError(f"num_classes: got {num_classes!r}; right: an integer of at least 2")
+        num_classes = whole("num_classes", num_classes, at_least=2)
         _check_kind(kind)
         self.num_classes = num_classes
         self.kind = kind
@@ -218,8 +220,8 @@ class PredictionEntropy(_PredictionMetric):
         >>> metric = PredictionEntropy(num_classes=2)
         >>> metric.update(torch.tensor([[1.0, 0.0], [0.5, 0.5]]), torch.tensor([0, 1]))
         >>> values = metric.compute()
-        >>> values["mean"].item(), values["cross_entropy"].item(), values["label_bound"].item()
-        (0.5, 0.5, 0.5)
+        >>> [round(values[name].item(), 6) for name in ("mean", "cross_entropy", "label_bound")]
+        [0.5, 0.5, 0.5]
     """
 
     class_count: Tensor
@@ -322,8 +324,8 @@ class ConditionalEntropy(_PredictionMetric):
         >>> predictions = torch.tensor([[1.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 0.0]])
         >>> metric.update(predictions, torch.tensor([0, 0, 1, 1]))
         >>> values = metric.compute()
-        >>> values["class_0"].item(), values["class_1"].item(), values["all"].item()
-        (1.0, 0.0, 0.5)
+        >>> [round(values[name].item(), 6) for name in ("class_0", "class_1", "all")]
+        [1.0, 0.0, 0.5]
     """
 
     joint_sum: Tensor

@@ -1,25 +1,39 @@
-"""What was measured and under which tag it is logged: one number in, one `Record` out.
+"""Name and keep values: the record of one value, its tag, and the slugs that tags are made of.
 
-The contract between those who write numbers (the monitors) and those who read them (the
-TensorBoard tab, the report, a user's own script). Standard library only: TensorBoard imports
+This is the contract between what writes values (the monitors) and what reads them (the TensorBoard
+tab, the report, the command line, a user's own script). Standard library only: TensorBoard imports
 this room at every start.
 """
 
 from __future__ import annotations
 
-import csv
-import json
-import math
 import re
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from enum import IntEnum
-from pathlib import Path
 from typing import NamedTuple
+
+from it_callbacks.quantities import PER_RULER, PLANE, QUANTITIES, ROOTS, SUFFIXES, Quantity
+
+__all__ = [
+    "PLANE",
+    "QUANTITIES",
+    "ROOTS",
+    "Quantity",
+    "Record",
+    "Status",
+    "Value",
+    "check_slug",
+    "is_read_by_rulers",
+    "slug",
+    "split_ruler",
+    "tag_of",
+    "unique_slugs",
+]
 
 
 class Status(IntEnum):
-    """How far a point of the plane can be read as information, logged as ``status/...``."""
+    """How far a point of the plane can be read as information, logged as ``status``."""
 
     OK = 0
     """Coverage >= 0.95 and chance share <= 0.05."""
@@ -29,24 +43,21 @@ class Status(IntEnum):
     """Coverage < 0.5 or chance share > 0.5: nearly one symbol per sample, whatever the labels."""
 
 
-ROOTS = ("prediction_entropy", "conditional_entropy", "label_information", "information_plane")
-"""What every tag begins with."""
-
-
 @dataclass(frozen=True)
 class Record:
-    """One number of one point: what was measured, where, when.
+    """One value of one point: what was measured, where, when.
 
     Args:
-        quantity: First part of the tag, e.g. ``"I_XT"`` or ``"prediction_entropy"``.
-        set: What the number was measured on: ``val``, ``train``, ``test``, ``probe`` or the
+        quantity: The root of the tag, or below ``information_plane`` the quantity: ``"I_XT"``,
+            with the slug of a further ruler ``"I_XT_uniform5"``.
+        set: What the value was measured on: ``val``, ``train``, ``test``, ``data`` or the
             monitor's own name.
-        layer: Last part of the tag: the layer, the class (``class_3``) or the reading (``mean``).
+        layer: Last part of the tag: the layer, the class (``class_3``) or the kind (``mean``).
         bits: The value, in bits unless `QUANTITIES` names another unit.
         step: ``trainer.global_step`` when it was measured: optimizer steps done.
         epoch: Finished epochs when it was measured; 0 is before the end of the first one (of a
-            data: before the first step).
-        n_samples: Samples that the number was computed from.
+            fixed set: before the first step).
+        n_samples: Samples that the value was computed from.
 
     Example:
         >>> Record("I_XT", "val", "encoder", 3.5, step=120, epoch=2, n_samples=360).tag
@@ -63,58 +74,47 @@ class Record:
 
     @property
     def tag(self) -> str:
-        """The name under which every logger gets the number."""
+        """The name under which every logger gets the value."""
         return tag_of(self.quantity, self.set, self.layer)
 
 
+class Value(NamedTuple):
+    """One value of a point, before it is known where and when.
+
+    Example:
+        >>> Value("I_XT", "encoder", 3.5).record("val", step=120, epoch=2, n_samples=360).n_samples
+        360
+    """
+
+    quantity: str
+    layer: str
+    bits: float
+    n_samples: int | None = None
+    """How many samples it was computed from, where that is not all samples of the point."""
+
+    def record(self, set_: str, *, step: int, epoch: int, n_samples: int) -> Record:
+        """Return the value with where and when; `n_samples` are those of the point."""
+        n = n_samples if self.n_samples is None else self.n_samples
+        return Record(self.quantity, set_, self.layer, self.bits, step, epoch, n)
+
+
 def tag_of(quantity: str, set_: str, layer: str) -> str:
-    """The tag of a number: of a monitor's own root, or below ``information_plane``."""
+    """Return the tag of a value: of a monitor's own root, or below ``information_plane``.
+
+    Example:
+        >>> tag_of("prediction_entropy", "val", "mean"), tag_of("I_XT", "val", "fc1")
+        ('prediction_entropy/val/mean', 'information_plane/val/I_XT/fc1')
+    """
     if quantity in ROOTS:
         return f"{quantity}/{set_}/{layer}"
-    return f"information_plane/{set_}/{quantity}/{layer}"
+    return f"{PLANE}/{set_}/{quantity}/{layer}"
 
-
-class Quantity(NamedTuple):
-    """What the numbers under a first tag part are."""
-
-    meaning: str
-    unit: str = "bits"
-
-
-QUANTITIES = {
-    "prediction_entropy": Quantity("entropies of the predictions, and what they say of the labels"),
-    "conditional_entropy": Quantity("H(Ŷ|Y=c): entropy of the predictions inside class c"),
-    "label_information": Quantity("what the predictions tell about the labels"),
-    "I_XT": Quantity("I(X; bin T): entropy of the binned layer of a deterministic network"),
-    "I_XT_corrected": Quantity("I(X; bin T) by Chao, Wang & Jost (2013)"),
-    "I_XT_corrected_low": Quantity("lower end of its 95 % interval"),
-    "I_XT_corrected_high": Quantity("upper end of its 95 % interval"),
-    "I_TY": Quantity("I(bin T; Y)"),
-    "I_TY_chance": Quantity("mean of I(bin T; Y) under permuted labels, exact"),
-    "I_TY_adjusted": Quantity("I(bin T; Y) on a scale where chance is 0 and H(Y) stays H(Y)"),
-    "I_TY_corrected": Quantity("I(bin T; Y) by Chao, Wang & Jost (2013)"),
-    "I_TY_corrected_low": Quantity("lower end of its 95 % interval"),
-    "I_TY_corrected_high": Quantity("upper end of its 95 % interval"),
-    "V_TY": Quantity("linear V-information from the layer to the labels"),
-    "V_TY_se": Quantity("its standard error"),
-    "noise_I_XT": Quantity("I(X; T + noise)"),
-    "noise_I_XT_low": Quantity("its lower kernel bound"),
-    "noise_I_XT_high": Quantity("its upper kernel bound"),
-    "noise_I_TY": Quantity("I(T + noise; Y)"),
-    "noise_I_TY_low": Quantity("its lower kernel bound"),
-    "noise_I_TY_high": Quantity("its upper kernel bound"),
-    "coverage": Quantity("Good-Turing coverage of the symbols, 1 - f1/N", "share"),
-    "chance_share": Quantity("chance level of I(bin T; Y) over H(Y)", "share"),
-    "status": Quantity("0 OK, 1 CAUTION, 2 SATURATED", "code"),
-    "information_plane": Quantity("epoch of the point; share of the time spent observing", "mixed"),
-}
-"""Every first tag part, what stands under it, and its unit."""
 
 _FORBIDDEN = re.compile(r"[^A-Za-z0-9_.\-]+")
 
 
 def slug(name: str) -> str:
-    """`name` with every character that some logger refuses replaced by ``_``.
+    """Return `name` with every character that some logger refuses replaced by ``_``.
 
     MLflow and file systems refuse more than TensorBoard does; what is left is
     ``[A-Za-z0-9_.-]``, at most 200 characters of it.
@@ -127,17 +127,17 @@ def slug(name: str) -> str:
 
 
 def unique_slugs(names: Iterable[str]) -> dict[str, str]:
-    """From each name to a slug of its own, in the order given.
+    """Return for each name a slug of its own, in the order given.
 
     Example:
         >>> unique_slugs(["a b", "a/b"])
-        {'a b': 'a_b', 'a/b': 'a_b_2'}
+        {'a b': 'a_b', 'a/b': 'a_b_1'}
     """
     slugs: dict[str, str] = {}
     taken: set[str] = set()
     for name in names:
         base = candidate = slug(name)
-        number = 2
+        number = 1
         while candidate in taken:
             candidate = f"{base}_{number}"
             number += 1
@@ -146,41 +146,61 @@ def unique_slugs(names: Iterable[str]) -> dict[str, str]:
     return slugs
 
 
-_COLUMNS = ("tag", *(field.name for field in fields(Record)))
-
-
-def write_csv(records: Sequence[Record], path: str | Path) -> None:
-    """One row per record, with a header; values keep all their digits."""
-    with Path(path).open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, _COLUMNS)
-        writer.writeheader()
-        writer.writerows({"tag": record.tag, **asdict(record)} for record in records)
-
-
-def write_json(
-    records: Sequence[Record],
-    settings: Mapping[str, object],
-    path: str | Path,
-    **sections: object,
-) -> None:
-    """``{"settings": ..., "records": [...]}``; a number that is not finite becomes null.
+def split_ruler(name: str, own: Mapping[str, Quantity] | None = None) -> tuple[str, str] | None:
+    """Take a quantity as tags of layers name it apart; None if it is no quantity.
 
     Args:
-        records: The numbers.
-        settings: For each set, how they were measured.
-        path: Where to write.
-        sections: What else to write, under its own name.
+        name: The quantity, with the slug of a further ruler behind it if there is one.
+        own: The run's own quantities, by name.
+
+    Returns:
+        The name in the table, and the slug; empty for the first ruler.
+
+    Example:
+        >>> split_ruler("I_XT_uniform5"), split_ruler("I_TY_low"), split_ruler("loss")
+        (('I_XT', 'uniform5'), ('I_TY_low', ''), None)
     """
-    rows = [
-        {"tag": record.tag, **asdict(record), "bits": finite_or_none(record.bits)}
-        for record in records
-    ]
-    text = json.dumps(
-        {"settings": settings, **sections, "records": rows}, indent=1, allow_nan=False
-    )
-    Path(path).write_text(text + "\n", encoding="utf-8")
+    row = QUANTITIES.get(name) or (own or {}).get(name)
+    if row is not None:
+        return (name, "") if row.is_logged and "/" not in name else None
+    for base in PER_RULER:
+        ruler = name.removeprefix(f"{base}_")
+        if ruler != name:
+            known = QUANTITIES[base].is_logged and _is_free(ruler)
+            return (base, ruler) if known else None
+    return None
 
 
-def finite_or_none(value: float) -> float | None:
-    """`value`, or None where JSON has no number for it."""
-    return value if math.isfinite(value) else None
+def is_read_by_rulers(name: str) -> bool:
+    """Whether a quantity is of a binned layer, so that each ruler has its own; not that of extras.
+
+    Example:
+        >>> is_read_by_rulers("I_TY_adjusted"), is_read_by_rulers("linear_V_TY")
+        (True, False)
+    """
+    return any(name == base or name.startswith(f"{base}_") for base in PER_RULER)
+
+
+def _is_free(slug_: str) -> bool:
+    return bool(slug_) and slug_.partition("_")[0] not in SUFFIXES
+
+
+def check_slug(slug_: str) -> None:
+    """Raise unless a ruler's slug is safe in tags, and no tag with it is another quantity's.
+
+    Raises:
+        ValueError: It is not; the message says why.
+
+    Example:
+        >>> check_slug("uniform5")
+        >>> check_slug("adjusted")
+        Traceback (most recent call last):
+        ValueError: slug: 'adjusted' begins like the end of a quantity (adjusted, chance, ...
+    """
+    if slug(slug_) != slug_:
+        raise ValueError(f"slug: need letters, digits, '_', '-' and '.', got {slug_!r}")
+    if not _is_free(slug_):
+        raise ValueError(
+            f"slug: {slug_!r} begins like the end of a quantity ({', '.join(sorted(SUFFIXES))}), "
+            f"so that 'I_TY_{slug_}' could be either; begin it with another word"
+        )

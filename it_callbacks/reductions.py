@@ -11,19 +11,21 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal, TypeGuard
 
 import torch
 from torch import Tensor
 from typing_extensions import override
 
-from it_callbacks.rulers import floating, refuse_nonfinite
+from it_callbacks.checks import whole
+from it_callbacks.rulers import Unstorable, floating, refuse_nonfinite
 
 
 class Reduction(ABC):
     """Maps a layer's output ``(n_samples, ...)`` to a matrix ``(n_samples, n_units)``.
 
-    Like a ruler, a reduction is a small frozen value that prints as what it is.
+    Like a ruler, a reduction is a small frozen value that prints as what it is, and one that is
+    fitted to the first activations can be kept in a checkpoint by `state` and `restored`.
     """
 
     frozen: ClassVar[bool] = True
@@ -35,6 +37,33 @@ class Reduction(ABC):
     def freeze(self, activations: Tensor) -> Reduction:
         """The reduction to use from now on, given the first activations ``(n_samples, ...)``."""
         return self
+
+    @property
+    def storable(self) -> bool:
+        """Whether a checkpoint can keep it: it is ready as given, or defines `restored`."""
+        return self.frozen or type(self).restored is not Reduction.restored
+
+    def state(self) -> dict[str, Any]:
+        """Return what was fitted, as plain Python values and tensors.
+
+        Not asked for where the reduction that was passed to the monitor is ready as given.
+
+        Raises:
+            Unstorable: The reduction does not define it.
+        """
+        raise Unstorable.of(self, "reduction")
+
+    def restored(self, state: dict[str, Any]) -> Reduction:
+        """Return the fitted reduction that `state` was taken from.
+
+        Args:
+            state: What its `state` gave, perhaps read from a file that somebody else wrote.
+
+        Raises:
+            Unstorable: The reduction does not define it.
+            ValueError: `state` is not the state of such a reduction.
+        """
+        raise Unstorable.of(self, "reduction")
 
     @property
     @abstractmethod
@@ -123,7 +152,8 @@ class RandomProjection(Reduction):
     keeps_range: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
-        _check_count("k", self.k)
+        object.__setattr__(self, "k", whole("k", self.k, at_least=1))
+        object.__setattr__(self, "seed", whole("seed", self.seed, at_least=0))
 
     @property
     @override
@@ -149,7 +179,7 @@ class PCA(Reduction):
 
     Example:
         >>> line = torch.arange(4.0).reshape(4, 1) * torch.tensor([[3.0, 4.0]])
-        >>> PCA(1).freeze(line)(line).abs().flatten().tolist()
+        >>> PCA(1).freeze(line)(line).abs().flatten().round(decimals=6).tolist()
         [7.5, 2.5, 2.5, 7.5]
     """
 
@@ -159,7 +189,7 @@ class PCA(Reduction):
     keeps_range: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
-        _check_count("k", self.k)
+        object.__setattr__(self, "k", whole("k", self.k, at_least=1))
 
     @property
     @override
@@ -189,6 +219,21 @@ class PCA(Reduction):
         return Projection(directions.cpu(), (mean @ directions).cpu())
 
     @override
+    def restored(self, state: dict[str, Any]) -> Projection:
+        """The `Projection` whose state it is."""
+        stored = state if isinstance(state, dict) else {}
+        directions, origin = stored.get("directions"), stored.get("origin")
+        if not (_is_matrix(directions, 2) and _is_matrix(origin, 1)):
+            raise ValueError("state: need 'directions' and 'origin', finite tensors of float64")
+        n_components = min(self.k, len(directions))
+        if directions.shape[1] != n_components or len(origin) != n_components:
+            raise ValueError(
+                f"state: need {n_components} components for {self!r}, got directions of shape "
+                f"{tuple(directions.shape)} and an origin of shape {tuple(origin.shape)}"
+            )
+        return Projection(directions.cpu(), origin.cpu())
+
+    @override
     def __call__(self, activations: Tensor) -> Tensor:
         return self.freeze(activations)(activations)
 
@@ -201,6 +246,10 @@ class Projection(Reduction):
     origin: Tensor = field(repr=False)
 
     keeps_range: ClassVar[bool] = False
+
+    @override
+    def state(self) -> dict[str, Any]:
+        return {"directions": self.directions, "origin": self.origin}
 
     @property
     @override
@@ -223,6 +272,16 @@ def side_by_side(values: Tensor) -> Tensor:
     return values.reshape(len(values), math.prod(values.shape[1:]))
 
 
+def _is_matrix(value: object, n_axes: int) -> TypeGuard[Tensor]:
+    return (
+        isinstance(value, Tensor)
+        and value.layout == torch.strided
+        and value.dtype == torch.float64
+        and value.ndim == n_axes
+        and bool(torch.isfinite(value).all())
+    )
+
+
 def _project(activations: Tensor, directions: Tensor) -> Tensor:
     # In float64, since a float32 product depends on the size of the batch that a row came in,
     # and the same row must get the same state in every batch.
@@ -230,8 +289,3 @@ def _project(activations: Tensor, directions: Tensor) -> Tensor:
     with torch.autocast(values.device.type, enabled=False):
         projected: Tensor = values @ directions.to(values.device)
     return projected
-
-
-def _check_count(name: str, value: object) -> None:
-    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-        raise ValueError(f"{name}: need a whole number >= 1, got {value!r}")

@@ -1,4 +1,4 @@
-"""Scalars and texts of a log, by tag, in; a `Run` that figures, tables and reports are made of out.
+"""Make runs, of which figures, tables and reports are made, of what was logged or kept.
 
 Standard library only, as all that TensorBoard's tab is made of.
 """
@@ -10,97 +10,54 @@ import math
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from statistics import fmean, stdev
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any, NamedTuple
 
-from it_callbacks.records import QUANTITIES, ROOTS, Record
+from it_callbacks.derived import DERIVABLE, Series, derived, is_derivable, sources
+from it_callbacks.own_quantities import from_rows
+from it_callbacks.quantities import PLANE, QUANTITIES, ROOTS, Quantity, monitor_of
+from it_callbacks.records import Record, is_read_by_rulers, split_ruler
+from it_callbacks.tags import Key, Tag, parse_tag
 
-Series = Mapping[int, float]
-"""From a step to the value there, in increasing order of steps."""
+__all__ = [
+    "Key",
+    "Outline",
+    "Rulers",
+    "Run",
+    "Series",
+    "Tag",
+    "from_log",
+    "from_records",
+    "natural",
+    "outlines",
+    "parse_tag",
+]
 
 
-class Key(NamedTuple):
-    """Which numbers a series holds."""
-
-    quantity: str
-    """With the slug of the ruler, where it is not the first: ``I_XT_uniform5``."""
-    set: str
-    layer: str
-
-
-_OF_LAYERS = "|".join(
-    re.escape(name) for name in sorted(QUANTITIES, key=len, reverse=True) if name not in ROOTS
-)
-_TAG = re.compile(
-    r"(?P<prefix>(?:.*-)?)(?P<root>"
-    + "|".join(ROOTS)
-    + r")/(?P<set>[^/]+)/"
-    + rf"(?:(?P<quantity>(?:{_OF_LAYERS})(?:_[^/]+)?)/(?P<layer>[^/]+)"
-    + r"|(?P<rest>[^/]+(?:/class_\d+)?))",
-    re.DOTALL,
-)
 _TEXT = re.compile(
-    r"(?P<prefix>(?:.*-)?)(?P<group>[a-z_]+)/(?P<set>[^/]+)/(?P<what>settings|warnings|verdicts)",
+    rf"(?P<prefix>(?:.*-)?)(?P<root>{'|'.join(ROOTS)})/(?P<set>[^/]+)/"
+    r"(?P<kind>settings|warnings|verdicts)",
     re.DOTALL,
 )
 
 
-class Resolution(NamedTuple):
-    """One way in which a plane was read."""
+class Rulers(NamedTuple):
+    """One of the ways to read a plane that ``bins=[...]`` lists: a ruler for each layer."""
 
     label: str
-    rulers: Mapping[str, str]
+    slugs: Mapping[str, str]
     """For each layer, what tags add to a quantity; the empty text for the first ruler."""
 
-    def quantity(self, name: str, layer: str) -> str:
-        """The quantity as tags of `layer` name it.
+    def key(self, quantity: str, set_: str, layer: str) -> Key:
+        """Return the key of a quantity of `layer` as its ruler reads it.
 
         Example:
-            >>> Resolution("5 bins", {"fc1": "uniform5"}).quantity("I_XT", "fc1")
-            'I_XT_uniform5'
+            >>> Rulers("5 bins", {"fc1": "uniform5"}).key("I_XT", "val", "fc1").ruler
+            'uniform5'
         """
-        ruler = self.rulers.get(layer, "")
-        return f"{name}_{ruler}" if ruler else name
-
-
-_DERIVED = "|".join(name.removeprefix("I_TY_") for name in QUANTITIES if name.startswith("I_TY_"))
-_WITH_RULER = re.compile(rf"I_TY(?:_(?!(?:{_DERIVED})(?:_|$))(?P<ruler>.+))?")
-
-
-def _label(number: int, n_ways: int, rulers: Iterable[str]) -> str:
-    """The rulers of all layers, and which of several ways this is; empty if nothing tells."""
-    named = ", ".join(dict.fromkeys(ruler for ruler in rulers if ruler))
-    place = f"bins[{number}]" if n_ways > 1 else ""
-    return ": ".join(filter(None, (place, named)))
-
-
-class Tag(NamedTuple):
-    """A tag taken apart."""
-
-    prefix: str
-    key: Key
-
-
-def parse_tag(tag: str) -> Tag | None:
-    """The parts of a monitor's tag, with the prefix of its logger; None if it is not a monitor's.
-
-    Example:
-        >>> parse_tag("mine-information_plane/val/I_XT_uniform5/fc1")
-        Tag(prefix='mine', key=Key(quantity='I_XT_uniform5', set='val', layer='fc1'))
-        >>> parse_tag("val_loss")
-    """
-    match = _TAG.fullmatch(tag)
-    if match is None:
-        return None
-    plane = match["root"] == _PLANE
-    if plane != bool(match["quantity"]) and match["rest"] not in ("epoch", "overhead"):
-        return None
-    if match["quantity"]:
-        key = Key(match["quantity"], match["set"], match["layer"])
-    else:
-        key = Key(match["root"], match["set"], match["rest"])
-    return Tag(match["prefix"][:-1], key)
+        ruler = self.slugs.get(layer, "") if is_read_by_rulers(quantity) else ""
+        return Key(quantity, set_, layer, ruler)
 
 
 @dataclass(frozen=True)
@@ -109,9 +66,9 @@ class Run:
 
     Args:
         name: What it is called: its folder below the log directory.
-        series: The numbers.
+        series: The logged values.
         epochs: From steps to finished epochs, where they were logged.
-        settings: By ``<group>/<set>``, how the numbers were measured.
+        settings: By ``<root>/<set>``, how the values were measured.
         verdicts: By set and layer, whether it has compressed, in words.
         warnings: What the monitors warned of, in words.
         spread: Standard deviations over repeats, where `series` are means over them.
@@ -125,109 +82,177 @@ class Run:
     warnings: Sequence[str] = ()
     spread: Mapping[Key, Series] = field(default_factory=dict)
 
+    @cached_property
+    def own(self) -> Mapping[str, Quantity]:
+        """The quantities of the run's own estimators, by name."""
+        return own_quantities(self.settings)
+
+    def about(self, name: str) -> Quantity:
+        """Return the row of the table for a quantity; a row that knows no unit for others."""
+        return QUANTITIES.get(name) or self.own.get(name) or Quantity(name, unit="value")
+
+    @cached_property
+    def keys(self) -> tuple[Key, ...]:
+        """Of all that was logged, and of all that can be derived from it."""
+        more = dict.fromkeys(
+            Key(name, key.set, key.layer, key.ruler)
+            for key in self.series
+            for name in DERIVABLE
+            if key.quantity == sources(name)[0] and self._is_derivable(key, name)
+        )
+        return tuple({**dict.fromkeys(self.series), **more})
+
+    def _is_derivable(self, key: Key, name: str) -> bool:
+        return is_derivable(
+            name,
+            lambda source: key._replace(quantity=source) in self.series,
+            self.label_entropy(key.set),
+        )
+
+    def values(self, key: Key) -> Series:
+        """Return the values under a key, logged or derived; empty if there are none."""
+        if key in self.series or key.quantity not in DERIVABLE:
+            return self.series.get(key, {})
+        parts = [
+            self.series.get(key._replace(quantity=source), {}) for source in sources(key.quantity)
+        ]
+        entropy = self.label_entropy(key.set)
+        return (
+            derived(key.quantity, parts, entropy) if self._is_derivable(key, key.quantity) else {}
+        )
+
+    def label_entropy(self, set_: str) -> float | None:
+        """Return H(Y) of a set in bits; None where the settings do not tell it."""
+        return self.setting(PLANE, set_, "H_Y")
+
+    def setting(self, root: str, set_: str, name: str) -> float | None:
+        """Return a number from the settings; None where they do not tell it."""
+        value: Any = self.settings.get(f"{root}/{set_}", {}).get(name)
+        is_number = isinstance(value, int | float) and not isinstance(value, bool)
+        # Not every whole number of JSON is a float.
+        return value if is_number and abs(value) < 1e300 else None
+
     def sets(self, quantity: str) -> list[str]:
-        """The sets that `quantity` was measured on, in alphabetical order."""
-        return sorted({key.set for key in self.series if key.quantity == quantity})
+        """Return the sets that `quantity` was measured on, in alphabetical order."""
+        return sorted({key.set for key in self.keys if key.quantity == quantity and not key.ruler})
 
     def layers(self, quantity: str, set_: str) -> list[str]:
-        """The layers that `quantity` was measured of: in order of depth where settings tell it.
+        """Return the layers that have `quantity`: in order of depth where settings tell it.
 
         Layers that the settings do not list come last, numbers in their names in order.
         """
-        found = {key.layer for key in self.series if key[:2] == (quantity, set_)}
+        found = {key.layer for key in self.keys if key[:2] == (quantity, set_) and not key.ruler}
         depth = {layer["tag"]: place for place, layer in enumerate(self._listed(set_))}
         return sorted(found, key=lambda layer: (depth.get(layer, len(depth)), natural(layer)))
 
     def _listed(self, set_: str) -> list[Mapping[str, Any]]:
         """What the settings say of each layer; empty where they are of no form that we write."""
-        layers = self.settings.get(f"information_plane/{set_}", {}).get("layers")
+        layers = self.settings.get(f"{PLANE}/{set_}", {}).get("layers")
         return [
             layer
             for layer in (layers if isinstance(layers, list) else [])
             if isinstance(layer, Mapping) and isinstance(layer.get("tag"), str)
         ]
 
-    def resolutions(self, set_: str) -> list[Resolution]:
-        """The ways in which the set's plane was read, as `bins=` listed them; at least the first.
+    def rulers(self, set_: str) -> list[Rulers]:
+        """Return the ways in which the set's plane was read, as `bins=` listed them; at least one.
 
-        Which layer has which ruler is in the settings; without them every ruler is a way of its
-        own, for the layers that have it.
+        Which layer has which ruler is in the settings; without them every ruler in the tags is a
+        way of its own, for the layers that have it.
         """
         by_layer = {
             layer["tag"]: [str(ruler) for ruler in layer["tag_of_ruler"]]
             for layer in self._listed(set_)
             if isinstance(layer.get("tag_of_ruler"), list)
         }
-        counts = {len(rulers) for rulers in by_layer.values()}
-        if len(counts) == 1 and 0 not in counts:
-            n_ways = counts.pop()
-            slugs = {
-                layer["tag"]: list(map(str, layer["slugs"]))
-                for layer in self._listed(set_)
-                if isinstance(layer.get("slugs"), list) and len(layer["slugs"]) == n_ways
-            }
-            named = {**by_layer, **slugs}  # the first ruler has no name in tags
-            return [
-                Resolution(
-                    _label(number, n_ways, [rulers[number] for rulers in named.values()]),
-                    {layer: rulers[number] for layer, rulers in by_layer.items()},
-                )
-                for number in range(n_ways)
-            ]
+        counts = {len(slugs) for slugs in by_layer.values()}
+        if len(counts) != 1 or 0 in counts:
+            return self._rulers_in_tags(set_)
+        n_rulers = counts.pop()
+        named = by_layer | {  # in tags the first ruler has no name
+            layer["tag"]: list(map(str, layer["slugs"]))
+            for layer in self._listed(set_)
+            if isinstance(layer.get("slugs"), list) and len(layer["slugs"]) == n_rulers
+        }
+        return [
+            Rulers(
+                _label(number, n_rulers, [slugs[number] for slugs in named.values()]),
+                {layer: slugs[number] for layer, slugs in by_layer.items()},
+            )
+            for number in range(n_rulers)
+        ]
+
+    def _rulers_in_tags(self, set_: str) -> list[Rulers]:
         found = {
-            match["ruler"] or ""
-            for key in self.series
-            if key.set == set_ and (match := _WITH_RULER.fullmatch(key.quantity)) is not None
+            key.ruler for key in self.series if key.set == set_ and is_read_by_rulers(key.quantity)
         }
         first = "the first ruler" if found - {""} else ""
         return [
-            Resolution(ruler or first, dict.fromkeys(self.layers("I_TY", set_), ruler))
-            for ruler in sorted(found | {""}, key=natural)
+            Rulers(slug or first, dict.fromkeys(self.layers("I_TY", set_), slug))
+            for slug in sorted(found | {""}, key=natural)
         ]
 
-    def reading(self, key: Key) -> str:
-        """How the numbers of a series were measured, as far as the settings tell: alike or not.
+    def method(self, key: Key) -> str:
+        """Return how the values under a key were measured, as far as the settings tell.
 
-        Series that were read in different ways have no mean. What was calibrated differs from
+        Series that were measured in different ways have no mean. What was calibrated differs from
         training to training, and makes no difference here; what it was calibrated to does.
         """
-        told = self.settings.get(f"{_group(key.quantity)}/{key.set}", {})
-        layer = next((of for of in self._listed(key.set) if of["tag"] == key.layer), {})
+        told = self.settings.get(f"{monitor_of(key.quantity)}/{key.set}", {})
+        layer = next((each for each in self._listed(key.set) if each["tag"] == key.layer), {})
         alike = [told.get("n_samples"), told.get("exhaustive")]
         alike += [layer.get("bins"), layer.get("estimand")]
         return json.dumps(alike, default=str)
 
     @property
     def records(self) -> list[Record]:
-        """Every number as a record, point by point; where the epoch was not logged it is -1."""
+        """Every logged value, point by point; where the epoch was not logged it is -1."""
+        return [record for _, record in self.keyed_records]
+
+    @property
+    def keyed_records(self) -> list[tuple[Key, Record]]:
+        """The `records`, each with the key of its series."""
         rows = [
-            Record(*key, value, step, self.epochs.get(step, -1), self._n_samples(key))
+            (
+                key,
+                Record(
+                    *(key.recorded, key.set, key.layer, value),
+                    step=step,
+                    epoch=self.epochs.get(step, -1),
+                    n_samples=self._n_samples(key),
+                ),
+            )
             for key, series in self.series.items()
             for step, value in series.items()
         ]
-        return sorted(rows, key=lambda record: record.step)
+        return sorted(rows, key=lambda row: row[1].step)
 
     def _n_samples(self, key: Key) -> int:
         """Of the monitor that logs the quantity; 0 where its settings do not tell."""
-        n_samples = self.settings.get(f"{_group(key.quantity)}/{key.set}", {}).get("n_samples")
+        told = self.settings.get(f"{monitor_of(key.quantity)}/{key.set}", {})
+        n_samples = told.get("n_samples")
         return n_samples if isinstance(n_samples, int) else 0
 
 
-_PLANE = "information_plane"
-_GROUPS = {
-    "prediction_entropy": "prediction_entropy",
-    "conditional_entropy": "conditional_entropy",
-    "label_information": "conditional_entropy",
-}
-"""From how a quantity begins to the settings of its monitor; all others are the plane's."""
+def own_quantities(settings: Mapping[str, Mapping[str, Any]]) -> dict[str, Quantity]:
+    """Return the quantities that the settings of planes declare, by name."""
+    return {
+        name: row
+        for place, of_set in settings.items()
+        if place.startswith(f"{PLANE}/")
+        for name, row in from_rows(of_set.get("quantities")).items()
+    }
 
 
-def _group(quantity: str) -> str:
-    return next((of for start, of in _GROUPS.items() if quantity.startswith(start)), _PLANE)
+def _label(number: int, n_rulers: int, slugs: Iterable[str]) -> str:
+    """The rulers of all layers, and which of several this is; empty if nothing tells."""
+    named = ", ".join(dict.fromkeys(slug for slug in slugs if slug))
+    place = f"bins[{number}]" if n_rulers > 1 else ""
+    return ": ".join(filter(None, (place, named)))
 
 
 def natural(name: str) -> list[tuple[int, int, str]]:
-    """A key that sorts ``fc10`` after ``fc2``."""
+    """Return a key that sorts ``fc10`` after ``fc2``."""
     return [
         (0, int(part), "") if part.isdecimal() else (1, 0, part)
         for part in re.split(r"(\d+)", name)
@@ -235,77 +260,123 @@ def natural(name: str) -> list[tuple[int, int, str]]:
 
 
 def from_records(
-    name: str, records: Iterable[Record], settings: Mapping[str, Mapping[str, Any]]
+    name: str,
+    records: Iterable[Record],
+    settings: Mapping[str, Mapping[str, Any]],
+    *,
+    verdicts: Mapping[str, Mapping[str, str]] | None = None,
+    warnings: Sequence[str] = (),
 ) -> Run:
-    """The run that a monitor's history is.
+    """Return the run that a monitor's history is.
 
     Args:
         name: What to call it.
         records: The history.
-        settings: By ``<group>/<set>``.
+        settings: By ``<root>/<set>``.
+        verdicts: By set and layer, in words.
+        warnings: What the monitor warned of.
     """
+    own = own_quantities(settings)
     series: dict[Key, dict[int, float]] = defaultdict(dict)
     epochs: dict[int, int] = {}
+    keys: dict[tuple[str, str, str], Key] = {}
     for record in records:
-        series[Key(record.quantity, record.set, record.layer)][record.step] = record.bits
+        place = (record.quantity, record.set, record.layer)
+        if place not in keys:
+            quantity, ruler = split_ruler(record.quantity, own) or (record.quantity, "")
+            keys[place] = Key(quantity, record.set, record.layer, ruler)
+        series[keys[place]][record.step] = record.bits
         epochs[record.step] = record.epoch
-    return Run(name, dict(series), epochs, settings)
+    return Run(name, dict(series), epochs, settings, verdicts or {}, warnings)
+
+
+class Outline(NamedTuple):
+    """A run without its values: its keys, settings and texts, and under which tag each key is."""
+
+    run: Run
+    tags: Mapping[str, Key]
+
+    def filled(self, scalars: Mapping[str, Iterable[tuple[int, float]]]) -> Run:
+        """Return the run with its values.
+
+        A step that was logged twice, by a resumed training, has its last value.
+
+        Args:
+            scalars: For each tag, steps and values; a tag that is missing stays empty.
+        """
+        series = {
+            key: dict(sorted(dict(scalars.get(tag, ())).items())) for tag, key in self.tags.items()
+        }
+        epochs = {
+            step: round(epoch)
+            for key, points in series.items()
+            if _is_epoch(key)
+            for step, epoch in points.items()
+            if math.isfinite(epoch)
+        }
+        values = {key: points for key, points in series.items() if not _is_epoch(key)}
+        return replace(self.run, series=values, epochs=epochs)
 
 
 def from_log(
-    name: str,
-    scalars: Mapping[str, Iterable[tuple[int, float]]],
-    texts: Mapping[str, str],
+    name: str, scalars: Mapping[str, Iterable[tuple[int, float]]], texts: Mapping[str, str]
 ) -> list[Run]:
-    """The runs in one log: one, or one for each prefix of a logger.
-
-    A step that was logged twice, by a resumed training, has its last value.
+    """Return the runs in one log: one, or one for each prefix of a logger.
 
     Args:
         name: What the log is called.
         scalars: For each tag, steps and values.
         texts: For each tag, the last text.
     """
-    series: dict[str, dict[Key, dict[int, float]]] = defaultdict(dict)
-    for tag, points in scalars.items():
-        parsed = parse_tag(tag)
-        if parsed is not None:
-            series[parsed.prefix][parsed.key] = dict(sorted(dict(points).items()))
-    told: dict[str, dict[str, dict[str, Any]]] = defaultdict(lambda: defaultdict(dict))
+    return [outline.filled(scalars) for outline in outlines(name, scalars, texts)]
+
+
+def outlines(name: str, tags: Iterable[str], texts: Mapping[str, str]) -> list[Outline]:
+    """Return the outlines of the runs in one log, each tag being taken apart once.
+
+    Args:
+        name: What the log is called.
+        tags: Of its scalars; those of others are passed over.
+        texts: For each tag, the last text.
+    """
+    told: dict[str, dict[str, dict[str, str]]] = defaultdict(lambda: defaultdict(dict))
     for tag, text in texts.items():
-        match = _TEXT.fullmatch(tag)
-        if match is not None:
-            told[match["prefix"][:-1]][match["what"]][f"{match['group']}/{match['set']}"] = text
-    runs = []
-    for prefix, of_prefix in series.items():
-        said = told[prefix]
-        epochs = {
-            step: round(epoch)
-            for key, points in of_prefix.items()
-            if _is_epoch(key)
-            for step, epoch in points.items()
-            if math.isfinite(epoch)
-        }
-        runs.append(
+        if (match := _TEXT.fullmatch(tag)) is not None:
+            told[match["prefix"][:-1]][match["kind"]][f"{match['root']}/{match['set']}"] = text
+    settings = {
+        prefix: {place: _json(text, dict) for place, text in of_kind["settings"].items()}
+        for prefix, of_kind in told.items()
+    }
+    own: dict[str, Quantity] = {}
+    for of_prefix in settings.values():
+        own |= own_quantities(of_prefix)
+    keys: dict[str, dict[str, Key]] = defaultdict(dict)
+    for tag in tags:
+        parsed = parse_tag(tag, own)
+        if parsed is not None:
+            keys[parsed.prefix][tag] = parsed.key
+    return [
+        Outline(
             Run(
                 f"{name} ({prefix})" if prefix else name,
-                {key: points for key, points in of_prefix.items() if not _is_epoch(key)},
-                epochs,
-                settings={of: _json(text, dict) for of, text in said["settings"].items()},
+                {key: {} for key in of_prefix.values() if not _is_epoch(key)},
+                settings=settings.get(prefix, {}),
                 verdicts={
-                    of.partition("/")[2]: _texts(_json(text, dict))
-                    for of, text in said["verdicts"].items()
+                    place.partition("/")[2]: _texts(_json(text, dict))
+                    for place, text in told[prefix]["verdicts"].items()
                 },
                 warnings=list(
                     dict.fromkeys(
                         str(line)
-                        for text in said["warnings"].values()
+                        for text in told[prefix]["warnings"].values()
                         for line in _json(text, list)
                     )
                 ),
-            )
+            ),
+            of_prefix,
         )
-    return runs
+        for prefix, of_prefix in keys.items()
+    ]
 
 
 def _is_epoch(key: Key) -> bool:
@@ -323,68 +394,3 @@ def _json(text: str, kind: type) -> Any:
 
 def _texts(mapping: Mapping[Any, Any]) -> dict[str, str]:
     return {str(key): str(value) for key, value in mapping.items()}
-
-
-def are_repeats(runs: Sequence[Run]) -> bool:
-    """Whether the runs measured the same layers of the same sets alike, so that they have a mean.
-
-    With the same rulers, reductions and numbers of samples, as far as their settings tell; how
-    they were trained is not known.
-    """
-    measured = [
-        {(key, run.reading(key)) for key in run.series if key.quantity == "I_XT"} for run in runs
-    ]
-    return len(runs) > 1 and bool(measured[0]) and all(of == measured[0] for of in measured)
-
-
-def averaged(runs: Sequence[Run]) -> Run:
-    """Mean and standard deviation over repeats, at the steps that all of them measured.
-
-    A step where one run has no finite value is left out: a mean over the others would jump. The
-    status of a mean is the worst of those that went into it.
-
-    Args:
-        runs: At least two, of the same layers; see `are_repeats`.
-
-    Raises:
-        ValueError: Fewer than two runs.
-    """
-    if len(runs) < 2:
-        raise ValueError(f"runs: a spread needs at least 2, got {len(runs)}")
-    first = runs[0]
-    means: dict[Key, dict[int, float]] = {}
-    spread: dict[Key, dict[int, float]] = {}
-    for key in first.series:
-        several = [run.series.get(key, {}) for run in runs]
-        at = {
-            step: [series[step] for series in several]
-            for step in several[0]
-            if all(math.isfinite(series.get(step, math.nan)) for series in several)
-        }
-        if not at:
-            continue
-        if key.quantity.partition("_")[0] == "status":
-            means[key] = {step: max(values) for step, values in at.items()}
-            continue
-        means[key] = {step: fmean(values) for step, values in at.items()}
-        spread[key] = {step: stdev(values) for step, values in at.items()}
-    return Run(
-        f"mean of {len(runs)} runs{_cut_off(runs, first.epochs)}",
-        means,
-        first.epochs,
-        first.settings,
-        warnings=list(dict.fromkeys(line for run in runs for line in run.warnings)),
-        spread=spread,
-    )
-
-
-def _cut_off(runs: Sequence[Run], epochs: Mapping[int, int]) -> str:
-    """Where the mean ends, if one of the runs goes on."""
-    measured = [
-        {step for key, of in run.series.items() if key.quantity == "I_XT" for step in of}
-        for run in runs
-    ]
-    last = max(set.intersection(*measured), default=None)
-    if last is None or all(max(steps) == last for steps in measured):
-        return ""
-    return f", up to epoch {epochs[last]}" if last in epochs else f", up to step {last}"

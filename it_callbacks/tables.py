@@ -1,4 +1,4 @@
-"""Runs in, rows out: every number as a tidy row, and what each layer came to in one.
+"""Write runs as tables: every value as a tidy row, and what each layer came to in one.
 
 Standard library only, as all that reads logs without training.
 """
@@ -11,74 +11,89 @@ import json
 import math
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from statistics import fmean, stdev
+from pathlib import Path
 from typing import NamedTuple
 
-from it_callbacks.records import Status, finite_or_none
-from it_callbacks.runs import Key, Resolution, Run
+from it_callbacks.records import Record, Status
+from it_callbacks.repeats import Mean, means
+from it_callbacks.runs import Key, Rulers, Run, Series
 
 Cell = str | int | float | None
 Row = dict[str, Cell]
 
-COLUMNS = ("run", "tag", "quantity", "set", "layer", "bits", "step", "epoch", "n_samples")
+COLUMNS = (
+    *("run", "tag", "quantity", "set", "layer", "bits", "unit", "step", "epoch", "n_samples"),
+)
 OVER_RUNS = ("mean", "sd", "n_runs")
-"""What rows of several runs have besides: over all read alike that have a finite value there."""
+"""What rows of several runs have besides; see `tidy`."""
 
 
 def tidy(runs: Sequence[Run]) -> list[Row]:
-    """One row per number of each run, with `COLUMNS` and, for several runs, `OVER_RUNS`.
+    """Return one row per logged value of each run, with `COLUMNS`.
 
-    An epoch or a number of samples that was not logged is None, and so is the standard deviation
-    of a single value. ``bits`` is the value, whatever its unit is.
+    An epoch or a number of samples that was not logged is None. ``bits`` is the value, whatever
+    its unit is. Rows of several runs also have `OVER_RUNS`: mean and standard deviation over all
+    runs that measured this in the same way, where each of them has a finite value, else None;
+    and how many of them have one.
 
     Args:
         runs: The runs, under names that tell them apart.
     """
-    rows: list[Row] = [
-        {
-            "run": run.name,
-            "tag": record.tag,
-            "quantity": record.quantity,
-            "set": record.set,
-            "layer": record.layer,
-            "bits": record.bits,
-            "step": record.step,
-            "epoch": record.epoch if record.epoch >= 0 else None,
-            "n_samples": record.n_samples or None,
-        }
-        for run in runs
-        for record in run.records
-    ]
-    if len(runs) < 2:
-        return rows
-    over: dict[tuple[str, str, int], list[float]] = defaultdict(list)
-    places: list[tuple[str, str, int]] = []
+    alike: dict[tuple[str, Key], list[Series]] = defaultdict(list)
     for run in runs:
-        readings = {key: run.reading(key) for key in run.series}
-        for record in run.records:
-            place = (
-                readings[Key(record.quantity, record.set, record.layer)],
-                record.tag,
-                record.step,
-            )
-            places.append(place)
-            if math.isfinite(record.bits):
-                over[place].append(record.bits)
-    spreads = {place: _spread(values) for place, values in over.items()}
-    nothing = _spread([])
-    return [{**row, **spreads.get(place, nothing)} for row, place in zip(rows, places, strict=True)]
+        for key, series in run.series.items():
+            alike[run.method(key), key].append(series)
+    over = {place: means(place[1], several) for place, several in alike.items()}
+    rows: list[Row] = []
+    for run in runs:
+        methods = {key: run.method(key) for key in run.series}
+        for key, record in run.keyed_records:
+            row = _row(run, key, record)
+            if len(runs) > 1:
+                place = (methods[key], key)
+                mean = over[place].get(record.step, Mean(math.nan, math.nan))
+                values = [series.get(record.step, math.nan) for series in alike[place]]
+                row |= {
+                    "mean": finite_or_none(mean.value),
+                    "sd": finite_or_none(mean.sd),
+                    "n_runs": sum(map(math.isfinite, values)),
+                }
+            rows.append(row)
+    return rows
 
 
-def _spread(values: Sequence[float]) -> Row:
+def _row(run: Run, key: Key, record: Record) -> Row:
     return {
-        "mean": fmean(values) if values else None,
-        "sd": stdev(values) if len(values) > 1 else None,
-        "n_runs": len(values),
+        "run": run.name,
+        "tag": record.tag,
+        "quantity": record.quantity,
+        "set": record.set,
+        "layer": record.layer,
+        "bits": record.bits,
+        "unit": run.about(key.name).unit,
+        "step": record.step,
+        "epoch": record.epoch if record.epoch >= 0 else None,
+        "n_samples": record.n_samples or None,
     }
 
 
+def write_csv(runs: Sequence[Run], path: str | Path) -> None:
+    """Write the rows of `tidy` to a file, with a header."""
+    _write(as_csv(tidy(runs)), path)
+
+
+def write_json(runs: Sequence[Run], path: str | Path) -> None:
+    """Write the rows of `tidy` to a file, with settings, verdicts and warnings; see `as_json`."""
+    _write(as_json(runs, tidy(runs)), path)
+
+
+def _write(text: str, path: str | Path) -> None:
+    # A name on disk may hold bytes that are no text.
+    Path(path).write_bytes(text.encode("utf-8", "replace"))
+
+
 def as_csv(rows: Sequence[Row]) -> str:
-    """The rows as CSV with a header; None is an empty cell, and values keep all their digits."""
+    """Return the rows as CSV with a header; None is an empty cell, values keep all their digits."""
     text = io.StringIO(newline="")
     writer = csv.DictWriter(text, list(rows[0]) if rows else list(COLUMNS))
     writer.writeheader()
@@ -87,11 +102,11 @@ def as_csv(rows: Sequence[Row]) -> str:
 
 
 def as_json(runs: Sequence[Run], rows: Sequence[Row]) -> str:
-    """``{"runs": {name: {"settings", "verdicts", "warnings"}}, "rows": [...]}`` as JSON.
+    """Return ``{"runs": {name: {"settings", "verdicts", "warnings"}}, "rows": [...]}`` as JSON.
 
-    A number that is not finite becomes null.
+    A value that is not finite becomes null.
     """
-    told = {
+    about = {
         run.name: {
             "settings": _finite(run.settings),
             "verdicts": run.verdicts,
@@ -99,7 +114,7 @@ def as_json(runs: Sequence[Run], rows: Sequence[Row]) -> str:
         }
         for run in runs
     }
-    return json.dumps({"runs": told, "rows": _finite(rows)}, indent=1, allow_nan=False) + "\n"
+    return json.dumps({"runs": about, "rows": _finite(rows)}, indent=1, allow_nan=False) + "\n"
 
 
 def _finite(value: object) -> object:
@@ -109,6 +124,19 @@ def _finite(value: object) -> object:
     if isinstance(value, list | tuple):
         return [_finite(item) for item in value]
     return finite_or_none(value) if isinstance(value, float) else value
+
+
+def finite_or_none(value: float) -> float | None:
+    """Return `value`, or None where JSON has no number for it."""
+    return value if math.isfinite(value) else None
+
+
+STATUSES = {
+    Status.OK: "OK: read it as information",
+    Status.CAUTION: "CAUTION: chance or rare codes have a part in the value; read its trend",
+    Status.SATURATED: "SATURATED: nearly one code per sample; any labels would give this I(T;Y)",
+}
+"""What a status says of a value."""
 
 
 class Number(NamedTuple):
@@ -144,31 +172,31 @@ class LayerRow(NamedTuple):
     """Whether it has compressed, in words; empty where there is no verdict."""
 
 
-def layer_rows(run: Run, set_: str, resolution: Resolution) -> list[LayerRow]:
-    """One row for each layer of a set, in order of depth.
+def layer_rows(run: Run, set_: str, rulers: Rulers) -> list[LayerRow]:
+    """Return one row for each layer of a set, in order of depth.
 
     Args:
         run: One training, or the mean over repeats.
         set_: Which of its sets.
-        resolution: Which of `Run.resolutions`.
+        rulers: Which of `Run.rulers`.
     """
     rows = []
     for layer in run.layers("I_XT", set_):
 
-        def of(quantity: str, layer: str = layer) -> Key:
-            return Key(resolution.quantity(quantity, layer), set_, layer)
+        def key(quantity: str, layer: str = layer) -> Key:
+            return rulers.key(quantity, set_, layer)
 
-        statuses = run.series.get(of("status"), {})
-        latest = [value for value in statuses.values() if math.isfinite(value)][-1:]
+        statuses = run.values(key("status")).values()
+        latest = [value for value in statuses if math.isfinite(value)][-1:]
         rows.append(
             LayerRow(
                 layer,
-                course(run, of("I_XT")),
-                course(run, of("I_TY")),
-                last(run, of("I_TY_chance")),
-                last(run, of("I_TY_adjusted")),
-                last(run, of("coverage")),
-                last(run, of("chance_share")),
+                course(run, key("I_XT")),
+                course(run, key("I_TY")),
+                last(run, key("I_TY_chance")),
+                last(run, key("I_TY_adjusted")),
+                last(run, key("coverage")),
+                last(run, key("chance_share")),
                 _status(latest[0]) if latest else None,
                 run.verdicts.get(set_, {}).get(layer, ""),
             )
@@ -181,28 +209,30 @@ def _status(value: float) -> Status | None:
 
 
 def course(run: Run, key: Key) -> Course:
-    """First, highest and last finite value of a series, and the epoch of the highest.
+    """Return first, highest and last finite value of a series, and the epoch of the highest.
 
     Example:
         >>> at = Key("I_XT", "val", "fc1")
         >>> course(Run("a", {at: {0: 1.0, 10: 3.0, 20: 2.0}}, {10: 1}), at)[1:]
         (Number(value=3.0, spread=nan), 1, Number(value=2.0, spread=nan))
     """
-    steps = [step for step, value in run.series.get(key, {}).items() if math.isfinite(value)]
+    series = run.values(key)
+    steps = [step for step, value in series.items() if math.isfinite(value)]
     if not steps:
-        nothing = Number(math.nan)
-        return Course(nothing, nothing, None, nothing)
-    series = run.series[key]
-    peak = max(steps, key=lambda step: series[step])
-    first, highest, final = (_number(run, key, step) for step in (steps[0], peak, steps[-1]))
+        missing = Number(math.nan)
+        return Course(missing, missing, None, missing)
+    peak = max(steps, key=series.__getitem__)
+    spread = run.spread.get(key, {})
+    first, highest, final = (
+        Number(series[step], spread.get(step, math.nan)) for step in (steps[0], peak, steps[-1])
+    )
     return Course(first, highest, run.epochs.get(peak), final)
 
 
 def last(run: Run, key: Key) -> Number:
-    """The last value of a series, which may be NaN: an older one would be of another point."""
-    steps = list(run.series.get(key, {}))
-    return _number(run, key, steps[-1]) if steps else Number(math.nan)
-
-
-def _number(run: Run, key: Key, step: int) -> Number:
-    return Number(run.series[key][step], run.spread.get(key, {}).get(step, math.nan))
+    """Return the last value of a series; it may be NaN, as an older one is of another point."""
+    series = run.values(key)
+    step = next(iter(list(series)[-1:]), None)
+    if step is None:
+        return Number(math.nan)
+    return Number(series[step], run.spread.get(key, {}).get(step, math.nan))

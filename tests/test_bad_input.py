@@ -18,7 +18,7 @@ from it_callbacks import (
     LogSpaced,
     PredictionEntropyMonitor,
 )
-from it_callbacks.rulers import Calibrated, Uniform
+from it_callbacks.rulers import Calibrated, Quantile, Uniform, exactib
 
 from .toys import (
     MONITORS,
@@ -76,11 +76,13 @@ def assert_refused(
         ({"bins": [30, 1]}, ValueError, "bins: need .* got 1"),
         ({"bins": {"net.0": 1}}, ValueError, r"bins\['net\.0'\]: need .* got 1"),
         ({"bins": Calibrated}, TypeError, "bins: got the class Calibrated; make one of it"),
+        ({"bins": Quantile(5)}, TypeError, r"bins: .*Quantile\(bins=5"),
+        ({"bins": exactib("uniform")}, TypeError, r"bins: .*ExactIB\("),
         ({"reduce": "mean"}, ValueError, "reduce: need 'auto' or a value of .*, got 'mean'"),
         ({"extra": 3}, TypeError, "extra: need a list .*, got 3"),
         ({"extra": ["V_TY"]}, TypeError, r"extra: need a list .*, got \['V_TY'\]"),
         ({"exhaustive": "all"}, ValueError, "exhaustive: need True or False, got 'all"),
-        ({"seed": 1.5}, ValueError, r"seed: need a whole number >= 0, got 1\.5"),
+        ({"seed": 1.5}, TypeError, r"seed: need a whole number >= 0, got 1\.5"),
         ({"seed": -1}, ValueError, "seed: need a whole number >= 0, got -1"),
     ],
 )
@@ -101,11 +103,11 @@ def test_the_planes_arguments_are_checked_at_once(
         ({"schedule": "daily"}, ValueError, "schedule: need a list of epochs .*, got 'daily'"),
         ({"schedule": []}, ValueError, r"schedule: need a list of epochs .*, got \[\]"),
         ({"schedule": [1, -1]}, ValueError, r"schedule.*: need .* got .*-1"),
-        ({"schedule": LogSpaced(unit="steps")}, ValueError, "schedule: steps need a"),
+        ({"schedule": LogSpaced(unit="steps")}, ValueError, "schedule: steps need data="),
         ({"data": "validation"}, ValueError, "data: need 'train', 'val', .* got 'validation'"),
-        ({"max_samples": 1}, ValueError, "max_samples: need a whole number >= 2 or None, got 1"),
-        ({"max_samples": 0.5}, ValueError, r"max_samples: need a whole number .*, got 0\.5"),
-        ({"max_samples": True}, ValueError, "max_samples: need a whole number .*, got True"),
+        ({"max_samples": 1}, ValueError, "max_samples: need a whole number >= 2, got 1"),
+        ({"max_samples": 0.5}, TypeError, r"max_samples: need a whole number .*, got 0\.5"),
+        ({"max_samples": True}, TypeError, "max_samples: need a whole number .*, got True"),
         ({"on_error": "ignore"}, ValueError, "on_error: need 'warn' or 'raise', got 'ignore'"),
         ({"name": "my set"}, ValueError, "name: need letters, digits, .* got 'my set'"),
         ({"name": "a/b"}, ValueError, "name: need letters, digits, .* got 'a/b'"),
@@ -343,7 +345,7 @@ def test_more_than_a_thousand_classes_of_labels_are_refused() -> None:
     assert_refused(
         [Plane(data=many)],
         ValueError,
-        "target: 1001 classes, at most 1000 .*pass target=<function that gives a coarser class>",
+        "target: 1001 classes, at most 1000 .*pass target=<function that returns coarser classes>",
     )
 
 

@@ -84,7 +84,7 @@ def test_the_remedies_work() -> None:
     )
     given = warnings_of(plane, lambda: Digits(128), train=digits_loader(), val=None)
     assert given.of("saturated") == given.of("chance") == []
-    linear = [r for r in plane.history if r.quantity == "V_TY"]
+    linear = [r for r in plane.history if r.quantity == "linear_V_TY"]
     assert [r.epoch for r in linear] == [0, 2]
     assert linear[-1].layer == "net.1"
     assert linear[0].bits < linear[-1].bits < math.log2(10)
@@ -99,7 +99,7 @@ def test_extras_are_logged_under_their_tags() -> None:
     for record in plane.history:
         if record.layer == "net.1":
             epochs.setdefault(record.quantity, []).append(record.epoch)
-    for quantity in ("V_TY", "V_TY_se"):
+    for quantity in ("linear_V_TY", "linear_V_TY_se"):
         assert epochs[quantity] == [0, 1, 2]
     for quantity in ("noise_I_XT", "noise_I_TY"):
         for end in ("", "_low", "_high"):
@@ -217,7 +217,7 @@ def test_modules_that_are_never_called_are_named_once() -> None:
             super().__init__()
             self.spare = nn.Linear(3, 3)
 
-    (warning,) = warnings_of(InformationPlaneMonitor(), Unused).of("silent")
+    (warning,) = warnings_of(InformationPlaneMonitor(), Unused).of("never called")
     assert "'spare'" in warning.text
 
 
@@ -252,7 +252,7 @@ def test_extras_say_from_how_many_samples_they_are() -> None:
     plane = InformationPlaneMonitor(["net.1"], data=(x, y), extra=[LinearVInformation(every=1)])
     fit([plane], max_epochs=1)
     sizes = {r.quantity: r.n_samples for r in plane.history}
-    assert (sizes["V_TY"], sizes["I_XT"]) == (2048, 3000)
+    assert (sizes["linear_V_TY"], sizes["I_XT"]) == (2048, 3000)
 
 
 @pytest.mark.parametrize("ruler", [Quantile(8), Refitted(8)])

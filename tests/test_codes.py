@@ -5,15 +5,14 @@ from __future__ import annotations
 import gc
 import math
 import weakref
-from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
 import torch
 from torch import Tensor
 
-from it_callbacks import codes
-from it_callbacks.codes import KeyStream, _weights, encode, encode_keys, keys, symbols
+from it_callbacks.codes import encode, encode_keys, fast, keys, spec, symbols
+from it_callbacks.observation.streams import KeyStream
 from it_callbacks.reductions import PCA, Joint, MeanPool, RandomProjection
 from it_callbacks.rulers import Calibrated, Exact, Ruler, Uniform, Width
 
@@ -151,6 +150,37 @@ def test_a_symbol_means_the_same_on_every_machine_and_for_ever() -> None:
     assert symbols(torch.tensor(rows)).tolist() == [symbol(row) for row in rows]
 
 
+PINNED = [
+    ([0, 31, 7], [8160, 8160]),
+    ([32, 0, 0], [1566994992266979840, -1964488708991077600]),
+    ([254, -254, 255], [-1583474143389047436, -8669866563873627366]),
+    ([-1, 2**40, -(2**63)], [4510573896319733814, -7931431409819293053]),
+    ([31] * 11, [1194752919169088517, -8047402622965400339]),
+    ([], [0, 0]),
+]
+"""Rows of states and their keys as version 0.1.0 made them."""
+
+
+@pytest.mark.parametrize(("row", "both"), PINNED)
+def test_keys_are_those_of_the_first_version(row: list[int], both: list[int]) -> None:
+    assert keys(torch.tensor([row], dtype=torch.int64)).tolist() == [both]
+
+
+@pytest.mark.parametrize(
+    ("ruler", "both"),
+    [
+        (Width(0.125), [3025438995564434941, 6660892252750735570]),
+        (Uniform(16, -1, 1), [-5448252305132284302, 8091176746214725634]),
+        (Exact(), [-7797834711670063797, 6011286850011244760]),
+    ],
+    ids=repr,
+)
+def test_activations_have_the_keys_of_the_first_version(ruler: Ruler, both: list[int]) -> None:
+    """Eighths, which every type of float holds exactly."""
+    activations = torch.arange(-3.0, 9.0)[None] / 8
+    assert encode_keys(activations, ruler).tolist() == [both]
+
+
 @pytest.mark.parametrize("n_units", [1, 4, 10])
 def test_narrow_rows_of_small_states_are_packed_five_bits_a_state(n_units: int) -> None:
     """Digits of base 32, so no two rows can share a symbol: nothing is left to chance."""
@@ -174,16 +204,17 @@ def test_columns_of_a_weak_hash_collide_no_more_often_than_the_bound_says(
     monkeypatch: pytest.MonkeyPatch, n_columns: int
 ) -> None:
     """The bound of the docstring, 511**-columns, with so few columns that collisions are seen."""
-    strong = codes._weights
+    strong = spec.weights
 
-    def weak(n_units: int) -> codes._Weights:
+    def weak(n_units: int) -> spec.Weights:
         weights = strong(n_units)
         kept = weights.columns.copy()
         kept[n_columns:] = 0
         return weights._replace(columns=kept, folded=kept.T.astype(np.int64) @ weights.fold)
 
-    monkeypatch.setattr(codes, "_weights", weak)
-    monkeypatch.setattr(codes, "_columns_on", codes._columns_on.__wrapped__)  # none of it is kept
+    monkeypatch.setattr(spec, "weights", weak)
+    monkeypatch.setattr(fast, "weights", weak)
+    monkeypatch.setattr(fast, "_columns_on", fast._columns_on.__wrapped__)  # none of it is kept
     generator = torch.Generator().manual_seed(0)
     rows = torch.randint(0, 30, (3000, 12), generator=generator).unique(dim=0)
     n_pairs = len(rows) * (len(rows) - 1) / 2
@@ -216,57 +247,6 @@ def test_states_are_integers(states: object, said: str) -> None:
 
 
 @pytest.mark.parametrize("ruler", RULERS, ids=repr)
-@pytest.mark.parametrize("dtype", [*FLOATS, torch.int32, torch.uint8])
-@pytest.mark.parametrize("shape", [(300, 1), (300, 10), (300, 3, 4, 4), (70, 6000), (300,)])
-def test_encode_is_symbols_of_the_ruler(
-    ruler: Ruler, dtype: torch.dtype, shape: tuple[int, ...]
-) -> None:
-    """Bit for bit, whichever of the two ways of hashing a chunk takes."""
-    scale = torch.tensor([0.2, 3.0, 0.01, 9.0])[torch.arange(shape[0]) % 4]
-    activations = clustered(*shape) * scale.reshape(-1, *[1] * (len(shape) - 1))
-    activations = (activations * (40 if dtype == torch.int32 else 1)).abs().to(dtype)
-    both = encode_keys(activations, ruler)
-    assert torch.equal(both, keys(ruler(activations)))
-    assert torch.equal(encode(activations, ruler), symbols(ruler(activations)))
-
-
-@pytest.mark.parametrize("ruler", RULERS, ids=repr)
-@pytest.mark.parametrize("n_units", [7, 130])
-def test_chunks_of_a_layer_are_read_alike(
-    monkeypatch: pytest.MonkeyPatch, ruler: Ruler, n_units: int
-) -> None:
-    """In 250 chunks, some of which reach so far that they are hashed in the other way."""
-    activations = clustered(500, n_units)
-    activations[::50] *= 1e4
-    frozen = ruler.freeze(activations)
-    expected = encode_keys(activations, frozen)
-    monkeypatch.setattr(codes, "_CHUNK_ELEMENTS", 2 * n_units)
-    assert torch.equal(encode_keys(activations, frozen), expected)
-
-
-def test_threads_that_encode_side_by_side_do_not_share_their_scratch_memory() -> None:
-    layers = [clustered(400, 300, seed=seed) for seed in range(8)]
-    expected = [encode(layer, Width(0.07)) for layer in layers]
-    with ThreadPoolExecutor(8) as pool:
-        for _ in range(5):
-            found = list(pool.map(lambda layer: encode(layer, Width(0.07)), layers))
-            assert all(map(torch.equal, found, expected))
-
-
-def test_scratch_memory_of_inference_mode_serves_outside_of_it() -> None:
-    activations = clustered(50, 20)
-
-    def first_in_inference_mode() -> tuple[Tensor, Tensor]:
-        with torch.inference_mode():  # a thread of its own has no memory yet
-            inside = encode(activations, Width(0.5)).clone()
-        return inside, encode(activations, Width(0.5))
-
-    with ThreadPoolExecutor(1) as pool:
-        inside, outside = pool.submit(first_in_inference_mode).result()
-    assert torch.equal(inside, outside)
-
-
-@pytest.mark.parametrize("ruler", RULERS, ids=repr)
 def test_encode_groups_samples_as_numpy_does(ruler: Ruler) -> None:
     activations = clustered(1000, 12)
     expected = partition(ruler(activations).numpy())
@@ -275,7 +255,7 @@ def test_encode_groups_samples_as_numpy_does(ruler: Ruler) -> None:
 
 def test_the_largest_sums_that_can_occur_are_exact() -> None:
     """Every state at its limit and aligned with its weight: 194 million, float32 ends at 17."""
-    aligned = torch.from_numpy(np.sign(_weights(6000).columns)) * 254.0
+    aligned = torch.from_numpy(np.sign(spec.weights(6000).columns)) * 254.0
     assert torch.equal(encode_keys(aligned, Width(1)), keys(aligned.long()))
 
 

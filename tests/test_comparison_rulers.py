@@ -11,11 +11,23 @@ import numpy as np
 import pytest
 import torch
 
-from it_callbacks.codes import keys
+from it_callbacks.codes import encode, keys, symbols
 from it_callbacks.estimators import conditional_entropy, entropy, mutual_information
-from it_callbacks.rulers import Quantile, Refitted, Ruler, Uniform, Width, exactib, ibsgd, idnns
+from it_callbacks.rulers import (
+    ExactIB,
+    ExactIBGrid,
+    Moving,
+    Quantile,
+    Refitted,
+    Ruler,
+    Uniform,
+    Width,
+    exactib,
+    ibsgd,
+    idnns,
+)
 
-PRESETS: dict[str, Callable[[], Ruler]] = {
+PRESETS: dict[str, Callable[[], Ruler | Moving]] = {
     "ibsgd_bin0.07": lambda: ibsgd(0.07),
     "ibsgd_bin0.5": lambda: ibsgd(0.5),
     "IDNNs_30bins_pm1": lambda: idnns(30),
@@ -112,16 +124,97 @@ def test_exactib_makes_one_bin_more_for_some_ranges() -> None:
     assert counts == {30, 31}
 
 
-@pytest.mark.parametrize(
-    "ruler", [exactib("uniform", 4), exactib("adaptive", 4), Quantile(4), Refitted(4)]
-)
-def test_a_moving_ruler_keeps_its_edges_once_frozen(ruler: Ruler) -> None:
-    """Frozen on one set, it reads another with the edges of the first."""
-    first = torch.linspace(0, 1, 41).reshape(-1, 1)
-    frozen = ruler.freeze(first)
-    assert torch.equal(frozen(first), ruler(first))
-    assert torch.equal(frozen(first[::2]), ruler(first)[::2])
-    assert not torch.equal(frozen(10 * first), ruler(10 * first))
+MOVING = [
+    exactib("uniform", 4),
+    exactib("adaptive", 4, "layer"),
+    exactib("quantized", 4),
+    Quantile(4),
+    Quantile(4, "unit"),
+    Refitted(4),
+]
+
+
+@pytest.mark.parametrize("moving", MOVING, ids=repr)
+def test_what_moves_takes_its_edges_from_each_call(moving: Moving) -> None:
+    """Stretched eightfold the activations have the states they had: the bins have grown with them.
+
+    By a power of two, so that nothing is rounded; and a few of the samples have other edges.
+    """
+    values = torch.rand(64, 3, generator=torch.Generator().manual_seed(0))
+    assert torch.equal(moving(values), moving(8 * values))
+    assert not torch.equal(moving(values)[:4], moving(values[:4]))
+
+
+@pytest.mark.parametrize("moving", MOVING, ids=repr)
+def test_what_moves_is_no_ruler(moving: Moving) -> None:
+    """So that nothing that keeps a ruler takes it; what it does is had by `symbols`."""
+    assert not isinstance(moving, Ruler)
+    values = torch.rand(64, 3)
+    with pytest.raises(TypeError, match=r"ruler: need a Ruler, got .*; .* symbols\("):
+        encode(values, moving)  # type: ignore[arg-type]
+    assert entropy(symbols(moving(values))).n_samples == 64
+
+
+@pytest.mark.parametrize("moving", MOVING, ids=repr)
+def test_what_moves_says_in_a_sentence_why_a_monitor_does_not_take_it(moving: Moving) -> None:
+    assert moving.refusal.startswith(f"{moving!r} takes its edges from the activations of each")
+    assert f"symbols({moving!r}(activations))" in moving.refusal
+    assert "." not in moving.refusal.replace("it_callbacks.codes.symbols", "")
+
+
+@pytest.mark.parametrize("moving", MOVING, ids=repr)
+def test_what_moves_reads_arrays_lists_and_tensors_of_any_shape(moving: Moving) -> None:
+    values = np.random.default_rng(0).random((16, 3, 2, 2)).astype(np.float32)
+    values.setflags(write=False)
+    states = moving(torch.from_numpy(values.copy()))
+    assert states.shape == values.shape
+    assert states.dtype == torch.int64
+    assert torch.equal(moving(values), states)
+    assert torch.equal(moving(values.reshape(16, 12)), states.reshape(16, 12))
+    assert torch.equal(
+        moving(values.astype(np.float64).tolist()), moving(values.astype(np.float64))
+    )
+    assert moving(values[:, 0, 0, 0]).shape == (16,)
+    assert torch.equal(moving(torch.ones(4, 2).bfloat16()), moving(torch.ones(4, 2)))
+
+
+@pytest.mark.parametrize("moving", MOVING, ids=repr)
+def test_what_moves_leaves_its_input_and_its_gradient_alone(moving: Moving) -> None:
+    values = torch.rand(16, 3, requires_grad=True)
+    before = values.detach().clone()
+    assert not moving(values).requires_grad
+    assert torch.equal(values, before)
+
+
+@pytest.mark.parametrize("moving", MOVING, ids=repr)
+def test_what_moves_refuses_what_has_no_place_on_a_ruler(moving: Moving) -> None:
+    with pytest.raises(ValueError, match="activations: 1 of 4 values are NaN or infinite"):
+        moving([[0.0], [np.nan], [1.0], [2.0]])
+    with pytest.raises(ValueError, match="activations: no values"):
+        moving(torch.zeros(0, 3))
+    with pytest.raises(TypeError, match="activations: complex"):
+        moving(torch.zeros(2, 3, dtype=torch.complex64))
+
+
+@pytest.mark.parametrize("value", [*MOVING, exactib("uniform", 4, (0, 1)), ibsgd(0.5), idnns(3)])
+def test_each_is_a_value(value: Any) -> None:
+    """It prints as what it is, compares by content and cannot be changed."""
+    twin = eval(repr(value))
+    assert twin == value
+    assert hash(twin) == hash(value)
+    with pytest.raises(AttributeError):
+        value.bins = 3
+
+
+def test_exactib_is_a_ruler_where_its_range_is_given() -> None:
+    """Then its edges, -1 and on by two thirds, are the same in every call."""
+    fixed = exactib("uniform", 3, scope=(-1.0, 1.0))
+    assert isinstance(fixed, Ruler)
+    assert fixed == ExactIBGrid(3, -1.0, 1.0)
+    assert fixed.frozen
+    assert fixed.slug == "exactib_uniform3_fixed"
+    assert fixed(torch.tensor([-5.0, -0.9, 0.0, 0.9, 5.0])).tolist() == [0, 1, 2, 3, 3]
+    assert exactib("uniform", 3, "layer") == ExactIB("uniform", 3, "layer")
 
 
 def test_quantile_bins_have_equal_shares() -> None:
@@ -150,14 +243,17 @@ def test_constant_units_have_one_state() -> None:
         (lambda: ibsgd(0.0), "width"),
         (lambda: idnns(1), "bins"),
         (lambda: exactib("round"), "kind"),  # type: ignore[arg-type]
-        (lambda: exactib("uniform", 30, "unit"), "scope"),  # type: ignore[arg-type]
+        (lambda: exactib("uniform", 30, "unit"), "scope"),  # type: ignore[call-overload]
         (lambda: exactib("uniform", 30, (1.0, 0.0)), "scope"),
+        (lambda: exactib("uniform", 1), "bins"),
+        (lambda: exactib("uniform", 30, (0.0, float("inf"))), "high"),
+        (lambda: ExactIBGrid(30, 1.0, 0.0), "low, high"),
         (lambda: exactib("adaptive", 30, (0.0, 1.0)), "scope"),
         (lambda: Quantile(1), "bins"),
         (lambda: Refitted(4, "neuron"), "scope"),  # type: ignore[arg-type]
     ],
 )
-def test_a_ruler_that_means_nothing_is_refused(make: Callable[[], Ruler], argument: str) -> None:
+def test_a_ruler_that_means_nothing_is_refused(make: Callable[[], object], argument: str) -> None:
     """The error names the argument."""
     with pytest.raises(ValueError, match=argument):
         make()

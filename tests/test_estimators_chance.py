@@ -176,7 +176,7 @@ def test_the_p_value_depends_on_its_seed_alone() -> None:
 
 
 def test_zero_permutations_are_refused() -> None:
-    with pytest.raises(ValueError, match="permutations is 0"):
+    with pytest.raises(ValueError, match="permutations: need a whole number >= 1, got 0"):
         permutation_p_value([0, 1], [0, 1], permutations=0)
 
 

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from it_callbacks import cli, pictures
+from it_callbacks.records import tag_of
 
 from .known_run import PLANE, PREDICTIONS, SETTINGS, STEPS, write_plane, write_run
 
@@ -46,7 +47,7 @@ def test_csv_holds_what_was_written_at_its_steps(one: Path, tmp_path: Path) -> N
     for row in rows_of(tmp_path / "plane.csv"):
         found.setdefault(row["tag"], []).append(float(row["bits"]))
         assert row["run"] == "a"
-        assert row["tag"] == "/".join([row["quantity"], row["set"], row["layer"]])
+        assert row["tag"] == tag_of(row["quantity"], row["set"], row["layer"])
         assert (int(row["step"]), int(row["epoch"])) in zip(STEPS, (0, 1, 2), strict=True)
         assert row["n_samples"] == "64"
     written = {tag: of for tag, of in (PLANE | PREDICTIONS).items() if not tag.endswith("/epoch")}
@@ -210,7 +211,11 @@ def test_runs_of_other_layers_are_drawn_side_by_side(
 def test_a_set_is_drawn_alone_where_it_is_named(
     tmp_path: Path, drawn: list[dict[str, Any]]
 ) -> None:
-    both = {f"{of}/{set_}/fc1": [1.0, 2.0, 3.0] for of in ("I_XT", "I_TY") for set_ in ("a", "b")}
+    both = {
+        tag_of(quantity, set_, "fc1"): [1.0, 2.0, 3.0]
+        for quantity in ("I_XT", "I_TY")
+        for set_ in ("a", "b")
+    }
     write_run(tmp_path / "logs" / "run", both)
     words = ["export", str(tmp_path / "logs"), "-o", str(tmp_path / "a.svg")]
     assert cli.main(words) == cli.main([*words, "--set", "b"]) == 0
@@ -315,8 +320,8 @@ def test_an_output_that_is_a_device_is_left_alone(
 @pytest.mark.parametrize(
     ("words", "reason"),
     [
-        (["--run", "aa"], "no run is called 'aa'; did you mean 'a'? there are 'a'"),
-        (["--set", "vall"], "did you mean 'val'? there are 'val'"),
+        (["--run", "aa"], "no run is called 'aa'; there are 'a'; did you mean 'a'?"),
+        (["--set", "vall"], "there are 'val'; did you mean 'val'?"),
     ],
 )
 @pytest.mark.parametrize("suffix", [".csv", ".svg"])

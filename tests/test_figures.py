@@ -40,12 +40,10 @@ def small(name: str = "a", set_: str = "val", first: str = "fc1", second: str = 
         ("I_TY", first): series(1.0, 1.25, 1.5),
         ("I_TY_chance", first): series(0.1, 0.2, 0.3),
         ("I_TY_adjusted", first): series(0.9, 1.1, math.nan),
-        ("I_XT_corrected", first): series(5.25, math.nan, 6.25),
-        ("I_XT_corrected_low", first): series(5.0, math.nan, 6.0),
-        ("I_XT_corrected_high", first): series(5.75, math.nan, 6.75),
-        ("I_TY_corrected", first): series(0.5, math.nan, 0.75),
-        ("I_TY_corrected_low", first): series(0.25, math.nan, 0.5),
-        ("I_TY_corrected_high", first): series(0.625, math.nan, 0.875),
+        ("I_XT_low", first): series(5.0, math.nan, 6.0),
+        ("I_XT_high", first): series(5.5, math.nan, 6.5),
+        ("I_TY_low", first): series(0.375, math.nan, 0.5),
+        ("I_TY_high", first): series(0.625, math.nan, 1.0),
         ("status", first): series(0.0, 1.0, 2.0),
         ("I_XT", second): series(3.0, 2.5, 2.0),
         ("I_TY", second): series(0.75, 1.0, 1.25),
@@ -181,7 +179,7 @@ def test_points_without_a_value_in_a_view_are_counted_in_words() -> None:
 def test_an_unknown_view_names_the_nearest() -> None:
     with pytest.raises(ValueError, match=r"view: .* got 'corected'; did you mean 'corrected'\?"):
         information_plane([panel(small())], view="corected")
-    with pytest.raises(ValueError, match=r"resolution: must be 0 or more, got -1"):
+    with pytest.raises(ValueError, match=r"resolution: need a whole number >= 0, got -1"):
         information_plane([panel(small())], resolution=-1)
 
 
@@ -233,9 +231,8 @@ def test_chance_levels_lie_below_their_points_in_the_linear_view_only() -> None:
 
 def test_intervals_reach_from_low_to_high() -> None:
     trace = way(information_plane([panel(small())], view="corrected", intervals=True), "fc1")
-    assert (trace["error_x"]["arrayminus"], trace["error_x"]["array"]) == ([0.25, 0.25], [0.5, 0.5])
-    assert trace["error_y"]["arrayminus"] == [0.25, 0.25]
-    assert trace["error_y"]["array"] == [0.125, 0.125]
+    assert trace["error_x"]["arrayminus"] == trace["error_x"]["array"] == [0.25, 0.25]
+    assert trace["error_y"]["arrayminus"] == trace["error_y"]["array"] == [0.125, 0.25]
     assert "error_x" not in way(information_plane([panel(small())], view="corrected"), "fc1")
 
 
@@ -287,10 +284,10 @@ def test_a_resolution_is_read_by_the_ruler_of_each_layer() -> None:
         {"tag": "fc2", "tag_of_ruler": ["", "c5"]},
     ]
     coarse = {
-        Key("I_XT_u5", "val", "fc1"): series(1.0),
-        Key("I_TY_u5", "val", "fc1"): series(0.5),
-        Key("I_XT_c5", "val", "fc2"): series(0.75),
-        Key("I_TY_c5", "val", "fc2"): series(0.25),
+        Key("I_XT", "val", "fc1", "u5"): series(1.0),
+        Key("I_TY", "val", "fc1", "u5"): series(0.5),
+        Key("I_XT", "val", "fc2", "c5"): series(0.75),
+        Key("I_TY", "val", "fc2", "c5"): series(0.25),
     }
     run = replace(
         small(),
@@ -377,14 +374,14 @@ def test_the_heat_map_has_a_row_for_each_class_and_gaps_for_absent_ones() -> Non
 
 def test_a_curve_leaves_its_gaps_open_and_so_does_its_band() -> None:
     values = {
-        Key("I_TY_corrected" + end, "val", "fc1"): series(1 + d, 2 + d, math.nan, 3 + d, 4 + d)
-        for end, d in (("", 0.0), ("_low", -0.5), ("_high", 0.25))
+        Key(f"I_TY_{end}", "val", "fc1"): series(1 + d, 2 + d, math.nan, 3 + d, 4 + d)
+        for end, d in (("low", -0.5), ("high", 0.5))
     }
     figure = curves([panel(Run("a", values, {10 * n: n for n in range(5)}))], "I_TY_corrected")
     first, second, middle = figure["data"]
     assert (middle["x"], middle["y"]) == ([0, 1, 2, 3, 4], [1, 2, None, 3, 4])
-    assert (first["x"], first["y"]) == ([0, 1, 1, 0], [0.5, 1.5, 2.25, 1.25])
-    assert (second["x"], second["y"]) == ([3, 4, 4, 3], [2.5, 3.5, 4.25, 3.25])
+    assert (first["x"], first["y"]) == ([0, 1, 1, 0], [0.5, 1.5, 2.5, 1.5])
+    assert (second["x"], second["y"]) == ([3, 4, 4, 3], [2.5, 3.5, 4.5, 3.5])
 
 
 def test_log_spaced_measurements_have_a_logarithmic_axis_labelled_in_steps() -> None:

@@ -105,7 +105,7 @@ def test_two_of_a_kind_live_together_by_name(monitor: type[Any]) -> None:
 @pytest.mark.parametrize("monitor", MONITORS)
 def test_two_of_a_kind_with_one_set_of_tags_are_refused(monitor: type[Any], pair: Any) -> None:
     """Also where one listens to what the other passes: both would log under `val`."""
-    with pytest.raises(ValueError, match=r"name: 2 monitors .* name= of its own"):
+    with pytest.raises(ValueError, match=r"name: two monitors .* name= of its own"):
         fit([monitor(data=data) for data in pair])
 
 

@@ -46,17 +46,14 @@ from .warned import warned
 _CLASSES = tuple(f"class_{c}" for c in range(3))
 _OF_LAYERS = (
     "I_XT",
-    "I_XT_corrected",
-    "I_XT_corrected_low",
-    "I_XT_corrected_high",
+    "I_XT_low",
+    "I_XT_high",
     "I_TY",
     "I_TY_chance",
     "I_TY_adjusted",
-    "I_TY_corrected",
-    "I_TY_corrected_low",
-    "I_TY_corrected_high",
+    "I_TY_low",
+    "I_TY_high",
     "coverage",
-    "chance_share",
     "status",
 )
 PER_ROOT = {
@@ -323,7 +320,7 @@ def test_the_custom_scalars_show_intervals_where_there_are_any(tmp_path: Path) -
     logger = TensorBoardLogger(tmp_path, name="run", version=0)
     plane = InformationPlaneMonitor("net.3", bins=2)
     fit([plane], logger=logger)
-    assert math.isfinite(curve(plane, "information_plane/val/I_XT_corrected_low/net.3")[-1])
+    assert math.isfinite(curve(plane, "information_plane/val/I_XT_low/net.3")[-1])
     margins = [
         band
         for category in _layout(_read(logger.log_dir)).values()
@@ -331,11 +328,8 @@ def test_the_custom_scalars_show_intervals_where_there_are_any(tmp_path: Path) -
         for band in chart
         if isinstance(band, tuple)
     ]
-    assert (
-        "information_plane/val/I_XT_corrected/net.3",
-        "information_plane/val/I_XT_corrected_low/net.3",
-        "information_plane/val/I_XT_corrected_high/net.3",
-    ) in margins
+    low, high = (f"information_plane/val/I_XT_{end}/net.3" for end in ("low", "high"))
+    assert (low, low, high) in margins
 
 
 def test_a_logger_with_a_prefix_gets_it_on_settings_and_charts_too(tmp_path: Path) -> None:
@@ -470,8 +464,9 @@ def test_to_csv_and_to_json_give_the_history_back(tmp_path: Path) -> None:
         (r.tag, r.step, r.epoch, r.n_samples) for r in plane.history
     ]
     document = json.loads((tmp_path / "plane.json").read_text(encoding="utf-8"))
-    assert document["settings"] == plane.settings
-    assert [row["bits"] for row in document["records"]] == [
+    (run,) = document["runs"].values()
+    assert run["settings"] == {"information_plane/val": plane.settings["val"]}
+    assert [row["bits"] for row in document["rows"]] == [
         r.bits if math.isfinite(r.bits) else None for r in plane.history
     ]
 

@@ -65,7 +65,7 @@ def test_an_outline_has_all_but_the_values(provider: Callable[[Path], Any], tmp_
     (one,), (deep,) = found["one"], found["two/deep"]
     assert not any(one.series.values())
     assert one.sets("I_XT") == ["val"]
-    assert [way.label for way in one.resolutions("val")] == ["bins[0]", "bins[1]: uniform5"]
+    assert [way.label for way in one.rulers("val")] == ["bins[0]", "bins[1]: uniform5"]
     assert deep.sets("I_TY") == ["train"]
 
 
@@ -113,7 +113,7 @@ def test_settings_of_another_form_are_passed_over(words: str, tmp_path: Path) ->
     write(tmp_path, plane(POINTS), {"information_plane/val/settings": words})
     (run,) = read_folder(tmp_path)
     assert set(run.layers("I_XT", "val")) == {"a", "b"}
-    assert len(run.resolutions("val")) == 1
+    assert len(run.rulers("val")) == 1
 
 
 def test_a_folder_without_a_monitors_log_is_refused_with_what_is_there(tmp_path: Path) -> None:

@@ -753,7 +753,7 @@ def test_nothing_has_no_entropy(metric_class: type[Metric]) -> None:
 def test_a_classifier_has_at_least_two_classes(
     metric_class: type[Metric], num_classes: Any
 ) -> None:
-    with pytest.raises(ValueError, match=rf"num_classes: got '?{num_classes}'?; right: an integer"):
+    with pytest.raises((TypeError, ValueError), match="num_classes: need a whole number >= 2"):
         metric_class(num_classes)
 
 

@@ -39,10 +39,10 @@ def _run(name: str = "run", layers: tuple[str, ...] = ("fc1", "fc2"), **spread: 
             "I_XT": (3.0, 4.0, 5.0, 4.5),
             "I_TY": (0.5, 1.0, 1.5, 1.55),
             "I_TY_chance": (0.1, 0.2, 0.3, 0.25),
-            "I_XT_corrected": (3.1, 4.1, math.nan, 4.6),
-            "I_XT_corrected_low": (2.9, 3.9, math.nan, 4.2),
-            "I_XT_corrected_high": (3.6, 4.4, math.nan, 4.8),
-            "I_TY_corrected": (0.4, 0.9, math.nan, 1.4),
+            "I_XT_low": (2.9, 3.9, math.nan, 4.2),
+            "I_XT_high": (3.3, 4.3, math.nan, 5.0),
+            "I_TY_low": (0.3, 0.8, math.nan, 1.3),
+            "I_TY_high": (0.5, 1.0, math.nan, 1.5),
         }
         for quantity, values in numbers.items():
             shifted = [value - number / 4 for value in values]
@@ -189,7 +189,7 @@ def test_hidden_layers_are_not_drawn() -> None:
 
 
 def test_intervals_reach_from_low_to_high() -> None:
-    """Of the first layer at epoch 0: 2.9 to 3.6 around 3.1; where there is no value, none."""
+    """Of the first layer at epoch 0: 2.9 to 3.3 around 3.1; where there is no value, none."""
     picture = pictures.draw(information_plane([PANEL], view="corrected", intervals=True))
     bars = [
         segment[:, 0].round(6).tolist()
@@ -197,7 +197,7 @@ def test_intervals_reach_from_low_to_high() -> None:
         if isinstance(of, matplotlib.collections.LineCollection)
         for segment in of.get_segments()
     ]
-    assert [2.9, 3.6] in bars
+    assert [2.9, 3.3] in bars
     assert "2 of 8 points have no value in this view" in picture.axes[0].get_title(loc="left")
 
 
@@ -220,7 +220,7 @@ def test_stacked_areas_add_up_to_the_whole() -> None:
 def test_a_band_lies_between_its_ends() -> None:
     axes = pictures.draw(curves([PANEL], "I_XT_corrected")).axes[0]
     band = axes.patches[0].get_xy()
-    assert set(band[band[:, 0] == 1][:, 1].round(6)) == {3.9, 4.4}
+    assert set(band[band[:, 0] == 1][:, 1].round(6)) == {3.9, 4.3}
     assert axes.lines[0].get_ydata()[1] == 4.1
     assert all(float(tick).is_integer() for tick in axes.get_xticks())  # no half epochs
 

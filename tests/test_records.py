@@ -1,26 +1,24 @@
-"""Records: tags that every logger accepts, files that keep every digit."""
+"""Records: tags that every logger accepts, and quantities that no tag confuses."""
 
 from __future__ import annotations
 
-import csv
-import json
-import math
 import re
 import subprocess
 import sys
-from pathlib import Path
+from typing import Any
 
 import pytest
 
+from it_callbacks.quantities import PER_RULER
 from it_callbacks.records import (
     QUANTITIES,
     Record,
     Status,
-    finite_or_none,
+    Value,
+    check_slug,
     slug,
+    split_ruler,
     unique_slugs,
-    write_csv,
-    write_json,
 )
 
 LEGAL = re.compile(r"[A-Za-z0-9_.\-]{1,200}")
@@ -43,15 +41,6 @@ def test_records_are_values() -> None:
 
 def test_status_codes_are_those_of_the_tag() -> None:
     assert [Status.OK, Status.CAUTION, Status.SATURATED] == [0, 1, 2]
-
-
-def test_units_are_bits_unless_said_otherwise() -> None:
-    others = {name for name, quantity in QUANTITIES.items() if quantity.unit != "bits"}
-    assert others == {"coverage", "chance_share", "status", "information_plane", "epoch"}
-
-
-def test_quantities_are_fit_for_tags() -> None:
-    assert all(slug(name) == name for name in QUANTITIES)
 
 
 @pytest.mark.parametrize(
@@ -80,69 +69,103 @@ def test_a_slug_is_always_legal_and_never_empty(name: str) -> None:
 
 def test_each_name_gets_a_slug_of_its_own() -> None:
     """Also where the numbered slug of one name is the plain name of another."""
-    names = ["a b", "a/b", "a_b_2", "a:b", "a_b"]
+    names = ["a b", "a/b", "a_b_1", "a:b", "a_b"]
     slugs = unique_slugs(names)
     assert list(slugs) == names
     assert len(set(slugs.values())) == len(names)
     assert slugs["a b"] == "a_b"
 
 
-def test_the_csv_file_gives_every_number_back(tmp_path: Path) -> None:
-    values = [0.1 + 0.2, 1 / 3, 5e-324, math.nan, math.inf]
-    write_csv([record(value) for value in values], tmp_path / "history.csv")
-    with (tmp_path / "history.csv").open(newline="", encoding="utf-8") as file:
-        rows = list(csv.DictReader(file))
-    assert [float(row["bits"]) for row in rows] == pytest.approx(values, rel=0, nan_ok=True)
-    assert rows[0] == {
-        "tag": "information_plane/val/I_XT/encoder.0",
-        "quantity": "I_XT",
-        "set": "val",
-        "layer": "encoder.0",
-        "bits": "0.30000000000000004",
-        "step": "120",
-        "epoch": "2",
-        "n_samples": "360",
+def test_a_value_becomes_a_record_where_and_when_it_was_measured() -> None:
+    at: dict[str, Any] = {"step": 120, "epoch": 2, "n_samples": 360}
+    assert Value("I_XT", "fc", 3.5).record("val", **at) == Record("I_XT", "val", "fc", 3.5, **at)
+    assert Value("linear_V_TY", "fc", 1.0, 200).record("val", **at).n_samples == 200
+
+
+# The table.
+
+
+def test_quantities_are_named_once_and_have_a_symbol_and_a_meaning() -> None:
+    assert all(name == row.name and row.symbol and row.meaning for name, row in QUANTITIES.items())
+
+
+def test_units_are_bits_unless_said_otherwise() -> None:
+    units = {name: row.unit for name, row in QUANTITIES.items() if row.unit != "bits"}
+    assert units == {
+        "coverage": "share",
+        "chance_share": "share",
+        "status": "code",
+        "information_plane/overhead": "share",
+        "information_plane/epoch": "epochs",
+        "prediction_entropy/epoch": "epochs",
+        "conditional_entropy/epoch": "epochs",
     }
 
 
-def test_a_csv_file_of_nothing_has_a_header(tmp_path: Path) -> None:
-    write_csv([], tmp_path / "history.csv")
-    assert (tmp_path / "history.csv").read_text().startswith("tag,quantity,set,layer,bits")
+def test_quantities_are_fit_for_tags() -> None:
+    for name in QUANTITIES:
+        assert all(slug(part) == part for part in name.replace("<c>", "0").split("/"))
 
 
-def refuse(constant: str) -> None:
-    raise ValueError(constant)
-
-
-def test_the_json_file_is_strict_json_with_null_for_nan(tmp_path: Path) -> None:
-    """NaN and Infinity are no JSON; browsers refuse a file that holds them."""
-    values = [1 / 3, math.nan, math.inf, -math.inf]
-    write_json([record(value) for value in values], {"bins": 30}, tmp_path / "history.json")
-    text = (tmp_path / "history.json").read_text(encoding="utf-8")
-    held = json.loads(text, parse_constant=refuse)
-    assert held["settings"] == {"bins": 30}
-    assert [row["bits"] for row in held["records"]] == [1 / 3, None, None, None]
-    assert held["records"][0]["tag"] == "information_plane/val/I_XT/encoder.0"
-
-
-def test_a_setting_that_is_not_json_is_an_error_and_leaves_no_file(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="JSON compliant"):
-        write_json([], {"H": math.nan}, tmp_path / "history.json")
-    assert not (tmp_path / "history.json").exists()
-
-
-@pytest.mark.parametrize("text_path", [True, False])
-def test_paths_may_be_text(tmp_path: Path, text_path: bool) -> None:
-    path = tmp_path / "history.csv"
-    write_csv([record(1.0)], str(path) if text_path else path)
-    assert path.exists()
+def test_an_interval_is_of_quantities_in_the_table() -> None:
+    ends = [end for row in QUANTITIES.values() for end in row.interval]
+    assert ends
+    assert all(QUANTITIES[end].is_logged for end in ends)
 
 
 @pytest.mark.parametrize(
-    ("value", "expected"), [(1.5, 1.5), (math.nan, None), (math.inf, None), (-math.inf, None)]
+    ("name", "expected"),
+    [
+        ("I_XT", ("I_XT", "")),
+        ("I_XT_uniform5", ("I_XT", "uniform5")),
+        ("I_TY_chance_width0.1", ("I_TY_chance", "width0.1")),
+        ("I_TY_low", ("I_TY_low", "")),
+        ("I_TY_lowest", ("I_TY", "lowest")),
+        ("linear_V_TY", ("linear_V_TY", "")),
+        ("linear_V_TY_uniform5", None),  # extras are read by no ruler
+        ("I_XT_corrected", None),  # derived, never logged
+        ("I_XT_corrected_low", None),
+        ("I_TY_adjusted_uniform5", None),
+        ("chance_share", None),
+        ("chance_share_uniform5", None),
+        ("I_XT_", None),
+        ("I_XTra", None),
+        ("prediction_entropy/mean", None),
+        ("loss", None),
+    ],
 )
-def test_only_finite_numbers_are_numbers_in_json(value: float, expected: float | None) -> None:
-    assert finite_or_none(value) == expected
+def test_a_quantity_is_split_from_its_ruler(name: str, expected: tuple[str, str] | None) -> None:
+    assert split_ruler(name) == expected
+
+
+@pytest.mark.parametrize("slug_", ["uniform5", "width0.1", "calibrated30", "lowest", "sea", "5"])
+def test_a_slug_of_a_ruler_may_be_any_word_of_its_own(slug_: str) -> None:
+    check_slug(slug_)
+
+
+@pytest.mark.parametrize(
+    "slug_", ["adjusted", "chance", "chance_uniform5", "low", "high_5", "se", "corrected_low"]
+)
+def test_a_slug_that_could_end_another_quantity_is_refused(slug_: str) -> None:
+    """Two values under one tag: nobody could tell them apart."""
+    with pytest.raises(ValueError, match=f"slug: '{slug_}' begins like the end of a quantity"):
+        check_slug(slug_)
+
+
+@pytest.mark.parametrize("slug_", ["", "a b", "a/b", "größe"])
+def test_a_slug_that_is_no_part_of_a_tag_is_refused(slug_: str) -> None:
+    with pytest.raises(ValueError, match="slug: need letters, digits"):
+        check_slug(slug_)
+
+
+@pytest.mark.parametrize("base", PER_RULER)
+@pytest.mark.parametrize("name", sorted(QUANTITIES))
+def test_no_slug_that_is_allowed_makes_a_tag_of_two_meanings(base: str, name: str) -> None:
+    """Whatever follows one quantity's name in another's is refused as a slug."""
+    ending = name.removeprefix(f"{base}_")
+    if ending != name:
+        with pytest.raises(ValueError, match="slug"):
+            check_slug(ending)
 
 
 def test_records_need_the_standard_library_only() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,7 +12,7 @@ from torch import Tensor
 
 from it_callbacks.codes import encode
 from it_callbacks.reductions import PCA, Joint, MeanPool, RandomProjection, Reduction
-from it_callbacks.rulers import Calibrated, Width
+from it_callbacks.rulers import Calibrated, Unstorable, Width
 
 ALL_REDUCTIONS = [Joint(), MeanPool(), MeanPool(-1), RandomProjection(3), PCA(3)]
 
@@ -275,5 +276,61 @@ def test_only_readings_that_keep_the_range_claim_to(reduction: Reduction) -> Non
 @pytest.mark.parametrize("make", [RandomProjection, PCA])
 @pytest.mark.parametrize("k", [0, -1, 1.5, True, None])
 def test_a_wrong_number_of_directions_is_named(make, k: object) -> None:
-    with pytest.raises(ValueError, match="k: need a whole number >= 1"):
+    with pytest.raises((TypeError, ValueError), match="k: need a whole number >= 1"):
         make(k)
+
+
+# What a checkpoint keeps
+
+
+@pytest.mark.parametrize("n_units", [2, 7])
+def test_a_fitted_projection_comes_back_from_a_file(n_units: int, tmp_path: Path) -> None:
+    """Loaded without trust; of a layer narrower than the components, too."""
+    values = activations(50, n_units)
+    fitted = PCA(3).freeze(values)
+    torch.save(fitted.state(), tmp_path / "state.pt")
+    restored = PCA(3).restored(torch.load(tmp_path / "state.pt", weights_only=True))
+    assert restored.frozen
+    assert torch.equal(restored(values), fitted(values))
+
+
+MATRIX, VECTOR = torch.eye(5, 3, dtype=torch.float64), torch.zeros(3, dtype=torch.float64)
+
+
+@pytest.mark.parametrize(
+    "state",
+    [
+        None,
+        {},
+        {"directions": MATRIX},
+        {"directions": MATRIX, "origin": VECTOR.tolist()},
+        {"directions": MATRIX.float(), "origin": VECTOR},
+        {"directions": MATRIX[0], "origin": VECTOR},
+        {"directions": MATRIX * math.nan, "origin": VECTOR},
+        {"directions": MATRIX, "origin": VECTOR + math.inf},
+        {"directions": MATRIX, "origin": VECTOR[:2]},
+        {"directions": MATRIX[:, :2], "origin": VECTOR[:2]},
+        {"directions": MATRIX.to_sparse(), "origin": VECTOR},
+    ],
+)
+def test_a_state_that_is_none_is_a_value_error(state: object) -> None:
+    with pytest.raises(ValueError, match="state: need"):
+        PCA(3).restored(state)
+
+
+def test_whether_a_reduction_can_be_stored_is_known_before_it_is_fitted() -> None:
+    class Centred(Reduction):
+        """A user's own."""
+
+        frozen = False
+        estimand = "units"
+
+        def __call__(self, activations: Tensor) -> Tensor:
+            return activations
+
+    assert all(reduction.storable for reduction in ALL_REDUCTIONS)
+    assert not Centred().storable
+    with pytest.raises(Unstorable, match=r"Centred .*define state\(\) on the reduction"):
+        Centred().state()
+    with pytest.raises(Unstorable, match=r"Centred .*define state\(\) on the reduction"):
+        Centred().restored({})

@@ -11,6 +11,7 @@ import sys
 import xml.etree.ElementTree as ET
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -19,7 +20,11 @@ from numpy.typing import NDArray
 from sklearn.datasets import load_digits
 from torch import nn
 
-from it_callbacks import Record
+from it_callbacks import InformationPlaneMonitor, LogSpaced, Record
+from it_callbacks.codes import symbols
+from it_callbacks.estimators import entropy
+from it_callbacks.rulers import Width
+from it_callbacks.tasks import szt_network, szt_task
 
 FOLDER = Path(__file__).parents[1] / "examples" / "reproduce"
 SCRIPTS = [
@@ -139,6 +144,35 @@ def test_a_seed_that_has_not_learnt_is_warned_of_and_set_apart() -> None:
     for one in of_relu.values():
         assert not one.values
         assert not one.holds
+
+
+@pytest.mark.parametrize("epochs", [1, 7])
+def test_activations_are_recorded_at_the_moments_of_a_monitor_and_are_those_that_it_reads(
+    epochs: int,
+) -> None:
+    """Seven epochs are not due by 3 a decade, and are recorded as the last; weights are as ever."""
+    training = module("training")
+    layer, schedule = "net.hidden4.relu", LogSpaced(3)
+
+    def run(*callbacks: Any) -> Any:
+        training.seeded(0)
+        net, task = szt_network(nn.ReLU), training.part_of_szt_task()
+        model = training.Classifier(net, lr=4e-3)
+        training.fit(model, training.batches(task, 512), epochs, callbacks)
+        return model
+
+    plane = InformationPlaneMonitor(
+        [layer], bins=Width(0.07), probe=szt_task(), schedule=schedule, population="probe"
+    )
+    recorder = training.Recorder(layer, szt_task()[0], schedule)
+    both, alone = run(plane, recorder), run()
+    read = [record for record in plane.history if record.tag == f"I_XT/probe/{layer}"]
+    assert [one[:2] for one in recorder.recorded] == [(one.epoch, one.step) for one in read]
+    assert [one.epoch for one in recorder.recorded] == {1: [0, 1], 7: [0, 1, 3, 5, 7]}[epochs]
+    bits = [entropy(symbols(Width(0.07)(one.values))).bits for one in recorder.recorded]
+    assert bits == pytest.approx([one.bits for one in read], abs=1e-12)
+    assert all(map(torch.equal, both.parameters(), alone.parameters()))
+    assert both.training
 
 
 def test_quantised_activations_are_whole_steps_and_have_the_gradient_of_their_activation() -> None:

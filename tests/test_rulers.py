@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from fractions import Fraction
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,8 +14,16 @@ import torch
 from torch import Tensor, nn
 
 from it_callbacks import rulers
-from it_callbacks.rulers import Calibrated, Exact, Ruler, Uniform, Width, of_activation, range_of
-from it_callbacks.rulers.ruler import reaching
+from it_callbacks.rulers import (
+    Calibrated,
+    Exact,
+    Ruler,
+    Uniform,
+    Unstorable,
+    Width,
+    of_activation,
+    range_of,
+)
 
 ALL_RULERS = [Uniform(30, -1, 1), Width(0.07), Width((0.07, 0.5)), Calibrated(30), Exact()]
 FLOATS = [torch.float32, torch.float64, torch.bfloat16, torch.float16]
@@ -157,7 +168,7 @@ def test_widths_that_do_not_fit_the_units_are_named() -> None:
 
 @pytest.mark.parametrize("width", [0, -1.0, math.inf, math.nan, (), (0.5, 0.0), "0.5", [0.5]])
 def test_a_wrong_width_is_named(width: object) -> None:
-    with pytest.raises(ValueError, match="width"):
+    with pytest.raises((TypeError, ValueError), match="width"):
         Width(width)
 
 
@@ -463,57 +474,114 @@ def test_too_few_bins_for_an_unbounded_layer_are_refused(wrong: int) -> None:
         of_activation(nn.ReLU(), wrong)
 
 
-# Levels
+# What a checkpoint keeps
 
 
-@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def through_a_file(state: object, tmp_path: Path) -> object:
+    """What is left of `state` in a checkpoint that is loaded without trust."""
+    torch.save(state, tmp_path / "state.pt")
+    return torch.load(tmp_path / "state.pt", weights_only=True)
+
+
+@pytest.mark.parametrize("scope", ["layer", "unit"])
+def test_a_calibrated_ruler_comes_back_from_a_file(scope: str, tmp_path: Path) -> None:
+    """Bit for bit, though widths are no round numbers."""
+    spec = Calibrated(30, scope)
+    calibrated = spec.freeze(torch.randn(100, 3, generator=torch.Generator().manual_seed(6)))
+    restored = spec.restored(through_a_file(calibrated.state(), tmp_path))
+    assert restored == calibrated
+    assert restored.frozen
+
+
+def test_the_state_of_a_ruler_is_plain() -> None:
+    assert Width(0.07).state() == {"width": 0.07}
+    assert Width((0.5, 2.0)).state() == {"width": [0.5, 2.0]}
+
+
 @pytest.mark.parametrize(
-    ("states", "reach"),
+    ("spec", "state"),
     [
-        ([0.0, 3.0, 29.0], 29.0),
-        ([-2.0, 1.0], 2.0),
-        ([-2.0, 5.0], 5.0),
-        ([-0.0, 4.0], 4.0),
-        ([-0.0, 0.0], 0.0),
-        ([1.0, math.inf], math.inf),
-        ([1.0, -math.inf], math.inf),
-        ([1.0, math.nan, -9.0], math.nan),
-        ([1.0, -math.nan, 9.0], math.nan),
-        ([math.inf, math.nan], math.nan),
+        (Calibrated(30), {}),
+        (Calibrated(30), None),
+        (Calibrated(30), [0.07]),
+        (Calibrated(30), {"width": [0.07]}),
+        (Calibrated(30, "unit"), {"width": 0.07}),
+        (Calibrated(30, "unit"), {"width": []}),
+        (Calibrated(30, "unit"), {"width": [0.07, "0.07"]}),
+        (Calibrated(30, "unit"), {"width": [0.07, -1.0]}),
+        (Calibrated(30), {"width": math.nan}),
+        (Calibrated(30), {"width": 0.0}),
+        (Calibrated(30), {"width": "0.07"}),
+        (Calibrated(30), {"width": True}),
+        (Calibrated(30), {"width": torch.ones(3)}),
     ],
 )
-def test_levels_know_how_far_they_reach(
-    states: list[float], reach: float, dtype: torch.dtype
-) -> None:
-    """Whatever the signs: of zero, of infinity and of NaN, which has one too."""
-    levels = reaching(torch.tensor(states, dtype=dtype))
-    assert levels.reach == pytest.approx(reach, nan_ok=True)
-    if not math.isnan(reach):
-        assert levels.low <= min(states)
-        assert levels.high >= max(states)
+def test_a_state_that_is_none_is_a_value_error(spec: Ruler, state: Any) -> None:
+    """Whatever it is: it may come from somebody else's file."""
+    with pytest.raises(ValueError, match="width"):
+        spec.restored(state)
 
 
-def test_levels_that_are_no_floats_do_not_know() -> None:
-    assert math.isnan(reaching(torch.tensor([1, 2])).reach)
-    assert math.isnan(reaching(torch.zeros(0)).reach)
+@dataclass(frozen=True)
+class Halves(Ruler):
+    """A user's own ruler: below and above the middle of the first activations."""
+
+    frozen = False
+
+    @property
+    def slug(self) -> str:
+        return "halves"
+
+    def freeze(self, activations: Tensor) -> Ruler:
+        return Above(activations.median().item())
+
+    def levels(self, activations: Tensor) -> Tensor:
+        return self.freeze(activations).levels(activations)
 
 
-def test_levels_of_half_precision_know_it_too() -> None:
-    """As a user's own ruler may make them."""
-    for dtype in (torch.float16, torch.bfloat16):
-        assert reaching(torch.tensor([-3.0, 2.0], dtype=dtype)).reach == 3.0
+@dataclass(frozen=True)
+class Above(Ruler):
+    """What `Halves` becomes."""
+
+    middle: float
+
+    @property
+    def slug(self) -> str:
+        return "halves"
+
+    def levels(self, activations: Tensor) -> Tensor:
+        return activations > self.middle
 
 
-@pytest.mark.parametrize("bins", [200, 300, 5000])
-def test_fine_bins_reach_no_farther_than_their_values_do(bins: int) -> None:
-    """Else the whole layer would be hashed in the slow way."""
-    values = torch.linspace(-1, -0.9, 50)
-    levels = Uniform(bins, -1, 1).levels_in(torch.empty_like(values), values)
-    assert levels.reach == levels.states.max() == bins // 20
+class StoredHalves(Halves):
+    """The same, of which a checkpoint can keep what was calibrated."""
+
+    def freeze(self, activations: Tensor) -> Ruler:
+        return StoredAbove(activations.median().item())
+
+    def restored(self, state: dict[str, Any]) -> Ruler:
+        return StoredAbove(float(state["middle"]))
 
 
-def test_rulers_do_not_depend_on_the_default_device() -> None:
-    values, ruler = torch.rand(20, 3), Uniform(7, 0.03, 0.97)
-    with torch.device("meta"):  # where no number can be read
-        inside = ruler.levels_in(torch.empty_like(values), values).states
-    assert torch.equal(ruler(values), inside.long())
+class StoredAbove(Above):
+    def state(self) -> dict[str, Any]:
+        return {"middle": self.middle}
+
+
+def test_whether_a_ruler_can_be_stored_is_known_before_it_is_calibrated() -> None:
+    """What is ready as given needs no state, whoever made it."""
+    assert all(ruler.storable for ruler in (*ALL_RULERS, StoredHalves(), Above(0.5)))
+    assert not Halves().storable
+
+
+def test_a_ruler_of_ones_own_that_stores_itself_comes_back(tmp_path: Path) -> None:
+    calibrated = StoredHalves().freeze(torch.tensor([1.0, 2.0, 7.0]))
+    assert StoredHalves().restored(through_a_file(calibrated.state(), tmp_path)) == calibrated
+
+
+def test_a_ruler_that_cannot_be_stored_says_what_to_define() -> None:
+    calibrated = Halves().freeze(torch.tensor([1.0, 2.0, 7.0]))
+    with pytest.raises(Unstorable, match=r"Above .*define state\(\) on the ruler .* restored\("):
+        calibrated.state()
+    with pytest.raises(Unstorable, match=r"Halves .*define state\(\) on the ruler .* restored\("):
+        Halves().restored({"middle": 2.0})

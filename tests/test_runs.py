@@ -4,42 +4,40 @@ from __future__ import annotations
 
 import json
 import math
-from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from it_callbacks.records import QUANTITIES, ROOTS, Record
-from it_callbacks.runs import (
-    Key,
-    Run,
-    are_repeats,
-    averaged,
-    from_log,
-    from_records,
-    natural,
-    parse_tag,
-)
+from it_callbacks.records import QUANTITIES, Quantity, Record
+from it_callbacks.runs import Key, Run, from_log, from_records, natural, parse_tag
+
+LOGGED = [row for row in QUANTITIES.values() if row.is_logged]
 
 
-@pytest.mark.parametrize(
-    "key",
-    [
-        *(
-            Key(quantity + ruler, "val", "fc.1")
-            for quantity in sorted(set(QUANTITIES) - set(ROOTS))
-            for ruler in ("", "_uniform5")
-        ),
-        Key("prediction_entropy", "val", "mean"),
-        Key("conditional_entropy", "val", "within/class_3"),
-        Key("label_information", "val", "soft"),
-        Key("information_plane", "val", "epoch"),
-    ],
-)
+def logged(row: Quantity, ruler: str = "") -> tuple[str, str]:
+    """A tag of a row of the table and the name that it has there."""
+    name = f"{row.name}_{ruler}" if ruler else row.name
+    tag = row.tag.replace(row.name, name) if ruler else row.tag
+    return tag.replace("<set>", "val").replace("<layer>", "fc.1").replace("<c>", "3"), row.name
+
+
+TAGS = [
+    *((*logged(row), "") for row in LOGGED),
+    *((*logged(row, "uniform5"), "uniform5") for row in LOGGED if row.per_ruler),
+]
+
+
+@pytest.mark.parametrize(("tag", "name", "ruler"), TAGS)
 @pytest.mark.parametrize("prefix", ["", "mine", "a-b", "I_XT"])
-def test_a_tag_is_taken_apart_as_it_was_put_together(key: Key, prefix: str) -> None:
-    tag = Record(*key, bits=0.0, step=0, epoch=0, n_samples=1).tag
-    assert parse_tag(f"{prefix}-{tag}" if prefix else tag) == (prefix, key)
+def test_every_tag_of_the_table_is_taken_apart(
+    tag: str, name: str, ruler: str, prefix: str
+) -> None:
+    """And put together again, with any prefix that a logger puts before it."""
+    parsed = parse_tag(f"{prefix}-{tag}" if prefix else tag)
+    assert parsed is not None
+    assert parsed.prefix == prefix
+    assert (parsed.key.name, parsed.key.ruler, parsed.key.set) == (name, ruler, "val")
+    assert parsed.key.tag == tag
 
 
 @pytest.mark.parametrize(
@@ -50,12 +48,24 @@ def test_a_tag_is_taken_apart_as_it_was_put_together(key: Key, prefix: str) -> N
         "information_plane/val/I_XT/fc/1",
         "I_XTra/val/fc",
         "XI_XT/val/fc",
+        "information_plane/val/mine/fc",
+        "information_plane/val/I_XT_corrected/fc",
+        "prediction_entropy/val/mine",
+        "conditional_entropy/val/class_x",
         "/val/fc",
         "",
     ],
 )
 def test_other_tags_are_none_of_ours(tag: str) -> None:
     assert parse_tag(tag) is None
+
+
+def test_a_tag_of_a_users_own_quantity_is_known_with_the_runs_list() -> None:
+    tag = "information_plane/val/knn_I_TY/fc"
+    assert parse_tag(tag) is None
+    parsed = parse_tag(tag, {"knn_I_TY": Quantity("knn_I_TY")})
+    assert parsed is not None
+    assert parsed.key == Key("knn_I_TY", "val", "fc")
 
 
 def test_names_sort_by_the_numbers_in_them() -> None:
@@ -135,22 +145,23 @@ def test_layers_come_in_order_of_depth_then_by_number() -> None:
 def test_settings_of_another_form_tell_no_depth_and_no_ruler(layers: object) -> None:
     run = run_with({"layers": layers}, "fc2", "fc1")
     assert run.layers("I_TY", "val") == ["fc1", "fc2"]
-    assert [way.quantity("I_TY", "fc1") for way in run.resolutions("val")] == ["I_TY"]
+    assert [rulers.slugs.get("fc1", "") for rulers in run.rulers("val")] == [""]
 
 
-def test_resolutions_are_those_of_the_settings() -> None:
+def test_rulers_are_those_of_the_settings() -> None:
     layers = [
         {"tag": "fc1", "tag_of_ruler": ["", "uniform5"]},
         {"tag": "fc2", "tag_of_ruler": ["", "calibrated5"]},
     ]
-    first, second = run_with({"layers": layers}, "fc1", "fc2").resolutions("val")
+    first, second = run_with({"layers": layers}, "fc1", "fc2").rulers("val")
     assert (first.label, second.label) == ("bins[0]", "bins[1]: uniform5, calibrated5")
     layers[0]["slugs"], layers[1]["slugs"] = ["uniform30", "uniform5"], ["width0.1", "calibrated5"]
-    first, second = run_with({"layers": layers}, "fc1", "fc2").resolutions("val")
+    first, second = run_with({"layers": layers}, "fc1", "fc2").rulers("val")
     assert first.label == "bins[0]: uniform30, width0.1"
     assert second.label == "bins[1]: uniform5, calibrated5"
-    assert first.quantity("I_XT", "fc1") == "I_XT"
-    assert second.quantity("I_XT", "fc2") == "I_XT_calibrated5"
+    assert first.key("I_XT", "val", "fc1") == Key("I_XT", "val", "fc1")
+    assert second.key("I_XT", "val", "fc2") == Key("I_XT", "val", "fc2", "calibrated5")
+    assert second.key("linear_V_TY", "val", "fc2").ruler == ""  # no ruler has a part in it
 
 
 def test_settings_of_unequal_rulers_are_not_believed() -> None:
@@ -159,22 +170,21 @@ def test_settings_of_unequal_rulers_are_not_believed() -> None:
         {"tag": "fc1", "tag_of_ruler": ["", "u5", "u7"]},
         {"tag": "fc2", "tag_of_ruler": ["", "u5"]},
     ]
-    (only,) = run_with({"layers": layers}, "fc1", "fc2").resolutions("val")
-    assert only.quantity("I_XT", "fc1") == "I_XT"
+    (only,) = run_with({"layers": layers}, "fc1", "fc2").rulers("val")
+    assert only.key("I_XT", "val", "fc1").ruler == ""
 
 
-def test_without_settings_every_ruler_in_the_tags_is_a_resolution() -> None:
-    tags = ["I_TY", "I_TY_chance", "I_TY_corrected_low", "I_TY_uniform5", "I_TY_chance_uniform5"]
-    run = Run("a", {Key(tag, "val", "fc"): {1: 0.5} for tag in tags})
-    assert [way.quantity("I_XT", "fc") for way in run.resolutions("val")] == [
-        "I_XT",
-        "I_XT_uniform5",
-    ]
+def test_without_settings_every_ruler_in_the_tags_is_one_of_the_rulers() -> None:
+    tags = ["I_TY", "I_TY_chance", "I_TY_low", "I_TY_uniform5", "I_TY_chance_uniform5"]
+    scalars = {f"information_plane/val/{tag}/fc": [(1, 0.5)] for tag in tags}
+    (run,) = from_log("a", scalars, {})
+    assert [rulers.slugs["fc"] for rulers in run.rulers("val")] == ["", "uniform5"]
 
 
 def test_records_go_in_and_come_out() -> None:
     records = [
         Record("I_XT", "val", "fc", 1.0, step=10, epoch=1, n_samples=100),
+        Record("I_XT_uniform5", "val", "fc", 0.5, step=10, epoch=1, n_samples=100),
         Record("prediction_entropy", "val", "mean", 2.0, step=20, epoch=2, n_samples=400),
     ]
     settings = {
@@ -187,57 +197,6 @@ def test_records_go_in_and_come_out() -> None:
 def test_what_the_log_does_not_tell_of_a_record_is_marked() -> None:
     (record,) = Run("a", {Key("I_XT", "val", "fc"): {10: 1.0}}).records
     assert (record.epoch, record.n_samples) == (-1, 0)
-
-
-def repeat(*values: float, status: float = 0.0, layer: str = "fc") -> Run:
-    return Run(
-        "a",
-        {
-            Key("I_XT", "val", layer): dict(enumerate(values)),
-            Key("status", "val", layer): dict.fromkeys(range(len(values)), status),
-        },
-        warnings=["few samples"],
-    )
-
-
-def test_repeats_average_to_mean_and_standard_deviation_where_all_are_finite() -> None:
-    mean = averaged([repeat(1.0, 5.0, math.nan), repeat(3.0, 5.0, 1.0), repeat(5.0, 5.0)])
-    key = Key("I_XT", "val", "fc")
-    assert mean.series[key] == {0: 3.0, 1: 5.0}
-    assert mean.spread[key] == {0: 2.0, 1: 0.0}
-    assert mean.name == "mean of 3 runs, up to step 1"
-    assert averaged([repeat(1.0, 2.0), repeat(3.0, 2.0)]).name == "mean of 2 runs"
-    assert mean.warnings == ["few samples"]
-
-
-def test_a_mean_is_as_unsafe_as_the_worst_that_went_into_it() -> None:
-    mean = averaged([repeat(1.0, status=0.0), repeat(3.0, status=2.0)])
-    assert mean.series[Key("status", "val", "fc")] == {0: 2.0}
-    assert Key("status", "val", "fc") not in mean.spread
-
-
-def test_only_runs_of_the_same_layers_are_repeats() -> None:
-    assert are_repeats([repeat(1.0), repeat(2.0, 3.0)])
-    assert not are_repeats([repeat(1.0), repeat(1.0, layer="other")])
-    assert not are_repeats([repeat(1.0)])
-    assert not are_repeats([Run("a", {}), Run("b", {})])
-    with pytest.raises(ValueError, match="runs: a spread needs at least 2, got 1"):
-        averaged([repeat(1.0)])
-
-
-def read_with(bins: str, **told: Any) -> Run:
-    layers = [{"tag": "fc", "bins": [bins], "rulers": ["Width(0.1)"], "estimand": "all units"}]
-    settings = {"information_plane/val": {"layers": layers, "n_samples": 360, **told}}
-    return replace(repeat(1.0, 2.0), settings=settings)
-
-
-def test_only_runs_that_were_read_alike_are_repeats() -> None:
-    """By what was asked for: the width that came of it is each training's own."""
-    thirty = read_with("Calibrated(30)")
-    assert are_repeats([thirty, read_with("Calibrated(30)")])
-    assert not are_repeats([thirty, read_with("Calibrated(4)")])
-    assert not are_repeats([thirty, read_with("Calibrated(30)", n_samples=90)])
-    assert not are_repeats([thirty, read_with("Calibrated(30)", exhaustive=True)])
 
 
 def test_settings_survive_the_way_through_a_log() -> None:

@@ -33,7 +33,7 @@ from it_callbacks import (
 from it_callbacks.callbacks.history import History
 from it_callbacks.estimators import LinearVInformation, NoiseInjected
 from it_callbacks.reductions import PCA
-from it_callbacks.rulers import Calibrated, Quantile, Width
+from it_callbacks.rulers import Calibrated, Width
 
 from .forked import Running
 from .killed_run import train
@@ -78,7 +78,6 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "function": {"schedule": lambda epoch: epoch < 9, "target": lambda batch: batch[1]},
     "two_rulers": {"bins": [30, Width(0.5)]},
     "per_unit": {"bins": {"net.3": Calibrated(30, scope="unit"), "*": 15}},
-    "quantiles": {"bins": Quantile(5)},
     "pca": {"reduce": PCA(2)},
     "extra": {"extra": [LinearVInformation(), NoiseInjected(0.1)]},
     "layers": {"layers": {"net.1": lambda output: output[:, :2]}, "max_samples": 50, "seed": 7},

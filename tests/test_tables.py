@@ -6,11 +6,14 @@ import csv
 import io
 import json
 import math
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from it_callbacks.records import Status
-from it_callbacks.runs import Key, Run, averaged
+from it_callbacks.repeats import averaged
+from it_callbacks.runs import Key, Run
 from it_callbacks.tables import (
     COLUMNS,
     OVER_RUNS,
@@ -18,9 +21,12 @@ from it_callbacks.tables import (
     as_csv,
     as_json,
     course,
+    finite_or_none,
     last,
     layer_rows,
     tidy,
+    write_csv,
+    write_json,
 )
 
 NAN = math.nan
@@ -49,6 +55,7 @@ def test_a_row_is_a_number_and_all_that_is_known_of_it() -> None:
         "set": "val",
         "layer": "fc1",
         "bits": 1.5,
+        "unit": "bits",
         "step": 0,
         "epoch": 0,
         "n_samples": 64,
@@ -73,16 +80,17 @@ def test_several_runs_have_mean_and_deviation_at_each_tag_and_step() -> None:
         assert row["n_runs"] == 3
 
 
-def test_a_mean_is_over_the_runs_with_a_finite_value_there() -> None:
+def test_there_is_a_mean_where_every_run_has_a_finite_value() -> None:
+    """A mean over the others would jump; how many there are is told."""
     rows = tidy(
         [run_of("a", I_XT=[1.0, NAN]), run_of("b", I_XT=[3.0, 5.0]), run_of("c", I_XT=[2.0])]
     )
     found = [(row["run"], row["step"], row["mean"], row["sd"], row["n_runs"]) for row in rows]
     assert found == [
         ("a", 0, 2.0, 1.0, 3),
-        ("a", 10, 5.0, None, 1),
+        ("a", 10, None, None, 1),
         ("b", 0, 2.0, 1.0, 3),
-        ("b", 10, 5.0, None, 1),
+        ("b", 10, None, None, 1),
         ("c", 0, 2.0, 1.0, 3),
     ]
 
@@ -102,6 +110,26 @@ def test_csv_keeps_all_digits_and_quotes_what_needs_it() -> None:
 
 def test_csv_of_nothing_is_its_header() -> None:
     assert as_csv([]) == ",".join(COLUMNS) + "\r\n"
+
+
+def test_files_hold_the_same_rows(tmp_path: Path) -> None:
+    """Names that are no text, as a folder may have, are written as far as they are."""
+    runs = [run_of("a\udce9", I_XT=[1 / 3, NAN])]
+    write_csv(runs, tmp_path / "a.csv")
+    write_json(runs, str(tmp_path / "a.json"))
+    with (tmp_path / "a.csv").open(newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    held = json.loads((tmp_path / "a.json").read_text(encoding="utf-8"))
+    assert [row["bits"] for row in rows] == ["0.3333333333333333", "nan"]
+    assert [row["bits"] for row in held["rows"]] == [1 / 3, None]
+    assert rows[0]["run"] == "a?"
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"), [(1.5, 1.5), (NAN, None), (math.inf, None), (-math.inf, None)]
+)
+def test_only_finite_values_are_numbers_in_json(value: float, expected: float | None) -> None:
+    assert finite_or_none(value) == expected
 
 
 def test_json_tells_of_the_runs_and_has_no_number_that_json_has_not() -> None:
@@ -149,10 +177,10 @@ def test_a_layers_row_has_each_number_in_its_place() -> None:
         I_TY_chance=[0.5, 0.125],
         I_TY_adjusted=[0.0, 0.625],
         coverage=[0.5, 0.875],
-        chance_share=[0.5, 0.0625],
         status=[2, 1],
     )
-    (row,) = layer_rows(run, "val", run.resolutions("val")[0])
+    run = replace(run, settings={"information_plane/val": {"H_Y": 2.0}})
+    (row,) = layer_rows(run, "val", run.rulers("val")[0])
     assert row.layer == "fc1"
     assert [n.value for n in (row.i_xt.first, row.i_xt.peak, row.i_xt.last)] == [1.0, 3.5, 2.25]
     assert [n.value for n in (row.i_ty.first, row.i_ty.last)] == [0.25, 0.75]
@@ -163,19 +191,31 @@ def test_a_layers_row_has_each_number_in_its_place() -> None:
 
 
 def test_a_further_resolution_has_a_row_of_its_own_numbers() -> None:
-    run = run_of(
-        I_XT=[4.0], I_TY=[1.0], I_XT_uniform5=[2.0], I_TY_uniform5=[0.5], status_uniform5=[0]
+    """What is derived of it, too: 2 (1 - .5) / (2 - .5) = 2/3 bit above chance, a share of 1/4."""
+    of_second = {"I_XT": 2.0, "I_TY": 1.0, "I_TY_chance": 0.5, "status": 0.0}
+    run = run_of(I_XT=[4.0], I_TY=[1.0])
+    run = replace(
+        run,
+        series={
+            **run.series,
+            **{
+                Key(name, "val", "fc1", "uniform5"): {0: value} for name, value in of_second.items()
+            },
+        },
+        settings={"information_plane/val": {"H_Y": 2.0}},
     )
-    first, second = run.resolutions("val")
+    first, second = run.rulers("val")
     assert layer_rows(run, "val", first)[0].i_xt.last.value == 4.0
     (row,) = layer_rows(run, "val", second)
-    assert (row.i_xt.last.value, row.i_ty.last.value, row.status) == (2.0, 0.5, Status.OK)
+    assert (row.i_xt.last.value, row.i_ty.last.value, row.status) == (2.0, 1.0, Status.OK)
+    assert row.adjusted.value == pytest.approx(2 / 3)
+    assert row.chance_share.value == 0.25
 
 
 def test_a_row_over_repeats_has_their_spread_and_the_worse_status() -> None:
     """2 and 4: mean 3, standard deviation sqrt 2; OK and CAUTION are CAUTION."""
     mean = averaged([run_of("a", I_XT=[2.0], status=[0]), run_of("b", I_XT=[4.0], status=[1])])
-    (row,) = layer_rows(mean, "val", mean.resolutions("val")[0])
+    (row,) = layer_rows(mean, "val", mean.rulers("val")[0])
     assert row.i_xt.last == Number(3.0, pytest.approx(math.sqrt(2)))
     assert row.status is Status.CAUTION
 
@@ -183,9 +223,9 @@ def test_a_row_over_repeats_has_their_spread_and_the_worse_status() -> None:
 @pytest.mark.parametrize("code", [3.0, -1.0, NAN])
 def test_a_status_of_no_known_meaning_is_none(code: float) -> None:
     run = run_of(I_XT=[1.0], status=[code])
-    assert layer_rows(run, "val", run.resolutions("val")[0])[0].status is None
+    assert layer_rows(run, "val", run.rulers("val")[0])[0].status is None
 
 
 def test_a_verdict_stands_at_its_layer() -> None:
     run = Run("a", {FC1: {0: 1.0}}, verdicts={"val": {"fc1": "compressed"}, "train": {"fc1": "no"}})
-    assert layer_rows(run, "val", run.resolutions("val")[0])[0].verdict == "compressed"
+    assert layer_rows(run, "val", run.rulers("val")[0])[0].verdict == "compressed"

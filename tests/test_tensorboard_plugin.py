@@ -29,8 +29,11 @@ HOSTILE = "<img src=x onerror=alert(1)>"
 
 
 def _write_logs(folder: Path) -> None:
-    fine = {f"{tag.replace('/val', '_uniform5/val')}": of for tag, of in plane(POINTS).items()}
-    fine = {tag: {step: 9.0 for step in of} for tag, of in fine.items() if "I_" in tag}
+    fine = {
+        re.sub("/(I_[XT][TY])/", r"/\1_uniform5/", tag): dict.fromkeys(of, 9.0)
+        for tag, of in plane(POINTS).items()
+        if "/I_" in tag
+    }
     write(folder / "one", plane(POINTS) | fine, settings(LAYERS, rulers=["", "uniform5"]))
     write(folder / "two", plane(POINTS, "train"), settings(LAYERS, "train"))
     write(folder / "two", plane(POINTS, "val"), settings(LAYERS))

@@ -74,7 +74,6 @@ def plane_by_hand(activations: Tensor, ruler: Any, labels: Tensor) -> dict[str, 
         "I_XT": bits_of(counts),
         "I_TY": mutual_info_score(None, None, contingency=table) / math.log(2),
         "I_TY_chance": chance / math.log(2),
-        "chance_share": chance / math.log(2) / bits_of(np.bincount(y)),
         "coverage": 1 - (counts == 1).sum() / len(t),
     }
 

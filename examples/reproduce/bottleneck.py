@@ -85,7 +85,7 @@ def experiment(settings: Settings, out: Path | None = None) -> list[Signature]:
     ]
 
 
-ESTIMATES = {"binned": "I_TY", "by a linear reader": "V_TY", "with noise": "noise_I_TY"}
+ESTIMATES = {"binned": "I_TY", "by a linear reader": "linear_V_TY", "with noise": "noise_I_TY"}
 
 
 if __name__ == "__main__":

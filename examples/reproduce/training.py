@@ -6,7 +6,7 @@ import logging
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from lightning_utilities.core import rank_zero
@@ -14,7 +14,7 @@ from pytorch_lightning import Callback, LightningModule, Trainer, seed_everythin
 from torch import Tensor, nn
 from torch.utils.data import BatchSampler, DataLoader, RandomSampler, TensorDataset
 
-from it_callbacks import InformationPlaneMonitor, Record
+from it_callbacks import InformationPlaneMonitor, LogSpaced, Record
 from it_callbacks.figures import Figure, Panel, curves
 from it_callbacks.pictures import save
 from it_callbacks.runs import from_records
@@ -106,6 +106,55 @@ def fit(
             ).fit(model, training)
     finally:
         log.setLevel(level)
+
+
+class Activations(NamedTuple):
+    """What a layer gave for every sample of a set, and when."""
+
+    epoch: int
+    step: int
+    values: Tensor
+
+
+class Recorder(Callback):
+    """Keeps the activations of a layer on a set, at the moments of a schedule, in `recorded`.
+
+    At the moments at which a monitor with the same set and schedule measures: before the first
+    step, at the end of each epoch that is due, and at the end of the training.
+
+    Args:
+        layer: Name of the module in the `LightningModule`.
+        inputs: The samples, passed in one batch.
+        schedule: Which epochs are due.
+    """
+
+    def __init__(self, layer: str, inputs: Tensor, schedule: LogSpaced) -> None:
+        self.layer = layer
+        self.inputs = inputs
+        self.schedule = schedule
+        self.recorded: list[Activations] = []
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        self._record(trainer, pl_module, epoch=0)
+
+    def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        if self.schedule.includes(trainer.current_epoch + 1):
+            self._record(trainer, pl_module, trainer.current_epoch + 1)
+
+    def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        if self.recorded[-1].epoch != trainer.current_epoch:
+            self._record(trainer, pl_module, trainer.current_epoch)
+
+    def _record(self, trainer: Trainer, model: LightningModule, epoch: int) -> None:
+        def keep(module: nn.Module, args: object, output: Tensor) -> None:
+            self.recorded.append(Activations(epoch, trainer.global_step, output.clone()))
+
+        was_training = model.training
+        handle = model.get_submodule(self.layer).register_forward_hook(keep)
+        with torch.no_grad():
+            model.eval()(self.inputs)
+        model.train(was_training)
+        handle.remove()
 
 
 def as_it_is(output: Tensor) -> Tensor:

@@ -89,11 +89,13 @@ def experiment(settings: Settings, out: Path | None = None) -> list[Signature]:
             model = Classifier(Transformer(), lr=3e-3)
             fit(model, batches(training, 32), settings.epochs, list(planes.values()))
             for set_, plane in planes.items():
-                of_block[set_][seed] = curve(plane, f"information_plane/{set_}/V_TY/net.block2")[-1]
+                of_block[set_][seed] = curve(
+                    plane, f"information_plane/{set_}/linear_V_TY/net.block2"
+                )[-1]
                 save_plane(plane, out, f"transformer_{'lot' if by_lot else 'true'}_{set_}_{seed}")
-            of_embedding[seed] = curve(planes["val"], "information_plane/val/V_TY/net.embedding")[
-                -1
-            ]
+            of_embedding[seed] = curve(
+                planes["val"], "information_plane/val/linear_V_TY/net.embedding"
+            )[-1]
         of_train, of_val = (f"{name}: block 2 knows of {set_}, bits" for set_ in of_block)
         signatures += [
             Signature(f"{name}: embedding knows of val, bits", of_embedding, high=0.5),

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from it_callbacks.figures import Figure, Panel
+from it_callbacks.pictures import pixels
 from it_callbacks.records import Record
-from it_callbacks.runs import from_records
+from it_callbacks.runs import Run, from_records
 
 
 def panels_of(
@@ -21,9 +25,29 @@ def panels_of(
         group: Of the settings.
         sets: Which, in the order of the panels.
     """
-    of_group = {f"{group}/{set_}": of_set for set_, of_set in settings.items()}
-    run = from_records("this run", records, of_group)
+    run = run_of(records, settings, group)
     return [Panel(run, set_) for set_ in sets]
+
+
+def run_of(
+    records: Iterable[Record],
+    settings: Mapping[str, Any],
+    group: str,
+    *,
+    verdicts: Mapping[str, Mapping[str, str]] | None = None,
+    warnings: Sequence[str] = (),
+) -> Run:
+    """Return a monitor's history as a run, for tables and figures.
+
+    Args:
+        records: The history, or a part of it.
+        settings: For each set, how it was measured.
+        group: Root of the tags of the settings.
+        verdicts: By set and layer, in words.
+        warnings: What the monitor warned of.
+    """
+    by_place = {f"{group}/{set_}": of_set for set_, of_set in settings.items()}
+    return from_records("this run", records, by_place, verdicts=verdicts, warnings=warnings)
 
 
 def as_plotly(figure: Figure) -> Any:
@@ -37,25 +61,26 @@ class Pictures:
     """When to draw: the first point of a set, then one every so many epochs, and the last.
 
     Args:
-        every: How many epochs; None for no pictures.
+        every: How many epochs.
+        figure: Makes the figure of some panels.
 
     Example:
-        >>> pictures = Pictures(every=2)
+        >>> from it_callbacks.figures import information_plane
+        >>> pictures = Pictures(2, information_plane)
         >>> [pictures.are_due("val", epoch, step=5 * epoch) for epoch in range(4)]
         [True, False, True, False]
         >>> pictures.missing()
         {'val': 15}
     """
 
-    def __init__(self, every: int | None) -> None:
+    def __init__(self, every: int, figure: Callable[[list[Panel]], Figure]) -> None:
         self.every = every
+        self._figure = figure
         self._drawn: dict[str, tuple[int, int]] = {}
         self._latest: dict[str, tuple[int, int]] = {}
 
     def are_due(self, set_: str, epoch: int, step: int) -> bool:
         """Whether the point that was measured now is to be drawn; it counts as drawn then."""
-        if self.every is None:
-            return False
         self._latest[set_] = epoch, step
         due = set_ not in self._drawn or epoch - self._drawn[set_][0] >= self.every
         if due:
@@ -65,3 +90,11 @@ class Pictures:
     def missing(self) -> dict[str, int]:
         """For each set whose latest point was not drawn, its step."""
         return {set_: at[1] for set_, at in self._latest.items() if self._drawn[set_] != at}
+
+    def draw(self, panels: list[Panel]) -> NDArray[np.uint8]:
+        """A picture ``(height, width, 3)`` of the figure."""
+        return pixels(self._figure(panels))
+
+    def forget(self) -> None:
+        """Another training begins."""
+        self._drawn, self._latest = {}, {}

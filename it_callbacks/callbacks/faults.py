@@ -1,8 +1,10 @@
-"""What went wrong in; one warning per cause, or the exception, out."""
+"""Warn once of each cause, or raise, as the user asked."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Literal
 
 from lightning_utilities.core.rank_zero import rank_zero_warn
@@ -10,50 +12,89 @@ from lightning_utilities.core.rank_zero import rank_zero_warn
 OnError = Literal["warn", "raise"]
 
 
+class MonitorWarning(UserWarning):
+    """A warning of a monitor.
+
+    Attributes:
+        cause: What kind of thing it is about, in a word or two.
+        set: Which set it is about; "" for all.
+        layer: Which layer it is about; "" for none in particular.
+    """
+
+    def __init__(self, message: str, cause: str = "", set: str = "", layer: str = "") -> None:
+        super().__init__(message)
+        self.cause = cause
+        self.set = set
+        self.layer = layer
+
+
 class Faults:
-    """Tells each cause once.
+    """Warns of each cause once.
 
     Args:
-        who: Whose faults they are: the first word of every warning.
-        on_error: What `tell` does with an exception.
+        who: The first word of every warning.
+        on_error: What `handle` does with an exception.
     """
 
     def __init__(self, who: str, on_error: OnError) -> None:
         self._who = who
         self._on_error = on_error
-        self._told: set[str] = set()
+        self._seen: set[tuple[str, str, str, str]] = set()
         self._texts: list[tuple[str, str]] = []
 
-    def warn(self, message: str, *, cause: str | None = None, set_: str = "") -> None:
-        """Warn, unless it was of the same cause before.
+    def warn(self, message: str, *, cause: str, set_: str = "", layer: str = "") -> None:
+        """Warn, unless the same was warned of before, whatever its numbers.
 
         Args:
             message: What went wrong, and what to do.
-            cause: What makes two messages one; None: all of the message but its numbers and
-                addresses.
-            set_: Whose numbers it is about; empty for all.
+            cause: What kind of thing it is.
+            set_: Whose numbers it is about; "" for all.
+            layer: Which layer it is about.
         """
-        cause = _CHANGING.sub("", message) if cause is None else cause
-        if cause not in self._told:
-            self._told.add(cause)
+        known = (cause, set_, layer, _CHANGING.sub("", message))
+        if known not in self._seen:
+            self._seen.add(known)
             self._texts.append((set_, message))
-            rank_zero_warn(f"{self._who}: {message}", category=UserWarning)
+            rank_zero_warn(MonitorWarning(f"{self._who}: {message}", cause, set_, layer))
 
-    def tell(
-        self, error: Exception, message: str | None = None, *, cause: str | None = None
+    def handle(
+        self,
+        error: Exception,
+        message: str | None = None,
+        *,
+        cause: str,
+        set_: str = "",
+        layer: str = "",
     ) -> None:
         """Raise `error` where that was asked for; else warn, with its own words or `message`."""
         if self._on_error == "raise":
             raise error
-        self.warn(str(error) if message is None else message, cause=cause)
+        self.warn(str(error) if message is None else message, cause=cause, set_=set_, layer=layer)
 
-    def texts(self, set_: str) -> list[str]:
-        """All that was warned of, of a set or of all, in order."""
-        return [text for of, text in self._texts if of in ("", set_)]
+    @contextmanager
+    def contained(self, *, fatal: bool, set_: str = "") -> Iterator[None]:
+        """Inside, an exception skips one measurement instead of ending the run.
+
+        Args:
+            fatal: Whether it is raised in any case: training has not begun.
+            set_: Whose measurement it is; "" for all sets.
+        """
+        try:
+            yield
+        except Exception as error:
+            if fatal:
+                raise
+            of_set = f" of set {set_!r}" if set_ else ""
+            text = f"skipped one measurement{of_set}: {type(error).__name__}: {error}"
+            self.handle(error, text, cause="skipped", set_=set_)
+
+    def texts(self, set_: str | None = None) -> list[str]:
+        """All that was warned of, in order; with a set, about it or about all."""
+        return [text for about, text in self._texts if set_ is None or about in ("", set_)]
 
     def forget(self) -> None:
-        """Every cause may be told again."""
-        self._told.clear()
+        """Every cause may be warned of again."""
+        self._seen.clear()
         self._texts.clear()
 
 

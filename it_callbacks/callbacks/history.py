@@ -1,4 +1,4 @@
-"""What was measured, in columns; what a checkpoint can hold of it out, and back.
+"""Keep what was measured, in columns, and what a checkpoint can hold of it.
 
 Checkpoints are loaded with ``weights_only=True``: plain Python and tensors only. A state may come
 from a stranger: whatever does not have the form that is written here is refused by a ValueError.
@@ -13,23 +13,18 @@ from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
-from it_callbacks.estimators.verdict import Peak
-from it_callbacks.observation.layers import LayerChoice
 from it_callbacks.records import Record
-from it_callbacks.reductions import Projection, Reduction
-from it_callbacks.rulers import Ruler, Width
 
-SCHEMA = 1
+SCHEMA = 2
 """Goes up whenever the form changes; a state of another schema is not read."""
 
 _WHOLE = ("tag", "step", "epoch", "n_samples")
 
 
 class History:
-    """All numbers of a run in columns of 40 bytes a row; made into records when asked for.
+    """All values of a run in columns of 40 bytes a row; made into records when asked for.
 
     A thousand epochs of twenty layers are some hundred thousand rows: as columns they are saved
     and loaded in milliseconds, as records they would hold every checkpoint up.
@@ -47,12 +42,13 @@ class History:
         self._whole = {name: array("q") for name in _WHOLE}
         self._bits = array("d")
         self._records: list[Record] = []
+        self._points: dict[str, list[tuple[int, int]]] = {}
 
     def __len__(self) -> int:
         return len(self._bits)
 
     def extend(self, records: Iterable[Record]) -> None:
-        """Add the numbers of a point."""
+        """Add the values of a point."""
         records = list(records)
         names = [(record.quantity, record.set, record.layer) for record in records]
         for name in names:
@@ -65,10 +61,17 @@ class History:
         epoch.extend([record.epoch for record in records])
         n_samples.extend([record.n_samples for record in records])
         self._bits.extend([record.bits for record in records])
+        self._note_points((record.set, record.epoch, record.step) for record in records)
+
+    def _note_points(self, places: Iterable[tuple[str, int, int]]) -> None:
+        for set_, epoch, step_ in places:
+            points = self._points.setdefault(set_, [])
+            if not points or points[-1] != (epoch, step_):
+                points.append((epoch, step_))
 
     @property
     def records(self) -> list[Record]:
-        """Every number, in the order measured: one list, which grows."""
+        """Every value, in the order measured: one list, which grows."""
         tag, step, epoch, n_samples = self._whole.values()
         for i in range(len(self._records), len(self)):
             name = self._names[tag[i]]
@@ -80,12 +83,21 @@ class History:
         """Epoch and step of the latest point; None before the first."""
         return (self._whole["epoch"][-1], self._whole["step"][-1]) if len(self) else None
 
-    def has_point(self, set_: str, epoch: int, step: int) -> bool:
-        """Whether anything was measured of a set at that moment."""
-        return any(of == set_ for _, of, _ in self._at(epoch, step))
+    @property
+    def sets(self) -> list[str]:
+        """The sets that have points, in the order of their first ones."""
+        return list(self._points)
+
+    def has_point(self, set_: str, place: tuple[int, int]) -> bool:
+        """Whether anything was measured of a set at that epoch and step."""
+        return place in self._points.get(set_, [])
+
+    def n_points(self, set_: str, *, before: tuple[int, int]) -> int:
+        """How many points a set has, but for those at that epoch and step."""
+        return len({place for place in self._points.get(set_, []) if place != before})
 
     def holds(self, records: Sequence[Record]) -> bool:
-        """Whether all numbers of this point are there already, but for what it cost to measure."""
+        """Whether all values of this point are there already, but for what it cost to measure."""
         known = self._at(records[0].epoch, records[0].step)
         values = (
             (known.get((record.quantity, record.set, record.layer)), record.bits)
@@ -127,6 +139,9 @@ class History:
         tag = np.array(history._whole["tag"])
         if len(tag) and not 0 <= tag.min() <= tag.max() < len(names):
             raise ValueError(f"tag: need numbers of the {len(names)} tags")
+        sets = [history._names[number][1] for number in tag]
+        places = (history._whole[name] for name in ("epoch", "step"))
+        history._note_points(zip(sets, *places, strict=True))
         return history
 
 
@@ -150,127 +165,3 @@ def from_state(state: dict[str, Any]) -> tuple[History, dict[str, dict[str, Any]
     if not isinstance(settings, dict) or not all(isinstance(s, dict) for s in settings.values()):
         raise ValueError("settings: need a mapping per set")
     return History.from_state(state), settings
-
-
-def choice_to_state(layers: LayerChoice) -> str:
-    """What a choice of layers says, alike in every process: no addresses, and no order.
-
-    Functions are known by name only: two lambdas of one place are one.
-
-    Example:
-        >>> choice_to_state(["fc2", torch.nn.Linear])
-        'fc2, torch.nn.modules.linear.Linear'
-    """
-    if layers is None:
-        return "the default"
-    if isinstance(layers, Mapping):
-        return ", ".join(sorted(f"{name} by {_dotted(pick)}" for name, pick in layers.items()))
-    several = [layers] if isinstance(layers, (str, type)) else layers
-    return ", ".join(sorted(one if isinstance(one, str) else _dotted(one) for one in several))
-
-
-def _dotted(named: Any) -> str:
-    """Where a class or a function was defined; of a callable object, where its class was."""
-    named = named if hasattr(named, "__qualname__") else type(named)
-    return f"{named.__module__}.{named.__qualname__}"
-
-
-def readers_to_state(
-    rulers: Mapping[str, Sequence[Ruler]],
-    reductions: Mapping[str, Reduction],
-    first_reach: Mapping[str, float],
-) -> dict[str, Any]:
-    """What was calibrated, per layer; what the constructor's arguments give again is None."""
-    return {
-        "reach": dict(first_reach),
-        "rulers": {
-            name: [list(_widths(ruler)) if isinstance(ruler, Width) else None for ruler in several]
-            for name, several in rulers.items()
-        },
-        "projections": {
-            name: [reduction.directions, reduction.origin]
-            for name, reduction in reductions.items()
-            if isinstance(reduction, Projection)
-        },
-    }
-
-
-def restore_readers(
-    state: dict[str, Any], name: str, rulers: Sequence[Ruler], reduction: Reduction
-) -> tuple[tuple[Ruler, ...], Reduction]:
-    """The rulers and the reduction of layer `name`, with what the state holds of them."""
-    stored = state.get("rulers", {}).get(name, [None] * len(rulers))
-    if len(stored) != len(rulers):
-        stored = [None] * len(rulers)
-    calibrated = tuple(
-        Width(widths[0] if len(widths) == 1 and not _per_unit(ruler) else tuple(widths))
-        if widths is not None and not ruler.frozen
-        else ruler
-        for ruler, widths in zip(rulers, stored, strict=True)
-    )
-    projection = state.get("projections", {}).get(name)
-    if projection is not None and not reduction.frozen:
-        reduction = Projection(*projection)
-    return calibrated, reduction
-
-
-def _widths(ruler: Width) -> tuple[float, ...]:
-    return ruler.width if isinstance(ruler.width, tuple) else (ruler.width,)
-
-
-def _per_unit(ruler: Ruler) -> bool:
-    return getattr(ruler, "scope", "layer") == "unit"
-
-
-def check_readers(state: object) -> dict[str, Any]:
-    """What `readers_to_state` has made; ValueError on anything else."""
-    if not isinstance(state, dict) or not {"rulers", "projections"} <= set(state):
-        raise ValueError("readers: need rulers and projections")
-    if not all(isinstance(reach, float) for reach in state.setdefault("reach", {}).values()):
-        raise ValueError("readers: need the reach of each layer as a number")
-    for several in state["rulers"].values():
-        for widths in several:
-            if widths is not None:
-                Width(tuple(widths))  # refuses what are no widths
-    for directions, origin in state["projections"].values():
-        Projection(directions, origin)
-    return state
-
-
-def peaks_to_state(peaks: Mapping[tuple[str, str, int], Peak]) -> list[list[Any]]:
-    """What is remembered of each layer's highest and latest point, with samples' surprisals."""
-    return [
-        [
-            *key,
-            *(
-                torch.from_numpy(value) if isinstance(value, np.ndarray) else value
-                for value in peak.memory()
-            ),
-        ]
-        for key, peak in peaks.items()
-    ]
-
-
-def peaks_from_state(state: Sequence[Sequence[Any]]) -> dict[tuple[str, str, int], Peak]:
-    """The peaks of a state; ValueError or TypeError on anything else."""
-    peaks: dict[tuple[str, str, int], Peak] = {}
-    for set_, layer, number, epoch, bits, saturated, surprisal, last_bits, last in state:
-        peak = peaks[str(set_), str(layer), int(number)] = Peak()
-        peak.restore(
-            int(epoch),
-            float(bits),
-            bool(saturated),
-            _surprisal(surprisal),
-            float(last_bits),
-            _surprisal(last),
-        )
-    return peaks
-
-
-def _surprisal(stored: object) -> NDArray[np.float32] | None:
-    if stored is None:
-        return None
-    if not isinstance(stored, Tensor) or stored.ndim != 1 or stored.dtype != torch.float32:
-        raise ValueError("peaks: need a tensor (n_samples,) of torch.float32 or None")
-    surprisal: NDArray[np.float32] = stored.cpu().numpy()
-    return surprisal

@@ -14,7 +14,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from it_callbacks.records import QUANTITIES, tag_of
+from it_callbacks.records import QUANTITIES, Quantity, tag_of
+from it_callbacks.tags import parse_tag
 
 Layout = dict[str, dict[str, list[Any]]]
 """TensorBoard's custom scalars: category -> chart -> kind and tags."""
@@ -94,14 +95,16 @@ def log_image(
     return faults + _tell_each(takers, tell)
 
 
-def log_layout(loggers: Iterable[Any], tags: Iterable[tuple[str, str, str]]) -> list[Fault]:
-    """Lay out TensorBoard's custom scalars for these (quantity, set, layer)."""
-    tags = list(tags)
+def log_layout(
+    loggers: Iterable[Any], tags: Iterable[str], own: Iterable[Quantity] = ()
+) -> list[Fault]:
+    """Lay out TensorBoard's custom scalars for these tags; see `layout`."""
+    tags, own = list(tags), list(own)
 
     def tell(logger: Any) -> None:
         add_custom_scalars = getattr(_experiment(logger), "add_custom_scalars", None)
         if callable(add_custom_scalars):
-            add_custom_scalars(layout(tags, _prefixed(logger, "")))
+            add_custom_scalars(layout(tags, _prefixed(logger, ""), own))
 
     return _tell_each(loggers, tell)
 
@@ -117,69 +120,40 @@ def _tell_each(loggers: Iterable[Any], tell: Callable[[Any], None]) -> list[Faul
     return faults
 
 
-def layout(tags: Iterable[tuple[str, str, str]], prefix: str = "") -> Layout:
-    """The charts for these (quantity, set, layer): all layers in one chart, and interval bands.
+def layout(tags: Iterable[str], prefix: str = "", own: Iterable[Quantity] = ()) -> Layout:
+    """Return the charts for these tags: all layers in one chart, and bands for intervals.
+
+    Args:
+        tags: Of all that was logged; those of others have no chart.
+        prefix: What the logger puts before each.
+        own: The quantities of the user's own estimators.
 
     Example:
-        >>> layout([("I_XT", "val", "fc1"), ("I_XT", "val", "fc2")])
+        >>> layout(["information_plane/val/I_XT/fc1", "information_plane/val/I_XT/fc2"])
         {'information plane, val': {'I_XT': ['Multiline', ['information_plane/val/I_XT/.+']]}}
     """
+    rows = {**QUANTITIES, **{row.name: row for row in own}}
+    keys = [tag.key for tag in (parse_tag(tag, rows) for tag in sorted(tags)) if tag is not None]
+    known = set(keys)
     charts: Layout = {}
-    known = set(tags)
-    for quantity, base, slug_, set_, layer in sorted(
-        ((*_split(quantity), set_, layer) for quantity, set_, layer in known), key=_reading_order
-    ):
-        if base not in _CHARTED:
-            continue
-        low, high = (f"{base}_{end}{slug_}" for end in ("low", "high"))
-        category = charts.setdefault(
-            f"{_CHARTED[base]}{', other rulers' * bool(slug_)}, {set_}", {}
-        )
-        if {(low, set_, layer), (high, set_, layer)} <= known:
-            triple = [prefix + tag_of(part, set_, layer) for part in (quantity, low, high)]
-            category[f"{quantity} {layer}, 95 %"] = ["Margin", triple]
-        else:
-            # One chart per quantity, with all layers under all the other rulers.
-            chart = category.setdefault(base, ["Multiline", []])
-            pattern = f"{re.escape(prefix + tag_of(quantity, set_, ''))}.+"
-            if pattern not in chart[1]:
-                chart[1].append(pattern)
+    for row in rows.values():
+        line = row.name if row.is_logged else row.interval[0] if row.interval else ""
+        for key in keys if row.chart else ():
+            if key.name != line:
+                continue
+            heading = f"{row.chart}{', other rulers' * bool(key.ruler)}, {key.set}"
+            ends = [key._replace(quantity=end) for end in row.interval]
+            if ends and known.issuperset(ends):
+                band = [prefix + each.tag for each in (key, *ends)]
+                title = f"{row.name} {key.layer}, 95 %"
+                charts.setdefault(heading, {})[title] = ["Margin", band]
+            elif row.is_logged:
+                # All layers in one chart, and all further rulers in one.
+                chart = charts.setdefault(heading, {}).setdefault(key.quantity, ["Multiline", []])
+                pattern = f"{re.escape(prefix + tag_of(key.recorded, key.set, ''))}.+"
+                if pattern not in chart[1]:
+                    chart[1].append(pattern)
     return charts
-
-
-_CHARTED = {
-    "I_XT": "information plane",
-    "I_TY": "information plane",
-    "I_TY_chance": "information plane",
-    "I_TY_adjusted": "information plane",
-    "V_TY": "information plane",
-    "noise_I_XT": "information plane",
-    "noise_I_TY": "information plane",
-    "status": "information plane",
-    "coverage": "information plane",
-    "I_XT_corrected": "information plane, 95 % intervals",
-    "I_TY_corrected": "information plane, 95 % intervals",
-    "prediction_entropy": "predictions",
-    "label_information": "predictions",
-    "conditional_entropy": "predictions inside classes",
-}
-"""Quantities that have charts, in reading order, and under which heading."""
-
-
-def _split(quantity: str) -> tuple[str, str, str]:
-    """A quantity, its name without the ruler, and the ruler's part of it."""
-    base = max((known for known in QUANTITIES if _is_part(known, quantity)), key=len, default="")
-    return quantity, base, quantity.removeprefix(base)
-
-
-def _is_part(base: str, quantity: str) -> bool:
-    return quantity == base or quantity.startswith(f"{base}_")
-
-
-def _reading_order(item: tuple[str, str, str, str, str]) -> tuple[int, str, str, str]:
-    _, base, slug_, set_, layer = item
-    place = list(_CHARTED).index(base) if base in _CHARTED else len(_CHARTED)
-    return place, set_, slug_, layer
 
 
 def _experiment(logger: Any) -> Any:

@@ -1,122 +1,130 @@
-"""The batches of a loop that runs anyway in; a pass over each of its sets out."""
+"""The passes over the sets of a validation or test loop that runs anyway."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import nn
+from torch.utils.data import BatchSampler, DistributedSampler, SequentialSampler
 
-from it_callbacks.callbacks.samples import (
-    is_unshuffled,
-    loader_of,
-    repeats_whole_set,
-    sample_indices,
-)
-from it_callbacks.observation.batches import Selector, inputs_of, labels_of
-
-
-class Observer(Protocol):
-    """What listens to a model for a monitor; see `it_callbacks.observation`."""
-
-    seconds: float
-
-    def attach(self) -> None:
-        """Put hooks on the model."""
-
-    def detach(self) -> None:
-        """Take them off."""
-
-    def begin(self, current: Any, labels: Tensor, inputs: Any, indices: NDArray[np.int64]) -> None:
-        """A batch begins; with no pass it only checks that the model can be observed."""
-
-    def end(self) -> None:
-        """The batch has ended; raises what went wrong."""
+from it_callbacks.callbacks.options import Options
+from it_callbacks.observation.batches import Batch, inputs_of, labels_of
+from it_callbacks.observation.processes import n_processes, rank
+from it_callbacks.records import unique_slugs
 
 
 class Loop:
-    """A validation or test loop that is being listened to.
+    """A validation or test loop that is listened to.
 
     Args:
-        observer: Attached to the model already.
         new_pass: Makes the pass over a set, from the set's name.
-        name: What the set is called; None takes ``val`` or ``test``. Further loaders of the loop
-            get ``_1``, ``_2``, ... behind it.
-        inputs: Which part of a batch the model takes.
-        target: Which part holds the labels.
+        options: What the user asked for.
     """
 
-    def __init__(
-        self,
-        observer: Observer,
-        new_pass: Callable[[str], Any],
-        *,
-        name: str | None,
-        inputs: Selector | None,
-        target: Selector | None,
-    ) -> None:
+    def __init__(self, new_pass: Callable[[str], Any], options: Options) -> None:
         self.passes: dict[str, Any] = {}
         """For each set that has begun, its pass."""
         self.unshuffled: set[str] = set()
         """The sets that give the same samples in the same order in every loop."""
         self.fault: Exception | None = None
         """What went wrong on this process and waits for the others' end of the loop."""
-        self.first_labels: dict[str, list[int]] = {}
-        """Of each set that all processes go through, the labels of its first batch."""
-        self._observer = observer
+        self._first_labels: dict[str, list[int]] = {}
         self._new_pass = new_pass
-        self._name = name
-        self._inputs = inputs
-        self._target = target
+        self._options = options
         self._n_seen: Counter[str] = Counter()
 
-    def begin_batch(self, trainer: Any, batch: Any, dataloader_idx: int) -> None:
-        """A batch of a loader is about to be run.
+    def batch(self, trainer: Any, raw: Any, dataloader_idx: int) -> tuple[Batch, Any]:
+        """What is needed of a batch that is about to run, and the pass that it belongs to.
 
         Raises:
-            ValueError: It has no labels, or none that can be told.
+            ValueError: It has no labels, or they cannot be found.
         """
-        loop = "test" if trainer.testing else "val"
-        set_ = self._name or loop
-        if dataloader_idx:
-            set_ = f"{set_}_{dataloader_idx}"
-        labels = labels_of(batch, self._target)
-        try:
-            inputs = inputs_of(batch, self._inputs, self._target)
-        except ValueError:
-            if self._inputs is not None:
-                raise
-            inputs = None  # they only serve to see whether inputs repeat
-        loader = loader_of(trainer, loop, dataloader_idx)
+        loader, set_ = _loader_and_set(trainer, dataloader_idx, self._options.name)
+        labels = labels_of(raw, self._options.target)
         if set_ not in self.passes:
             if is_unshuffled(loader):
                 self.unshuffled.add(set_)
             self.passes[set_] = self._new_pass(set_)
             if repeats_whole_set(loader):
-                self.first_labels[set_] = labels.tolist()
+                self._first_labels[set_] = labels.tolist()
         indices = sample_indices(loader, self._n_seen[set_], len(labels))
         self._n_seen[set_] += len(labels)
-        self._observer.begin(self.passes[set_], labels, inputs, indices)
+        return Batch(self._inputs_of(raw), labels, indices), self.passes[set_]
 
-    def end_batch(self) -> None:
-        """The batch has been run; raises what went wrong while it was."""
-        self._observer.end()
+    def first_labels_or_fault(self) -> dict[str, list[int]]:
+        """The labels of the first batch of each set that all processes are taken to go through.
+
+        Raises:
+            Exception: What went wrong on this process.
+        """
+        if self.fault is not None:
+            raise self.fault
+        return self._first_labels
+
+    def _inputs_of(self, raw: Any) -> Any:
+        try:
+            return inputs_of(raw, self._options.inputs, self._options.target)
+        except ValueError:
+            if self._options.inputs is not None:
+                raise
+            return None  # they only serve to see whether inputs repeat
+
+
+def set_names(loaders: Any, loop: str, name: str | None) -> list[str]:
+    """What tags call the sets behind the loaders of a loop.
+
+    Args:
+        loaders: One loader, a list of them, or a mapping whose keys the sets keep.
+        loop: ``"val"`` or ``"test"``.
+        name: The monitor's own name for the set.
+
+    Example:
+        >>> set_names(["a loader", "another"], "val", None)
+        ['val', 'val_1']
+        >>> set_names({"iid": "a loader", "o/d": "another"}, "test", "mine")
+        ['mine_test_iid', 'mine_test_o_d']
+    """
+    base = loop if name is None else name if loop == "val" else f"{name}_{loop}"
+    if isinstance(loaders, Mapping):
+        return [f"{base}_{key}" for key in unique_slugs(map(str, loaders)).values()]
+    n_loaders = len(loaders) if isinstance(loaders, (list, tuple)) else 1
+    return [base, *(f"{base}_{number}" for number in range(1, n_loaders))]
+
+
+def sets_of_trainer(trainer: Any, name: str | None) -> list[str]:
+    """What the sets of all loops are called, as far as their loaders are known yet."""
+    return [
+        *set_names(getattr(trainer, "val_dataloaders", None), "val", name),
+        *set_names(getattr(trainer, "test_dataloaders", None), "test", name),
+    ]
+
+
+def _loader_and_set(trainer: Any, dataloader_idx: int, name: str | None) -> tuple[Any, str]:
+    loop = "test" if trainer.testing else "val"
+    loaders = trainer.test_dataloaders if trainer.testing else trainer.val_dataloaders
+    names = set_names(loaders, loop, name)
+    several = list(loaders.values()) if isinstance(loaders, Mapping) else loaders
+    if not isinstance(several, (list, tuple)):
+        return several, names[0]
+    return several[dataloader_idx], names[dataloader_idx]
 
 
 def refuse_own_shares(first_labels: Sequence[Mapping[str, list[int]]]) -> None:
     """Raise a ValueError if processes that seem to go through one set have different samples.
 
     Args:
-        first_labels: `Loop.first_labels` of each process.
+        first_labels: `Loop.first_labels_or_fault` of each process.
     """
     for set_, labels in first_labels[0].items():
         if any(of_another.get(set_) != labels for of_another in first_labels):
             raise ValueError(
-                f"data: each process has samples of its own in set {set_!r}, and nothing tells "
-                "which; leave it to Lightning to share them out, or pass data='val'"
+                f"data: processes appear to validate set {set_!r} on different samples and the "
+                "sampler does not say which; let Lightning insert its DistributedSampler, or pass "
+                "data='val'"
             )
 
 
@@ -132,5 +140,53 @@ def refuse_compiled(model: nn.Module) -> None:
     if compiled:
         raise RuntimeError(
             f"data: {compiled[0]!r} is compiled, and a compiled model cannot be listened to "
-            "without compiling it anew; pass data='val' (or 'train', or a set of your own)"
+            "without compiling it again; pass data='val' (or 'train', or a set of your own)"
         )
+
+
+def is_unshuffled(loader: Any) -> bool:
+    """Whether the loader gives the same samples in the same order each time."""
+    sampler = _sampler_of(loader)
+    if isinstance(sampler, DistributedSampler):
+        return not sampler.shuffle
+    return isinstance(sampler, SequentialSampler)
+
+
+def repeats_whole_set(loader: Any) -> bool:
+    """Whether every process is taken to go through all samples of the set, in order."""
+    return n_processes() > 1 and isinstance(_sampler_of(loader), SequentialSampler)
+
+
+def sample_indices(loader: Any, start: int, n: int) -> NDArray[np.int64]:
+    """Numbers in the whole set of the samples `start` to `start` + `n` that this process got.
+
+    -1 marks those that another process has too: the padding of a distributed sampler, which
+    repeats samples so that all processes get equally many.
+
+    Raises:
+        ValueError: With several processes, a sampler that does not say which samples are whose.
+    """
+    positions = np.arange(start, start + n)
+    if n_processes() == 1:
+        return positions
+    sampler = _sampler_of(loader)
+    if isinstance(sampler, DistributedSampler):
+        numbers = sampler.rank + positions * sampler.num_replicas
+        return np.where(numbers < len(sampler.dataset), numbers, -1)  # type: ignore[arg-type] # map-style sets have a length
+    if isinstance(sampler, SequentialSampler):  # then every process goes through the whole set
+        return positions if rank() == 0 else np.full(n, -1)
+    raise ValueError(
+        f"data: cannot determine which samples a {type(sampler).__name__} assigns to which "
+        "process; pass data='val' or a set of your own"
+    )
+
+
+def _sampler_of(loader: Any) -> Any:
+    """What decides about the order of the samples.
+
+    Beside a batch sampler of the user's torch puts a `SequentialSampler` that nobody asks.
+    """
+    batches = getattr(loader, "batch_sampler", None)
+    if batches is None:
+        return getattr(loader, "sampler", None)
+    return batches.sampler if type(batches) is BatchSampler else batches

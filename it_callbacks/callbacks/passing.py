@@ -1,4 +1,4 @@
-"""A Trainer, its model and a fixed set in; the set passed through the model, without a trace."""
+"""Pass a fixed set through a model as in validation, without a trace."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from lightning_utilities.core.apply_func import apply_to_collection
 from numpy.typing import NDArray
 from torch import Tensor
 
-from it_callbacks.callbacks.loops import Observer
-from it_callbacks.observation.batches import Selector, inputs_of, labels_of
+from it_callbacks.observation.batches import Batch, Selector, inputs_of, labels_of
 from it_callbacks.observation.fixed_set import FixedSet, fetch, fetch_behind
 from it_callbacks.observation.guard import silenced, undisturbed
+from it_callbacks.observation.instrument import Observer
 from it_callbacks.observation.processes import n_processes, rank
 
 
 def fetch_fixed_set(
     trainer: Any, data: Literal["train", "val"] | FixedSet, max_samples: int | None, seed: int
 ) -> list[Any]:
-    """The batches of a data: of the data set behind the Trainer's own loader, or of a set given.
+    """The batches of the set behind one of the Trainer's loaders, or of a set of the user's.
 
     Raises:
         ValueError: It holds no samples.
@@ -45,8 +45,8 @@ def fetch_fixed_set(
     return fetch_behind(loader, max_samples, seed)
 
 
-class Probe:
-    """A fixed set, passed through a model as in validation, without a trace.
+class FixedSetPasses:
+    """Passes a fixed set through a model as in validation, without a trace.
 
     Args:
         batches: From `fetch_fixed_set`.
@@ -62,50 +62,52 @@ class Probe:
         self._target = target
         self._sizes: list[int] = []
 
-    def run_all(self, trainer: Any, model: Any, observer: Observer, current: Any) -> None:
-        """Run this process's share of the batches, while `observer` listens for `current`.
+    def run_all(self, trainer: Any, model: Any, observer: Observer[Any], current: Any) -> None:
+        """Run this process's share of the batches, while `observer` feeds the pass `current`.
 
-        Whole batches are shared out, since a number depends on the size of the batch that it was
+        Whole batches are shared out, since a value depends on the size of the batch that it was
         computed in: so the codes are those of one process, bit for bit. Where parameters are
         spread over processes, all take part in each forward, and the first counts for all.
         """
         start, together = 0, _spreads_parameters(trainer.strategy)
         with _observed(trainer, model, observer):
             self._sizes = self._sizes or [len(labels_of(b, self._target)) for b in self._batches]
-            for number, (batch, size) in enumerate(zip(self._batches, self._sizes, strict=True)):
+            for number, (raw, size) in enumerate(zip(self._batches, self._sizes, strict=True)):
                 indices = np.arange(start, start + size)
                 start += size
                 if together:
                     indices = indices if rank() == 0 else np.full(len(indices), -1)
                 elif number % n_processes() != rank():
                     continue
-                self._run(trainer, model, observer, current, batch, indices)
+                self._run(trainer, model, observer, current, raw, indices)
 
-    def run_first(self, trainer: Any, model: Any, observer: Observer, *passes: Any) -> None:
+    def run_first(
+        self, trainer: Any, model: Any, observer: Observer[Any], passes: Sequence[Any]
+    ) -> None:
         """Run the first batch once for each of `passes`, on every process.
 
         One guard is around all of them, so that what is drawn at random differs from run to run.
         """
-        batch = self._batches[0]
-        indices = np.arange(len(labels_of(batch, self._target)))
+        raw = self._batches[0]
+        indices = np.arange(len(labels_of(raw, self._target)))
         with _observed(trainer, model, observer):
             for current in passes:
-                self._run(trainer, model, observer, current, batch, indices)
+                self._run(trainer, model, observer, current, raw, indices)
 
     def _run(
         self,
         trainer: Any,
         model: Any,
-        observer: Observer,
+        observer: Observer[Any],
         current: Any,
-        batch: Any,
+        raw: Any,
         indices: NDArray[np.int64],
     ) -> None:
-        # A copy, since a model may write into its input, and this one is for every look.
-        batch = apply_to_collection(batch, Tensor, torch.clone)
-        batch = trainer.precision_plugin.convert_input(trainer.strategy.batch_to_device(batch))
-        given = inputs_of(batch, self._inputs, self._target)
-        observer.begin(current, labels_of(batch, self._target), given, indices)
+        # A copy, since a model may write into its input, and this one is for every pass.
+        raw = apply_to_collection(raw, Tensor, torch.clone)
+        raw = trainer.precision_plugin.convert_input(trainer.strategy.batch_to_device(raw))
+        given = inputs_of(raw, self._inputs, self._target)
+        observer.begin(Batch(given, labels_of(raw, self._target), indices), current)
         try:
             if isinstance(given, dict):
                 model(**given)
@@ -115,8 +117,8 @@ class Probe:
                 model(given)
         except NotImplementedError as error:
             raise ValueError(
-                f"data: a data is passed through the model's forward, and this fails: {error}. "
-                "Define forward, or leave data= out to listen to the validation loop"
+                f"data: a fixed set is passed through the model's forward, and this fails: {error}."
+                " Define forward, or leave data= out to listen to the validation loop"
             ) from error
         except TypeError as error:
             raise TypeError(
@@ -140,7 +142,7 @@ def guarded(trainer: Any, model: Any) -> Iterator[None]:
 
 @contextmanager
 def _validating(trainer: Any) -> Iterator[None]:
-    """Inside, the Trainer says that it validates: users' hooks augment a batch where it trains."""
+    """Inside, the Trainer says that it validates: users' hooks augment batches of training."""
     stage = trainer.state.stage
     trainer.validating = True
     try:
@@ -150,7 +152,7 @@ def _validating(trainer: Any) -> Iterator[None]:
 
 
 @contextmanager
-def _observed(trainer: Any, model: Any, observer: Observer) -> Iterator[None]:
+def _observed(trainer: Any, model: Any, observer: Observer[Any]) -> Iterator[None]:
     """As `guarded`, while `observer` listens."""
     with guarded(trainer, model):
         observer.attach()

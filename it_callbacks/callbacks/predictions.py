@@ -1,151 +1,21 @@
-"""Entropies of a classifier's predictions, over a whole set and inside each class."""
+"""The monitors of a classifier's predictions: over a whole set, and inside each class."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, ClassVar, Literal, get_args
+from typing import Any
 
-from torch import nn
-from typing_extensions import override
-
-import it_callbacks
 from it_callbacks.callbacks.drawing import as_plotly
 from it_callbacks.callbacks.faults import OnError
-from it_callbacks.callbacks.information_plane import MOST_CLASSES
 from it_callbacks.callbacks.monitor import Monitor
+from it_callbacks.callbacks.options import Data, Options
 from it_callbacks.callbacks.schedules import Schedule
-from it_callbacks.callbacks.telling import Reading
 from it_callbacks.figures import class_entropies, prediction_entropies
-from it_callbacks.metrics import ConditionalEntropy, Kind, PredictionEntropy
 from it_callbacks.observation.batches import Selector
-from it_callbacks.observation.fixed_set import FixedSet
-from it_callbacks.observation.prediction_observer import PredictionObserver, PredictionPass
-
-MOST_CLASS_TAGS = 100
-"""Above this many classes a chart per class is no longer read; sums over classes still are."""
-
-Predicted = PredictionEntropy | ConditionalEntropy
+from it_callbacks.predictions.instrument import InsideClasses, PredictionInstrument, WholeSet
 
 
-class _PredictionMonitor(Monitor):
-    """What both monitors of predictions share: where predictions come from."""
-
-    def __init__(
-        self,
-        *,
-        logits: Selector | None = None,
-        inputs: Selector | None = None,
-        target: Selector | None = None,
-        data: Literal["train", "val"] | FixedSet | None = None,
-        schedule: Schedule = 1,
-        max_samples: int | None = None,
-        on_error: OnError = "warn",
-        name: str | None = None,
-    ) -> None:
-        super().__init__(
-            inputs=inputs,
-            target=target,
-            data=data,
-            schedule=schedule,
-            max_samples=max_samples,
-            on_error=on_error,
-            name=name,
-            seed=0,
-        )
-        self.logits = logits
-        self._kinds: dict[str, Kind | None] = {}
-        self._said: dict[str, dict[str, Any]] = {}
-
-    def _make_metric(self, n_classes: int, kind: Kind | None) -> Predicted:
-        raise TypeError(f"{type(self).__name__} is a base; use one of the monitors")
-
-    def _readings(self, values: dict[str, float]) -> list[Reading]:
-        raise TypeError(f"{type(self).__name__} is a base; use one of the monitors")
-
-    @override
-    def _reset(self) -> None:
-        super()._reset()
-        self._kinds, self._said = {}, {}
-
-    @override
-    def _own_state(self) -> dict[str, Any]:
-        return {"kinds": dict(self._kinds)}
-
-    @override
-    def _restore_own(self, state: dict[str, Any]) -> None:
-        kinds = state["kinds"]
-        if not set(kinds.values()) <= {None, *get_args(Kind)}:
-            raise ValueError(f"kinds: need kinds of predictions, got {kinds}")
-        self._kinds = dict(kinds)
-
-    @override
-    def _make_observer(self, model: nn.Module) -> PredictionObserver:
-        return PredictionObserver(model, self.logits)
-
-    @override
-    def _new_pass(self, set_: str) -> PredictionPass[Predicted]:
-        return self._pass(set_, self.max_samples)
-
-    @override
-    def _rehearse(self, set_: str) -> PredictionPass[Predicted]:
-        # All samples go through the metric at once, so that what it refuses is known in time.
-        return self._pass(set_, None)
-
-    def _pass(self, set_: str, max_samples: int | None) -> PredictionPass[Predicted]:
-        def make(n_classes: int) -> Predicted:
-            if n_classes > MOST_CLASSES:
-                raise ValueError(
-                    f"logits: {n_classes} classes, at most {MOST_CLASSES} are supported; pass "
-                    "logits= and target= as functions that give coarser classes"
-                )
-            # What the first batch held, logits or probabilities, holds for the whole run.
-            return self._make_metric(n_classes, self._kinds.get(set_))
-
-        return PredictionPass(make, max_samples=max_samples, seed=self.seed)
-
-    @override
-    def _finish(
-        self, current: PredictionPass[Predicted], set_: str, epoch: int
-    ) -> tuple[list[Reading], int]:
-        metric = current.finish()
-        self._kinds[set_] = metric.kind
-        if current.may_be_probabilities:
-            self._warn(
-                f"set {set_!r}: predictions are one number per sample, all in [0, 1], and are read "
-                "as logits; if they are probabilities of class 1, pass "
-                "logits=lambda p: torch.stack([1 - p.flatten(), p.flatten()], 1)",
-                cause=f"{set_} bernoulli",
-                set_=set_,
-            )
-        values = {name: float(value) for name, value in metric.compute().items()}
-        self._said[set_] = {
-            "n_samples": current.n_samples,
-            "n_unlabelled": current.n_unlabelled,
-            "n_classes": metric.num_classes,
-            "predictions": f"{metric.kind}, from {self._source}",
-        }
-        # What reads the logs asks each monitor for the epochs of its own points.
-        at = Reading(self.group, "epoch", float(epoch))
-        return [*self._readings(values), at], current.n_samples
-
-    @property
-    def _source(self) -> str:
-        observer = self._observer
-        return observer.source if isinstance(observer, PredictionObserver) else "not found yet"
-
-    @override
-    def _describe(self, set_: str) -> dict[str, Any]:
-        return {
-            **self._said[set_],
-            "measured_on": "a fixed set" if self.data is not None else "the loop that runs anyway",
-            "max_samples": self.max_samples,
-            "seed": self.seed,
-            "units": "bits",
-            "version": it_callbacks.__version__,
-        }
-
-
-class PredictionEntropyMonitor(_PredictionMonitor):
+class PredictionEntropyMonitor(Monitor[PredictionInstrument]):
     """Logs how sure, how varied and how right a classifier's predictions are, in bits.
 
     Tags ``prediction_entropy/<set>/...``: ``mean`` H(Ŷ|X), ``marginal`` H(Ŷ), ``hard`` H(argmax),
@@ -180,17 +50,33 @@ class PredictionEntropyMonitor(_PredictionMonitor):
         ```
     """
 
-    group: ClassVar[str] = "prediction_entropy"
+    def __init__(
+        self,
+        *,
+        logits: Selector | None = None,
+        inputs: Selector | None = None,
+        target: Selector | None = None,
+        data: Data = None,
+        schedule: Schedule = 1,
+        max_samples: int | None = None,
+        on_error: OnError = "warn",
+        name: str | None = None,
+    ) -> None:
+        options = Options(data, schedule, inputs, target, max_samples, on_error, name, seed=0)
+        self.logits = logits
+        self.inputs = inputs
+        self.target = target
+        self.data = data
+        self.schedule = schedule
+        self.max_samples = options.max_samples
+        self.on_error = on_error
+        self.name = name
+        about = {"measured_on": options.measured_on}
+        instrument = PredictionInstrument(
+            WholeSet(), logits=logits, max_samples=options.max_samples, about=about
+        )
+        super().__init__(instrument, options)
 
-    @override
-    def _make_metric(self, n_classes: int, kind: Kind | None) -> Predicted:
-        return PredictionEntropy(n_classes, kind=kind, sync_on_compute=False)
-
-    @override
-    def _readings(self, values: dict[str, float]) -> list[Reading]:
-        return [Reading("prediction_entropy", name, bits) for name, bits in values.items()]
-
-    @override
     def figure(self) -> Any:
         """What the entropy of the predictions H(Ŷ) is made of, over epochs, as stacked areas.
 
@@ -201,10 +87,10 @@ class PredictionEntropyMonitor(_PredictionMonitor):
             A `plotly.graph_objects.Figure`, one panel for each set; before the first point it
             says that there is none.
         """
-        return as_plotly(prediction_entropies(self._panels))
+        return as_plotly(prediction_entropies(self._journal.panels(self._source.options.set)))
 
 
-class ConditionalEntropyMonitor(_PredictionMonitor):
+class ConditionalEntropyMonitor(Monitor[PredictionInstrument]):
     """Logs how predictions scatter inside each class, and what they tell about the label, in bits.
 
     Tags ``conditional_entropy/<set>/class_<c>`` H(Ŷ|Y=c), ``conditional_entropy_within/...`` the
@@ -234,75 +120,42 @@ class ConditionalEntropyMonitor(_PredictionMonitor):
         ```
     """
 
-    group: ClassVar[str] = "conditional_entropy"
-
     def __init__(
         self,
         *,
         logits: Selector | None = None,
         inputs: Selector | None = None,
         target: Selector | None = None,
-        data: Literal["train", "val"] | FixedSet | None = None,
+        data: Data = None,
         schedule: Schedule = 1,
         max_samples: int | None = None,
         on_error: OnError = "warn",
         name: str | None = None,
         class_names: Sequence[str] | None = None,
     ) -> None:
-        super().__init__(
-            logits=logits,
-            inputs=inputs,
-            target=target,
-            data=data,
-            schedule=schedule,
-            max_samples=max_samples,
-            on_error=on_error,
-            name=name,
-        )
+        options = Options(data, schedule, inputs, target, max_samples, on_error, name, seed=0)
         if class_names is not None and (
             isinstance(class_names, str) or not all(isinstance(c, str) for c in class_names)
         ):
             raise TypeError(f"class_names: need a list of texts, got {class_names!r}")
+        self.logits = logits
+        self.inputs = inputs
+        self.target = target
+        self.data = data
+        self.schedule = schedule
+        self.max_samples = options.max_samples
+        self.on_error = on_error
+        self.name = name
         self.class_names = class_names
+        names = None if class_names is None else list(class_names)
+        instrument = PredictionInstrument(
+            InsideClasses(names),
+            logits=logits,
+            max_samples=options.max_samples,
+            about={"measured_on": options.measured_on, "class_names": names},
+        )
+        super().__init__(instrument, options)
 
-    @override
-    def _make_metric(self, n_classes: int, kind: Kind | None) -> Predicted:
-        if self.class_names is not None and len(self.class_names) != n_classes:
-            raise ValueError(
-                f"class_names: {len(self.class_names)} names for {n_classes} classes of predictions"
-            )
-        return ConditionalEntropy(n_classes, kind=kind, sync_on_compute=False)
-
-    @override
-    def _readings(self, values: dict[str, float]) -> list[Reading]:
-        per_class = sum(name.startswith("class_") for name in values) <= MOST_CLASS_TAGS
-        readings = []
-        for name, bits in values.items():
-            kind, of_class, number = name.rpartition("class_")
-            if of_class and per_class:
-                place = f"{kind.rstrip('_')}/class_{number}".lstrip("/")
-                readings.append(Reading("conditional_entropy", place, bits))
-            elif not of_class:
-                readings.append(Reading(*_OVER_ALL_CLASSES[name], bits))
-        return readings
-
-    @override
-    def _finish(
-        self, current: PredictionPass[Predicted], set_: str, epoch: int
-    ) -> tuple[list[Reading], int]:
-        readings, n_samples = super()._finish(current, set_, epoch)
-        n_classes = self._said[set_]["n_classes"]
-        seen = {r.layer for r in readings if r.quantity == "conditional_entropy"}
-        missing = [c for c in range(n_classes) if f"class_{c}" not in seen]
-        if missing and n_classes <= MOST_CLASS_TAGS:
-            self._warn(
-                f"set {set_!r}: no sample of class {', '.join(map(str, missing))}, so no point",
-                cause=f"{set_} missing",
-                set_=set_,
-            )
-        return readings, n_samples
-
-    @override
     def figure(self) -> Any:
         """The entropy of the predictions inside each class H(Ŷ|Y=c), over epochs, as a heat map.
 
@@ -310,17 +163,4 @@ class ConditionalEntropyMonitor(_PredictionMonitor):
             A `plotly.graph_objects.Figure`, one panel for each set; before the first point it
             says that there is none.
         """
-        return as_plotly(class_entropies(self._panels))
-
-    @override
-    def _describe(self, set_: str) -> dict[str, Any]:
-        names = None if self.class_names is None else list(self.class_names)
-        return {**super()._describe(set_), "class_names": names}
-
-
-_OVER_ALL_CLASSES = {
-    "all": ("conditional_entropy", "all"),
-    "information_soft": ("label_information", "soft"),
-    "information_hard": ("label_information", "hard"),
-    "equivocation": ("label_information", "equivocation"),
-}
+        return as_plotly(class_entropies(self._journal.panels(self._source.options.set)))

@@ -7,6 +7,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
+from it_callbacks.checks import whole
+
 
 @dataclass(frozen=True)
 class LogSpaced:
@@ -29,10 +31,8 @@ class LogSpaced:
     unit: Literal["epochs", "steps"] = "epochs"
 
     def __post_init__(self) -> None:
-        if isinstance(self.per_decade, bool) or not isinstance(self.per_decade, int):
-            raise TypeError(f"per_decade: need a whole number >= 1, got {self.per_decade!r}")
-        if self.per_decade < 1:
-            raise ValueError(f"per_decade: need a whole number >= 1, got {self.per_decade}")
+        per_decade = whole("per_decade", self.per_decade, at_least=1)
+        object.__setattr__(self, "per_decade", per_decade)
         if self.unit not in ("epochs", "steps"):
             raise ValueError(f"unit: need 'epochs' or 'steps', got {self.unit!r}")
 
@@ -56,18 +56,19 @@ def check_schedule(schedule: object) -> None:
     """Raise unless `schedule` is a `Schedule`."""
     if isinstance(schedule, LogSpaced) or callable(schedule):
         return
-    if isinstance(schedule, bool) or not isinstance(schedule, (int, Sequence)):
-        raise TypeError(
-            "schedule: need a number of epochs, LogSpaced(...), a list of epochs or a function "
-            f"of the epoch, got {schedule!r}"
-        )
-    if isinstance(schedule, int):
-        if schedule < 1:
-            raise ValueError(f"schedule: need every n >= 1 epochs, got {schedule}")
+    if not isinstance(schedule, Sequence):
+        try:
+            whole("schedule", schedule, at_least=1)
+        except TypeError:
+            raise TypeError(
+                "schedule: need a number of epochs, LogSpaced(...), a list of epochs or a function "
+                f"of the epoch, got {schedule!r}"
+            ) from None
         return
-    wrong = [e for e in schedule if isinstance(e, bool) or not isinstance(e, int) or e < 0]
-    if wrong or isinstance(schedule, str) or not schedule:
+    if isinstance(schedule, str) or not schedule:
         raise ValueError(f"schedule: need a list of epochs >= 0, got {schedule!r}")
+    for number, epoch in enumerate(schedule):
+        whole(f"schedule[{number}]", epoch, at_least=0)
 
 
 def counts_steps(schedule: Schedule) -> bool:
@@ -84,8 +85,8 @@ def is_due(schedule: Schedule, *, epoch: int, step: int) -> bool:
     """
     if isinstance(schedule, LogSpaced):
         return schedule.includes(step if schedule.unit == "steps" else epoch)
-    if isinstance(schedule, int):
-        return epoch % schedule == 0
     if isinstance(schedule, Sequence):
         return epoch in schedule
-    return bool(schedule(epoch))
+    if callable(schedule):
+        return bool(schedule(epoch))
+    return bool(epoch % schedule == 0)

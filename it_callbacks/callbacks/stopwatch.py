@@ -1,4 +1,4 @@
-"""What is timed in; the share of the time that it took out."""
+"""Measure the share of the time that observing takes."""
 
 from __future__ import annotations
 
@@ -6,29 +6,20 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from it_callbacks.observation.instrument import Cost
+
 
 class Stopwatch:
     """Adds up the time spent inside `running`, beside the time that passes anyway."""
 
     def __init__(self) -> None:
-        self.in_all = 0.0
-        """Seconds spent since `restart`, up to the last `share`."""
-        self._begun = time.perf_counter()
-        self._spent = 0.0
-        self._since = time.perf_counter()
-        self._entered: float | None = None
+        self.restart()
 
     def restart(self) -> None:
         """All times start at zero."""
-        self.in_all = 0.0
-        self._spent, self._since = 0.0, time.perf_counter()
-        self._begun = self._since
-
-    @property
-    def share_in_all(self) -> float:
-        """As `share`, since `restart`."""
-        passed = self._since - self._begun
-        return min(1.0, self.in_all / passed) if passed > 0 else 0.0
+        self._begun = self._lap_begun = time.perf_counter()
+        self._spent_before = self._spent = 0.0
+        self._entered: float | None = None
 
     @contextmanager
     def running(self) -> Iterator[None]:
@@ -37,20 +28,30 @@ class Stopwatch:
         try:
             yield
         finally:
-            self._spent += time.perf_counter() - self._entered
+            if self._entered is not None:
+                self._spent += time.perf_counter() - self._entered
             self._entered = None
 
-    def share(self, spent_elsewhere: float = 0.0) -> float:
-        """Time spent over time passed since the last restart, in [0, 1]; then restarts.
+    def cost(self, spent_elsewhere: float = 0.0) -> Cost:
+        """Time spent over time passed, in this lap and in all.
 
         Args:
-            spent_elsewhere: Seconds to add to what was spent here.
+            spent_elsewhere: Seconds of this lap to add to what was spent here.
         """
         now = time.perf_counter()
-        spent, passed = self._spent + spent_elsewhere, now - self._since
+        spent = self._spent + spent_elsewhere
+        spent += 0.0 if self._entered is None else now - self._entered
+        in_all = self._spent_before + spent
+        return Cost(_share(spent, now - self._lap_begun), _share(in_all, now - self._begun), in_all)
+
+    def restart_lap(self, spent_elsewhere: float = 0.0) -> None:
+        """A new lap begins; `spent_elsewhere` is of the old one."""
+        now = time.perf_counter()
+        self._spent_before = self.cost(spent_elsewhere).seconds
+        self._spent, self._lap_begun = 0.0, now
         if self._entered is not None:
-            spent += now - self._entered
             self._entered = now
-        self._spent, self._since = 0.0, now
-        self.in_all += spent
-        return min(1.0, spent / passed) if passed > 0 else 0.0
+
+
+def _share(spent: float, passed: float) -> float:
+    return min(1.0, spent / passed) if passed > 0 else 0.0

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import argparse
-import difflib
 import os
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from it_callbacks.checks import nearest
 
 if TYPE_CHECKING:  # the log's reader brings TensorBoard, which the help can do without
     from it_callbacks.runs import Run
@@ -134,8 +135,7 @@ def check_readable(folder: Path) -> None:
 
 
 def there_are(wanted: str, names: Iterable[str]) -> str:
-    """What there is instead of `wanted`: the nearest first."""
+    """What there is instead of `wanted`, and which of it is most like it."""
     known = list(dict.fromkeys(names))
-    near = difflib.get_close_matches(wanted, known, n=1)
     listed = ", ".join(map(repr, known[:8])) + (", ..." if len(known) > 8 else "")
-    return (f"did you mean {near[0]!r}? " if near else "") + f"there are {listed or 'none'}"
+    return f"there are {listed or 'none'}{nearest(wanted, known)}"

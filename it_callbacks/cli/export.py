@@ -144,7 +144,7 @@ def _table(runs: Sequence[Run], arguments: argparse.Namespace) -> str:
 
     wanted: str | None = arguments.set
     if wanted is not None:
-        sets = sorted({key.set for run in runs for key in run.series})
+        sets = sorted({key.set for run in runs for key in run.keys})
         if wanted not in sets:
             raise Wrong(f"argument --set: no set is called {wanted!r}; {there_are(wanted, sets)}")
         runs = [
@@ -163,7 +163,7 @@ def _table(runs: Sequence[Run], arguments: argparse.Namespace) -> str:
 def _drawing(runs: Sequence[Run], arguments: argparse.Namespace) -> str:
     from it_callbacks import pictures
     from it_callbacks.figures import Panel
-    from it_callbacks.runs import are_repeats, averaged
+    from it_callbacks.repeats import are_repeats, averaged
 
     quantity: str = arguments.quantity or _VIEWS.get(arguments.view) or _FIGURES[arguments.figure]
     n_runs = len(runs)
@@ -191,7 +191,7 @@ def _measured(runs: Sequence[Run], quantity: str, wanted: str | None) -> list[tu
     """Each run with each of its sets that `quantity` was measured on."""
     found = [(run, set_) for run in runs for set_ in run.sets(quantity)]
     if not found:
-        others = sorted({key.quantity for run in runs for key in run.series})
+        others = sorted({key.quantity for run in runs for key in run.keys})
         raise Wrong(f"nothing to draw: no run has {quantity!r}; {there_are(quantity, others)}")
     sets = sorted({set_ for _, set_ in found})
     if wanted is not None and wanted not in sets:
@@ -213,7 +213,7 @@ def _figure(
     if arguments.figure == "classes":
         return figures.class_entropies(panels)
     resolution: int = arguments.resolution or 0
-    n_ways = min(len(panel.run.resolutions(panel.set)) for panel in panels)
+    n_ways = min(len(panel.rulers) for panel in panels)
     if resolution >= n_ways:
         raise Wrong(
             f"argument --resolution: need a number below {n_ways}, as many as bins= listed; "

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import gammaln, xlogy
 
+from it_callbacks.checks import whole
 from it_callbacks.estimators.counting import contingency
 from it_callbacks.estimators.counts import BITS_PER_NAT, mle, spectrum
 
@@ -100,8 +101,7 @@ def permutation_p_value(
         >>> permutation_p_value([0, 0, 1, 1] * 10, [0, 0, 1, 1] * 10)
         0.005
     """
-    if permutations < 1:
-        raise ValueError(f"permutations is {permutations}; at least 1 is needed, 19 or more useful")
+    permutations = whole("permutations", permutations, at_least=1)
     table = contingency(x, y)
     columns = table.cell_columns.repeat(table.cell_counts)
     # The marginals stay, so I is largest where sum(n ln n) over the cells is, and there a state

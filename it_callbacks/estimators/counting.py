@@ -12,6 +12,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from it_callbacks.estimators.arrays import as_array
+
 Counts = NDArray[np.int64]
 
 
@@ -146,12 +148,7 @@ def as_symbols(values: Any, name: str) -> NDArray[np.int64]:
 
     Lists, arrays and torch tensors (on any device) are accepted; errors call them `name`.
     """
-    if hasattr(values, "detach"):  # a torch tensor, known by what it can do: torch is not imported
-        tensor = values.detach().cpu()
-        # NumPy has no bfloat16; as a double it reaches the message below.
-        array = (tensor.double() if tensor.is_floating_point() else tensor).numpy()
-    else:
-        array = np.asarray(values)
+    array = as_array(values)
     if array.size == 0:
         raise ValueError(f"{name} is empty; at least one sample is needed")
     if array.dtype.kind not in "iub":

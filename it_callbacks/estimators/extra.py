@@ -8,6 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from it_callbacks.estimators.arrays import as_array
+from it_callbacks.records import Quantity
+
 
 class Extra(ABC):
     """A further estimator for `InformationPlaneMonitor(extra=...)`: a small frozen value.
@@ -20,14 +23,18 @@ class Extra(ABC):
 
     @property
     @abstractmethod
-    def quantities(self) -> tuple[str, ...]:
-        """First parts of the tags that it gives, e.g. ``("V_TY", "V_TY_se")``."""
+    def quantities(self) -> tuple[Quantity | str, ...]:
+        """What it gives: names, ``("knn_I_TY",)``, or with unit, symbol and more `Quantity` values.
+
+        A name alone is a quantity in bits. They travel in the settings of the run, so that the
+        tab, the report and tables know them.
+        """
 
     @abstractmethod
     def __call__(
         self, activations: NDArray[np.floating[Any]], labels: NDArray[np.int64]
     ) -> dict[str, float]:
-        """A number for each of `quantities`.
+        """Return a value for the name of each of `quantities`.
 
         Args:
             activations: A layer's reading ``(n_samples, n_units)``.
@@ -50,8 +57,8 @@ def checked(
         >>> checked([[0.5], [1.5]], [7, 3])[1].tolist()
         [1, 0]
     """
-    points = _array(activations).astype(np.float64, copy=False)
-    classes = _array(labels)
+    points = as_array(activations).astype(np.float64, copy=False)
+    classes = as_array(labels)
     if points.ndim != 2 or not points.size:
         raise ValueError(
             f"activations: need (n_samples, n_units), at least one of each, got shape "
@@ -67,12 +74,6 @@ def checked(
     return points, np.unique(classes, return_inverse=True)[1].astype(np.int64, copy=False)
 
 
-def check_whole(value: object, name: str, least: int) -> None:
-    """Raise unless `value` is a whole number of at least `least`."""
-    if isinstance(value, bool) or not isinstance(value, int) or value < least:
-        raise ValueError(f"{name}: need a whole number >= {least}, got {value!r}")
-
-
 def own_generator(seed: int) -> np.random.Generator:
     """Random numbers by seed that are not those of ``numpy.random.default_rng(seed)``.
 
@@ -80,11 +81,3 @@ def own_generator(seed: int) -> np.random.Generator:
     number, adds to it instead of hiding it.
     """
     return np.random.default_rng([seed, *b"it_callbacks"])
-
-
-def _array(values: Any) -> NDArray[Any]:
-    if hasattr(values, "detach"):  # a torch tensor, known by what it can do: torch is not imported
-        tensor = values.detach().cpu()
-        # NumPy has no bfloat16.
-        return np.asarray(tensor.double() if tensor.is_floating_point() else tensor)
-    return np.asarray(values)

@@ -12,7 +12,9 @@ from scipy.optimize import minimize
 from scipy.special import log_softmax
 from typing_extensions import override
 
-from it_callbacks.estimators.extra import Extra, check_whole, checked, own_generator
+from it_callbacks.checks import finite, whole
+from it_callbacks.estimators.extra import Extra, checked, own_generator
+from it_callbacks.records import QUANTITIES, Quantity
 
 _Floats = NDArray[np.float64]
 
@@ -44,7 +46,7 @@ class LinearVInformation(Extra):
 
         >>> labels = np.arange(400) % 2
         >>> value = LinearVInformation()(2.0 * labels[:, None] - 1, labels)
-        >>> bool(0.9 < value["V_TY"] < 1)
+        >>> bool(0.9 < value["linear_V_TY"] < 1)
         True
     """
 
@@ -54,20 +56,25 @@ class LinearVInformation(Extra):
     seed: int = 0
 
     def __post_init__(self) -> None:
-        check_whole(self.every, "every", 1)
-        check_whole(self.folds, "folds", 2)
-        check_whole(self.seed, "seed", 0)
-        if not self.penalties or not all(0 < penalty < math.inf for penalty in self.penalties):
+        object.__setattr__(self, "every", whole("every", self.every, at_least=1))
+        object.__setattr__(self, "folds", whole("folds", self.folds, at_least=2))
+        object.__setattr__(self, "seed", whole("seed", self.seed, at_least=0))
+        if not self.penalties:
             raise ValueError(f"penalties: need finite numbers > 0, got {self.penalties!r}")
+        penalties = (
+            finite(f"penalties[{number}]", penalty, above=0)
+            for number, penalty in enumerate(self.penalties)
+        )
+        object.__setattr__(self, "penalties", tuple(penalties))
 
     @property
     @override
-    def quantities(self) -> tuple[str, ...]:
-        return ("V_TY", "V_TY_se")
+    def quantities(self) -> tuple[Quantity, ...]:
+        return tuple(QUANTITIES[name] for name in ("linear_V_TY", "linear_V_TY_se"))
 
     @override
     def __call__(self, activations: ArrayLike, labels: ArrayLike) -> dict[str, float]:
-        """``V_TY`` in bits, at most H(Y), and ``V_TY_se``.
+        """``linear_V_TY`` in bits, at most H(Y), and ``linear_V_TY_se``.
 
         Args:
             activations: ``(n_samples, n_units)``.
@@ -92,8 +99,8 @@ class LinearVInformation(Extra):
             log_p[test] = fitted[np.arange(len(fitted)), classes[test]]
         gain = (log_p - np.log(share)[classes]) / math.log(2)
         return {
-            "V_TY": float(gain.mean()),
-            "V_TY_se": float(gain.std(ddof=1) / math.sqrt(len(gain))),
+            "linear_V_TY": float(gain.mean()),
+            "linear_V_TY_se": float(gain.std(ddof=1) / math.sqrt(len(gain))),
         }
 
     def _fit(

@@ -8,14 +8,15 @@ still do for lack of samples: log2 N is the most that N samples can show).
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from typing_extensions import override
 
-from it_callbacks.estimators.extra import Extra, check_whole, checked, own_generator
+from it_callbacks.checks import finite, whole
+from it_callbacks.estimators.extra import Extra, checked, own_generator
+from it_callbacks.records import QUANTITIES, Quantity
 
 _Floats = NDArray[np.float64]
 
@@ -62,16 +63,15 @@ class NoiseInjected(Extra):
     seed: int = 0
 
     def __post_init__(self) -> None:
-        if not (isinstance(self.sigma, (int, float)) and 0 < self.sigma < math.inf):
-            raise ValueError(f"sigma: need a finite number > 0, got {self.sigma!r}")
-        check_whole(self.every, "every", 1)
-        check_whole(self.seed, "seed", 0)
+        object.__setattr__(self, "sigma", finite("sigma", self.sigma, above=0))
+        object.__setattr__(self, "every", whole("every", self.every, at_least=1))
+        object.__setattr__(self, "seed", whole("seed", self.seed, at_least=0))
 
     @property
     @override
-    def quantities(self) -> tuple[str, ...]:
+    def quantities(self) -> tuple[Quantity, ...]:
         return tuple(
-            f"noise_{quantity}{end}"
+            QUANTITIES[f"noise_{quantity}{end}"]
             for quantity in ("I_XT", "I_TY")
             for end in ("", "_low", "_high")
         )

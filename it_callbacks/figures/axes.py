@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from itertools import zip_longest
 from typing import Any, NamedTuple
 
 from it_callbacks.figures.theme import Theme
 from it_callbacks.figures.times import Clock, ticks, warmth
 from it_callbacks.figures.words import plain, shortened
-from it_callbacks.runs import Key, Run, Series
+from it_callbacks.runs import Key, Rulers, Run, Series
 
 Figure = dict[str, Any]
 """``{"data": [...], "layout": {...}, "frames": [...]}`` as Plotly reads it, safe for JSON."""
@@ -32,28 +33,35 @@ _MOST_IN_TITLE = (90, 45, 30)
 """Characters that fit above one of one, two, three panels in a row."""
 
 
-class Panel(NamedTuple):
-    """One plot of a figure: a run, read on one set."""
+@dataclass(frozen=True)
+class Panel:
+    """One plot of a figure: a run, measured on one set.
+
+    Args:
+        run: The run.
+        set: The set.
+        rulers: The ways in which the set's plane was read; those of the run if not given.
+    """
 
     run: Run
     set: str
+    rulers: Sequence[Rulers] = ()
 
-    @property
-    def title(self) -> str:
-        """Run and set, as text that Plotly shows as it stands."""
-        return plain(f"{self.run.name} · {self.set}")
+    def __post_init__(self) -> None:
+        if not self.rulers:
+            object.__setattr__(self, "rulers", self.run.rulers(self.set))
 
-    def series(self, quantity: str, layer: str) -> Series:
+    def key(self, quantity: str, layer: str, resolution: int = 0) -> Key:
+        """The key of a quantity as one of `rulers` reads it."""
+        return self.rulers[resolution].key(quantity, self.set, layer)
+
+    def series(self, quantity: str, layer: str, resolution: int = 0) -> Series:
         """What was measured; empty if it was not."""
-        return self.run.series.get(Key(quantity, self.set, layer), {})
+        return self.run.values(self.key(quantity, layer, resolution))
 
-    def setting(self, group: str, name: str) -> float | None:
-        """A number from the settings of a group; None where they do not tell it."""
-        value: Any = self.run.settings.get(f"{group}/{self.set}", {}).get(name)
-        is_number = (
-            isinstance(value, int | float) and abs(value) < 1e300
-        )  # not every int is a float
-        return value if is_number else None
+    def spread(self, quantity: str, layer: str, resolution: int = 0) -> Series:
+        """Standard deviations over repeats; empty where there are none."""
+        return self.run.spread.get(self.key(quantity, layer, resolution), {})
 
 
 class Place(NamedTuple):
@@ -144,7 +152,7 @@ def layout(
 
 def resolution_label(panel: Panel, number: int) -> str:
     """With which rulers a panel is read; empty where nothing tells."""
-    labels = [way.label for way in panel.run.resolutions(panel.set)]
+    labels = [rulers.label for rulers in panel.rulers]
     return plain(shortened(labels[number], 60)) if number < len(labels) else ""
 
 

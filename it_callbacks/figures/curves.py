@@ -20,7 +20,7 @@ from it_callbacks.figures.axes import (
 from it_callbacks.figures.theme import LIGHT, Theme
 from it_callbacks.figures.times import TimeAxis, evenly, time_axis
 from it_callbacks.figures.words import plain, shortened
-from it_callbacks.records import QUANTITIES, Quantity
+from it_callbacks.records import Quantity
 from it_callbacks.runs import Series
 
 MOST_OVER_TIME = 1000
@@ -43,8 +43,8 @@ def curves(
         resolution: Which of the rulers in ``bins=[...]``.
         theme: Colours.
     """
-    about = QUANTITIES.get(quantity, Quantity(plain(quantity), "value"))
-    title = f"{about.meaning} over the training"
+    about = next((panel.run.about(quantity) for panel in panels), Quantity(quantity))
+    title = plain(f"{about.meaning or about.label} over the training")
     if not panels:
         return empty(title, "no run is chosen", theme)
     lines = [_lines(panel, quantity, resolution) for panel in panels]
@@ -58,7 +58,7 @@ def curves(
         panels,
         title=title,
         x=axis.options,
-        y={"title": {"text": f"{plain(quantity)}, {about.unit}", "standoff": 8}},
+        y={"title": {"text": plain(f"{about.label}, {about.unit}"), "standoff": 8}},
         theme=theme,
         subtitles=[resolution_label(panel, resolution) for panel in panels],
     )
@@ -68,7 +68,7 @@ def curves(
     listed: set[str] = set()
     for panel, place, of_panel in zip(panels, places(len(panels)), lines, strict=True):
         if not of_panel:
-            text = f"no {plain(quantity)} has a value in this set"
+            text = plain(f"no {about.label} has a value in this set")
             drawn["annotations"].append(absence(place, text, theme))
         for layer, (line, low, high) in of_panel.items():
             shared = {**place.on, "legendgroup": plain(layer)}
@@ -84,22 +84,26 @@ _Line = tuple[Series, Series, Series]
 
 def _lines(panel: Panel, quantity: str, resolution: int) -> dict[str, _Line]:
     """For each layer the values, and the lower and upper ends of their bands."""
-    ways = panel.run.resolutions(panel.set)
-    if resolution >= len(ways):
+    if resolution >= len(panel.rulers):
         return {}
     found = {}
     for layer in panel.run.layers(quantity, panel.set):
-        names = [ways[resolution].quantity(quantity + end, layer) for end in ("", "_low", "_high")]
-        line, low, high = (panel.series(name, layer) for name in names)
-        spread = next(
-            (s for key, s in panel.run.spread.items() if key == (names[0], panel.set, layer)), {}
-        )
+        line = panel.series(quantity, layer, resolution)
+        low, high = _interval(panel, quantity, layer, resolution)
+        spread = panel.spread(quantity, layer, resolution)
         if spread:
             low = {step: value - spread[step] for step, value in line.items() if step in spread}
             high = {step: value + spread[step] for step, value in line.items() if step in spread}
         if any(math.isfinite(value) for value in line.values()):
             found[layer] = (line, low, high)
     return found
+
+
+def _interval(panel: Panel, quantity: str, layer: str, resolution: int) -> tuple[Series, Series]:
+    """The ends of the interval around a quantity; empty where it has none."""
+    ends = panel.run.about(quantity).interval
+    low, high = (panel.series(end, layer, resolution) for end in ends) if ends else ({}, {})
+    return low, high
 
 
 def _line(panel: Panel, line: Series, layer: str, colour: str, axis: TimeAxis) -> dict[str, Any]:

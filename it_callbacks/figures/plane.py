@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Iterator, Sequence
-from difflib import get_close_matches
 from itertools import chain, repeat
 from typing import Any, NamedTuple
 
+from it_callbacks.checks import nearest, whole
 from it_callbacks.figures.axes import (
     Figure,
     Panel,
@@ -72,11 +72,10 @@ def information_plane(
         figure = information_plane([Panel(run, "val")], view="corrected", intervals=True)
     """
     if view not in VIEWS:
-        near = get_close_matches(str(view), VIEWS, 1)
-        guess = f"; did you mean {near[0]!r}?" if near else ""
-        raise ValueError(f"view: must be one of {', '.join(VIEWS)}, got {view!r}{guess}")
-    if resolution < 0:
-        raise ValueError(f"resolution: must be 0 or more, got {resolution}")
+        raise ValueError(
+            f"view: need one of {', '.join(VIEWS)}, got {view!r}{nearest(view, VIEWS)}"
+        )
+    resolution = whole("resolution", resolution, at_least=0)
     if not panels:
         return empty("Information plane", "no run is chosen", theme)
     planes = [
@@ -236,11 +235,11 @@ def _range(planes: Sequence[_Plane], axis: str) -> list[float]:
 
 
 def _h_y(panel: Panel) -> float | None:
-    return finite(panel.setting("information_plane", "H_Y"))
+    return finite(panel.run.label_entropy(panel.set))
 
 
 def _log_n(panel: Panel) -> float | None:
-    n = panel.setting("information_plane", "n_samples")
+    n = panel.run.setting("information_plane", panel.set, "n_samples")
     return finite(math.log2(n)) if n is not None and n >= 1 else None
 
 

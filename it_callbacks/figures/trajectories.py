@@ -62,17 +62,12 @@ def trajectories(panel: Panel, view: str, number: int) -> list[Trajectory]:
         view: One of `VIEWS`.
         number: Of the resolution.
     """
-    ways = panel.run.resolutions(panel.set)
-    if number >= len(ways):
+    if number >= len(panel.rulers):
         return []
     across, up = (axis.quantity for axis in AXES[view])
     found = []
     for layer in panel.run.layers("I_XT", panel.set):
-
-        def named(name: str, layer: str = layer) -> str:
-            return ways[number].quantity(name, layer)
-
-        x, y = panel.series(named(across), layer), panel.series(named(up), layer)
+        x, y = panel.series(across, layer, number), panel.series(up, layer, number)
         both = x.keys() & y.keys()
         if not both:
             continue
@@ -83,23 +78,24 @@ def trajectories(panel: Panel, view: str, number: int) -> list[Trajectory]:
                 steps,
                 x,
                 y,
-                panel.series(named("status"), layer),
-                panel.series(named("I_TY_chance"), layer),
-                _bar(panel, named(across), named(f"{across}_low"), named(f"{across}_high"), layer),
-                _bar(panel, named(up), named(f"{up}_low"), named(f"{up}_high"), layer),
+                panel.series("status", layer, number),
+                panel.series("I_TY_chance", layer, number),
+                _bar(panel, across, layer, number),
+                _bar(panel, up, layer, number),
                 len(both) - len(steps),
             )
         )
     return found
 
 
-def _bar(panel: Panel, middle: str, low: str, high: str, layer: str) -> tuple[Series, Series]:
-    """Reaches below and above: of the spread over repeats, else of the interval."""
-    spread = {key: s for key, s in panel.run.spread.items() if key == (middle, panel.set, layer)}
-    for over_repeats in spread.values():
-        return over_repeats, over_repeats
-    centre = panel.series(middle, layer)
-    ends = panel.series(low, layer), panel.series(high, layer)
+def _bar(panel: Panel, quantity: str, layer: str, number: int) -> tuple[Series, Series]:
+    """How far the bar reaches below and above: the spread over repeats, else the interval."""
+    spread = panel.spread(quantity, layer, number)
+    if spread:
+        return spread, spread
+    centre = panel.series(quantity, layer, number)
+    names = panel.run.about(quantity).interval
+    ends = [panel.series(name, layer, number) for name in names] or [{}, {}]
     below = {step: centre[step] - end for step, end in ends[0].items() if step in centre}
     above = {step: end - centre[step] for step, end in ends[1].items() if step in centre}
     return below, above
@@ -107,7 +103,6 @@ def _bar(panel: Panel, middle: str, low: str, high: str, layer: str) -> tuple[Se
 
 def why_empty(panel: Panel, number: int) -> str:
     """Why a panel has no plane, in words."""
-    ways = panel.run.resolutions(panel.set)
     has = {name: panel.run.sets(name) for name in ("I_XT", "I_TY")}
     if panel.set not in has["I_XT"] + has["I_TY"]:
         return "no information plane was logged of this set"
@@ -115,6 +110,7 @@ def why_empty(panel: Panel, number: int) -> str:
         return "I(X;T) was logged, but no I(T;Y):<br>were there labels?"
     if panel.set not in has["I_XT"]:
         return "I(T;Y) was logged, but no I(X;T)"
-    if number >= len(ways):
-        return f"this plane was read at {len(ways)} resolution{'s' * (len(ways) > 1)} only"
+    n_rulers = len(panel.rulers)
+    if number >= n_rulers:
+        return f"this plane was read at {n_rulers} resolution{'s' * (n_rulers > 1)} only"
     return "no layer has a value of both quantities"

@@ -1,20 +1,45 @@
-"""A batch in whatever shape the user's loader makes it; its labels and its inputs out."""
+"""Find the labels and the inputs in a batch, in whatever shape the user's loader makes it."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import fields, is_dataclass
-from difflib import get_close_matches
+from dataclasses import dataclass, fields, is_dataclass
 from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
+
+from it_callbacks.checks import nearest
 
 Selector = Callable[[Any], Any] | int | str
 """Picks one part out of a batch or an output: a key, an index, or a function of the whole."""
 
+MOST_CLASSES = 1000
+"""Above this many classes there are too few samples of each, and too large a table of pairs."""
+
 TARGET_KEYS = ("label", "labels", "target", "targets", "y")
 INPUT_KEYS = ("input", "inputs", "x", "image", "images", "img", "features", "data")
+
+
+@dataclass(frozen=True)
+class Batch:
+    """What is needed of a batch.
+
+    Args:
+        inputs: What the model takes; None where that is neither known nor needed.
+        labels: Class numbers ``(n_samples,)`` int64; negative ones (an ignore index) do not count.
+        indices: Which samples of the set they are, ``(n_samples,)``; negative ones do not count,
+            since another process has them.
+    """
+
+    inputs: Any
+    labels: Tensor
+    indices: NDArray[np.int64]
+
+    def __len__(self) -> int:
+        return len(self.labels)
 
 
 def labels_of(batch: Any, target: Selector | None) -> Tensor:
@@ -92,11 +117,9 @@ def select(source: Any, selector: Selector, argument: str) -> Any:
         if parts is None and hasattr(source, selector):
             return getattr(source, selector)
         available = list(parts) if parts is not None else []
-        near = get_close_matches(selector, map(str, available), 1)
-        hint = f"; did you mean {near[0]!r}?" if near else ""
         raise ValueError(
             f"{argument}={selector!r}: no such key in a {type(source).__name__} "
-            f"with keys {available}{hint}"
+            f"with keys {available}{nearest(selector, available)}"
         )
     try:
         return source[selector]

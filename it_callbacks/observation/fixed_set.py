@@ -1,4 +1,4 @@
-"""A probe set in, whatever the user holds it in; a fixed list of batches out, fetched once."""
+"""Fetch a fixed set of batches once, whatever the user holds the samples in."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from it_callbacks.observation.guard import attributes_restored, random_states_re
 from it_callbacks.observation.sampling import Subset
 
 FixedSet: TypeAlias = Dataset[Any] | DataLoader[Any] | Sequence[Tensor] | Mapping[str, Tensor]
-"""What can be probed: a data set, a loader, or tensors with one row per sample."""
+"""What can be measured on: a data set, a loader, or tensors with one row per sample."""
 
 _BATCH_SIZE = 256
 # Short vectors go in larger batches, since for small networks each call costs more than its rows.

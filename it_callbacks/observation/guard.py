@@ -1,4 +1,4 @@
-"""A module in; a `with` block out in which it can be run without leaving a trace.
+"""Run a module inside a `with` block that leaves no trace.
 
 Trained weights must be equal bit for bit with and without an observer. So whatever a forward
 pass may move is put back, also when the block raises: the mode of every module, buffers by value
@@ -128,7 +128,7 @@ def undo_draws(value: Any) -> Callable[[], object] | None:
 
 def _undo(value: Any) -> Callable[[], object] | None:
     """An `Undo` of generators, of tensors and arrays, and of what plain collections hold."""
-    if type(value) in _UNCHANGING:  # as most are: asked first, since every look asks
+    if type(value) in _UNCHANGING:  # as most are: asked first, since every pass asks
         return None
     if isinstance(value, Tensor) and not is_lazy(value) and not value.is_inference():
         # A write that is not needed could spoil a graph that training goes back through.
@@ -161,7 +161,7 @@ def _refill(container: Any, content: Any) -> None:
 def silenced(owner: object, names: tuple[str, ...]) -> Iterator[None]:
     """Inside, the methods `names` of `owner` do nothing.
 
-    A forward that logs would mix the probe's values into the user's own metrics.
+    A forward that logs would mix values of the fixed set into the user's own metrics.
     """
 
     def nothing(*_: Any, **__: Any) -> None:

@@ -1,149 +1,93 @@
-"""A model and what to read of its layers in; each pass over a set `Observed` out."""
+"""Observe the layers of a model: each pass over a set leaves an `Observed`."""
 
 from __future__ import annotations
 
-import math
 import weakref
 from collections.abc import Callable, Mapping, Sequence
-from copy import copy
-from dataclasses import fields, is_dataclass
-from difflib import get_close_matches
-from fnmatch import fnmatchcase
-from typing import Any, TypeAlias, cast
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
-from torch.utils import _pytree as pytree
 
-from it_callbacks.codes import KeyStream
-from it_callbacks.observation.layers import Layer, LayerChoice, Plan, plan, resolve
+from it_callbacks.observation.batches import Batch
+from it_callbacks.observation.layers import Choice, LayerChoice, Plan, plan, resolve
 from it_callbacks.observation.listening import Firing, Listener
-from it_callbacks.observation.passes import Observed, Pass
+from it_callbacks.observation.passes import DryRun, LayerPass, Observed, Pass
 from it_callbacks.observation.processes import n_processes, together
-from it_callbacks.reductions import Joint, MeanPool, Reduction
-from it_callbacks.rulers import (
-    CALIBRATION_ROWS,
-    Calibrated,
-    Ruler,
-    Width,
-    check_bins,
-    of_activation,
-)
+from it_callbacks.observation.readers import Reader
+from it_callbacks.observation.resolutions import Resolution, readers_for
+from it_callbacks.observation.streams import KeyStream, Waiting, stream_of
+from it_callbacks.reductions import Reduction
+from it_callbacks.rulers import CALIBRATION_ROWS
 
-Resolution: TypeAlias = int | Ruler | Mapping[str, int | Ruler]
-"""One way to read all layers: a number of bins, a ruler, or either by layer name or glob."""
-
-Restore: TypeAlias = (
-    "Callable[[str, tuple[Ruler, ...], Reduction], tuple[tuple[Ruler, ...], Reduction]]"
-)
-"""A layer's name, its rulers and reduction in; the same, with what was calibrated before, out."""
-
-_DEFAULT_BINS = 30
+Restore = Callable[[str, Reader], Reader | None]
+"""From a layer's name and its reader to the reader of an earlier run; None if there is none."""
 
 
-def check_resolution(bins: Any, argument: str = "bins") -> None:
-    """Raise unless `bins` is a `Resolution`."""
-    if isinstance(bins, Mapping):
-        for name, ruler in bins.items():
-            check_resolution(ruler, f"{argument}[{name!r}]")
-    elif not isinstance(bins, Ruler):
-        if isinstance(bins, type) and issubclass(bins, Ruler):
-            raise TypeError(f"{argument}: got the class {bins.__name__}; make one of it first")
-        check_bins(argument, bins)
-
-
-class LayerObserver:
-    """Listens to the layers of one model, over as many passes as one likes.
-
-    The first batch that it hears decides which layers there are (`plan`); the first pass that can
-    read a layer freezes its rulers and its reduction, which all later passes use.
+@dataclass(frozen=True)
+class Observation:
+    """What to observe of a model, and how.
 
     Args:
-        model: The module to listen to.
         layers: Which layers; see `it_callbacks.observation.layers.resolve`.
         resolutions: How to read them, once each.
         reduce: ``"auto"`` or a reduction for all layers.
         max_samples: Beyond this many samples, a seeded random subset.
         seed: Seed of the subset.
         keep_rows: Whether to keep some rows of activations.
-        restore: Gives back what an earlier run has calibrated.
     """
 
-    def __init__(
-        self,
-        model: nn.Module,
-        layers: LayerChoice,
-        *,
-        resolutions: Sequence[Resolution],
-        reduce: Reduction | str,
-        max_samples: int | None,
-        seed: int,
-        keep_rows: bool,
-        restore: Restore,
-    ) -> None:
-        self._model = weakref.ref(model)
-        self._choice = resolve(model, layers)
-        self._resolutions = resolutions
-        self._reduce = reduce
-        self._max_samples = max_samples
-        self._seed = seed
-        self._keep_rows = keep_rows
-        self._restore = restore
+    layers: LayerChoice
+    resolutions: Sequence[Resolution]
+    reduce: Reduction | str
+    max_samples: int | None
+    seed: int
+    keep_rows: bool
+
+
+class LayerObserver:
+    """Observes the layers of one model, over as many passes as one likes.
+
+    The first batch decides which layers there are (`plan`); the first pass that can read a layer
+    calibrates its reader, which all later passes use.
+
+    Args:
+        model: The module to observe.
+        what: What of it.
+        restore: Gives back the readers that an earlier run has calibrated.
+    """
+
+    def __init__(self, model: nn.Module, what: Observation, restore: Restore) -> None:
         self.plan: Plan | None = None
-        self.rulers: dict[str, tuple[Ruler, ...]] = {}
-        """How each layer is read, frozen after the first pass that could read it."""
-        self.reductions: dict[str, Reduction] = {}
-        self.specs: dict[str, tuple[Ruler, ...]] = {}
-        """How each layer was to be read, before anything was calibrated."""
-        self.first_reach: dict[str, float] = {}
-        """How far the states of each layer reached when its first ruler was calibrated."""
+        self.specs: dict[str, Reader] = {}
+        """How each layer is to be read, before anything is calibrated."""
+        self.readers: dict[str, Reader] = {}
+        """How each layer is read; ready after the first pass that could read it."""
         self.slugs: dict[str, tuple[str, ...]] = {}
         """Each layer's rulers as tags name them."""
-        self._listener = Listener(self._choice.modules, self._discover)
-        # Weakly, so that a pass that a fault has cut off is forgotten with it.
+        self._model = weakref.ref(model)
+        self._what = what
+        self._restore = restore
+        self._choice: Choice = resolve(model, what.layers)
+        self.listener = Listener(self._choice.modules, self._discover)
+        # Weakly, so that a pass that an error has cut off is forgotten with it.
         self._passes: weakref.WeakSet[Pass] = weakref.WeakSet()
-        self._firings: list[Firing] = []
-        self._copies: list[Any] = []
-        self._pass: Pass | None = None
+        self._firings: list[tuple[Firing, Any]] = []
+        self._pass: LayerPass = DryRun()
         self._n_labels = 0
 
     @property
-    def seconds(self) -> float:
-        """Time spent in hooks so far."""
-        return self._listener.seconds
-
-    @seconds.setter
-    def seconds(self, value: float) -> None:
-        self._listener.seconds = value
-
-    def growth(self, layer: str, reach: float) -> float:
-        """How much farther it reaches than when its first ruler was calibrated.
-
-        0 where it was not calibrated: a range that is given does not move.
-        """
-        spec, ruler = self.specs[layer][0], self.rulers[layer][0]
-        if not isinstance(spec, Calibrated) or not isinstance(ruler, Width):
-            return 0.0
-        return reach / self.first_reach.setdefault(layer, float(max(reach, spec.bins)))
+    def is_ready(self) -> bool:
+        """Whether all layers are read as they will be for good."""
+        return bool(self.readers) and all(reader.is_ready for reader in self.readers.values())
 
     @property
     def was_calibrated(self) -> bool:
         """Whether anything about the layers was taken from the first rows."""
-        specs = [ruler for several in self.specs.values() for ruler in several]
-        fitted = isinstance(self._reduce, Reduction) and not self._reduce.frozen
-        return fitted or any(not ruler.frozen and not ruler.moves for ruler in specs)
-
-    @property
-    def is_calibrated(self) -> bool:
-        """Whether all layers are read as they will be for good."""
-        moving = any(ruler.moves for several in self.rulers.values() for ruler in several)
-        return bool(self.rulers) and not moving and all(map(self._frozen, self.rulers))
-
-    def is_whole(self, layer: str) -> bool:
-        """Whether all of the layer is read, so that what it knows bounds the next one's."""
-        return isinstance(self.reductions[layer], Joint)
+        return any(not spec.is_ready for spec in self.specs.values())
 
     def attach(self) -> None:
         """Put hooks on the model, also on parts that have been replaced. Safe to call twice.
@@ -151,59 +95,47 @@ class LayerObserver:
         A new module under an old name is that layer from now on, read as it was.
         """
         model = self._model()
-        if model is not None and not self._listener.attached:
+        if model is not None and not self.listener.attached:
             now = dict(model.named_modules(remove_duplicate=False))
-            modules = self._listener.modules
-            self._listener.modules = {name: now.get(name, modules[name]) for name in modules}
-        self._listener.attach()
+            self.listener.replace(now)
+        self.listener.attach()
 
     def detach(self) -> None:
         """Take them off. Safe to call twice."""
-        self._listener.detach()
+        self.listener.detach()
         self._firings.clear()
-        self._copies.clear()
 
     def new_pass(self, *, hash_inputs: bool) -> Pass:
-        """A pass over a set begins; what earlier passes can calibrate is frozen first."""
-        moving = [ruler for several in self.rulers.values() for ruler in several if ruler.moves]
-        if moving and n_processes() > 1:
-            raise ValueError(
-                f"bins: {moving[0]!r} is fitted to all activations of a pass, which no one of "
-                "several processes has; pass a ruler that is frozen"
-            )
-        self._freeze()
+        """A pass over a set begins; what earlier passes can calibrate is calibrated first."""
+        self._calibrate_alone()
         new = Pass(
-            max_samples=self._max_samples,
-            seed=self._seed,
-            keep_rows=self._keep_rows,
+            max_samples=self._what.max_samples,
+            seed=self._what.seed,
+            keep_rows=self._what.keep_rows,
             hash_inputs=hash_inputs,
         )
         self._passes.add(new)
         self._fill(new)
         return new
 
-    def begin(
-        self, current: Pass | None, labels: Tensor, inputs: Any, indices: NDArray[np.int64]
-    ) -> None:
-        """A batch begins; with no pass it serves only to find out which layers there are."""
+    def begin(self, batch: Batch, current: LayerPass) -> None:
+        """A batch of a pass begins."""
         self._pass = current
-        self._n_labels = len(labels)
-        if current is not None:
-            current.begin(labels, inputs, indices)
-        self._listener.begin()
+        self._n_labels = len(batch)
+        current.begin(batch)
+        self.listener.begin()
 
     def end(self) -> None:
-        """The batch has ended; raises what went wrong while it was heard."""
-        self._listener.end()
-        if self._listener.error is not None:
+        """The batch has ended; raises what went wrong while it was observed."""
+        self.listener.end()
+        if self.listener.error is not None:
             self._firings.clear()
-            self._copies.clear()
-            raise self._listener.error
+            raise self.listener.error
         if self.plan is None:
             self._make_plan()
 
     def calibrate(self, current: Pass) -> None:
-        """Freeze what still waits, on the first rows of the pass; all processes call this.
+        """Calibrate what waits, on the first rows of the pass; all processes call this.
 
         A layer that cannot be read, on any of them, is left to be calibrated by a later pass.
         """
@@ -214,11 +146,11 @@ class LayerObserver:
             return dict(current.faults)
 
         for faults in together(freeze):
-            current.give_up(faults)
-        self._take_over(current)
+            current.drop(faults)
+        self._adopt(current)
 
     def finish(self, current: Pass) -> Observed:
-        """The pass is over; the rulers of all layers that it could read are frozen.
+        """The pass is over; the readers of all layers that it could read are calibrated.
 
         With several processes all of them call this, and all get what one would have observed.
         """
@@ -228,145 +160,68 @@ class LayerObserver:
         return observed
 
     def _calibrate(
-        self, current: Pass, waiting: Sequence[dict[str, tuple[NDArray[np.int64], Tensor]]]
+        self, current: Pass, waiting: Sequence[Mapping[str, tuple[NDArray[np.int64], Tensor]]]
     ) -> None:
         if self.plan is None:
-            raise ValueError("layers: no batch was heard, so there are none")
+            raise ValueError("layers: no batch was observed, so there are none")
         for name, stream in list(current.streams.items()):
-            if not self._frozen(name):
-                shares = [share[name] for share in waiting if name in share]
-                if shares:
-                    indices = np.concatenate([of_share for of_share, _ in shares])
-                    if not len(indices):
-                        raise ValueError("target: no sample has a label >= 0")
-                    rows = torch.cat([of_share for _, of_share in shares if len(of_share)])
-                    order = np.argsort(indices, kind="stable")[:CALIBRATION_ROWS]
-                    with current.at_its_own_cost(name):
-                        stream.freeze(rows[torch.from_numpy(order)])
-            elif not stream.frozen:
-                with current.at_its_own_cost(name):
-                    stream.adopt(self.reductions[name], self.rulers[name])
+            if not isinstance(stream, Waiting):
+                continue
+            if self.readers[name].is_ready:
+                with current.contained(name):
+                    current.streams[name] = stream.read_by(self.readers[name])
+                continue
+            shares = [share[name] for share in waiting if name in share]
+            if shares:
+                indices = np.concatenate([of_share for of_share, _ in shares])
+                rows = torch.cat([of_share for _, of_share in shares])
+                order = np.argsort(indices, kind="stable")[:CALIBRATION_ROWS]
+                with current.contained(name):
+                    current.streams[name] = stream.freeze(rows[torch.from_numpy(order)])
 
-    def _take_over(self, calibrated: Pass) -> None:
-        """What the pass has frozen is how its layers are read from now on."""
-        for name, stream in calibrated.streams.items():
-            if stream.frozen and not self._frozen(name):
-                self.reductions[name], self.rulers[name] = stream.reduction, stream.rulers
-
-    def _discover(self, firing: Firing) -> None:
-        self._firings.append(firing)
-        # The plan compares identities, so it needs the originals; the values, if they are to be
-        # read at all, need a copy, since a later layer may write over them.
-        self._copies.append(None if self._pass is None else _copied(firing.output))
-
-    def _hear(self, firing: Firing) -> None:
-        if self._pass is not None:
-            self._pass.hear(firing.name, firing.call, firing.output)
-
-    def _make_plan(self) -> None:
-        firings, copies = self._firings[:], self._copies[:]
-        self._firings.clear()
-        self._copies.clear()
-        found = plan(self._choice, firings, self._n_labels)
-        for layer in found.layers:
-            reduction = self._reduction_for(layer)
-            rulers = self._rulers_for(layer, reduction, [known.name for known in found.layers])
-            self.specs[layer.name] = rulers
-            self.slugs[layer.name] = _slugs(rulers)
-            restored = self._restore(layer.name, rulers, reduction)
-            self.rulers[layer.name], self.reductions[layer.name] = restored
-        self.plan = found
-        chosen = {layer.module_name for layer in found.layers}
-        attached, seconds = self._listener.attached, self._listener.seconds
-        self._listener.detach()
-        self._listener = Listener(
-            {name: module for name, module in self._choice.modules.items() if name in chosen},
-            self._hear,
-        )
-        self._listener.seconds = seconds
-        if attached:
-            self._listener.attach()
-        for unfilled in self._passes:
-            self._fill(unfilled)
-        if self._pass is not None:
-            for firing, kept in zip(firings, copies, strict=True):
-                self._pass.hear(firing.name, firing.call, kept)
-
-    def _fill(self, empty: Pass) -> None:
-        for layer in self.plan.layers if self.plan is not None else ():
-            name = layer.name
-            patience = CALIBRATION_ROWS if n_processes() == 1 else math.inf
-            stream = KeyStream(self.reductions[name], self.rulers[name], patience)
-            empty.observe(layer, stream)
-
-    def _freeze(self) -> None:
+    def _calibrate_alone(self) -> None:
         if n_processes() > 1:
             return  # only together, which is when a pass is over
         for earlier in self._passes:
             for name, stream in list(earlier.streams.items()):
-                if not self._frozen(name):
-                    with earlier.at_its_own_cost(name):
-                        stream.freeze()
-            self._take_over(earlier)
+                if isinstance(stream, Waiting) and stream.n_samples:
+                    with earlier.contained(name):
+                        earlier.streams[name] = stream.freeze()
+            self._adopt(earlier)
 
-    def _frozen(self, name: str) -> bool:
-        return self.reductions[name].frozen and all(
-            ruler.frozen or ruler.moves for ruler in self.rulers[name]
-        )
+    def _adopt(self, calibrated: Pass) -> None:
+        """What the pass has calibrated is how its layers are read from now on."""
+        for name, stream in calibrated.streams.items():
+            if isinstance(stream, KeyStream) and not self.readers[name].is_ready:
+                self.readers[name] = stream.reader
 
-    def _reduction_for(self, layer: Layer) -> Reduction:
-        if isinstance(self._reduce, Reduction):
-            return self._reduce
-        return MeanPool(layer.units_axis) if layer.n_axes > 2 else Joint()
+    def _discover(self, firing: Firing) -> None:
+        # The plan compares identities, so it needs the originals; their values, if they are to be
+        # read at all, may be written over by a later layer.
+        self._firings.append((firing, self._pass.snapshot(firing.output)))
 
-    def _rulers_for(
-        self, layer: Layer, reduction: Reduction, layer_names: Sequence[str]
-    ) -> tuple[Ruler, ...]:
-        return tuple(
-            _ruler(resolution, layer, reduction, layer_names) for resolution in self._resolutions
-        )
+    def _take(self, firing: Firing) -> None:
+        self._pass.take(firing.name, firing.call, firing.output)
 
+    def _make_plan(self) -> None:
+        firings = self._firings[:]
+        self._firings.clear()
+        found = plan(self._choice, [firing for firing, _ in firings], self._n_labels)
+        self.specs = readers_for(found.layers, self._what.resolutions, self._what.reduce)
+        self.slugs = {
+            name: tuple(ruler.slug for ruler in spec.rulers) for name, spec in self.specs.items()
+        }
+        self.readers = {
+            name: self._restore(name, spec) or spec for name, spec in self.specs.items()
+        }
+        self.plan = found
+        self.listener.narrow({layer.module_name for layer in found.layers}, self._take)
+        for unfilled in self._passes:
+            self._fill(unfilled)
+        for firing, kept in firings:
+            self._pass.take(firing.name, firing.call, kept)
 
-def _copied(output: Any) -> Any:
-    """What a module returned, with copies of all tensors in it."""
-
-    def copied(part: Any) -> Any:
-        if isinstance(part, Tensor):
-            return part.detach().clone()
-        if is_dataclass(part) and not isinstance(part, type):
-            twin = copy(part)
-            for field in fields(part):  # also of a frozen one
-                object.__setattr__(twin, field.name, _copied(getattr(part, field.name)))
-            return twin
-        return part
-
-    return pytree.tree_map(copied, output)
-
-
-def _ruler(
-    resolution: Resolution, layer: Layer, reduction: Reduction, layer_names: Sequence[str]
-) -> Ruler:
-    if isinstance(resolution, Mapping):
-        for pattern in resolution:
-            if not any(fnmatchcase(name, pattern) for name in layer_names):
-                near = get_close_matches(pattern, layer_names, 1, 0.4)
-                hint = f"; did you mean {near[0]!r}?" if near else ""
-                raise ValueError(
-                    f"bins[{pattern!r}]: matches none of the layers {list(layer_names)}{hint}"
-                )
-        exact = [resolution[name] for name in resolution if name == layer.name]
-        by_glob = [ruler for name, ruler in resolution.items() if fnmatchcase(layer.name, name)]
-        resolution = cast("Resolution", (exact + by_glob + [_DEFAULT_BINS])[0])
-        return _ruler(resolution, layer, reduction, layer_names)
-    if isinstance(resolution, Ruler):
-        return resolution
-    if layer.made_by is None or not reduction.keeps_range:
-        return Calibrated(resolution)
-    return of_activation(layer.made_by, resolution)
-
-
-def _slugs(rulers: Sequence[Ruler]) -> tuple[str, ...]:
-    slugs = tuple(ruler.slug for ruler in rulers)
-    if len(set(slugs)) < len(slugs):
-        raise ValueError(f"bins: two of the rulers {list(rulers)} would share one tag; drop one")
-    return slugs
+    def _fill(self, empty: LayerPass) -> None:
+        alone = n_processes() == 1
+        for layer in self.plan.layers if self.plan is not None else ():
+            empty.observe(layer, stream_of(self.readers[layer.name], alone=alone))

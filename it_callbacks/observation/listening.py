@@ -1,11 +1,11 @@
-"""Modules in; every output that they give between two marks out, with nothing left behind."""
+"""Listen to modules: every output that they give in a batch, with nothing left behind."""
 
 from __future__ import annotations
 
 import time
 import weakref
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any, NamedTuple
 
 import torch
@@ -36,27 +36,27 @@ class Firing(NamedTuple):
 
 
 class Listener:
-    """Hears modules while it is attached, and between `begin` and `end` of a batch only.
+    """Listens to modules while it is attached, and between `begin` and `end` of a batch only.
 
-    The model never sees an exception of ours: the first one that `heard` raises is kept in
-    `error`, and nothing more is heard in that batch.
+    The model never sees an exception of ours: the first one that `receive` raises is kept in
+    `error`, and nothing more is received in that batch.
 
     Args:
         modules: What to listen to, by name. With `ROOT`, of nested calls of the model (a
-            strategy may route a whole step through it) only the innermost is heard.
-        heard: Called with each firing.
+            strategy may route a whole step through it) only the innermost counts.
+        receive: Called with each firing.
     """
 
-    def __init__(self, modules: Mapping[str, nn.Module], heard: Callable[[Firing], None]) -> None:
-        self.modules = modules
-        self._heard = heard
+    def __init__(self, modules: Mapping[str, nn.Module], receive: Callable[[Firing], None]) -> None:
+        self.modules = dict(modules)
+        self._receive = receive
         self._handles: list[RemovableHandle] = []
         self._calls: Counter[str] = Counter()
         self._open_root_calls: list[bool] = []
         self._listening = False
         self.error: Exception | None = None
         self.seconds = 0.0
-        """Time spent in `heard` so far."""
+        """Time spent in `receive` so far."""
 
     @property
     def attached(self) -> bool:
@@ -79,6 +79,19 @@ class Listener:
             handle.remove()
         self._handles.clear()
         self._listening = False
+
+    def narrow(self, names: Collection[str], receive: Callable[[Firing], None]) -> None:
+        """From now on listen to the modules `names` only, and give their firings to `receive`."""
+        attached = self.attached
+        self.detach()
+        self.modules = {name: part for name, part in self.modules.items() if name in names}
+        self._receive = receive
+        if attached:
+            self.attach()
+
+    def replace(self, modules: Mapping[str, nn.Module]) -> None:
+        """Listen to the modules that now go by the names listened to, where there are any."""
+        self.modules = {name: modules.get(name, part) for name, part in self.modules.items()}
 
     def begin(self) -> None:
         """A batch begins."""
@@ -111,7 +124,7 @@ class Listener:
         started = time.perf_counter()
         try:
             with torch.no_grad():
-                self._heard(Firing(name, self._calls[name], module, inputs, output))
+                self._receive(Firing(name, self._calls[name], module, inputs, output))
         except Exception as error:  # the user's forward must not fail because of an observer
             self.error = error
         finally:

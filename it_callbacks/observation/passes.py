@@ -1,21 +1,25 @@
-"""Batches of labels and layer outputs in; labels, inputs and symbols of one whole pass out."""
+"""One pass over a set: batches and layer outputs become labels, inputs and symbols."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import Any
+from copy import copy
+from dataclasses import dataclass, fields, is_dataclass
+from typing import Any, Protocol
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
+from torch.utils import _pytree as pytree
 
-from it_callbacks.codes import KeyStream, encode_keys, keys
+from it_callbacks.observation.batches import Batch
+from it_callbacks.observation.input_keys import input_keys
 from it_callbacks.observation.layers import Layer, check_rows
-from it_callbacks.observation.sampling import Subset
-from it_callbacks.rulers import CALIBRATION_ROWS, Exact
+from it_callbacks.observation.sampling import Admission, Subset
+from it_callbacks.observation.streams import KeyStream, Stream, Waiting
+from it_callbacks.rulers import CALIBRATION_ROWS
 
 MOST_KEPT_ROWS = 2048
 """Rows of activations kept for estimators that need them: their cost grows with the square."""
@@ -23,19 +27,19 @@ MOST_KEPT_ROWS = 2048
 
 @dataclass(frozen=True)
 class Observed:
-    """What one pass over a set left: everything that the estimates need.
+    """What one pass over a set has left: everything that the estimates need.
 
     Args:
         indices: Which samples of the set they are, ``(n_samples,)``, in increasing order.
         labels: Class numbers ``(n_samples,)``.
         inputs: Keys ``(n_samples, 2)`` of the inputs; None if they were not told apart.
         keys: For each layer, keys ``(n_samples, 2)`` per ruler.
-        kept: For each layer, readings ``(n_kept, n_units)`` of the rows kept for extras.
+        kept: For each layer, its reduced rows ``(n_kept, n_units)`` for the extra estimators.
         kept_indices: Which samples those rows are, ``(n_kept,)``.
         kept_labels: Class numbers ``(n_kept,)`` of those rows.
-        n_units: For each layer, units of its reading.
-        reach: For each layer, the largest state of its first ruler in absolute value.
-        missed: Layers that were not heard in every batch, and why.
+        n_units: For each layer, its units after the reduction.
+        max_state: For each layer, the largest state of its first ruler in absolute value.
+        missed: Layers that did not run in every batch, and why that matters.
         faults: Layers that could not be read, and why: NaN, say. They are in none of the above.
         n_unlabelled: Samples left out because their label is negative (an ignore index).
     """
@@ -48,101 +52,97 @@ class Observed:
     kept_indices: NDArray[np.int64]
     kept_labels: NDArray[np.int64]
     n_units: dict[str, int]
-    reach: dict[str, float]
+    max_state: dict[str, float]
     missed: dict[str, str]
     faults: dict[str, str]
     n_unlabelled: int
 
 
+class LayerPass(Protocol):
+    """What an observer of layers feeds."""
+
+    def observe(self, layer: Layer, stream: Stream) -> None:
+        """From now on take in what `layer` gives, through `stream`."""
+
+    def begin(self, batch: Batch) -> None:
+        """A batch begins."""
+
+    def snapshot(self, output: Any) -> Any:
+        """What to hold of an output until it is known which layers there are."""
+
+    def take(self, module_name: str, call: int, output: Any) -> None:
+        """A module gave `output`."""
+
+
+class DryRun:
+    """A pass of which nothing is kept: it only finds out which layers there are."""
+
+    def observe(self, layer: Layer, stream: Stream) -> None:
+        """Nothing is taken in."""
+
+    def begin(self, batch: Batch) -> None:
+        """Nothing is taken in."""
+
+    def snapshot(self, output: Any) -> Any:
+        """Nothing is held."""
+
+    def take(self, module_name: str, call: int, output: Any) -> None:
+        """Nothing is taken in."""
+
+
 class Pass:
     """Takes in one pass over a set, batch by batch.
 
-    A layer that its ruler or reduction refuses costs itself only: it is not heard any more, and
-    counts as a fault of the pass. Whatever else goes wrong is raised.
+    A layer that its ruler or reduction refuses is not read any further in this pass, and counts
+    as a fault of the layer. Whatever else goes wrong is raised.
 
     Args:
         max_samples: Beyond this many, a seeded random subset; None takes all.
         seed: Seed of the subsets.
-        keep_rows: Whether to keep readings of up to `MOST_KEPT_ROWS` rows.
+        keep_rows: Whether to keep up to `MOST_KEPT_ROWS` reduced rows of each layer.
         hash_inputs: Whether to tell the inputs apart (it costs a pass over them).
     """
 
     def __init__(
-        self,
-        *,
-        max_samples: int | None,
-        seed: int,
-        keep_rows: bool,
-        hash_inputs: bool,
+        self, *, max_samples: int | None, seed: int, keep_rows: bool, hash_inputs: bool
     ) -> None:
-        self.streams: dict[str, KeyStream] = {}
+        self.streams: dict[str, Stream] = {}
         """How each layer is read, but for those with a fault."""
         self.faults: dict[str, str] = {}
         """Layers that cannot be read in this pass, and why."""
         self._layers: dict[tuple[str, int], Layer] = {}
-        self._subset = Subset(max_samples, seed)
-        self._kept = Subset(min(MOST_KEPT_ROWS, max_samples or MOST_KEPT_ROWS), seed)
-        self._keep_rows = keep_rows
-        self._hash_inputs = hash_inputs
-        self._indices: list[NDArray[np.int64]] = [np.arange(0)]
-        self._kept_indices: list[NDArray[np.int64]] = [np.arange(0)]
-        self._labels: list[NDArray[np.int64]] = []
-        self._kept_labels: list[NDArray[np.int64]] = []
-        self._inputs: list[NDArray[np.int64]] = []
-        self._rows: Tensor | None = None
-        self._keep: Tensor | None = None
-        self._n_in_batch = 0
-        self._n_admitted = 0
-        self._n_unlabelled = 0
+        self._samples = Samples(max_samples, seed, keep=keep_rows, hash_inputs=hash_inputs)
 
-    def observe(self, layer: Layer, stream: KeyStream) -> None:
+    def observe(self, layer: Layer, stream: Stream) -> None:
         """From now on take in what `layer` gives, through `stream`."""
         self._layers[layer.module_name, layer.call] = layer
         self.streams[layer.name] = stream
 
-    def begin(self, labels: Tensor, inputs: Any, indices: NDArray[np.int64]) -> None:
-        """A batch begins.
+    def begin(self, batch: Batch) -> None:
+        """A batch begins."""
+        self._samples.begin(batch)
 
-        Args:
-            labels: Class numbers ``(n,)``; negative ones are left out.
-            inputs: What the model takes, if inputs are to be told apart.
-            indices: Which samples of the set they are, ``(n,)``; negative ones are left out, since
-                another process has them.
-        """
-        self._n_in_batch = len(labels)
-        numbers = labels.cpu().numpy()
-        labelled = np.flatnonzero((numbers >= 0) & (indices >= 0))
-        self._n_unlabelled += int(((numbers < 0) & (indices >= 0)).sum())
-        admitted = labelled[self._subset.admit(indices[labelled])]
-        self._n_admitted += len(admitted)
-        everything = len(admitted) == len(labels)
-        self._rows = None if everything else torch.from_numpy(admitted).to(labels.device)
-        of_admitted = numbers[admitted]
-        self._labels.append(of_admitted)
-        self._indices.append(indices[admitted])
-        if self._keep_rows:
-            keep = self._kept.admit(indices[admitted])
-            self._keep = torch.from_numpy(keep).to(labels.device)
-            self._kept_labels.append(of_admitted[keep])
-            self._kept_indices.append(indices[admitted][keep])
-        if self._hash_inputs:
-            self._tell_apart(inputs)
+    def snapshot(self, output: Any) -> Any:
+        """A copy of an output, since a later layer may write over it."""
+        return _copied(output)
 
-    def hear(self, module_name: str, call: int, output: Any) -> None:
+    def take(self, module_name: str, call: int, output: Any) -> None:
         """A module gave `output`; taken in at once if it is one of the layers."""
         layer = self._layers.get((module_name, call))
         if layer is None or layer.name in self.faults:
             return
         rows = output if layer.pick is None else layer.pick(output)
-        check_rows(rows, self._n_in_batch, layer.name)
-        rows = rows.detach()
-        rows = rows if self._rows is None else rows[self._rows]
-        with self.at_its_own_cost(layer.name):
-            self.streams[layer.name].add(rows, self._keep)
+        check_rows(rows, self._samples.n_in_batch, layer.name)
+        rows = self._samples.admitted_of(rows.detach())
+        stream = self.streams[layer.name]
+        with self.contained(layer.name):
+            stream.add(rows, self._samples.to_keep)
+            if isinstance(stream, Waiting) and stream.is_full:
+                self.streams[layer.name] = stream.freeze()
 
     @contextmanager
-    def at_its_own_cost(self, layer: str) -> Iterator[None]:
-        """What a ruler or a reduction refuses inside is the layer's fault, and ends its reading.
+    def contained(self, layer: str) -> Iterator[None]:
+        """Inside, what a ruler or a reduction refuses ends the reading of its layer only.
 
         Raises:
             TypeError: The layer gives what no ruler reads, whatever its values.
@@ -150,11 +150,11 @@ class Pass:
         try:
             yield
         except ValueError as error:
-            self.give_up({layer: str(error)})
+            self.drop({layer: str(error)})
         except TypeError as error:
             raise TypeError(f"layer {layer!r}: {error}") from error
 
-    def give_up(self, faults: Mapping[str, str]) -> None:
+    def drop(self, faults: Mapping[str, str]) -> None:
         """Read these layers no further, each for its reason."""
         for name, why in faults.items():
             self.faults.setdefault(name, why)
@@ -162,40 +162,45 @@ class Pass:
 
     def waiting(self) -> dict[str, tuple[NDArray[np.int64], Tensor]]:
         """For each layer that waits to be calibrated, the first rows that it may be, and which."""
-        indices = np.concatenate(self._indices)
+        indices = self._samples.columns()["indices"]
         first = np.argsort(indices, kind="stable")[:CALIBRATION_ROWS]
         return {
             name: (indices[first], rows.cpu()[torch.from_numpy(first)])
             for name, stream in self.streams.items()
-            if (rows := stream.waiting()) is not None and len(rows) == len(indices)
+            if isinstance(stream, Waiting)
+            and (rows := stream.rows()) is not None
+            and len(rows) == len(indices)
         }
 
     def observed(self) -> Observed:
         """What there is so far, of this process, before the random subset is final."""
+        samples = self._samples
         missed = {
-            name: f"heard {stream.n_samples} of {self._n_admitted} samples"
+            name: f"ran on {stream.n_samples} of {samples.n_admitted} samples"
             for name, stream in self.streams.items()
-            if stream.n_samples != self._n_admitted
+            if stream.n_samples != samples.n_admitted
         }
-        keys: dict[str, list[NDArray[np.int64]]] = {}
         for name, stream in list(self.streams.items()):
-            if name not in missed:
-                with self.at_its_own_cost(name):
-                    keys[name] = stream.all_keys()
-        heard = {name: self.streams[name] for name in keys}
+            if isinstance(stream, Waiting) and stream.n_samples and name not in missed:
+                with self.contained(name):
+                    self.streams[name] = stream.freeze()
+        whole = {name: stream for name, stream in self.streams.items() if name not in missed}
+        read = {name: stream for name, stream in whole.items() if isinstance(stream, KeyStream)}
+        unread = {name: stream for name, stream in whole.items() if name not in read}
+        none = np.zeros((0, 2), dtype=np.int64)
         return Observed(
-            indices=np.concatenate(self._indices),
-            labels=np.concatenate([np.arange(0), *self._labels]),
-            inputs=np.concatenate(self._inputs) if self._inputs else None,
-            keys=keys,
-            kept={name: stream.kept().cpu() for name, stream in heard.items() if self._keep_rows},
-            kept_indices=np.concatenate(self._kept_indices),
-            kept_labels=np.concatenate([np.arange(0), *self._kept_labels]),
-            n_units={name: stream.n_units for name, stream in heard.items()},
-            reach={name: stream.reach for name, stream in heard.items()},
+            **samples.columns(),
+            inputs=samples.inputs(),
+            keys={name: stream.keys() for name, stream in read.items()}
+            | {name: [none] * len(stream.reader.rulers) for name, stream in unread.items()},
+            kept={name: stream.kept().cpu() for name, stream in read.items()}
+            if samples.keeps
+            else {},
+            n_units={name: stream.n_units for name, stream in read.items()},
+            max_state={name: stream.max_state for name, stream in read.items()},
             missed=missed,
             faults=dict(self.faults),
-            n_unlabelled=self._n_unlabelled,
+            n_unlabelled=samples.admission.n_unlabelled,
         )
 
     def merge(self, parts: Sequence[Observed]) -> Observed:
@@ -203,8 +208,7 @@ class Pass:
 
         Samples are put in the order of their indices, and the random subset is made final.
         """
-        chosen = self._subset.chosen(np.concatenate([part.indices for part in parts]))
-        kept = self._kept.chosen(np.concatenate([part.kept_indices for part in parts]))
+        chosen, kept = self._samples.chosen(parts)
         whole = _in_order(chosen, parts[0].indices) and _in_order(kept, parts[0].kept_indices)
         if len(parts) == 1 and whole:
             return parts[0]  # as most often: one process, no subset
@@ -229,24 +233,86 @@ class Pass:
                 ]
                 for name in names
             },
-            kept={
-                name: torch.cat([part.kept[name] for part in parts if len(part.kept[name])])[
-                    torch.from_numpy(kept)
-                ]
-                for name in names
-                if self._keep_rows
-            },
+            kept={name: _kept_of(name, parts)[torch.from_numpy(kept)] for name in names}
+            if self._samples.keeps
+            else {},
             kept_indices=np.concatenate([part.kept_indices for part in parts])[kept],
             kept_labels=np.concatenate([part.kept_labels for part in parts])[kept],
-            n_units={name: max(part.n_units[name] for part in parts) for name in names},
-            reach={name: max(part.reach[name] for part in parts) for name in names},
+            n_units={name: max(part.n_units.get(name, 0) for part in parts) for name in names},
+            max_state={
+                name: max(part.max_state.get(name, 0.0) for part in parts) for name in names
+            },
             missed=missed,
             faults=faults,
             n_unlabelled=sum(part.n_unlabelled for part in parts),
         )
 
+
+class Samples:
+    """Which samples a pass has taken in: their indices, labels and inputs.
+
+    Args:
+        max_samples: Beyond this many, a seeded random subset; None takes all.
+        seed: Seed of the subsets.
+        keep: Whether some rows are kept for estimators that need activations.
+        hash_inputs: Whether to tell the inputs apart.
+    """
+
+    def __init__(
+        self, max_samples: int | None, seed: int, *, keep: bool, hash_inputs: bool
+    ) -> None:
+        self.keeps = keep
+        self.n_in_batch = 0
+        self.n_admitted = 0
+        self.to_keep: Tensor | None = None
+        """Positions of the rows to keep, among those admitted of this batch."""
+        self.admission = Admission(max_samples, seed)
+        self._kept_subset = Subset(min(MOST_KEPT_ROWS, max_samples or MOST_KEPT_ROWS), seed)
+        self._hash_inputs = hash_inputs
+        self._rows: Tensor | None = None
+        self._columns: dict[str, list[NDArray[np.int64]]] = {
+            name: [np.zeros(0, np.int64)]
+            for name in ("indices", "labels", "kept_indices", "kept_labels")
+        }
+        self._inputs: list[NDArray[np.int64]] = []
+
+    def begin(self, batch: Batch) -> None:
+        """Take in the samples of a batch."""
+        admitted, device = self.admission.admit(batch), batch.labels.device
+        self.n_in_batch = len(batch)
+        self.n_admitted += len(admitted.indices)
+        rows = torch.from_numpy(admitted.positions)
+        self._rows = None if admitted.is_whole else rows.to(device)
+        self._columns["indices"].append(admitted.indices)
+        self._columns["labels"].append(admitted.labels)
+        if self.keeps:
+            keep = self._kept_subset.admit(admitted.indices)
+            self.to_keep = torch.from_numpy(keep).to(device)
+            self._columns["kept_indices"].append(admitted.indices[keep])
+            self._columns["kept_labels"].append(admitted.labels[keep])
+        if self._hash_inputs:
+            self._tell_apart(batch.inputs)
+
+    def admitted_of(self, rows: Tensor) -> Tensor:
+        """Those of the batch's rows that were admitted."""
+        return rows if self._rows is None else rows[self._rows]
+
+    def columns(self) -> dict[str, NDArray[np.int64]]:
+        """Indices and labels of all samples, and of the kept rows, as `Observed` names them."""
+        return {name: np.concatenate(parts) for name, parts in self._columns.items()}
+
+    def inputs(self) -> NDArray[np.int64] | None:
+        """Keys ``(n_samples, 2)`` of their inputs; None if they were not told apart."""
+        return np.concatenate(self._inputs) if self._inputs else None
+
+    def chosen(self, parts: Sequence[Observed]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Positions of the final subsets, of samples and of kept rows, among all processes'."""
+        samples = np.concatenate([part.indices for part in parts])
+        kept = np.concatenate([part.kept_indices for part in parts])
+        return self.admission.subset.chosen(samples), self._kept_subset.chosen(kept)
+
     def _tell_apart(self, inputs: Any) -> None:
-        parts = input_keys(inputs, self._n_in_batch)
+        parts = input_keys(inputs, self.n_in_batch)
         if parts is None:
             self._hash_inputs = False
             self._inputs.clear()
@@ -259,33 +325,22 @@ def _in_order(positions: NDArray[np.int64], of: NDArray[np.int64]) -> bool:
     return np.array_equal(positions, np.arange(len(of)))
 
 
-def input_keys(inputs: Any, n_samples: int) -> NDArray[np.int64] | None:
-    """Keys ``(n_samples, 2)`` of the exact input rows; None where they cannot be told.
-
-    Inputs may be a tensor, or a mapping or sequence of tensors with one row per sample each.
-    """
-    if isinstance(inputs, Tensor):
-        parts = [inputs]
-    elif isinstance(inputs, Mapping):
-        parts = list(inputs.values())
-    elif isinstance(inputs, Sequence) and not isinstance(inputs, str):
-        parts = list(inputs)
-    else:
-        return None
-    if not parts or not all(_has_rows(part, n_samples) for part in parts):
-        return None
-    of_parts = [
-        encode_keys(part, Exact()) if part.is_floating_point() else keys(part) for part in parts
-    ]
-    return (of_parts[0] if len(of_parts) == 1 else keys(torch.cat(of_parts, 1))).cpu().numpy()
+def _kept_of(layer: str, parts: Sequence[Observed]) -> Tensor:
+    rows = [part.kept[layer] for part in parts if len(part.kept.get(layer, ()))]
+    return torch.cat(rows) if rows else torch.zeros(0, 0)
 
 
-def _has_rows(part: Any, n_samples: int) -> bool:
-    return (
-        isinstance(part, Tensor)
-        and part.layout == torch.strided
-        and not part.is_complex()
-        and part.ndim > 0
-        and len(part) == n_samples
-        and bool(torch.isfinite(part).all())
-    )
+def _copied(output: Any) -> Any:
+    """What a module returned, with copies of all tensors in it."""
+
+    def copied(part: Any) -> Any:
+        if isinstance(part, Tensor):
+            return part.detach().clone()
+        if is_dataclass(part) and not isinstance(part, type):
+            twin = copy(part)
+            for field in fields(part):  # also of a frozen one
+                object.__setattr__(twin, field.name, _copied(getattr(part, field.name)))
+            return twin
+        return part
+
+    return pytree.tree_map(copied, output)

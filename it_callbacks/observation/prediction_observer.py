@@ -1,10 +1,10 @@
-"""A model in; its predictions, batch by batch, beside the labels, out."""
+"""Observe a model's predictions, batch by batch, beside the labels."""
 
 from __future__ import annotations
 
 import copy
 from collections.abc import Callable
-from difflib import get_close_matches
+from dataclasses import dataclass
 from typing import Any, Generic, Protocol, TypeVar
 
 import numpy as np
@@ -12,11 +12,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from it_callbacks.observation.batches import Selector, select
+from it_callbacks.checks import nearest
+from it_callbacks.observation.batches import Batch, Selector, select
 from it_callbacks.observation.layers import is_heard, named_modules, refuse_scripted
 from it_callbacks.observation.listening import ROOT, Firing, Listener
 from it_callbacks.observation.processes import together
-from it_callbacks.observation.sampling import Subset
+from it_callbacks.observation.sampling import Admission
 
 
 class Accumulator(Protocol):
@@ -32,8 +33,25 @@ class Accumulator(Protocol):
 M = TypeVar("M", bound=Accumulator)
 
 
+@dataclass(frozen=True)
+class Predicted(Generic[M]):
+    """What one pass over a set has left of its predictions.
+
+    Args:
+        metric: Of all samples.
+        n_samples: How many.
+        n_unlabelled: Samples left out because their label is negative (an ignore index).
+        look_like_probabilities: Whether predictions were one number per sample, all in [0, 1].
+    """
+
+    metric: M
+    n_samples: int
+    n_unlabelled: int
+    look_like_probabilities: bool
+
+
 class PredictionPass(Generic[M]):
-    """One pass over a set: all predictions go into a metric, or a random subset of them.
+    """Feeds the predictions of one pass over a set, or of a random subset of it, to a metric.
 
     Args:
         make_metric: From the number of classes to an empty metric.
@@ -45,84 +63,78 @@ class PredictionPass(Generic[M]):
         self, make_metric: Callable[[int], M], *, max_samples: int | None, seed: int
     ) -> None:
         self._make_metric = make_metric
-        self._subset = Subset(max_samples, seed)
+        self._admission = Admission(max_samples, seed)
         self._waiting: list[tuple[NDArray[np.int64], Tensor, Tensor]] = []
         self._metric: M | None = None
-        self.n_samples = 0
-        self.may_be_probabilities = True
-        """Whether predictions were one number per sample, all in [0, 1]."""
-        self.n_unlabelled = 0
+        self._n_samples = 0
+        self._look_like_probabilities = True
 
-    def add(self, predictions: Tensor, labels: Tensor, indices: NDArray[np.int64]) -> None:
-        """Take in a batch.
-
-        Args:
-            predictions: Logits or probabilities, a row per sample.
-            labels: Class numbers ``(n,)``; negative ones (an ignore index) are left out.
-            indices: Which samples of the set they are, ``(n,)``; negative ones are left out, since
-                another process has them.
-        """
-        numbers = labels.cpu().numpy()
-        labelled = np.flatnonzero((numbers >= 0) & (indices >= 0))
-        self.n_unlabelled += int(((numbers < 0) & (indices >= 0)).sum())
-        rows = labelled[self._subset.admit(indices[labelled])]
-        if len(rows) < len(labels):
-            keep = torch.from_numpy(rows).to(labels.device)
+    def add(self, predictions: Tensor, batch: Batch) -> None:
+        """Take in a batch and its predictions: logits or probabilities, a row per sample."""
+        admitted, labels = self._admission.admit(batch), batch.labels
+        if not admitted.is_whole:
+            keep = torch.from_numpy(admitted.positions).to(labels.device)
             predictions, labels = predictions[keep], labels[keep]
-        if self._subset.size is None:
+        if self._admission.subset.size is None:
             self._update(predictions, labels)
-        elif len(rows):
+        elif len(labels):
             # Which of them stay is only known at the end.
-            self._waiting.append((indices[rows], predictions.detach().cpu().clone(), labels.cpu()))
+            kept = predictions.detach().cpu().clone()
+            self._waiting.append((admitted.indices, kept, labels.cpu()))
 
-    def finish(self) -> M:
+    def finish(self) -> Predicted[M]:
         """The pass is over: the metric of all its samples, of all processes.
 
         With several processes all of them call this.
+
+        Raises:
+            ValueError: No sample has a label.
         """
-        parts = together(lambda: (self._metric, self._waiting, self.n_samples, self.n_unlabelled))
-        waiting = [rows for part in parts for rows in part[1]]
-        self.n_samples = sum(part[2] for part in parts)
-        self.n_unlabelled = sum(part[3] for part in parts)
+        mine = (self._metric, self._waiting, self._n_samples, self._admission.n_unlabelled)
+        parts = together(lambda: mine)
+        self._n_samples = sum(n_samples for _, _, n_samples, _ in parts)
         self._metric = None
-        for metric in (part[0] for part in parts if part[0] is not None):
+        for metric in (metric for metric, *_ in parts if metric is not None):
             if self._metric is None:
                 self._metric = copy.deepcopy(metric)
             else:
                 self._metric.merge_state(metric)
+        waiting = [rows for _, of_part, _, _ in parts for rows in of_part]
         if waiting:
-            chosen = self._subset.chosen(np.concatenate([indices for indices, _, _ in waiting]))
-            rows = torch.from_numpy(chosen)
-            self._update(
-                torch.cat([predictions for _, predictions, _ in waiting])[rows],
-                torch.cat([labels for _, _, labels in waiting])[rows],
-            )
+            indices, predictions, labels = (list(column) for column in zip(*waiting, strict=True))
+            rows = torch.from_numpy(self._admission.subset.chosen(np.concatenate(indices)))
+            self._update(torch.cat(predictions)[rows], torch.cat(labels)[rows])
         self._waiting = []
         if self._metric is None:
             raise ValueError("target: no sample has a label >= 0")
-        return self._metric
+        return Predicted(
+            self._metric,
+            self._n_samples,
+            sum(n_unlabelled for *_, n_unlabelled in parts),
+            self._look_like_probabilities,
+        )
 
     def _update(self, predictions: Tensor, labels: Tensor) -> None:
         if not len(labels):
             return
         one_number = predictions.ndim == 1 or predictions.shape[1] == 1
         in_range = bool(((predictions >= 0) & (predictions <= 1)).all())
-        self.may_be_probabilities &= one_number and in_range
+        self._look_like_probabilities &= one_number and in_range
         if self._metric is None:
             n_columns = predictions.shape[1] if predictions.ndim == 2 else 1
             self._metric = self._make_metric(max(2, n_columns))
         self._metric.update(predictions, labels)
-        self.n_samples += len(labels)
+        self._n_samples += len(labels)
 
 
 class PredictionObserver:
-    """Listens for a model's predictions.
+    """Observes a model's predictions.
 
     By default they are what the innermost call of the model's own forward returns, else what the
-    last module to fire returns with a floating ``(n_samples, K >= 2)`` output.
+    last module to run returns with a floating ``(n_samples, K >= 2)`` output.
 
     Args:
-        model: The module to listen to.
+        model: The module to observe.
         logits: Where the predictions are: the dotted name of a module, or a key, an index or a
             function of what the model's forward returns. None for the default.
     """
@@ -142,21 +154,11 @@ class PredictionObserver:
             modules |= {
                 name: part for name, part in self._named.items() if is_heard(name, self._named)
             }
-        self._listener = Listener(modules, self._hear)
-        self._current: PredictionPass[Any] | None = None
-        self._labels = torch.empty(0, dtype=torch.int64)
-        self._indices = np.arange(0)
-        self._heard: dict[str, Tensor] = {}
+        self.listener = Listener(modules, self._take)
+        self._batch: Batch | None = None
+        self._pass: PredictionPass[Any] | None = None
+        self._outputs: dict[str, Tensor] = {}
         self._shapes: dict[str, str] = {}
-
-    @property
-    def seconds(self) -> float:
-        """Time spent in hooks so far."""
-        return self._listener.seconds
-
-    @seconds.setter
-    def seconds(self, value: float) -> None:
-        self._listener.seconds = value
 
     @property
     def source(self) -> str:
@@ -167,60 +169,54 @@ class PredictionObserver:
 
     def attach(self) -> None:
         """Put hooks on the model. Safe to call twice."""
-        self._listener.attach()
+        self.listener.attach()
 
     def detach(self) -> None:
         """Take them off. Safe to call twice."""
-        self._listener.detach()
-        self._heard.clear()
+        self.listener.detach()
+        self._outputs.clear()
 
-    def begin(
-        self,
-        current: PredictionPass[Any] | None,
-        labels: Tensor,
-        inputs: Any,
-        indices: NDArray[np.int64],
-    ) -> None:
-        """A batch begins; with no pass it only checks that predictions can be found."""
-        self._current, self._labels, self._indices = current, labels, indices
-        self._heard.clear()
+    def begin(self, batch: Batch, current: PredictionPass[Any]) -> None:
+        """A batch of a pass begins."""
+        self._batch, self._pass = batch, current
+        self._outputs.clear()
         self._shapes.clear()
-        self._listener.begin()
+        self.listener.begin()
 
     def end(self) -> None:
-        """The batch has ended; raises what went wrong while it was heard."""
-        self._listener.end()
-        if self._listener.error is not None:
-            raise self._listener.error
-        if self._source is None:
-            self._decide()
-        if self._source not in self._heard:
+        """The batch has ended; raises what went wrong while it was observed."""
+        self.listener.end()
+        if self.listener.error is not None:
+            raise self.listener.error
+        if self._batch is None or self._pass is None:
+            raise RuntimeError("end: no batch has begun")
+        source = self._found_source(len(self._batch))
+        if source not in self._outputs:
             raise ValueError(
-                f"logits: {self.source} gave no predictions for {len(self._labels)} labels in this "
+                f"logits: {self.source} gave no predictions for {len(self._batch)} labels in this "
                 f"batch; it gave {self._shapes or 'nothing'}. {_HINT}"
             )
-        predictions = self._heard[self._source]
-        self._heard.clear()
-        if self._current is not None:
-            self._current.add(predictions, self._labels, self._indices)
+        predictions = self._outputs[source]
+        self._outputs.clear()
+        self._pass.add(predictions, self._batch)
 
-    def _hear(self, firing: Firing) -> None:
-        output = firing.output
+    def _take(self, firing: Firing) -> None:
+        output, n_samples = firing.output, 0 if self._batch is None else len(self._batch)
         if self._logits is not None and firing.name == ROOT:
             output = self._select(output, self._logits)
         if not isinstance(output, Tensor):
             self._shapes[firing.name] = type(output).__name__
             return
         self._shapes[firing.name] = str(tuple(output.shape))
-        if not output.is_floating_point() or not _fits(output, len(self._labels)):
+        if not output.is_floating_point() or not _fits(output, n_samples):
             return
         if self._source is None and firing.name != ROOT and output.ndim != 2:
             return  # only the model's own output may be one Bernoulli logit per sample
         if self._source is None and firing.name != ROOT and output.shape[1] < 2:
             return
-        # Kept in order of firing: a later one of the same name comes last.
-        self._heard.pop(firing.name, None)
-        self._heard[firing.name] = output.detach().clone()
+        # Kept in the order of calls: a later one of the same name comes last.
+        self._outputs.pop(firing.name, None)
+        self._outputs[firing.name] = output.detach().clone()
 
     def _select(self, output: Any, logits: Selector) -> Any:
         try:
@@ -228,25 +224,21 @@ class PredictionObserver:
         except ValueError as error:
             if not isinstance(logits, str):
                 raise
-            near = get_close_matches(logits, self._named, 1, 0.4)
-            hint = f"; did you mean {near[0]!r}?" if near else ""
+            hint = nearest(logits, self._named)
             raise ValueError(f"{error}, and no module of that name{hint}") from error
 
-    def _decide(self) -> None:
-        if not self._heard:
-            raise ValueError(
-                f"logits: no module gave predictions (n_samples, n_classes) for "
-                f"{len(self._labels)} labels; the model gave "
-                f"{self._shapes.get(ROOT, 'nothing through its forward')}. {_HINT}"
-            )
-        self._source = ROOT if ROOT in self._heard else list(self._heard)[-1]
-        time_so_far, attached = self._listener.seconds, self._listener.attached
-        module = self._listener.modules[self._source]
-        self._listener.detach()
-        self._listener = Listener({self._source: module}, self._hear)
-        self._listener.seconds = time_so_far
-        if attached:
-            self._listener.attach()
+    def _found_source(self, n_samples: int) -> str:
+        """Where predictions come from; the first batch decides."""
+        if self._source is None:
+            if not self._outputs:
+                raise ValueError(
+                    f"logits: no module gave predictions (n_samples, n_classes) for {n_samples} "
+                    f"labels; the model gave "
+                    f"{self._shapes.get(ROOT, 'nothing through its forward')}. {_HINT}"
+                )
+            self._source = ROOT if ROOT in self._outputs else list(self._outputs)[-1]
+            self.listener.narrow({self._source}, self._take)
+        return self._source
 
 
 _HINT = (

@@ -1,4 +1,4 @@
-"""What one process computed in; what all computed, in order of rank, out, on every process.
+"""Exchange what each process computed: all get the results of all, in order of rank.
 
 Every process makes the same calls in the same order, whatever went wrong on it: an error on one
 travels with the others' results, so that all learn of it and none waits for ever.

@@ -1,4 +1,4 @@
-"""A stream of samples in; a fixed, seeded random subset of them out, of any size asked for.
+"""Take a fixed, seeded random subset of a stream of samples, and admit what is measurable.
 
 Taking the first rows of a set that is ordered by class would measure one class. Every sample has
 a random rank that depends on the seed and its index only; the subset is the `size` samples of
@@ -8,9 +8,12 @@ lowest rank. So it needs no length in advance and is the same in every epoch.
 from __future__ import annotations
 
 from functools import lru_cache
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+
+from it_callbacks.observation.batches import Batch
 
 _BLOCK = 4096
 
@@ -77,6 +80,48 @@ class Subset:
         return chosen
 
 
+class Admitted(NamedTuple):
+    """The samples of one batch that a pass takes in.
+
+    Args:
+        positions: Which rows of the batch, ``(n_admitted,)``.
+        indices: Which samples of the set, ``(n_admitted,)``.
+        labels: Their class numbers, ``(n_admitted,)``.
+        is_whole: Whether that is the whole batch.
+    """
+
+    positions: NDArray[np.int64]
+    indices: NDArray[np.int64]
+    labels: NDArray[np.int64]
+    is_whole: bool
+
+
+class Admission:
+    """Decides which samples of each batch a pass takes in.
+
+    They have a label, no other process has them, and they are in the random subset.
+
+    Args:
+        max_samples: Beyond this many, a seeded random subset; None takes all.
+        seed: Seed of the subset.
+    """
+
+    def __init__(self, max_samples: int | None, seed: int) -> None:
+        self.subset = Subset(max_samples, seed)
+        self.n_unlabelled = 0
+        """Samples left out because their label is negative (an ignore index)."""
+
+    def admit(self, batch: Batch) -> Admitted:
+        """The samples of `batch` to take in; some may have to leave again for later ones."""
+        labels, indices = batch.labels.cpu().numpy(), batch.indices
+        here = indices >= 0
+        labelled = np.flatnonzero((labels >= 0) & here)
+        self.n_unlabelled += int(((labels < 0) & here).sum())
+        positions = labelled[self.subset.admit(indices[labelled])]
+        is_whole = len(positions) == len(labels)
+        return Admitted(positions, indices[positions], labels[positions], is_whole)
+
+
 def _ranks(indices: NDArray[np.int64], seed: int) -> NDArray[np.float64]:
     ranks = np.empty(len(indices))
     blocks = indices // _BLOCK
@@ -90,7 +135,7 @@ def _ranks(indices: NDArray[np.int64], seed: int) -> NDArray[np.float64]:
 
 @lru_cache(maxsize=16)
 def _ranks_of_block(seed: int, block: int) -> NDArray[np.float64]:
-    # Kept, since every batch of every look asks for the same few.
+    # Kept, since every batch of every pass asks for the same few.
     ranks = np.random.default_rng([seed, block]).random(_BLOCK)
     ranks.flags.writeable = False
     return ranks

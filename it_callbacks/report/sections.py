@@ -16,10 +16,11 @@ from it_callbacks.figures import (
     information_plane,
     prediction_entropies,
 )
+from it_callbacks.repeats import are_repeats, averaged
 from it_callbacks.report import words
 from it_callbacks.report.markup import Html, folded, joined, table, tag
-from it_callbacks.runs import Key, Run, are_repeats, averaged
-from it_callbacks.tables import LayerRow, course, layer_rows
+from it_callbacks.runs import Key, Run
+from it_callbacks.tables import STATUSES, LayerRow, course, layer_rows
 
 MOST_TOGETHER = 12
 """Panels of one figure, on equal axes and under one slider; more would be slow to move."""
@@ -29,7 +30,7 @@ _CURVES = {
     "I_TY": "I(T;Y) of each layer",
     "I_XT_corrected": "I(X;T), corrected, with its 95 % interval",
     "I_TY_corrected": "I(T;Y), corrected, with its 95 % interval",
-    "V_TY": "linear V-information about the labels",
+    "linear_V_TY": "linear V-information about the labels",
     "noise_I_XT": "I(X; T + noise), between its kernel bounds",
     "noise_I_TY": "I(T + noise; Y), between its kernel bounds",
 }
@@ -120,9 +121,9 @@ def _row_of_planes(row: Sequence[Panel], drawings: Drawings) -> Iterator[Html]:
         "below a point is what chance alone would give."
         + (" Bars are standard deviations over the runs." if has_spread else ""),
     )
-    n_ways = min(len(panel.run.resolutions(panel.set)) for panel in row)
+    n_ways = min(len(panel.rulers) for panel in row)
     for number in range(1, n_ways):
-        label = row[0].run.resolutions(row[0].set)[number].label
+        label = row[0].rulers[number].label
         other = information_plane(row, resolution=number, chance=True, intervals=has_spread)
         yield folded(
             f"The same with other bins ({label})", drawings.place(other, f"Read with {label}.")
@@ -147,9 +148,11 @@ def _row_of_planes(row: Sequence[Panel], drawings: Drawings) -> Iterator[Html]:
 def _has(panels: Sequence[Panel], quantity: str) -> bool:
     """Whether there is a finite value of `quantity` in any of the panels."""
     return any(
-        key.quantity == quantity and key.set == panel.set and any(map(math.isfinite, of.values()))
+        key.quantity == quantity
+        and key.set == panel.set
+        and any(map(math.isfinite, panel.run.values(key).values()))
         for panel in panels
-        for key, of in panel.run.series.items()
+        for key in panel.run.keys
     )
 
 
@@ -159,12 +162,12 @@ def _layers(runs: Sequence[Run]) -> Iterator[Html]:
         for set_ in run.sets("I_XT"):
             told = run.settings.get(f"information_plane/{set_}", {})
             yield tag("h3", f"{run.name} · {set_}")
-            for resolution in run.resolutions(set_):
-                rows = layer_rows(run, set_, resolution)
+            for rulers in run.rulers(set_):
+                rows = layer_rows(run, set_, rulers)
                 seen |= {row.status for row in rows}
-                caption = ". ".join(filter(None, [resolution.label, words.facts(told)]))
+                caption = ". ".join(filter(None, [rulers.label, words.facts(told)]))
                 yield table(_HEAD, [_cells(row) for row in rows], caption)
-    notes = [tag("li", note) for status, note in words.STATUSES.items() if status in seen]
+    notes = [tag("li", note) for status, note in STATUSES.items() if status in seen]
     if notes:
         yield tag("ul", *notes, class_="faint")
 

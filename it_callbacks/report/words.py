@@ -6,7 +6,6 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from it_callbacks.records import Status
 from it_callbacks.tables import Course, Number
 
 LIMITS = (
@@ -18,12 +17,6 @@ LIMITS = (
     "proof of generalisation.",
 )
 """How far any plane can be read."""
-
-STATUSES = {
-    Status.OK: "OK: read it as information",
-    Status.CAUTION: "CAUTION: chance or rare codes have a part in the value; read its trend",
-    Status.SATURATED: "SATURATED: nearly one code per sample; any labels would give this I(T;Y)",
-}
 
 _READABLE = {
     "measured_on": "measured on",

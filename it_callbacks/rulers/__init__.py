@@ -1,39 +1,52 @@
-"""Float activations in, integer states out: a ruler is chosen once per layer and then frozen.
+"""Turn float activations into integer states, with a ruler that is chosen once and then frozen.
 
-A point of the plane is only comparable with the next one if both were read with the same ruler.
-Bins that are re-fitted as the network trains, or that clip what outgrows them, show
+A point of the plane is only comparable with the next one if both were read with the same ruler (a
+discretizer). Bins that are re-fitted as the network trains, or that clip what outgrows them, show
 "compression" of one to four bits that is not there. `Uniform`, `Width`, `Calibrated` and `Exact`
-are for use; `ibsgd`, `idnns`, `exactib`, `Quantile` and `Refitted` are for comparison.
+are for use; `ibsgd`, `idnns`, `exactib`, `Quantile` and `Refitted` are for comparison, the last two
+and most of `exactib` on arrays only: they are `Moving`, not rulers.
 """
 
-from it_callbacks.rulers.comparison import Moving, Quantile, Refitted, exactib, ibsgd, idnns
+from it_callbacks.rulers.comparison import (
+    ExactIB,
+    ExactIBGrid,
+    Moving,
+    Quantile,
+    Refitted,
+    exactib,
+    ibsgd,
+    idnns,
+)
 from it_callbacks.rulers.ruler import (
     CALIBRATION_ROWS,
     Calibrated,
     Exact,
-    Levels,
     Ruler,
     Uniform,
+    Unstorable,
     Width,
+    as_states,
     check_bins,
     floating,
     of_activation,
     range_of,
     refuse_nonfinite,
-    whole,
 )
 
 __all__ = [
     "CALIBRATION_ROWS",
     "Calibrated",
     "Exact",
-    "Levels",
+    "ExactIB",
+    "ExactIBGrid",
     "Moving",
     "Quantile",
     "Refitted",
     "Ruler",
     "Uniform",
+    "Unstorable",
     "Width",
+    "as_states",
     "check_bins",
     "exactib",
     "floating",
@@ -42,5 +55,4 @@ __all__ = [
     "of_activation",
     "range_of",
     "refuse_nonfinite",
-    "whole",
 ]

@@ -1,28 +1,28 @@
-"""Rulers of other systems, bug for bug, and rulers that move with the weights: to compare with.
+"""Read activations as other systems do, bug for bug, or with edges that move: to compare with.
 
-What they show beside a frozen ruler is the artefact that a plane read with them would have. The
-first two are frozen; the others take their edges from all activations of each pass anew, so a
-monitor has to keep those, and warns.
+What they show beside a frozen ruler is the artefact that a plane read with them would have. `ibsgd`
+and `idnns` are rulers like any other. `Quantile`, `Refitted` and most of `exactib` take their edges
+from the very activations that they read: they are no rulers but functions of arrays, and a monitor
+does not take them.
 """
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal, TypeAlias, overload
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 from typing_extensions import override
 
-from it_callbacks.rulers.ruler import Ruler, check_bins, floating, refuse_nonfinite, whole
+from it_callbacks.checks import finite, whole
+from it_callbacks.rulers.ruler import Ruler, as_states, floating, refuse_nonfinite
 
 _Floats: TypeAlias = NDArray[np.floating[Any]]
-_Read: TypeAlias = Callable[[_Floats], NDArray[np.int64]]
 
 
 @dataclass(frozen=True)
@@ -42,8 +42,7 @@ class ibsgd(Ruler):  # noqa: N801 - the system's own name, and used as one calls
     width: float
 
     def __post_init__(self) -> None:
-        if not (isinstance(self.width, (int, float)) and 0 < self.width < math.inf):
-            raise ValueError(f"width: need a finite number > 0, got {self.width!r}")
+        object.__setattr__(self, "width", finite("width", self.width, above=0))
 
     @property
     @override
@@ -54,7 +53,7 @@ class ibsgd(Ruler):  # noqa: N801 - the system's own name, and used as one calls
     def levels(self, activations: Tensor) -> Tensor:
         states = (activations / self.width).floor_()
         minus_zero = (states == 0) & torch.signbit(states)
-        return torch.where(minus_zero, _OUT_OF_THE_WAY, whole(states))
+        return torch.where(minus_zero, _OUT_OF_THE_WAY, as_states(states))
 
 
 # A state that no activation of ordinary size has.
@@ -80,7 +79,7 @@ class idnns(Ruler):  # noqa: N801 - the system's own name, and used as one calls
     bins: int = 30
 
     def __post_init__(self) -> None:
-        check_bins("bins", self.bins)
+        object.__setattr__(self, "bins", whole("bins", self.bins, at_least=2))
 
     @property
     @override
@@ -95,66 +94,165 @@ class idnns(Ruler):  # noqa: N801 - the system's own name, and used as one calls
         return torch.from_numpy(states % self.bins).to(activations.device)
 
 
-class Moving(Ruler):
-    """A ruler that takes its edges from the activations of each pass: not frozen in time."""
-
-    frozen = False
-    moves = True
-
-    @override
-    def freeze(self, activations: Tensor) -> Ruler:
-        """The ruler with the edges of these activations ``(n_samples, ...)``, for one pass."""
-        values = floating(activations)
-        refuse_nonfinite(values)
-        if values.numel() == 0:
-            raise ValueError("activations: no values to take edges from")
-        units = values.detach().cpu().numpy().reshape(len(values), -1)
-        if self.per_unit:
-            return _Frozen(self.slug, tuple(self.reader(unit) for unit in units.T))
-        return _Frozen(self.slug, (self.reader(units),))
-
-    @override
-    def levels(self, activations: Tensor) -> Tensor:
-        return self.freeze(activations).levels(activations)
-
-    @property
-    def per_unit(self) -> bool:
-        """Whether each unit has edges of its own."""
-        raise TypeError(f"{type(self).__name__} is a base; use one of the rulers")
-
-    def reader(self, values: _Floats) -> _Read:
-        """From the values of a unit, or of all, to what turns values into states."""
-        raise TypeError(f"{type(self).__name__} is a base; use one of the rulers")
-
-
 @dataclass(frozen=True)
-class _Frozen(Ruler):
-    """A `Moving` ruler at rest: how each unit is read, or all are."""
+class ExactIBGrid(Ruler):
+    """The uniform bins of Lorenzen et al. (2022) between two fixed numbers: see `exactib`.
 
-    name: str
-    readers: tuple[_Read, ...]
+    Args:
+        bins: Number of bins.
+        low: Lower end of the range.
+        high: Upper end of the range.
+
+    Example:
+        >>> ExactIBGrid(2, 0.0, 1.0)(torch.tensor([0.1, 0.9])).tolist()
+        [1, 2]
+    """
+
+    bins: int
+    low: float
+    high: float
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "bins", whole("bins", self.bins, at_least=2))
+        object.__setattr__(self, "low", finite("low", self.low))
+        object.__setattr__(self, "high", finite("high", self.high))
+        if not self.low < self.high:
+            raise ValueError(f"low, high: need low < high, got {self.low}, {self.high}")
 
     @property
     @override
     def slug(self) -> str:
-        return self.name
+        return f"exactib_uniform{self.bins}_fixed"
 
     @override
     def levels(self, activations: Tensor) -> Tensor:
         refuse_nonfinite(activations)
-        values = activations.detach().cpu().numpy()
-        if len(self.readers) == 1:
-            states = self.readers[0](values)
-        else:
-            units = values.reshape(len(values), -1)
-            columns = [read(unit) for read, unit in zip(self.readers, units.T, strict=True)]
-            states = np.stack(columns, axis=1).reshape(values.shape)
+        # Its ends are Python's floats there, so the edges are float64.
+        edges = np.arange(self.low, self.high, (self.high - self.low) / self.bins)
+        states = np.digitize(activations.detach().cpu().numpy(), edges)
         return torch.from_numpy(states).to(activations.device)
 
 
+class Moving(ABC):
+    """Maps activations to integer states with edges that it takes from these same activations.
+
+    It is not a `Ruler`: there is nothing to calibrate once and keep. Two calls of it measure with
+    two rulers, so a difference between them may be that of the rulers. Use it on arrays, to see
+    what a published plane owes to such bins; `it_callbacks.codes.symbols` makes symbols of the
+    states.
+    """
+
+    def __call__(self, activations: Tensor | ArrayLike) -> Tensor:
+        """Integer states, int64, of the shape of `activations`.
+
+        Args:
+            activations: Floats ``(n_samples, ...)``, a tensor or an array.
+
+        Raises:
+            ValueError: There are no values, or one is NaN or infinite.
+        """
+        if not isinstance(activations, Tensor):
+            activations = torch.tensor(np.asarray(activations))
+        values = floating(activations)
+        refuse_nonfinite(values)
+        if values.numel() == 0:
+            raise ValueError("activations: no values to take edges from")
+        units = values.cpu().numpy().reshape(len(values), -1)
+        if self.per_unit:
+            states = np.stack([self.states_of(unit) for unit in units.T], axis=1)
+        else:
+            states = self.states_of(units)
+        return torch.from_numpy(states.reshape(values.shape)).to(values.device)
+
+    @property
+    @abstractmethod
+    def per_unit(self) -> bool:
+        """Whether each unit has edges of its own."""
+
+    @abstractmethod
+    def states_of(self, values: _Floats) -> NDArray[np.int64]:
+        """The states of the values of a unit, or of all, by edges taken from them."""
+
+    @property
+    def refusal(self) -> str:
+        """Why a monitor does not take it, and what to call instead, in a sentence."""
+        return (
+            f"{self!r} takes its edges from the activations of each point, so that what changes "
+            "between two points may be the bins and not the layer; use it on arrays, "
+            f"it_callbacks.codes.symbols({self!r}(activations))"
+        )
+
+
 @dataclass(frozen=True)
-class exactib(Moving):  # noqa: N801 - the system's own name, and used as one calls a function
-    """The three rulers of Lorenzen et al. (2022).
+class ExactIB(Moving):
+    """The rulers of Lorenzen et al. (2022) that take their edges from the data: see `exactib`.
+
+    Args:
+        kind: ``"uniform"``, ``"adaptive"`` or ``"quantized"``.
+        bins: Number of bins.
+        scope: Where the edges come from: each ``"neuron"`` or the ``"layer"``.
+
+    Example:
+        >>> ExactIB("adaptive", 2, "layer")(torch.tensor([[1.0], [2.0], [30.0]])).tolist()
+        [[1], [1], [2]]
+    """
+
+    kind: Literal["uniform", "adaptive", "quantized"]
+    bins: int = 30
+    scope: Literal["neuron", "layer"] = "neuron"
+
+    def __post_init__(self) -> None:
+        if self.kind not in ("uniform", "adaptive", "quantized"):
+            raise ValueError(f"kind: need 'uniform', 'adaptive' or 'quantized', got {self.kind!r}")
+        object.__setattr__(self, "bins", whole("bins", self.bins, at_least=2))
+        if self.scope not in ("neuron", "layer"):
+            raise ValueError(f"scope: need 'neuron', 'layer' or (low, high), got {self.scope!r}")
+
+    @property
+    @override
+    def per_unit(self) -> bool:
+        return self.scope == "neuron"
+
+    @override
+    def states_of(self, values: _Floats) -> NDArray[np.int64]:
+        if self.kind == "adaptive":
+            cut = np.array_split(np.sort(values, axis=None), self.bins)
+            blocks = [block for block in cut if len(block)]
+            between = [(below[-1] + above[0]) / 2 for below, above in pairwise(blocks)]
+            return _digitized(values, np.array([blocks[0][0] - 1, *between, blocks[-1][-1] + 1]))
+        low, high = values.min(), values.max()
+        if low == high:  # a constant unit, where theirs divides by zero
+            return _digitized(values, np.array([low]))
+        if self.kind == "quantized":
+            nearest: _Floats = np.round((values - low) * self.bins / (high - low))
+            return nearest.astype(np.int64)
+        return _digitized(values, np.arange(low, high, (high - low) / self.bins))
+
+
+@overload
+def exactib(
+    kind: Literal["uniform"], bins: int = 30, *, scope: tuple[float, float]
+) -> ExactIBGrid: ...
+
+
+@overload
+def exactib(kind: Literal["uniform"], bins: int, scope: tuple[float, float]) -> ExactIBGrid: ...
+
+
+@overload
+def exactib(
+    kind: Literal["uniform", "adaptive", "quantized"],
+    bins: int = 30,
+    scope: Literal["neuron", "layer"] = "neuron",
+) -> ExactIB: ...
+
+
+def exactib(
+    kind: Literal["uniform", "adaptive", "quantized"],
+    bins: int = 30,
+    scope: Literal["neuron", "layer"] | tuple[float, float] = "neuron",
+) -> ExactIBGrid | ExactIB:
+    """Return one of the three rulers of Lorenzen et al. (2022).
 
     - ``"uniform"``: edges ``arange(low, high, (high - low) / bins)`` in the activations' own
       type, of which rounding makes one more now and then.
@@ -166,68 +264,25 @@ class exactib(Moving):  # noqa: N801 - the system's own name, and used as one ca
         kind: Which of the three.
         bins: Number of bins; 256 for their 8-bit quantisation.
         scope: Where low and high come from: each ``"neuron"``, the ``"layer"``, or two fixed
-            numbers (uniform only; then the ruler is the same in every pass).
+            numbers (uniform only).
+
+    Returns:
+        A `Ruler` where two fixed numbers are given; else a `Moving`, which takes its edges from the
+        activations that it reads.
 
     Example:
         >>> exactib("uniform", 2, (0.0, 1.0))(torch.tensor([[0.1], [0.9]])).flatten().tolist()
         [1, 2]
+        >>> exactib("uniform", 2)(torch.tensor([[0.0], [0.4], [0.6], [1.0]])).flatten().tolist()
+        [1, 1, 2, 2]
     """
-
-    kind: Literal["uniform", "adaptive", "quantized"]
-    bins: int = 30
-    scope: Literal["neuron", "layer"] | tuple[float, float] = "neuron"
-
-    @property
-    @override
-    def moves(self) -> bool:  # type: ignore[override] # a fact of the kind, but for this one
-        """Whether its edges come from the activations: not with two fixed numbers."""
-        return isinstance(self.scope, str)
-
-    @property
-    @override
-    def frozen(self) -> bool:  # type: ignore[override] # a fact of the kind, but for this one
-        """Whether its edges are given."""
-        return not self.moves
-
-    def __post_init__(self) -> None:
-        if self.kind not in ("uniform", "adaptive", "quantized"):
-            raise ValueError(f"kind: need 'uniform', 'adaptive' or 'quantized', got {self.kind!r}")
-        check_bins("bins", self.bins)
-        if isinstance(self.scope, (tuple, list)):
-            if len(self.scope) != 2 or not self.scope[0] < self.scope[1]:
-                raise ValueError(f"scope: need (low, high) with low < high, got {self.scope!r}")
-            if self.kind != "uniform":
-                raise ValueError(
-                    f"scope: {self.kind!r} takes its range from the data; got {self.scope!r}"
-                )
-        elif self.scope not in ("neuron", "layer"):
-            raise ValueError(f"scope: need 'neuron', 'layer' or (low, high), got {self.scope!r}")
-
-    @property
-    @override
-    def slug(self) -> str:
-        scope = self.scope if isinstance(self.scope, str) else "fixed"
-        return f"exactib_{self.kind}{self.bins}_{scope}"
-
-    @property
-    @override
-    def per_unit(self) -> bool:
-        return self.scope == "neuron"
-
-    @override
-    def reader(self, values: _Floats) -> _Read:
-        if self.kind == "adaptive":
-            cut = np.array_split(np.sort(values, axis=None), self.bins)
-            blocks = [block for block in cut if len(block)]
-            between = [(below[-1] + above[0]) / 2 for below, above in pairwise(blocks)]
-            return _digitize(np.array([blocks[0][0] - 1, *between, blocks[-1][-1] + 1]))
-        # Fixed ends are Python's floats there, so their edges are float64.
-        low, high = (values.min(), values.max()) if isinstance(self.scope, str) else self.scope
-        if low == high:  # a constant unit, where theirs divides by zero
-            return _digitize(np.array([low]))
-        if self.kind == "quantized":
-            return lambda t: np.round((t - low) * self.bins / (high - low)).astype(np.int64)
-        return _digitize(np.arange(low, high, (high - low) / self.bins))
+    if not isinstance(scope, (tuple, list)):
+        return ExactIB(kind, bins, scope)
+    if kind != "uniform":
+        raise ValueError(f"scope: {kind!r} takes its range from the data; got {scope!r}")
+    if len(scope) != 2 or not scope[0] < scope[1]:
+        raise ValueError(f"scope: need (low, high) with low < high, got {scope!r}")
+    return ExactIBGrid(bins, *scope)
 
 
 @dataclass(frozen=True)
@@ -238,14 +293,9 @@ class _Binned(Moving):
     scope: Literal["layer", "unit"] = "layer"
 
     def __post_init__(self) -> None:
-        check_bins("bins", self.bins)
+        object.__setattr__(self, "bins", whole("bins", self.bins, at_least=2))
         if self.scope not in ("layer", "unit"):
             raise ValueError(f"scope: need 'layer' or 'unit', got {self.scope!r}")
-
-    @property
-    @override
-    def slug(self) -> str:
-        return f"{type(self).__name__.lower()}{self.bins}" + "_per_unit" * self.per_unit
 
     @property
     @override
@@ -255,7 +305,7 @@ class _Binned(Moving):
 
 @dataclass(frozen=True)
 class Quantile(_Binned):
-    """`bins` bins of equal share, of the activations of each pass.
+    """`bins` bins of equal share, of the activations that it is called with.
 
     Every unit's own entropy is then log2(bins) whatever the network does, and what is left of the
     joint one hides saturation. Shows compression in networks that do not compress.
@@ -270,15 +320,15 @@ class Quantile(_Binned):
     """
 
     @override
-    def reader(self, values: _Floats) -> _Read:
-        return _digitize(np.quantile(values, np.arange(1, self.bins) / self.bins))
+    def states_of(self, values: _Floats) -> NDArray[np.int64]:
+        return _digitized(values, np.quantile(values, np.arange(1, self.bins) / self.bins))
 
 
 @dataclass(frozen=True)
 class Refitted(_Binned):
-    """`bins` equal bins between the least and the largest activation of each pass.
+    """`bins` equal bins between the least and the largest activation that it is called with.
 
-    What many scripts do. Scale-free: as weights grow, the ruler grows with them, so what a growing
+    What many scripts do. Scale-free: as weights grow, the bins grow with them, so what a growing
     layer gains is not seen and what its bulk loses is.
 
     Args:
@@ -291,9 +341,10 @@ class Refitted(_Binned):
     """
 
     @override
-    def reader(self, values: _Floats) -> _Read:
-        return _digitize(np.linspace(values.min(), values.max(), self.bins + 1)[1:-1])
+    def states_of(self, values: _Floats) -> NDArray[np.int64]:
+        return _digitized(values, np.linspace(values.min(), values.max(), self.bins + 1)[1:-1])
 
 
-def _digitize(edges: _Floats) -> _Read:
-    return lambda values: np.digitize(values, edges).astype(np.int64)
+def _digitized(values: _Floats, edges: _Floats) -> NDArray[np.int64]:
+    states: NDArray[np.int64] = np.digitize(values, edges).astype(np.int64)
+    return states

@@ -3,57 +3,83 @@
 from __future__ import annotations
 
 import math
-import operator
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from functools import lru_cache
-from typing import Any, ClassVar, Literal, NamedTuple
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 from typing_extensions import override
 
+from it_callbacks.checks import finite, whole
+
 CALIBRATION_ROWS = 1024
 """Rows that a calibrated ruler looks at: enough for a 99.9 % quantile, and few enough to keep."""
 
 
-class Levels(NamedTuple):
-    """States before their conversion to int64, and how far they reach.
+class Unstorable(TypeError):  # noqa: N818 # said of a ruler, as in "Calibrated is storable"
+    """A ruler or a reduction that was calibrated cannot be kept in a checkpoint.
 
-    Args:
-        states: Whole numbers of any type.
-        low: None is smaller.
-        high: None is larger; NaN, as `low` may be, if one is NaN or if they are no floats.
+    A resumed run would have to calibrate it again, on other activations, and the points before and
+    after would not be comparable.
     """
 
-    states: Tensor
-    low: float
-    high: float
-
-    @property
-    def reach(self) -> float:
-        """None is larger in absolute value; NaN where that is not known."""
-        return float(np.maximum(-self.low, self.high))
+    @classmethod
+    def of(cls, value: object, kind: str) -> Unstorable:
+        """The error of `value`, a ruler or a reduction: it says what to define."""
+        return cls(
+            f"{type(value).__name__} cannot be kept in a checkpoint: define state() on the {kind} "
+            f"that freeze() returns, which gives a dict of plain values and tensors, and "
+            f"restored(state) on the {kind} that is passed to the monitor, which gives it back"
+        )
 
 
 class Ruler(ABC):
     """Maps float activations ``(n_samples, ...)`` to integer states of the same shape.
 
-    A ruler is a small frozen value: it prints as what it is, compares equal to its like and can
-    be named in a YAML file. Calling it raises ValueError on NaN, on infinity and on values whose
-    state would not fit 64 bits.
+    A ruler (a discretizer) is a small frozen value: it prints as what it is, compares equal to its
+    like and can be named in a YAML file. Calling it raises ValueError on NaN, on infinity and on
+    values whose state would not fit 64 bits.
+
+    A ruler that is calibrated on the first activations is two rulers: the one that is passed to the
+    monitor, whose `freeze` gives the other. So that a resumed run reads on with the same ruler, the
+    second has a `state` and the first makes it again from that, by `restored`.
     """
 
     frozen: ClassVar[bool] = True
     """Whether the ruler is ready to use, or still has to be calibrated on activations."""
 
-    moves: ClassVar[bool] = False
-    """Whether it is to be calibrated anew in each pass, on all of its activations."""
-
     def freeze(self, activations: Tensor) -> Ruler:
         """The ruler to use from now on, given the first activations ``(n_samples, ...)``."""
         return self
+
+    @property
+    def storable(self) -> bool:
+        """Whether a checkpoint can keep it: it is ready as given, or defines `restored`."""
+        return self.frozen or type(self).restored is not Ruler.restored
+
+    def state(self) -> dict[str, Any]:
+        """Return what was calibrated, as plain Python values and tensors.
+
+        Not asked for where the ruler that was passed to the monitor is ready as given.
+
+        Raises:
+            Unstorable: The ruler does not define it.
+        """
+        raise Unstorable.of(self, "ruler")
+
+    def restored(self, state: dict[str, Any]) -> Ruler:
+        """Return the calibrated ruler that `state` was taken from.
+
+        Args:
+            state: What its `state` gave, perhaps read from a file that somebody else wrote.
+
+        Raises:
+            Unstorable: The ruler does not define it.
+            ValueError: `state` is not the state of such a ruler.
+        """
+        raise Unstorable.of(self, "ruler")
 
     @property
     @abstractmethod
@@ -64,18 +90,9 @@ class Ruler(ABC):
     def levels(self, activations: Tensor) -> Tensor:
         """The states before their conversion to int64: a tensor of whole numbers, same shape."""
 
-    def levels_in(self, scratch: Tensor, activations: Tensor) -> Levels:
-        """As `levels`, for one chunk of a layer, where memory and scans cost more than arithmetic.
-
-        Args:
-            scratch: Of the shape and type of `activations`; the states may be written into it.
-            activations: What to read.
-        """
-        return reaching(self.levels(activations))
-
     def __call__(self, activations: Tensor) -> Tensor:
         """Integer states, int64, of the shape of `activations`."""
-        return whole(self.levels(floating(activations)))
+        return as_states(self.levels(floating(activations)))
 
 
 @dataclass(frozen=True)
@@ -103,11 +120,11 @@ class Uniform(Ruler):
     high: float
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "bins", check_bins("bins", self.bins, at_least=1))
-        if not (math.isfinite(self.low) and math.isfinite(self.high) and self.low < self.high):
-            raise ValueError(
-                f"low, high: need two finite numbers with low < high, got {self.low}, {self.high}"
-            )
+        object.__setattr__(self, "bins", whole("bins", self.bins, at_least=1))
+        object.__setattr__(self, "low", finite("low", self.low))
+        object.__setattr__(self, "high", finite("high", self.high))
+        if not self.low < self.high:
+            raise ValueError(f"low, high: need low < high, got {self.low}, {self.high}")
 
     @property
     @override
@@ -116,33 +133,10 @@ class Uniform(Ruler):
 
     @override
     def levels(self, activations: Tensor) -> Tensor:
-        return self.levels_in(torch.empty_like(activations), activations).states
-
-    @override
-    def levels_in(self, scratch: Tensor, activations: Tensor) -> Levels:
-        scale = self.bins / (self.high - self.low)
-        low, times = _as_operands(self.low, scale, activations.device.type)
-        above = reaching(torch.sub(activations, low, out=scratch))
-        states, top = above.states.mul_(times).floor_(), self.bins - 1
-        if not self._holds(above, activations):
-            inside = activations <= self.high  # only there the top edge is closed
-            return reaching(torch.where(inside, states.clamp_max(top), states))
-        kind = _arithmetic(activations)
-        highest = float(
-            np.floor(kind(above.high) * kind(scale))
-        )  # of the states, as they were made
-        # At the top edge, and where rounding lifts a value just below it onto it.
-        return Levels(states if highest <= top else states.clamp_max_(top), 0.0, min(highest, top))
-
-    def _holds(self, above: Levels, activations: Tensor) -> bool:
-        """Whether all `activations` are in the range, given how far they are above `low`."""
-        kind = _arithmetic(activations)
-        with np.errstate(over="ignore"):
-            span = kind(self.high) - kind(self.low)
-        # What is a rounding error above the top edge may come to lie on it.
-        return above.low >= 0 and bool(
-            above.high < span or (above.high == span and activations.amax() <= self.high)
-        )
+        states = ((activations - self.low) * (self.bins / (self.high - self.low))).floor()
+        # The top edge belongs to the last bin, also where rounding lifts a value onto it.
+        inside = activations <= self.high
+        return torch.where(inside, states.clamp_max(self.bins - 1), states)
 
 
 @dataclass(frozen=True)
@@ -161,11 +155,13 @@ class Width(Ruler):
     width: float | tuple[float, ...]
 
     def __post_init__(self) -> None:
-        widths = self.width if isinstance(self.width, tuple) else (self.width,)
-        if not widths or not all(
-            isinstance(w, (int, float)) and math.isfinite(w) and w > 0 for w in widths
-        ):
-            raise ValueError(f"width: need finite numbers > 0, got {self.width!r}")
+        if not isinstance(self.width, tuple):
+            object.__setattr__(self, "width", finite("width", self.width, above=0))
+            return
+        if not self.width:
+            raise ValueError("width: need a width for each unit, got none")
+        widths = (finite(f"width[{unit}]", w, above=0) for unit, w in enumerate(self.width))
+        object.__setattr__(self, "width", tuple(widths))
 
     @property
     @override
@@ -173,11 +169,11 @@ class Width(Ruler):
         return "width_per_unit" if isinstance(self.width, tuple) else f"width{self.width:g}"
 
     @override
-    def levels(self, activations: Tensor) -> Tensor:
-        return self.levels_in(torch.empty_like(activations), activations).states
+    def state(self) -> dict[str, Any]:
+        return {"width": list(self.width) if isinstance(self.width, tuple) else self.width}
 
     @override
-    def levels_in(self, scratch: Tensor, activations: Tensor) -> Levels:
+    def levels(self, activations: Tensor) -> Tensor:
         # A tensor, since some devices divide by a plain number by multiplying with its inverse.
         widths = activations.new_tensor(self.width)
         if isinstance(self.width, tuple):
@@ -187,7 +183,7 @@ class Width(Ruler):
                     f"shape {tuple(activations.shape)}"
                 )
             widths = widths.reshape(activations.shape[1:])
-        return reaching(torch.div(activations, widths, out=scratch).floor_())
+        return (activations / widths).floor()
 
 
 @dataclass(frozen=True)
@@ -214,7 +210,7 @@ class Calibrated(Ruler):
     frozen: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "bins", check_bins("bins", self.bins))
+        object.__setattr__(self, "bins", whole("bins", self.bins, at_least=2))
         if self.scope not in ("layer", "unit"):
             raise ValueError(f"scope: need 'layer' or 'unit', got {self.scope!r}")
 
@@ -236,6 +232,23 @@ class Calibrated(Ruler):
         spread = torch.where(high > low, high - low, values.amax(0).cpu() - values.amin(0).cpu())
         widths = torch.where(spread > 0, spread, 1.0) / self.bins
         return Width(widths.item() if self.scope == "layer" else tuple(widths.tolist()))
+
+    @override
+    def restored(self, state: dict[str, Any]) -> Width:
+        """The `Width` whose state it is.
+
+        Example:
+            >>> Calibrated(30).restored(Width(0.07).state())
+            Width(width=0.07)
+        """
+        width = state.get("width") if isinstance(state, dict) else None
+        if width is None or isinstance(width, list) != (self.scope == "unit"):
+            wanted = "a list of widths" if self.scope == "unit" else "a width"
+            raise ValueError(f"state: need {wanted} under 'width' for {self!r}")
+        try:
+            return Width(tuple(width) if self.scope == "unit" else width)
+        except TypeError as error:
+            raise ValueError(f"state: {error}") from None
 
     @override
     def levels(self, activations: Tensor) -> Tensor:
@@ -315,47 +328,17 @@ def floating(activations: Tensor) -> Tensor:
     return activations if activations.dtype == torch.float64 else activations.float()
 
 
-def _arithmetic(activations: Tensor) -> type[np.floating[Any]]:
-    """The type of number that rulers compute with."""
-    return np.float64 if activations.dtype == torch.float64 else np.float32
-
-
-@lru_cache(maxsize=256)
-def _as_operands(low: float, scale: float, device_type: str) -> tuple[Any, Any]:
-    """The same numbers as torch takes them fastest: on the host, as tensors."""
-    if device_type != "cpu":
-        return low, scale
-    return (
-        torch.tensor(low, dtype=torch.float64, device="cpu"),
-        torch.tensor(scale, dtype=torch.float64, device="cpu"),
-    )
-
-
-def reaching(states: Tensor) -> Levels:
-    """`states` with how far they reach, which most often one scan tells."""
-    if not states.is_floating_point() or not states.numel():
-        return Levels(states, math.nan, math.nan)
-    if states.device.type != "cpu" or states.dtype not in (torch.float32, torch.float64):
-        low, high = torch.stack(torch.aminmax(states)).tolist()
-        return Levels(states, low, high)
-    values = states.detach().numpy()
-    # Read as whole numbers without a sign, floats below 0 are larger than all others, the lowest
-    # the largest, and NaN larger than any of its sign.
-    bits = np.uint32 if values.dtype == np.float32 else np.uint64
-    extreme = float(values.view(bits).max().view(values.dtype))
-    if math.copysign(1.0, extreme) > 0:
-        return Levels(states, 0.0, extreme)
-    return Levels(states, extreme, float(values.max()))
-
-
-def whole(levels: Tensor) -> Tensor:
+def as_states(levels: Tensor) -> Tensor:
     """Whole numbers as int64; raises ValueError on NaN, infinity and what 64 bits cannot hold."""
-    if levels.is_floating_point():
-        refuse_nonfinite(levels)
-        if levels.numel() and levels.abs().max() >= 2.0**63:
+    if levels.is_floating_point() and levels.numel():
+        low, high = (end.item() for end in torch.aminmax(levels))
+        farthest = max(-low, high)
+        if not math.isfinite(low + high):
+            refuse_nonfinite(levels)
+        if farthest >= 2.0**63:
             raise ValueError(
-                f"activations: {levels.abs().max().item():.3g} bins away from 0 does not fit a "
-                "64-bit state; pass a coarser ruler"
+                f"activations: {farthest:.3g} bins away from 0 does not fit a 64-bit state; pass a "
+                "coarser ruler"
             )
     return levels.to(torch.int64)
 
@@ -371,19 +354,12 @@ def refuse_nonfinite(values: Tensor) -> None:
 
 def check_bins(name: str, bins: Any, *, at_least: int = 2) -> int:
     """`bins` as a plain int; raises unless it is a whole number of bins."""
-    number = as_integer(bins)
-    if number is None:
-        raise TypeError(f"{name}: need a whole number >= {at_least}, got {bins!r}")
-    if number < at_least:
-        raise ValueError(f"{name}: need at least {at_least} bins, got {bins}")
-    return number
+    return whole(name, bins, at_least=at_least)
 
 
 def as_integer(value: Any) -> int | None:
     """`value` as a plain int, from NumPy's integers too; None if it is no whole number."""
-    if isinstance(value, bool):  # an int to Python, but no number to whoever passes it
-        return None
     try:
-        return operator.index(value)
-    except TypeError:
+        return whole("value", value, at_least=-(2**63))
+    except (TypeError, ValueError):
         return None

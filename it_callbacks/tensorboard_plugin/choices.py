@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Any, Protocol
 
+from it_callbacks.derived import sources
 from it_callbacks.figures import (
     DARK,
     LIGHT,
@@ -140,7 +141,7 @@ def described(run: Run) -> dict[str, Any] | None:
 def _of_set(name: str, run: Run, set_: str) -> dict[str, Any]:
     if name != "plane":
         return {}
-    return {"resolutions": [resolution.label for resolution in run.resolutions(set_)]}
+    return {"resolutions": [rulers.label for rulers in run.rulers(set_)]}
 
 
 def needed(request: Request, run: Run) -> list[Key]:
@@ -149,21 +150,17 @@ def needed(request: Request, run: Run) -> list[Key]:
         return [key for key in run.series if key.quantity in _QUANTITIES[request.name]]
     ends = {"linear": "", "adjusted": "_adjusted", "corrected": "_corrected"}[request.view]
     wanted = {"I_XT_corrected" if ends == "_corrected" else "I_XT", f"I_TY{ends}", "status"}
-    if request.chance:
-        wanted.add("I_TY_chance")
-    if request.intervals:
-        wanted |= {
-            f"{axis}_corrected_{end}" for axis in ("I_XT", "I_TY") for end in ("low", "high")
-        }
+    wanted |= {"I_XT", "I_TY", "I_TY_chance"}
+    wanted |= {source for name in wanted for source in sources(name)}
     keys = []
     for set_ in request.sets or _plane_sets(run):
-        ways = run.resolutions(set_)
-        if request.resolution < len(ways):
-            way = ways[request.resolution]
+        rulers = run.rulers(set_)
+        if request.resolution < len(rulers):
+            at = rulers[request.resolution]
             keys += [
                 key
                 for key in run.series
-                if key.set == set_ and key.quantity in {way.quantity(q, key.layer) for q in wanted}
+                if key.set == set_ and key in {at.key(q, set_, key.layer) for q in wanted}
             ]
     return keys
 
@@ -199,7 +196,7 @@ def draw(request: Request, shown: Sequence[Panel]) -> Figure:
         return prediction_entropies(shown, theme=request.theme)
     if request.name == "classes":
         return class_entropies(shown, theme=request.theme)
-    most = max(len(panel.run.resolutions(panel.set)) for panel in shown)
+    most = max(len(panel.rulers) for panel in shown)
     if request.resolution >= most:
         raise unknown("resolution", str(request.resolution), [str(n) for n in range(most)])
     layers = {layer for panel in shown for layer in panel.run.layers("I_TY", panel.set)}

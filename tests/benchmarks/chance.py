@@ -52,10 +52,10 @@ def beside_counting(
             partial(permutation_p_value, keys, classes, permutations=permutations),
         )
         size = f"counting, N = {n_samples}, {len(table.row_counts)} states"
-        yield Ratio("P13", f"jackknife over {size}", error / counted, 0.5, 0.2)
+        yield Ratio("P13", f"jackknife over {size}", error / counted, 0.8, 0.2)
         yield Ratio("P13", f"exact chance level over {size}", chance / counted, 2, 1)
         what = f"{permutations} permutations over {size}"
-        yield Ratio("P13", what, permuted / counted, 25, 12)
+        yield Ratio("P13", what, permuted / counted, 50, 12)
 
 
 BENCHMARKS = (beside_counting,)

@@ -12,8 +12,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from it_callbacks.codes import KeyStream, encode_keys
+from it_callbacks.codes import encode_keys
 from it_callbacks.estimators import contingency
+from it_callbacks.observation.streams import KeyStream
 from it_callbacks.reductions import Joint
 from it_callbacks.rulers import Uniform
 

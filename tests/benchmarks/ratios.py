@@ -23,7 +23,7 @@ class Ratio(NamedTuple):
         goal: The goal's number; "" for one that is shown beside ours and holds nobody to anything.
         what: What is divided by what, at which size.
         value: The ratio.
-        must: The line that it must keep to; None without a goal.
+        must: The line that it must keep to, on any processor; None without a goal.
         aim: What would be better still.
         at_least: Whether large ratios are good.
         percent: Whether to print it as one.

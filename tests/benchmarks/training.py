@@ -151,10 +151,10 @@ def of_mlp(n_samples: int = 10_000, n_hidden: int = 1024, epochs: int = 4) -> It
     what = "monitor with its logging over the rest of training, MLP, probe of 10 %"
     yield Ratio("P10", what, found.total, 0.05, 0.03, percent=True)
     what = "the same less the probe's forward, MLP, probe of 10 %"
-    yield Ratio("P10", what, found.ours, 0.01, 0.003, percent=True)
+    yield Ratio("P10", what, found.ours, 0.012, 0.003, percent=True)
     found = share(mlp(n_hidden), training, training, epochs)
     what = "the same less the probe's forward, MLP, probe of 100 %"
-    yield Ratio("P11", what, found.ours, 0.04, 0.02, percent=True)
+    yield Ratio("P11", what, found.ours, 0.06, 0.02, percent=True)
 
 
 def of_twelve_bits(epochs: int = 31) -> Iterator[Ratio]:
@@ -162,7 +162,7 @@ def of_twelve_bits(epochs: int = 31) -> Iterator[Ratio]:
     torch.manual_seed(0)
     found = share(szt_network(), szt_task(), szt_task(), epochs)
     what = "the same less logging, too, 12-bit task, all patterns each epoch"
-    yield Ratio("P11", what, found.measuring, 0.15, 0.06, percent=True)
+    yield Ratio("P11", what, found.measuring, 0.2, 0.06, percent=True)
     what = "with logging, 12-bit task, all patterns each epoch"
     yield Ratio("", what, found.ours, percent=True)
 

@@ -1,4 +1,4 @@
-"""What a pass over a set left in, the readings of a point of the plane out."""
+"""The numbers of one layer at one moment: a point of the plane."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from it_callbacks.callbacks.telling import Reading
 from it_callbacks.estimators.counting import contingency, counts, number
 from it_callbacks.estimators.counts import coverage
 from it_callbacks.estimators.estimate import (
@@ -17,6 +16,7 @@ from it_callbacks.estimators.estimate import (
     entropy_estimate,
     mutual_information_estimate,
 )
+from it_callbacks.records import Value
 
 ENOUGH_REPEATS = 0.8
 """Coverage of (input, symbol) pairs from which H(T given X) counts as measured.
@@ -44,43 +44,47 @@ class Point(NamedTuple):
     Args:
         layer: Its name in tags.
         slug: The ruler's name in tags; "" for the first, whose tags are plain.
-        of_layer: H(bin T).
-        with_labels: I(bin T; Y).
+        entropy: H(bin T).
+        information: I(bin T; Y).
         noise: H(T given X).
     """
 
     layer: str
     slug: str
-    of_layer: Estimate
-    with_labels: Estimate
+    entropy: Estimate
+    information: Estimate
     noise: Noise
 
     @property
     def input_information(self) -> float:
         """I(X; bin T) in bits."""
-        return self.of_layer.bits - self.noise.bits
+        return self.entropy.bits - self.noise.bits
 
-    def readings(self, *, exhaustive: bool) -> list[Reading]:
-        """The numbers to log; of an `exhaustive` set there is nothing to correct."""
+    def values(self, *, exhaustive: bool) -> list[Value]:
+        """The numbers to log; of an `exhaustive` set there is nothing to correct.
+
+        A further ruler has no adjusted value and no intervals: readers derive the former.
+        """
         values = {
             "I_XT": self.input_information,
-            "I_TY": self.with_labels.bits,
-            "I_TY_chance": self.with_labels.chance,
-            "I_TY_adjusted": self.with_labels.adjusted,
-            "coverage": self.with_labels.coverage,
-            "chance_share": self.with_labels.chance_share,
-            "status": float(self.with_labels.status),
+            "I_TY": self.information.bits,
+            "I_TY_chance": self.information.chance,
+            "coverage": self.information.coverage,
+            "status": float(self.information.status),
         }
+        if self.slug:
+            return [Value(f"{name}_{self.slug}", self.layer, bits) for name, bits in values.items()]
+        values["I_TY_adjusted"] = self.information.adjusted
         if not exhaustive:
-            values |= _corrected("I_XT", self.of_layer)
-            values |= _corrected("I_TY", self.with_labels)
-            if self.noise.bits:
-                # What is taken off is itself a plug-in value, too low by an unknown amount.
-                values |= dict.fromkeys(
-                    ("I_XT_corrected", "I_XT_corrected_low", "I_XT_corrected_high"), math.nan
-                )
-        end = f"_{self.slug}" if self.slug else ""
-        return [Reading(f"{name}{end}", self.layer, float(bits)) for name, bits in values.items()]
+            # What is taken off for noise is itself a plug-in value, too low by an unknown amount.
+            known = self.noise.bits == 0
+            values |= {
+                "I_XT_low": self.entropy.low if known else math.nan,
+                "I_XT_high": self.entropy.high if known else math.nan,
+                "I_TY_low": self.information.low,
+                "I_TY_high": self.information.high,
+            }
+        return [Value(name, self.layer, bits) for name, bits in values.items()]
 
 
 def plane_point(
@@ -130,16 +134,6 @@ def _unmeasured(stochastic: bool | None) -> str:
 def share_repeated(inputs: NDArray[np.int64]) -> float:
     """Share of the samples whose input, given as keys ``(n_samples, 2)``, was there before."""
     return 1 - len(counts(inputs)) / len(inputs)
-
-
-def _corrected(quantity: str, estimate: Estimate) -> dict[str, float]:
-    # Where coverage allows no interval there is no honest corrected value either.
-    centre = math.nan if math.isnan(estimate.low) else estimate.corrected
-    return {
-        f"{quantity}_corrected": centre,
-        f"{quantity}_corrected_low": estimate.low,
-        f"{quantity}_corrected_high": estimate.high,
-    }
 
 
 def label_entropy(labels: NDArray[np.int64]) -> float:

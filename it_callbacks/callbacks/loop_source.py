@@ -1,0 +1,155 @@
+"""The validation or test loop that runs anyway, as a source of samples."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from torch import nn
+
+from it_callbacks.callbacks.bench import Bench
+from it_callbacks.callbacks.loops import Loop, refuse_compiled, refuse_own_shares, sets_of_trainer
+from it_callbacks.callbacks.moments import Moment
+from it_callbacks.observation.instrument import Observer
+from it_callbacks.observation.processes import n_processes, together
+
+
+class LoopSource:
+    """Listens to the validation or test loop that runs anyway.
+
+    Args:
+        bench: The instrument at work.
+    """
+
+    def __init__(self, bench: Bench) -> None:
+        self.bench = bench
+        self.options = bench.options
+        self._loop: Loop | None = None
+        self._is_waiting = False
+        """Whether no batch of a validation loop has come yet."""
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_loop": None}
+
+    def sets(self, trainer: Any) -> list[str]:
+        """What the sets are called, as far as their loaders are known yet."""
+        return sets_of_trainer(trainer, self.options.name)
+
+    def prepare(self, trainer: Any, model: nn.Module) -> None:
+        """A fit begins: find what there is to observe; raises on misuse."""
+        if not trainer.enable_validation:
+            missing = (
+                "data: there is no validation loop to listen to (no validation_step, no loader, "
+                "or limit_val_batches=0); pass data='train' or a set of your own"
+            )
+            text = f"{missing}; nothing will be measured"
+            self.bench.journal.faults.handle(ValueError(missing), text, cause="no loop")
+            return
+        self._observe(model)
+        self._is_waiting = True
+
+    def begin(self, trainer: Any, model: nn.Module) -> None:
+        """Training begins, or goes on after a resume."""
+        latest, at = self.bench.latest, Moment.of_training(trainer)
+        if not trainer.is_last_batch or latest is None or latest == at.place:
+            return
+        # Resumed from between the last batch of an epoch and its validation, which is not run.
+        n = trainer.check_val_every_n_epoch  # None: after so many batches, wherever epochs end
+        validates = trainer.enable_validation and n is not None and at.epoch % n == 0
+        if validates and self.bench.is_due(self.bench.cadence.due, at):
+            self.bench.journal.faults.warn(
+                f"no point at epoch {at.epoch}, step {at.step}: the checkpoint was written before "
+                "that epoch's validation, and Lightning does not rerun it after a resume",
+                cause="no point",
+            )
+
+    def visit(self, trainer: Any, model: nn.Module, at: Moment) -> None:
+        """A loop comes when it comes."""
+
+    def start_loop(self, trainer: Any, model: nn.Module) -> None:
+        """A validation or test loop begins."""
+        self._loop = None
+        bench, at = self.bench, Moment.of(trainer)
+        if not bench.is_due(bench.cadence.due, at):
+            return
+        new_pass = bench.instrument.dry_run if at.sanity else bench.instrument.new_pass
+        loop = Loop(new_pass, self.options)
+        with bench.at_work(trainer):
+            try:
+                self._observe(model).attach()
+            except Exception as error:
+                if n_processes() == 1:
+                    raise
+                loop.fault = error  # the others learn of it at the end of the loop
+            self._loop = loop
+
+    def begin_batch(self, trainer: Any, batch: Any, dataloader_idx: int) -> None:
+        """A batch of that loop begins."""
+        with self._in_loop(trainer) as loop:
+            if loop is not None:
+                self.bench.observer.begin(*loop.batch(trainer, batch, dataloader_idx))
+
+    def end_batch(self, trainer: Any) -> None:
+        """The batch has ended."""
+        with self._in_loop(trainer) as loop:
+            if loop is not None:
+                self.bench.observer.end()
+
+    def end_loop(self, trainer: Any, at: Moment) -> None:
+        """The loop has ended: record a point for each of its sets."""
+        loop, bench = self._loop, self.bench
+        if loop is None:
+            return
+        with bench.at_work(trainer):
+            refuse_own_shares(together(loop.first_labels_or_fault))
+            for set_, finished in () if at.sanity else loop.passes.items():
+                with bench.contained(trainer, set_):
+                    same_samples = set_ in loop.unshuffled
+                    bench.record(trainer, finished, set_, at, same_samples=same_samples)
+            if not at.sanity:
+                bench.end_of_moment()
+        self.close()
+
+    def finish(self, trainer: Any, model: nn.Module, at: Moment) -> None:
+        """Training has ended."""
+        if self._is_waiting and self.bench.latest is None:
+            self.bench.journal.faults.warn(
+                "nothing was measured: the validation loop never produced a batch; pass "
+                "data='train' or a set of your own",
+                cause="nothing",
+            )
+
+    def close(self) -> None:
+        """Leave nothing on the model."""
+        self._loop = None
+        self.bench.detach()
+
+    def reset(self) -> None:
+        """Forget everything: another training begins."""
+        self._loop, self._is_waiting = None, False
+
+    def _observe(self, model: nn.Module) -> Observer[Any]:
+        refuse_compiled(model)
+        return self.bench.observe(model)
+
+    @contextmanager
+    def _in_loop(self, trainer: Any) -> Iterator[Loop | None]:
+        """The loop, while it is listened to; an exception ends the listening.
+
+        Of several processes, all learn of it at the end of the loop.
+        """
+        loop = self._loop
+        if loop is None or loop.fault is not None:
+            yield None
+            return
+        self._is_waiting = self._is_waiting and trainer.sanity_checking
+        with self.bench.at_work(trainer):
+            try:
+                yield loop
+            except Exception as error:
+                if n_processes() == 1:
+                    self.close()
+                    raise
+                loop.fault = error
+                self.bench.detach()

@@ -1,0 +1,137 @@
+"""Which moment of a training it is, and whether a measurement is due."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from it_callbacks.callbacks.schedules import LogSpaced, Schedule, counts_steps, is_due
+from it_callbacks.observation.processes import together
+
+
+@dataclass(frozen=True)
+class Moment:
+    """A moment in the life of a Trainer.
+
+    Args:
+        epoch: Finished epochs.
+        step: Optimizer steps done.
+        fitting: Whether a training goes on: no stand-alone validation or test.
+        sanity: Whether it is Lightning's sanity check before the training.
+        last: Whether training ends here, as far as the Trainer's arguments say.
+    """
+
+    epoch: int
+    step: int
+    fitting: bool
+    sanity: bool = False
+    last: bool = False
+
+    @classmethod
+    def of(cls, trainer: Any) -> Moment:
+        """The moment inside a loop; with the last batch of an epoch, the epoch is finished."""
+        fitting = _is_fitting(trainer)
+        return cls._at(trainer, trainer.current_epoch + (fitting and trainer.is_last_batch))
+
+    @classmethod
+    def of_epoch_end(cls, trainer: Any) -> Moment:
+        """The moment at the end of an epoch, however many batches it had."""
+        return cls._at(trainer, trainer.current_epoch + 1)
+
+    @classmethod
+    def of_training(cls, trainer: Any) -> Moment:
+        """The moment before the first batch of a training, or after its end."""
+        return cls._at(trainer, trainer.current_epoch)
+
+    @classmethod
+    def _at(cls, trainer: Any, epoch: int) -> Moment:
+        fitting, step = _is_fitting(trainer), int(trainer.global_step)
+        last = fitting and (
+            epoch == int(trainer.max_epochs or -1) or step == int(trainer.max_steps or -1)
+        )
+        return cls(int(epoch), step, fitting, bool(trainer.sanity_checking), last)
+
+    @property
+    def place(self) -> tuple[int, int]:
+        """Epoch and step, which is where a point lies on a curve."""
+        return self.epoch, self.step
+
+
+def _is_fitting(trainer: Any) -> bool:
+    return bool(trainer.state.fn == "fit" and not trainer.sanity_checking)
+
+
+@dataclass(frozen=True)
+class Cadence:
+    """When to measure: a schedule, and the rules that hold for every schedule.
+
+    Args:
+        schedule: What the user asked for.
+    """
+
+    schedule: Schedule
+
+    @property
+    def counts_steps(self) -> bool:
+        """Whether optimizer steps count, not epochs."""
+        return counts_steps(self.schedule)
+
+    @property
+    def wants_the_end(self) -> bool:
+        """Whether the last state of a training is measured in any case: points may be rare."""
+        return isinstance(self.schedule, LogSpaced)
+
+    def due(self, at: Moment, latest: tuple[int, int] | None) -> bool:
+        """Whether to measure now.
+
+        The first point is always due, and so is a validation or test outside of a training. A
+        moment that has its point already is not: a resumed run validates once more where it left
+        off.
+
+        Args:
+            at: The moment.
+            latest: Epoch and step of the latest point; None before the first.
+
+        Raises:
+            ScheduleError: The user's function failed.
+
+        Example:
+            >>> [epoch for epoch in range(7) if Cadence(3).due(Moment(epoch, 10, True), (0, 0))]
+            [0, 3, 6]
+        """
+        if latest is None or not at.fitting:
+            return True
+        if at.place == latest:
+            return False
+        return self._is_scheduled(at) or (self.wants_the_end and at.last)
+
+    def due_on_fixed_set(self, at: Moment, latest: tuple[int, int] | None) -> bool:
+        """As `due`, where several hooks ask at one moment: after an epoch, and its validation."""
+        if latest is not None:
+            epoch, step = latest
+            if at.step == step or (at.epoch == epoch and not self.counts_steps):
+                return False
+        return self.due(at, latest)
+
+    def _is_scheduled(self, at: Moment) -> bool:
+        ask = partial(is_due, self.schedule, epoch=at.epoch, step=at.step)
+        if not callable(self.schedule):
+            return ask()
+        try:
+            return together(ask)[0]  # all processes do what the first one's function says
+        except Exception as error:
+            raise ScheduleError(error) from error
+
+
+class ScheduleError(RuntimeError):
+    """A user's schedule function raised.
+
+    Args:
+        cause: What it raised.
+    """
+
+    def __init__(self, cause: Exception) -> None:
+        what = f"{type(cause).__name__}: {cause}"
+        super().__init__(f"schedule: the function failed, so nothing is measured ({what})")
+        self.cause = cause

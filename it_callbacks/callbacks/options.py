@@ -1,0 +1,80 @@
+"""The arguments that all monitors share, checked."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+from it_callbacks.callbacks.faults import OnError
+from it_callbacks.callbacks.schedules import Schedule, check_schedule, counts_steps
+from it_callbacks.checks import nearest, whole
+from it_callbacks.observation.batches import Selector
+from it_callbacks.observation.fixed_set import FixedSet
+from it_callbacks.records import slug
+
+Data: TypeAlias = Literal["train", "val"] | FixedSet | None
+"""None listens to the validation loop; the name of a loader or a set of one's own is fixed."""
+
+
+@dataclass(frozen=True)
+class Options:
+    """The arguments that all monitors share; their docstrings say what each is.
+
+    Raises:
+        ValueError: An argument has no meaning, or two do not go together.
+        TypeError: An argument is of the wrong kind.
+    """
+
+    data: Data
+    schedule: Schedule
+    inputs: Selector | None
+    target: Selector | None
+    max_samples: int | None
+    on_error: OnError
+    name: str | None
+    seed: int
+
+    def __post_init__(self) -> None:
+        check_schedule(self.schedule)
+        if counts_steps(self.schedule) and self.data is None:
+            raise ValueError(
+                "schedule: steps need data=, since a validation loop comes when it comes; pass "
+                "data='train', 'val' or a set of your own, or LogSpaced(unit='epochs')"
+            )
+        if isinstance(self.data, str) and self.data not in ("train", "val"):
+            raise ValueError(
+                f"data: need 'train', 'val', a data set, a loader or tensors, got {self.data!r}"
+                f"{nearest(self.data, ['train', 'val'])}"
+            )
+        if self.max_samples is not None:
+            most = whole("max_samples", self.max_samples, at_least=2)
+            object.__setattr__(self, "max_samples", most)
+        if self.on_error not in ("warn", "raise"):
+            raise ValueError(f"on_error: need 'warn' or 'raise', got {self.on_error!r}")
+        object.__setattr__(self, "seed", whole("seed", self.seed, at_least=0))
+        if self.name is not None and (
+            not isinstance(self.name, str) or slug(self.name) != self.name
+        ):
+            raise ValueError(
+                "name: need letters, digits, '_', '.' and '-' only (it becomes part of tags), got "
+                f"{self.name!r}"
+            )
+
+    @property
+    def listens(self) -> bool:
+        """Whether the monitor listens to the loop that runs anyway."""
+        return self.data is None
+
+    @property
+    def set(self) -> str:
+        """What tags call the set that is measured while a model trains."""
+        if self.name is not None:
+            return self.name
+        if isinstance(self.data, str):
+            return self.data
+        return "val" if self.listens else "data"
+
+    @property
+    def measured_on(self) -> str:
+        """Where the samples come from, in words."""
+        return "the loop that runs anyway" if self.listens else "a fixed set"

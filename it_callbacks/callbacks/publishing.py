@@ -1,0 +1,163 @@
+"""Publish the points of a monitor: to the Trainer's metrics and its loggers, each tag once."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from it_callbacks.callbacks.faults import Faults
+from it_callbacks.callbacks.loggers import Fault, log_image, log_json, log_layout, log_point
+from it_callbacks.quantities import ROOTS, Quantity
+from it_callbacks.records import Record
+
+
+class Publisher:
+    """Publishes one monitor's points, and knows what it has published in this run.
+
+    A resumed run writes into a folder of its own and gets everything anew, so that nothing here
+    is stored.
+
+    Args:
+        group: Root of the tags of texts.
+        faults: Is told of loggers that fail and of tags that somebody else logs.
+        own_quantities: What a user's own estimators declare, beside `records.QUANTITIES`.
+    """
+
+    def __init__(self, group: str, faults: Faults, own_quantities: Sequence[Quantity] = ()) -> None:
+        self._group = group
+        self._own_quantities = own_quantities
+        self._faults = faults
+        self._settings: dict[str, Mapping[str, Any]] = {}
+        self._n_warned: dict[str, int] = {}
+        self._metrics: dict[str, tuple[Record, Tensor]] = {}
+        """What stands in the Trainer's metrics under each tag of ours, and for which record."""
+        self._layout: frozenset[str] = frozenset()
+
+    def settings(self, set_: str) -> Mapping[str, Any]:
+        """The settings of a set as published in this run; empty before."""
+        return self._settings.get(set_, {})
+
+    def point(
+        self, trainer: Any, records: Sequence[Record], *, not_due: frozenset[str] = frozenset()
+    ) -> None:
+        """Publish the values of one point.
+
+        A value that is not finite goes to no logger; in `trainer.callback_metrics` it is NaN, and
+        so is a value of an earlier point that is missing at this one.
+
+        Args:
+            trainer: Whose metrics and loggers.
+            records: All of one point.
+            not_due: Quantities that are measured at other points only: they keep their value.
+
+        Raises:
+            Exception: A logger failed or a tag is taken, and `faults` raises.
+        """
+        records = self.metrics(trainer, records, not_due=not_due)
+        finite = {record.tag: record.bits for record in records if math.isfinite(record.bits)}
+        self._report(log_point(trainer.loggers, finite, records[0].step if records else 0))
+        # A logger has one layout for all monitors: it is made of every tag of ours with values.
+        tags = self._layout | _finite_tags(trainer.callback_metrics)
+        if tags != self._layout:
+            self._layout = tags
+            self._report(log_layout(trainer.loggers, tags, self._own_quantities))
+
+    def metrics(
+        self, trainer: Any, records: Sequence[Record], *, not_due: frozenset[str] = frozenset()
+    ) -> list[Record]:
+        """Put the values into `trainer.callback_metrics` only.
+
+        Returns:
+            The records whose tags nobody else logs.
+        """
+        taken = self._taken(trainer.callback_metrics, records)
+        sets = {record.set for record in records}
+        missing = {
+            tag: replace(known, bits=math.nan)
+            for tag, (known, _) in self._metrics.items()
+            if known.set in sets and known.quantity not in not_due and tag not in taken
+        }
+        records = [record for record in records if record.tag not in taken]
+        current = missing | {record.tag: record for record in records}
+        # All in one tensor, which is several times faster than one tensor for each.
+        values = torch.tensor([record.bits for record in current.values()]).unbind()
+        in_metrics = dict(zip(current, values, strict=True))
+        self._metrics |= {tag: (current[tag], value) for tag, value in in_metrics.items()}
+        trainer.callback_metrics.update(in_metrics)
+        return records
+
+    def publish_settings(
+        self, trainer: Any, set_: str, settings: Mapping[str, Any], step: int
+    ) -> None:
+        """Give loggers how a set is measured, unless they have just that."""
+        if self._settings.get(set_) != settings:
+            self._settings[set_] = settings
+            self.text(trainer, set_, "settings", settings, step)
+
+    def publish_warnings(self, trainer: Any, set_: str, step: int) -> None:
+        """Give loggers all that was warned of, if there is more of it than they have."""
+        texts = self._faults.texts(set_)
+        if len(texts) > self._n_warned.get(set_, 0):
+            self._n_warned[set_] = len(texts)
+            self.text(trainer, set_, "warnings", texts, step)
+
+    def text(self, trainer: Any, set_: str, kind: str, value: object, step: int) -> None:
+        """Give loggers a text about a set."""
+        self._report(log_json(trainer.loggers, f"{self._group}/{set_}/{kind}", value, step))
+
+    def image(
+        self, trainer: Any, set_: str, draw: Callable[[], NDArray[np.uint8]], step: int
+    ) -> None:
+        """Give loggers a picture of a set; only the process that logs draws it."""
+        if not trainer.is_global_zero:
+            return
+        tag = f"{self._group}/{set_}/plane"
+        try:
+            faults = log_image(trainer.loggers, tag, draw, step)
+        except Exception as error:
+            text = f"could not draw {tag} ({type(error).__name__}: {error}); its points are kept"
+            self._faults.handle(error, text, cause="picture", set_=set_)
+        else:
+            self._report(faults)
+
+    def _taken(self, metrics: Mapping[str, Any], records: Sequence[Record]) -> set[str]:
+        """The tags that somebody else logs, as far as `callback_metrics` show."""
+        tags = {*self._metrics, *(record.tag for record in records)}
+        taken = {tag for tag in tags if tag in metrics and metrics[tag] is not self._ours(tag)}
+        if taken:
+            text = (
+                f"{', '.join(sorted(taken))}: this tag is already in use by another logging call; "
+                "pass name= or rename that metric"
+            )
+            self._faults.handle(
+                ValueError(text), f"{text} (the values are in .history)", cause="tag taken"
+            )
+        return taken
+
+    def _ours(self, tag: str) -> Tensor | None:
+        return self._metrics[tag][1] if tag in self._metrics else None
+
+    def _report(self, faults: Iterable[Fault]) -> None:
+        """What loggers raised: no reason to lose the point elsewhere, or the training."""
+        for logger, error in faults:
+            cause = error.__cause__ or error  # TensorBoardLogger wraps what its writer raises
+            self._faults.handle(
+                error,
+                f"{logger} failed to record a point ({type(cause).__name__}: {cause}); all points "
+                "are in .history",
+                cause="logger",
+            )
+
+
+def _finite_tags(metrics: Mapping[str, Any]) -> frozenset[str]:
+    roots = tuple(f"{root}/" for root in ROOTS)
+    return frozenset(
+        tag for tag, value in metrics.items() if tag.startswith(roots) and math.isfinite(value)
+    )

@@ -1,0 +1,160 @@
+"""Define what a symbol is: one 64-bit number in place of a sample's row of integer states.
+
+Each row of states gets two 64-bit numbers, its keys. The first is the row's symbol. The second is
+an independent check: wherever symbols are counted, two rows are one only if both keys agree
+(`it_callbacks.estimators.counting`). There are two kinds of rows:
+
+- **Packed**: a row of at most 10 states, all of them in 0..31. Both keys are the row read as a
+  number in base 32, ``sum_u state[u] * 32**u``. No two such rows share a symbol.
+- **Hashed**: any other row. Key k is ``sum_u spread(state[u]) * weight[u, k]``, in 64-bit
+  arithmetic that wraps around.
+
+The weights are fixed. Those of a unit are eight small whole numbers, drawn from -255..255, times a
+table of 8 x 2 random 64-bit numbers that all units share. (Sums of states times small numbers can
+be computed in floating point without rounding, which `it_callbacks.codes.fast` makes use of.)
+``spread`` leaves states in -254..254 as they are and mixes all others, one to one, over 64 bits:
+differences that are multiples of a large power of two, like the sign bit of a float, would vanish
+in the wrap-around.
+
+A sum of whole numbers does not depend on the order of summation. So a symbol does not depend on the
+batch that a sample came in, on threads, device or process, and it means the same in every epoch and
+every run.
+
+How often two different rows collide: their columns, the eight sums of states times small numbers,
+all agree with a probability of at most 511**-8. Where they differ, each key agrees with a
+probability of at most 2**(v - 64), where 2**v is the largest power of two that divides all
+differences (v is small: each further power is half as likely per column). Two rows thus share a
+symbol with a probability of about 2**-60, and both keys with at most 2**-71: among N samples, a
+collision that goes unnoticed has a probability below N**2 / 2 * 2**-71, which is 2**-40 for 50,000.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from it_callbacks.reductions import side_by_side
+
+PACKED_UNITS = 10
+"""Most states of a row that is packed: 32**10 is 2**50."""
+PACKED_STATES = 32
+"""Packed states are 0..31."""
+N_COLUMNS = 8
+LARGEST_WEIGHT = 255
+LARGEST_PLAIN_STATE = 254
+"""States farther from 0 are spread before they are multiplied."""
+PART_STATES = 2**17
+"""Rows are hashed in parts of so many states, since 64-bit copies are made of them."""
+
+# SplitMix64 (Steele, Lea & Flood 2014): each step of the mixing is one to one on 64-bit integers.
+_GOLDEN = 0x9E3779B97F4A7C15
+_SHIFTS = (30, 27, 31)
+_MULTIPLIERS = (0xBF58476D1CE4E5B9, 0x94D049BB133111EB, 1)
+
+
+def symbols(states: Tensor) -> Tensor:
+    """Return one int64 symbol per sample, equal where rows of `states` are equal and only there.
+
+    Args:
+        states: Integers ``(n_samples, ...)``; all axes but the first are a sample's row.
+
+    Returns:
+        ``(n_samples,)`` int64. Two different rows share a symbol with a probability of about
+        2**-60 (see the module's docstring); counting with `it_callbacks.estimators` of the
+        monitors' own keys notices even that.
+
+    Raises:
+        TypeError: `states` is not a tensor of integers.
+
+    Example:
+        >>> symbols(torch.tensor([[1, 2], [2, 1], [1, 2]])).tolist()  # 1 + 2 * 32, 2 + 1 * 32
+        [65, 34, 65]
+    """
+    if not isinstance(states, Tensor) or states.is_floating_point() or states.is_complex():
+        got = states.dtype if isinstance(states, Tensor) else type(states).__name__
+        raise TypeError(
+            f"states: need a tensor of integers, got {got}; a ruler makes states of activations"
+        )
+    return keys(states)[:, 0]
+
+
+def keys(states: Tensor) -> Tensor:
+    """Return the symbol and its check, int64 ``(n_samples, 2)``, of integer states.
+
+    Example:
+        >>> keys(torch.tensor([[1, 2]])).tolist()
+        [[65, 65]]
+    """
+    rows = side_by_side(states)
+    parts = torch.split(rows, max(1, PART_STATES // max(rows.shape[1], 1)))
+    return torch.cat([_keys(part.to(torch.int64)) for part in parts])
+
+
+def _keys(rows: Tensor) -> Tensor:
+    hashed = _hashed(rows)
+    if rows.shape[1] > PACKED_UNITS:
+        return hashed
+    # Row by row, so that a symbol does not depend on the other samples of a batch.
+    fits = ((rows >= 0) & (rows < PACKED_STATES)).all(1, keepdim=True)
+    return torch.where(fits, _packed(rows), hashed)
+
+
+def _packed(rows: Tensor) -> Tensor:
+    """The rows as numbers in base 32, ``(n_samples, 1)``."""
+    places = PACKED_STATES ** torch.arange(rows.shape[1], device=rows.device)
+    return (rows * places).sum(1, keepdim=True)
+
+
+def _hashed(rows: Tensor) -> Tensor:
+    """The two sums of spread states times weights, ``(n_samples, 2)``."""
+    weight = torch.from_numpy(weights(rows.shape[1]).folded).to(rows.device)
+    spread = _spread(rows)
+    # Not as a matrix product: GPUs have none of whole numbers.
+    return torch.stack([(spread * weight[:, key]).sum(1) for key in range(2)], 1)
+
+
+def _spread(states: Tensor) -> Tensor:
+    """`states`, of which those far from 0 are mixed over 64 bits."""
+    far = (states > LARGEST_PLAIN_STATE) | (states < -LARGEST_PLAIN_STATE)
+    if not far.any():
+        return states
+    z = states
+    for shift, multiplier in zip(_SHIFTS, _MULTIPLIERS, strict=True):
+        # torch shifts copies of the sign in from the left, where the mixing needs zeros.
+        shifted = (z >> shift) & (2 ** (64 - shift) - 1)
+        z = (z ^ shifted) * int(np.uint64(multiplier).astype(np.int64))
+    return torch.where(far, z, states)
+
+
+class Weights(NamedTuple):
+    """What the states of a row are multiplied with."""
+
+    columns: NDArray[np.float32]
+    """``(8, n_units)``, whole numbers."""
+    fold: NDArray[np.int64]
+    """``(8, 2)``."""
+    folded: NDArray[np.int64]
+    """``(n_units, 2)``: the columns times `fold`, the weights of the two keys."""
+
+
+@lru_cache(maxsize=64)
+def weights(n_units: int) -> Weights:
+    """Return the weights of rows of `n_units` states."""
+    fold = _random_bits(0, N_COLUMNS * 2).astype(np.int64).reshape(N_COLUMNS, 2)
+    draws = _random_bits(1, n_units * N_COLUMNS) % (2 * LARGEST_WEIGHT + 1)
+    columns = draws.astype(np.int64).reshape(n_units, N_COLUMNS) - LARGEST_WEIGHT
+    return Weights(np.ascontiguousarray(columns.T.astype(np.float32)), fold, columns @ fold)
+
+
+def _random_bits(stream: int, n: int) -> NDArray[np.uint64]:
+    # SplitMix64 by counter: the same weights in every version of every library, which the
+    # generators of NumPy and torch do not promise.
+    z = (np.arange(1, n + 1, dtype=np.uint64) + np.uint64(stream << 48)) * np.uint64(_GOLDEN)
+    for shift, multiplier in zip(_SHIFTS, _MULTIPLIERS, strict=True):
+        z = (z ^ (z >> np.uint64(shift))) * np.uint64(multiplier)
+    return z

@@ -1,0 +1,89 @@
+"""Derive, where they are shown, the quantities that follow from what was logged.
+
+Standard library only, as all that TensorBoard's tab is made of.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple
+
+Series = Mapping[int, float]
+"""From a step to the value there, in increasing order of steps."""
+
+ADJUSTABLE_CHANCE = 0.9
+"""Share of H(Y) above which an adjusted value divides noise by next to nothing."""
+
+
+def _middle(_: float, low: float, high: float) -> float:
+    return (low + high) / 2
+
+
+def _chance_share(label_entropy: float, chance: float) -> float:
+    return min(1.0, chance / label_entropy) if label_entropy > 0 else 0.0
+
+
+def _adjusted(label_entropy: float, information: float, chance: float) -> float:
+    if label_entropy <= 0:
+        return 0.0
+    if chance > ADJUSTABLE_CHANCE * label_entropy:
+        return math.nan
+    return label_entropy * (information - chance) / (label_entropy - chance)
+
+
+class _Rule(NamedTuple):
+    sources: tuple[str, ...]
+    value: Callable[..., float]
+    """Of H(Y), NaN where it is not known, and of a value of each source."""
+    needs_label_entropy: bool = True
+
+
+_RULES = {
+    "I_XT_corrected": _Rule(("I_XT_low", "I_XT_high"), _middle, needs_label_entropy=False),
+    "I_TY_corrected": _Rule(("I_TY_low", "I_TY_high"), _middle, needs_label_entropy=False),
+    "I_TY_adjusted": _Rule(("I_TY", "I_TY_chance"), _adjusted),
+    "chance_share": _Rule(("I_TY_chance",), _chance_share),
+}
+DERIVABLE = tuple(_RULES)
+"""Names of the quantities that can be derived."""
+
+
+def sources(name: str) -> tuple[str, ...]:
+    """Return the quantities that `name` is derived from; none where it is only logged.
+
+    Example:
+        >>> sources("I_XT_corrected"), sources("coverage")
+        (('I_XT_low', 'I_XT_high'), ())
+    """
+    return _RULES[name].sources if name in _RULES else ()
+
+
+def is_derivable(name: str, known: Callable[[str], bool], label_entropy: float | None) -> bool:
+    """Whether what `name` is derived from is known, H(Y) too where it needs that."""
+    rule = _RULES[name]
+    has_entropy = label_entropy is not None or not rule.needs_label_entropy
+    return has_entropy and all(map(known, rule.sources))
+
+
+def derived(name: str, values: Sequence[Series], label_entropy: float | None) -> Series:
+    """Return a derived quantity at the steps that all its sources have.
+
+    Args:
+        name: One of `DERIVABLE`.
+        values: Those of each of its `sources`, in order.
+        label_entropy: H(Y) in bits; None where it is not known.
+
+    Example:
+        >>> derived("I_XT_corrected", [{10: 1.0, 20: 2.0}, {10: 2.0}], None)
+        {10: 1.5}
+        >>> derived("I_TY_adjusted", [{10: 1.5}, {10: 1.0}], 2.0)
+        {10: 1.0}
+    """
+    entropy = math.nan if label_entropy is None else label_entropy
+    first, *others = values
+    return {
+        step: _RULES[name].value(entropy, value, *(series[step] for series in others))
+        for step, value in first.items()
+        if all(step in series for series in others)
+    }

@@ -1,0 +1,46 @@
+"""Tell inputs apart by exact keys."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from it_callbacks.codes import encode_keys, keys
+from it_callbacks.rulers import Exact
+
+
+def input_keys(inputs: Any, n_samples: int) -> NDArray[np.int64] | None:
+    """Keys ``(n_samples, 2)`` of the exact input rows; None where they cannot be told apart.
+
+    Inputs may be a tensor, or a mapping or sequence of tensors with one row per sample each.
+    """
+    if isinstance(inputs, Tensor):
+        parts = [inputs]
+    elif isinstance(inputs, Mapping):
+        parts = list(inputs.values())
+    elif isinstance(inputs, Sequence) and not isinstance(inputs, str):
+        parts = list(inputs)
+    else:
+        return None
+    if not parts or not all(_has_rows(part, n_samples) for part in parts):
+        return None
+    of_parts = [
+        encode_keys(part, Exact()) if part.is_floating_point() else keys(part) for part in parts
+    ]
+    return (of_parts[0] if len(of_parts) == 1 else keys(torch.cat(of_parts, 1))).cpu().numpy()
+
+
+def _has_rows(part: Any, n_samples: int) -> bool:
+    return (
+        isinstance(part, Tensor)
+        and part.layout == torch.strided
+        and not part.is_complex()
+        and part.ndim > 0
+        and len(part) == n_samples
+        and bool(torch.isfinite(part).all())
+    )

@@ -1,0 +1,165 @@
+"""How a set was measured, as plain values for the settings, and the notices that a point needs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from it_callbacks.observation.instrument import Notice
+from it_callbacks.observation.layer_observer import LayerObserver
+from it_callbacks.observation.layers import NEVER_CALLED
+from it_callbacks.observation.passes import Observed
+from it_callbacks.plane.memory import Memory
+from it_callbacks.plane.notices import (
+    LayerFacts,
+    calibration_notice,
+    layer_notices,
+    never_called_notice,
+    set_notices,
+    successor_notices,
+    unstorable_notices,
+)
+from it_callbacks.plane.point import Point, classes_of, label_entropy, share_repeated
+from it_callbacks.records import unique_slugs
+from it_callbacks.reductions import Joint
+from it_callbacks.rulers import CALIBRATION_ROWS, Calibrated, Width
+
+
+@dataclass(frozen=True)
+class PlanePoint:
+    """One set at one moment.
+
+    Args:
+        set: What the set is called.
+        observed: What the pass has left.
+        points: For each layer that could be read, one point per ruler; the first has plain tags.
+        observer: How layers are read.
+        memory: What is known from earlier points.
+    """
+
+    set: str
+    observed: Observed
+    points: Mapping[str, list[Point]]
+    observer: LayerObserver
+    memory: Memory
+
+    @property
+    def tags(self) -> dict[str, str]:
+        """What tags call each layer there is, so that none takes another's place."""
+        return tags_of_layers(self.observer)
+
+    def settings(self, earlier: Mapping[str, Any]) -> dict[str, Any]:
+        """How the set was measured.
+
+        Args:
+            earlier: The same of earlier points, for layers that are left out at this one.
+        """
+        observed, plan = self.observed, self.observer.plan
+        layers = {layer["tag"]: layer for layer in earlier.get("layers", [])}
+        for layer in plan.layers if plan else ():
+            if layer.name in self.points:
+                slugs = self.observer.slugs[layer.name]
+                reader, spec = self.observer.readers[layer.name], self.observer.specs[layer.name]
+                layers[self.tags[layer.name]] = {
+                    "tag": self.tags[layer.name],
+                    "module": layer.module_name,
+                    "call": layer.call,
+                    "reduction": repr(reader.reduction),
+                    "estimand": reader.reduction.estimand,
+                    "rulers": [repr(ruler) for ruler in reader.rulers],
+                    "bins": [repr(ruler) for ruler in spec.rulers],
+                    "slugs": list(slugs),
+                    "tag_of_ruler": ["", *slugs[1:]],
+                    "H_T_given_X": [point.noise.known for point in self.points[layer.name]],
+                }
+        repeated = None if observed.inputs is None else share_repeated(observed.inputs)
+        return {
+            "n_samples": len(observed.labels),
+            "n_unlabelled": observed.n_unlabelled,
+            "H_Y": label_entropy(observed.labels),
+            "classes": classes_of(observed.labels)[0].tolist(),
+            "share_of_repeated_inputs": repeated,
+            "layers": [layers[tag] for tag in self.tags.values() if tag in layers],
+            "skipped": plan.skipped if plan else {},
+            "missed": observed.missed,
+            "faults": {
+                name: why for name, why in observed.faults.items() if self.tags[name] not in layers
+            },
+        }
+
+    def notices(self, *, exhaustive: bool) -> list[Notice]:
+        """What a reader of the point should know.
+
+        Args:
+            exhaustive: Whether the samples are all there is.
+        """
+        plan, facts = self.observer.plan, self._facts
+        found = [] if exhaustive else self._set_notices()
+        skipped = plan.skipped if plan else {}
+        never_called = [name for name, reason in skipped.items() if reason == NEVER_CALLED]
+        if never_called:
+            found.append(never_called_notice(self.set, never_called))
+        found += unstorable_notices(self.observer.specs.values())
+        for of_layer in facts.values():
+            found += layer_notices(of_layer)
+        for after, before in (plan.follows if plan else {}).items():
+            # What a reduction leaves out of one layer the next one may still have.
+            if before in facts and after in facts and self._is_whole(before):
+                found += successor_notices(facts[before], facts[after])
+        return found
+
+    def growth(self, layer: str) -> float:
+        """How many times the range of its calibration a layer now spans.
+
+        0 where it was not calibrated: a range that is given does not move.
+        """
+        max_state = self.calibrated_max_state(layer)
+        if max_state is None:
+            return 0.0
+        first = self.memory.first_max_state.get(layer, max_state)
+        return self.observed.max_state[layer] / first
+
+    def calibrated_max_state(self, layer: str) -> float | None:
+        """The largest state of a calibrated layer, at least its number of bins; else None."""
+        spec = self.observer.specs[layer].rulers[0]
+        ruler = self.observer.readers[layer].rulers[0]
+        if not isinstance(spec, Calibrated) or not isinstance(ruler, Width):
+            return None
+        return float(max(self.observed.max_state[layer], spec.bins))
+
+    @property
+    def _facts(self) -> dict[str, LayerFacts]:
+        stochastic = self.memory.stochastic or frozenset()
+        return {
+            name: LayerFacts(
+                of_rulers[0].layer,
+                self.observed.n_units[name],
+                of_rulers[0].entropy,
+                of_rulers[0].information,
+                self.growth(name),
+                name in stochastic,
+            )
+            for name, of_rulers in self.points.items()
+        }
+
+    def _set_notices(self) -> list[Notice]:
+        observed = self.observed
+        classes, n_in_class = classes_of(observed.labels)
+        missing = sorted(set(range(int(classes.max()))) - set(classes.tolist()))
+        repeated = None if observed.inputs is None else share_repeated(observed.inputs)
+        found = set_notices(self.set, n_in_class.tolist(), missing, repeated)
+        n_first = len(classes_of(observed.labels[:CALIBRATION_ROWS])[0])
+        if self.observer.was_calibrated and n_first < len(classes):
+            found.append(calibration_notice(self.set, n_first, len(classes)))
+        return found
+
+    def _is_whole(self, layer: str) -> bool:
+        """Whether all of the layer is read, so that what it knows bounds the next one's."""
+        return isinstance(self.observer.readers[layer].reduction, Joint)
+
+
+def tags_of_layers(observer: LayerObserver) -> dict[str, str]:
+    """What tags call each of an observer's layers."""
+    plan = observer.plan
+    return unique_slugs(layer.name for layer in (plan.layers if plan else ()))

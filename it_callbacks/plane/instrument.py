@@ -1,0 +1,359 @@
+"""Measure the information plane of a model's layers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import numpy as np
+from torch import nn
+from typing_extensions import override
+
+from it_callbacks._version import __version__
+from it_callbacks.estimators.extra import Extra
+from it_callbacks.estimators.verdict import Peak, Verdict, surprisal
+from it_callbacks.observation.batches import MOST_CLASSES
+from it_callbacks.observation.instrument import Instrument, Measured, Notice, Occasion
+from it_callbacks.observation.layer_observer import LayerObserver, Observation
+from it_callbacks.observation.layers import LayerChoice
+from it_callbacks.observation.passes import DryRun, LayerPass, Observed, Pass
+from it_callbacks.observation.processes import together
+from it_callbacks.observation.readers import Reader
+from it_callbacks.own_quantities import check_own, to_rows
+from it_callbacks.plane import notices
+from it_callbacks.plane.description import PlanePoint, tags_of_layers
+from it_callbacks.plane.memory import Memory
+from it_callbacks.plane.point import Point, classes_of, noise_of, plane_point, share_repeated
+from it_callbacks.quantities import QUANTITIES, Quantity
+from it_callbacks.records import Status, Value, slug
+from it_callbacks.rulers import Unstorable
+
+
+@dataclass(frozen=True)
+class PlaneOptions:
+    """What to measure, beside what to observe.
+
+    Args:
+        observation: What to observe of a model.
+        extra: Further estimators.
+        own: What those of the user declare.
+        exhaustive: Whether the samples are all there is.
+        read_by: The arguments that say how layers are read, in words.
+        about: Further settings.
+    """
+
+    observation: Observation
+    extra: Sequence[Extra]
+    own: tuple[Quantity, ...]
+    exhaustive: bool
+    read_by: str
+    about: Mapping[str, Any]
+
+
+class PlaneInstrument(Instrument[LayerPass]):
+    """Measures I(X;T) and I(T;Y) of the layers of one model.
+
+    Args:
+        options: What to measure.
+    """
+
+    group = "information_plane"
+
+    def __init__(self, options: PlaneOptions) -> None:
+        self._options = options
+        self._memory = Memory()
+        self._observer: LayerObserver | None = None
+        self._repeats: dict[str, bool] = {}
+        """By set, whether inputs were repeated: where none is, they need not be told apart."""
+
+    @override
+    def observe(self, model: nn.Module) -> LayerObserver:
+        self._observer = LayerObserver(model, self._options.observation, self._restored)
+        return self._observer
+
+    @override
+    def dry_run(self, set_: str) -> LayerPass:
+        return DryRun()
+
+    @override
+    def new_pass(self, set_: str) -> LayerPass:
+        return self._layers.new_pass(hash_inputs=self._repeats.get(set_, True))
+
+    @override
+    def check_determinism(
+        self, first: LayerPass, run_first_batch: Callable[[Sequence[LayerPass]], None]
+    ) -> None:
+        layers = self._layers
+        layers.calibrate(_whole(first))
+
+        def differ() -> set[str]:
+            twice = [layers.new_pass(hash_inputs=False) for _ in range(2)]
+            run_first_batch(twice)
+            once, again = (current.observed().keys for current in twice)
+            return {
+                name
+                for name, keys in once.items()
+                if not all(map(np.array_equal, keys, again.get(name, [])))
+            }
+
+        self._memory.stochastic = frozenset().union(*together(differ))
+
+    @property
+    @override
+    def may_draw(self) -> bool:
+        return bool(self._options.extra) or not self._layers.is_ready
+
+    @override
+    def measure(self, finished: LayerPass, on: Occasion) -> Measured:
+        observed = self._layers.finish(_whole(finished))
+        if not len(observed.labels):
+            raise ValueError("target: no sample has a label >= 0")
+        n_classes = len(classes_of(observed.labels)[0])
+        if n_classes > MOST_CLASSES:
+            raise ValueError(
+                f"target: {n_classes} classes, at most {MOST_CLASSES} classes are supported; pass "
+                "target=<function that returns coarser classes>"
+            )
+        unread = _unread_layers(observed, strict=on.strict)
+        point = PlanePoint(on.set, observed, self._points(observed), self._layers, self._memory)
+        values = [
+            value
+            for of_rulers in point.points.values()
+            for each in of_rulers
+            for value in each.values(exhaustive=self._options.exhaustive)
+        ]
+        extra_values, extra_notices = self._extra(observed, on)
+        found = [*unread, *point.notices(exhaustive=self._options.exhaustive), *extra_notices]
+        values += extra_values
+        values.append(Value("information_plane", "epoch", float(on.epoch)))
+        cost = on.cost()
+        values.append(Value("information_plane", "overhead", cost.share))
+        if not on.strict:  # the point before training has no training to be a share of
+            found += notices.cost_notices(cost)
+        return Measured(
+            values,
+            len(observed.labels),
+            self._settings(point, on.settings),
+            found,
+            self._not_due(on.n_earlier),
+            point,
+        )
+
+    @override
+    def keep(self, measured: Measured, on: Occasion) -> None:
+        point: PlanePoint = measured.detail
+        observed = point.observed
+        if observed.inputs is not None:
+            self._repeats[on.set] = share_repeated(observed.inputs) > 0
+        for name, of_rulers in point.points.items():
+            max_state = point.calibrated_max_state(name)
+            if max_state is not None:
+                self._memory.first_max_state.setdefault(name, max_state)
+            if not on.fitting:
+                continue
+            for number, each in enumerate(of_rulers):
+                keys = observed.keys[name][number]
+                peak = self._memory.peaks.setdefault((on.set, each.layer, number), Peak())
+                peak.update(
+                    on.epoch,
+                    each.entropy.bits,
+                    partial(surprisal, keys) if on.same_samples else None,
+                    saturated=each.entropy.status == Status.SATURATED,
+                )
+
+    @property
+    def verdicts(self) -> dict[str, dict[str, Verdict]]:
+        """For each set and layer, whether it has compressed since its peak."""
+        return self._memory.verdicts()
+
+    @override
+    def texts(self) -> dict[str, dict[str, Any]]:
+        return {
+            set_: {"verdicts": {layer: str(verdict) for layer, verdict in by_layer.items()}}
+            for set_, by_layer in self.verdicts.items()
+        }
+
+    @override
+    def state(self) -> dict[str, Any]:
+        observer = self._observer
+        specs, readers = (observer.specs, observer.readers) if observer is not None else ({}, {})
+        return {
+            **self._memory.state(specs, readers),
+            "layers": choice_in_words(self._options.observation.layers),
+            "read_by": self._options.read_by,
+            "samples": self._sampled_by,
+        }
+
+    @override
+    def restore(self, state: Mapping[str, Any]) -> list[Notice]:
+        found = []
+        layers = choice_in_words(self._options.observation.layers)
+        if state["layers"] != layers:
+            text = (
+                f"layers: {layers} now, {state['layers']} in the checkpoint; earlier points stay "
+                "in the history; only layers present in both runs continue"
+            )
+            found.append(Notice("other layers", text))
+        if state["read_by"] != self._options.read_by:
+            text = (
+                f"bins, reduce: {self._options.read_by} now, {state['read_by']} in the checkpoint; "
+                "layers are recalibrated; values before and after this resume are not comparable"
+            )
+            return [*found, Notice("other bins", text)]
+        self._memory.restore_readers(state)
+        if state["samples"] == self._sampled_by:
+            self._memory.restore_peaks(state)
+        else:
+            text = (
+                f"max_samples, seed: {self._sampled_by} now, {state['samples']} in the checkpoint; "
+                "a different subset is measured from here on, so compression verdicts restart"
+            )
+            found.append(Notice("other samples", text))
+        return found
+
+    @override
+    def reset(self) -> None:
+        self._memory = Memory()
+        self._observer = None
+        self._repeats = {}
+
+    @property
+    def _layers(self) -> LayerObserver:
+        if self._observer is None:
+            raise RuntimeError("the model was not prepared")
+        return self._observer
+
+    @property
+    def _sampled_by(self) -> str:
+        what = self._options.observation
+        return f"max_samples={what.max_samples}, seed={what.seed}"
+
+    def _restored(self, layer: str, spec: Reader) -> Reader | None:
+        state = self._memory.readers.get(layer)
+        if state is None or spec.is_ready:
+            return None
+        try:
+            return spec.restored(state)
+        except Unstorable:
+            return None
+
+    def _points(self, observed: Observed) -> dict[str, list[Point]]:
+        tags, stochastic = tags_of_layers(self._layers), self._memory.stochastic
+        return {
+            name: [
+                plane_point(
+                    tags[name],
+                    slug(self._layers.slugs[name][number]) if number else "",
+                    keys,
+                    observed.labels,
+                    noise_of(
+                        keys,
+                        observed.inputs,
+                        stochastic=None if stochastic is None else name in stochastic,
+                    ),
+                )
+                for number, keys in enumerate(by_ruler)
+            ]
+            for name, by_ruler in observed.keys.items()
+        }
+
+    def _extra(self, observed: Observed, on: Occasion) -> tuple[list[Value], list[Notice]]:
+        values: list[Value] = []
+        found: list[Notice] = []
+        tags = tags_of_layers(self._layers)
+        for extra in self._options.extra:
+            if on.n_earlier % extra.every:
+                continue
+            for name, kept in observed.kept.items():
+                try:
+                    bits = extra(kept.double().numpy(), observed.kept_labels)
+                except Exception as error:  # only this estimator's own value is missing
+                    fault = f"layer {name!r}, {extra!r}: {error}"
+                    wrapped = RuntimeError(fault)
+                    wrapped.__cause__ = error
+                    if on.strict:
+                        raise wrapped from error
+                    text = f"{fault}; this value is not logged"
+                    found.append(Notice("extra", text, name, wrapped))
+                    continue
+                values += [
+                    Value(quantity, tags[name], float(value), len(kept))
+                    for quantity, value in bits.items()
+                ]
+        return values, found
+
+    def _not_due(self, n_earlier: int) -> frozenset[str]:
+        """What is measured at other points only."""
+        return frozenset(
+            quantity.name
+            for extra in self._options.extra
+            if n_earlier % extra.every
+            for quantity in check_own(extra.quantities)
+        )
+
+    def _settings(self, point: PlanePoint, earlier: Mapping[str, Any]) -> Mapping[str, Any]:
+        """As they were, unless a layer is read for the first time."""
+        known = {layer["tag"] for layer in earlier.get("layers", [])}
+        if earlier and {point.tags[name] for name in point.points} <= known:
+            return earlier
+        return {
+            **point.settings(earlier),
+            "exhaustive": self._options.exhaustive,
+            "max_samples": self._options.observation.max_samples,
+            "extra": [repr(extra) for extra in self._options.extra],
+            "quantities": to_rows(self._options.own),
+            "units": {name: row.unit for name, row in QUANTITIES.items() if row.is_logged},
+            "seed": self._options.observation.seed,
+            "version": __version__,
+            **self._options.about,
+        }
+
+
+def _whole(finished: LayerPass) -> Pass:
+    if not isinstance(finished, Pass):
+        raise TypeError(f"finished: need a pass, got a {type(finished).__name__}")
+    return finished
+
+
+def _unread_layers(observed: Observed, *, strict: bool) -> list[Notice]:
+    """A notice for each layer without values at this point.
+
+    Raises:
+        ValueError: No layer can be read; if `strict`, one cannot.
+    """
+    found = [
+        Notice("missed", f"layer {name!r} is skipped: it {why}", name)
+        for name, why in observed.missed.items()
+    ]
+    for name, why in observed.faults.items():
+        fault = ValueError(f"layer {name!r}: {why}")
+        if strict or not observed.keys:
+            raise fault
+        text = f"{fault}; this layer is skipped until its activations are finite again"
+        found.append(Notice("unreadable", text, name, fault))
+    return found
+
+
+def choice_in_words(layers: LayerChoice) -> str:
+    """A choice of layers as text, alike in every process: no addresses, and no order.
+
+    Functions are known by name only: two lambdas of one place are one.
+
+    Example:
+        >>> choice_in_words(["fc2", nn.Linear])
+        'fc2, torch.nn.modules.linear.Linear'
+    """
+    if layers is None:
+        return "the default"
+    if isinstance(layers, Mapping):
+        return ", ".join(sorted(f"{name} by {_dotted(pick)}" for name, pick in layers.items()))
+    several = [layers] if isinstance(layers, (str, type)) else layers
+    return ", ".join(sorted(one if isinstance(one, str) else _dotted(one) for one in several))
+
+
+def _dotted(named: Any) -> str:
+    """Where a class or a function was defined; of a callable object, where its class was."""
+    named = named if hasattr(named, "__qualname__") else type(named)
+    return f"{named.__module__}.{named.__qualname__}"

@@ -1,0 +1,191 @@
+"""What the reader of a point of the plane should know, in plain words."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+from it_callbacks.estimators.estimate import CHANCE_SATURATED, COVERAGE_SATURATED, Estimate
+from it_callbacks.observation.instrument import Cost, Notice
+from it_callbacks.observation.readers import Reader
+from it_callbacks.rulers import CALIBRATION_ROWS
+
+FEWEST_SAMPLES = 1024
+FEWEST_PER_CLASS = 50
+MOST_REPEATED = 0.01
+MOST_GROWTH = 8.0
+"""A layer that outgrew the range of its calibration by more is read with ever finer bins."""
+DPI_TOLERANCE = 0.5
+"""Bits by which a layer may seem to know more than the one before it."""
+MOST_OVERHEAD = 0.1
+LEAST_SECONDS = 1.0
+"""In a run that is over in a moment, nobody minds what share of it went where."""
+MOST_LISTED = 5
+WIDE = 6
+"""Units from which fewer bins alone no longer help a joint code."""
+
+
+class LayerFacts(NamedTuple):
+    """What is known of one layer at one point, under the first ruler.
+
+    Args:
+        name: The layer.
+        n_units: Its units after the reduction.
+        entropy: H(bin T).
+        information: I(bin T; Y).
+        growth: Largest state over the largest, or the number of bins, at its calibration, whichever
+            is more; 0 if it was not calibrated.
+        stochastic: Whether two passes of one batch differed.
+    """
+
+    name: str
+    n_units: int
+    entropy: Estimate
+    information: Estimate
+    growth: float
+    stochastic: bool
+
+
+def layer_notices(facts: LayerFacts) -> list[Notice]:
+    """What to say of one layer."""
+    name, estimate = facts.name, facts.information
+    found: list[tuple[str, str]] = []
+    if estimate.n_states == 1 < estimate.n_samples:
+        found.append(
+            ("constant", "is constant: all samples share one state (dead units?), so H(T) = 0")
+        )
+    elif estimate.coverage < COVERAGE_SATURATED:
+        found.append(
+            (
+                "saturated",
+                f"is SATURATED: {1 - estimate.coverage:.0%} of the samples have a code of their "
+                f"own, so I(T;Y) would be close to H(Y) for any labels. {_remedy(facts.n_units)}",
+            )
+        )
+    elif estimate.chance_share > CHANCE_SATURATED:
+        found.append(
+            (
+                "chance",
+                f"is SATURATED: {estimate.chance_share:.0%} of H(Y) would come by chance, for "
+                f"labels drawn by lot. {_remedy(facts.n_units)}",
+            )
+        )
+    if facts.growth > MOST_GROWTH:
+        found.append(
+            (
+                "growth",
+                f"now spans {facts.growth:.0f} times the range used for calibration, so its "
+                "binning has become finer. Pass a Width of your own in bins=",
+            )
+        )
+    if facts.stochastic:
+        found.append(
+            (
+                "stochastic",
+                "is stochastic: two passes over one batch gave different codes, and that noise is "
+                "counted as information unless inputs repeat",
+            )
+        )
+    return [Notice(cause, f"layer {name!r} {text}", name) for cause, text in found]
+
+
+def successor_notices(before: LayerFacts, after: LayerFacts) -> list[Notice]:
+    """What to say of a layer that was computed from another one alone."""
+    rises = {
+        "I(X;T)": after.entropy.bits - before.entropy.bits,
+        "I(T;Y)": after.information.bits - before.information.bits,
+    }
+    high = [f"{rise:.1f} bits more {name}" for name, rise in rises.items() if rise > DPI_TOLERANCE]
+    if not high:
+        return []
+    text = (
+        f"layer {after.name!r} appears to have {' and '.join(high)} than {before.name!r}, from "
+        "which it is computed; that is impossible (data-processing inequality) and means that its "
+        "bins are finer. Compare layers with bins= of one kind"
+    )
+    return [Notice("inequality", text, after.name)]
+
+
+def set_notices(
+    set_: str, per_class: Sequence[int], missing: Sequence[int], repeated: float | None
+) -> list[Notice]:
+    """What to say of the samples themselves.
+
+    Args:
+        set_: What they are called.
+        per_class: Samples in each class seen.
+        missing: Classes below the largest seen that have no sample.
+        repeated: Share of samples whose input was there before; None if not known.
+    """
+    notices = []
+    n_samples = sum(per_class)
+    if n_samples < FEWEST_SAMPLES or min(per_class) < FEWEST_PER_CLASS:
+        text = (
+            f"set {set_!r}: {n_samples} samples, {min(per_class)} in the smallest class, are few: "
+            f"below {FEWEST_SAMPLES}, or {FEWEST_PER_CLASS} per class, much of what a joint code "
+            "shows is chance. Pass a larger data=, fewer bins=, or a reduce="
+        )
+        notices.append(Notice("few", text))
+    if missing:
+        text = f"set {set_!r}: no sample of class {', '.join(map(str, missing))}"
+        notices.append(Notice("missing", text))
+    if repeated is not None and repeated > MOST_REPEATED:
+        text = (
+            f"set {set_!r}: {repeated:.0%} of the inputs are repeated, which makes symbols look "
+            "better covered than they are. Pass a data= of distinct inputs"
+        )
+        notices.append(Notice("repeated", text))
+    return notices
+
+
+def calibration_notice(set_: str, n_seen: int, n_classes: int) -> Notice:
+    """What to say where the first rows, on which rulers were calibrated, lack classes."""
+    text = (
+        f"set {set_!r}: the first {CALIBRATION_ROWS} samples, on which layers were calibrated, "
+        f"hold {n_seen} of {n_classes} classes. Pass a shuffled data=, or own rulers in bins="
+    )
+    return Notice("calibration", text)
+
+
+def never_called_notice(set_: str, names: Sequence[str]) -> Notice:
+    """What to say of modules that were never called."""
+    listed = ", ".join(map(repr, names[:MOST_LISTED]))
+    more = f" and {len(names) - MOST_LISTED} more" if len(names) > MOST_LISTED else ""
+    text = (
+        f"set {set_!r}: these modules were never called and are missing from the plane: "
+        f"{listed}{more} (hooks cannot see functional calls or MultiheadAttention.out_proj)"
+    )
+    return Notice("never called", text)
+
+
+def unstorable_notices(specs: Iterable[Reader]) -> list[Notice]:
+    """What to say of rulers and reductions that a checkpoint cannot keep."""
+    parts = dict.fromkeys(repr(part) for spec in specs for part in spec.unstorable)
+    if not parts:
+        return []
+    text = (
+        f"bins, reduce: a checkpoint cannot keep what {', '.join(parts)} is calibrated to, so a "
+        "resumed run has to calibrate it again; define state() and restored() on it"
+    )
+    return [Notice("unstorable", text)]
+
+
+def cost_notices(cost: Cost) -> list[Notice]:
+    """What to say of the time that observing takes."""
+    if cost.share_in_all <= MOST_OVERHEAD or cost.seconds < LEAST_SECONDS:
+        return []
+    text = (
+        f"observing takes {cost.share_in_all:.0%} of the time. Pass schedule=LogSpaced() or a "
+        "larger number to measure more rarely, max_samples= to measure fewer samples, layers= to "
+        "observe fewer layers"
+    )
+    return [Notice("cost", text)]
+
+
+def _remedy(n_units: int) -> str:
+    if n_units > WIDE:
+        return (
+            "Fewer bins alone do not help a layer this wide: pass reduce=PCA(2) or another "
+            "reduction, or extra=[LinearVInformation()]"
+        )
+    return "Pass fewer bins=, or extra=[LinearVInformation()]"

@@ -1,0 +1,252 @@
+"""Measure the entropies of a classifier's predictions."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar, get_args
+
+from torch import nn
+from typing_extensions import override
+
+from it_callbacks._version import __version__
+from it_callbacks.metrics import ConditionalEntropy, Kind, PredictionEntropy
+from it_callbacks.observation.batches import MOST_CLASSES, Selector
+from it_callbacks.observation.instrument import Instrument, Measured, Notice, Occasion
+from it_callbacks.observation.prediction_observer import (
+    Predicted,
+    PredictionObserver,
+    PredictionPass,
+)
+from it_callbacks.records import Value
+
+_SEED = 0
+MOST_CLASS_TAGS = 100
+"""Above this many classes a chart per class is no longer readable; sums over classes still are."""
+
+Metric = PredictionEntropy | ConditionalEntropy
+Finished = PredictionPass[Metric]
+
+
+class Readout(ABC):
+    """Which metric measures predictions, and how its results are logged."""
+
+    group: ClassVar[str]
+    """Root of the tags."""
+
+    @abstractmethod
+    def metric(self, n_classes: int, kind: Kind | None) -> Metric:
+        """An empty metric; `kind` is that of the predictions, where it is known."""
+
+    @abstractmethod
+    def values(self, computed: Mapping[str, float]) -> list[Value]:
+        """What to log of what the metric computes."""
+
+    @abstractmethod
+    def missing(self, computed: Mapping[str, float], n_classes: int) -> list[int]:
+        """The classes without a sample whose values are missed."""
+
+
+@dataclass(frozen=True)
+class WholeSet(Readout):
+    """Entropies over a whole set, as `it_callbacks.metrics.PredictionEntropy` computes them."""
+
+    group = "prediction_entropy"
+
+    @override
+    def metric(self, n_classes: int, kind: Kind | None) -> Metric:
+        return PredictionEntropy(n_classes, kind=kind, sync_on_compute=False)
+
+    @override
+    def values(self, computed: Mapping[str, float]) -> list[Value]:
+        return [Value(self.group, name, bits) for name, bits in computed.items()]
+
+    @override
+    def missing(self, computed: Mapping[str, float], n_classes: int) -> list[int]:
+        return []
+
+
+@dataclass(frozen=True)
+class InsideClasses(Readout):
+    """Entropies inside each class, as `it_callbacks.metrics.ConditionalEntropy` computes them.
+
+    Args:
+        class_names: One for each class, where a user has named them.
+    """
+
+    class_names: Sequence[str] | None = None
+
+    group = "conditional_entropy"
+
+    @override
+    def metric(self, n_classes: int, kind: Kind | None) -> Metric:
+        if self.class_names is not None and len(self.class_names) != n_classes:
+            raise ValueError(
+                f"class_names: {len(self.class_names)} names for {n_classes} classes of predictions"
+            )
+        return ConditionalEntropy(n_classes, kind=kind, sync_on_compute=False)
+
+    @override
+    def values(self, computed: Mapping[str, float]) -> list[Value]:
+        per_class = sum(name.startswith("class_") for name in computed) <= MOST_CLASS_TAGS
+        values = []
+        for name, bits in computed.items():
+            kind, of_class, number = name.rpartition("class_")
+            if name in _OF_LABELS:
+                values.append(Value("label_information", _OF_LABELS[name], bits))
+            elif not of_class:
+                values.append(Value(self.group, name, bits))
+            elif per_class:  # class_3, within_class_3 or hard_class_3
+                place = "/".join(filter(None, (kind.rstrip("_"), f"class_{number}")))
+                values.append(Value(self.group, place, bits))
+        return values
+
+    @override
+    def missing(self, computed: Mapping[str, float], n_classes: int) -> list[int]:
+        if n_classes > MOST_CLASS_TAGS:
+            return []
+        return [number for number in range(n_classes) if f"class_{number}" not in computed]
+
+
+_OF_LABELS = {
+    "information_soft": "soft",
+    "information_hard": "hard",
+    "equivocation": "equivocation",
+}
+"""What the metric computes of the labels, and what tags call it."""
+
+
+class PredictionInstrument(Instrument[Finished]):
+    """Measures predictions with a metric of `it_callbacks.metrics`.
+
+    Args:
+        readout: Which metric, and how its results are logged.
+        logits: Where the predictions are.
+        max_samples: Beyond this many samples, a seeded random subset.
+        about: Further settings.
+    """
+
+    def __init__(
+        self,
+        readout: Readout,
+        *,
+        logits: Selector | None,
+        max_samples: int | None,
+        about: Mapping[str, Any],
+    ) -> None:
+        self.group = readout.group
+        self._readout = readout
+        self._logits = logits
+        self._max_samples = max_samples
+        self._about = about
+        self._observer: PredictionObserver | None = None
+        self._kinds: dict[str, Kind | None] = {}
+        """By set: logits or probabilities, as the first pass found."""
+
+    @override
+    def observe(self, model: nn.Module) -> PredictionObserver:
+        self._observer = PredictionObserver(model, self._logits)
+        return self._observer
+
+    @override
+    def dry_run(self, set_: str) -> Finished:
+        # All samples go through the metric at once, so that what it refuses is known in time.
+        return self._pass(set_, None)
+
+    @override
+    def new_pass(self, set_: str) -> Finished:
+        return self._pass(set_, self._max_samples)
+
+    @override
+    def check_determinism(
+        self, first: Finished, run_first_batch: Callable[[Sequence[Finished]], None]
+    ) -> None:
+        """Predictions of a stochastic model are what they are."""
+
+    @property
+    @override
+    def may_draw(self) -> bool:
+        return False
+
+    @override
+    def measure(self, finished: Finished, on: Occasion) -> Measured:
+        found = finished.finish()
+        computed = {name: float(value) for name, value in found.metric.compute().items()}
+        values = self._readout.values(computed)
+        missing = self._readout.missing(computed, found.metric.num_classes)
+        # Readers of a log ask each monitor for the epochs of its own points.
+        values.append(Value(self.group, "epoch", float(on.epoch)))
+        return Measured(
+            values,
+            found.n_samples,
+            on.settings or self._settings(found),
+            _notices(on.set, found, missing),
+            detail=found.metric.kind,
+        )
+
+    @override
+    def keep(self, measured: Measured, on: Occasion) -> None:
+        self._kinds[on.set] = measured.detail
+
+    @override
+    def texts(self) -> dict[str, dict[str, Any]]:
+        return {}
+
+    @override
+    def state(self) -> dict[str, Any]:
+        return {"kinds": dict(self._kinds)}
+
+    @override
+    def restore(self, state: Mapping[str, Any]) -> list[Notice]:
+        kinds = state["kinds"]
+        if not set(kinds.values()) <= {None, *get_args(Kind)}:
+            raise ValueError(f"kinds: need kinds of predictions, got {kinds}")
+        self._kinds = dict(kinds)
+        return []
+
+    @override
+    def reset(self) -> None:
+        self._observer = None
+        self._kinds = {}
+
+    def _pass(self, set_: str, max_samples: int | None) -> Finished:
+        def make(n_classes: int) -> Metric:
+            if n_classes > MOST_CLASSES:
+                raise ValueError(
+                    f"logits: {n_classes} classes, at most {MOST_CLASSES} are supported; pass "
+                    "logits= and target= as functions that give coarser classes"
+                )
+            # What the first batch held, logits or probabilities, holds for the whole run.
+            return self._readout.metric(n_classes, self._kinds.get(set_))
+
+        return PredictionPass(make, max_samples=max_samples, seed=_SEED)
+
+    def _settings(self, found: Predicted[Metric]) -> dict[str, Any]:
+        source = "not found yet" if self._observer is None else self._observer.source
+        return {
+            "n_samples": found.n_samples,
+            "n_unlabelled": found.n_unlabelled,
+            "n_classes": found.metric.num_classes,
+            "predictions": f"{found.metric.kind}, from {source}",
+            "max_samples": self._max_samples,
+            "seed": _SEED,
+            "version": __version__,
+            **self._about,
+        }
+
+
+def _notices(set_: str, found: Predicted[Metric], missing: Sequence[int]) -> list[Notice]:
+    notices = []
+    if found.look_like_probabilities:
+        text = (
+            f"set {set_!r}: predictions are one number per sample, all in [0, 1], and are read "
+            "as logits; if they are probabilities of class 1, pass "
+            "logits=lambda p: torch.stack([1 - p.flatten(), p.flatten()], 1)"
+        )
+        notices.append(Notice("logits", text))
+    if missing:
+        classes = ", ".join(map(str, missing))
+        text = f"set {set_!r}: no sample of class {classes}, so it has no point"
+        notices.append(Notice("missing", text))
+    return notices

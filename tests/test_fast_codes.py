@@ -1,0 +1,234 @@
+"""The fast way to keys gives those of the spec, bit for bit, and refuses what the spec refuses."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+from typing_extensions import override
+
+from it_callbacks.codes import encode, encode_keys, encoded, fast, keys, symbols
+from it_callbacks.rulers import Calibrated, Exact, Ruler, Uniform, Width, ibsgd, idnns
+
+
+@dataclass(frozen=True)
+class Ternary(Ruler):
+    """A user's own ruler."""
+
+    threshold: float
+
+    @property
+    @override
+    def slug(self) -> str:
+        return "ternary"
+
+    @override
+    def levels(self, activations: Tensor) -> Tensor:
+        return activations.sign() * (activations.abs() > self.threshold)
+
+
+class Mirrored(Width):
+    """A user's own ruler that is one of ours by descent, and reads in another way."""
+
+    @override
+    def levels(self, activations: Tensor) -> Tensor:
+        return super().levels(-activations)
+
+
+RULERS = [
+    Uniform(30, -1, 1),
+    Uniform(1, 0, 1),
+    Uniform(7, 0.03, 0.97),
+    Uniform(5000, -1, 1),
+    Width(0.07),
+    Width(1e-6),
+    Calibrated(30),
+    Calibrated(30, "unit"),
+    Exact(),
+    idnns(30),
+    ibsgd(0.07),
+    Ternary(0.5),
+    Mirrored(0.07),
+]
+FLOATS = [torch.float32, torch.float64, torch.bfloat16, torch.float16]
+
+
+def ordinary(*shape: int) -> Tensor:
+    """Rows that differ in scale, so that some reach farther than a product takes."""
+    scale = torch.tensor([0.2, 3.0, 0.01, 90.0])[torch.arange(shape[0]) % 4]
+    values = torch.randn(shape, generator=torch.Generator().manual_seed(0))
+    return values * scale.reshape(-1, *[1] * (len(shape) - 1))
+
+
+def outcome(of: Callable[[], Tensor]) -> Any:
+    """What is returned, or what is refused and why."""
+    try:
+        return of().tolist()
+    except ValueError as error:
+        return type(error), str(error)
+
+
+def assert_fast_is_spec(activations: Tensor, ruler: Ruler) -> None:
+    def by_spec() -> Tensor:
+        return keys(ruler.freeze(activations)(activations))
+
+    assert outcome(lambda: encode_keys(activations, ruler)) == outcome(by_spec)
+
+
+@pytest.mark.parametrize("ruler", RULERS, ids=repr)
+@pytest.mark.parametrize("dtype", [*FLOATS, torch.int32, torch.uint8, torch.bool])
+@pytest.mark.parametrize(
+    "shape", [(40, 1), (40, 10), (40, 3, 4, 4), (20, 6000), (40,), (0, 3), (0, 30), (5, 0), (1, 12)]
+)
+def test_fast_is_spec(ruler: Ruler, dtype: torch.dtype, shape: tuple[int, ...]) -> None:
+    activations = ordinary(*shape)
+    if not dtype.is_floating_point and dtype != torch.bool:
+        activations = (activations * 40).abs().clamp_max(250)
+    assert_fast_is_spec(activations.to(dtype), ruler)
+
+
+EXTREMES = {
+    "edges": [-1.0, 1.0, 0.0, -0.0, 0.03, 0.97, 0.5, 7.0],
+    "beside edges": [1.0000001, 0.99999994, -1.0000001, -0.99999994, 0.97000003, 1e-45, 0.25, 3.0],
+    "inside": [0.1, 0.2, 0.9, 0.99999994, 0.0, 0.4, 0.6, 0.8],
+    "the far end of the product": [17.78, -17.78, 17.85, -17.85, 17.71, 0.0, 1.0, 2.0],
+    "far": [1e6, -1e6, 1e9, -1e9, 1.0, 2.0, 3.0, 4.0],
+    "beyond 64 bits": [1e30, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0],
+    "the largest": [torch.finfo(torch.float32).max, 0.0, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0],
+    "NaN": [math.nan, 0.0, 1.0, 2.0, math.nan, 4.0, 5.0, 6.0],
+    "minus NaN": [-math.nan, 0.0, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0],
+    "infinite": [math.inf, 0.0, 1.0, -math.inf, 3.0, 4.0, 5.0, 6.0],
+    "constant": [0.3] * 8,
+}
+
+
+@pytest.mark.parametrize("ruler", [*RULERS, Width((0.07, 0.5)), Width((0.1,) * 3)], ids=repr)
+@pytest.mark.parametrize("values", EXTREMES)
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("n_units", [2, 12])
+def test_fast_is_spec_at_the_extremes(
+    ruler: Ruler, values: str, dtype: torch.dtype, n_units: int
+) -> None:
+    """Whatever is refused is so with the same words, and counted over all samples."""
+    rows = torch.tensor(EXTREMES[values], dtype=dtype).reshape(-1, 2)
+    assert_fast_is_spec(rows.repeat(3, n_units // 2), ruler)
+
+
+@pytest.mark.parametrize("ruler", RULERS, ids=repr)
+@pytest.mark.parametrize("n_units", [7, 130])
+def test_fast_is_spec_in_many_chunks(
+    monkeypatch: pytest.MonkeyPatch, ruler: Ruler, n_units: int
+) -> None:
+    """Of two rows each, some of which reach far; what two of them refuse is counted together."""
+    activations = ordinary(100, n_units)
+    frozen = ruler.freeze(activations)
+    monkeypatch.setattr(fast, "_CHUNK_ELEMENTS", 2 * n_units)
+    assert_fast_is_spec(activations, frozen)
+    activations[[3, 90]] = math.nan
+    assert_fast_is_spec(activations, frozen)
+    if ruler != Ternary(0.5):  # to whom NaN is 0
+        refused = str(outcome(lambda: encode_keys(activations, frozen)))
+        assert f"{2 * n_units} of {100 * n_units} values" in refused
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_fast_is_spec_in_threads_that_run_side_by_side(threads: int) -> None:
+    """They do not share their scratch memory."""
+    layers = [ordinary(400, 300) + seed for seed in range(8)]
+    rulers = [Width(0.07), Uniform(30, -1, 1)]
+    expected = [symbols(ruler(layer)) for layer in layers for ruler in rulers]
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads)
+    try:
+        with ThreadPoolExecutor(8) as pool:
+            for _ in range(5):
+                both = [(layer, ruler) for layer in layers for ruler in rulers]
+                found = list(pool.map(lambda one: encode(*one), both))
+                assert all(map(torch.equal, found, expected))
+    finally:
+        torch.set_num_threads(before)
+
+
+def test_scratch_memory_of_inference_mode_serves_outside_of_it() -> None:
+    activations = ordinary(50, 20)
+
+    def first_in_inference_mode() -> tuple[Tensor, Tensor]:
+        with torch.inference_mode():  # a thread of its own has no memory yet
+            inside = encode(activations, Width(0.5)).clone()
+        return inside, encode(activations, Width(0.5))
+
+    with ThreadPoolExecutor(1) as pool:
+        inside, outside = pool.submit(first_in_inference_mode).result()
+    assert torch.equal(inside, outside)
+
+
+@pytest.mark.parametrize("ruler", [Uniform(7, 0.03, 0.97), Width(0.07), Exact(), Ternary(0.5)])
+def test_keys_do_not_depend_on_the_default_device(ruler: Ruler) -> None:
+    activations = torch.rand(20, 3)
+    expected = keys(ruler(activations))
+    with torch.device("meta"):  # where no number can be read
+        inside = encode_keys(activations, ruler), keys(ruler(activations))
+    assert torch.equal(inside[0], expected)
+    assert torch.equal(inside[1], expected)
+
+
+@pytest.mark.parametrize(
+    ("ruler", "reach"),
+    [
+        (Width(1.0), 9.0),
+        (Uniform(4, -2, 2), 10.0),
+        (Exact(), math.nan),
+        (Ternary(0.5), math.nan),
+    ],
+    ids=repr,
+)
+def test_the_reach_of_the_states_comes_with_their_keys(ruler: Ruler, reach: float) -> None:
+    """Of -9 to 8: ten bins from -2 to 8, whose state is 10; where states are bits, of none."""
+    activations = torch.arange(-9.0, 9.0).reshape(-1, 2)
+    assert encoded(activations, ruler).reach == pytest.approx(reach, nan_ok=True)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize(
+    ("states", "reach"),
+    [
+        ([0.0, 3.0, 29.0], 29.0),
+        ([-2.0, 1.0], 2.0),
+        ([-2.0, 5.0], 5.0),
+        ([-0.0, 4.0], 4.0),
+        ([-0.0, 0.0], 0.0),
+        ([1.0, math.inf], math.inf),
+        ([1.0, -math.inf], math.inf),
+        ([1.0, math.nan, -9.0], math.nan),
+        ([1.0, -math.nan, 9.0], math.nan),
+        ([math.inf, math.nan], math.nan),
+    ],
+)
+def test_one_scan_finds_how_far_states_reach(
+    states: list[float], reach: float, dtype: torch.dtype
+) -> None:
+    """Whatever the signs: of zero, of infinity and of NaN, which has one too."""
+    levels = fast.scanned(torch.tensor(states, dtype=dtype))
+    assert levels.reach == pytest.approx(reach, nan_ok=True)
+    if not math.isnan(reach):
+        assert levels.low <= min(states)
+        assert levels.high >= max(states)
+
+
+def test_how_far_integers_reach_is_not_known() -> None:
+    assert math.isnan(fast.scanned(torch.tensor([1, 2])).reach)
+    assert math.isnan(fast.scanned(torch.zeros(0)).reach)
+
+
+@pytest.mark.parametrize("bins", [200, 300, 5000])
+def test_fine_bins_reach_no_farther_than_their_values_do(bins: int) -> None:
+    """Else the whole layer would be hashed in the slow way."""
+    values = torch.linspace(-1, -0.9, 50)[:, None]
+    ruler = Uniform(bins, -1, 1)
+    assert encoded(values, ruler).reach == ruler(values).max() == bins // 20
