@@ -23,7 +23,7 @@ from it_callbacks import (
     PredictionEntropyMonitor,
 )
 
-from .models import N_UNITS, Classifier, fit
+from .toys import N_UNITS, Classifier, fit
 
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "it_callbacks"
