@@ -42,6 +42,7 @@ from .toys import (
     samples,
 )
 from .warned import warned
+from .written_logs import read_text
 
 _CLASSES = tuple(f"class_{c}" for c in range(3))
 _OF_LAYERS = (
@@ -99,7 +100,7 @@ def _read(folder: str) -> EventAccumulator:
 def _texts(events: EventAccumulator, tag: str) -> list[tuple[int, Any]]:
     """Step and content of each text under a tag."""
     return [
-        (event.step, json.loads(event.tensor_proto.string_val[0].decode()))
+        (event.step, read_text(event.tensor_proto.string_val[0].decode()))
         for event in events.Tensors(f"{tag}/text_summary")
     ]
 

@@ -127,7 +127,12 @@ class PlaneInstrument(Instrument[LayerPass]):
             for value in each.values(exhaustive=self._options.exhaustive)
         ]
         extra_values, extra_notices = self._extra(observed, on)
-        found = [*notices.recalibrated_notices(self._recalibrated), *unread, *point.notices(exhaustive=self._options.exhaustive), *extra_notices]
+        found = [
+            *notices.recalibrated_notices(self._recalibrated),
+            *unread,
+            *point.notices(exhaustive=self._options.exhaustive),
+            *extra_notices,
+        ]
         values += extra_values
         values.append(Value("information_plane", "epoch", float(on.epoch)))
         cost = on.cost()
