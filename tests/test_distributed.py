@@ -85,7 +85,7 @@ def check_equal_to_one_process(
     assert n_warned <= len(ranks[0]["measured"])
     for rank in ranks:
         assert len(one["callback_metrics"]) > 10
-        assert rank["callback_metrics"] == pytest.approx(one["callback_metrics"], abs=1e-6)
+        assert rank["callback_metrics"] == pytest.approx(one["callback_metrics"], abs=1e-6, nan_ok=True)
         if strategy == "ddp_spawn":
             assert not any(rank["measured"])
             continue  # the history stays with the spawned processes; only the metrics return
