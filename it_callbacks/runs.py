@@ -19,8 +19,9 @@ from it_callbacks.own_quantities import from_rows
 from it_callbacks.quantities import PLANE, QUANTITIES, ROOTS, Quantity, monitor_of
 from it_callbacks.records import Record, is_read_by_rulers, split_ruler
 from it_callbacks.tags import Key, Tag, parse_tag
+from it_callbacks.texts import from_text
 
-__all__ = [
+__all__ = [  # plainly sorted, as every list of names here
     "Key",
     "Outline",
     "Rulers",
@@ -344,7 +345,7 @@ def outlines(name: str, tags: Iterable[str], texts: Mapping[str, str]) -> list[O
         if (match := _TEXT.fullmatch(tag)) is not None:
             told[match["prefix"][:-1]][match["kind"]][f"{match['root']}/{match['set']}"] = text
     settings = {
-        prefix: {place: _json(text, dict) for place, text in of_kind["settings"].items()}
+        prefix: {place: from_text(text, dict) for place, text in of_kind["settings"].items()}
         for prefix, of_kind in told.items()
     }
     own: dict[str, Quantity] = {}
@@ -362,14 +363,14 @@ def outlines(name: str, tags: Iterable[str], texts: Mapping[str, str]) -> list[O
                 {key: {} for key in of_prefix.values() if not _is_epoch(key)},
                 settings=settings.get(prefix, {}),
                 verdicts={
-                    place.partition("/")[2]: _texts(_json(text, dict))
+                    place.partition("/")[2]: _texts(from_text(text, dict))
                     for place, text in told[prefix]["verdicts"].items()
                 },
                 warnings=list(
                     dict.fromkeys(
                         str(line)
                         for text in told[prefix]["warnings"].values()
-                        for line in _json(text, list)
+                        for line in from_text(text, list)
                     )
                 ),
             ),
@@ -381,15 +382,6 @@ def outlines(name: str, tags: Iterable[str], texts: Mapping[str, str]) -> list[O
 
 def _is_epoch(key: Key) -> bool:
     return key.quantity in ROOTS and key.layer == "epoch"
-
-
-def _json(text: str, kind: type) -> Any:
-    """What a text entry holds; empty where it is of no form that the monitors write."""
-    try:
-        value = json.loads(text)
-    except (ValueError, RecursionError):
-        return kind()
-    return value if isinstance(value, kind) else kind()
 
 
 def _texts(mapping: Mapping[Any, Any]) -> dict[str, str]:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
+
+from it_callbacks.texts import to_text
 
 from .written_logs import write
 
@@ -69,9 +70,9 @@ def write_run(
     texts: Mapping[str, Any] | None = None,
     steps: Sequence[int] = STEPS,
 ) -> Path:
-    """A log of these scalars, and of these texts as JSON; returns its folder."""
+    """A log of these scalars, and of these texts; returns its folder."""
     values = {tag: dict(zip(steps, of, strict=True)) for tag, of in scalars.items()}
-    write(folder, values, {tag: json.dumps(value) for tag, value in (texts or {}).items()})
+    write(folder, values, {tag: to_text(value) for tag, value in (texts or {}).items()})
     return folder
 
 

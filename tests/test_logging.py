@@ -42,6 +42,7 @@ from .toys import (
     samples,
 )
 from .warned import warned
+from .written_logs import read_text
 
 _CLASSES = tuple(f"class_{c}" for c in range(3))
 _OF_LAYERS = (
@@ -80,6 +81,10 @@ PER_ROOT = {
 TAGS = {f"{root}/val/{end}" for root, ends in PER_ROOT.items() for end in ends}
 
 
+NOT_ALWAYS = {tag for tag in TAGS if any(end in tag for end in ("_low/", "_high/", "_adjusted/"))}
+"""Tags of what the few samples here do not always allow."""
+
+
 def _monitors(**options: Any) -> list[Any]:
     return [
         PredictionEntropyMonitor(**options),
@@ -95,7 +100,7 @@ def _read(folder: str) -> EventAccumulator:
 def _texts(events: EventAccumulator, tag: str) -> list[tuple[int, Any]]:
     """Step and content of each text under a tag."""
     return [
-        (event.step, json.loads(event.tensor_proto.string_val[0].decode()))
+        (event.step, read_text(event.tensor_proto.string_val[0].decode()))
         for event in events.Tensors(f"{tag}/text_summary")
     ]
 
@@ -138,24 +143,29 @@ def test_tensorboard_holds_every_tag_of_the_table(written: Any) -> None:
     """No more of ours either."""
     monitors, events, _ = written
     ours = {tag for tag in events.Tags()["scalars"] if tag.split("/")[0] in PER_ROOT}
-    assert ours == TAGS == {r.tag for monitor in monitors for r in monitor.history}
+    measured = [record for monitor in monitors for record in monitor.history]
+    assert {record.tag for record in measured} == TAGS
+    # A value that is not finite goes to no logger.
+    assert ours == {record.tag for record in measured if math.isfinite(record.bits)} < TAGS
 
 
 def test_all_tags_of_a_point_are_at_one_step(written: Any) -> None:
     """The Trainer's global step: optimizer steps done, five in each epoch."""
     _, events, running = written
-    steps = {tag: [event.step for event in events.Scalars(tag)] for tag in TAGS}
+    steps = {tag: [e.step for e in events.Scalars(tag)] for tag in TAGS - NOT_ALWAYS}
     assert set(map(tuple, steps.values())) == {(5, 10)}
     assert running.global_step == 10
 
 
 def test_values_in_tensorboard_are_those_of_the_history(written: Any) -> None:
-    """To float32; what has no honest value is NaN in both."""
+    """To float32; what has no honest value is missing."""
     monitors, events, _ = written
+    logged = events.Tags()["scalars"]
     for monitor in monitors:
         for tag in {record.tag for record in monitor.history}:
-            values = [event.value for event in events.Scalars(tag)]
-            np.testing.assert_array_equal(values, np.float32(curve(monitor, tag)))
+            values = [event.value for event in events.Scalars(tag)] if tag in logged else []
+            honest = [bits for bits in curve(monitor, tag) if math.isfinite(bits)]
+            np.testing.assert_array_equal(values, np.float32(honest))
 
 
 @pytest.mark.parametrize(
@@ -250,7 +260,7 @@ def test_a_set_has_its_own_warnings_and_those_of_all(tmp_path: Path) -> None:
     texts = [_texts(events, f"information_plane/{of}/warnings")[-1][1] for of in ("val", "val_1")]
     assert [any("105 samples" in text for text in of) for of in texts] == [True, False]
     assert [any("50 samples" in text for text in of) for of in texts] == [False, True]
-    assert all(any("no luck" in text for text in of) for of in texts)
+    assert [any("no luck" in text for text in of) for of in texts] == [False, True]
 
 
 def test_verdicts_are_written_when_training_ends(tmp_path: Path) -> None:
@@ -336,7 +346,7 @@ def test_a_logger_with_a_prefix_gets_it_on_settings_and_charts_too(tmp_path: Pat
     logger = TensorBoardLogger(tmp_path, name="run", version=0, prefix="mine")
     fit(_monitors(), logger=logger)
     events = _read(logger.log_dir)
-    assert {f"mine-{tag}" for tag in TAGS} <= set(events.Tags()["scalars"])
+    assert {f"mine-{tag}" for tag in TAGS - NOT_ALWAYS} <= set(events.Tags()["scalars"])
     assert _text(events, "mine-information_plane/val/settings")["n_samples"] == 105
     assert _layout(events)["information plane, val"]["I_XT"] == [
         "mine\\-information_plane/val/I_XT/.+"
@@ -370,7 +380,7 @@ def test_points_are_flushed_as_they_are_made(
             if not trainer.sanity_checking:
                 assert not TAGS & set(waiting)
                 events = _read(logger.log_dir)
-                seen.append({len(events.Scalars(tag)) for tag in TAGS})
+                seen.append({len(events.Scalars(tag)) for tag in TAGS - NOT_ALWAYS})
 
     fit([*_monitors(), Reads()], LogsMetrics, logger=logger, max_epochs=3)
     assert seen == [{1}, {2}, {3}]
@@ -399,7 +409,7 @@ def test_csv_points_are_written_as_they_are_made(tmp_path: Path) -> None:
     values = curve(monitors[2], "information_plane/val/I_XT/net.4")
     assert [list(map(float, of_epoch)) for of_epoch in seen] == [values[:1], values]
     logged = {tag for _, metrics in memory.logged for tag in metrics}
-    assert logged >= TAGS
+    assert logged >= TAGS - NOT_ALWAYS
     assert [
         step for step, metrics in memory.logged if "information_plane/val/I_XT/net.4" in metrics
     ] == [5, 10]
@@ -420,15 +430,14 @@ def test_without_a_logger_one_warning_is_given_and_the_history_kept(data: Any) -
     assert len(curve(plane, "information_plane/val/I_XT/net.1")) == (2 if data is None else 3)
 
 
-def test_callback_metrics_hold_the_last_finite_value_of_each_tag() -> None:
-    """A value that is NaN for once neither stops nor breaks what waits for the tag."""
+def test_callback_metrics_hold_the_last_value_of_each_tag_and_nan_where_there_is_none() -> None:
+    """As a user's own NaN: a tag that is absent makes callbacks raise, one that is stale lies."""
     monitors = _monitors()
     _, running = fit(monitors)
     values = {record.tag: record.bits for m in monitors for record in m.history}
-    finite = {r.tag: r.bits for m in monitors for r in m.history if math.isfinite(r.bits)}
     got = {tag: float(v) for tag, v in running.callback_metrics.items() if tag in TAGS}
-    assert len(finite) < len(values)  # some corrections have no honest value here
-    assert got == pytest.approx(finite, abs=1e-6)
+    assert any(map(math.isnan, values.values()))  # some intervals have no honest ends here
+    assert got == pytest.approx(values, abs=1e-6, nan_ok=True)
     assert all(isinstance(value, torch.Tensor) for value in running.callback_metrics.values())
 
 

@@ -110,7 +110,8 @@ def test_a_resumed_training_has_its_last_value_at_a_step_and_nan_stays_nan(tmp_p
     "words", ["", "no JSON", "[]", "null", '{"layers": 3}', '{"layers": [3]}', UNEVEN]
 )
 def test_settings_of_another_form_are_passed_over(words: str, tmp_path: Path) -> None:
-    write(tmp_path, plane(POINTS), {"information_plane/val/settings": words})
+    block = f"\nThe same as JSON:\n\n    {words}"
+    write(tmp_path, plane(POINTS), {"information_plane/val/settings": block})
     (run,) = read_folder(tmp_path)
     assert set(run.layers("I_XT", "val")) == {"a", "b"}
     assert len(run.rulers("val")) == 1

@@ -74,7 +74,13 @@ def test_the_figure_of_a_plane_is_drawn_in_the_view_and_at_the_resolution_asked_
     layer = layer_names(plane)[0]
     (slug,) = {tag for tag in plane.settings["val"]["layers"][0]["tag_of_ruler"] if tag}
     (up,) = (list(trace.y) for trace in coarse.data if trace.name == layer and len(trace.x) == 2)
-    expected = curve(plane, f"information_plane/val/I_TY_adjusted_{slug}/{layer}")
+    information, chance = (
+        np.array(curve(plane, f"information_plane/val/{name}_{slug}/{layer}"))
+        for name in ("I_TY", "I_TY_chance")
+    )
+    of_labels = plane.settings["val"]["H_Y"]
+    # 0 at chance and H(Y) at H(Y), on a straight line.
+    expected = of_labels * (information - chance) / (of_labels - chance)
     assert up == pytest.approx(expected, abs=1e-6)
     with pytest.raises(ValueError, match=r"view: .* did you mean 'linear'"):
         plane.figure(view="lineal")

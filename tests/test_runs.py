@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from typing import Any
 
@@ -10,6 +9,7 @@ import pytest
 
 from it_callbacks.records import QUANTITIES, Quantity, Record
 from it_callbacks.runs import Key, Run, from_log, from_records, natural, parse_tag
+from it_callbacks.texts import to_text
 
 LOGGED = [row for row in QUANTITIES.values() if row.is_logged]
 
@@ -95,7 +95,7 @@ def test_every_prefix_of_a_logger_is_a_run_of_its_own() -> None:
         "x-information_plane/val/I_XT/fc": [(1, 2.0)],
         "val_loss": [(1, 3.0)],
     }
-    texts = {"x-information_plane/val/settings": '{"n_samples": 9}'}
+    texts = {"x-information_plane/val/settings": to_text({"n_samples": 9})}
     plain, prefixed = from_log("a", scalars, texts)
     assert (plain.name, prefixed.name) == ("a", "a (x)")
     assert prefixed.series == {Key("I_XT", "val", "fc"): {1: 2.0}}
@@ -105,10 +105,10 @@ def test_every_prefix_of_a_logger_is_a_run_of_its_own() -> None:
 
 def test_texts_are_settings_verdicts_and_warnings() -> None:
     texts = {
-        "information_plane/val/settings": '{"H_Y": 2.0}',
-        "information_plane/val/verdicts": '{"fc": "has compressed", "out": 3}',
-        "information_plane/val/warnings": '["few samples", "wide layer"]',
-        "prediction_entropy/val/warnings": '["few samples"]',
+        "information_plane/val/settings": to_text({"H_Y": 2.0}),
+        "information_plane/val/verdicts": to_text({"fc": "has compressed", "out": 3}),
+        "information_plane/val/warnings": to_text(["few samples", "wide layer"]),
+        "prediction_entropy/val/warnings": to_text(["few samples"]),
     }
     (run,) = from_log("a", {"information_plane/val/I_XT/fc": [(1, 1.0)]}, texts)
     assert run.settings == {"information_plane/val": {"H_Y": 2.0}}
@@ -118,10 +118,10 @@ def test_texts_are_settings_verdicts_and_warnings() -> None:
 
 @pytest.mark.parametrize("text", ["", "{", "[1]", "null", "3", "[" * 100_000, "9" * 5000])
 def test_texts_of_another_form_are_passed_over(text: str) -> None:
-    (run,) = from_log(
-        "a", {"information_plane/val/I_XT/fc": [(1, 1.0)]}, {"information_plane/val/settings": text}
-    )
-    assert run.settings == {"information_plane/val": {}}
+    for words in (text, f"\nThe same as JSON:\n\n    {text}"):
+        texts = {"information_plane/val/settings": words}
+        (run,) = from_log("a", {"information_plane/val/I_XT/fc": [(1, 1.0)]}, texts)
+        assert run.settings == {"information_plane/val": {}}
     assert run.layers("I_XT", "val") == ["fc"]
 
 
@@ -201,6 +201,6 @@ def test_what_the_log_does_not_tell_of_a_record_is_marked() -> None:
 
 def test_settings_survive_the_way_through_a_log() -> None:
     settings = {"H_Y": 2.0, "layers": [{"tag": "fc", "tag_of_ruler": [""]}]}
-    texts = {"information_plane/val/settings": json.dumps(settings)}
+    texts = {"information_plane/val/settings": to_text(settings)}
     (run,) = from_log("a", {"information_plane/val/I_XT/fc": [(1, 1.0)]}, texts)
     assert run.settings["information_plane/val"] == settings

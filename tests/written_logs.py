@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
@@ -16,6 +15,8 @@ from tensorboard.context import RequestContext
 from tensorboard.plugins.core.core_plugin import CorePluginLoader
 from torch.utils.tensorboard import SummaryWriter
 from torch.utils.tensorboard.summary import text
+
+from it_callbacks.texts import from_text, to_text
 
 Values = Mapping[str, Mapping[int, float]]
 """For each tag, values at steps."""
@@ -33,6 +34,11 @@ def write(folder: Path, values: Values, texts: Mapping[str, str] | None = None) 
                 if step in series
             ]
             writer.file_writer.add_summary(Summary(value=at), step)
+
+
+def read_text(text: str) -> Any:
+    """What a text entry of a monitor holds."""
+    return from_text(text, dict) or from_text(text, list)
 
 
 def plane(
@@ -65,7 +71,7 @@ def settings(
         "H_Y": 2.0,
         "layers": [{"tag": layer, "tag_of_ruler": list(rulers)} for layer in layers],
     }
-    return {f"{prefix}information_plane/{set_}/settings": json.dumps(words)}
+    return {f"{prefix}information_plane/{set_}/settings": to_text(words)}
 
 
 @contextmanager

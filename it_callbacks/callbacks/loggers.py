@@ -1,4 +1,4 @@
-"""Numbers, settings and layouts in; every logger told, each in what it understands.
+"""Give every logger values, texts, pictures and charts, each as far as it takes them.
 
 Loggers are known by what they can do, never by their class: each of Lightning's two names has
 classes of its own.
@@ -6,7 +6,6 @@ classes of its own.
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple
@@ -16,6 +15,7 @@ from numpy.typing import NDArray
 
 from it_callbacks.records import QUANTITIES, Quantity, tag_of
 from it_callbacks.tags import parse_tag
+from it_callbacks.texts import to_text
 
 Layout = dict[str, dict[str, list[Any]]]
 """TensorBoard's custom scalars: category -> chart -> kind and tags."""
@@ -34,7 +34,7 @@ def log_point(loggers: Iterable[Any], values: Mapping[str, float], step: int) ->
     A process that is killed must lose nothing that was measured.
     """
 
-    def tell(logger: Any) -> None:
+    def log(logger: Any) -> None:
         logger.log_metrics(dict(values), step=step)
         flush = getattr(_experiment(logger), "flush", None)
         if callable(flush):
@@ -42,22 +42,19 @@ def log_point(loggers: Iterable[Any], values: Mapping[str, float], step: int) ->
         else:
             logger.save()
 
-    return _tell_each(loggers, tell)
+    return _each(loggers, log)
 
 
-def log_json(loggers: Iterable[Any], tag: str, value: object, step: int) -> list[Fault]:
-    """Give settings, warnings or verdicts, as JSON, to every logger that takes text."""
-    # Four spaces in front make it a code block in TensorBoard's Markdown and leave it JSON.
-    text = json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False)
-    text = re.sub(r"\[[\s\d,]+\]", lambda numbers: " ".join(numbers[0].split()), text)
-    text = "\n".join(f"    {line}" for line in text.splitlines())
+def log_text(loggers: Iterable[Any], tag: str, value: object, step: int) -> list[Fault]:
+    """Give settings, warnings or verdicts to every logger that takes text; see `to_text`."""
+    text = to_text(value)
 
-    def tell(logger: Any) -> None:
+    def log(logger: Any) -> None:
         add_text = getattr(_experiment(logger), "add_text", None)
         if callable(add_text):
             add_text(_prefixed(logger, tag), text, step)
 
-    return _tell_each(loggers, tell)
+    return _each(loggers, log)
 
 
 def log_image(
@@ -80,19 +77,19 @@ def log_image(
         if callable(getattr(_experiment(logger), "add_image", None)):
             takers.append(logger)
 
-    faults = _tell_each(loggers, ask)
+    faults = _each(loggers, ask)
     if not takers:
         return faults
     image = draw()
 
-    def tell(logger: Any) -> None:
+    def log(logger: Any) -> None:
         experiment = _experiment(logger)
         experiment.add_image(_prefixed(logger, tag), image, step, dataformats="HWC")
         flush = getattr(experiment, "flush", None)
         if callable(flush):
             flush()
 
-    return faults + _tell_each(takers, tell)
+    return faults + _each(takers, log)
 
 
 def log_layout(
@@ -101,20 +98,20 @@ def log_layout(
     """Lay out TensorBoard's custom scalars for these tags; see `layout`."""
     tags, own = list(tags), list(own)
 
-    def tell(logger: Any) -> None:
+    def log(logger: Any) -> None:
         add_custom_scalars = getattr(_experiment(logger), "add_custom_scalars", None)
         if callable(add_custom_scalars):
             add_custom_scalars(layout(tags, _prefixed(logger, ""), own))
 
-    return _tell_each(loggers, tell)
+    return _each(loggers, log)
 
 
-def _tell_each(loggers: Iterable[Any], tell: Callable[[Any], None]) -> list[Fault]:
-    """Call `tell` on every logger; one that raises keeps nothing from the others."""
+def _each(loggers: Iterable[Any], log: Callable[[Any], None]) -> list[Fault]:
+    """Call `log` on every logger; one that raises keeps nothing from the others."""
     faults = []
     for logger in loggers:
         try:
-            tell(logger)
+            log(logger)
         except Exception as error:
             faults.append(Fault(type(logger).__name__, error))
     return faults

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from it_callbacks.callbacks.faults import Faults
-from it_callbacks.callbacks.loggers import Fault, log_image, log_json, log_layout, log_point
+from it_callbacks.callbacks.loggers import Fault, log_image, log_layout, log_point, log_text
 from it_callbacks.quantities import ROOTS, Quantity
 from it_callbacks.records import Record
 
@@ -110,7 +110,7 @@ class Publisher:
 
     def text(self, trainer: Any, set_: str, kind: str, value: object, step: int) -> None:
         """Give loggers a text about a set."""
-        self._report(log_json(trainer.loggers, f"{self._group}/{set_}/{kind}", value, step))
+        self._report(log_text(trainer.loggers, f"{self._group}/{set_}/{kind}", value, step))
 
     def image(
         self, trainer: Any, set_: str, draw: Callable[[], NDArray[np.uint8]], step: int

@@ -65,6 +65,8 @@ class PlaneInstrument(Instrument[LayerPass]):
         self._options = options
         self._memory = Memory()
         self._observer: LayerObserver | None = None
+        self._recalibrated: dict[str, None] = {}
+        """Readers whose state of an earlier run could not be restored."""
         self._repeats: dict[str, bool] = {}
         """By set, whether inputs were repeated: where none is, they need not be told apart."""
 
@@ -125,7 +127,12 @@ class PlaneInstrument(Instrument[LayerPass]):
             for value in each.values(exhaustive=self._options.exhaustive)
         ]
         extra_values, extra_notices = self._extra(observed, on)
-        found = [*unread, *point.notices(exhaustive=self._options.exhaustive), *extra_notices]
+        found = [
+            *notices.recalibrated_notices(self._recalibrated),
+            *unread,
+            *point.notices(exhaustive=self._options.exhaustive),
+            *extra_notices,
+        ]
         values += extra_values
         values.append(Value("information_plane", "epoch", float(on.epoch)))
         cost = on.cost()
@@ -217,7 +224,7 @@ class PlaneInstrument(Instrument[LayerPass]):
     def reset(self) -> None:
         self._memory = Memory()
         self._observer = None
-        self._repeats = {}
+        self._repeats, self._recalibrated = {}, {}
 
     @property
     def _layers(self) -> LayerObserver:
@@ -236,7 +243,8 @@ class PlaneInstrument(Instrument[LayerPass]):
             return None
         try:
             return spec.restored(state)
-        except Unstorable:
+        except (Unstorable, ValueError):
+            self._recalibrated[repr(spec)] = None
             return None
 
     def _points(self, observed: Observed) -> dict[str, list[Point]]:

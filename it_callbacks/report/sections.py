@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from it_callbacks import texts
 from it_callbacks.figures import (
     Figure,
     Panel,
@@ -17,7 +18,7 @@ from it_callbacks.figures import (
     prediction_entropies,
 )
 from it_callbacks.repeats import are_repeats, averaged
-from it_callbacks.report import words
+from it_callbacks.report import phrases
 from it_callbacks.report.markup import Html, folded, joined, table, tag
 from it_callbacks.runs import Key, Run
 from it_callbacks.tables import STATUSES, LayerRow, course, layer_rows
@@ -108,7 +109,7 @@ def _planes(runs: Sequence[Run], drawings: Drawings) -> Iterator[Html]:
     for row in rows:
         yield from _row_of_planes(row, drawings)
     if rows:
-        yield from (tag("p", limit) for limit in words.LIMITS)
+        yield from (tag("p", limit) for limit in phrases.LIMITS)
 
 
 def _row_of_planes(row: Sequence[Panel], drawings: Drawings) -> Iterator[Html]:
@@ -165,7 +166,7 @@ def _layers(runs: Sequence[Run]) -> Iterator[Html]:
             for rulers in run.rulers(set_):
                 rows = layer_rows(run, set_, rulers)
                 seen |= {row.status for row in rows}
-                caption = ". ".join(filter(None, [rulers.label, words.facts(told)]))
+                caption = ". ".join(filter(None, [rulers.label, phrases.facts(told)]))
                 yield table(_HEAD, [_cells(row) for row in rows], caption)
     notes = [tag("li", note) for status, note in STATUSES.items() if status in seen]
     if notes:
@@ -187,9 +188,9 @@ _HEAD = (
 def _cells(row: LayerRow) -> list[str]:
     status = row.status
     numbers = [
-        *(words.number(row.i_xt.first), words.peak(row.i_xt), words.number(row.i_xt.last)),
-        *(words.number(row.i_ty.first), words.peak(row.i_ty), words.number(row.i_ty.last)),
-        *map(words.number, (row.chance, row.adjusted, row.coverage, row.chance_share)),
+        *(phrases.number(row.i_xt.first), phrases.peak(row.i_xt), phrases.number(row.i_xt.last)),
+        *(phrases.number(row.i_ty.first), phrases.peak(row.i_ty), phrases.number(row.i_ty.last)),
+        *map(phrases.number, (row.chance, row.adjusted, row.coverage, row.chance_share)),
     ]
     return [
         row.layer,
@@ -218,14 +219,14 @@ def _predictions(runs: Sequence[Run], drawings: Drawings) -> Iterator[Html]:
     for run in runs:
         for set_ in run.sets("prediction_entropy"):
             rows = [
-                [name, *(words.number(value, 3) for value in (c.first, c.last))]
+                [name, *(phrases.number(value, 3) for value in (c.first, c.last))]
                 for (quantity, layer), name in _PREDICTIONS.items()
                 if (key := Key(quantity, set_, layer)) in run.series
                 for c in [course(run, key)]
             ]
             told = run.settings.get(f"prediction_entropy/{set_}", {})
             yield tag("h3", f"{run.name} · {set_}")
-            yield table(("bits", "first", "last"), rows, words.facts(told))
+            yield table(("bits", "first", "last"), rows, phrases.facts(told))
 
 
 def _classes(runs: Sequence[Run], drawings: Drawings) -> Iterator[Html]:
@@ -247,20 +248,26 @@ def _warnings(runs: Sequence[Run]) -> Iterator[Html]:
 
 def _settings(runs: Sequence[Run]) -> Iterator[Html]:
     for run in runs:
-        for group_and_set, told in run.settings.items():
-            group, _, set_ = group_and_set.partition("/")
-            yield tag("h3", f"{run.name} · {set_} · {group.replace('_', ' ')}")
-            yield tag(
-                "dl",
-                *(
-                    joined([tag("dt", name), tag("dd", value)])
-                    for name, value in words.settings(told)
-                ),
+        for place, settings in run.settings.items():
+            root, _, set_ = place.partition("/")
+            yield tag("h3", f"{run.name} · {set_} · {root.replace('_', ' ')}")
+            entries = (
+                joined([tag("dt", name), tag("dd", value)])
+                for name, value in texts.settings(settings)
             )
-            layers = words.layers(told)
+            yield tag("dl", *entries)
+            layers = texts.layers(settings)
             if layers:
-                yield table(("layer", "module", "what is read", "rulers", "H(T|X)"), layers)
-            for key, title in (("skipped", "Not read"), ("missed", "Never called")):
-                if told.get(key):
-                    yield folded(title, tag("p", words.setting(told[key])))
-            yield folded("All settings as JSON", tag("pre", json.dumps(told, indent=1)))
+                yield table(texts.LAYER_HEAD, layers)
+            for key, title in _LEFT_OUT.items():
+                if settings.get(key):
+                    yield folded(title, tag("p", texts.in_words(settings[key])))
+            yield folded("All settings as JSON", tag("pre", json.dumps(settings, indent=1)))
+
+
+_LEFT_OUT = {
+    "skipped": "Not read",
+    "missed": "Not called in every batch",
+    "faults": "Could not be read",
+}
+"""What settings say of layers without values."""
