@@ -127,8 +127,12 @@ class PlaneInstrument(Instrument[LayerPass]):
             for value in each.values(exhaustive=self._options.exhaustive)
         ]
         extra_values, extra_notices = self._extra(observed, on)
+        specs = self._layers.specs.values()
         found = [
-            *notices.recalibrated_notices(self._recalibrated),
+            *(
+                notices.recalibrated_notices(self._recalibrated)
+                or notices.unstorable_notices(specs)
+            ),
             *unread,
             *point.notices(exhaustive=self._options.exhaustive),
             *extra_notices,
