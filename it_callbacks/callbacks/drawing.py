@@ -1,4 +1,4 @@
-"""A monitor's history in; panels of its figures, and when a picture is due, out."""
+"""Make figures of a monitor's own history, and decide when a picture of it is due."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def as_plotly(figure: Figure) -> Any:
 
 
 class Pictures:
-    """When to draw: the first point of a set, then one every so many epochs, and the last.
+    """When to draw: the first point of a set, then one every `every` epochs, and the last.
 
     Args:
         every: How many epochs.

@@ -97,7 +97,7 @@ class History:
         return len({place for place in self._points.get(set_, []) if place != before})
 
     def holds(self, records: Sequence[Record]) -> bool:
-        """Whether all values of this point are there already, but for what it cost to measure."""
+        """Whether all values of this point are there already, except the time that it took."""
         known = self._at(records[0].epoch, records[0].step)
         values = (
             (known.get((record.quantity, record.set, record.layer)), record.bits)

@@ -21,13 +21,13 @@ from it_callbacks.records import Record
 class Publisher:
     """Publishes one monitor's points, and knows what it has published in this run.
 
-    A resumed run writes into a folder of its own and gets everything anew, so that nothing here
+    A resumed run writes into a folder of its own and publishes everything again, so nothing here
     is stored.
 
     Args:
         group: Root of the tags of texts.
-        faults: Is told of loggers that fail and of tags that somebody else logs.
-        own_quantities: What a user's own estimators declare, beside `records.QUANTITIES`.
+        faults: Warns of loggers that fail and of tags that somebody else logs.
+        own_quantities: What a user's own estimators declare, in addition to `records.QUANTITIES`.
     """
 
     def __init__(self, group: str, faults: Faults, own_quantities: Sequence[Quantity] = ()) -> None:
