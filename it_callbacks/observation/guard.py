@@ -27,7 +27,7 @@ def undisturbed(module: nn.Module) -> Iterator[None]:
     """Inside, `module` is in eval mode without gradients; afterwards it is as it was.
 
     Compiled parts run eagerly inside: a hook that comes and goes would make them compile again.
-    Of plain attributes all that `attributes_restored` reaches is put back.
+    Plain attributes are restored as far as `attributes_restored` can.
 
     Raises:
         ValueError: A lazy module has no shape yet; it would get its weights inside, from other
