@@ -15,11 +15,11 @@ from typing import NamedTuple
 
 from it_callbacks.quantities import PER_RULER, PLANE, QUANTITIES, ROOTS, SUFFIXES, Quantity
 
-__all__ = [  # noqa: RUF022 # plainly sorted, as every list of names here
+__all__ = [
     "PLANE",
     "QUANTITIES",
-    "Quantity",
     "ROOTS",
+    "Quantity",
     "Record",
     "Status",
     "Value",

@@ -13,7 +13,7 @@ from it_callbacks.callbacks.schedules import Schedule
 from it_callbacks.checks import whole
 from it_callbacks.estimators.extra import Extra
 from it_callbacks.estimators.verdict import Verdict
-from it_callbacks.figures import information_plane
+from it_callbacks.figures import Request
 from it_callbacks.observation.batches import Selector
 from it_callbacks.observation.layer_observer import Observation
 from it_callbacks.observation.layers import LayerChoice
@@ -127,7 +127,7 @@ class InformationPlaneMonitor(Monitor[PlaneInstrument]):
             PlaneInstrument(PlaneOptions(what, self.extra, own, exhaustive, read_by, about)),
             options,
             own_quantities=own,
-            pictures=None if self.images is None else Pictures(self.images, information_plane),
+            pictures=None if self.images is None else Pictures(self.images),
         )
 
     def figure(
@@ -156,11 +156,8 @@ class InformationPlaneMonitor(Monitor[PlaneInstrument]):
         Raises:
             ValueError: There is no such view, or `resolution` is negative.
         """
-        panels = self._journal.panels(self._source.options.set)
-        plane = information_plane(
-            panels, view=view, resolution=resolution, chance=chance, intervals=intervals
-        )
-        return as_plotly(plane)
+        request = Request(view=view, resolution=resolution, chance=chance, intervals=intervals)
+        return as_plotly(request, self._journal.panels(self._source.options.set))
 
     @property
     def verdicts(self) -> dict[str, dict[str, Verdict]]:

@@ -10,7 +10,7 @@ from it_callbacks.callbacks.faults import OnError
 from it_callbacks.callbacks.monitor import Monitor
 from it_callbacks.callbacks.options import Data, Options
 from it_callbacks.callbacks.schedules import Schedule
-from it_callbacks.figures import class_entropies, prediction_entropies
+from it_callbacks.figures import Request
 from it_callbacks.observation.batches import Selector
 from it_callbacks.predictions.instrument import InsideClasses, PredictionInstrument, WholeSet
 
@@ -89,7 +89,7 @@ class PredictionEntropyMonitor(Monitor[PredictionInstrument]):
             A `plotly.graph_objects.Figure`, one panel for each set; before the first point it
             says that there is none.
         """
-        return as_plotly(prediction_entropies(self._journal.panels(self._source.options.set)))
+        return as_plotly(Request("predictions"), self._journal.panels(self._source.options.set))
 
 
 class ConditionalEntropyMonitor(Monitor[PredictionInstrument]):
@@ -165,4 +165,4 @@ class ConditionalEntropyMonitor(Monitor[PredictionInstrument]):
             A `plotly.graph_objects.Figure`, one panel for each set; before the first point it
             says that there is none.
         """
-        return as_plotly(class_entropies(self._journal.panels(self._source.options.set)))
+        return as_plotly(Request("classes"), self._journal.panels(self._source.options.set))

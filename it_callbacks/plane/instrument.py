@@ -315,6 +315,7 @@ class PlaneInstrument(Instrument[LayerPass]):
             "exhaustive": self._options.exhaustive,
             "max_samples": self._options.observation.max_samples,
             "extra": [repr(extra) for extra in self._options.extra],
+            "extra_samples": len(point.observed.kept_labels),
             "quantities": to_rows(self._options.own),
             "units": {name: row.unit for name, row in QUANTITIES.items() if row.is_logged},
             "seed": self._options.observation.seed,
