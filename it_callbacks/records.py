@@ -128,7 +128,8 @@ QUANTITIES = {
 }
 """Every first tag part, what stands under it, and its unit."""
 
-_FORBIDDEN = re.compile(r"[^A-Za-z0-9_.\-]+")
+# "." and ".." are folders of their own to a file system.
+_FORBIDDEN = re.compile(r"[^A-Za-z0-9_.\-]+|^\.{1,2}$")
 
 
 def slug(name: str) -> str:

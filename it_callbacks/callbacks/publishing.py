@@ -61,7 +61,8 @@ class Publisher:
         """
         records = self.metrics(trainer, records, not_due=not_due)
         finite = {record.tag: record.bits for record in records if math.isfinite(record.bits)}
-        self._report(log_point(trainer.loggers, finite, records[0].step if records else 0))
+        step = records[0].step if records else 0
+        self._report(log_point(trainer.loggers, finite, step, trainer.logged_metrics))
         # A logger has one layout for all monitors: it is made of every tag of ours with values.
         tags = self._layout | _finite_tags(trainer.callback_metrics)
         if tags != self._layout:
