@@ -77,18 +77,36 @@ class Publisher:
         Returns:
             The records whose tags nobody else logs.
         """
-        records = self._without_collisions(trainer.callback_metrics, records)
-        current = {record.tag: record for record in records}
-        sets = {record.set for record in records}
-        for tag, (known, _) in self._metrics.items():
-            if known.set in sets and known.quantity not in not_due and tag not in current:
-                current[tag] = replace(known, bits=math.nan)
-        # All in one tensor, which is several times faster than one tensor for each.
-        values = torch.tensor([record.bits for record in current.values()]).unbind()
-        in_metrics = dict(zip(current, values, strict=True))
-        self._metrics |= {tag: (current[tag], value) for tag, value in in_metrics.items()}
-        trainer.callback_metrics.update(in_metrics)
+        metrics = trainer.callback_metrics
+        records = self._without_collisions(metrics, records)
+        present, sets = {record.tag for record in records}, {record.set for record in records}
+        self._put(metrics, [*records, *self._missing(metrics, sets, present, not_due)])
         return records
+
+    def skip(self, trainer: Any, set_: str, *, not_due: frozenset[str] = frozenset()) -> None:
+        """A point of a set is missing: its values are NaN in `trainer.callback_metrics`."""
+        metrics = trainer.callback_metrics
+        self._put(metrics, self._missing(metrics, {set_}, set(), not_due))
+
+    def _missing(
+        self, metrics: Mapping[str, Any], sets: set[str], present: set[str], not_due: frozenset[str]
+    ) -> list[Record]:
+        """NaN for each tag of ours that has had a value, and should have one now."""
+        return [
+            replace(record, bits=math.nan)
+            for tag, (record, value) in self._metrics.items()
+            if record.set in sets
+            and record.quantity not in not_due
+            and tag not in present
+            and metrics.get(tag, value) is value
+        ]
+
+    def _put(self, metrics: dict[str, Any], records: Sequence[Record]) -> None:
+        # All in one tensor, which is several times faster than one tensor for each.
+        values = torch.tensor([record.bits for record in records]).unbind()
+        ours = {record.tag: (record, value) for record, value in zip(records, values, strict=True)}
+        self._metrics |= ours
+        metrics.update({tag: value for tag, (_, value) in ours.items()})
 
     def publish_settings(
         self, trainer: Any, set_: str, settings: Mapping[str, Any], step: int

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -26,8 +27,12 @@ class Extra(ABC):
         """First parts of the tags that it gives, e.g. ``("V_TY", "V_TY_se")``."""
 
     @property
-    def declared(self):
-        return ()
+    def declared(self) -> tuple[Any, ...]:
+        """Stub"""
+        return tuple(
+            SimpleNamespace(name=name, as_row=lambda name=name: {"name": name})
+            for name in self.quantities
+        )
 
     @abstractmethod
     def __call__(
