@@ -148,7 +148,7 @@ class PlaneInstrument(Instrument[LayerPass]):
             len(observed.labels),
             self._settings(point, on.settings),
             found,
-            self._not_due(on.n_earlier),
+            self.not_due(on.n_earlier),
             point,
         )
 
@@ -296,8 +296,8 @@ class PlaneInstrument(Instrument[LayerPass]):
                 ]
         return values, found
 
-    def _not_due(self, n_earlier: int) -> frozenset[str]:
-        """What is measured at other points only."""
+    @override
+    def not_due(self, n_earlier: int) -> frozenset[str]:
         return frozenset(
             quantity.name
             for extra in self._options.extra
