@@ -96,7 +96,8 @@ def tag_of(quantity: str, set_: str, layer: str) -> str:
     return f"{PLANE}/{set_}/{quantity}/{layer}"
 
 
-_FORBIDDEN = re.compile(r"[^A-Za-z0-9_.\-]+")
+# "." and ".." are folders of their own to a file system.
+_FORBIDDEN = re.compile(r"[^A-Za-z0-9_.\-]+|^\.{1,2}$")
 
 
 def slug(name: str) -> str:

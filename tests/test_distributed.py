@@ -19,7 +19,7 @@ from it_callbacks import InformationPlaneMonitor, PredictionEntropyMonitor
 
 from .forked import Running
 from .toys import trainer
-from .warned import CAUSES, warned
+from .warned import warned
 
 SCRIPT = Path(__file__).with_name("distributed_run.py")
 
@@ -80,12 +80,13 @@ def check_equal_to_one_process(
     (one,), _ = run(case, 1, "auto", *options)
     ranks, printed = run(case, devices, strategy, *options, by_lightning=by_lightning)
     # One process warns of it, of each monitor.
-    n_warned = len(re.findall(CAUSES["spawned"], printed))
+    n_warned = len(re.findall("with ddp_spawn, monitor.history will be empty", printed))
     assert (n_warned > 0) == (strategy == "ddp_spawn")
     assert n_warned <= len(ranks[0]["measured"])
     for rank in ranks:
         assert len(one["callback_metrics"]) > 10
-        assert rank["callback_metrics"] == pytest.approx(one["callback_metrics"], abs=1e-6)
+        expected = pytest.approx(one["callback_metrics"], abs=1e-6, nan_ok=True)
+        assert rank["callback_metrics"] == expected
         if strategy == "ddp_spawn":
             assert not any(rank["measured"])
             continue  # the history stays with the spawned processes; only the metrics return
@@ -121,7 +122,9 @@ def test_a_layer_of_nan_on_one_process_is_left_out_on_all_and_calibrated_later()
     """All else is measured at both points; at the second the layer reads as under one process."""
     check_equal_to_one_process("nan", 2, "ddp")
     ranks, printed = run("nan", 2, "ddp")
-    assert len(re.findall(CAUSES["unreadable"], printed)) == 1  # of two monitors, word for word
+    assert (
+        len(re.findall("this layer is skipped until", printed)) == 1
+    )  # of two monitors, word for word
     for measured in (measured for rank in ranks for measured in rank["measured"]):
         epochs = {
             layer: {key[-1] for key in measured if layer in key} for layer in ("net.3", "net.4")
@@ -139,7 +142,7 @@ def test_shares_of_the_users_own_are_refused_before_training() -> None:
     """Each process goes through all that it has, in order, and half would be left out."""
     ranks, printed = run("shares", 2, "ddp")
     assert ranks == []
-    assert "each process has samples of its own in set 'val'" in printed
+    assert "processes appear to validate set 'val' on different samples" in printed
     assert "pass data='val'" in printed
 
 

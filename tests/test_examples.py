@@ -5,12 +5,9 @@ from __future__ import annotations
 import ast
 import gzip
 import math
-import os
 import re
 import runpy
-import subprocess
 import sys
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -24,6 +21,8 @@ from it_callbacks.callbacks.monitor import Monitor
 from it_callbacks.records import slug
 from it_callbacks.reductions import RandomProjection
 from it_callbacks.rulers import Calibrated, Uniform, Width
+
+from .forked import Finished, Running
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 
@@ -43,36 +42,26 @@ COMMANDS: dict[str, list[str | Path]] = {
 
 class Ran(NamedTuple):
     folder: Path
-    finished: subprocess.CompletedProcess[str]
+    finished: Finished
 
 
 @pytest.fixture(scope="module")
 def ran(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Ran]:
     """Each example, run once as ``python examples/<script>`` in a folder of its own.
 
-    Two at a time, since most of the time goes into importing torch and Lightning.
+    One after the other, since tests of other files run beside them.
     """
 
     def run(script: str) -> Ran:
         folder = tmp_path_factory.mktemp(script.removesuffix(".py"))
-        finished = subprocess.run(
-            [sys.executable, str(EXAMPLES / script), *map(str, COMMANDS[script])],
-            cwd=folder,
-            env={**os.environ, "OMP_NUM_THREADS": "1"},
-            capture_output=True,
-            text=True,
-            timeout=200,
-            check=False,
-        )
-        return Ran(folder, finished)
+        return Ran(folder, Running(EXAMPLES / script, COMMANDS[script], folder).wait(200))
 
-    with ThreadPoolExecutor(2) as pool:
-        return dict(zip(COMMANDS, pool.map(run, COMMANDS), strict=True))
+    return {script: run(script) for script in COMMANDS}
 
 
 def read(ran: Ran) -> tuple[EventAccumulator, dict[str, float]]:
     """The TensorBoard run that an example wrote, and the last value of each of its tags."""
-    assert ran.finished.returncode == 0, ran.finished.stderr[-2000:]
+    assert ran.finished.returncode == 0, ran.finished.output[-2000:]
     (file,) = ran.folder.rglob("events.out.*")
     events = EventAccumulator(str(file), size_guidance={"scalars": 0})
     events.Reload()
@@ -111,8 +100,8 @@ def test_custom_layers(ran: dict[str, Ran]) -> None:
     assert layers_of(values) == {"lstm", "head.0", "head.1", "head.2"}
     # Three states for each of five units are at most 3**5 symbols.
     assert 0 < values["information_plane/val/I_XT/head.1"] <= 5 * 1.5849625
-    stdout = ran["custom_layers.py"].finished.stdout
-    printed = dict(re.findall(r"^(I_\S+) +(\S+) bits$", stdout, flags=re.MULTILINE))
+    output = ran["custom_layers.py"].finished.output
+    printed = dict(re.findall(r"^(\S+) +(\S+) bits$", output, flags=re.MULTILINE))
     assert printed.keys() >= {
         "information_plane/val/I_XT/lstm",
         "information_plane/val/I_TY_chance/head.2",
@@ -122,7 +111,7 @@ def test_custom_layers(ran: dict[str, Ran]) -> None:
 
 
 def test_lightning_cli(ran: dict[str, Ran]) -> None:
-    """The YAML file's monitors measure as it says: rulers, probe and schedule in steps."""
+    """The YAML file's monitors measure as it says: rulers, fixed set and schedule in steps."""
     events, values = read(ran["lightning_cli.py"])
     assert layers_of(values) == {"net.hidden3.tanh", "net.hidden4.tanh"}
     # Five bins for each of five units, and 1024 samples of the training set.

@@ -165,12 +165,19 @@ def test_a_name_that_is_taken_ends_training_where_asked_to() -> None:
         fit([InformationPlaneMonitor(on_error="raise")], lambda: LogsTag(TAG))
 
 
-def test_two_monitors_whose_sets_meet_are_warned_of() -> None:
+def test_two_monitors_whose_sets_meet_are_refused_before_the_first_step() -> None:
     """A name that equals what a second validation loader is called by another."""
     monitors = [InformationPlaneMonitor(), InformationPlaneMonitor(data="train", name="val_1")]
-    with warned() as given:
+    with pytest.raises(ValueError, match=r"name: two monitors .* log the set 'val_1'"):
         fit(monitors, val=[loader(105, seed=1), loader(60, seed=3)], max_epochs=1)
-    assert any("information_plane/val_1/I_XT/net.1" in one.text for one in given.of("tag taken"))
+    assert monitors[1].history == []
+
+
+@pytest.mark.parametrize("name", ["test", "val_test"])
+def test_the_set_of_a_test_loop_is_no_others(name: str) -> None:
+    listening = InformationPlaneMonitor(name=None if name == "test" else "val")
+    with pytest.raises(ValueError, match=f"name: two monitors .* log the set '{name}'"):
+        fit([listening, InformationPlaneMonitor(data="train", name=name)], max_epochs=1)
 
 
 def test_our_own_values_of_earlier_fits_are_no_collision() -> None:
@@ -251,7 +258,8 @@ def test_nan_in_all_layers_costs_the_point_with_one_warning_that_names_one() -> 
     with warned() as given:
         _, running = fit([plane], Diverges, max_epochs=4)
     (warning,) = given.of("skipped")
-    assert (warning.set, warning.layer) == ("val", "net.1")
+    assert warning.set == "val"
+    assert "layer 'net.1'" in warning.text
     assert "NaN" in warning.text
     assert when(plane) == [(1, 5)]
     assert running.global_step == 20

@@ -19,13 +19,9 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader, TensorDataset
 from typing_extensions import override
 
-from it_callbacks import (
-    ConditionalEntropyMonitor,
-    InformationPlaneMonitor,
-    PredictionEntropyMonitor,
-)
+from it_callbacks import InformationPlaneMonitor
 
-from .models import Classifier, fit, loader, n_hooks
+from .toys import Classifier, LogsMetrics, all_three, fit, loader, n_hooks
 
 FD = Path("/proc/self/fd")
 STATUS = Path("/proc/self/statm")
@@ -73,16 +69,11 @@ class Watch(pl.Callback):
 
 
 def _tiny() -> Classifier:
-    return Classifier(nn.Sequential(nn.Linear(8, 3), nn.Tanh(), nn.Linear(3, 3)))
+    return LogsMetrics(nn.Sequential(nn.Linear(8, 3), nn.Tanh(), nn.Linear(3, 3)))
 
 
 def _monitors() -> list[Any]:
-    return [
-        PredictionEntropyMonitor(),
-        ConditionalEntropyMonitor(),
-        InformationPlaneMonitor(),
-        InformationPlaneMonitor(data="train"),
-    ]
+    return [*all_three(), InformationPlaneMonitor(data="train")]
 
 
 def _train(n_epochs: int, folder: Path, callbacks: list[Any], every: int = 1) -> Watch:
@@ -94,22 +85,22 @@ def _train(n_epochs: int, folder: Path, callbacks: list[Any], every: int = 1) ->
 
 
 def _flat(watch: Watch, what: str) -> bool:
-    """Whether a count ends where it stood once the first looks were over."""
+    """Whether a count ends where it stood once the first points were over."""
     counts = [seen[what] for seen in watch.seen]
     return len(set(counts[len(counts) // 6 :])) == 1
 
 
 @pytest.fixture(scope="module")
-def sixty(tmp_path_factory: pytest.TempPathFactory) -> tuple[Watch, list[Any], Path]:
-    """Sixty epochs with four monitors."""
+def thirty(tmp_path_factory: pytest.TempPathFactory) -> tuple[Watch, list[Any], Path]:
+    """Thirty epochs with four monitors."""
     folder, monitors = tmp_path_factory.mktemp("long"), _monitors()
-    return _train(60, folder, monitors, every=6), monitors, folder
+    return _train(30, folder, monitors, every=3), monitors, folder
 
 
 @pytest.mark.parametrize("what", ["hooks", "threads", "files", "tensors"])
-def test_sixty_epochs_leave_no_more_than_ten(sixty: Any, what: str) -> None:
-    """Counted every six epochs, from the seventh on: the first may still fill what is kept."""
-    watch, _, _ = sixty
+def test_thirty_epochs_leave_no_more_than_five(thirty: Any, what: str) -> None:
+    """Counted every three epochs, from the fourth on: the first may still fill what is kept."""
+    watch, _, _ = thirty
     assert len(watch.seen) == 10
     assert _flat(watch, what), [seen[what] for seen in watch.seen]
     if what == "hooks":
@@ -121,17 +112,17 @@ def test_a_leak_is_noticed(tmp_path: Path) -> None:
     assert not _flat(_train(8, tmp_path, [Leaks()], every=2), "tensors")
 
 
-def test_the_events_of_a_point_are_bounded(sixty: Any) -> None:
+def test_the_events_of_a_point_are_bounded(thirty: Any) -> None:
     """At most 120 bytes a number, whatever the length of the run; settings come once."""
-    _, monitors, folder = sixty
+    _, monitors, folder = thirty
     (file,) = folder.rglob("events*")
     n_numbers = sum(len(monitor.history) for monitor in monitors)
-    assert n_numbers > 60 * 50
-    own = 60 * 10 * 120 + 30_000  # Lightning's epoch and losses; settings and the layout
+    assert n_numbers > 30 * 50
+    own = 30 * 10 * 120 + 30_000  # Lightning's epoch and losses; settings and the layout
     assert file.stat().st_size < 120 * n_numbers + own
 
 
-def test_what_a_monitor_keeps_of_a_point_is_forty_bytes_a_number(sixty: Any) -> None:
+def test_what_a_monitor_keeps_of_a_point_is_forty_bytes_a_number(thirty: Any) -> None:
     """Nothing else in a state grows with the epochs."""
 
     def size(state: Any) -> int:
@@ -141,7 +132,7 @@ def test_what_a_monitor_keeps_of_a_point_is_forty_bytes_a_number(sixty: Any) -> 
             return sum(map(size, state.values()))
         return sum(map(size, state)) if isinstance(state, (list, tuple)) else len(str(state))
 
-    _, monitors, _ = sixty
+    _, monitors, _ = thirty
     for monitor in monitors:
         state = monitor.state_dict()
         columns = sum(size(v) for v in state.values() if isinstance(v, Tensor))
@@ -149,8 +140,8 @@ def test_what_a_monitor_keeps_of_a_point_is_forty_bytes_a_number(sixty: Any) -> 
         assert size(state) - columns < 20_000
 
 
-def test_a_probe_is_fetched_once(tmp_path: Path) -> None:
-    """However often it is looked at."""
+def test_a_fixed_set_is_fetched_once(tmp_path: Path) -> None:
+    """However often it is measured."""
     read = []  # no attribute: those are put back
 
     class Counts(TensorDataset):
@@ -183,6 +174,6 @@ def test_a_thousand_epochs_leave_memory_flat(tmp_path: Path, make: Callable[[], 
     memory = np.array([seen["memory"] for seen in watch.seen], float)
     settled = memory[len(memory) // 3 :]
     per_epoch = np.polyfit(20 * np.arange(len(settled)), settled, 1)[0]
-    numbers_per_epoch = sum(len(monitor._history) for monitor in monitors) / 1000
+    numbers_per_epoch = sum(len(monitor.history) for monitor in monitors) / 1000
     # Twice the columns, since they grow by doubling what is reserved.
     assert per_epoch < 2 * 40 * numbers_per_epoch + 4096

@@ -22,7 +22,7 @@ from it_callbacks import (
     PredictionEntropyMonitor,
 )
 
-from .models import N_UNITS, Classifier, fit
+from .toys import N_UNITS, Classifier, fit
 from .written_logs import read_text
 
 ROOT = Path(__file__).parents[1]

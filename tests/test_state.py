@@ -443,7 +443,7 @@ def test_a_change_of_layers_is_warned_of_in_names(other: Any, named: str) -> Non
 
 BROKEN: dict[str, Any] = {
     "older schema": lambda s: s | {"schema": 0},
-    "newer schema": lambda s: s | {"schema": 2},
+    "newer schema": lambda s: s | {"schema": 99},
     "no schema": lambda s: {k: v for k, v in s.items() if k != "schema"},
     "a column missing": lambda s: {k: v for k, v in s.items() if k != "bits"},
     "a column too short": lambda s: s | {"bits": s["bits"][:-1]},
@@ -452,9 +452,8 @@ BROKEN: dict[str, Any] = {
     "tags that are no texts": lambda s: s | {"tags": [[1, 2, 3]] * len(s["tags"])},
     "settings that are no JSON": lambda s: s | {"settings": "{"},
     "settings of another form": lambda s: s | {"settings": "[1]"},
-    "a width of zero": lambda s: s | {"readers": {"rulers": {"net.3": [[0.0]]}, "projections": {}}},
-    "no readers": lambda s: s | {"readers": 3},
-    "peaks of another form": lambda s: s | {"peaks": [[1, 2]]},
+    "no readers": lambda s: s | {"instrument": s["instrument"] | {"readers": 3}},
+    "peaks of another form": lambda s: s | {"instrument": s["instrument"] | {"peaks": [[1, 2]]}},
 }
 
 
@@ -481,6 +480,25 @@ def test_a_state_that_cannot_be_read_costs_the_history_not_the_run(
         fit([after], train=loader(25), max_epochs=2, ckpt_path=str(tmp_path / "one.ckpt"))
     assert len(given.of("not ours")) == 1
     assert epochs(after) == [2]
+
+
+@pytest.mark.parametrize("part", [{"width": 0.0}, {"width": "wide"}, {}, 3, None])
+def test_a_width_that_cannot_be_restored_is_calibrated_again_and_said(
+    part: Any, one_epoch: Path, tmp_path: Path
+) -> None:
+    """Never without a word: the points before and after are not comparable."""
+    checkpoint = torch.load(one_epoch, weights_only=True)
+    (key,) = (key for key in checkpoint["callbacks"] if "InformationPlane" in key)
+    readers = checkpoint["callbacks"][key]["instrument"]["readers"]
+    assert readers["net.3"]["parts"][0] is None  # all units jointly: nothing to calibrate
+    readers["net.3"]["parts"][1] = part
+    torch.save(checkpoint, tmp_path / "one.ckpt")
+    after = InformationPlaneMonitor()
+    with warned() as given:
+        fit([after], train=loader(25), max_epochs=2, ckpt_path=str(tmp_path / "one.ckpt"))
+    (warning,) = given.of("unstorable")
+    assert "Calibrated(bins=30" in warning.text
+    assert epochs(after) == [1, 2]
 
 
 def test_a_state_that_cannot_be_made_costs_no_checkpoint(
@@ -564,6 +582,7 @@ def test_the_history_can_be_written_as_json_after_a_resume(tmp_path: Path) -> No
     fit([after], max_epochs=2, ckpt_path=str(tmp_path / "one.ckpt"))
     after.to_json(tmp_path / "plane.json")
     written = json.loads((tmp_path / "plane.json").read_text(encoding="utf-8"))
-    assert [row["tag"] for row in written["records"]] == [r.tag for r in after.history]
-    assert set(written["verdicts"]["val"]) == set(MLP)
-    assert "Uniform(bins=30, low=-1.0, high=1.0)" in str(written["settings"])
+    (run,) = written["runs"].values()
+    assert {row["tag"] for row in written["rows"]} == {r.tag for r in after.history}
+    assert set(run["verdicts"]["val"]) == set(MLP)
+    assert "Uniform(bins=30, low=-1.0, high=1.0)" in str(run["settings"])

@@ -41,9 +41,9 @@ def code_lines(source: str) -> int:
     """Lines of Python that are more than a docstring, a comment or blank."""
     documented: set[int] = set()
     for node in ast.walk(ast.parse(source)):
-        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
-            if isinstance(node.value.value, str) and node.end_lineno is not None:
-                documented |= set(range(node.lineno, node.end_lineno + 1))
+        match node:
+            case ast.Expr(value=ast.Constant(value=str()), end_lineno=int() as end):
+                documented |= set(range(node.lineno, end + 1))
     nothing = {
         *(tokenize.COMMENT, tokenize.NL, tokenize.NEWLINE, tokenize.INDENT, tokenize.DEDENT),
         *(tokenize.ENCODING, tokenize.ENDMARKER),

@@ -58,7 +58,7 @@ def as_plotly(request: Request, panels: Sequence[Panel]) -> Any:
 
 
 class Pictures:
-    """When to draw: the first point of a set, then one every so many epochs, and the last.
+    """When to draw: the first point of a set, then one every `every` epochs, and the last.
 
     Args:
         every: How many epochs.

@@ -65,6 +65,8 @@ class PlaneInstrument(Instrument[LayerPass]):
         self._options = options
         self._memory = Memory()
         self._observer: LayerObserver | None = None
+        self._recalibrated: dict[str, None] = {}
+        """Readers whose state of an earlier run could not be restored."""
         self._repeats: dict[str, bool] = {}
         """By set, whether inputs were repeated: where none is, they need not be told apart."""
 
@@ -125,7 +127,16 @@ class PlaneInstrument(Instrument[LayerPass]):
             for value in each.values(exhaustive=self._options.exhaustive)
         ]
         extra_values, extra_notices = self._extra(observed, on)
-        found = [*unread, *point.notices(exhaustive=self._options.exhaustive), *extra_notices]
+        specs = self._layers.specs.values()
+        found = [
+            *(
+                notices.recalibrated_notices(self._recalibrated)
+                or notices.unstorable_notices(specs)
+            ),
+            *unread,
+            *point.notices(exhaustive=self._options.exhaustive),
+            *extra_notices,
+        ]
         values += extra_values
         values.append(Value("information_plane", "epoch", float(on.epoch)))
         cost = on.cost()
@@ -137,7 +148,7 @@ class PlaneInstrument(Instrument[LayerPass]):
             len(observed.labels),
             self._settings(point, on.settings),
             found,
-            self._not_due(on.n_earlier),
+            self.not_due(on.n_earlier),
             point,
         )
 
@@ -217,7 +228,7 @@ class PlaneInstrument(Instrument[LayerPass]):
     def reset(self) -> None:
         self._memory = Memory()
         self._observer = None
-        self._repeats = {}
+        self._repeats, self._recalibrated = {}, {}
 
     @property
     def _layers(self) -> LayerObserver:
@@ -236,7 +247,8 @@ class PlaneInstrument(Instrument[LayerPass]):
             return None
         try:
             return spec.restored(state)
-        except Unstorable:
+        except (Unstorable, ValueError):
+            self._recalibrated[repr(spec)] = None
             return None
 
     def _points(self, observed: Observed) -> dict[str, list[Point]]:
@@ -284,8 +296,8 @@ class PlaneInstrument(Instrument[LayerPass]):
                 ]
         return values, found
 
-    def _not_due(self, n_earlier: int) -> frozenset[str]:
-        """What is measured at other points only."""
+    @override
+    def not_due(self, n_earlier: int) -> frozenset[str]:
         return frozenset(
             quantity.name
             for extra in self._options.extra

@@ -170,6 +170,17 @@ def unstorable_notices(specs: Iterable[Reader]) -> list[Notice]:
     return [Notice("unstorable", text)]
 
 
+def recalibrated_notices(readers: Iterable[str]) -> list[Notice]:
+    """What to say of readers that an earlier run has calibrated, and this one cannot restore."""
+    if not (listed := ", ".join(readers)):
+        return []
+    text = (
+        f"bins, reduce: what {listed} was calibrated to is not in the checkpoint, so layers are "
+        "recalibrated; values before and after this resume are not comparable"
+    )
+    return [Notice("unstorable", text)]
+
+
 def cost_notices(cost: Cost) -> list[Notice]:
     """What to say of the time that observing takes."""
     if cost.share_in_all <= MOST_OVERHEAD or cost.seconds < LEAST_SECONDS:
