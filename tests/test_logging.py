@@ -158,7 +158,7 @@ def test_all_tags_of_a_point_are_at_one_step(written: Any) -> None:
 def test_values_in_tensorboard_are_those_of_the_history(written: Any) -> None:
     """To float32; what has no honest value is NaN in the history and in no log."""
     monitors, events, _ = written
-    logged = events.Tags()["scalars"]
+    events.Tags()["scalars"]
     for monitor in monitors:
         for tag in {record.tag for record in monitor.history} & set(events.Tags()["scalars"]):
             values = [event.value for event in events.Scalars(tag)]
