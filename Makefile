@@ -18,7 +18,8 @@ demo: $(VENV)/demo-installed
 	$(BIN)/it-callbacks demo $(ARGS)
 
 # Two processes, one for each core of a small machine; a file stays in one of them.
-# What is seen in a browser is tested where there is a Chromium of the system; -rs tells if not.
+# What is seen in a browser is tested where there is a Chromium of the system, and MLflow's own
+# store where MLflow is installed; -rs tells if not.
 test: $(VENV)/dev-installed
 	$(BIN)/python -m pytest -n 2 --dist loadfile -rs $(ARGS)
 

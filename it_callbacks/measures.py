@@ -1,16 +1,16 @@
-"""Probabilities come in, information in bits goes out: nothing here is estimated.
+"""Compute entropies and information, in bits, of given probabilities: nothing is estimated.
 
-The five measures take NumPy arrays (or what NumPy makes an array of) and torch tensors, and answer
-in kind, in float64. The last axis is the distribution (of a joint table, the last two axes); axes
-before it are batches. Whole numbers are welcome where they are probabilities, as in one-hot rows.
+The five measures take NumPy arrays (or what NumPy can turn into one) and torch tensors, and return
+the same kind, in float64. The last axis is the distribution (of a joint table, the last two axes);
+axes before it are batches. Whole numbers are accepted as probabilities, as in one-hot rows.
 
 Three things hold for all of them:
 
 - Zero probabilities are exact: 0 log 0 = 0, so a one-hot distribution has 0 bits, not NaN.
-- What is no distribution is refused with a ``ValueError`` that names the argument: negative, NaN
-  or infinite entries, nothing at all, too few axes, a sum that misses 1 by more than the rounding
-  of its dtype (1e-6 for float64, 3e-5 for float32, 0.004 for float16, 0.03 for bfloat16). A miss
-  within that is divided out, so that the bounds hold: no entropy below 0 or above log2 K.
+- What is not a distribution raises a ``ValueError`` that names the argument: negative, NaN or
+  infinite entries, no entries, too few axes, a sum that differs from 1 by more than the rounding of
+  its dtype (1e-6 for float64, 3e-5 for float32, 0.004 for float16, 0.03 for bfloat16). A smaller
+  difference is divided out, so that the bounds hold: no entropy below 0 or above log2 K.
 - torch tensors keep their gradient. Zero entries get a finite one, as if log 0 were 0: that of the
   entropy is 0 there, although the one-sided derivative of -p log p is infinite. Through a softmax
   that underflows this gives the true limit, not the NaN of 0 times infinity. Terms that are
@@ -99,7 +99,7 @@ def cross_entropy(p: Probabilities, q: Probabilities) -> Bits:
 
 
 def kl_divergence(p: Probabilities, q: Probabilities) -> Bits:
-    """KL(p || q), in bits: what believing q costs when draws come from p.
+    """KL(p || q), in bits: the extra code length of assuming q when draws come from p.
 
     It is not symmetric, and it compares two distributions over the same outcomes: it is not the
     mutual information of two variables, which needs their joint table.
@@ -130,15 +130,15 @@ def kl_divergence(p: Probabilities, q: Probabilities) -> Bits:
 
 
 def conditional_entropy(joint: Probabilities) -> Bits:
-    """H(A|B), in bits: what is left to learn about A once B is known.
+    """H(A|B), in bits: the uncertainty about A that remains once B is known.
 
     Args:
         joint: the probability of every pair, ``joint[..., a, b]``, shape ``(..., n_a, n_b)``, each
             table summing to 1. For H(B|A), swap the last two axes.
 
     Returns:
-        Σ_b p(b) H(A|B=b) = -Σ_ab p(a,b) log2 p(a|b), shape ``(...)``; from 0 (B tells A) to H(A)
-        (independent).
+        Σ_b p(b) H(A|B=b) = -Σ_ab p(a,b) log2 p(a|b), shape ``(...)``; from 0 (B determines A) to
+        H(A) (independent).
 
     Raises:
         ValueError: if joint is no distribution along its last two axes.
@@ -146,7 +146,7 @@ def conditional_entropy(joint: Probabilities) -> Bits:
     Source: Shannon (1948), section 6.
 
     Example:
-        >>> print(conditional_entropy([[0.5, 0.25], [0, 0.25]]))  # B = 0 tells A, B = 1 does not
+        >>> print(conditional_entropy([[0.5, 0.25], [0, 0.25]]))  # only B = 0 determines A
         0.5
     """
     joint = _distribution("joint", joint, axes=(-2, -1))
@@ -155,7 +155,7 @@ def conditional_entropy(joint: Probabilities) -> Bits:
 
 
 def mutual_information(joint: Probabilities) -> Bits:
-    """I(A;B), in bits: how much knowing either of A and B tells about the other.
+    """I(A;B), in bits: the information of either of A and B about the other.
 
     Args:
         joint: the probability of every pair, ``joint[..., a, b]``, shape ``(..., n_a, n_b)``, each
@@ -163,7 +163,7 @@ def mutual_information(joint: Probabilities) -> Bits:
 
     Returns:
         Σ_ab p(a,b) log2(p(a,b) / (p(a) p(b))), shape ``(...)``; from 0 (independent) to the lesser
-        of H(A) and H(B) (one tells the other).
+        of H(A) and H(B) (one determines the other).
 
     Raises:
         ValueError: if joint is no distribution along its last two axes.

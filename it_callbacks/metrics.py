@@ -1,7 +1,7 @@
-"""Predictions and labels, batch by batch, come in; entropies and information in bits come out.
+"""Measure entropies and information of predictions, batch by batch, in any training loop.
 
-Two metrics, each a `torchmetrics.Metric`, for any training loop. Both keep sums only, in float64:
-the result does not depend on how the samples were split into batches or processes. Nothing is ever
+There are two metrics, each a `torchmetrics.Metric`, in bits. Both keep only sums, in float64: the
+result does not depend on how the samples were split into batches or processes. Nothing is ever
 averaged over batches, since the entropy of a batch's mean prediction is lower than that of the
 whole set's.
 """
@@ -31,8 +31,8 @@ _SUM_TOLERANCE = 2.0**-7
 def kind_of(predictions: Tensor) -> Kind:
     """What a batch holds: probabilities if every row is >= 0 and sums to 1, else logits.
 
-    A sum may miss 1 by 2**-7, what half precision can do to it. One value per sample is a Bernoulli
-    logit whatever its range.
+    A sum may differ from 1 by 2**-7, as half precision may cause. One value per sample is a
+    Bernoulli logit, whatever its range.
 
     Args:
         predictions: floating, shape ``(n_samples, n_classes)``, ``(n_samples, 1)`` or
@@ -58,7 +58,7 @@ def kind_of(predictions: Tensor) -> Kind:
     if share > 0.5:  # no batch of logits does this by chance, and to guess would be silent
         raise ValueError(
             f"predictions: most rows are >= 0 and sum to 1, {_shown(values, ~is_distribution)}; "
-            "right: all rows do so, or kind='logits' if these are logits"
+            "expected all rows to do so, or kind='logits' if these are logits"
         )
     return "logits"
 
@@ -68,16 +68,16 @@ def as_log_probabilities(predictions: Tensor, kind: Kind | None = None) -> Tenso
 
     A class masked by a logit of -inf, or of probability 0, has -inf. Probabilities are divided by
     their sum. One value per sample is a Bernoulli logit, ``log(p(1) / p(0))``: two classes. It is a
-    logit even between 0 and 1; for probabilities of class 1 say ``kind="probabilities"``.
+    logit even between 0 and 1; for probabilities of class 1 pass ``kind="probabilities"``.
 
     Args:
         predictions: floating, shape ``(n_samples, n_classes)``, ``(n_samples, 1)`` or
             ``(n_samples,)``. Log-probabilities are logits.
-        kind: what they are, where it is known; ``None`` lets `kind_of` look at this batch.
+        kind: what they are, if known; with ``None``, `kind_of` decides from this batch.
 
     Raises:
         TypeError: no floating-point tensor.
-        ValueError: another shape; NaN; +inf beside other classes or -inf in all of them; rows that
+        ValueError: another shape; NaN; +inf among several classes or -inf in all of them; rows that
             contradict ``kind``.
 
     Example:
@@ -98,8 +98,8 @@ def as_log_probabilities(predictions: Tensor, kind: Kind | None = None) -> Tenso
         is_undefined = log_p.isnan().any(dim=1)
         if is_undefined.any():
             raise ValueError(
-                f"predictions: {_shown(values, is_undefined)}; right: no NaN, no +inf, and -inf "
-                "only as the logit of a masked class beside finite ones"
+                f"predictions: {_shown(values, is_undefined)}; expected no NaN, no +inf, and -inf "
+                "only as the logit of a masked class among finite ones"
             )
         return log_p
     if is_bernoulli:
@@ -108,14 +108,14 @@ def as_log_probabilities(predictions: Tensor, kind: Kind | None = None) -> Tenso
     if not is_distribution.all():
         raise ValueError(
             "predictions: expected probabilities (by kind=, or as the first batch was read), but "
-            f"{_shown(values, ~is_distribution)}; right: rows >= 0 that sum to 1 in every batch, "
-            "or kind='logits' from the start if these are logits"
+            f"{_shown(values, ~is_distribution)}; expected rows >= 0 that sum to 1 in every batch, "
+            "or kind='logits' in the constructor if these are logits"
         )
     return torch.log(values / values.sum(dim=1, keepdim=True))
 
 
 class _PredictionMetric(Metric):
-    """What both metrics share: checked input, one reading of the predictions, float64 for good."""
+    """What both metrics share: checked input, one kind of predictions, sums in float64."""
 
     is_differentiable = False
     higher_is_better = None
@@ -129,7 +129,7 @@ class _PredictionMetric(Metric):
         _check_kind(kind)
         self.num_classes = num_classes
         self.kind = kind
-        # A process knows only its own batches; this sum shows when processes read differently.
+        # A process knows only its own batches; this sum shows whether processes disagree.
         self._add_sum("n_from_probabilities")
 
     def _add_sum(self, name: str, *shape: int) -> None:
@@ -147,12 +147,12 @@ class _PredictionMetric(Metric):
         if log_p.shape[1] != self.num_classes:
             raise ValueError(
                 f"predictions: got shape {tuple(predictions.shape)}, that is {log_p.shape[1]} "
-                f"classes; right: {self.num_classes} columns, as num_classes={self.num_classes} "
-                "says (one value per sample is a Bernoulli logit, 2 classes)"
+                f"classes; expected {self.num_classes} columns, as num_classes={self.num_classes} "
+                "(one value per sample is a Bernoulli logit, 2 classes)"
             )
         _check_labels(labels, len(log_p), self.num_classes)
         # The first batch decides for good, through `reset` too: one run has one kind of prediction,
-        # and a later batch that looks otherwise by chance must not be read otherwise.
+        # and a later batch that by chance looks like another must not be taken for it.
         if len(log_p) > 0:
             self.kind = kind
         if kind == "probabilities":
@@ -162,13 +162,14 @@ class _PredictionMetric(Metric):
     def _check_counts(self, n_samples: float) -> None:
         if n_samples == 0:
             raise ValueError(
-                "compute: no samples yet, and nothing has no entropy; right: update() before it"
+                "compute: no samples yet, and nothing has no entropy; expected update() before it"
             )
         n_from_probabilities = self.n_from_probabilities.item()
         if n_from_probabilities not in (0, n_samples):
             raise ValueError(
                 f"predictions: {n_from_probabilities:.0f} of {n_samples:.0f} samples were read as "
-                "probabilities, the others as logits; right: one kind, said by kind= at the start"
+                "probabilities, the others as logits; expected one kind throughout; set kind= in "
+                "the constructor"
             )
 
     # torchmetrics lets `.to(dtype)` and `set_dtype` narrow the states; a sum over an epoch in half
@@ -182,7 +183,7 @@ class _PredictionMetric(Metric):
 
 
 class PredictionEntropy(_PredictionMetric):
-    """How varied and how sure the predictions are, and what they tell of the labels, in bits.
+    """How varied, how sure and how right the predictions are, in bits.
 
     X is the input, p(x) the predicted distribution over K classes, Ŷ a class drawn from it, Y the
     label. `compute` returns a dictionary of float64 scalars; N samples, p̄ their mean p:
@@ -191,24 +192,24 @@ class PredictionEntropy(_PredictionMetric):
     - ``marginal``: H(Ŷ) = H(p̄): how evenly the classes are used; 0 at collapse. 0 to log2 K.
     - ``hard``: entropy of the histogram of argmax p (of ties, the first class). 0 to log2 K.
     - ``input_information``: I(X;Ŷ) = marginal - mean >= 0 (Bridle, Heading & MacKay 1991); 2 to its
-      power is the Inception Score. It knows no label and is no measure of performance.
+      power is the Inception Score. It involves no label and does not measure performance.
     - ``cross_entropy``: CE, the mean of -log2 p(y), unweighted and unsmoothed whatever the loss is;
       inf where a true class has probability 0.
     - ``label_bound``: H(Y) - CE, a lower bound on I(T;Y) (Barber & Agakov 2003). Negative is
       legal; a low value can be miscalibration alone, and on training data it is optimistic.
     - ``label_bound_se``: its standard error, the sample deviation of log2 p(y) - log2 (share of y)
-      over the root of N; inf where nothing is known of it (one sample, or an infinite CE).
+      over the root of N; inf where it cannot be estimated (one sample, or an infinite CE).
 
     Warning:
         The bound holds for every T that the prediction p(x) is a function of: layers without a path
         around them, and p(x) itself. It does not hold for a class sampled from p(x) or for its
-        argmax, which can tell less of Y than the bound says.
+        argmax, which may have less information about Y.
 
     Args:
         num_classes: K >= 2.
         kind: ``"logits"`` or ``"probabilities"``; ``None`` lets the first batch decide (`kind_of`),
-            for the life of the metric, through `reset` too: after logits all is logits, after
-            probabilities anything else raises.
+            for the life of the metric, through `reset` too: after logits everything counts as
+            logits, after probabilities anything else raises.
         kwargs: what every `torchmetrics.Metric` takes.
 
     Raises:
@@ -304,14 +305,14 @@ class ConditionalEntropy(_PredictionMetric):
 
     A class that no label named so far has no keys: nothing has no entropy, not even 0. The values
     are exact for the set; as estimates for a population, both informations are too high in small
-    sets. Both can lie below ``label_bound`` of `PredictionEntropy`, which bounds what p(x) itself
-    tells, not a class sampled from it or its argmax.
+    sets. Both can lie below ``label_bound`` of `PredictionEntropy`, which bounds the information in
+    p(x) itself, not in a class sampled from it or its argmax.
 
     Args:
         num_classes: K >= 2. Keeps two matrices of K * K numbers.
         kind: ``"logits"`` or ``"probabilities"``; ``None`` lets the first batch decide (`kind_of`),
-            for the life of the metric, through `reset` too: after logits all is logits, after
-            probabilities anything else raises.
+            for the life of the metric, through `reset` too: after logits everything counts as
+            logits, after probabilities anything else raises.
         kwargs: what every `torchmetrics.Metric` takes.
 
     Raises:
@@ -398,12 +399,12 @@ def _float64_rows(predictions: Tensor) -> Tensor:
         got = getattr(predictions, "dtype", type(predictions).__name__)
         raise TypeError(
             f"predictions: got {str(got).removeprefix('torch.')}; "
-            "right: a floating-point tensor of logits or probabilities, not class numbers"
+            "expected a floating-point tensor of logits or probabilities, not class numbers"
         )
     if predictions.ndim not in (1, 2) or 0 in predictions.shape[1:]:
         raise ValueError(
-            f"predictions: got shape {tuple(predictions.shape)}; right: (n_samples, n_classes), or "
-            "(n_samples,) or (n_samples, 1) for a Bernoulli logit"
+            f"predictions: got shape {tuple(predictions.shape)}; expected (n_samples, n_classes), "
+            "or (n_samples,) or (n_samples, 1) for a Bernoulli logit"
         )
     rows = predictions.detach()
     if rows.device.type == "mps":  # which has no float64
@@ -421,21 +422,21 @@ def _shown(rows: Tensor, is_odd: Tensor) -> str:
 
 def _check_kind(kind: Kind | None) -> None:
     if kind not in (None, "logits", "probabilities"):
-        raise ValueError(f"kind: got {kind!r}; right: 'logits', 'probabilities' or None")
+        raise ValueError(f"kind: got {kind!r}; expected 'logits', 'probabilities' or None")
 
 
 def _check_labels(labels: Tensor, n_samples: int, num_classes: int) -> None:
-    right = f"right: integer class numbers 0..{num_classes - 1}"
+    expected = f"expected integer class numbers 0..{num_classes - 1}"
     if not isinstance(labels, Tensor):
-        raise TypeError(f"labels: got {type(labels).__name__}; {right} in a tensor")
+        raise TypeError(f"labels: got {type(labels).__name__}; {expected} in a tensor")
     if labels.is_floating_point() or labels.is_complex():
-        raise TypeError(f"labels: got {str(labels.dtype).removeprefix('torch.')}; {right}")
+        raise TypeError(f"labels: got {str(labels.dtype).removeprefix('torch.')}; {expected}")
     if labels.shape != (n_samples,):
         raise ValueError(
-            f"labels: got shape {tuple(labels.shape)}; right: ({n_samples},), one for each row of "
-            "predictions"
+            f"labels: got shape {tuple(labels.shape)}; expected ({n_samples},), one for each "
+            "row of predictions"
         )
     is_outside = (labels < 0) | (labels >= num_classes)
     if is_outside.any():
         row = int(is_outside.int().argmax())
-        raise ValueError(f"labels: got {int(labels[row])} in row {row}; {right}")
+        raise ValueError(f"labels: got {int(labels[row])} in row {row}; {expected}")

@@ -53,6 +53,17 @@ class Quantity:
         return self.symbol or self.name
 
     @property
+    def axis_title(self) -> str:
+        """The label with the unit, as an axis has it.
+
+        Example:
+            >>> Quantity("x", "I(T;Y), adjusted").axis_title
+            'I(T;Y), bits, adjusted'
+        """
+        symbol, comma, remark = self.label.partition(", ")
+        return f"{symbol}, {self.unit}{comma}{remark}"
+
+    @property
     def tag(self) -> str:
         """Its tag, with ``<set>``, ``<layer>`` and ``<c>`` for what varies."""
         root, _, rest = self.name.partition("/")

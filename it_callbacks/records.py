@@ -15,11 +15,11 @@ from typing import NamedTuple
 
 from it_callbacks.quantities import PER_RULER, PLANE, QUANTITIES, ROOTS, SUFFIXES, Quantity
 
-__all__ = [  # noqa: RUF022 # plainly sorted, as every list of names here
+__all__ = [
     "PLANE",
     "QUANTITIES",
-    "Quantity",
     "ROOTS",
+    "Quantity",
     "Record",
     "Status",
     "Value",
@@ -110,7 +110,8 @@ def tag_of(quantity: str, set_: str, layer: str) -> str:
     return f"{PLANE}/{set_}/{quantity}/{layer}"
 
 
-_FORBIDDEN = re.compile(r"[^A-Za-z0-9_.\-]+")
+# "." and ".." are folders of their own to a file system.
+_FORBIDDEN = re.compile(r"[^A-Za-z0-9_.\-]+|^\.{1,2}$")
 
 
 def slug(name: str) -> str:

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 
 from it_callbacks.derived import DERIVABLE, Series, derived, is_derivable, sources
 from it_callbacks.own_quantities import from_rows
-from it_callbacks.quantities import PLANE, QUANTITIES, ROOTS, Quantity, monitor_of
+from it_callbacks.quantities import OF_EXTRAS, PLANE, QUANTITIES, ROOTS, Quantity, monitor_of
 from it_callbacks.records import Record, is_read_by_rulers, split_ruler
 from it_callbacks.tags import Key, Tag, parse_tag
 from it_callbacks.texts import from_text
@@ -134,8 +134,8 @@ class Run:
         return value if is_number and abs(value) < 1e300 else None
 
     def sets(self, quantity: str) -> list[str]:
-        """Return the sets that `quantity` was measured on, in alphabetical order."""
-        return sorted({key.set for key in self.keys if key.quantity == quantity and not key.ruler})
+        """Return the sets that have a quantity of the table, in alphabetical order."""
+        return sorted({key.set for key in self.keys if key.name == quantity and not key.ruler})
 
     def layers(self, quantity: str, set_: str) -> list[str]:
         """Return the layers that have `quantity`: in order of depth where settings tell it.
@@ -199,9 +199,9 @@ class Run:
         Series that were measured in different ways have no mean. What was calibrated differs from
         training to training, and makes no difference here; what it was calibrated to does.
         """
-        told = self.settings.get(f"{monitor_of(key.quantity)}/{key.set}", {})
+        settings = self.settings.get(f"{monitor_of(key.quantity)}/{key.set}", {})
         layer = next((each for each in self._listed(key.set) if each["tag"] == key.layer), {})
-        alike = [told.get("n_samples"), told.get("exhaustive")]
+        alike = [settings.get("n_samples"), settings.get("exhaustive")]
         alike += [layer.get("bins"), layer.get("estimand")]
         return json.dumps(alike, default=str)
 
@@ -230,8 +230,9 @@ class Run:
 
     def _n_samples(self, key: Key) -> int:
         """Of the monitor that logs the quantity; 0 where its settings do not tell."""
-        told = self.settings.get(f"{monitor_of(key.quantity)}/{key.set}", {})
-        n_samples = told.get("n_samples")
+        settings = self.settings.get(f"{monitor_of(key.quantity)}/{key.set}", {})
+        is_extra = key.quantity in self.own or QUANTITIES.get(key.quantity) in OF_EXTRAS
+        n_samples = settings.get("extra_samples" if is_extra else "n_samples")
         return n_samples if isinstance(n_samples, int) else 0
 
 
@@ -268,7 +269,7 @@ def from_records(
     verdicts: Mapping[str, Mapping[str, str]] | None = None,
     warnings: Sequence[str] = (),
 ) -> Run:
-    """Return the run that a monitor's history is.
+    """Return the run that a monitor's history is, as its log would give it.
 
     Args:
         name: What to call it.
@@ -286,8 +287,9 @@ def from_records(
         if place not in keys:
             quantity, ruler = split_ruler(record.quantity, own) or (record.quantity, "")
             keys[place] = Key(quantity, record.set, record.layer, ruler)
-        series[keys[place]][record.step] = record.bits
         epochs[record.step] = record.epoch
+        if not _is_epoch(keys[place]):
+            series[keys[place]][record.step] = record.bits
     return Run(name, dict(series), epochs, settings, verdicts or {}, warnings)
 
 
@@ -340,13 +342,13 @@ def outlines(name: str, tags: Iterable[str], texts: Mapping[str, str]) -> list[O
         tags: Of its scalars; those of others are passed over.
         texts: For each tag, the last text.
     """
-    told: dict[str, dict[str, dict[str, str]]] = defaultdict(lambda: defaultdict(dict))
+    found: dict[str, dict[str, dict[str, str]]] = defaultdict(lambda: defaultdict(dict))
     for tag, text in texts.items():
         if (match := _TEXT.fullmatch(tag)) is not None:
-            told[match["prefix"][:-1]][match["kind"]][f"{match['root']}/{match['set']}"] = text
+            found[match["prefix"][:-1]][match["kind"]][f"{match['root']}/{match['set']}"] = text
     settings = {
         prefix: {place: from_text(text, dict) for place, text in of_kind["settings"].items()}
-        for prefix, of_kind in told.items()
+        for prefix, of_kind in found.items()
     }
     own: dict[str, Quantity] = {}
     for of_prefix in settings.values():
@@ -363,13 +365,15 @@ def outlines(name: str, tags: Iterable[str], texts: Mapping[str, str]) -> list[O
                 {key: {} for key in of_prefix.values() if not _is_epoch(key)},
                 settings=settings.get(prefix, {}),
                 verdicts={
-                    place.partition("/")[2]: _texts(from_text(text, dict))
-                    for place, text in told[prefix]["verdicts"].items()
+                    place.partition("/")[2]: {
+                        layer: str(verdict) for layer, verdict in from_text(text, dict).items()
+                    }
+                    for place, text in found[prefix]["verdicts"].items()
                 },
                 warnings=list(
                     dict.fromkeys(
                         str(line)
-                        for text in told[prefix]["warnings"].values()
+                        for text in found[prefix]["warnings"].values()
                         for line in from_text(text, list)
                     )
                 ),
@@ -382,7 +386,3 @@ def outlines(name: str, tags: Iterable[str], texts: Mapping[str, str]) -> list[O
 
 def _is_epoch(key: Key) -> bool:
     return key.quantity in ROOTS and key.layer == "epoch"
-
-
-def _texts(mapping: Mapping[Any, Any]) -> dict[str, str]:
-    return {str(key): str(value) for key, value in mapping.items()}

@@ -1,8 +1,8 @@
-"""Nothing comes in; two classification tasks and their networks go out, to watch and to test with.
+"""Make two small classification tasks and their networks, for examples and tests.
 
-The 12-bit task is the one that information planes were first drawn of (Shwartz-Ziv and Tishby
-2017, arXiv 1703.00810): small enough to be known whole, so that every information is exact. The
-digits are real images, and their network has layers narrow enough to be measured.
+The 12-bit task is the one of the first information planes (Shwartz-Ziv and Tishby 2017, arXiv
+1703.00810). It is small enough to be enumerated, so every information is exact. The digits are real
+images, and their network has layers narrow enough to be measured.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ def szt_task() -> tuple[Tensor, Tensor]:
     A pattern lights some of the 12 vertices of an icosahedron; its label asks whether the
     spherical-harmonic power spectrum of these points lies above a threshold, and hence does not
     change when the body is turned. H(X) = 12 bits, H(Y) = I(X;Y) = 0.9991571208502711 bit, and
-    each single bit tells the same 0.0339 bit of the label.
+    each single bit has the same 0.0339 bit of information about the label.
 
     Returns:
         Patterns of zeros and ones, float32 ``(4096, 12)``, in counting order with the first bit
@@ -123,7 +123,7 @@ def digits_network() -> nn.Sequential:
     """A tanh network 64-64-16-6-5-10 for the digits, with PyTorch's own initialisation.
 
     Its layers of 6 and 5 units are narrow enough for binned information to be measured; the layer
-    of 64 is not, and shows what saturation looks like.
+    of 64 is not, and shows saturation.
 
     Returns:
         A network from ``(n, 64)`` to logits ``(n, 10)``. Its layers are ``hidden1.linear``,
@@ -155,7 +155,7 @@ def digits_task() -> tuple[Tensor, Tensor]:
     except ImportError as error:
         raise ImportError(
             "the digits ship with scikit-learn, which is not installed; "
-            'the extra brings it: pip install "it_callbacks[demo]"'
+            'the extra demo installs it: pip install "it_callbacks[demo]"'
         ) from error
     pixels, labels = load_digits(return_X_y=True)
     return torch.from_numpy((pixels / 16).astype(np.float32)), torch.from_numpy(labels).long()

@@ -393,7 +393,8 @@ def test_svg_and_png_are_saved_as_what_they_say(tab: Tab, tmp_path: Path) -> Non
 
 
 def test_an_empty_log_says_what_to_do(closed: Tab) -> None:
-    nothing = {"runs": [], "newest": None, "views": [], "most_panels": 6, "config": {}}
+    nothing = {"runs": [], "newest": None, "most_panels": 6, "config": {}}
+    nothing |= {"kinds": [], "views": [], "quantities": {}}
     closed.page.route("**/information_plane/state", lambda route: route.fulfill(json=nothing))
     closed.open()
     message = closed.frame.get_by_role("status")

@@ -19,7 +19,7 @@ from it_callbacks import InformationPlaneMonitor, PredictionEntropyMonitor
 
 from .forked import Running
 from .toys import trainer
-from .warned import CAUSES, warned
+from .warned import warned
 
 SCRIPT = Path(__file__).with_name("distributed_run.py")
 
@@ -85,7 +85,8 @@ def check_equal_to_one_process(
     assert n_warned <= len(ranks[0]["measured"])
     for rank in ranks:
         assert len(one["callback_metrics"]) > 10
-        assert rank["callback_metrics"] == pytest.approx(one["callback_metrics"], abs=1e-6)
+        expected = pytest.approx(one["callback_metrics"], abs=1e-6, nan_ok=True)
+        assert rank["callback_metrics"] == expected
         if strategy == "ddp_spawn":
             assert not any(rank["measured"])
             continue  # the history stays with the spawned processes; only the metrics return
@@ -121,7 +122,9 @@ def test_a_layer_of_nan_on_one_process_is_left_out_on_all_and_calibrated_later()
     """All else is measured at both points; at the second the layer reads as under one process."""
     check_equal_to_one_process("nan", 2, "ddp")
     ranks, printed = run("nan", 2, "ddp")
-    assert len(re.findall(CAUSES["unreadable"], printed)) == 1  # of two monitors, word for word
+    assert (
+        len(re.findall("this layer is skipped until", printed)) == 1
+    )  # of two monitors, word for word
     for measured in (measured for rank in ranks for measured in rank["measured"]):
         epochs = {
             layer: {key[-1] for key in measured if layer in key} for layer in ("net.3", "net.4")

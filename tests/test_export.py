@@ -257,10 +257,10 @@ def test_a_log_directory_without_a_log_is_refused(
     (tmp_path / "file").write_text("")
     assert "not a folder but a file" in error(tmp_path / "file")
     write_run(tmp_path / "foreign" / "a", {"val_loss": [1.0, 2.0, 3.0]})
-    assert "none with a monitor's numbers" in error(tmp_path / "foreign")
+    assert "none with a monitor's values" in error(tmp_path / "foreign")
     (tmp_path / "noise").mkdir()
     (tmp_path / "noise" / "events.out.tfevents.1").write_bytes(bytes(range(256)))
-    assert "none with a monitor's numbers" in error(tmp_path / "noise")
+    assert "none with a monitor's values" in error(tmp_path / "noise")
     assert not output.exists()
 
 

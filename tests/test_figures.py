@@ -17,8 +17,8 @@ from it_callbacks.figures import (
     LIGHT,
     Figure,
     Panel,
-    class_entropies,
     curves,
+    entropies_by_class,
     information_plane,
     plotly_script,
     prediction_entropies,
@@ -359,7 +359,7 @@ def test_without_labels_the_stack_has_two_parts_and_says_why() -> None:
 
 def test_the_heat_map_has_a_row_for_each_class_and_gaps_for_absent_ones() -> None:
     names = {"conditional_entropy/val": {"class_names": ["cat", "dog", "cow"]}}
-    figure = class_entropies([panel(replace(predicting(), settings=names))])
+    figure = entropies_by_class([panel(replace(predicting(), settings=names))])
     (heat,) = figure["data"]
     assert (heat["x"], heat["y"]) == ([0, 1], [0, 2, 10])
     assert heat["z"] == [[1.0, 0.5], [None, 0.75], [0.125, 0.0]]
@@ -407,7 +407,7 @@ def all_figures(run: Run) -> list[Figure]:
             for v in ("linear", "corrected")
         ),
         prediction_entropies(panels, theme=DARK),
-        class_entropies(panels),
+        entropies_by_class(panels),
         curves(panels, "I_TY_corrected"),
         curves(panels, "conditional_entropy"),
     ]
@@ -469,7 +469,7 @@ def test_figures_of_nothing_say_so() -> None:
     for figure in (
         information_plane([]),
         prediction_entropies([]),
-        class_entropies([]),
+        entropies_by_class([]),
         curves([], "I_TY"),
     ):
         assert texts(figure) == "no run is chosen"

@@ -31,7 +31,7 @@ NO_LIGHTNING = (
     "predictions",
     "tasks",
 )
-STDLIB_ONLY = ("checks", "records", "runs", "tables", "figures", "report")
+STDLIB_ONLY = ("checks", "quantities", "records", "runs", "repeats", "tables", "figures", "report")
 LIGHT = ("", *STDLIB_ONLY, "logs", "measures", "estimators", "tensorboard_plugin", "cli")
 
 
@@ -153,7 +153,10 @@ ABOVE = {
     "own_quantities": ("quantities", "records", "checks"),
     "records": ("quantities", "checks"),
     "tags": ("quantities", "own_quantities", "records"),
-    "runs": ("quantities", "own_quantities", "records", "derived", "tags"),
+    "runs": ("quantities", "own_quantities", "records", "derived", "tags", "texts"),
+    "texts": (),
+    "repeats": ("runs",),
+    "tables": ("records", "repeats", "runs"),
     "derived": ("quantities", "records"),
     "figures": ("checks", "quantities", "records", "runs", "derived", "tables", "figures"),
     "logs": ("quantities", "records", "runs"),

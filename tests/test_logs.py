@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from tensorboard.context import RequestContext
 
-from it_callbacks.logs import LogError, names, outlines, read_folder, read_run, tags_of
+from it_callbacks.logs import Log, LogError, read_folder
 from it_callbacks.runs import Key, Run
 
 from .written_logs import plane, provided, settings, write
@@ -28,8 +28,8 @@ def provider(request: Any) -> Iterator[Callable[[Path], Any]]:
 
 
 def _read(provider: Any, run: str, **options: Any) -> list[Run]:
-    tags = tags_of(provider, RequestContext(), "")[run]
-    return read_run(provider, RequestContext(), "", run, tags, **options)
+    log = Log(provider, RequestContext(), "")
+    return log.read(run, log.outlines(log.tags())[run], **options)
 
 
 def test_both_loaders_give_the_numbers_epochs_and_settings_that_were_written(
@@ -50,7 +50,7 @@ def test_only_wanted_series_have_values_but_all_are_named(
 ) -> None:
     write(tmp_path / "one", plane(POINTS))
     wanted = Key("I_TY", "val", "a")
-    (run,) = _read(provider(tmp_path), "one", wanted=lambda outline: {wanted} & set(outline.series))
+    (run,) = _read(provider(tmp_path), "one", wanted={"one": {wanted}})
     assert {key for key, series in run.series.items() if series} == {wanted}
     assert Key("I_XT", "val", "b") in run.series
     assert run.epochs == {7: 1, 14: 2}
@@ -60,7 +60,8 @@ def test_an_outline_has_all_but_the_values(provider: Callable[[Path], Any], tmp_
     write(tmp_path / "one", plane(POINTS), settings(["b", "a"], rulers=["", "uniform5"]))
     write(tmp_path / "two" / "deep", plane(POINTS, "train"))
     write(tmp_path / "strange", {"loss": {0: 1.0}, "epoch": {0: 0.0}})
-    found = outlines(provider(tmp_path), RequestContext(), "")
+    log = Log(provider(tmp_path), RequestContext(), "")
+    found = {name: [each.run for each in of] for name, of in log.outlines(log.tags()).items()}
     assert set(found) == {"one", "two/deep"}
     (one,), (deep,) = found["one"], found["two/deep"]
     assert not any(one.series.values())
@@ -75,7 +76,6 @@ def test_each_prefix_of_a_logger_is_a_run_of_its_own(
     values = {f"{prefix}{tag}": of for prefix in ("", "p-") for tag, of in plane(POINTS).items()}
     write(tmp_path / "one", values, settings(["b", "a"], prefix="p-"))
     found = provider(tmp_path)
-    assert sorted(names("one", tags_of(found, RequestContext(), "")["one"])) == ["one", "one (p)"]
     plain, prefixed = sorted(_read(found, "one"), key=lambda run: run.name)
     assert plain.layers("I_XT", "val") == ["a", "b"]
     assert prefixed.layers("I_XT", "val") == ["b", "a"]
@@ -126,5 +126,5 @@ def test_a_folder_without_a_monitors_log_is_refused_with_what_is_there(tmp_path:
     with pytest.raises(LogError, match="no TensorBoard event file"):
         read_folder(tmp_path)
     write(tmp_path / "foreign", {"loss": {0: 1.0}})
-    with pytest.raises(LogError, match="none with a monitor's numbers"):
+    with pytest.raises(LogError, match="none with a monitor's values"):
         read_folder(tmp_path)

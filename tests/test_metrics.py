@@ -181,10 +181,11 @@ def test_a_constant_confident_prediction_is_a_collapse() -> None:
 def test_right_one_hot_predictions_tell_the_whole_label() -> None:
     labels = torch.tensor([0, 1, 2, 3])
     got = values(PredictionEntropy(4), torch.eye(4), labels)
-    assert got == {
+    expected = {
         **{"mean": 0, "marginal": 2, "hard": 2, "input_information": 2},
         **{"cross_entropy": 0, "label_bound": 2, "label_bound_se": 0},
     }
+    assert got == pytest.approx(expected, **EXACT)
 
 
 def test_uniform_predictions_say_nothing() -> None:
@@ -227,7 +228,7 @@ def test_entropy_is_that_of_the_whole_set_not_a_mean_over_batches() -> None:
     metric = PredictionEntropy(2)
     for label in (0, 1):
         metric.update(torch.eye(2)[[label]], torch.tensor([label]))
-    assert metric.compute()["marginal"] == 1
+    assert metric.compute()["marginal"].item() == pytest.approx(1, **EXACT)
 
 
 # Other systems and identities
@@ -706,16 +707,31 @@ nan, inf = float("nan"), float("inf")
             THREE,
             torch.zeros(2),
             TypeError,
-            "labels: got float32; right: integer class numbers 0..2",
+            "labels: got float32; expected integer class numbers 0..2",
         ),
-        (THREE, [0, 1], TypeError, "labels: got list; right: integer class numbers 0..2"),
-        (THREE, torch.tensor([0, 7]), ValueError, r"labels: got 7 in row 1; right: .* 0\.\.2"),
-        (THREE, torch.tensor([-1, 0]), ValueError, r"labels: got -1 in row 0; right: .* 0\.\.2"),
-        (THREE, torch.zeros(3).long(), ValueError, r"labels: got shape \(3,\); right: \(2,\)"),
-        (THREE, torch.zeros(2, 1).long(), ValueError, r"labels: got shape \(2, 1\); right: \(2,\)"),
-        (THREE.long(), torch.zeros(2).long(), TypeError, "predictions: got int64; right: a float"),
-        ([[1.0]], torch.zeros(1).long(), TypeError, "predictions: got list; right: a floating"),
-        (THREE[:, :2], torch.zeros(2).long(), ValueError, r"got shape \(2, 2\).*right: 3 columns"),
+        (THREE, [0, 1], TypeError, "labels: got list; expected integer class numbers 0..2"),
+        (THREE, torch.tensor([0, 7]), ValueError, r"labels: got 7 in row 1; expected .* 0\.\.2"),
+        (THREE, torch.tensor([-1, 0]), ValueError, r"labels: got -1 in row 0; expected .* 0\.\.2"),
+        (THREE, torch.zeros(3).long(), ValueError, r"labels: got shape \(3,\); expected \(2,\)"),
+        (
+            THREE,
+            torch.zeros(2, 1).long(),
+            ValueError,
+            r"labels: got shape \(2, 1\); expected \(2,\)",
+        ),
+        (
+            THREE.long(),
+            torch.zeros(2).long(),
+            TypeError,
+            "predictions: got int64; expected a float",
+        ),
+        ([[1.0]], torch.zeros(1).long(), TypeError, "predictions: got list; expected a floating"),
+        (
+            THREE[:, :2],
+            torch.zeros(2).long(),
+            ValueError,
+            r"got shape \(2, 2\).*expected 3 columns",
+        ),
         (THREE[:, 0], torch.zeros(2).long(), ValueError, r"got shape \(2,\).*Bernoulli logit"),
         (THREE[:, :0], torch.zeros(2).long(), ValueError, r"predictions: got shape \(2, 0\)"),
         (THREE[None], torch.zeros(1).long(), ValueError, r"predictions: got shape \(1, 2, 3\)"),
@@ -723,7 +739,7 @@ nan, inf = float("nan"), float("inf")
             torch.tensor([[0.0, 1.0, 4.0], [nan, 1.0, 0.0]]),
             torch.zeros(2).long(),
             ValueError,
-            r"row 1 is \[nan, 1, 0\]; right: no NaN",
+            r"row 1 is \[nan, 1, 0\]; expected no NaN",
         ),
         (torch.tensor([[0.0, inf, 0.0]]), torch.tensor([0]), ValueError, r"row 0 is \[0, inf, 0\]"),
         (torch.full((1, 3), -inf), torch.tensor([0]), ValueError, r"row 0 is \[-inf, -inf, -inf\]"),
@@ -759,9 +775,9 @@ def test_a_classifier_has_at_least_two_classes(
 
 @BOTH
 def test_an_unknown_kind_is_named(metric_class: type[Metric]) -> None:
-    with pytest.raises(ValueError, match="kind: got 'logit'; right: 'logits'"):
+    with pytest.raises(ValueError, match="kind: got 'logit'; expected 'logits'"):
         metric_class(3, kind="logit")
-    with pytest.raises(ValueError, match="kind: got 'logit'; right: 'logits'"):
+    with pytest.raises(ValueError, match="kind: got 'logit'; expected 'logits'"):
         as_log_probabilities(THREE, "logit")  # type: ignore[arg-type]  # what the test is about
 
 

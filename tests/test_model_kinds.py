@@ -224,7 +224,7 @@ def test_attention_that_never_fires_is_named_in_the_settings() -> None:
 def test_a_named_layer_that_never_fires_is_an_error(data: Any) -> None:
     model = transformer()
     plane = InformationPlaneMonitor("net.1.layers.0.self_attn.out_proj", data=data)
-    with pytest.raises(ValueError, match=r"layers: .*out_proj' did not fire.*out_proj cannot be"):
+    with pytest.raises(ValueError, match=r"layers: .*out_proj' did not fire.*out_proj"):
         fit([plane], model)
     assert model.trainer.global_step == 0
     assert n_hooks(model) == 0

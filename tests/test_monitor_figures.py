@@ -74,14 +74,13 @@ def test_the_figure_of_a_plane_is_drawn_in_the_view_and_at_the_resolution_asked_
     layer = layer_names(plane)[0]
     (slug,) = {tag for tag in plane.settings["val"]["layers"][0]["tag_of_ruler"] if tag}
     (up,) = (list(trace.y) for trace in coarse.data if trace.name == layer and len(trace.x) == 2)
-    information, chance = (
-        np.array(curve(plane, f"information_plane/val/{name}_{slug}/{layer}"))
-        for name in ("I_TY", "I_TY_chance")
+    of_plane = "information_plane/val"
+    counted, chance = (
+        np.array(curve(plane, f"{of_plane}/{quantity}_{slug}/{layer}"))
+        for quantity in ("I_TY", "I_TY_chance")
     )
-    of_labels = plane.settings["val"]["H_Y"]
-    # 0 at chance and H(Y) at H(Y), on a straight line.
-    expected = of_labels * (information - chance) / (of_labels - chance)
-    assert up == pytest.approx(expected, abs=1e-6)
+    h_y = plane.settings["val"]["H_Y"]
+    assert up == pytest.approx(h_y * (counted - chance) / (h_y - chance), abs=1e-6)
     with pytest.raises(ValueError, match=r"view: .* did you mean 'linear'"):
         plane.figure(view="lineal")
 
@@ -98,7 +97,7 @@ def test_the_figure_of_prediction_entropies_names_what_it_lacks() -> None:
     assert any("ConditionalEntropyMonitor" in text for text in written_in(figure))
 
 
-def test_the_figure_of_class_entropies_is_a_heat_map() -> None:
+def test_the_figure_of_entropies_by_class_is_a_heat_map() -> None:
     monitor = ConditionalEntropyMonitor(class_names=["cat", "<b>dog</b>", "cow"])
     fit([monitor], max_epochs=3)
     (heat,) = monitor.figure().data

@@ -20,8 +20,8 @@ from it_callbacks.figures import (
     DARK,
     LIGHT,
     Panel,
-    class_entropies,
     curves,
+    entropies_by_class,
     information_plane,
     prediction_entropies,
 )
@@ -226,7 +226,7 @@ def test_a_band_lies_between_its_ends() -> None:
 
 
 def test_a_heat_map_has_the_values_and_names_of_the_classes() -> None:
-    picture = pictures.draw(class_entropies([PANEL]))
+    picture = pictures.draw(entropies_by_class([PANEL]))
     axes = picture.axes[0]
     (mesh,) = axes.collections
     values = np.ma.filled(mesh.get_array().astype(float), np.nan)
@@ -237,7 +237,7 @@ def test_a_heat_map_has_the_values_and_names_of_the_classes() -> None:
     assert picture.axes[1].get_ylim() == (0, 1.5)
 
 
-@pytest.mark.parametrize("figure", [information_plane, prediction_entropies, class_entropies])
+@pytest.mark.parametrize("figure", [information_plane, prediction_entropies, entropies_by_class])
 def test_a_figure_without_anything_says_so(figure: Any) -> None:
     picture = pictures.draw(figure([]))
     assert "no run is chosen" in _texts(picture)

@@ -179,6 +179,25 @@ def test_the_settings_are_told_in_words_and_kept_as_json(page: Page) -> None:
     assert json.loads(page.of("pre")[0]) == SETTINGS
 
 
+def test_layers_without_values_stand_under_what_is_true_of_them() -> None:
+    """A layer that was called in some batches is no layer that never was."""
+    settings = {
+        **SETTINGS,
+        "missed": {"expert1": "was called for 40 of 64 samples"},
+        "faults": {"fc3": "activations: 3 values are NaN"},
+        "share_of_repeated_inputs": None,
+        "max_samples": None,
+    }
+    page = page_of(run_of("a", settings=settings))
+    folded = dict(zip(page.of("summary")[-4:], [*page.of("p"), ""][-4:], strict=True))
+    assert folded["Not called in every batch"] == "expert1: was called for 40 of 64 samples"
+    assert folded["Could not be read"] == "fc3: activations: 3 values are NaN"
+    assert "Never called" not in page.text
+    values = dict(zip(page.of("dt"), page.of("dd"), strict=True))
+    assert values["share of repeated inputs"] == "not measured"
+    assert values["sample limit"] == "none"
+
+
 def test_a_run_without_warnings_says_so() -> None:
     assert "None was logged." in page_of(run_of("a")).text
 
@@ -237,7 +256,7 @@ def test_further_resolutions_have_planes_and_tables_of_their_own() -> None:
 def test_corrected_values_have_a_view_and_curves_with_their_interval(page: Page) -> None:
     """And where there are none, as of a whole population, there is neither."""
     view = "Corrected for the number of samples, with intervals"
-    curve = "I(T;Y), corrected, with its 95 % interval"
+    curve = "I(T;Y), corrected: I(T;Y) by Chao, Wang & Jost, the middle of its interval"
     assert {view, curve} <= set(page.of("summary"))
     uncorrected = {tag: of for tag, of in PLANE.items() if not re.search("_(low|high)/", tag)}
     assert not {view, curve} & set(page_of(run_of("a", uncorrected)).of("summary"))

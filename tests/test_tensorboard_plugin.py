@@ -134,27 +134,48 @@ def test_a_theme_colours_the_page(client: Client) -> None:
     assert light != dark
 
 
-def test_the_state_names_runs_sets_and_resolutions(client: Client) -> None:
+def test_the_state_names_runs_sets_resolutions_and_quantities(client: Client) -> None:
     state = client.get(f"{HERE}/state").json
     assert state is not None
     runs = {run["name"]: run["figures"] for run in state["runs"]}
-    assert set(runs) == {"one", "two", "predictions", HOSTILE}
-    assert runs["one"] == {
-        "plane": {"val": {"resolutions": ["bins[0]", "bins[1]: uniform5"]}},
-        "predictions": {},
-        "classes": {},
-    }
-    assert set(runs["two"]["plane"]) == {"val", "train"}
-    assert (set(runs["predictions"]["predictions"]), set(runs["predictions"]["classes"])) == (
-        {"val"},
-        {"val"},
-    )
+    assert set(runs) == {"one", "two", "predictions", "foreign", HOSTILE}
+    only_layers = {"predictions": [], "classes": []}
+    assert runs["one"] == {"plane": ["val"], "curves": ["val"], **only_layers}
+    assert runs["two"]["plane"] == ["train", "val"]
+    assert runs["foreign"] == {"plane": [], "curves": ["val"], **only_layers}
+    only_predictions = {"plane": [], "curves": []}
+    assert runs["predictions"] == {"predictions": ["val"], "classes": ["val"], **only_predictions}
+    (one,) = (run for run in state["runs"] if run["name"] == "one")
+    assert one["resolutions"] == {"val": ["bins[0]", "bins[1]: uniform5"]}
+    assert one["quantities"] == {"val": ["I_XT", "I_TY"]}
     assert state["newest"] in runs
+
+
+def test_the_page_gets_its_lists_of_figures_views_and_quantities(client: Client) -> None:
+    """Nothing of them stands in its script."""
+    state = client.get(f"{HERE}/state").json
+    assert state is not None
+    kinds = [kind["name"] for kind in state["kinds"]]
+    assert kinds == ["plane", "predictions", "classes", "curves"]
+    assert [view["name"] for view in state["views"]] == ["linear", "adjusted", "corrected"]
+    assert state["quantities"]["I_XT"]["title"] == "I(X;T)"
+    script = client.get(f"{HERE}/controls.js").text + client.get(f"{HERE}/index.js").text
+    words = [*kinds[1:], *state["quantities"], "linear", "adjusted", "corrected"]
+    assert not [word for word in words if re.search(rf"\b{word}\b", script)]
+
+
+def test_a_curve_has_the_values_that_were_written(client: Client) -> None:
+    for resolution, expected in ((0, [2.0, 2.5]), (1, [9.0, 9.0])):
+        query = f"name=curves&run=one&quantity=I_XT&resolution={resolution}"
+        lines = _of_layers(_figure(client, query))
+        (line,) = (trace for trace in lines if trace["meta"] == "fc2")
+        assert (line["x"], line["y"]) == ([1, 2], expected)
 
 
 @pytest.mark.parametrize(
     ("query", "code", "words"),
     [
+        ("name=curves&run=one&quantity=coverage", 404, "none of the runs has what .*'curves'"),
         ("run=oen", 404, "run: there is no 'oen'; there is .*'one'.*did you mean 'one'"),
         ("run=foreign", 404, "none of the runs has what the figure 'plane' shows"),
         ("run=one&set=train", 404, "set: there is no 'train'; there is 'val'"),
@@ -232,7 +253,9 @@ def test_at_most_six_panels_are_drawn(tmp_path: Path) -> None:
         (plane(POINTS), True),
         ({"prediction_entropy/val/mean": {0: 1.0}}, True),
         ({"mine-conditional_entropy/val/class_0": {0: 1.0}}, True),
-        ({"information_plane/val/I_XT/fc": {0: 1.0}}, False),
+        ({"information_plane/val/I_XT/fc": {0: 1.0}}, True),  # as a curve
+        ({"information_plane/val/status/fc": {0: 1.0}}, False),
+        ({"label_information/val/soft": {0: 1.0}}, False),
         ({"loss": {0: 1.0}, "epoch": {0: 0.0}}, False),
     ],
 )

@@ -19,7 +19,6 @@ from typing_extensions import override
 from it_callbacks import InformationPlaneMonitor
 from it_callbacks.reductions import PCA
 from it_callbacks.rulers import Width
-from it_callbacks.texts import from_text
 
 from .toys import (
     N_CLASSES,
@@ -144,7 +143,7 @@ def test_settings_are_written_again_where_at_the_first_point_no_layer_could_be_r
     assert "100 of 105" in warning.text
     events = EventAccumulator(logger.log_dir).Reload()
     last = events.Tensors("information_plane/val/settings/text_summary")[-1]
-    settings = from_text(last.tensor_proto.string_val[0].decode(), dict)
+    settings = read_text(last.tensor_proto.string_val[0].decode())
     assert [layer["tag"] for layer in settings["layers"]] == ["net.side"]
     assert settings["missed"] == {}
 

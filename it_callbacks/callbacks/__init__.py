@@ -1,4 +1,4 @@
-"""The monitors: Lightning callbacks that decide when to look and whom to tell."""
+"""The monitors: Lightning callbacks that decide when to measure, and publish the values."""
 
 from it_callbacks.callbacks.information_plane import InformationPlaneMonitor
 from it_callbacks.callbacks.predictions import ConditionalEntropyMonitor, PredictionEntropyMonitor

@@ -79,6 +79,8 @@ class Bench:
         fatal = trainer.sanity_checking or not self.in_training
         with self.journal.faults.contained(fatal=fatal, set_=set_):
             yield
+            return
+        self.journal.skip(trainer, set_, self.instrument.not_due)
 
     def is_due(self, ask: Callable[[Moment, tuple[int, int] | None], bool], at: Moment) -> bool:
         """Whether a measurement is due; a schedule of the user's that fails asks for none."""

@@ -1,14 +1,14 @@
-"""A monitor's history in; panels of its figures, and when a picture is due, out."""
+"""Draw a monitor's history: its panels and figures, and when a picture is due."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from it_callbacks.figures import Figure, Panel
+from it_callbacks.figures import Panel, Request, draw
 from it_callbacks.pictures import pixels
 from it_callbacks.records import Record
 from it_callbacks.runs import Run, from_records
@@ -50,32 +50,29 @@ def run_of(
     return from_records("this run", records, by_place, verdicts=verdicts, warnings=warnings)
 
 
-def as_plotly(figure: Figure) -> Any:
-    """The figure as `plotly.graph_objects.Figure`, which notebooks show; plotly loads here."""
+def as_plotly(request: Request, panels: Sequence[Panel]) -> Any:
+    """Draw a figure as `plotly.graph_objects.Figure`, which notebooks show; plotly loads here."""
     from plotly import graph_objects
 
-    return graph_objects.Figure(figure)
+    return graph_objects.Figure(draw(request, panels))
 
 
 class Pictures:
-    """When to draw: the first point of a set, then one every so many epochs, and the last.
+    """When to draw: the first point of a set, then one every `every` epochs, and the last.
 
     Args:
         every: How many epochs.
-        figure: Makes the figure of some panels.
 
     Example:
-        >>> from it_callbacks.figures import information_plane
-        >>> pictures = Pictures(2, information_plane)
+        >>> pictures = Pictures(2)
         >>> [pictures.are_due("val", epoch, step=5 * epoch) for epoch in range(4)]
         [True, False, True, False]
         >>> pictures.missing()
         {'val': 15}
     """
 
-    def __init__(self, every: int, figure: Callable[[list[Panel]], Figure]) -> None:
+    def __init__(self, every: int) -> None:
         self.every = every
-        self._figure = figure
         self._drawn: dict[str, tuple[int, int]] = {}
         self._latest: dict[str, tuple[int, int]] = {}
 
@@ -92,8 +89,8 @@ class Pictures:
         return {set_: at[1] for set_, at in self._latest.items() if self._drawn[set_] != at}
 
     def draw(self, panels: list[Panel]) -> NDArray[np.uint8]:
-        """A picture ``(height, width, 3)`` of the figure."""
-        return pixels(self._figure(panels))
+        """A picture ``(height, width, 3)`` of the plane."""
+        return pixels(draw(Request(), panels))
 
     def forget(self) -> None:
         """Another training begins."""

@@ -84,6 +84,16 @@ class History:
         return (self._whole["epoch"][-1], self._whole["step"][-1]) if len(self) else None
 
     @property
+    def latest(self) -> list[Record]:
+        """The last value under each tag."""
+        tag, step, epoch, n_samples = self._whole.values()
+        rows = {number: row for row, number in enumerate(tag)}
+        return [
+            Record(*self._names[number], self._bits[row], step[row], epoch[row], n_samples[row])
+            for number, row in rows.items()
+        ]
+
+    @property
     def sets(self) -> list[str]:
         """The sets that have points, in the order of their first ones."""
         return list(self._points)
@@ -92,12 +102,12 @@ class History:
         """Whether anything was measured of a set at that epoch and step."""
         return place in self._points.get(set_, [])
 
-    def n_points(self, set_: str, *, before: tuple[int, int]) -> int:
-        """How many points a set has, but for those at that epoch and step."""
+    def n_points(self, set_: str, *, before: tuple[int, int] | None = None) -> int:
+        """How many points a set has, but for those at that epoch and step, if any."""
         return len({place for place in self._points.get(set_, []) if place != before})
 
     def holds(self, records: Sequence[Record]) -> bool:
-        """Whether all values of this point are there already, but for what it cost to measure."""
+        """Whether all values of this point are there already, except the time that it took."""
         known = self._at(records[0].epoch, records[0].step)
         values = (
             (known.get((record.quantity, record.set, record.layer)), record.bits)

@@ -13,7 +13,7 @@ from it_callbacks.callbacks.schedules import Schedule
 from it_callbacks.checks import whole
 from it_callbacks.estimators.extra import Extra
 from it_callbacks.estimators.verdict import Verdict
-from it_callbacks.figures import information_plane
+from it_callbacks.figures import Request
 from it_callbacks.observation.batches import Selector
 from it_callbacks.observation.layer_observer import Observation
 from it_callbacks.observation.layers import LayerChoice
@@ -25,11 +25,11 @@ from it_callbacks.reductions import Reduction
 
 
 class InformationPlaneMonitor(Monitor[PlaneInstrument]):
-    """Logs binned I(X;T) and I(T;Y) of layers, each with what says how far to trust it.
+    """Logs binned I(X;T) and I(T;Y) of layers, each with indicators of how far to trust it.
 
-    Every point carries its chance level, its coverage and a status; see the docs' page on
-    quantities for what each tag is. Without `data` it listens to the validation loop; with one
-    it also measures before the first step (epoch 0).
+    Every point has its chance level, its coverage and a status; the docs' page on quantities
+    explains each tag. Without `data` it listens to the validation loop; with `data` it also
+    measures before the first step (epoch 0).
 
     Args:
         layers: Which layers: dotted names, globs, dotted classes, module types, or a mapping
@@ -39,26 +39,27 @@ class InformationPlaneMonitor(Monitor[PlaneInstrument]):
             exact range, others a width calibrated once), a `Ruler` for all layers, a mapping
             from layer names or globs to either, or a list of these to read the plane at several
             resolutions. The first of a list has the plain tags.
-        reduce: What of a layer is read: ``"auto"`` (maps and token sequences are averaged over
-            positions) or a value of `it_callbacks.reductions`.
+        reduce: Which numbers of a layer are read: ``"auto"`` (maps and token sequences are averaged
+            over positions) or a value of `it_callbacks.reductions`.
         extra: Further estimators, `it_callbacks.estimators` values called on at most 2048
             samples.
-        data: What to measure on instead of listening: ``"train"`` or ``"val"`` for the data
+        data: A fixed set to measure instead of listening: ``"train"`` or ``"val"`` for the data
             set behind that loader, or a data set, a loader or tensors. Fetched once.
-        schedule: When to look: every n epochs, `LogSpaced`, a list of epochs, or a function of
-            the epoch. The first look is always taken.
+        schedule: When to measure: every n epochs, `LogSpaced`, a list of epochs, or a function of
+            the epoch. The first point is always measured.
         inputs: Which part of a batch the model takes: a key, an index or a function of it.
         target: Which part holds the labels. None takes the second of two, or ``label``,
             ``labels``, ``target`` or ``y`` of a mapping.
         max_samples: Beyond this many samples a seeded random subset is measured; None for all.
         exhaustive: Whether the samples are all there is, so that plug-in values are exact and
-            nothing is corrected; else they stand for more.
-        on_error: ``"warn"``: a fault during training costs the point, or of a layer that cannot be
-            read its numbers there, and one warning; ``"raise"``: it ends training.
-        name: What tags call the set; needed to tell two monitors of one kind apart.
+            nothing is corrected. Otherwise they stand for a population.
+        on_error: ``"warn"``: an error during training skips that measurement (or only the layer
+            at fault) and warns once; ``"raise"``: it ends training.
+        name: The name of the set in tags, followed by ``_test`` in a test; two monitors of one kind
+            on the same set need different ones.
         seed: Seed of the random subsets.
-        images: Every so many epochs, and at the end, give a picture of the plane to loggers that
-            show images, as TensorBoard does; needs matplotlib, ``pip install
+        images: Every this many epochs, and at the end, log a picture of the plane with loggers that
+            show images, such as TensorBoard's; needs matplotlib, ``pip install
             'it_callbacks[plot]'``. None for no pictures.
 
     Raises:
@@ -126,7 +127,7 @@ class InformationPlaneMonitor(Monitor[PlaneInstrument]):
             PlaneInstrument(PlaneOptions(what, self.extra, own, exhaustive, read_by, about)),
             options,
             own_quantities=own,
-            pictures=None if self.images is None else Pictures(self.images, information_plane),
+            pictures=None if self.images is None else Pictures(self.images),
         )
 
     def figure(
@@ -155,11 +156,8 @@ class InformationPlaneMonitor(Monitor[PlaneInstrument]):
         Raises:
             ValueError: There is no such view, or `resolution` is negative.
         """
-        panels = self._journal.panels(self._source.options.set)
-        plane = information_plane(
-            panels, view=view, resolution=resolution, chance=chance, intervals=intervals
-        )
-        return as_plotly(plane)
+        request = Request(view=view, resolution=resolution, chance=chance, intervals=intervals)
+        return as_plotly(request, self._journal.panels(self._source.options.set))
 
     @property
     def verdicts(self) -> dict[str, dict[str, Verdict]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from it_callbacks.callbacks.drawing import Pictures, panels_of, run_of
@@ -79,6 +79,23 @@ class Journal:
         if self._pictures is not None and self._pictures.are_due(set_, at.epoch, at.step):
             self._show(trainer, set_, at.step)
         return True
+
+    def resume(self, trainer: Any) -> None:
+        """Training goes on: what is not due at once has its last value in the Trainer's metrics."""
+        self._publisher.metrics(trainer, self.history.latest)
+
+    def skip(self, trainer: Any, set_: str, not_due: Callable[[int], frozenset[str]]) -> None:
+        """A point that was due could not be measured.
+
+        Args:
+            trainer: In whose metrics the values are NaN now.
+            set_: Of which set; "" for all.
+            not_due: From the number of earlier points of a set to the quantities that are
+                measured at other points only.
+        """
+        for each in [set_] if set_ else self.history.sets:
+            n_earlier = self.history.n_points(each)
+            self._publisher.skip(trainer, each, not_due=not_due(n_earlier))
 
     def notice(self, notice: Notice, set_: str = "") -> None:
         """Warn of a notice, or raise its error where a user asked for that."""

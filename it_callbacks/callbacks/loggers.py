@@ -7,7 +7,7 @@ classes of its own.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -28,21 +28,53 @@ class Fault(NamedTuple):
     error: Exception
 
 
-def log_point(loggers: Iterable[Any], values: Mapping[str, float], step: int) -> list[Fault]:
+def log_point(
+    loggers: Iterable[Any],
+    values: Mapping[str, float],
+    step: int,
+    names_of_others: Collection[str] = (),
+) -> list[Fault]:
     """Give all values of a point to every logger, at one step, and have them written at once.
 
     A process that is killed must lose nothing that was measured.
+
+    Args:
+        loggers: The Trainer's.
+        values: By tag.
+        step: Where loggers put them.
+        names_of_others: What else the loggers get. If one of these names is a folder of a tag,
+            MLflow's default store has room for one of the two only: the other one's call raises,
+            and that of the user must not.
     """
+    in_the_way = {tag: names for tag in values if (names := _folders(tag) & set(names_of_others))}
 
     def log(logger: Any) -> None:
-        logger.log_metrics(dict(values), step=step)
+        clashes = in_the_way if _is_of_mlflow(logger) else {}
+        fit = {tag: value for tag, value in values.items() if tag not in clashes}
+        if fit:
+            logger.log_metrics(fit, step=step)
         flush = getattr(_experiment(logger), "flush", None)
         if callable(flush):
             flush()
         else:
             logger.save()
+        if clashes:
+            tag, (name, *_) = next(iter(clashes.items()))
+            raise ValueError(
+                f"it cannot keep {tag!r} where another metric is called {name!r}; rename that one"
+            )
 
     return _each(loggers, log)
+
+
+def _is_of_mlflow(logger: Any) -> bool:
+    # Asked of the class: what stands for a writer in other processes has every attribute.
+    return callable(getattr(type(_experiment(logger)), "log_batch", None))
+
+
+def _folders(tag: str) -> set[str]:
+    """``{"a", "a/b"}`` of ``"a/b/c"``."""
+    return {tag[:end] for end, letter in enumerate(tag) if letter == "/"}
 
 
 def log_text(loggers: Iterable[Any], tag: str, value: object, step: int) -> list[Fault]:

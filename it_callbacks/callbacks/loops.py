@@ -184,7 +184,7 @@ def sample_indices(loader: Any, start: int, n: int) -> NDArray[np.int64]:
 def _sampler_of(loader: Any) -> Any:
     """What decides about the order of the samples.
 
-    Beside a batch sampler of the user's torch puts a `SequentialSampler` that nobody asks.
+    Next to a user's batch sampler, torch puts a `SequentialSampler` that has no effect.
     """
     batches = getattr(loader, "batch_sampler", None)
     if batches is None:

@@ -145,6 +145,7 @@ class Monitor(Callback, Generic[Measuring]):
     def on_train_start(self, trainer: Any, pl_module: Any) -> None:
         if not trainer.barebones:
             self._refuse_meeting_sets(trainer)
+            self._journal.resume(trainer)
             self._source.begin(trainer, pl_module)
         self._source.bench.in_training = True
 

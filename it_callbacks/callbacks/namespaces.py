@@ -20,7 +20,7 @@ else:
     def _installed_callbacks() -> tuple[type, ...]:
         packages = {"pytorch_lightning": "pytorch_lightning", "lightning": "lightning.pytorch"}
         # Each import points the messages of both at a logger of its own; a user who has silenced
-        # the one they use must not hear the other because of us.
+        # the one they use must not get those of the other because of us.
         messages = getattr(rank_zero, "log", None)
         modules = [import_module(path) for package, path in packages.items() if find_spec(package)]
         if messages is not None:

@@ -18,7 +18,7 @@ Data: TypeAlias = Literal["train", "val"] | FixedSet | None
 
 @dataclass(frozen=True)
 class Options:
-    """The arguments that all monitors share; their docstrings say what each is.
+    """The arguments that all monitors share; their docstrings describe each.
 
     Raises:
         ValueError: An argument has no meaning, or two do not go together.

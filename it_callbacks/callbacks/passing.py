@@ -142,7 +142,7 @@ def guarded(trainer: Any, model: Any) -> Iterator[None]:
 
 @contextmanager
 def _validating(trainer: Any) -> Iterator[None]:
-    """Inside, the Trainer says that it validates: users' hooks augment batches of training."""
+    """Inside, the Trainer is in its validation state: users' hooks augment batches of training."""
     stage = trainer.state.stage
     trainer.validating = True
     try:

@@ -10,7 +10,7 @@ from it_callbacks.callbacks.faults import OnError
 from it_callbacks.callbacks.monitor import Monitor
 from it_callbacks.callbacks.options import Data, Options
 from it_callbacks.callbacks.schedules import Schedule
-from it_callbacks.figures import class_entropies, prediction_entropies
+from it_callbacks.figures import Request
 from it_callbacks.observation.batches import Selector
 from it_callbacks.predictions.instrument import InsideClasses, PredictionInstrument, WholeSet
 
@@ -19,8 +19,8 @@ class PredictionEntropyMonitor(Monitor[PredictionInstrument]):
     """Logs how sure, how varied and how right a classifier's predictions are, in bits.
 
     Tags ``prediction_entropy/<set>/...``: ``mean`` H(Ŷ|X), ``marginal`` H(Ŷ), ``hard`` H(argmax),
-    ``input_information`` I(X;Ŷ), ``cross_entropy``, ``label_bound`` H(Y) - CE, which every layer's
-    I(T;Y) is at least, and its standard error ``label_bound_se``. See
+    ``input_information`` I(X;Ŷ), ``cross_entropy``, ``label_bound`` H(Y) - CE, a lower
+    bound on every layer's I(T;Y), and its standard error ``label_bound_se``. See
     `it_callbacks.metrics.PredictionEntropy` for each.
 
     Args:
@@ -31,14 +31,15 @@ class PredictionEntropyMonitor(Monitor[PredictionInstrument]):
         inputs: Which part of a batch the model takes: a key, an index or a function of it.
         target: Which part holds the labels. None takes the second of two, or ``label``,
             ``labels``, ``target`` or ``y`` of a mapping.
-        data: What to measure on instead of listening: ``"train"`` or ``"val"`` for the data
+        data: A fixed set to measure instead of listening: ``"train"`` or ``"val"`` for the data
             set behind that loader, or a data set, a loader or tensors. Fetched once.
-        schedule: When to look: every n epochs, `LogSpaced`, a list of epochs, or a function of
-            the epoch. The first look is always taken.
+        schedule: When to measure: every n epochs, `LogSpaced`, a list of epochs, or a function of
+            the epoch. The first point is always measured.
         max_samples: Beyond this many samples a seeded random subset is measured; None for all.
-        on_error: ``"warn"``: a fault during training costs the point and one warning;
+        on_error: ``"warn"``: an error during training skips that measurement and warns once;
             ``"raise"``: it ends training.
-        name: What tags call the set; needed to tell two monitors of one kind apart.
+        name: The name of the set in tags, followed by ``_test`` in a test; two monitors of one kind
+            on the same set need different ones.
 
     Raises:
         ValueError: An argument has no meaning.
@@ -80,34 +81,35 @@ class PredictionEntropyMonitor(Monitor[PredictionInstrument]):
     def figure(self) -> Any:
         """What the entropy of the predictions H(Ŷ) is made of, over epochs, as stacked areas.
 
-        I(X;Ŷ), told of the inputs, and H(Ŷ|X), open in each prediction. How much of I(X;Ŷ) is
-        told of the labels only a `ConditionalEntropyMonitor` knows; the figure says so.
+        I(X;Ŷ), the information about the inputs, and H(Ŷ|X), what remains open in each prediction.
+        How much of I(X;Ŷ) is about the labels, only a `ConditionalEntropyMonitor` measures; the
+        figure says so.
 
         Returns:
             A `plotly.graph_objects.Figure`, one panel for each set; before the first point it
             says that there is none.
         """
-        return as_plotly(prediction_entropies(self._journal.panels(self._source.options.set)))
+        return as_plotly(Request("predictions"), self._journal.panels(self._source.options.set))
 
 
 class ConditionalEntropyMonitor(Monitor[PredictionInstrument]):
-    """Logs how predictions scatter inside each class, and what they tell about the label, in bits.
+    """Logs how predictions scatter inside each class, and their information about the label.
 
-    Tags ``conditional_entropy/<set>/class_<c>`` H(Ŷ|Y=c), ``conditional_entropy_within/...`` the
-    mean of H(p) in the class, ``conditional_entropy_hard/...`` of the argmax,
-    ``conditional_entropy/<set>/all`` H(Ŷ|Y), and ``label_information/<set>/soft``, ``/hard`` and
-    ``/equivocation``. See `it_callbacks.metrics.ConditionalEntropy` for each. Beyond 100 classes
-    the tags per class are left out.
+    Tags ``conditional_entropy/<set>/...``: ``class_<c>`` H(Ŷ|Y=c), ``within/class_<c>`` the mean of
+    H(p) in the class, ``hard/class_<c>`` the entropy of the argmax, ``all`` H(Ŷ|Y); and
+    ``label_information/<set>/...``: ``soft``, ``hard`` and ``equivocation``. All are in bits. See
+    `it_callbacks.metrics.ConditionalEntropy` for each. Beyond 100 classes the tags per class are
+    left out.
 
     Args:
         logits: Where the predictions are; see `PredictionEntropyMonitor`.
         inputs: Which part of a batch the model takes: a key, an index or a function of it.
         target: Which part holds the labels; see `PredictionEntropyMonitor`.
-        data: What to measure on instead of listening; see `PredictionEntropyMonitor`.
-        schedule: When to look; see `PredictionEntropyMonitor`.
+        data: A fixed set to measure instead of listening; see `PredictionEntropyMonitor`.
+        schedule: When to measure; see `PredictionEntropyMonitor`.
         max_samples: Beyond this many samples a seeded random subset is measured; None for all.
         on_error: ``"warn"`` or ``"raise"``; see `PredictionEntropyMonitor`.
-        name: What tags call the set; needed to tell two monitors of one kind apart.
+        name: The name of the set in tags; see `PredictionEntropyMonitor`.
         class_names: Names of classes 0, 1, ..., for the settings and figures. Tags keep numbers.
 
     Raises:
@@ -163,4 +165,4 @@ class ConditionalEntropyMonitor(Monitor[PredictionInstrument]):
             A `plotly.graph_objects.Figure`, one panel for each set; before the first point it
             says that there is none.
         """
-        return as_plotly(class_entropies(self._journal.panels(self._source.options.set)))
+        return as_plotly(Request("classes"), self._journal.panels(self._source.options.set))

@@ -21,13 +21,13 @@ from it_callbacks.records import Record
 class Publisher:
     """Publishes one monitor's points, and knows what it has published in this run.
 
-    A resumed run writes into a folder of its own and gets everything anew, so that nothing here
+    A resumed run writes into a folder of its own and publishes everything again, so nothing here
     is stored.
 
     Args:
         group: Root of the tags of texts.
-        faults: Is told of loggers that fail and of tags that somebody else logs.
-        own_quantities: What a user's own estimators declare, beside `records.QUANTITIES`.
+        faults: Warns of loggers that fail and of tags that somebody else logs.
+        own_quantities: What a user's own estimators declare, in addition to `records.QUANTITIES`.
     """
 
     def __init__(self, group: str, faults: Faults, own_quantities: Sequence[Quantity] = ()) -> None:
@@ -62,7 +62,8 @@ class Publisher:
         """
         records = self.metrics(trainer, records, not_due=not_due)
         finite = {record.tag: record.bits for record in records if math.isfinite(record.bits)}
-        self._report(log_point(trainer.loggers, finite, records[0].step if records else 0))
+        step = records[0].step if records else 0
+        self._report(log_point(trainer.loggers, finite, step, trainer.logged_metrics))
         # A logger has one layout for all monitors: it is made of every tag of ours with values.
         tags = self._layout | _finite_tags(trainer.callback_metrics)
         if tags != self._layout:
@@ -77,21 +78,32 @@ class Publisher:
         Returns:
             The records whose tags nobody else logs.
         """
-        taken = self._taken(trainer.callback_metrics, records)
-        sets = {record.set for record in records}
-        missing = {
-            tag: replace(known, bits=math.nan)
-            for tag, (known, _) in self._metrics.items()
-            if known.set in sets and known.quantity not in not_due and tag not in taken
-        }
+        metrics, sets = trainer.callback_metrics, {record.set for record in records}
+        taken = self._taken(metrics, records)
         records = [record for record in records if record.tag not in taken]
-        current = missing | {record.tag: record for record in records}
-        # All in one tensor, which is several times faster than one tensor for each.
-        values = torch.tensor([record.bits for record in current.values()]).unbind()
-        in_metrics = dict(zip(current, values, strict=True))
-        self._metrics |= {tag: (current[tag], value) for tag, value in in_metrics.items()}
-        trainer.callback_metrics.update(in_metrics)
+        present = {record.tag for record in records}
+        self._put(metrics, [*records, *self._missing(sets, taken | present, not_due)])
         return records
+
+    def skip(self, trainer: Any, set_: str, *, not_due: frozenset[str]) -> None:
+        """A point of a set is missing: its values become NaN in `trainer.callback_metrics`."""
+        metrics = trainer.callback_metrics
+        self._put(metrics, self._missing({set_}, self._taken(metrics, ()), not_due))
+
+    def _missing(self, sets: set[str], but: set[str], not_due: frozenset[str]) -> list[Record]:
+        """NaN for each tag that has had a value, and should have one now."""
+        return [
+            replace(record, bits=math.nan)
+            for tag, (record, _) in self._metrics.items()
+            if record.set in sets and record.quantity not in not_due and tag not in but
+        ]
+
+    def _put(self, metrics: dict[str, Any], records: Sequence[Record]) -> None:
+        # All in one tensor, which is several times faster than one tensor for each.
+        values = torch.tensor([record.bits for record in records]).unbind()
+        ours = {record.tag: (record, value) for record, value in zip(records, values, strict=True)}
+        self._metrics |= ours
+        metrics.update({tag: value for tag, (_, value) in ours.items()})
 
     def publish_settings(
         self, trainer: Any, set_: str, settings: Mapping[str, Any], step: int

@@ -1,4 +1,4 @@
-"""An epoch and a step in; whether it is time to look out."""
+"""Decide whether a measurement is due at an epoch or a step."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from it_callbacks.checks import whole
 
 @dataclass(frozen=True)
 class LogSpaced:
-    """Looks ever more rarely: `per_decade` times between 1 and 10, 10 and 100, and so on.
+    """Measures less and less often: `per_decade` times from 1 to 10, from 10 to 100, and so on.
 
-    Most of what a plane shows happens early. There are fewer looks where there are not as many
+    Most of what a plane shows happens early. There are fewer points where there are not as many
     whole numbers. 0, 1 and the last epoch or step of a fit are always among them.
 
     Args:
-        per_decade: Looks per factor of ten, at least 1.
-        unit: ``"epochs"``, or ``"steps"`` (optimizer steps; needs a data, since a validation
-            loop comes when it comes).
+        per_decade: Points per factor of ten, at least 1.
+        unit: ``"epochs"``, or ``"steps"`` (optimizer steps; needs `data`, since it is Lightning
+            that decides when a validation loop runs).
 
     Example:
         >>> [n for n in range(101) if LogSpaced(3).includes(n)]
@@ -37,7 +37,7 @@ class LogSpaced:
             raise ValueError(f"unit: need 'epochs' or 'steps', got {self.unit!r}")
 
     def includes(self, n: int) -> bool:
-        """Whether epoch or step `n` is among the looks."""
+        """Whether a measurement is due at epoch or step `n`."""
         if n <= 1:
             return n >= 0
         nearest = round(self.per_decade * math.log10(n))
@@ -77,7 +77,7 @@ def counts_steps(schedule: Schedule) -> bool:
 
 
 def is_due(schedule: Schedule, *, epoch: int, step: int) -> bool:
-    """Whether to look after `epoch` finished epochs and `step` optimizer steps.
+    """Whether to measure after `epoch` finished epochs and `step` optimizer steps.
 
     Example:
         >>> [epoch for epoch in range(7) if is_due(3, epoch=epoch, step=0)]

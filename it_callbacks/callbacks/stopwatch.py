@@ -10,7 +10,7 @@ from it_callbacks.observation.instrument import Cost
 
 
 class Stopwatch:
-    """Adds up the time spent inside `running`, beside the time that passes anyway."""
+    """Adds up the time spent inside `running`, to compare with all the time that passes."""
 
     def __init__(self) -> None:
         self.restart()

@@ -1,4 +1,4 @@
-"""`it-callbacks report`: runs in, one page that opens anywhere out."""
+"""`it-callbacks report`: write runs as one page that opens anywhere."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 
 from it_callbacks.cli.command import Commands, Wrong, add_inputs, declare, read
-from it_callbacks.cli.output import check_writable, replacing
+from it_callbacks.cli.files import check_writable, replacing
 
 _DESCRIPTION = """\
 Write one page of HTML with all there is to see of the runs: planes with their slider, curves,

@@ -1,4 +1,4 @@
-"""Entropy and mutual information, in bits: samples in, `Estimate` out. NumPy and SciPy only."""
+"""Estimate entropy and mutual information, in bits, from samples, with NumPy and SciPy only."""
 
 from __future__ import annotations
 

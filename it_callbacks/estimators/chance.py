@@ -1,4 +1,4 @@
-"""Symbols in, the mutual information that chance alone would show out, in bits.
+"""Compute the mutual information that chance alone would show, in bits.
 
 With few samples per state, labels dealt at random look informative. How informative is known
 exactly: it depends on the counts of the two marginals only.
@@ -82,7 +82,7 @@ def expected_from_marginals(row_counts: ArrayLike, column_counts: ArrayLike) -> 
 def permutation_p_value(
     x: ArrayLike, y: ArrayLike, *, permutations: int = 199, seed: int = 0
 ) -> float:
-    """Probability that chance alone shows at least the mutual information seen, in (0, 1].
+    """Probability that chance alone shows at least the mutual information found, in (0, 1].
 
     ``(1 + #{I of permuted y >= I}) / (1 + permutations)``, which never exceeds its nominal level
     (Phipson & Smyth 2010). Its smallest value is ``1 / (1 + permutations)``.
@@ -140,7 +140,7 @@ def permutation_p_value(
 def chance_share(chance: float, label_entropy: float) -> float:
     """Chance level over label entropy, ``EMI / H(Y)``, in [0, 1]; 0 where H(Y) is 0.
 
-    At 1 the states of x are so many that they would tell any labelling of these samples.
+    At 1 there are so many states of x that they would determine any labels of these samples.
 
     Example:
         >>> chance_share(0.25, 1.0)

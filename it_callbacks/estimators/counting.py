@@ -1,4 +1,4 @@
-"""Symbols in, counts out: how often each state, and each pair of states, was seen.
+"""Count how often each state, and each pair of states, occurs among symbols.
 
 A symbol is one integer per sample. Sorting is all that is needed, so counting costs
 O(N log N) and never builds a dense table, however many states there are.
@@ -68,7 +68,7 @@ def contingency(x: ArrayLike, y: ArrayLike, *, names: tuple[str, str] = ("x", "y
     Args:
         x: integers `(n_samples,)`, or int64 keys `(n_samples, 2)`: the first column is the
             symbol, the second an independent key of the same row. Two rows are one state where
-            both keys agree, so a collision of the first keys alone costs time, not truth.
+            both keys agree, so a collision of the first keys alone takes time, and changes nothing.
         y: the same, as long as x.
         names: what errors call the two arguments.
 
@@ -124,7 +124,7 @@ def _by_pairs(
     column_counts: Counts,
     column_symbols: NDArray[np.int64],
 ) -> Contingency:
-    """`contingency` of symbols that `_fit_beside` a column: one sort tells it all."""
+    """`contingency` of symbols that `_fit_beside` a column: one sort is enough."""
     pairs = (rows - rows.min()) * len(column_counts)
     pairs += column_of
     pairs.sort()
@@ -168,7 +168,7 @@ def as_symbols(values: Any, name: str) -> NDArray[np.int64]:
 
 
 def _lean(symbols: NDArray[np.int64]) -> NDArray[np.int64]:
-    """`symbols` without second keys that say no more: those of packed rows."""
+    """`symbols` without second keys that add nothing: those of packed rows."""
     if symbols.ndim == 2 and np.array_equal(symbols[:, 0], symbols[:, 1]):
         return symbols[:, 0]
     return symbols

@@ -1,7 +1,7 @@
-"""Counts in, bits out: estimators of entropy as functions of how often each state was seen.
+"""Estimate entropy, in bits, from how often each state was seen.
 
-All are computed from the counts of counts (how many states were seen n times), so they cost far
-less than the counting. The bias that each docstring states is exact: the mean over all samples
+All estimators use the counts of counts (how many states were seen n times), so they take far less
+time than the counting. The bias that each docstring states is exact: the mean over all samples
 of 4 draws from 3 equally likely states, less log2 3 = 1.585 bits.
 """
 
@@ -29,7 +29,7 @@ def mle(counts: ArrayLike) -> float:
     N is much larger than the number of states; 0.4557 bits in the module's example.
 
     Args:
-        counts: integers `(n_states,)`; zeros are allowed and say nothing.
+        counts: integers `(n_states,)`; zeros are allowed and change nothing.
 
     Raises:
         ValueError: a negative count, or nothing counted.

@@ -1,4 +1,4 @@
-"""Symbols in, `Estimate` out: entropy and mutual information of discrete samples, in bits."""
+"""Estimate entropy and mutual information of discrete samples, in bits."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def entropy(codes: ArrayLike, *, estimator: Estimator = mle) -> Estimate:
 def conditional_entropy(
     codes: ArrayLike, given: ArrayLike, *, estimator: Estimator = mle
 ) -> Estimate:
-    """Conditional entropy H(X|Y) in bits: what is left unknown of the codes once y is known.
+    """Conditional entropy H(X|Y) in bits: what remains uncertain about the codes given y.
 
     ``H(X,Y) - H(Y)``, in [0, H(X)] by `mle`; the mean over the states y of H(X|Y=y) (Cover &
     Thomas 2006, eqs. 2.10 and 2.14). Its coverage and states are those of the pairs (x, y).
@@ -64,7 +64,7 @@ def conditional_entropy(
 
 
 def mutual_information(x: ArrayLike, y: ArrayLike, *, estimator: Estimator = mle) -> Estimate:
-    """Mutual information I(X;Y) in bits: what x tells of y, beside what chance would.
+    """Mutual information I(X;Y) in bits, with the level that chance would show.
 
     ``H(X) + H(Y) - H(X,Y)`` (Cover & Thomas 2006, eq. 2.45), in [0, min(H(X), H(Y))] by `mle`;
     other estimators may leave that range, and are not clipped. `bits` is symmetric; the chance

@@ -1,4 +1,4 @@
-"""Counts in, an `Estimate` out: a number of bits with all that says how far to trust it."""
+"""Turn counts into an `Estimate`: a value in bits, and indicators of how far to trust it."""
 
 from __future__ import annotations
 
@@ -39,10 +39,10 @@ ADJUSTABLE_CHANCE = 0.9
 
 @dataclass(frozen=True)
 class Estimate:
-    """A number of bits and what it is worth. NaN where a field has no meaning or no honest value.
+    """A value in bits and what it is worth. NaN where a field has no meaning or no honest value.
 
     Attributes:
-        bits: what the chosen estimator says.
+        bits: the value of the chosen estimator.
         standard_error: jackknife standard error; NaN for a single sample.
         low: lower end of the 95 % interval, `corrected` - 1.96 standard errors, whatever the
             chosen estimator; NaN where such an interval is known not to hold what it promises

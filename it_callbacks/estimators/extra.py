@@ -1,4 +1,4 @@
-"""What an estimator that needs activations, not counts, has to look like to a monitor."""
+"""Define the estimators that need activations, not counts, as a monitor calls them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from it_callbacks.records import Quantity
 class Extra(ABC):
     """A further estimator for `InformationPlaneMonitor(extra=...)`: a small frozen value.
 
-    It is called with the readings of at most 2048 samples, the same ones in every epoch.
+    It is called with the reduced rows of at most 2048 samples, the same ones in every epoch.
     """
 
     every: int = 1
@@ -37,7 +37,7 @@ class Extra(ABC):
         """Return a value for the name of each of `quantities`.
 
         Args:
-            activations: A layer's reading ``(n_samples, n_units)``.
+            activations: A layer's rows after the reduction, ``(n_samples, n_units)``.
             labels: Class numbers ``(n_samples,)``.
         """
 

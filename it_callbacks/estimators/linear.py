@@ -1,4 +1,4 @@
-"""A layer's activations and labels in; what a linear reader can tell of the label out."""
+"""Measure the information about the label that a linear classifier reads off a layer."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class LinearVInformation(Extra):
     Cross-fitted: each sample is judged by a fit that has not seen it. In expectation at most
     I(T;Y), and unlike a binned value it does not saturate: it is the number to read for wide
     layers. It may rise with depth, since a later layer may be easier to read, and it is negative
-    where the fit says less than the class frequencies.
+    where the fit predicts worse than the class frequencies.
     Inputs that repeat can sit on both sides of a fold and make it too large.
 
     The standard error is that of the mean over samples of ``log2 p(y|t) - log2 p(y)``.
@@ -36,7 +36,7 @@ class LinearVInformation(Extra):
     Args:
         every: Called at the first point and then at every so many-th.
         folds: Into how many parts the samples are split for cross-fitting, at least 2.
-        penalties: Weights of half the squared norm of the weights, beside the summed loss in nats
+        penalties: Weights of half the squared norm of the weights, added to the summed loss in nats
             of standardised units (1 is a unit Gaussian prior). Each fit takes the one that does
             best on a fifth of its own samples held back: wide layers need more.
         seed: Seed of the splits.

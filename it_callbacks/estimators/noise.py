@@ -1,7 +1,7 @@
-"""A layer's activations and labels in; mutual information after added noise, with bounds, out.
+"""Measure mutual information of a layer plus Gaussian noise, with bounds.
 
 The information in a deterministic layer about a continuous input is infinite; in the layer plus
-Gaussian noise it is finite and means something: how many inputs can be told apart at the scale
+Gaussian noise it is finite and means something: how many inputs can be distinguished at the scale
 of the noise. No bins, no symbols, so wide layers do not saturate for lack of resolution (they
 still do for lack of samples: log2 N is the most that N samples can show).
 """
@@ -46,12 +46,12 @@ class NoiseInjected(Extra):
 
     Args:
         sigma: Standard deviation of the noise, in the units of the activations. It is part of
-            what is measured: a result without it says nothing.
+            what is measured: a result is meaningless without it.
         every: Called at the first point and then at every so many-th.
         seed: Seed of the noise, the same in every epoch.
 
     Example:
-        Two points four noise widths apart are told apart almost surely:
+        Two points four noise widths apart are almost surely distinguished:
 
         >>> far = NoiseInjected(sigma=1.0)(np.array([[0.0], [4.0]] * 500), np.array([0, 1] * 500))
         >>> far["noise_I_XT_low"] <= 0.91 <= far["noise_I_XT_high"]

@@ -1,4 +1,4 @@
-"""Symbols at the peak and now in; whether a layer has compressed, and how sure that is, out."""
+"""Decide whether a layer has compressed, and how certain that is."""
 
 from __future__ import annotations
 
@@ -160,7 +160,7 @@ class _Samples:
 
 @dataclass(frozen=True)
 class Verdict:
-    """What all rulers together say of one layer.
+    """Whether one layer has compressed, according to all rulers together.
 
     Attributes:
         drops: One per ruler, the first ruler's first.
@@ -174,7 +174,7 @@ class Verdict:
 
     @property
     def compressed(self) -> bool | None:
-        """True or False where all rulers agree; None where they do not, or cannot tell.
+        """True or False where all rulers agree; None where they do not, or where it is unknown.
 
         Example:
             >>> both = Verdict((Drop(3, 6.0, 5.0, 0.1), Drop(3, 8.0, 6.0, 0.1)))

@@ -1,4 +1,4 @@
-"""Runs in, Plotly figures as plain dicts out: the same for the tab, the report and a notebook.
+"""Draw runs as Plotly figures, plain dicts: the same for the tab, the report and a notebook.
 
 Standard library only: the tab must open whatever else is missing. Every value is safe for JSON,
 names are text wherever they stand, and nothing is ever fetched.
@@ -6,23 +6,31 @@ names are text wherever they stand, and nothing is ever fetched.
 
 from it_callbacks.figures.axes import CONFIG, Figure, Panel
 from it_callbacks.figures.curves import curves
+from it_callbacks.figures.entropies import entropies_by_class, prediction_entropies
+from it_callbacks.figures.kinds import Request
 from it_callbacks.figures.plane import information_plane
-from it_callbacks.figures.predictions import class_entropies, prediction_entropies
+from it_callbacks.figures.request import KINDS, draw, needed, offered, panels
 from it_callbacks.figures.script import plotly_script
 from it_callbacks.figures.theme import DARK, LIGHT, Theme
 from it_callbacks.figures.trajectories import VIEWS
 
-__all__ = [  # noqa: RUF022 # plainly sorted, as every list of names here
+__all__ = [
     "CONFIG",
     "DARK",
-    "Figure",
+    "KINDS",
     "LIGHT",
-    "Panel",
-    "Theme",
     "VIEWS",
-    "class_entropies",
+    "Figure",
+    "Panel",
+    "Request",
+    "Theme",
     "curves",
+    "draw",
+    "entropies_by_class",
     "information_plane",
+    "needed",
+    "offered",
+    "panels",
     "plotly_script",
     "prediction_entropies",
 ]

@@ -1,16 +1,16 @@
-"""Panels in; the layout that every figure shares, one plot for each panel, out."""
+"""Lay out figures: one plot for each panel, and what figures share."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
 from typing import Any, NamedTuple
 
-from it_callbacks.figures.theme import Theme
-from it_callbacks.figures.times import Clock, ticks, warmth
-from it_callbacks.figures.words import plain, shortened
+from it_callbacks.figures.labels import plain, shortened
+from it_callbacks.figures.theme import BACKGROUND, GRID, MUTED, SCALE, TEXT, Theme, painted
+from it_callbacks.figures.times import Clock, TimeAxis, log_time, ticks, time_axis
 from it_callbacks.runs import Key, Rulers, Run, Series
 
 Figure = dict[str, Any]
@@ -59,9 +59,15 @@ class Panel:
         """What was measured; empty if it was not."""
         return self.run.values(self.key(quantity, layer, resolution))
 
-    def spread(self, quantity: str, layer: str, resolution: int = 0) -> Series:
-        """Standard deviations over repeats; empty where there are none."""
-        return self.run.spread.get(self.key(quantity, layer, resolution), {})
+    def ends(self, quantity: str, layer: str, resolution: int = 0) -> tuple[Series, Series]:
+        """A standard deviation below and above a mean, or the ends of an interval, if any."""
+        spread = self.run.spread.get(self.key(quantity, layer, resolution), {})
+        if spread:
+            mean = self.series(quantity, layer, resolution)
+            below = {step: mean[step] - sd for step, sd in spread.items() if step in mean}
+            return below, {step: mean[step] + sd for step, sd in spread.items() if step in mean}
+        low, high = self.run.about(quantity).interval or ("", "")
+        return self.series(low, layer, resolution), self.series(high, layer, resolution)
 
 
 class Place(NamedTuple):
@@ -106,7 +112,6 @@ def layout(
     title: str,
     x: dict[str, Any],
     y: dict[str, Any],
-    theme: Theme,
     subtitles: Sequence[str] = (),
 ) -> dict[str, Any]:
     """Titles, colours and one pair of axes for each panel; all pairs zoom as one.
@@ -116,18 +121,17 @@ def layout(
         title: Of the whole figure.
         x: What the horizontal axes have: title, range and such.
         y: What the vertical axes have.
-        theme: Its colours.
-        subtitles: What is said of each panel, below its title.
+        subtitles: Of each panel, below its title.
     """
-    lines = {"gridcolor": theme.grid, "zerolinecolor": theme.grid, "linecolor": theme.muted}
+    lines = {"gridcolor": GRID, "zerolinecolor": GRID, "linecolor": MUTED}
     drawn: dict[str, Any] = {
         "title": {"text": title, "x": 0.01, "xanchor": "left", "font": {"size": 16}},
-        "paper_bgcolor": theme.background,
-        "plot_bgcolor": theme.background,
-        "font": {"color": theme.text, "size": 13},
+        "paper_bgcolor": BACKGROUND,
+        "plot_bgcolor": BACKGROUND,
+        "font": {"color": TEXT, "size": 13},
         "hovermode": "closest",
-        "hoverlabel": {"bgcolor": theme.background, "font": {"color": theme.text}, "namelength": 0},
-        "modebar": {"color": theme.muted, "activecolor": theme.text, "bgcolor": "rgba(0,0,0,0)"},
+        "hoverlabel": {"bgcolor": BACKGROUND, "font": {"color": TEXT}, "namelength": 0},
+        "modebar": {"color": MUTED, "activecolor": TEXT, "bgcolor": "rgba(0,0,0,0)"},
         "margin": {"l": 65, "r": 20, "t": 90, "b": 55},
         "legend": {"x": 1.02, "y": 1, "xanchor": "left", "itemsizing": "constant"},
         "uirevision": "kept",  # zoom and toggles outlive a reload
@@ -146,19 +150,18 @@ def layout(
         }  # fmt: skip
     for panel, place, below in zip_longest(panels, places(len(panels)), subtitles):
         if panel is not None:
-            drawn["annotations"] += _heading(panel, place, below or "", len(panels), theme)
+            drawn["annotations"] += _heading(panel, place, below or "", len(panels))
     return drawn
 
 
 def resolution_label(panel: Panel, number: int) -> str:
     """With which rulers a panel is read; empty where nothing tells."""
-    labels = [rulers.label for rulers in panel.rulers]
-    return plain(shortened(labels[number], 60)) if number < len(labels) else ""
+    if number >= len(panel.rulers):
+        return ""
+    return plain(shortened(panel.rulers[number].label, 60))
 
 
-def _heading(
-    panel: Panel, place: Place, below: str, n_panels: int, theme: Theme
-) -> list[dict[str, Any]]:
+def _heading(panel: Panel, place: Place, below: str, n_panels: int) -> list[dict[str, Any]]:
     """Title and subtitle above a panel, short enough not to reach into the next."""
     most = _MOST_IN_TITLE[min(n_panels, _MOST_COLUMNS) - 1]
     name, set_ = panel.run.name, shortened(panel.set, most // 3)
@@ -166,7 +169,7 @@ def _heading(
     corner = {"x": 0, "y": 1, "xanchor": "left", "yanchor": "bottom"}
     if not below:
         return [note(place, text, **corner)]
-    font = {"color": theme.muted, "size": 11}
+    font = {"color": MUTED, "size": 11}
     return [note(place, text, **corner, yshift=15), note(place, below, **corner, font=font)]
 
 
@@ -181,7 +184,7 @@ def note(place: Place, text: str, **where: Any) -> dict[str, Any]:
     }
 
 
-def legend_entry(name: str, group: str, symbol: str, theme: Theme) -> dict[str, Any]:
+def legend_entry(name: str, group: str, symbol: str) -> dict[str, Any]:
     """A trace without points that stands in the legend for a group of others.
 
     Their colour is the time, and Plotly would give them that of their first point, or black.
@@ -194,40 +197,85 @@ def legend_entry(name: str, group: str, symbol: str, theme: Theme) -> dict[str, 
         "x": [None],
         "y": [None],
         "hoverinfo": "skip",
-        "marker": {"symbol": symbol, "color": theme.text, "size": 9},
+        "marker": {"symbol": symbol, "color": TEXT, "size": 9},
     }
 
 
-def absence(place: Place, text: str, theme: Theme) -> dict[str, Any]:
+def absence(place: Place, text: str) -> dict[str, Any]:
     """A text in the middle of a panel that has nothing to show."""
-    font = {"color": theme.muted, "size": 14}
+    font = {"color": MUTED, "size": 14}
     return note(place, text, x=0.5, y=0.5, xanchor="center", yanchor="middle", font=font)
 
 
-def empty(title: str, text: str, theme: Theme) -> Figure:
-    """A figure of no panel, which says why."""
-    drawn = layout([], title=title, x={"visible": False}, y={"visible": False}, theme=theme)
-    drawn["annotations"].append(absence(places(1)[0], text, theme))
-    return {"data": [], "layout": drawn, "frames": []}
+def coloured(figure: Figure, theme: Theme) -> Figure:
+    """The figure in the colours of a theme."""
+    result: Figure = painted(figure, theme)
+    return result
 
 
-def colour_scale(theme: Theme) -> list[list[Any]]:
-    """The theme's scale as Plotly takes it."""
-    last = len(theme.scale) - 1
-    return [[place / last, colour] for place, colour in enumerate(theme.scale)]
+def empty(title: str, theme: Theme) -> Figure:
+    """A figure of no panel, which says so."""
+    drawn = layout([], title=title, x={"visible": False}, y={"visible": False})
+    drawn["annotations"].append(absence(places(1)[0], "no run is chosen"))
+    return coloured({"data": [], "layout": drawn, "frames": []}, theme)
 
 
-def time_colours(clock: Clock, last: int, theme: Theme) -> dict[str, Any]:
+def over_time(
+    panels: Sequence[Panel],
+    measured: Sequence[Sequence[Sequence[int]]],
+    draw: Callable[[int, Place, TimeAxis], list[dict[str, Any]]],
+    *,
+    title: str,
+    y: dict[str, Any],
+    absent: str,
+    x: dict[str, Any] | None = None,
+    subtitles: Sequence[str] = (),
+) -> Figure:
+    """A figure whose horizontal axis is time, not painted yet.
+
+    Args:
+        panels: What is drawn, at least one.
+        measured: For each panel the steps of each of its lines; a panel without a line is empty.
+        draw: The traces of a panel, by its number, its place and the axis of time.
+        title: Of the whole figure.
+        y: What the vertical axes have.
+        absent: What an empty panel says.
+        x: What the horizontal axes have besides time.
+        subtitles: Of each panel, below its title.
+    """
+    axis = time_axis(
+        [
+            (steps, panel.run.epochs)
+            for panel, lines in zip(panels, measured, strict=True)
+            for steps in lines
+        ]
+    )
+    drawn = layout(panels, title=title, x={**axis.options, **(x or {})}, y=y, subtitles=subtitles)
+    data: list[dict[str, Any]] = []
+    for number, (place, lines) in enumerate(zip(places(len(panels)), measured, strict=True)):
+        if lines:
+            data += [trace | place.on for trace in draw(number, place, axis)]
+        else:
+            drawn["annotations"].append(absence(place, absent))
+    listed: set[str] = set()
+    for trace in data:  # of traces of one name, one stands in the legend
+        if "legendgroup" in trace and trace.get("showlegend", True):
+            trace["showlegend"] = trace["legendgroup"] not in listed
+            listed.add(trace["legendgroup"])
+    return {"data": data, "layout": drawn, "frames": []}
+
+
+def time_colours(clock: Clock, last: int) -> dict[str, Any]:
     """The colour axis of time, logarithmic, with its bar labelled in epochs or steps."""
     at = ticks(last)
     return {
-        "colorscale": colour_scale(theme),
+        "colorscale": SCALE,
         "cmin": 0,
-        "cmax": warmth(last) or 1,
+        "cmax": log_time(last) or 1,
         "colorbar": {
             # The empty line keeps the word off the last tick.
-            "title": {"text": f"{clock.word}<br>\u00a0", "side": "top"},
-            "tickvals": [warmth(time) for time in at],
+            "title": {"text": f"{clock.unit}<br>\u00a0", "side": "top"},
+            "tickvals": [log_time(time) for time in at],
             "ticktext": [str(time) for time in at],
             "thickness": 14,
             "outlinewidth": 0,

@@ -1,4 +1,4 @@
-"""Trajectories in; the line that joins the layers at a moment, and how to play it, out."""
+"""Join the layers at a moment, and play the moments."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from it_callbacks.figures.axes import finite_all
-from it_callbacks.figures.theme import Theme
-from it_callbacks.figures.times import Clock, thinned
+from it_callbacks.figures.labels import SATURATED, status_word
+from it_callbacks.figures.theme import BACKGROUND, GRID, MUTED, TEXT
+from it_callbacks.figures.times import Clock, Measured, thinned
 from it_callbacks.figures.trajectories import Trajectory
-from it_callbacks.figures.words import SATURATED, told
 
 _PLAYED_MS = 60
 """A frame: 200 of them, as many as are drawn, play in 12 seconds."""
@@ -25,25 +25,23 @@ class Moment(NamedTuple):
     """None for a panel that has not begun."""
 
 
-def moments(
-    measured: Sequence[tuple[Sequence[int], Mapping[int, int]]], hands: Clock
-) -> list[Moment]:
-    """One for each measured step; where panels differ in steps, one for each epoch.
+def moments(measured: Sequence[Measured], clock: Clock) -> list[Moment]:
+    """Return one for each measured step; where panels differ in steps, one for each epoch.
 
     A panel without a point at a moment shows its last one before it.
 
     Args:
         measured: For each panel its steps in order, and epochs by step.
-        hands: What a moment is called by.
+        clock: What a moment is called by.
     """
     same = len({tuple(steps) for steps, _ in measured if steps}) < 2
     by_time = [
-        {step if same else hands.read(step, epochs): step for step in steps}
+        {step if same else clock.read(step, epochs): step for step in steps}
         for steps, epochs in measured
     ]
     every = sorted({time for of_panel in by_time for time in of_panel})
     begun = [sorted(of_panel) for of_panel in by_time]
-    labels = _labels(every, measured, hands) if same else {}
+    labels = _labels(every, measured, clock) if same else {}
     found = []
     for time in every:
         last = [bisect_right(times, time) for times in begun]
@@ -55,15 +53,11 @@ def moments(
     return found
 
 
-def _labels(
-    steps: Sequence[int],
-    measured: Sequence[tuple[Sequence[int], Mapping[int, int]]],
-    hands: Clock,
-) -> dict[int, str]:
+def _labels(steps: Sequence[int], measured: Sequence[Measured], clock: Clock) -> dict[int, str]:
     """Epochs for steps; with the step where an epoch has several."""
     epochs = next((epochs for of_panel, epochs in measured if of_panel), {})
-    times = [hands.read(step, epochs) for step in steps]
-    several = hands.word == "epoch" and len(set(times)) < len(times)
+    times = [clock.read(step, epochs) for step in steps]
+    several = clock.unit == "epoch" and len(set(times)) < len(times)
     return {
         step: f"{time} (step {step})" if several else str(time)
         for step, time in zip(steps, times, strict=True)
@@ -71,48 +65,48 @@ def _labels(
 
 
 def polyline(
-    ways: Sequence[Trajectory],
+    shown: Sequence[Trajectory],
     step: int | None,
     epochs: Mapping[int, int],
     symbols: Mapping[str, str],
 ) -> dict[str, Any]:
-    """What of the joining line changes from frame to frame.
+    """Return what of the joining line changes from frame to frame.
 
     Args:
-        ways: The layers in order of depth.
+        shown: Those of the layers, in order of depth.
         step: At which; None before the first.
         epochs: By step, as far as they are known.
         symbols: Of the layers.
     """
     at = -1 if step is None else step
-    words = [told(way.status.get(at, -1)) for way in ways]
+    words = [status_word(each.status.get(at, -1)) for each in shown]
     return {
-        "x": [value for way in ways for value in finite_all(way.x, [at])],
-        "y": [value for way in ways for value in finite_all(way.y, [at])],
+        "x": [value for each in shown for value in finite_all(each.x, [at])],
+        "y": [value for each in shown for value in finite_all(each.y, [at])],
         "customdata": words,
         "marker": {
             "symbol": [
-                symbols[way.layer] + "-open" * (word == SATURATED)
-                for way, word in zip(ways, words, strict=True)
+                symbols[each.layer] + "-open" * (word == SATURATED)
+                for each, word in zip(shown, words, strict=True)
             ]
         },
         "meta": [epochs.get(at), step],
     }
 
 
-def controls(told_moments: Sequence[Moment], hands: Clock, theme: Theme) -> dict[str, Any]:
-    """Slider, play and pause for the layout; nothing where there is one moment or none."""
-    if len(told_moments) < 2:
+def controls(found: Sequence[Moment], clock: Clock) -> dict[str, Any]:
+    """Return slider, play and pause for the layout; nothing where there is one moment or none."""
+    if len(found) < 2:
         return {}
     at_once = {"mode": "immediate", "transition": {"duration": 0}}
-    names = [moment.name for moment in told_moments]
+    names = [moment.name for moment in found]
     played = [names[i] for i in thinned(range(len(names)))]
     now = {**at_once, "frame": {"duration": 0, "redraw": False}}
     running = {**at_once, "frame": {"duration": _PLAYED_MS, "redraw": False}, "fromcurrent": True}
     colours = {
-        "bgcolor": theme.background,
-        "bordercolor": theme.muted,
-        "font": {"color": theme.text},
+        "bgcolor": BACKGROUND,
+        "bordercolor": MUTED,
+        "font": {"color": TEXT},
     }
     return {
         "sliders": [
@@ -120,12 +114,12 @@ def controls(told_moments: Sequence[Moment], hands: Clock, theme: Theme) -> dict
                 "active": len(names) - 1,
                 "steps": [
                     {"method": "animate", "label": moment.label, "args": [[moment.name], now]}
-                    for moment in told_moments
+                    for moment in found
                 ],
-                "currentvalue": {"prefix": f"layers joined at {hands.word} ", "xanchor": "left"},
+                "currentvalue": {"prefix": f"layers joined at {clock.unit} ", "xanchor": "left"},
                 "pad": {"l": 100, "t": 65},
-                "tickcolor": theme.grid,
-                "activebgcolor": theme.text,
+                "tickcolor": GRID,
+                "activebgcolor": TEXT,
                 **colours,
             }
         ],

@@ -1,10 +1,9 @@
-"""Runs in, their information planes side by side out: a trajectory for each layer."""
+"""Draw information planes side by side: a trajectory for each layer."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Iterator, Sequence
-from itertools import chain, repeat
+from collections.abc import Collection, Sequence
 from typing import Any, NamedTuple
 
 from it_callbacks.checks import nearest, whole
@@ -13,6 +12,7 @@ from it_callbacks.figures.axes import (
     Panel,
     Place,
     absence,
+    coloured,
     empty,
     finite,
     layout,
@@ -23,11 +23,14 @@ from it_callbacks.figures.axes import (
     time_colours,
 )
 from it_callbacks.figures.frames import controls, moments, polyline
-from it_callbacks.figures.marks import bars_of, chance_trace, joined_trace, trajectory_trace
-from it_callbacks.figures.theme import LIGHT, Theme
+from it_callbacks.figures.kinds import Kind, Request
+from it_callbacks.figures.labels import SATURATED, plain, shortened, status_word
+from it_callbacks.figures.marks import bars, chance_trace, joined_trace, trajectory_trace
+from it_callbacks.figures.theme import LIGHT, MUTED, Theme
 from it_callbacks.figures.times import MOST_DRAWN, Clock, clock, thinned
-from it_callbacks.figures.trajectories import AXES, VIEWS, Trajectory, trajectories, why_empty
-from it_callbacks.figures.words import SATURATED, plain, shortened, told
+from it_callbacks.figures.trajectories import VIEWS, Trajectory, trajectories, why_empty
+from it_callbacks.records import QUANTITIES
+from it_callbacks.runs import Run
 
 SYMBOLS = (
     "circle", "square", "diamond", "triangle-up", "triangle-down", "pentagon",
@@ -62,7 +65,7 @@ def information_plane(
         resolution: Which of the rulers in ``bins=[...]``.
         chance: Mark the chance level of I(T;Y) below each point (linear view).
         intervals: Draw 95 % intervals (corrected view), or the spread of averaged runs.
-        hidden: Layers that only the legend shows.
+        hidden: Layers that only the legend shows, named as it names them.
         theme: Colours.
 
     Raises:
@@ -77,15 +80,15 @@ def information_plane(
         )
     resolution = whole("resolution", resolution, at_least=0)
     if not panels:
-        return empty("Information plane", "no run is chosen", theme)
+        return empty("Information plane", theme)
     planes = [
         _plane(panel, place, trajectories(panel, view, resolution), hidden)
         for panel, place in zip(panels, places(len(panels)), strict=True)
     ]
     measured = [(plane.steps, plane.panel.run.epochs) for plane in planes]
-    hands = clock(measured)
+    time = clock(measured)
     symbols = _symbols(planes)
-    found = moments(measured, hands)
+    found = moments(measured, time)
     lines = [
         [
             polyline(plane.shown, step, plane.panel.run.epochs, symbols)
@@ -95,40 +98,34 @@ def information_plane(
     ]
     data = [
         {
-            **trajectory_trace(
-                plane.panel, way, plane.drawn, hands, symbols[way.layer], view, theme
-            ),
-            **(bars_of(way, plane.drawn, theme) if intervals else {}),
+            **trajectory_trace(plane.panel, each, plane.drawn, time, symbols[each.layer], view),
+            **(bars(each, plane.drawn) if intervals else {}),
             **plane.place.on,
-            **_visibility(way.layer, hidden),
+            **_visibility(each.layer, hidden),
         }
         for plane in planes
-        for way in plane.ways
+        for each in plane.trajectories
     ]
     if chance and view == "linear":
-        data += [
-            {**chance_trace(plane.shown, plane.drawn, theme), **plane.place.on, "showlegend": first}
-            for plane, first in zip(planes, _only_first(), strict=False)
-        ]
-    data += _legend(planes, symbols, hidden, theme)
+        data += _once_in_legend(
+            planes, [chance_trace(plane.shown, plane.drawn) for plane in planes]
+        )
+    data += _legend(planes, symbols, hidden)
     n_before = len(data)
     if lines:
-        data += [
-            {
-                **joined_trace(line, plane.shown, hands, theme, view),
-                **plane.place.on,
-                "showlegend": first,
-            }
-            for line, plane, first in zip(lines[-1], planes, _only_first(), strict=False)
+        joined = [
+            joined_trace(line, plane.shown, time, view)
+            for line, plane in zip(lines[-1], planes, strict=True)
         ]
+        data += _once_in_legend(planes, joined)
     frames = [
         {"name": moment.name, "data": line, "traces": list(range(n_before, len(data)))}
         for moment, line in zip(found, lines, strict=True)
     ]
-    drawn = _layout(planes, view, resolution, hands, theme) | controls(found, hands, theme)
+    drawn = _layout(planes, view, resolution, time) | controls(found, time)
     if len(found) > 1:
         drawn["margin"]["b"] = 140
-    return {"data": data, "layout": drawn, "frames": frames}
+    return coloured({"data": data, "layout": drawn, "frames": frames}, theme)
 
 
 class _Plane(NamedTuple):
@@ -136,7 +133,7 @@ class _Plane(NamedTuple):
 
     panel: Panel
     place: Place
-    ways: list[Trajectory]
+    trajectories: list[Trajectory]
     shown: list[Trajectory]
     """Those that are not hidden."""
     steps: list[int]
@@ -144,78 +141,84 @@ class _Plane(NamedTuple):
     """The steps of those points that trajectories show."""
 
 
-def _plane(panel: Panel, place: Place, ways: list[Trajectory], hidden: Collection[str]) -> _Plane:
-    steps = sorted({step for way in ways for step in way.steps})
-    shown = [way for way in ways if way.layer not in hidden]
-    most = min(MOST_DRAWN, max(_FEWEST_DRAWN, _MOST_IN_PANEL // max(len(ways), 1)))
-    return _Plane(panel, place, ways, shown, steps, set(thinned(steps, most)))
+def _plane(panel: Panel, place: Place, found: list[Trajectory], hidden: Collection[str]) -> _Plane:
+    steps = sorted({step for each in found for step in each.steps})
+    shown = [each for each in found if plain(each.layer) not in hidden]
+    most = min(MOST_DRAWN, max(_FEWEST_DRAWN, _MOST_IN_PANEL // max(len(found), 1)))
+    return _Plane(panel, place, found, shown, steps, set(thinned(steps, most)))
 
 
-def _only_first() -> Iterator[bool]:
-    """Of several equal traces one stands in the legend."""
-    return chain((True,), repeat(False))
+def _once_in_legend(
+    planes: Sequence[_Plane], traces: Sequence[dict[str, Any]]
+) -> list[dict[str, Any]]:
+    """A trace for each panel; of these equal ones the first stands in the legend."""
+    return [
+        {**trace, **plane.place.on, "showlegend": plane is planes[0]}
+        for plane, trace in zip(planes, traces, strict=True)
+    ]
 
 
 def _legend(
-    planes: Sequence[_Plane], symbols: dict[str, str], hidden: Collection[str], theme: Theme
+    planes: Sequence[_Plane], symbols: dict[str, str], hidden: Collection[str]
 ) -> list[dict[str, Any]]:
-    """An entry for each layer, and one that says what hollow points are if there is one."""
+    """An entry for each layer, and one for hollow points if there is one."""
     entries = [
         {
-            **legend_entry(plain(shortened(layer)), plain(layer), symbol, theme),
+            **legend_entry(plain(shortened(layer)), plain(layer), symbol),
             **_visibility(layer, hidden),
             "meta": plain(layer),
         }
         for layer, symbol in symbols.items()
     ]
-    ways = (way for plane in planes for way in plane.ways)
-    if any(told(way.status.get(step, -1)) == SATURATED for way in ways for step in way.steps):
-        entry = legend_entry("hollow: saturated", "saturated", "circle-open", theme)
+    if any(
+        status_word(each.status.get(step, -1)) == SATURATED
+        for plane in planes
+        for each in plane.trajectories
+        for step in each.steps
+    ):
+        entry = legend_entry("hollow: saturated", "saturated", "circle-open")
         entries.append({**entry, "legendrank": 1002})
     return entries
 
 
-def _layout(
-    planes: Sequence[_Plane], view: str, resolution: int, hands: Clock, theme: Theme
-) -> dict[str, Any]:
-    across, up = AXES[view]
+def _layout(planes: Sequence[_Plane], view: str, resolution: int, time: Clock) -> dict[str, Any]:
+    across, up = (QUANTITIES[name].axis_title for name in (VIEWS[view].x, VIEWS[view].y))
     drawn = layout(
         [plane.panel for plane in planes],
         title="Information plane",
-        x={"title": {"text": across.title, "standoff": 8}, "range": _range(planes, "x")},
-        y={"title": {"text": up.title, "standoff": 8}, "range": _range(planes, "y")},
-        theme=theme,
+        x={"title": {"text": across, "standoff": 8}, "range": _range(planes, "x")},
+        y={"title": {"text": up, "standoff": 8}, "range": _range(planes, "y")},
         subtitles=[_subtitle(plane, resolution) for plane in planes],
     )
-    times = [hands.read(step, p.panel.run.epochs) for p in planes for step in p.steps]
-    drawn["coloraxis"] = time_colours(hands, max(times, default=0), theme)
+    times = [time.read(step, p.panel.run.epochs) for p in planes for step in p.steps]
+    drawn["coloraxis"] = time_colours(time, max(times, default=0))
     drawn["legend"]["x"] = 1.1  # beside the colour bar
     for plane in planes:
         if plane.steps:
-            _draw_limits(drawn, plane, theme)
+            _draw_limits(drawn, plane)
         else:
             text = why_empty(plane.panel, resolution)
-            drawn["annotations"].append(absence(plane.place, text, theme))
+            drawn["annotations"].append(absence(plane.place, text))
     return drawn
 
 
 def _visibility(layer: str, hidden: Collection[str]) -> dict[str, str]:
-    return {"visible": "legendonly"} if layer in hidden else {}
+    return {"visible": "legendonly"} if plain(layer) in hidden else {}
 
 
-def _subtitle(plane: _Plane, number: int) -> str:
+def _subtitle(plane: _Plane, resolution: int) -> str:
     """With which of several rulers a panel was read, and how many of its points are not shown."""
-    said = [resolution_label(plane.panel, number)]
-    n_dropped = sum(way.n_dropped for way in plane.ways)
+    remarks = [resolution_label(plane.panel, resolution)]
+    n_dropped = sum(each.n_dropped for each in plane.trajectories)
     if n_dropped:
-        n_points = n_dropped + sum(len(way.steps) for way in plane.ways)
-        said.append(f"{n_dropped} of {n_points} points have no value in this view")
-    return "; ".join(filter(None, said))
+        n_points = n_dropped + sum(len(each.steps) for each in plane.trajectories)
+        remarks.append(f"{n_dropped} of {n_points} points have no value in this view")
+    return "; ".join(filter(None, remarks))
 
 
 def _symbols(planes: Sequence[_Plane]) -> dict[str, str]:
     """A symbol for each layer, the same in all panels."""
-    layers = dict.fromkeys(way.layer for plane in planes for way in plane.ways)
+    layers = dict.fromkeys(each.layer for plane in planes for each in plane.trajectories)
     return {layer: SYMBOLS[number % len(SYMBOLS)] for number, layer in enumerate(layers)}
 
 
@@ -224,8 +227,8 @@ def _range(planes: Sequence[_Plane], axis: str) -> list[float]:
     values = [
         value
         for plane in planes
-        for way in plane.ways
-        for value in map((way.x if axis == "x" else way.y).__getitem__, way.steps)
+        for each in plane.trajectories
+        for value in map((each.x if axis == "x" else each.y).__getitem__, each.steps)
     ]
     limits = ((_log_n if axis == "x" else _h_y)(plane.panel) for plane in planes)
     values += [limit for limit in limits if limit is not None]
@@ -243,10 +246,10 @@ def _log_n(panel: Panel) -> float | None:
     return finite(math.log2(n)) if n is not None and n >= 1 else None
 
 
-def _draw_limits(drawn: dict[str, Any], plane: _Plane, theme: Theme) -> None:
+def _draw_limits(drawn: dict[str, Any], plane: _Plane) -> None:
     """The two lines that no point should lie beyond, as far as the settings tell them."""
-    line = {"type": "line", "line": {"color": theme.muted, "width": 1, "dash": "dash"}}
-    font = {"color": theme.muted, "size": 12}
+    line = {"type": "line", "line": {"color": MUTED, "width": 1, "dash": "dash"}}
+    font = {"color": MUTED, "size": 12}
     x, y = f"x{plane.place.axis}", f"y{plane.place.axis}"
     if (h_y := _h_y(plane.panel)) is not None:
         ends = {"xref": f"{x} domain", "x0": 0, "x1": 1, "yref": y, "y0": h_y, "y1": h_y}
@@ -258,3 +261,33 @@ def _draw_limits(drawn: dict[str, Any], plane: _Plane, theme: Theme) -> None:
         drawn["shapes"].append({**line, **ends, "name": "log2 N"})
         where = {"x": log_n, "xref": x, "y": 0.01, "xanchor": "right", "yanchor": "bottom"}
         drawn["annotations"].append(note(plane.place, f"log₂ N = {log_n:.2f}", font=font, **where))
+
+
+def _reads(request: Request, run: Run) -> tuple[str, ...]:
+    view = VIEWS[request.view]
+    ends = [end for name in (view.x, view.y) for end in run.about(name).interval]
+    return (
+        *(view.x, view.y, "status"),
+        *(("I_TY_chance",) if request.chance else ()),
+        *(ends if request.intervals else ()),
+    )
+
+
+PLANE = Kind(
+    "plane",
+    "Information plane",
+    "InformationPlaneMonitor",
+    "an information plane",
+    options=("view", "resolution", "chance", "intervals", "hidden"),
+    needs=lambda request: (VIEWS[request.view].x, VIEWS[request.view].y),
+    reads=_reads,
+    draw=lambda panels, request: information_plane(
+        panels,
+        view=request.view,
+        resolution=request.resolution,
+        chance=request.chance,
+        intervals=request.intervals,
+        hidden=request.hidden,
+        theme=request.theme,
+    ),
+)

@@ -1,4 +1,4 @@
-"""Plotly's script as the installed package ships it: nothing is fetched."""
+"""Read Plotly's script as the installed package ships it: nothing is fetched."""
 
 from __future__ import annotations
 

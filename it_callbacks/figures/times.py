@@ -1,4 +1,4 @@
-"""When points were measured, and which of them to draw: steps in, epochs and ticks out."""
+"""Place points in time: in epochs or steps, which of them to draw, and with which ticks."""
 
 from __future__ import annotations
 
@@ -9,9 +9,12 @@ from typing import Any, NamedTuple
 MOST_DRAWN = 200
 """Points of a layer in one picture: more overlap, and each is a node in the page."""
 
+Measured = tuple[Sequence[int], Mapping[int, int]]
+"""Steps at which something was measured, and epochs by step as far as they are known."""
+
 
 def thinned(steps: Sequence[int], most: int = MOST_DRAWN) -> list[int]:
-    """At most `most` of `steps`, spaced evenly in their logarithm, with the first and the last.
+    """Return at most `most` of `steps`, evenly spaced in their logarithm, the ends among them.
 
     What a network learns it learns early: the first points are kept one by one.
 
@@ -29,7 +32,7 @@ def thinned(steps: Sequence[int], most: int = MOST_DRAWN) -> list[int]:
 
 
 def evenly(steps: Sequence[int], most: int) -> list[int]:
-    """At most `most` of `steps`, spaced evenly, with the first and the last.
+    """Return at most `most` of `steps`, evenly spaced, the ends among them.
 
     Example:
         >>> evenly(range(10), most=4)
@@ -43,35 +46,31 @@ def evenly(steps: Sequence[int], most: int) -> list[int]:
 class Clock(NamedTuple):
     """What a figure calls time: epochs where every point has one, else steps."""
 
-    word: str
+    unit: str
 
     def read(self, step: int, epochs: Mapping[int, int]) -> int:
         """The time at `step`."""
-        return epochs[step] if self.word == "epoch" else step
+        return epochs[step] if self.unit == "epoch" else step
 
 
-def clock(measured: Iterable[tuple[Iterable[int], Mapping[int, int]]]) -> Clock:
-    """Epochs if all of them are known, else steps.
-
-    Args:
-        measured: For each panel its steps, and epochs by step.
-    """
+def clock(measured: Iterable[Measured]) -> Clock:
+    """Return epochs if all of them are known, else steps."""
     known = all(step in epochs for steps, epochs in measured for step in steps)
     return Clock("epoch" if known else "step")
 
 
-def warmth(time: int) -> float:
-    """Where on the colour scale a time lies: early epochs apart, late ones close.
+def log_time(time: int) -> float:
+    """Return where a time lies on a logarithmic scale: early epochs apart, late ones close.
 
     Example:
-        >>> warmth(0), warmth(9), warmth(99)
+        >>> log_time(0), log_time(9), log_time(99)
         (0.0, 1.0, 2.0)
     """
     return round(math.log10(1 + max(time, 0)), 4)
 
 
 def ticks(last: int) -> list[int]:
-    """Round times from 0 to `last` for a scale of `warmth`.
+    """Return round times from 0 to `last` for a scale of `log_time`.
 
     Example:
         >>> ticks(60)
@@ -80,7 +79,7 @@ def ticks(last: int) -> list[int]:
     decades = (10**k for k in range(len(str(max(last, 1)))))
     round_ones = [time for decade in decades for time in (decade, 3 * decade)]
     # A tick right below the last would be written over it.
-    kept = [time for time in round_ones if warmth(last) - warmth(time) > 0.12 * warmth(last)]
+    kept = [time for time in round_ones if log_time(last) - log_time(time) > 0.12 * log_time(last)]
     return [0, *kept, last] if last > 0 else [0]
 
 
@@ -98,27 +97,27 @@ class TimeAxis(NamedTuple):
     def place(self, step: int, epochs: Mapping[int, int]) -> float:
         """Where on the axis it lies."""
         time = self.read(step, epochs)
-        return warmth(time) if self.logarithmic else time
+        return log_time(time) if self.logarithmic else time
 
     @property
     def options(self) -> dict[str, Any]:
         """What Plotly needs to know of the axis."""
         at = ticks(self.last)
-        labels = {"tickvals": [warmth(t) for t in at], "ticktext": [str(t) for t in at]}
-        title = {"title": {"text": self.clock.word, "standoff": 8}}
+        labels = {"tickvals": [log_time(t) for t in at], "ticktext": [str(t) for t in at]}
+        title = {"title": {"text": self.clock.unit, "standoff": 8}}
         return {**title, **(labels if self.logarithmic else {})}
 
 
-def time_axis(measured: Sequence[tuple[Sequence[int], Mapping[int, int]]]) -> TimeAxis:
-    """Epochs, or steps where an epoch is unknown or has several points, which would lie on another.
+def time_axis(measured: Sequence[Measured]) -> TimeAxis:
+    """Return an axis of epochs, or of steps where an epoch is unknown or has several points.
 
     Logarithmic where most points are early, as those of a log-spaced schedule.
 
     Args:
-        measured: For each line its steps, and epochs by step.
+        measured: For each line.
     """
     found = clock(measured)
-    if found.word == "epoch" and any(
+    if found.unit == "epoch" and any(
         len({epochs[step] for step in steps}) < len(set(steps)) for steps, epochs in measured
     ):
         found = Clock("step")

@@ -1,4 +1,4 @@
-"""A panel in; where each of its layers was in the information plane, point by point, out."""
+"""Find where each layer was in the information plane, point by point."""
 
 from __future__ import annotations
 
@@ -8,37 +8,37 @@ from typing import NamedTuple
 from it_callbacks.figures.axes import Panel
 from it_callbacks.runs import Series
 
-VIEWS = ("linear", "adjusted", "corrected")
-"""As counted; with the chance level of I(T;Y) taken out; both by Chao, Wang & Jost."""
+
+class View(NamedTuple):
+    """One way to look at the plane."""
+
+    title: str
+    about: str
+    x: str
+    """Name of the quantity across."""
+    y: str
+    """Name of the quantity up."""
+    options: tuple[str, ...]
+    """What can be drawn besides: ``chance`` or ``intervals``."""
 
 
-class Axis(NamedTuple):
-    """What a view draws along one axis."""
-
-    quantity: str
-    """First part of its tags."""
-    name: str
-    remark: str = ""
-
-    @property
-    def title(self) -> str:
-        """With the unit."""
-        return ", ".join(filter(None, (self.name, "bits", self.remark)))
-
-
-AXES = {
-    "linear": (Axis("I_XT", "I(X;T)"), Axis("I_TY", "I(T;Y)")),
-    "adjusted": (Axis("I_XT", "I(X;T)"), Axis("I_TY_adjusted", "I(T;Y)", "adjusted for chance")),
-    "corrected": (
-        Axis("I_XT_corrected", "I(X;T)", "corrected"),
-        Axis("I_TY_corrected", "I(T;Y)", "corrected"),
+VIEWS = {
+    "linear": View("Linear", "I(X;T) against I(T;Y), as counted", "I_XT", "I_TY", ("chance",)),
+    "adjusted": View(
+        "Adjusted", "I(T;Y) on a scale on which chance is 0", "I_XT", "I_TY_adjusted", ()
+    ),
+    "corrected": View(
+        "Corrected",
+        "both corrected for the size of the sample",
+        "I_XT_corrected",
+        "I_TY_corrected",
+        ("intervals",),
     ),
 }
-"""For each view, what is drawn across and up."""
 
 
 class Trajectory(NamedTuple):
-    """The way of one layer through the plane."""
+    """The trajectory of one layer through the plane."""
 
     layer: str
     steps: list[int]
@@ -47,27 +47,27 @@ class Trajectory(NamedTuple):
     y: Series
     status: Series
     chance: Series
-    x_bar: tuple[Series, Series]
-    """How far the interval reaches below and above x; empty where there is none."""
-    y_bar: tuple[Series, Series]
+    x_ends: tuple[Series, Series]
+    """Ends of the bar around x; empty where there is none."""
+    y_ends: tuple[Series, Series]
     n_dropped: int
     """Points that this view has no value of."""
 
 
-def trajectories(panel: Panel, view: str, number: int) -> list[Trajectory]:
-    """Of every layer that has both quantities at the resolution, in order of depth.
+def trajectories(panel: Panel, view: str, resolution: int) -> list[Trajectory]:
+    """Return those of all layers that have both quantities, in order of depth.
 
     Args:
         panel: What to read.
         view: One of `VIEWS`.
-        number: Of the resolution.
+        resolution: Which of the panel's rulers.
     """
-    if number >= len(panel.rulers):
+    if resolution >= len(panel.rulers):
         return []
-    across, up = (axis.quantity for axis in AXES[view])
+    across, up = VIEWS[view].x, VIEWS[view].y
     found = []
     for layer in panel.run.layers("I_XT", panel.set):
-        x, y = panel.series(across, layer, number), panel.series(up, layer, number)
+        x, y = panel.series(across, layer, resolution), panel.series(up, layer, resolution)
         both = x.keys() & y.keys()
         if not both:
             continue
@@ -78,39 +78,26 @@ def trajectories(panel: Panel, view: str, number: int) -> list[Trajectory]:
                 steps,
                 x,
                 y,
-                panel.series("status", layer, number),
-                panel.series("I_TY_chance", layer, number),
-                _bar(panel, across, layer, number),
-                _bar(panel, up, layer, number),
+                panel.series("status", layer, resolution),
+                panel.series("I_TY_chance", layer, resolution),
+                panel.ends(across, layer, resolution),
+                panel.ends(up, layer, resolution),
                 len(both) - len(steps),
             )
         )
     return found
 
 
-def _bar(panel: Panel, quantity: str, layer: str, number: int) -> tuple[Series, Series]:
-    """How far the bar reaches below and above: the spread over repeats, else the interval."""
-    spread = panel.spread(quantity, layer, number)
-    if spread:
-        return spread, spread
-    centre = panel.series(quantity, layer, number)
-    names = panel.run.about(quantity).interval
-    ends = [panel.series(name, layer, number) for name in names] or [{}, {}]
-    below = {step: centre[step] - end for step, end in ends[0].items() if step in centre}
-    above = {step: end - centre[step] for step, end in ends[1].items() if step in centre}
-    return below, above
-
-
-def why_empty(panel: Panel, number: int) -> str:
-    """Why a panel has no plane, in words."""
-    has = {name: panel.run.sets(name) for name in ("I_XT", "I_TY")}
-    if panel.set not in has["I_XT"] + has["I_TY"]:
+def why_empty(panel: Panel, resolution: int) -> str:
+    """Say why a panel has no plane."""
+    has = {name: panel.set in panel.run.sets(name) for name in ("I_XT", "I_TY")}
+    if not any(has.values()):
         return "no information plane was logged of this set"
-    if panel.set not in has["I_TY"]:
+    if not has["I_TY"]:
         return "I(X;T) was logged, but no I(T;Y):<br>were there labels?"
-    if panel.set not in has["I_XT"]:
+    if not has["I_XT"]:
         return "I(T;Y) was logged, but no I(X;T)"
     n_rulers = len(panel.rulers)
-    if number >= n_rulers:
+    if resolution >= n_rulers:
         return f"this plane was read at {n_rulers} resolution{'s' * (n_rulers > 1)} only"
     return "no layer has a value of both quantities"

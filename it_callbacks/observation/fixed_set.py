@@ -1,4 +1,4 @@
-"""Fetch a fixed set of batches once, whatever the user holds the samples in."""
+"""Fetch a fixed set of batches once, from whatever holds the samples."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ FixedSet: TypeAlias = Dataset[Any] | DataLoader[Any] | Sequence[Tensor] | Mappin
 """What can be measured on: a data set, a loader, or tensors with one row per sample."""
 
 _BATCH_SIZE = 256
-# Short vectors go in larger batches, since for small networks each call costs more than its rows.
+# Short vectors go in larger batches, since for small networks a call takes more time than its rows.
 _LARGEST_BATCH = 4096
 _VALUES_OF_VECTORS = 2**20
 

@@ -26,8 +26,8 @@ from torch.nn.parameter import is_lazy
 def undisturbed(module: nn.Module) -> Iterator[None]:
     """Inside, `module` is in eval mode without gradients; afterwards it is as it was.
 
-    Compiled parts run eagerly inside: a hook that comes and goes would make them compile anew.
-    Of plain attributes all that `attributes_restored` reaches is put back.
+    Compiled parts run eagerly inside: a hook that comes and goes would make them compile again.
+    Plain attributes are restored as far as `attributes_restored` can.
 
     Raises:
         ValueError: A lazy module has no shape yet; it would get its weights inside, from other
@@ -75,9 +75,9 @@ def attributes_restored(owners: Iterable[object], undo: Undo) -> Iterator[None]:
     """Inside, the attributes of `owners` may change; afterwards they are as they were.
 
     Args:
-        owners: Whose; of a module what it has beside what every module has. Each name stands for
+        owners: Whose attributes; of a module, those that not every module has. Each name refers to
             the same object again.
-        undo: Puts the objects themselves back; what lies deeper in them is out of reach.
+        undo: Restores the objects themselves; what lies deeper in them is not restored.
     """
     kept = [(owner, _own_attributes(owner)) for owner in owners]
     values = {id(value): value for _, own in kept for value in own.values()}

@@ -154,6 +154,14 @@ class Instrument(ABC, Generic[P]):
         """
 
     @abstractmethod
+    def not_due(self, n_earlier: int) -> frozenset[str]:
+        """The quantities that are measured at other points only.
+
+        Args:
+            n_earlier: Points of the set at earlier moments.
+        """
+
+    @abstractmethod
     def keep(self, measured: Measured, on: Occasion) -> None:
         """The point was accepted: remember what later points need."""
 

@@ -1,4 +1,4 @@
-"""A model and the firings of one batch in; the layers worth observing out, in firing order."""
+"""Choose the layers to observe, from the calls of modules in one batch."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ _OF_SEQUENCES = (
     nn.TransformerEncoderLayer,
     nn.TransformerDecoderLayer,
 )
-"""Modules whose ``batch_first``, or that of a part, tells which axis counts samples."""
+"""Modules whose ``batch_first``, or that of a part, says which axis counts samples."""
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ class Layer:
         module_name: The module's dotted name.
         call: Which call in a batch, from 1.
         pick: Takes ``(n_samples, ...)`` out of the module's output; None if it is that.
-        made_by: The leaf module that made the output, whose kind tells its range.
+        made_by: The leaf module that made the output, whose kind determines its range.
         units_axis: Which axis of the output counts units: 1 for maps, -1 for sequences.
         n_axes: How many axes the output has, the samples' included.
     """
@@ -112,7 +112,7 @@ def resolve(model: nn.Module, layers: LayerChoice) -> Choice:
     """Find what `layers` names in `model`: a shared module by any of its names.
 
     Raises:
-        ValueError: A name or pattern matches nothing, or a chosen module cannot be heard.
+        ValueError: A name or pattern matches nothing, or hooks cannot see a chosen module.
         TypeError: `layers` is of another kind.
     """
     named, every = named_modules(model), _by_every_name(model)
@@ -143,7 +143,7 @@ def resolve(model: nn.Module, layers: LayerChoice) -> Choice:
     for name in chosen:
         refuse_scripted("layers", name, every[name])
     asked = {name: every[name] for name in chosen}
-    # A shared module is heard by the names that were asked for only: one call is one firing.
+    # A shared module is observed under the requested names only: one call is one firing.
     others = {name: leaf for name, leaf in leaves.items() if leaf not in asked.values()}
     return Choice({**others, **asked}, chosen, scripted)
 
@@ -344,7 +344,7 @@ def _time_major_outputs(choice: Choice, firings: Sequence[Firing]) -> frozenset[
     for firing in firings:
         output = firing.output
         if isinstance(firing.module, nn.RNNBase) and isinstance(output, tuple):
-            output = output[0]  # beside its state, whose axes are others
+            output = output[0]  # not its state, whose axes are others
         if not isinstance(output, Tensor) or output.ndim < 3:
             continue
         fed = (id(given) in found and len(given) == len(output) for given in firing.inputs)
@@ -401,17 +401,17 @@ def _refuse_silence(
         unheard = [name for name in choice.chosen if name not in fired]
         if unheard:
             raise ValueError(
-                f"layers: {_listing(unheard)} did not fire in the first batch. Functional calls, "
-                "weights used directly and torch.nn.MultiheadAttention.out_proj cannot be heard"
+                f"layers: {_listing(unheard)} did not fire in the first batch. Hooks cannot see "
+                "functional calls, weights used directly, or MultiheadAttention.out_proj"
             )
     if not layers:
         reasons = "; ".join(f"{name}: {reason}" for name, reason in list(skipped.items())[:_LISTED])
         if choice.modules and not fired & set(choice.modules):
             raise ValueError(
                 f"layers: none can be observed by default, since no module was called "
-                f"({_listing(silent)}): a compiled or functional forward cannot be heard. Pass "
-                "data='val' (or 'train', or a set of your own), which runs a compiled one "
-                "eagerly; make modules of what is functional"
+                f"({_listing(silent)}): hooks cannot see a compiled or functional forward. Pass "
+                "data='val' (or 'train', or a set of your own), which runs a compiled one eagerly, "
+                "or replace functional calls by modules (nn.ReLU instead of F.relu)"
             )
         hint = _hint_of_views([firing.output for firing in firings], n_samples)
         raise ValueError(f"layers: none can be observed by default ({reasons}); name them{hint}")

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from copy import copy
 from dataclasses import dataclass, fields, is_dataclass
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import torch
@@ -56,22 +56,6 @@ class Observed:
     missed: dict[str, str]
     faults: dict[str, str]
     n_unlabelled: int
-
-
-class LayerPass(Protocol):
-    """What an observer of layers feeds."""
-
-    def observe(self, layer: Layer, stream: Stream) -> None:
-        """From now on take in what `layer` gives, through `stream`."""
-
-    def begin(self, batch: Batch) -> None:
-        """A batch begins."""
-
-    def snapshot(self, output: Any) -> Any:
-        """What to hold of an output until it is known which layers there are."""
-
-    def take(self, module_name: str, call: int, output: Any) -> None:
-        """A module gave `output`."""
 
 
 class DryRun:
@@ -246,6 +230,10 @@ class Pass:
             faults=faults,
             n_unlabelled=sum(part.n_unlabelled for part in parts),
         )
+
+
+LayerPass = Pass | DryRun
+"""What an observer of layers feeds."""
 
 
 class Samples:

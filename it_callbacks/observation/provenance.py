@@ -1,4 +1,4 @@
-"""The firings of one batch in; where each tensor comes from, by identity, out.
+"""Find out where each tensor of a batch comes from, by identity.
 
 Identity sees modules only: a functional call in between makes a new tensor of unknown origin.
 """
@@ -52,7 +52,7 @@ def is_pooling(module: nn.Module) -> bool:
 
 
 def makers_of(firings: Sequence[Firing]) -> dict[int, Firing]:
-    """From the identity of a tensor to the firing whose kind tells the range of its numbers.
+    """From the identity of a tensor to the firing whose kind determines the range of its numbers.
 
     That is the leaf that returned it; or, where that one only passes numbers on (dropout in
     evaluation, reshaping, pooling), the one that it had them from.
@@ -127,7 +127,7 @@ def successors(
         given = [sources.get(id(tensor)) for tensor in firing.inputs]
         joined: frozenset[str] | None = frozenset().union(*(g for g in given if g is not None))
         if not given or any(one is None for one in given):
-            joined = None  # an input, or the result of something that was not heard
+            joined = None  # an input, or the result of something that hooks do not see
         name = observed.get((firing.name, firing.call))
         if name is None:
             sources[id(firing.output)] = joined

@@ -25,11 +25,7 @@ def check_resolution(bins: Any, argument: str = "bins") -> None:
         for name, ruler in bins.items():
             check_resolution(ruler, f"{argument}[{name!r}]")
     elif isinstance(bins, Moving):
-        raise TypeError(
-            f"{argument}: {bins!r} takes its edges from the activations at each point, so what "
-            "changes between points may be the ruler's doing. Pass a number of bins or Width(w); "
-            f"on arrays, call it: {bins!r}(activations)"
-        )
+        raise TypeError(f"{argument}: {bins.refusal}")
     elif isinstance(bins, Ruler):
         check_slug(bins.slug)
     elif isinstance(bins, type) and issubclass(bins, Ruler):

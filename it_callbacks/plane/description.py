@@ -18,7 +18,6 @@ from it_callbacks.plane.notices import (
     never_called_notice,
     set_notices,
     successor_notices,
-    unstorable_notices,
 )
 from it_callbacks.plane.point import Point, classes_of, label_entropy, share_repeated
 from it_callbacks.records import unique_slugs
@@ -100,7 +99,6 @@ class PlanePoint:
         never_called = [name for name, reason in skipped.items() if reason == NEVER_CALLED]
         if never_called:
             found.append(never_called_notice(self.set, never_called))
-        found += unstorable_notices(self.observer.specs.values())
         for of_layer in facts.values():
             found += layer_notices(of_layer)
         for after, before in (plan.follows if plan else {}).items():

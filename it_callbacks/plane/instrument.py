@@ -127,8 +127,12 @@ class PlaneInstrument(Instrument[LayerPass]):
             for value in each.values(exhaustive=self._options.exhaustive)
         ]
         extra_values, extra_notices = self._extra(observed, on)
+        specs = self._layers.specs.values()
         found = [
-            *notices.recalibrated_notices(self._recalibrated),
+            *(
+                notices.recalibrated_notices(self._recalibrated)
+                or notices.unstorable_notices(specs)
+            ),
             *unread,
             *point.notices(exhaustive=self._options.exhaustive),
             *extra_notices,
@@ -144,7 +148,7 @@ class PlaneInstrument(Instrument[LayerPass]):
             len(observed.labels),
             self._settings(point, on.settings),
             found,
-            self._not_due(on.n_earlier),
+            self.not_due(on.n_earlier),
             point,
         )
 
@@ -292,8 +296,8 @@ class PlaneInstrument(Instrument[LayerPass]):
                 ]
         return values, found
 
-    def _not_due(self, n_earlier: int) -> frozenset[str]:
-        """What is measured at other points only."""
+    @override
+    def not_due(self, n_earlier: int) -> frozenset[str]:
         return frozenset(
             quantity.name
             for extra in self._options.extra
@@ -311,6 +315,7 @@ class PlaneInstrument(Instrument[LayerPass]):
             "exhaustive": self._options.exhaustive,
             "max_samples": self._options.observation.max_samples,
             "extra": [repr(extra) for extra in self._options.extra],
+            "extra_samples": len(point.observed.kept_labels),
             "quantities": to_rows(self._options.own),
             "units": {name: row.unit for name, row in QUANTITIES.items() if row.is_logged},
             "seed": self._options.observation.seed,

@@ -186,6 +186,10 @@ class PredictionInstrument(Instrument[Finished]):
         )
 
     @override
+    def not_due(self, n_earlier: int) -> frozenset[str]:
+        return frozenset()
+
+    @override
     def keep(self, measured: Measured, on: Occasion) -> None:
         self._kinds[on.set] = measured.detail
 

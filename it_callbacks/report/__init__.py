@@ -1,4 +1,4 @@
-"""Runs in, one self-contained page of HTML that opens offline out."""
+"""Report runs on one self-contained page of HTML that opens offline."""
 
 from it_callbacks.report.page import report
 

@@ -1,4 +1,4 @@
-"""Text in, HTML in which it can only be text out.
+"""Write HTML in which a text can only be text.
 
 Names in a log are anybody's. A plain `str` is escaped wherever it goes into a tag; only what this
 room has made is markup.

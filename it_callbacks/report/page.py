@@ -1,4 +1,4 @@
-"""Sections in, the page that holds them and everything they need out."""
+"""Put sections on a page that holds everything they need."""
 
 from __future__ import annotations
 
@@ -8,8 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from it_callbacks import __version__
-from it_callbacks.figures import CONFIG
-from it_callbacks.figures.script import plotly_script
+from it_callbacks.figures import CONFIG, plotly_script
 from it_callbacks.report.markup import Html, joined, json_script, script, script_body, tag
 from it_callbacks.report.sections import Drawings, Section, sections
 from it_callbacks.runs import Run
@@ -18,7 +17,7 @@ _STATIC = Path(__file__).parent / "static"
 
 
 def report(runs: Sequence[Run]) -> str:
-    """The page of some runs, as HTML that fetches nothing from anywhere.
+    """Return the page of some runs, as HTML that fetches nothing from anywhere.
 
     Several runs stand side by side; where they are repeats of one training (`are_repeats`), their
     mean and spread come first.
@@ -32,7 +31,7 @@ def report(runs: Sequence[Run]) -> str:
     if not runs:
         raise ValueError("runs: a report needs at least 1 run, got none")
     drawings = Drawings()
-    told = sections(runs, drawings)
+    found = sections(runs, drawings)
     scripts = (_text(plotly_script()), (_STATIC / "draw.js").read_text(encoding="utf-8"))
     title = f"Information plane: {', '.join(run.name for run in runs[:3])}"
     title += f" and {len(runs) - 3} more" if len(runs) > 3 else ""
@@ -47,14 +46,14 @@ def report(runs: Sequence[Run]) -> str:
     )
     body = tag(
         "body",
-        tag("header", tag("h1", title), *_contents(told)),
+        tag("header", tag("h1", title), *_contents(found)),
         tag(
             "noscript",
             tag("p", "The figures need JavaScript; the tables below do not.", class_="caution"),
         ),
         tag(
             "main",
-            *(tag("section", tag("h2", s.title), *s.content, id=s.id) for s in told),
+            *(tag("section", tag("h2", s.title), *s.content, id=s.id) for s in found),
         ),
         *(json_script(figure, id_) for id_, figure in drawings.figures.items()),
         json_script(CONFIG, "config"),
@@ -63,10 +62,10 @@ def report(runs: Sequence[Run]) -> str:
     return f'<!DOCTYPE html>\n<html lang="en">{joined([head, body])}</html>\n'
 
 
-def _contents(told: Sequence[Section]) -> list[Html]:
+def _contents(found: Sequence[Section]) -> list[Html]:
     return [
         tag("p", f"Made by it_callbacks {__version__}; all values in bits.", class_="faint"),
-        tag("nav", *(tag("a", section.title, href=f"#{section.id}") for section in told)),
+        tag("nav", *(tag("a", section.title, href=f"#{section.id}") for section in found)),
     ]
 
 

@@ -1,4 +1,4 @@
-"""Runs in, the sections of a report out: what is drawn, what is tabled, what is said."""
+"""Make the sections of a report: figures, tables, warnings and settings of some runs."""
 
 from __future__ import annotations
 
@@ -9,14 +9,8 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from it_callbacks import texts
-from it_callbacks.figures import (
-    Figure,
-    Panel,
-    class_entropies,
-    curves,
-    information_plane,
-    prediction_entropies,
-)
+from it_callbacks.figures import Figure, Panel, Request, draw, panels
+from it_callbacks.quantities import QUANTITIES
 from it_callbacks.repeats import are_repeats, averaged
 from it_callbacks.report import phrases
 from it_callbacks.report.markup import Html, folded, joined, table, tag
@@ -25,29 +19,6 @@ from it_callbacks.tables import STATUSES, LayerRow, course, layer_rows
 
 MOST_TOGETHER = 12
 """Panels of one figure, on equal axes and under one slider; more would be slow to move."""
-
-_CURVES = {
-    "I_XT": "I(X;T) of each layer",
-    "I_TY": "I(T;Y) of each layer",
-    "I_XT_corrected": "I(X;T), corrected, with its 95 % interval",
-    "I_TY_corrected": "I(T;Y), corrected, with its 95 % interval",
-    "linear_V_TY": "linear V-information about the labels",
-    "noise_I_XT": "I(X; T + noise), between its kernel bounds",
-    "noise_I_TY": "I(T + noise; Y), between its kernel bounds",
-}
-_PREDICTIONS = {
-    ("prediction_entropy", "mean"): "H(Ŷ|X), unsureness per sample",
-    ("prediction_entropy", "marginal"): "H(Ŷ)",
-    ("prediction_entropy", "hard"): "H(argmax)",
-    ("prediction_entropy", "input_information"): "I(X;Ŷ)",
-    ("prediction_entropy", "cross_entropy"): "cross-entropy",
-    ("prediction_entropy", "label_bound"): "H(Y) - CE, a lower bound on I(T;Y)",
-    ("prediction_entropy", "label_bound_se"): "its standard error",
-    ("conditional_entropy", "all"): "H(Ŷ|Y)",
-    ("label_information", "soft"): "I(Y;Ŷ)",
-    ("label_information", "hard"): "I(Y;argmax)",
-    ("label_information", "equivocation"): "H(Y|argmax)",
-}
 
 
 class Section(NamedTuple):
@@ -79,14 +50,14 @@ class Drawings:
 
 
 def sections(runs: Sequence[Run], drawings: Drawings) -> list[Section]:
-    """All sections that the runs give something for.
+    """Return all sections that the runs give something for.
 
     Args:
-        runs: What to tell of.
+        runs: Of what.
         drawings: Takes the figures.
     """
     shown = [averaged(runs), *runs] if are_repeats(runs) else list(runs)
-    told = [
+    found = [
         Section("planes", "Information plane", list(_planes(shown, drawings))),
         Section("layers", "Layers", list(_layers(shown))),
         Section("curves", "Curves", list(_curves(shown, drawings))),
@@ -95,17 +66,21 @@ def sections(runs: Sequence[Run], drawings: Drawings) -> list[Section]:
         Section("warnings", "Warnings", list(_warnings(runs))),
         Section("settings", "How it was measured", list(_settings(runs))),
     ]
-    return [section for section in told if section.content]
+    return [section for section in found if section.content]
 
 
-def _panels(runs: Sequence[Run], quantity: str) -> list[list[Panel]]:
+def _rows(request: Request, runs: Sequence[Run]) -> list[list[Panel]]:
     """What is drawn as one figure, on equal axes: the sets of a run, and runs, side by side."""
-    panels = [Panel(run, set_) for run in runs for set_ in run.sets(quantity)]
-    return [panels[start : start + MOST_TOGETHER] for start in range(0, len(panels), MOST_TOGETHER)]
+    found = panels(request, runs)
+    return [found[start : start + MOST_TOGETHER] for start in range(0, len(found), MOST_TOGETHER)]
+
+
+def _of_layers(runs: Sequence[Run]) -> list[list[Panel]]:
+    return _rows(Request("curves", quantity="I_XT"), runs)
 
 
 def _planes(runs: Sequence[Run], drawings: Drawings) -> Iterator[Html]:
-    rows = _panels(runs, "I_XT")
+    rows = _of_layers(runs)
     for row in rows:
         yield from _row_of_planes(row, drawings)
     if rows:
@@ -115,44 +90,42 @@ def _planes(runs: Sequence[Run], drawings: Drawings) -> Iterator[Html]:
 def _row_of_planes(row: Sequence[Panel], drawings: Drawings) -> Iterator[Html]:
     """The plane as read, open; the other ways to read the same, folded."""
     has_spread = any(panel.run.spread for panel in row)
-    plane = information_plane(row, chance=True, intervals=has_spread)
-    yield drawings.place(
-        plane,
+
+    def plane(caption: str, view: str = "linear", resolution: int = 0) -> Html:
+        request = Request(
+            view=view,
+            resolution=resolution,
+            chance=view == "linear",
+            intervals=has_spread or view == "corrected",
+        )
+        return drawings.place(draw(request, row), caption)
+
+    yield plane(
         "I(X;T) against I(T;Y), a line for each layer. Hollow points are saturated; the small mark "
         "below a point is what chance alone would give."
-        + (" Bars are standard deviations over the runs." if has_spread else ""),
+        + (" Bars are standard deviations over the runs." if has_spread else "")
     )
-    n_ways = min(len(panel.rulers) for panel in row)
-    for number in range(1, n_ways):
+    for number in range(1, min(len(panel.rulers) for panel in row)):
         label = row[0].rulers[number].label
-        other = information_plane(row, resolution=number, chance=True, intervals=has_spread)
-        yield folded(
-            f"The same with other bins ({label})", drawings.place(other, f"Read with {label}.")
-        )
+        drawn = plane(f"Read with {label}.", resolution=number)
+        yield folded(f"The same with other bins ({label})", drawn)
     if _has(row, "I_TY_adjusted"):
-        adjusted = information_plane(row, view="adjusted", intervals=has_spread)
-        yield folded(
-            "Adjusted for chance",
-            drawings.place(adjusted, "I(T;Y) on a scale where chance is 0 and H(Y) stays H(Y)."),
-        )
+        caption = "I(T;Y) on a scale where chance is 0 and H(Y) stays H(Y)."
+        yield folded("Adjusted for chance", plane(caption, view="adjusted"))
     if _has(row, "I_TY_corrected") and _has(row, "I_XT_corrected"):
-        corrected = information_plane(row, view="corrected", intervals=True)
+        caption = "By Chao, Wang & Jost (2013), where the samples allow an honest interval."
         yield folded(
-            "Corrected for the number of samples, with intervals",
-            drawings.place(
-                corrected,
-                "By Chao, Wang & Jost (2013), where the samples allow an honest interval.",
-            ),
+            "Corrected for the number of samples, with intervals", plane(caption, view="corrected")
         )
 
 
-def _has(panels: Sequence[Panel], quantity: str) -> bool:
+def _has(row: Sequence[Panel], quantity: str) -> bool:
     """Whether there is a finite value of `quantity` in any of the panels."""
     return any(
         key.quantity == quantity
         and key.set == panel.set
         and any(map(math.isfinite, panel.run.values(key).values()))
-        for panel in panels
+        for panel in row
         for key in panel.run.keys
     )
 
@@ -161,12 +134,12 @@ def _layers(runs: Sequence[Run]) -> Iterator[Html]:
     seen = set()
     for run in runs:
         for set_ in run.sets("I_XT"):
-            told = run.settings.get(f"information_plane/{set_}", {})
+            settings = run.settings.get(f"information_plane/{set_}", {})
             yield tag("h3", f"{run.name} · {set_}")
             for rulers in run.rulers(set_):
                 rows = layer_rows(run, set_, rulers)
                 seen |= {row.status for row in rows}
-                caption = ". ".join(filter(None, [rulers.label, phrases.facts(told)]))
+                caption = ". ".join(filter(None, [rulers.label, phrases.facts(settings)]))
                 yield table(_HEAD, [_cells(row) for row in rows], caption)
     notes = [tag("li", note) for status, note in STATUSES.items() if status in seen]
     if notes:
@@ -201,38 +174,49 @@ def _cells(row: LayerRow) -> list[str]:
 
 
 def _curves(runs: Sequence[Run], drawings: Drawings) -> Iterator[Html]:
-    for row in _panels(runs, "I_XT"):
-        for quantity, caption in _CURVES.items():
-            if _has(row, quantity):
-                drawn = drawings.place(curves(row, quantity), f"{caption}, over the epochs.")
-                is_first = quantity in ("I_XT", "I_TY")
-                yield drawn if is_first else folded(caption, drawn)
+    own = {name: row for run in runs for name, row in run.own.items()}
+    for row in _of_layers(runs):
+        for quantity in (*QUANTITIES.values(), *own.values()):
+            if "curves" in quantity.figures and _has(row, quantity.name):
+                figure = draw(Request("curves", quantity=quantity.name), row)
+                title = (
+                    f"{quantity.label}: {quantity.meaning}" if quantity.meaning else quantity.label
+                )
+                drawn = drawings.place(figure, f"{title}, over the epochs.")
+                is_first = quantity.name in ("I_XT", "I_TY")
+                yield drawn if is_first else folded(title, drawn)
 
 
 def _predictions(runs: Sequence[Run], drawings: Drawings) -> Iterator[Html]:
-    for row in _panels(runs, "prediction_entropy"):
+    for row in _rows(Request("predictions"), runs):
         yield drawings.place(
-            prediction_entropies(row),
+            draw(Request("predictions"), row),
             "H(Ŷ) = I(Y;Ŷ) + I(X;Ŷ|Y) + H(Ŷ|X): what the predictions say of the labels, what they "
             "tell apart within a class, and how unsure they are of each sample.",
         )
     for run in runs:
-        for set_ in run.sets("prediction_entropy"):
+        for set_ in run.sets("prediction_entropy/mean"):
             rows = [
-                [name, *(phrases.number(value, 3) for value in (c.first, c.last))]
-                for (quantity, layer), name in _PREDICTIONS.items()
-                if (key := Key(quantity, set_, layer)) in run.series
-                for c in [course(run, key)]
+                [f"{row.symbol}, {row.meaning}", *(phrases.number(value, 3) for value in ends)]
+                for row in QUANTITIES.values()
+                if (key := _key(row.name, set_)) in run.series
+                for ends in [(course(run, key).first, course(run, key).last)]
             ]
-            told = run.settings.get(f"prediction_entropy/{set_}", {})
+            settings = run.settings.get(f"prediction_entropy/{set_}", {})
             yield tag("h3", f"{run.name} · {set_}")
-            yield table(("bits", "first", "last"), rows, phrases.facts(told))
+            yield table(("bits", "first", "last"), rows, phrases.facts(settings))
+
+
+def _key(name: str, set_: str) -> Key:
+    """The key of a quantity of predictions; of one of layers none that there is."""
+    root, _, rest = name.partition("/")
+    return Key(root, set_, rest)
 
 
 def _classes(runs: Sequence[Run], drawings: Drawings) -> Iterator[Html]:
-    for row in _panels(runs, "conditional_entropy"):
+    for row in _rows(Request("classes"), runs):
         yield drawings.place(
-            class_entropies(row),
+            draw(Request("classes"), row),
             "H(Ŷ|Y=c): how far the predictions scatter inside each class, over the epochs.",
         )
 

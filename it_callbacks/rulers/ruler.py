@@ -350,16 +350,3 @@ def refuse_nonfinite(values: Tensor) -> None:
         raise ValueError(
             f"activations: {int((~finite).sum())} of {values.numel()} values are NaN or infinite"
         )
-
-
-def check_bins(name: str, bins: Any, *, at_least: int = 2) -> int:
-    """`bins` as a plain int; raises unless it is a whole number of bins."""
-    return whole(name, bins, at_least=at_least)
-
-
-def as_integer(value: Any) -> int | None:
-    """`value` as a plain int, from NumPy's integers too; None if it is no whole number."""
-    try:
-        return whole("value", value, at_least=-(2**63))
-    except (TypeError, ValueError):
-        return None

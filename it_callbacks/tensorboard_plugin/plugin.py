@@ -1,4 +1,4 @@
-"""The tab's server side: a closed table of routes, each answering GET and changing nothing.
+"""Serve the tab: a closed table of routes, each answering GET and changing nothing.
 
 TensorBoard imports this module at every start, and a module that failed to load would stop it. So
 nothing is imported here but the standard library, what TensorBoard itself consists of, and rooms
@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from importlib import resources
 from typing import Any
 
@@ -18,11 +19,9 @@ from tensorboard.context import RequestContext
 from tensorboard.plugins import base_plugin
 from werkzeug import wrappers
 
-from it_callbacks import logs
-from it_callbacks.figures import CONFIG, VIEWS
-from it_callbacks.figures.script import plotly_script
-from it_callbacks.runs import Run, natural, parse_tag
-from it_callbacks.tensorboard_plugin import choices
+from it_callbacks import figures, logs
+from it_callbacks.runs import natural, outlines
+from it_callbacks.tensorboard_plugin import query
 
 _STATIC = {
     "/index.js": "text/javascript",
@@ -32,6 +31,9 @@ _STATIC = {
     "/style.css": "text/css",
 }
 _AN_HOUR = 3600
+_OF_A_KIND = ("name", "title", "monitor", "what", "options")
+MOST_PANELS = 6
+"""Side by side; more could not be read."""
 
 Answer = Callable[[wrappers.Request], wrappers.Response]
 
@@ -57,10 +59,11 @@ class InformationPlanePlugin(base_plugin.TBPlugin):  # type: ignore[misc] # it s
 
     def is_active(self) -> bool:
         """Whether some run holds a figure; asked for at each listing, so no value is read."""
-        found = logs.tags_of(self._data, RequestContext(), "")
+        tags = self._log(RequestContext(), "").tags()
         return any(
-            choices.has_a_figure(tag.key for tag in map(parse_tag, tags) if tag is not None)
-            for tags in found.values()
+            figures.offered(outline.run)
+            for run, of_run in tags.items()
+            for outline in outlines(run, of_run, {})
         )
 
     def frontend_metadata(self) -> base_plugin.FrontendMetadata:
@@ -69,64 +72,97 @@ class InformationPlanePlugin(base_plugin.TBPlugin):  # type: ignore[misc] # it s
             es_module_path="/index.js", tab_name="Information plane"
         )
 
+    def _log(self, context: Any, experiment: str) -> logs.Log:
+        return logs.Log(self._data, context, experiment)
+
     def _state(self, request: wrappers.Request) -> wrappers.Response:
-        """What can be chosen, the run that started last being named."""
-        where = _where(request)
-        found = logs.outlines(self._data, *where)
-        described = {
-            run.name: (name, description)
-            for name, runs in found.items()
-            for run in runs
-            if (description := choices.described(run)) is not None
+        """What can be chosen, and the run that started last."""
+        log = self._log(*_where(request))
+        offered = {
+            outline.run.name: (folder, outline.run, of_run)
+            for folder, several in log.outlines(log.tags()).items()
+            for outline in several
+            if (of_run := figures.offered(outline.run)) is not None
         }
         started = {
             run.run_name: run.start_time or 0.0
-            for run in self._data.list_runs(where[0], experiment_id=where[1])
+            for run in self._data.list_runs(log.context, experiment_id=log.experiment)
         }
-        names = sorted(described, key=natural)
-        newest = max(names, key=lambda name: started.get(described[name][0], 0.0), default=None)
+        names = sorted(offered, key=natural)
+        newest = max(names, key=lambda name: started.get(offered[name][0], 0.0), default=None)
+        rows = {
+            name: run.about(name)
+            for _, run, of_run in offered.values()
+            for of_set in of_run["quantities"].values()
+            for name in of_set
+        }
         return _json(
             request,
             {
-                "runs": [described[name][1] for name in names],
+                "runs": [{"name": name, **offered[name][2]} for name in names],
                 "newest": newest,
-                "views": VIEWS,
-                "most_panels": choices.MOST_PANELS,
-                "config": CONFIG,
+                "kinds": [
+                    {key: getattr(kind, key) for key in _OF_A_KIND}
+                    for kind in figures.KINDS.values()
+                ],
+                "views": [
+                    {
+                        "name": name,
+                        "title": view.title,
+                        "about": view.about,
+                        "options": view.options,
+                    }
+                    for name, view in figures.VIEWS.items()
+                ],
+                "quantities": {
+                    name: {"title": row.label, "about": row.meaning} for name, row in rows.items()
+                },
+                "most_panels": MOST_PANELS,
+                "config": figures.CONFIG,
             },
         )
 
     def _figure(self, request: wrappers.Request) -> wrappers.Response:
         """The figure that the query asks for."""
         try:
-            asked = choices.parse(request.args)
-        except choices.ChoiceError as error:
+            asked = query.parse(request.args)
+        except query.QueryError as error:
             raise errors.InvalidArgumentError(str(error)) from error
         try:
-            shown = choices.panels(asked, self._read(asked, *_where(request)))
-            return _json(request, choices.draw(asked, shown))
-        except choices.ChoiceError as error:
+            panels = self._panels(asked, self._log(*_where(request)))
+        except query.QueryError as error:
             raise errors.NotFoundError(str(error)) from error
+        return _json(request, figures.draw(asked.request, panels))
 
-    def _read(self, asked: choices.Request, context: Any, experiment: str) -> list[Run]:
-        """The runs that are asked for, with the series that the figure needs."""
-        tags = logs.tags_of(self._data, context, experiment)
-        home = {name: run for run in tags for name in logs.names(run, tags[run])}
+    def _panels(self, asked: query.Asked, log: logs.Log) -> list[figures.Panel]:
+        """The panels that are asked for, with the values that the figure needs."""
+        tags = log.tags()
+        # A run is called as its folder, or as that and the prefix of a logger.
+        asked_for = {
+            folder: tags[folder]
+            for folder in tags
+            if any(name == folder or name.startswith(f"{folder} (") for name in asked.runs)
+        }
+        found = log.outlines(asked_for)
+        outline_of = {each.run.name: each for several in found.values() for each in several}
         for name in asked.runs:
-            if name not in home:
-                raise choices.unknown("run", name, sorted(home, key=natural))
-        read: dict[str, Run] = {}
-        for folder in dict.fromkeys(home[name] for name in asked.runs):
-            runs = logs.read_run(
-                self._data,
-                context,
-                experiment,
-                folder,
-                tags[folder],
-                wanted=lambda run: choices.needed(asked, run),
-            )
-            read |= {run.name: run for run in runs}
-        return [read[name] for name in asked.runs]
+            if name not in outline_of:
+                every = (each for several in log.outlines(tags).values() for each in several)
+                names = sorted((each.run.name for each in every), key=natural)
+                raise query.unknown("run", name, names)
+        runs = [outline_of[name].run for name in asked.runs]
+        # A panel that lacks the view says so itself.
+        request = replace(asked.request, view=next(iter(figures.VIEWS)))
+        shown = figures.panels(request, runs, asked.sets)
+        query.check_panels(asked, shown, shown or figures.panels(request, runs))
+        shown = shown[:MOST_PANELS]
+        wanted = figures.needed(asked.request, shown)
+        read = {
+            run.name: run
+            for folder, several in found.items()
+            for run in log.read(folder, [o for o in several if o.run.name in wanted], wanted)
+        }
+        return [replace(panel, run=read.get(panel.run.name, panel.run)) for panel in shown]
 
 
 def _get_only(answer: Answer) -> Any:
@@ -158,7 +194,7 @@ def _static(path: str, kind: str) -> Answer:
 
 def _plotly(request: wrappers.Request) -> wrappers.Response:
     try:
-        script = plotly_script()
+        script = figures.plotly_script()
     except FileNotFoundError as error:
         raise errors.NotFoundError(str(error)) from error
     return _respond(request, script, "text/javascript", expires=_AN_HOUR)

@@ -148,12 +148,12 @@ def of_mlp(n_samples: int = 10_000, n_hidden: int = 1024, epochs: int = 4) -> It
     training = images(n_samples, 784), labels(n_samples)
     tenth = (training[0][: n_samples // 10], training[1][: n_samples // 10])
     found = share(mlp(n_hidden), training, tenth, epochs)
-    what = "monitor with its logging over the rest of training, MLP, probe of 10 %"
+    what = "monitor with its logging over the rest of training, MLP, fixed set of 10 %"
     yield Ratio("P10", what, found.total, 0.05, 0.03, percent=True)
-    what = "the same less the probe's forward, MLP, probe of 10 %"
+    what = "the same less its forward pass, MLP, fixed set of 10 %"
     yield Ratio("P10", what, found.ours, 0.012, 0.003, percent=True)
     found = share(mlp(n_hidden), training, training, epochs)
-    what = "the same less the probe's forward, MLP, probe of 100 %"
+    what = "the same less its forward pass, MLP, fixed set of 100 %"
     yield Ratio("P11", what, found.ours, 0.06, 0.02, percent=True)
 
 

@@ -1,29 +1,5 @@
-// Native controls that say what to show. Names of runs and sets are strangers' text: they reach
-// the page through textContent and properties only.
-
-export const FIGURES = {
-  plane: {
-    title: "Information plane",
-    monitor: "InformationPlaneMonitor",
-    what: "an information plane",
-  },
-  predictions: {
-    title: "Prediction entropies",
-    monitor: "PredictionEntropyMonitor",
-    what: "entropies of its predictions",
-  },
-  classes: {
-    title: "Classes",
-    monitor: "ConditionalEntropyMonitor",
-    what: "entropies by class",
-  },
-};
-
-const VIEWS = {
-  linear: ["Linear", "I(X;T) against I(T;Y), as counted"],
-  adjusted: ["Adjusted", "I(T;Y) on a scale on which chance is 0"],
-  corrected: ["Corrected", "both corrected for the size of the sample"],
-};
+// Native controls that say what to show; the server says what there is. Names of runs and sets are
+// strangers' text: they reach the page through textContent and properties only.
 
 const MANY = 10;
 
@@ -56,6 +32,14 @@ const checked = (list) =>
 
 const unique = (lists) => [...new Set(lists.flat())];
 
+const named = (rows, wanted) => rows.find(({name}) => name === wanted);
+
+// Radio buttons of rows with a name, a title and perhaps what it is about.
+function fillTitled(list, rows, chosen) {
+  const titles = rows.map(({name, title, about}) => [name, [title, about ?? title]]);
+  fill(list, "radio", rows.map(({name}) => name), [chosen], Object.fromEntries(titles));
+}
+
 export class Controls {
   // `changed` is called after each choice, `act` holds what the buttons do.
   constructor(changed, {refresh, save}) {
@@ -72,18 +56,22 @@ export class Controls {
     this.views = list("views");
     this.filter = element("input", {type: "search", id: "filter", placeholder: "Filter runs"});
     this.filter.setAttribute("aria-label", "Filter runs");
-    this.resolution = element("select", {id: "resolution"});
+    const select = (id, textContent) => {
+      const input = element("select", {id});
+      const row = {className: "row"};
+      return [input, element("label", row, element("span", {textContent}), input)];
+    };
+    const [quantity, quantityLabel] = select("quantity", "Quantity");
+    const [resolution, resolutionLabel] = select("resolution", "Resolution");
     const [chance, chanceLabel] = box("chance", "Chance level");
     const [intervals, intervalsLabel] = box("intervals", "Intervals");
     const [follow, followLabel] = box("follow", "Follow");
     followLabel.title = "Look for new points every ten seconds";
     Object.assign(this, {chance, chanceLabel, intervals, intervalsLabel, follow});
-    this.resolutionLabel = element(
-      "label", {className: "row"}, element("span", {textContent: "Resolution"}), this.resolution,
-    );
+    Object.assign(this, {quantity, quantityLabel, resolution, resolutionLabel});
     this.setsGroup = group("Sets", this.sets);
-    this.planeGroup = group(
-      "Plane", this.views, this.resolutionLabel, this.chanceLabel, this.intervalsLabel,
+    this.options = group(
+      "Options", this.views, quantityLabel, resolutionLabel, chanceLabel, intervalsLabel,
     );
     const figures = group("Figure", this.figures);
     figures.className = "tabs";
@@ -98,14 +86,12 @@ export class Controls {
           button("png", "PNG", "Save as PNG", () => save("png")),
         ),
       ),
-      element("aside", {}, group("Runs", this.filter, this.runs), this.setsGroup, this.planeGroup),
+      element("aside", {}, group("Runs", this.filter, this.runs), this.setsGroup, this.options),
     );
     this.chosen = {
-      name: "plane", runs: null, sets: null, view: "linear", resolution: 0,
+      name: null, runs: null, sets: null, view: null, quantity: null, resolution: 0,
       chance: false, intervals: false, hidden: new Set(), follow: false,
     };
-    fill(this.figures, "radio", Object.keys(FIGURES), [this.chosen.name],
-      Object.fromEntries(Object.entries(FIGURES).map(([name, {title}]) => [name, [title, title]])));
     this.root.addEventListener("change", ({target}) => {
       if (target === this.filter) return;
       this.take(target);
@@ -124,9 +110,11 @@ export class Controls {
       chance: this.chance.checked,
       intervals: this.intervals.checked,
       follow: this.follow.checked,
-      resolution: Number(this.resolution.value || 0),
       view: checked(this.views)[0] ?? chosen.view,
     });
+    // Figures that have none must not undo the choice.
+    if (target === this.resolution) chosen.resolution = Number(this.resolution.value);
+    if (target === this.quantity) chosen.quantity = this.quantity.value;
     if (this.runs.contains(target)) chosen.runs = checked(this.runs);
     if (this.sets.contains(target)) chosen.sets = checked(this.sets);
   }
@@ -139,39 +127,79 @@ export class Controls {
 
   show() {
     const {chosen, state} = this;
+    chosen.name ??= state.kinds[0]?.name;
+    chosen.view ??= state.views[0]?.name;
     const has = Object.fromEntries(
       state.runs
-        .filter(({figures}) => Object.keys(figures[chosen.name]).length)
+        .filter(({figures}) => figures[chosen.name].length)
         .map(({name, figures}) => [name, figures[chosen.name]]),
     );
     const names = state.runs.map(({name}) => name).filter((name) => name in has);
     this.names = names;
     this.shownRuns = this.stillThere(chosen.runs, names, state.newest);
-    const sets = unique(this.shownRuns.map((name) => Object.keys(has[name]))).sort();
+    const sets = unique(this.shownRuns.map((name) => has[name])).sort();
     this.shownSets = this.stillThere(chosen.sets, sets, "val");
-    this.panels = this.shownRuns.flatMap((run) => this.shownSets.filter((set) => set in has[run]));
+    this.panels = this.shownRuns.flatMap((run) => this.shownSets.filter((set) => has[run].includes(set)));
     fill(this.runs, "checkbox", names, this.shownRuns);
     fill(this.sets, "checkbox", sets, this.shownSets);
-    fill(this.views, "radio", state.views, [chosen.view], VIEWS);
+    fillTitled(this.figures, state.kinds, chosen.name);
+    fillTitled(this.views, state.views, chosen.view);
     this.filter.hidden = names.length <= MANY;
     this.narrow();
     this.setsGroup.hidden = sets.length < 2;
-    this.planeGroup.hidden = chosen.name !== "plane";
-    this.chanceLabel.hidden = chosen.view !== "linear";
-    this.intervalsLabel.hidden = chosen.view !== "corrected";
-    // Other figures have none, and must not undo the choice.
-    if (chosen.name === "plane") this.offerResolutions(has);
+    this.options.hidden = !this.kind?.options.length;
+    this.views.hidden = !this.takes("view");
+    this.chanceLabel.hidden = !this.takes("chance");
+    this.intervalsLabel.hidden = !this.takes("intervals");
+    this.offerQuantities();
+    this.offerResolutions();
   }
 
-  offerResolutions(has) {
-    const ways = this.shownRuns
-      .flatMap((run) => this.shownSets.map((set) => has[run][set]?.resolutions ?? []))
-      .reduce((longest, labels) => (labels.length > longest.length ? labels : longest), []);
-    if (this.chosen.resolution >= ways.length) this.chosen.resolution = 0;
-    const options = ways.map((textContent, value) => element("option", {value, textContent}));
+  get kind() {
+    return named(this.state.kinds, this.chosen.name);
+  }
+
+  // Whether the figure has this option, in this view of it if it has views.
+  takes(option) {
+    const options = this.kind?.options ?? [];
+    const view = named(this.state.views, this.chosen.view);
+    const ofView = this.state.views.some((each) => each.options.includes(option));
+    return options.includes(option) && (!ofView || view.options.includes(option));
+  }
+
+  // What the runs that are shown have of the sets that are shown.
+  ofShown(what) {
+    return this.shownRuns
+      .map((name) => named(this.state.runs, name)[what])
+      .flatMap((bySet) => this.shownSets.map((set) => bySet[set] ?? []));
+  }
+
+  offerQuantities() {
+    const {chosen, state} = this;
+    const there = unique(this.ofShown("quantities"));
+    const names = Object.keys(state.quantities).filter((name) => there.includes(name));
+    this.quantityLabel.hidden = !this.takes("quantity");
+    if (this.quantityLabel.hidden) return;
+    if (!names.includes(chosen.quantity)) chosen.quantity = names[0];
+    this.quantity.replaceChildren(...names.map((value) => {
+      const {title: textContent, about: title} = state.quantities[value];
+      return element("option", {value, textContent, title});
+    }));
+    this.quantity.value = chosen.quantity;
+  }
+
+  offerResolutions() {
+    if (!this.takes("resolution")) {
+      this.resolutionLabel.hidden = true;
+      return;
+    }
+    const labels = this.ofShown("resolutions")
+      .reduce((longest, each) => (each.length > longest.length ? each : longest), []);
+    if (this.chosen.resolution >= labels.length) this.chosen.resolution = 0;
+    const options = labels.map((textContent, value) => element("option", {value, textContent}));
     this.resolution.replaceChildren(...options);
     this.resolution.value = this.chosen.resolution;
-    this.resolutionLabel.hidden = ways.length < 2;
+    this.resolutionLabel.hidden = labels.length < 2;
   }
 
   // Nothing chosen yet, or nothing of it left: the favourite, else the first.
@@ -190,12 +218,12 @@ export class Controls {
 
   // What stands in the way of a figure, in words; null if nothing does.
   obstacle() {
-    const {what, monitor} = FIGURES[this.chosen.name];
     if (!this.state.runs.length) {
       return "No run in this log directory holds an information plane or prediction entropies yet. "
         + "Attach a monitor, Trainer(callbacks=[InformationPlaneMonitor()]), log to this directory, "
         + "and press Refresh.";
     }
+    const {what, monitor} = this.kind;
     if (!this.names.length) {
       return `No run here has logged ${what}. Attach ${monitor} to the Trainer.`;
     }
@@ -218,13 +246,14 @@ export class Controls {
     const axes = [["name", chosen.name]];
     for (const run of this.shownRuns) axes.push(["run", run]);
     for (const set of this.shownSets) axes.push(["set", set]);
-    if (chosen.name === "plane") axes.push(["view", chosen.view], ["resolution", chosen.resolution]);
-    const rest = [["theme", theme]];
-    if (chosen.name === "plane") {
-      if (chosen.chance && chosen.view === "linear") rest.push(["chance", 1]);
-      if (chosen.intervals && chosen.view === "corrected") rest.push(["intervals", 1]);
-      for (const layer of chosen.hidden) rest.push(["hidden", layer]);
+    for (const option of ["view", "quantity", "resolution"]) {
+      if (this.takes(option)) axes.push([option, chosen[option]]);
     }
+    const rest = [["theme", theme]];
+    for (const option of ["chance", "intervals"]) {
+      if (chosen[option] && this.takes(option)) rest.push([option, 1]);
+    }
+    if (this.takes("hidden")) for (const layer of chosen.hidden) rest.push(["hidden", layer]);
     return {query: String(new URLSearchParams([...axes, ...rest])), axes: JSON.stringify(axes)};
   }
 }

@@ -1,7 +1,7 @@
 // The tab: asks the server what there is, offers it, and shows the figure of what was chosen.
 
 import {Chart} from "./chart.js";
-import {Controls, FIGURES, element} from "./controls.js";
+import {Controls, element} from "./controls.js";
 import {isHidden, onReload, onResize, onTheme} from "./host.js";
 
 const FOLLOW_EVERY = 10_000;
@@ -29,7 +29,7 @@ class Tab {
     this.main = element("main", {}, this.message, this.stage);
     this.controls = new Controls(() => this.draw(), {
       refresh: () => this.load(),
-      save: (format) => this.chart.save(format, FIGURES[this.controls.chosen.name].title),
+      save: (format) => this.chart.save(format, this.controls.kind.title),
     });
     this.chart = new Chart(this.stage, (layers) => {
       this.controls.chosen.hidden = new Set(layers);

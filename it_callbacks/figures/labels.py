@@ -1,16 +1,15 @@
-"""Names of layers, runs and classes in; text that Plotly shows as it stands out."""
+"""Write names of layers, runs and classes as text that Plotly shows as it stands."""
 
 from __future__ import annotations
 
 from it_callbacks.records import Status
 
 SATURATED = "saturated"
-WORDS = {Status.OK: "OK", Status.CAUTION: "caution", Status.SATURATED: SATURATED}
-"""A status as hovering tells it."""
+_STATUSES = {Status.OK: "OK", Status.CAUTION: "caution", Status.SATURATED: SATURATED}
 
 
 def plain(name: str) -> str:
-    """`name` such that Plotly takes nothing in it for markup or for a template.
+    """Return `name` such that Plotly takes nothing in it for markup or for a template.
 
     Example:
         >>> plain("<b>50 %{x}</b>")
@@ -21,7 +20,7 @@ def plain(name: str) -> str:
 
 
 def shortened(name: str, most: int = 40) -> str:
-    """`name` with its middle left out where it is longer than `most` characters.
+    """Return `name` with its middle left out where it is longer than `most` characters.
 
     Example:
         >>> shortened("encoder.blocks.11.mlp", most=13)
@@ -33,6 +32,6 @@ def shortened(name: str, most: int = 40) -> str:
     return f"{name[: most - 1 - tail]}…{name[len(name) - tail :]}"
 
 
-def told(status: float) -> str:
-    """A logged status in a word; ``unknown`` where none was logged."""
-    return WORDS[Status(int(status))] if status in WORDS else "unknown"
+def status_word(status: float) -> str:
+    """Return a logged status as hovering shows it; ``unknown`` where none was logged."""
+    return _STATUSES[Status(int(status))] if status in _STATUSES else "unknown"

@@ -1,4 +1,4 @@
-"""Runs in; what the predictions say over the training, whole and class by class, out."""
+"""Draw what the predictions say over the training, as a whole and class by class."""
 
 from __future__ import annotations
 
@@ -10,18 +10,19 @@ from typing import Any
 from it_callbacks.figures.axes import (
     Figure,
     Panel,
-    absence,
-    colour_scale,
+    Place,
+    coloured,
     empty,
     finite,
     finite_all,
-    layout,
-    places,
+    over_time,
 )
-from it_callbacks.figures.curves import MOST_OVER_TIME, translucent
-from it_callbacks.figures.theme import LIGHT, Theme
-from it_callbacks.figures.times import MOST_DRAWN, TimeAxis, evenly, time_axis
-from it_callbacks.figures.words import plain, shortened
+from it_callbacks.figures.curves import MOST_OVER_TIME
+from it_callbacks.figures.kinds import Kind
+from it_callbacks.figures.labels import plain, shortened
+from it_callbacks.figures.theme import LIGHT, SCALE, TEXT, Colour, Theme
+from it_callbacks.figures.times import MOST_DRAWN, TimeAxis, evenly
+from it_callbacks.records import QUANTITIES
 
 _CLASS = re.compile(r"class_(\d+)")
 _MOST_LABELS = 30
@@ -41,66 +42,49 @@ def prediction_entropies(panels: Sequence[Panel], *, theme: Theme = LIGHT) -> Fi
     """
     title = "Entropy of the predictions, and what it is made of"
     if not panels:
-        return empty(title, "no run is chosen", theme)
+        return empty(title, theme)
     steps = [evenly(_whole(panel), MOST_OVER_TIME) for panel in panels]
-    axis = time_axis([(of, panel.run.epochs) for of, panel in zip(steps, panels, strict=True)])
-    drawn = layout(
+
+    def draw(number: int, place: Place, axis: TimeAxis) -> list[dict[str, Any]]:
+        panel, at = panels[number], steps[number]
+        parts = _parts(panel, at)
+        first = 3 - len(parts)
+        areas = [
+            {
+                "name": name,
+                "y": values,
+                "stackgroup": f"whole{place.axis}",
+                "line": {"width": 0.5, "color": Colour("areas", first + part)},
+                "fillcolor": Colour("areas", first + part).faint(0.75),
+            }
+            for part, (name, values) in enumerate(parts.items())
+        ]
+        whole = {
+            "name": "H(Ŷ): in total",
+            "y": finite_all(panel.series("prediction_entropy", "marginal"), at),
+            "line": {"width": 2, "color": TEXT},
+        }
+        times = [axis.place(step, panel.run.epochs) for step in at]
+        shared = {"type": "scatter", "mode": "lines", "x": times, "hovertemplate": "%{y:.3f}"}
+        return [{**shared, **line, "legendgroup": line["name"]} for line in (*areas, whole)]
+
+    figure = over_time(
         panels,
+        [[at] if at else [] for at in steps],
+        draw,
         title=title,
-        x=axis.options,
         y={"title": {"text": "bits", "standoff": 8}, "rangemode": "tozero"},
-        theme=theme,
+        absent="no prediction entropies were logged of this set",
         subtitles=[
             ""
-            if panel.series("label_information", "soft") or not of_panel
+            if panel.series("label_information", "soft") or not at
             else "I(Y;Ŷ) is not in this log: a ConditionalEntropyMonitor adds it"
-            for panel, of_panel in zip(panels, steps, strict=True)
+            for panel, at in zip(panels, steps, strict=True)
         ],
     )
-    if not axis.logarithmic:  # the heading of such a box would be a logarithm
-        drawn["hovermode"] = "x unified"
-    data: list[dict[str, Any]] = []
-    for panel, place, of_panel in zip(panels, places(len(panels)), steps, strict=True):
-        if not of_panel:
-            text = "no prediction entropies were logged of this set"
-            drawn["annotations"].append(absence(place, text, theme))
-            continue
-        parts = _parts(panel, of_panel)
-        times = [axis.place(step, panel.run.epochs) for step in of_panel]
-        named = {trace["name"] for trace in data}
-        for (name, values), colour in zip(parts.items(), theme.areas[-len(parts) :], strict=True):
-            data.append(
-                {
-                    "type": "scatter",
-                    "mode": "lines",
-                    "name": name,
-                    "legendgroup": name,
-                    "showlegend": name not in named,
-                    **place.on,
-                    "x": times,
-                    "y": values,
-                    "stackgroup": f"whole{place.axis}",
-                    "line": {"width": 0.5, "color": colour},
-                    "fillcolor": translucent(colour, 0.75),
-                    "hovertemplate": "%{y:.3f}",
-                }
-            )
-        whole = "H(Ŷ): in total"
-        data.append(
-            {
-                "type": "scatter",
-                "mode": "lines",
-                "name": whole,
-                "legendgroup": whole,
-                "showlegend": whole not in named,
-                **place.on,
-                "x": times,
-                "y": finite_all(panel.series("prediction_entropy", "marginal"), of_panel),
-                "line": {"width": 2, "color": theme.text},
-                "hovertemplate": "%{y:.3f}",
-            }
-        )
-    return {"data": data, "layout": drawn, "frames": []}
+    if "tickvals" not in figure["layout"]["xaxis"]:  # the heading would be a logarithm
+        figure["layout"]["hovermode"] = "x unified"
+    return coloured(figure, theme)
 
 
 def _whole(panel: Panel) -> list[int]:
@@ -118,8 +102,8 @@ def _parts(panel: Panel, steps: Sequence[int]) -> dict[str, list[float | None]]:
     soft = panel.series("label_information", "soft")
     left = {"H(Ŷ|X): unsure of each input": finite_all(open_, steps)}
     if not soft:
-        told = [finite(whole[step] - open_[step]) for step in steps]
-        return {"I(X;Ŷ): about the inputs": told, **left}
+        inputs = [finite(whole[step] - open_[step]) for step in steps]
+        return {"I(X;Ŷ): about the inputs": inputs, **left}
     # Rounding of what was logged may leave the small part a millionth below 0.
     beyond = [finite(max(whole[step] - open_[step] - soft[step], 0.0)) for step in steps]
     return {
@@ -129,7 +113,7 @@ def _parts(panel: Panel, steps: Sequence[int]) -> dict[str, list[float | None]]:
     }
 
 
-def class_entropies(panels: Sequence[Panel], *, theme: Theme = LIGHT) -> Figure:
+def entropies_by_class(panels: Sequence[Panel], *, theme: Theme = LIGHT) -> Figure:
     """The entropy of the predictions inside each class, over epochs, as a heat map.
 
     Rows are classes, with their names where the settings tell them. A class without samples at a
@@ -141,23 +125,24 @@ def class_entropies(panels: Sequence[Panel], *, theme: Theme = LIGHT) -> Figure:
     """
     title = "Entropy of the predictions inside each class, H(Ŷ|Y=c)"
     if not panels:
-        return empty(title, "no run is chosen", theme)
+        return empty(title, theme)
     classes = [_classes(panel) for panel in panels]
-    steps = [
-        evenly(
-            sorted({s for c in of for s in panel.series("conditional_entropy", f"class_{c}")}),
-            MOST_DRAWN,
-        )
-        for of, panel in zip(classes, panels, strict=True)
-    ]
-    axis = time_axis([(of, panel.run.epochs) for of, panel in zip(steps, panels, strict=True)])
-    every = sorted({number for of_panel in classes for number in of_panel})
     names = _names(panels)
-    labelled = evenly(every, _MOST_LABELS)
-    drawn = layout(
+    labelled = evenly(sorted({each for numbers in classes for each in numbers}), _MOST_LABELS)
+    steps = [
+        evenly(sorted({step for n in numbers for step in _of_class(panel, n)}), MOST_DRAWN)
+        for numbers, panel in zip(classes, panels, strict=True)
+    ]
+
+    def draw(number: int, place: Place, axis: TimeAxis) -> list[dict[str, Any]]:
+        return [_heat_map(panels[number], classes[number], steps[number], axis, names)]
+
+    figure = over_time(
         panels,
+        [[at] if numbers else [] for numbers, at in zip(classes, steps, strict=True)],
+        draw,
         title=title,
-        x={**axis.options, "showgrid": False},
+        x={"showgrid": False},
         y={
             "title": {"text": "class"},
             "showgrid": False,
@@ -167,22 +152,16 @@ def class_entropies(panels: Sequence[Panel], *, theme: Theme = LIGHT) -> Figure:
             "ticktext": [names.get(number, str(number)) for number in labelled],
             "automargin": True,
         },
-        theme=theme,
+        absent="no entropies of single classes were logged of this set",
     )
-    data = []
-    for panel, place, of_panel, at in zip(panels, places(len(panels)), classes, steps, strict=True):
-        if not of_panel:
-            text = "no entropies of single classes were logged of this set"
-            drawn["annotations"].append(absence(place, text, theme))
-            continue
-        data.append(_heat_map(panel, of_panel, at, axis, names) | place.on)
-    drawn["coloraxis"] = {
-        "colorscale": colour_scale(theme),
+    cells = (z for heat in figure["data"] for row in heat["z"] for z in row if z is not None)
+    figure["layout"]["coloraxis"] = {
+        "colorscale": SCALE,
         "cmin": 0,
-        "cmax": max((z for of in data for row in of["z"] for z in row if z is not None), default=1),
+        "cmax": max(cells, default=1),
         "colorbar": {"title": {"text": "bits"}, "thickness": 14, "outlinewidth": 0},
     }
-    return {"data": data, "layout": drawn, "frames": []}
+    return coloured(figure, theme)
 
 
 def _classes(panel: Panel) -> list[int]:
@@ -190,6 +169,10 @@ def _classes(panel: Panel) -> list[int]:
     layers = panel.run.layers("conditional_entropy", panel.set)
     found = (_CLASS.fullmatch(layer) for layer in layers)
     return sorted(int(match[1]) for match in found if match is not None)
+
+
+def _of_class(panel: Panel, number: int) -> Any:
+    return panel.series("conditional_entropy", f"class_{number}")
 
 
 def _names(panels: Sequence[Panel]) -> dict[int, str]:
@@ -209,13 +192,12 @@ def _heat_map(
     axis: TimeAxis,
     names: dict[int, str],
 ) -> dict[str, Any]:
-    rows = [panel.series("conditional_entropy", f"class_{number}") for number in classes]
-    when = [f"{axis.clock.word} {axis.read(step, panel.run.epochs)}" for step in steps]
+    when = [f"{axis.clock.unit} {axis.read(step, panel.run.epochs)}" for step in steps]
     return {
         "type": "heatmap",
         "x": [axis.place(step, panel.run.epochs) for step in steps],
         "y": list(classes),
-        "z": [finite_all(row, steps) for row in rows],
+        "z": [finite_all(_of_class(panel, number), steps) for number in classes],
         "text": [
             [f"class {names.get(number, number)}<br>{at}" for at in when] for number in classes
         ],
@@ -224,3 +206,29 @@ def _heat_map(
         "hoverongaps": False,
         "coloraxis": "coloraxis",
     }
+
+
+def _of(figure: str) -> tuple[str, ...]:
+    return tuple(name for name, row in QUANTITIES.items() if figure in row.figures)
+
+
+PREDICTIONS = Kind(
+    "predictions",
+    "Prediction entropies",
+    "PredictionEntropyMonitor",
+    "entropies of its predictions",
+    options=(),
+    needs=lambda _: ("prediction_entropy/mean",),
+    reads=lambda *_: _of("predictions"),
+    draw=lambda panels, request: prediction_entropies(panels, theme=request.theme),
+)
+CLASSES = Kind(
+    "classes",
+    "Classes",
+    "ConditionalEntropyMonitor",
+    "entropies by class",
+    options=(),
+    needs=lambda _: _of("classes"),
+    reads=lambda *_: _of("classes"),
+    draw=lambda panels, request: entropies_by_class(panels, theme=request.theme),
+)

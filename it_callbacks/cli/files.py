@@ -1,4 +1,4 @@
-"""A path in, a file there that is either the old one or the whole new one."""
+"""Replace a file as a whole: what is there is the old one or all of the new one."""
 
 from __future__ import annotations
 

@@ -1,0 +1,63 @@
+"""Declare a kind of figure: what it shows, from which quantities, and how it is drawn.
+
+Each figure's declaration stands beside its code; `it_callbacks.figures.request` lists them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
+
+from it_callbacks.figures.axes import Figure, Panel
+from it_callbacks.figures.theme import LIGHT, Theme
+from it_callbacks.runs import Run
+
+
+@dataclass(frozen=True)
+class Request:
+    """What a figure is asked to show. An option has a meaning for kinds that list it only.
+
+    Args:
+        name: Which kind of figure.
+        view: How to look at the plane.
+        resolution: Which of the rulers in ``bins=[...]``.
+        quantity: What curves are of, by its name in the table.
+        chance: Mark the chance level of I(T;Y) of each point.
+        intervals: Draw intervals, or the spread of averaged runs.
+        hidden: Layers that only the legend shows, named as it names them.
+        theme: Colours.
+    """
+
+    name: str = "plane"
+    view: str = "linear"
+    resolution: int = 0
+    quantity: str = "I_XT"
+    chance: bool = False
+    intervals: bool = False
+    hidden: Collection[str] = ()
+    theme: Theme = LIGHT
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A kind of figure.
+
+    Args:
+        name: What requests call it.
+        title: What readers call it.
+        monitor: The class that logs what it shows.
+        what: What that is, in words.
+        options: The options of a request that it takes.
+        needs: Names of the quantities that a set must have to be drawn.
+        reads: Names of all quantities of a run that are drawn.
+        draw: Draws it.
+    """
+
+    name: str
+    title: str
+    monitor: str
+    what: str
+    options: tuple[str, ...]
+    needs: Callable[[Request], tuple[str, ...]]
+    reads: Callable[[Request, Run], Collection[str]]
+    draw: Callable[[Sequence[Panel], Request], Figure]

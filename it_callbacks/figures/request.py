@@ -1,0 +1,103 @@
+"""Make a figure of what was asked for: of which panels, from which values, drawn how.
+
+The one way to a figure: of the tab, the report, the command line and the monitors alike.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
+
+from it_callbacks.derived import sources
+from it_callbacks.figures.axes import Figure, Panel
+from it_callbacks.figures.curves import CURVES
+from it_callbacks.figures.entropies import CLASSES, PREDICTIONS
+from it_callbacks.figures.kinds import Kind, Request
+from it_callbacks.figures.plane import PLANE
+from it_callbacks.quantities import QUANTITIES
+from it_callbacks.runs import Key, Run
+
+KINDS: Mapping[str, Kind] = {kind.name: kind for kind in (PLANE, PREDICTIONS, CLASSES, CURVES)}
+"""All kinds of figure, by name, in the order in which they are offered."""
+
+
+def panels(request: Request, runs: Sequence[Run], sets: Collection[str] = ()) -> list[Panel]:
+    """Return the panels of a figure, run by run: the sets that have what it needs.
+
+    Args:
+        request: What is to be shown.
+        runs: Of what; an outline without values is enough.
+        sets: Of which sets; all if there are none.
+
+    Example:
+        >>> run = Run("a", {Key("I_XT", set_, "fc"): {} for set_ in ("train", "val")})
+        >>> [panel.set for panel in panels(Request("curves", quantity="I_XT"), [run])]
+        ['train', 'val']
+    """
+    needs = KINDS[request.name].needs(request)
+    return [
+        Panel(run, set_)
+        for run in runs
+        for set_ in sets or sorted({key.set for key in run.keys})
+        if all(set_ in run.sets(name) for name in needs)
+    ]
+
+
+def needed(request: Request, shown: Sequence[Panel]) -> dict[str, set[Key]]:
+    """Return for each run, by name, the logged series that the figure is drawn from."""
+    wanted: dict[str, set[Key]] = {}
+    for panel in shown:
+        series = panel.run.series
+        names = KINDS[request.name].reads(request, panel.run)
+        for key in panel.run.keys:
+            if key.name not in names or key.set != panel.set:
+                continue
+            if request.resolution < len(panel.rulers) and key == panel.key(
+                key.quantity, key.layer, request.resolution
+            ):
+                found = (
+                    {key}
+                    if key in series
+                    else {key._replace(quantity=source) for source in sources(key.quantity)}
+                )
+                wanted.setdefault(panel.run.name, set()).update(found)
+    return wanted
+
+
+def draw(request: Request, shown: Sequence[Panel]) -> Figure:
+    """Draw the figure of some panels.
+
+    Raises:
+        ValueError: The request names a view or a resolution that there cannot be.
+    """
+    return KINDS[request.name].draw(shown, request)
+
+
+def offered(run: Run) -> dict[str, Any] | None:
+    """Return what can be asked for of a run; None if it gives no figure.
+
+    Returns:
+        ``figures``: by kind the sets that it can show. By set, ``resolutions``: the labels of its
+        rulers, and ``quantities``: what there are curves of.
+    """
+    names: dict[str, set[str]] = {}
+    for key in sorted(run.keys):
+        if not key.ruler:
+            names.setdefault(key.set, set()).add(key.name)
+    curves = [
+        row.name for row in (*QUANTITIES.values(), *run.own.values()) if "curves" in row.figures
+    ]
+    quantities = {
+        set_: found
+        for set_, has in names.items()
+        if (found := [name for name in curves if name in has])
+    }
+    figures = {
+        kind.name: [set_ for set_, has in names.items() if has.issuperset(kind.needs(Request()))]
+        for kind in KINDS.values()
+    }
+    figures[CURVES.name] = list(quantities)
+    if not any(figures.values()):
+        return None
+    resolutions = {set_: [rulers.label for rulers in run.rulers(set_)] for set_ in quantities}
+    return {"figures": figures, "resolutions": resolutions, "quantities": quantities}
