@@ -32,6 +32,7 @@ from .toys import (
     trainer,
     values,
 )
+from .warned import warned
 
 N = 6
 """Samples in a batch, and in most tests steps in a sequence."""
@@ -125,7 +126,11 @@ def test_the_parts_of_a_time_major_encoder_are_known_to_be(
         4, 2, 6, dropout=0.1, activation=nn.ReLU(), batch_first=batch_first, norm_first=norm_first
     )
     encoder = nn.TransformerEncoder(layer, 1, nn.LayerNorm(4), enable_nested_tensor=False)
-    names = layer_names(plane_of(Fed(nn.Sequential(nn.Linear(2, 4), encoder, nn.Linear(4, 3)))))
+    with warned() as given:
+        plane = plane_of(Fed(nn.Sequential(nn.Linear(2, 4), encoder, nn.Linear(4, 3))))
+    (warning,) = given.of("never called")
+    assert "self_attn.out_proj" in warning.text
+    names = layer_names(plane)
     inside = [name for name in names if name.startswith("net.1.")]
     assert bool(inside) is batch_first
     assert ("net.2" in names) is batch_first

@@ -22,6 +22,7 @@ from .toys import (
     recurrent,
     trainer,
 )
+from .warned import warned
 
 
 def plane_of(model: Any, layers: Any = None, **options: Any) -> InformationPlaneMonitor:
@@ -60,7 +61,10 @@ def test_the_default_skips_what_only_normalises_pools_drops_or_reshapes() -> Non
 
 def test_a_module_called_again_is_a_layer_of_its_own() -> None:
     """Its second call is `_call2`; a module that is never called is listed as such."""
-    plane = plane_of(CalledTwice)
+    with warned() as given:
+        plane = plane_of(CalledTwice)
+    (warning,) = given.of("never called")
+    assert "'spare'" in warning.text
     assert layer_names(plane) == ["act", "act_call2", "head"]
     assert plane.settings["val"]["skipped"] == {
         "net": "read after its activation act",

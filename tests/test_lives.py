@@ -31,7 +31,7 @@ from it_callbacks.estimators import LinearVInformation
 from it_callbacks.rulers import Calibrated, Width
 
 from .toys import Classifier, loader, samples, trainer
-from .warned import warned
+from .warned import OF_TINY_SETS, warned
 
 STEPS_IN_EPOCH = 2
 TRAIN, VAL, TEST = loader(24, 12), loader(36, 12, seed=1), loader(24, 12, seed=2)
@@ -99,9 +99,6 @@ KINDS = {
     "classes": Kind(lambda: Classes()),
     "classes-fixed": Kind(lambda: Classes(data="val", schedule=2), {0, 2, 4, 6, 8, 10, 12, 14}),
 }
-
-OF_TINY_SETS = {"few", "saturated", "chance", "constant", "inequality", "calibration"}
-"""What a monitor rightly warns of where there are 36 samples."""
 
 
 class Tiny(Classifier):

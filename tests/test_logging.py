@@ -158,8 +158,9 @@ def test_all_tags_of_a_point_are_at_one_step(written: Any) -> None:
 def test_values_in_tensorboard_are_those_of_the_history(written: Any) -> None:
     """To float32; what has no honest value is NaN in the history and in no log."""
     monitors, events, _ = written
+    logged = set(events.Tags()["scalars"])
     for monitor in monitors:
-        for tag in {record.tag for record in monitor.history} & set(events.Tags()["scalars"]):
+        for tag in {record.tag for record in monitor.history} & logged:
             values = [event.value for event in events.Scalars(tag)]
             kept = [value for value in curve(monitor, tag) if math.isfinite(value)]
             np.testing.assert_array_equal(values, np.float32(kept))

@@ -64,7 +64,7 @@ from .toys import (
     values,
     when,
 )
-from .warned import warned
+from .warned import OF_TINY_SETS, warned
 
 # Trainers and modules of either name of Lightning.
 
@@ -122,11 +122,13 @@ class Kind:
         make: Makes the model.
         names: The layers taken.
         layers: What is passed as `layers`.
+        warns: What of.
     """
 
     make: Callable[[], Classifier]
     names: list[str]
     layers: Any = None
+    warns: frozenset[str] = frozenset()
 
 
 KINDS = {
@@ -142,6 +144,7 @@ KINDS = {
         ["net.0"]
         + [f"net.1.layers.{i}.{part}" for i in (0, 1) for part in ("linear1", "linear2")]
         + ["head"],
+        warns=frozenset(["never called"]),  # the out_proj of attention
     ),
     "block-twice": Kind(BlockTwice, ["net.1", "net.1_call2", "head"]),
     "two-names": Kind(TwoNames, MLP),
@@ -172,7 +175,9 @@ def test_every_kind_gives_sane_numbers_and_trains_as_without(kind: str, data: An
     """No number beyond what 105 samples of three classes allow; weights equal; no hook left."""
     alone = trained_alone(kind)
     monitors = all_three(data, KINDS[kind].layers, bins=4)
-    model, _ = fit(monitors, KINDS[kind].make, max_epochs=1)
+    with warned() as given:
+        model, _ = fit(monitors, KINDS[kind].make, max_epochs=1)
+    assert set(given.causes) - OF_TINY_SETS == KINDS[kind].warns
     assert layer_names(monitors[2]) == KINDS[kind].names
     assert n_hooks(model) == n_hooks(alone)
     for left, right in zip(alone.state_dict().values(), model.state_dict().values(), strict=True):
@@ -205,7 +210,10 @@ def check_sane(monitor: Any) -> None:
 def test_attention_that_never_fires_is_named_in_the_settings() -> None:
     """`out_proj` is used through its weights only, also off the fast path."""
     (*_, plane) = monitors = all_three()
-    fit(monitors, transformer, max_epochs=1)
+    with warned() as given:
+        fit(monitors, transformer, max_epochs=1)
+    (warning,) = given.of("never called")
+    assert "out_proj" in warning.text
     skipped = plane.settings["val"]["skipped"]
     for i in (0, 1):
         assert skipped[f"net.1.layers.{i}.self_attn.out_proj"] == "was never called"
@@ -225,7 +233,8 @@ def test_a_named_layer_that_never_fires_is_an_error(data: Any) -> None:
 def test_the_fast_path_of_attention_gives_the_numbers_of_the_slow_one() -> None:
     """Hooks inside switch it off; the predictions are those of the user's own validation."""
     inside, outside = all_three(name="inside"), PredictionEntropyMonitor(name="outside")
-    fit([*inside, outside], transformer, max_epochs=1)
+    with warned():
+        fit([*inside, outside], transformer, max_epochs=1)
     alone = PredictionEntropyMonitor(name="outside")
     fit([alone], transformer, max_epochs=1)
     assert values(alone) == pytest.approx(values(outside), abs=1e-5)

@@ -43,6 +43,7 @@ from .toys import (
     values,
     when,
 )
+from .warned import warned
 
 
 def bits_of(counts: Any) -> float:
@@ -341,7 +342,9 @@ def test_noise_on_repeated_inputs_is_measured_and_taken_off() -> None:
     x = torch.cat([patterns, torch.zeros(4, 6)], 1).repeat(2000, 1)
     y = torch.arange(4).repeat(2000) % 3
     plane = InformationPlaneMonitor(["noise"], data=(x, y), bins=Uniform(2, -1, 1))
-    fit([plane], SignNet, max_epochs=1)
+    with warned() as given:
+        fit([plane], SignNet, max_epochs=1)
+    assert set(given.causes) == {"repeated", "stochastic"}
     assert h_t_given_x(plane, "data", "noise") == "measured"
     # I(X;T) = 2 (1 - h(1/4)) = 0.3774 bits, by Cover & Thomas (2006), section 7.1.4.
     assert values(plane)["information_plane/data/I_XT/noise"] == pytest.approx(0.3774, abs=0.03)
@@ -349,7 +352,9 @@ def test_noise_on_repeated_inputs_is_measured_and_taken_off() -> None:
 
 def test_noise_on_distinct_inputs_is_said_to_be_assumed() -> None:
     plane = InformationPlaneMonitor(["noise", "net"], data=samples(100))
-    fit([plane], SignNet, max_epochs=1)
+    with warned() as given:
+        fit([plane], SignNet, max_epochs=1)
+    assert [one.layer for one in given.of("stochastic")] == ["noise", "net"]
     assert "assumed" in h_t_given_x(plane, "data", "noise")
     assert "two passes differ" in h_t_given_x(plane, "data", "noise")
 
@@ -369,7 +374,9 @@ def test_listening_does_not_claim_what_one_pass_cannot_show() -> None:
     x, y = VAL
     twice = DataLoader(TensorDataset(x.repeat(2, 1), y.repeat(2)), 30)
     plane = InformationPlaneMonitor()
-    fit([plane], val=twice, max_epochs=1)
+    with warned() as given:
+        fit([plane], val=twice, max_epochs=1)
+    assert len(given.of("repeated")) == 1
     assert h_t_given_x(plane, "val", "net.1") == "0, deterministic"
 
 

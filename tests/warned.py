@@ -25,6 +25,12 @@ CAUSES = {
 """Every cause that a monitor warns of."""
 
 
+OF_TINY_SETS = frozenset(
+    ("few", "saturated", "chance", "constant", "inequality", "calibration", "missing", "cost")
+)
+"""What monitors rightly warn of where a training on few samples is over in a moment."""
+
+
 class Warned(NamedTuple):
     """One warning.
 
