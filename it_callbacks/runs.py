@@ -192,35 +192,12 @@ class Run:
         alike += [layer.get("bins"), layer.get("estimand")]
         return json.dumps(alike, default=str)
 
-    @property
-    def records(self) -> list[Record]:
-        """Every logged value, point by point; where the epoch was not logged it is -1."""
-        return [record for _, record in self.keyed_records]
-
-    @property
-    def keyed_records(self) -> list[tuple[Key, Record]]:
-        """The `records`, each with the key of its series."""
-        rows = [
-            (
-                key,
-                Record(
-                    *(key.recorded, key.set, key.layer, value),
-                    step=step,
-                    epoch=self.epochs.get(step, -1),
-                    n_samples=self._n_samples(key),
-                ),
-            )
-            for key, series in self.series.items()
-            for step, value in series.items()
-        ]
-        return sorted(rows, key=lambda row: row[1].step)
-
-    def _n_samples(self, key: Key) -> int:
-        """Of the monitor that logs the quantity; 0 where its settings do not hold it."""
+    def n_samples(self, key: Key) -> int | None:
+        """Return how many samples a value is of; None where the settings do not hold it."""
         settings = self.settings.get(f"{monitor_of(key.quantity)}/{key.set}", {})
         is_extra = key.quantity in self.own or QUANTITIES.get(key.quantity) in OF_EXTRAS
         n_samples = settings.get("extra_samples" if is_extra else "n_samples")
-        return n_samples if isinstance(n_samples, int) else 0
+        return n_samples if isinstance(n_samples, int) else None
 
 
 def own_quantities(settings: Mapping[str, Mapping[str, Any]]) -> dict[str, Quantity]:

@@ -11,10 +11,11 @@ import json
 import math
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from operator import itemgetter
 from pathlib import Path
 from typing import NamedTuple
 
-from it_callbacks.records import Record, Status
+from it_callbacks.records import Status
 from it_callbacks.repeats import Mean, means
 from it_callbacks.runs import Key, Rulers, Run, Series
 
@@ -46,35 +47,35 @@ def tidy(runs: Sequence[Run]) -> list[Row]:
     over = {place: means(place[1], several) for place, several in alike.items()}
     rows: list[Row] = []
     for run in runs:
-        methods = {key: run.method(key) for key in run.series}
-        for key, record in run.keyed_records:
-            row = _row(run, key, record)
+        places = {key: (run.method(key), key) for key in run.series}
+        points = [(step, key) for key, series in run.series.items() for step in series]
+        for step, key in sorted(points, key=itemgetter(0)):
+            row = _row(run, key, step)
             if len(runs) > 1:
-                place = (methods[key], key)
-                mean = over[place].get(record.step, Mean(math.nan, math.nan))
-                values = [series.get(record.step, math.nan) for series in alike[place]]
-                row |= {
-                    "mean": finite_or_none(mean.value),
-                    "sd": finite_or_none(mean.sd),
-                    "n_runs": sum(map(math.isfinite, values)),
-                }
+                row |= _over_runs(step, alike[places[key]], over[places[key]])
             rows.append(row)
     return rows
 
 
-def _row(run: Run, key: Key, record: Record) -> Row:
+def _row(run: Run, key: Key, step: int) -> Row:
     return {
         "run": run.name,
-        "tag": record.tag,
-        "quantity": record.quantity,
-        "set": record.set,
-        "layer": record.layer,
-        "bits": record.bits,
+        "tag": key.tag,
+        "quantity": key.recorded,
+        "set": key.set,
+        "layer": key.layer,
+        "bits": run.series[key][step],
         "unit": run.about(key.name).unit,
-        "step": record.step,
-        "epoch": record.epoch if record.epoch >= 0 else None,
-        "n_samples": record.n_samples or None,
+        "step": step,
+        "epoch": run.epochs.get(step),
+        "n_samples": run.n_samples(key),
     }
+
+
+def _over_runs(step: int, alike: Sequence[Series], over: Mapping[int, Mean]) -> Row:
+    mean = over.get(step, Mean(math.nan, math.nan))
+    n_runs = sum(math.isfinite(series.get(step, math.nan)) for series in alike)
+    return {"mean": finite_or_none(mean.value), "sd": finite_or_none(mean.sd), "n_runs": n_runs}
 
 
 def write_csv(runs: Sequence[Run], path: str | Path) -> None:
