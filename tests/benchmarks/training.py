@@ -130,7 +130,10 @@ def share(net: nn.Module, training: Samples, probe: Samples, epochs: int) -> Sha
         if name.startswith("on_"):
             setattr(monitor, name, in_monitor.timed(getattr(monitor, name)))
     in_logger = Clock()
-    with hooks() as in_hooks, mock.patch.object(publishing, "log_point", in_logger.timed(log_point)):
+    with (
+        hooks() as in_hooks,
+        mock.patch.object(publishing, "log_point", in_logger.timed(log_point)),
+    ):
         clock = Epochs(in_monitor, in_forward, in_hooks, in_logger)
         fit(model, training, [monitor, clock], epochs=epochs)
 
