@@ -1,4 +1,4 @@
-"""A folder in; a trained network's TensorBoard run in it, and a short table of what was learnt out.
+"""Train a demo network, with a TensorBoard run of it, and return a short table of the result.
 
 What the command line's `demo` runs: the two tasks with all three monitors attached.
 """
@@ -40,7 +40,7 @@ Batch = Sequence[Tensor]
 def digits(logdir: Path, *, epochs: int, seed: int) -> str:
     """Train a tanh network on real handwritten digits; returns the table of what was learnt.
 
-    The monitors of predictions listen to the validation loop. The plane is read by a probe of all
+    The monitors of predictions listen to the validation loop. The plane is measured on all
     1797 images, and ever more rarely: most of the rise happens within the first epoch.
 
     Args:
@@ -82,7 +82,7 @@ def digits(logdir: Path, *, epochs: int, seed: int) -> str:
 def szt(logdir: Path, *, epochs: int, seed: int, activation: Literal["tanh", "relu"]) -> str:
     """Train the network of Shwartz-Ziv and Tishby (2017) on their task; returns a table.
 
-    All monitors are probes of all 4096 patterns: these are the whole population, so that every
+    All monitors measure all 4096 patterns: these are the whole population, so that every
     number is exact. 85 % of them are trained on.
 
     Args:
@@ -238,18 +238,18 @@ def _only_the_bar() -> Iterator[None]:
     try:
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", message=".*does not have many workers.*")
-            # Between versions of Lightning and torch, out of a user's hands.
+            # Between versions of Lightning and torch: a user cannot mend it.
             warnings.filterwarnings("ignore", message=".*LeafSpec.*is deprecated.*")
-            # What is to be told of a layer stands in the table at the end.
-            warnings.filterwarnings("ignore", message=_TOLD_IN_THE_TABLE)
-            # A demo of half a minute looks far more often than a training has to.
+            # The table at the end says the same of each layer.
+            warnings.filterwarnings("ignore", message=_IN_THE_TABLE)
+            # A demo of half a minute measures far more often than a training has to.
             warnings.filterwarnings("ignore", message="InformationPlaneMonitor: observing takes")
             yield
     finally:
         log.setLevel(level)
 
 
-_TOLD_IN_THE_TABLE = r"InformationPlaneMonitor: layer '[^']+' (?!is left out)"
+_IN_THE_TABLE = r"InformationPlaneMonitor: layer '[^']+' (?!is skipped)"
 
 
 def _row(what: str, value: str) -> str:
@@ -285,8 +285,8 @@ def _layers(plane: InformationPlaneMonitor, resolutions: Sequence[str]) -> list[
             f"{row.chance_share.value:.2f}",
             "" if row.status is None else row.status.name,
         )
-        for of_layer in zip(*by_ruler, strict=True)
-        for bins, row in zip(resolutions, of_layer, strict=True)
+        for rows in zip(*by_ruler, strict=True)
+        for bins, row in zip(resolutions, rows, strict=True)
     ]
     seen = {row.status for rows in by_ruler for row in rows}
     notes = [f"  {note}." for status, note in STATUSES.items() if status in seen and status]
@@ -309,13 +309,13 @@ _HEAD = (
 def _verdicts(plane: InformationPlaneMonitor) -> list[str]:
     """Whether each layer has compressed, in depth order."""
     (settings,) = plane.settings.values()
-    (of_set,) = plane.verdicts.values()
+    (verdicts,) = plane.verdicts.values()
     layers = [layer["tag"] for layer in settings["layers"]]
     width = max(map(len, layers))
-    said = [f"  {layer.ljust(width)}  {of_set[layer]}" for layer in layers]
+    lines = [f"  {layer.ljust(width)}  {verdicts[layer]}" for layer in layers]
     n_rulers = len(settings["layers"][0]["rulers"])
     by = ", by all bins together" if n_rulers > 1 else ""
-    return [f"Compression since the peak of I(X;T){by}:", *said]
+    return [f"Compression since the peak of I(X;T){by}:", *lines]
 
 
 def _series(history: Sequence[Record], quantity: str, layer: str) -> list[float]:

@@ -17,7 +17,7 @@ from tensorboard.backend.event_processing.data_provider import MultiplexerDataPr
 from tensorboard.context import RequestContext
 from tensorboard.data import provider as data
 
-from it_callbacks.records import ROOTS
+from it_callbacks.quantities import ROOTS
 from it_callbacks.runs import Key, Outline, Run, outlines
 
 MOST_POINTS = 1000
@@ -59,13 +59,13 @@ class Log(NamedTuple):
     def outlines(self, tags: Mapping[str, Iterable[str]]) -> dict[str, list[Outline]]:
         """For each of TensorBoard's runs, the runs of monitors in it, still without values.
 
-        Their keys, settings and texts tell what there is to choose from.
+        Their keys, settings and texts show what there is to choose from.
 
         Args:
             tags: The scalar tags of each, of `tags`.
         """
         texts = self._texts(list(tags))
-        found = {run: outlines(run, of_run, texts.get(run, {})) for run, of_run in tags.items()}
+        found = {run: outlines(run, run_tags, texts.get(run, {})) for run, run_tags in tags.items()}
         return {run: several for run, several in found.items() if several}
 
     def read(
@@ -101,7 +101,7 @@ class Log(NamedTuple):
             run_tag_filter=data.RunTagFilter(runs=[run], tags=tags),
         ).get(run, {})
         scalars = {tag: [(d.step, float(d.value)) for d in points] for tag, points in read.items()}
-        return [outline.filled(scalars) for outline in several]
+        return [outline.filled(scalars, most) for outline in several]
 
     def _texts(self, runs: list[str]) -> dict[str, dict[str, str]]:
         """For each run, the last text under each tag that a monitor writes texts to."""
@@ -111,7 +111,7 @@ class Log(NamedTuple):
         listed = self.provider.list_tensors(
             self.context, **where, run_tag_filter=data.RunTagFilter(runs=runs)
         )
-        tags = {tag for of_run in listed.values() for tag in of_run if tag.endswith(_ENDS)}
+        tags = {tag for run_tags in listed.values() for tag in run_tags if tag.endswith(_ENDS)}
         if not tags:
             return {}
         read = self.provider.read_tensors(
@@ -123,10 +123,10 @@ class Log(NamedTuple):
         return {
             run: {
                 tag.removesuffix(_SUFFIX): _as_text(points[-1].numpy)
-                for tag, points in of_run.items()
+                for tag, points in by_tag.items()
                 if points
             }
-            for run, of_run in read.items()
+            for run, by_tag in read.items()
         }
 
 

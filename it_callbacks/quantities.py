@@ -89,138 +89,91 @@ def monitor_of(quantity: str) -> str:
 
 _WHOLE, _INSIDE = "predictions", "predictions inside classes"
 PLANE_CHART, _INTERVALS = "information plane", "information plane, 95 % intervals"
-_DRAWN = ("plane", "curves")
+_DRAWN, _STACKED = ("plane", "curves"), ("predictions",)
+# fmt: off
 _BY_MONITORS = (
-    Quantity(
-        "prediction_entropy/mean", "H(Ŷ|X)",
-        "mean entropy of one prediction: unsureness per sample", chart=_WHOLE,
-        figures=("predictions",),
-    ),
-    Quantity(
-        "prediction_entropy/marginal", "H(Ŷ)",
-        "entropy of the mean prediction; 0 when all collapse onto one class",
-        chart=_WHOLE, figures=("predictions",),
-    ),
-    Quantity(
-        "prediction_entropy/hard", "H(argmax)", "entropy of the predicted classes", chart=_WHOLE
-    ),
-    Quantity(
-        "prediction_entropy/input_information", "I(X;Ŷ)",
-        "information of the predictions about the inputs, H(Ŷ) - H(Ŷ|X)", chart=_WHOLE,
-    ),
-    Quantity(
-        "prediction_entropy/cross_entropy", "CE", "cross-entropy of labels and predictions",
-        chart=_WHOLE,
-    ),
-    Quantity(
-        "prediction_entropy/label_bound", "H(Y) - CE",
-        "a lower bound on I(T;Y) of every layer that the prediction is a function of", chart=_WHOLE,
-    ),
-    Quantity(
-        "prediction_entropy/label_bound_se", "SE of H(Y) - CE", "standard error of the lower bound",
-        chart=_WHOLE,
-    ),
+    Quantity("prediction_entropy/mean", "H(Ŷ|X)",
+             "mean entropy of one prediction: unsureness per sample", chart=_WHOLE,
+             figures=_STACKED),
+    Quantity("prediction_entropy/marginal", "H(Ŷ)",
+             "entropy of the mean prediction; 0 when all collapse onto one class", chart=_WHOLE,
+             figures=_STACKED),
+    Quantity("prediction_entropy/hard", "H(argmax)", "entropy of the predicted classes",
+             chart=_WHOLE),
+    Quantity("prediction_entropy/input_information", "I(X;Ŷ)",
+             "information of the predictions about the inputs, H(Ŷ) - H(Ŷ|X)", chart=_WHOLE),
+    Quantity("prediction_entropy/cross_entropy", "CE", "cross-entropy of labels and predictions",
+             chart=_WHOLE),
+    Quantity("prediction_entropy/label_bound", "H(Y) - CE",
+             "a lower bound on I(T;Y) of every layer that the prediction is a function of",
+             chart=_WHOLE),
+    Quantity("prediction_entropy/label_bound_se", "SE of H(Y) - CE",
+             "standard error of the lower bound", chart=_WHOLE),
     Quantity("prediction_entropy/epoch", "epoch", "finished epochs at each point", "epochs"),
-    Quantity(
-        "conditional_entropy/class_<c>", "H(Ŷ|Y=c)", "entropy of the predictions inside class c",
-        chart=_INSIDE, figures=("classes",),
-    ),
-    Quantity(
-        "conditional_entropy/within/class_<c>", "H(Ŷ|X,Y=c)",
-        "mean entropy of one prediction inside class c", chart=_INSIDE,
-    ),
-    Quantity(
-        "conditional_entropy/hard/class_<c>", "H(argmax|Y=c)",
-        "entropy of the predicted classes inside class c", chart=_INSIDE,
-    ),
-    Quantity(
-        "conditional_entropy/all", "H(Ŷ|Y)", "mean over the samples of H(Ŷ|Y=c) of their class",
-        chart=_INSIDE,
-    ),
+    Quantity("conditional_entropy/class_<c>", "H(Ŷ|Y=c)",
+             "entropy of the predictions inside class c", chart=_INSIDE, figures=("classes",)),
+    Quantity("conditional_entropy/within/class_<c>", "H(Ŷ|X,Y=c)",
+             "mean entropy of one prediction inside class c", chart=_INSIDE),
+    Quantity("conditional_entropy/hard/class_<c>", "H(argmax|Y=c)",
+             "entropy of the predicted classes inside class c", chart=_INSIDE),
+    Quantity("conditional_entropy/all", "H(Ŷ|Y)",
+             "mean over the samples of H(Ŷ|Y=c) of their class", chart=_INSIDE),
     Quantity("conditional_entropy/epoch", "epoch", "finished epochs at each point", "epochs"),
-    Quantity(
-        "label_information/soft", "I(Y;Ŷ)", "information of the predictions about the labels",
-        chart=_WHOLE, figures=("predictions",),
-    ),
-    Quantity(
-        "label_information/hard", "I(Y;argmax)",
-        "information of the predicted classes about the labels", chart=_WHOLE,
-    ),
-    Quantity(
-        "label_information/equivocation", "H(Y|argmax)",
-        "what the predicted classes leave open about the labels", chart=_WHOLE,
-    ),
-    Quantity(
-        "I_XT", "I(X;T)", "information of the binned layer about the input",
-        chart=PLANE_CHART, figures=_DRAWN, per_ruler=True,
-    ),
-    Quantity(
-        "I_TY", "I(T;Y)", "information of the binned layer about the label",
-        chart=PLANE_CHART, figures=_DRAWN, per_ruler=True,
-    ),
-    Quantity(
-        "I_TY_chance", "I(T;Y) by chance",
-        "mean of I(T;Y) over all permutations of the labels, exact",
-        chart=PLANE_CHART, figures=("plane",), per_ruler=True,
-    ),
-    Quantity(
-        "I_TY_adjusted", "I(T;Y), adjusted for chance",
-        "I(T;Y) on a scale where chance is 0 and H(Y) stays H(Y)",
-        chart=PLANE_CHART, figures=("plane",),
-    ),
+    Quantity("label_information/soft", "I(Y;Ŷ)", "information of the predictions about the labels",
+             chart=_WHOLE, figures=_STACKED),
+    Quantity("label_information/hard", "I(Y;argmax)",
+             "information of the predicted classes about the labels", chart=_WHOLE),
+    Quantity("label_information/equivocation", "H(Y|argmax)",
+             "what the predicted classes leave open about the labels", chart=_WHOLE),
+    Quantity("I_XT", "I(X;T)", "information of the binned layer about the input", chart=PLANE_CHART,
+             figures=_DRAWN, per_ruler=True),
+    Quantity("I_TY", "I(T;Y)", "information of the binned layer about the label", chart=PLANE_CHART,
+             figures=_DRAWN, per_ruler=True),
+    Quantity("I_TY_chance", "I(T;Y) by chance",
+             "mean of I(T;Y) over all permutations of the labels, exact", chart=PLANE_CHART,
+             figures=("plane",), per_ruler=True),
+    Quantity("I_TY_adjusted", "I(T;Y), adjusted for chance",
+             "I(T;Y) on a scale where chance is 0 and H(Y) stays H(Y)", chart=PLANE_CHART,
+             figures=("plane",)),
     Quantity("I_XT_low", "I(X;T), low", "lower end of the 95 % interval of corrected I(X;T)"),
     Quantity("I_XT_high", "I(X;T), high", "upper end of the 95 % interval of corrected I(X;T)"),
     Quantity("I_TY_low", "I(T;Y), low", "lower end of the 95 % interval of corrected I(T;Y)"),
     Quantity("I_TY_high", "I(T;Y), high", "upper end of the 95 % interval of corrected I(T;Y)"),
-    Quantity(
-        "coverage", "coverage", "share of the distribution that the symbols seen stand for",
-        "share", chart=PLANE_CHART, per_ruler=True,
-    ),
-    Quantity(
-        "status", "status", "0 OK, 1 CAUTION, 2 SATURATED", "code",
-        chart=PLANE_CHART, figures=("plane",), per_ruler=True,
-    ),
+    Quantity("coverage", "coverage", "share of the distribution that the symbols seen stand for",
+             "share", chart=PLANE_CHART, per_ruler=True),
+    Quantity("status", "status", "0 OK, 1 CAUTION, 2 SATURATED", "code", chart=PLANE_CHART,
+             figures=("plane",), per_ruler=True),
     Quantity("information_plane/epoch", "epoch", "finished epochs at each point", "epochs"),
-    Quantity(
-        "information_plane/overhead", "overhead",
-        "share of the time since the last point that was spent observing", "share",
-    ),
-)  # fmt: skip
+    Quantity("information_plane/overhead", "overhead",
+             "share of the time since the last point that was spent observing", "share"),
+)
 _BY_EXTRAS = (
-    Quantity(
-        "linear_V_TY", "V(T→Y), linear", "what a linear reader of the layer tells about the label",
-        chart=PLANE_CHART, figures=("curves",),
-    ),
+    Quantity("linear_V_TY", "V(T→Y), linear",
+             "what a linear reader of the layer tells about the label", chart=PLANE_CHART,
+             figures=("curves",)),
     Quantity("linear_V_TY_se", "SE of V(T→Y)", "standard error of linear V-information"),
-    Quantity(
-        "noise_I_XT", "I(X;T+σZ)", "information about the input of the layer plus noise",
-        chart=PLANE_CHART, figures=("curves",), interval=("noise_I_XT_low", "noise_I_XT_high"),
-    ),
+    Quantity("noise_I_XT", "I(X;T+σZ)", "information about the input of the layer plus noise",
+             chart=PLANE_CHART, figures=("curves",),
+             interval=("noise_I_XT_low", "noise_I_XT_high")),
     Quantity("noise_I_XT_low", "I(X;T+σZ), low", "lower kernel bound of I(X;T+σZ)"),
     Quantity("noise_I_XT_high", "I(X;T+σZ), high", "upper kernel bound of I(X;T+σZ)"),
-    Quantity(
-        "noise_I_TY", "I(T+σZ;Y)", "information about the label of the layer plus noise",
-        chart=PLANE_CHART, figures=("curves",), interval=("noise_I_TY_low", "noise_I_TY_high"),
-    ),
+    Quantity("noise_I_TY", "I(T+σZ;Y)", "information about the label of the layer plus noise",
+             chart=PLANE_CHART, figures=("curves",),
+             interval=("noise_I_TY_low", "noise_I_TY_high")),
     Quantity("noise_I_TY_low", "I(T+σZ;Y), low", "lower kernel bound of I(T+σZ;Y)"),
     Quantity("noise_I_TY_high", "I(T+σZ;Y), high", "upper kernel bound of I(T+σZ;Y)"),
-)  # fmt: skip
+)
 _DERIVED = (
-    Quantity(
-        "I_XT_corrected", "I(X;T), corrected",
-        "I(X;T) by Chao, Wang & Jost, the middle of its interval",
-        chart=_INTERVALS, figures=_DRAWN, interval=("I_XT_low", "I_XT_high"), is_logged=False,
-    ),
-    Quantity(
-        "I_TY_corrected", "I(T;Y), corrected",
-        "I(T;Y) by Chao, Wang & Jost, the middle of its interval",
-        chart=_INTERVALS, figures=_DRAWN, interval=("I_TY_low", "I_TY_high"), is_logged=False,
-    ),
-    Quantity(
-        "chance_share", "chance share", "chance level of I(T;Y) over H(Y)", "share",
-        per_ruler=True, is_logged=False,
-    ),
-)  # fmt: skip
+    Quantity("I_XT_corrected", "I(X;T), corrected",
+             "I(X;T) by Chao, Wang & Jost, the middle of its interval", chart=_INTERVALS,
+             figures=_DRAWN, interval=("I_XT_low", "I_XT_high"), is_logged=False),
+    Quantity("I_TY_corrected", "I(T;Y), corrected",
+             "I(T;Y) by Chao, Wang & Jost, the middle of its interval", chart=_INTERVALS,
+             figures=_DRAWN, interval=("I_TY_low", "I_TY_high"), is_logged=False),
+    Quantity("chance_share", "chance share", "chance level of I(T;Y) over H(Y)", "share",
+             per_ruler=True, is_logged=False),
+)
+# fmt: on
 
 QUANTITIES: Mapping[str, Quantity] = {
     row.name: row for row in (*_BY_MONITORS, *_BY_EXTRAS, *_DERIVED)

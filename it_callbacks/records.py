@@ -13,23 +13,9 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import NamedTuple
 
-from it_callbacks.quantities import PER_RULER, PLANE, QUANTITIES, ROOTS, SUFFIXES, Quantity
-
-__all__ = [
-    "PLANE",
-    "QUANTITIES",
-    "ROOTS",
-    "Quantity",
-    "Record",
-    "Status",
-    "Value",
-    "check_slug",
-    "is_read_by_rulers",
-    "slug",
-    "split_ruler",
-    "tag_of",
-    "unique_slugs",
-]
+from it_callbacks.quantities import PER_RULER, PLANE, ROOTS, SUFFIXES
+from it_callbacks.quantities import QUANTITIES as QUANTITIES
+from it_callbacks.quantities import Quantity as Quantity
 
 
 class Status(IntEnum):

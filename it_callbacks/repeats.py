@@ -50,7 +50,7 @@ def means(key: Key, repeats: Sequence[Series]) -> dict[int, Mean]:
 def are_repeats(runs: Sequence[Run]) -> bool:
     """Whether the runs measured the same layers of the same sets alike, so that they have a mean.
 
-    With the same rulers, reductions and numbers of samples, as far as their settings tell; how
+    With the same rulers, reductions and numbers of samples, as far as their settings go; how
     they were trained is not known.
     """
     measured = [
@@ -80,13 +80,13 @@ def averaged(runs: Sequence[Run]) -> Run:
     }
     return Run(
         f"mean of {len(runs)} runs{_cut_off(runs, first.epochs)}",
-        {key: {step: at.value for step, at in of_key.items()} for key, of_key in over.items()},
+        {key: {step: at.value for step, at in at_steps.items()} for key, at_steps in over.items()},
         first.epochs,
         first.settings,
         warnings=list(dict.fromkeys(line for run in runs for line in run.warnings)),
         spread={
-            key: {step: at.sd for step, at in of_key.items()}
-            for key, of_key in over.items()
+            key: {step: at.sd for step, at in at_steps.items()}
+            for key, at_steps in over.items()
             if key.quantity != "status"
         },
     )

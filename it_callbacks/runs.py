@@ -14,27 +14,14 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, NamedTuple
 
-from it_callbacks.derived import DERIVABLE, Series, derived, is_derivable, sources
+from it_callbacks.derived import DERIVABLE, derived, is_derivable, sources
+from it_callbacks.derived import Series as Series
 from it_callbacks.own_quantities import from_rows
 from it_callbacks.quantities import OF_EXTRAS, PLANE, QUANTITIES, ROOTS, Quantity, monitor_of
 from it_callbacks.records import Record, is_read_by_rulers, split_ruler
-from it_callbacks.tags import Key, Tag, parse_tag
+from it_callbacks.tags import Key as Key
+from it_callbacks.tags import parse_tag as parse_tag
 from it_callbacks.texts import from_text
-
-__all__ = [  # plainly sorted, as every list of names here
-    "Key",
-    "Outline",
-    "Rulers",
-    "Run",
-    "Series",
-    "Tag",
-    "from_log",
-    "from_records",
-    "natural",
-    "outlines",
-    "parse_tag",
-]
-
 
 _TEXT = re.compile(
     rf"(?P<prefix>(?:.*-)?)(?P<root>{'|'.join(ROOTS)})/(?P<set>[^/]+)/"
@@ -123,7 +110,7 @@ class Run:
         )
 
     def label_entropy(self, set_: str) -> float | None:
-        """Return H(Y) of a set in bits; None where the settings do not tell it."""
+        """Return H(Y) of a set in bits; None where the settings do not hold it."""
         return self.setting(PLANE, set_, "H_Y")
 
     def setting(self, root: str, set_: str, name: str) -> float | None:
@@ -138,7 +125,7 @@ class Run:
         return sorted({key.set for key in self.keys if key.name == quantity and not key.ruler})
 
     def layers(self, quantity: str, set_: str) -> list[str]:
-        """Return the layers that have `quantity`: in order of depth where settings tell it.
+        """Return the layers that have `quantity`: in order of depth where the settings give it.
 
         Layers that the settings do not list come last, numbers in their names in order.
         """
@@ -147,7 +134,7 @@ class Run:
         return sorted(found, key=lambda layer: (depth.get(layer, len(depth)), natural(layer)))
 
     def _listed(self, set_: str) -> list[Mapping[str, Any]]:
-        """What the settings say of each layer; empty where they are of no form that we write."""
+        """The settings of each layer; empty where they are of no form that we write."""
         layers = self.settings.get(f"{PLANE}/{set_}", {}).get("layers")
         return [
             layer
@@ -194,7 +181,7 @@ class Run:
         ]
 
     def method(self, key: Key) -> str:
-        """Return how the values under a key were measured, as far as the settings tell.
+        """Return how the values under a key were measured, as far as the settings go.
 
         Series that were measured in different ways have no mean. What was calibrated differs from
         training to training, and makes no difference here; what it was calibrated to does.
@@ -229,7 +216,7 @@ class Run:
         return sorted(rows, key=lambda row: row[1].step)
 
     def _n_samples(self, key: Key) -> int:
-        """Of the monitor that logs the quantity; 0 where its settings do not tell."""
+        """Of the monitor that logs the quantity; 0 where its settings do not hold it."""
         settings = self.settings.get(f"{monitor_of(key.quantity)}/{key.set}", {})
         is_extra = key.quantity in self.own or QUANTITIES.get(key.quantity) in OF_EXTRAS
         n_samples = settings.get("extra_samples" if is_extra else "n_samples")
@@ -240,14 +227,14 @@ def own_quantities(settings: Mapping[str, Mapping[str, Any]]) -> dict[str, Quant
     """Return the quantities that the settings of planes declare, by name."""
     return {
         name: row
-        for place, of_set in settings.items()
+        for place, values in settings.items()
         if place.startswith(f"{PLANE}/")
-        for name, row in from_rows(of_set.get("quantities")).items()
+        for name, row in from_rows(values.get("quantities")).items()
     }
 
 
 def _label(number: int, n_rulers: int, slugs: Iterable[str]) -> str:
-    """The rulers of all layers, and which of several this is; empty if nothing tells."""
+    """The rulers of all layers, and which of several this is; empty if neither is known."""
     named = ", ".join(dict.fromkeys(slug for slug in slugs if slug))
     place = f"bins[{number}]" if n_rulers > 1 else ""
     return ": ".join(filter(None, (place, named)))
@@ -299,25 +286,35 @@ class Outline(NamedTuple):
     run: Run
     tags: Mapping[str, Key]
 
-    def filled(self, scalars: Mapping[str, Iterable[tuple[int, float]]]) -> Run:
+    def filled(
+        self, scalars: Mapping[str, Iterable[tuple[int, float]]], most: float = math.inf
+    ) -> Run:
         """Return the run with its values.
 
-        A step that was logged twice, by a resumed training, has its last value.
+        A step that was logged twice, by a resumed training, has its last value. What is measured
+        at every point and is missing at one had no finite value there, and is NaN.
 
         Args:
             scalars: For each tag, steps and values; a tag that is missing stays empty.
+            most: So many points of a tag were read at most: of more, which are missing is unknown.
         """
         series = {
             key: dict(sorted(dict(scalars.get(tag, ())).items())) for tag, key in self.tags.items()
         }
+        times = {key: points for key, points in series.items() if _is_epoch(key)}
         epochs = {
             step: round(epoch)
-            for key, points in series.items()
-            if _is_epoch(key)
+            for points in times.values()
             for step, epoch in points.items()
             if math.isfinite(epoch)
         }
-        values = {key: points for key, points in series.items() if not _is_epoch(key)}
+        values = {key: points for key, points in series.items() if key not in times}
+        for key, points in values.items():
+            steps = times.get(Key(PLANE, key.set, "epoch"), {})
+            if points and is_read_by_rulers(key.quantity) and len(steps) < most:
+                values[key] = {
+                    step: points.get(step, math.nan) for step in sorted({*steps, *points})
+                }
         return replace(self.run, series=values, epochs=epochs)
 
 
@@ -347,12 +344,12 @@ def outlines(name: str, tags: Iterable[str], texts: Mapping[str, str]) -> list[O
         if (match := _TEXT.fullmatch(tag)) is not None:
             found[match["prefix"][:-1]][match["kind"]][f"{match['root']}/{match['set']}"] = text
     settings = {
-        prefix: {place: from_text(text, dict) for place, text in of_kind["settings"].items()}
-        for prefix, of_kind in found.items()
+        prefix: {place: from_text(text, dict) for place, text in by_kind["settings"].items()}
+        for prefix, by_kind in found.items()
     }
     own: dict[str, Quantity] = {}
-    for of_prefix in settings.values():
-        own |= own_quantities(of_prefix)
+    for by_place in settings.values():
+        own |= own_quantities(by_place)
     keys: dict[str, dict[str, Key]] = defaultdict(dict)
     for tag in tags:
         parsed = parse_tag(tag, own)
@@ -362,7 +359,7 @@ def outlines(name: str, tags: Iterable[str], texts: Mapping[str, str]) -> list[O
         Outline(
             Run(
                 f"{name} ({prefix})" if prefix else name,
-                {key: {} for key in of_prefix.values() if not _is_epoch(key)},
+                {key: {} for key in key_of.values() if not _is_epoch(key)},
                 settings=settings.get(prefix, {}),
                 verdicts={
                     place.partition("/")[2]: {
@@ -378,9 +375,9 @@ def outlines(name: str, tags: Iterable[str], texts: Mapping[str, str]) -> list[O
                     )
                 ),
             ),
-            of_prefix,
+            key_of,
         )
-        for prefix, of_prefix in keys.items()
+        for prefix, key_of in keys.items()
     ]
 
 

@@ -37,7 +37,7 @@ def tidy(runs: Sequence[Run]) -> list[Row]:
     and how many of them have one.
 
     Args:
-        runs: The runs, under names that tell them apart.
+        runs: The runs, each under a name of its own.
     """
     alike: dict[tuple[str, Key], list[Series]] = defaultdict(list)
     for run in runs:
@@ -120,7 +120,7 @@ def as_json(runs: Sequence[Run], rows: Sequence[Row]) -> str:
 def _finite(value: object) -> object:
     """`value` with every number that JSON has none for as None, however deep."""
     if isinstance(value, Mapping):
-        return {str(key): _finite(of_key) for key, of_key in value.items()}
+        return {str(key): _finite(each) for key, each in value.items()}
     if isinstance(value, list | tuple):
         return [_finite(item) for item in value]
     return finite_or_none(value) if isinstance(value, float) else value
@@ -136,7 +136,7 @@ STATUSES = {
     Status.CAUTION: "CAUTION: chance or rare codes have a part in the value; read its trend",
     Status.SATURATED: "SATURATED: nearly one code per sample; any labels would give this I(T;Y)",
 }
-"""What a status says of a value."""
+"""What a status means for a value."""
 
 
 class Number(NamedTuple):

@@ -10,7 +10,8 @@ import re
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from it_callbacks.records import PLANE, QUANTITIES, ROOTS, Quantity, split_ruler, tag_of
+from it_callbacks.quantities import PLANE, QUANTITIES, ROOTS, Quantity
+from it_callbacks.records import split_ruler, tag_of
 
 
 class Key(NamedTuple):

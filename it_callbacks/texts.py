@@ -72,8 +72,8 @@ def _shown(value: object) -> list[str]:
     if all(isinstance(words, str) for words in value.values()):
         return _table(("layer", "verdict"), value.items())
     shown = _table(("setting", "value"), settings(value))
-    of_layers = layers(value)
-    return [*shown, "", *_table(LAYER_HEAD, of_layers)] if of_layers else shown
+    layer_rows = layers(value)
+    return [*shown, "", *_table(LAYER_HEAD, layer_rows)] if layer_rows else shown
 
 
 def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:

@@ -243,13 +243,13 @@ class Slow(nn.Module):
 
 
 def slow_to_hear(monkeypatch: pytest.MonkeyPatch, clock: FakeTime) -> None:
-    hear = LayerObserver._hear
+    hear = LayerObserver._take
 
     def heard(self: LayerObserver, firing: Any) -> None:
         clock.passes(0.125)
         hear(self, firing)
 
-    monkeypatch.setattr(LayerObserver, "_hear", heard)
+    monkeypatch.setattr(LayerObserver, "_take", heard)
 
 
 def test_hooks_are_told_from_the_forward_pass_and_from_its_end(

@@ -22,7 +22,7 @@ from typing_extensions import override
 from it_callbacks import InformationPlaneMonitor, PredictionEntropyMonitor
 from it_callbacks.estimators import Extra
 
-from .models import Classifier, MemoryLogger, fit, loader
+from .toys import Classifier, MemoryLogger, fit, loader
 
 pytestmark = pytest.mark.filterwarnings(
     "ignore::it_callbacks.callbacks.faults.MonitorWarning",

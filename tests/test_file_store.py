@@ -24,7 +24,7 @@ from it_callbacks import (
 from it_callbacks.callbacks.faults import MonitorWarning
 
 from .file_store import FileStoreLogger, Stored, folders_among
-from .models import N_UNITS, Classifier, MemoryLogger, fit, loader, samples
+from .toys import N_UNITS, Classifier, MemoryLogger, fit, loader, samples
 
 pytestmark = pytest.mark.filterwarnings(
     "ignore::it_callbacks.callbacks.faults.MonitorWarning",

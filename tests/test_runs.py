@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from it_callbacks.records import QUANTITIES, Quantity, Record
-from it_callbacks.runs import Key, Run, from_log, from_records, natural, parse_tag
+from it_callbacks.runs import Key, Run, from_log, from_records, natural, outlines, parse_tag
 from it_callbacks.texts import to_text
 
 LOGGED = [row for row in QUANTITIES.values() if row.is_logged]
@@ -87,6 +87,25 @@ def test_epochs_are_read_from_their_tag_and_are_no_series() -> None:
     assert run.epochs == {10: 1, 20: 2}
     assert Key("information_plane", "val", "epoch") not in run.series
     assert Key("information_plane", "val", "overhead") in run.series
+
+
+def test_a_point_without_a_value_is_a_gap() -> None:
+    """Values that are not finite are not logged; the epoch is, at every point."""
+    scalars = {
+        "information_plane/val/epoch": [(10, 1.0), (20, 2.0), (30, 3.0)],
+        "information_plane/val/I_TY_low/fc": [(10, 1.0), (30, 2.0)],
+        "information_plane/train/I_TY_low/fc": [(10, 1.0)],  # of another set's points
+        "information_plane/val/linear_V_TY/fc": [(10, 1.0), (30, 2.0)],  # not due at each
+    }
+    (run,) = from_log("a", scalars, {})
+    low = run.series[Key("I_TY_low", "val", "fc")]
+    assert list(low) == [10, 20, 30]
+    assert math.isnan(low[20])
+    assert list(run.series[Key("I_TY_low", "train", "fc")]) == [10]
+    assert list(run.series[Key("linear_V_TY", "val", "fc")]) == [10, 30]
+    (outline,) = outlines("a", scalars, {})
+    sampled = outline.filled(scalars, most=3)  # others may have been left out on the way
+    assert list(sampled.series[Key("I_TY_low", "val", "fc")]) == [10, 30]
 
 
 def test_every_prefix_of_a_logger_is_a_run_of_its_own() -> None:

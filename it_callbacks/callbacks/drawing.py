@@ -46,7 +46,7 @@ def run_of(
         verdicts: By set and layer, in words.
         warnings: What the monitor warned of.
     """
-    by_place = {f"{group}/{set_}": of_set for set_, of_set in settings.items()}
+    by_place = {f"{group}/{set_}": values for set_, values in settings.items()}
     return from_records("this run", records, by_place, verdicts=verdicts, warnings=warnings)
 
 

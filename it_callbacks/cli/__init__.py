@@ -1,7 +1,7 @@
-"""Words of a command line in, an exit code out: `it-callbacks demo | view | report | export`.
+"""Run a command line and return its exit code: `it-callbacks demo | view | report | export`.
 
 Exit codes: 0, done; 2, the command line, its input or the installation is at fault, and standard
-error says how; 130, interrupted. Nothing heavy is imported before the command line is understood.
+error explains it; 130, interrupted. Nothing heavy is imported before the command line is parsed.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     try:
         arguments = _parser().parse_args(argv)
-    except SystemExit as exit_:  # argparse has said everything there is to say
+    except SystemExit as exit_:  # argparse has printed the reason
         return exit_.code if isinstance(exit_.code, int) else 2
     try:
         arguments.run(arguments)

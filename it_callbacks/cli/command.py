@@ -1,4 +1,4 @@
-"""What commands share: how each is declared, how it says what is wrong, and what it reads."""
+"""Declare commands, report what is wrong with one, and read the runs that it is given."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ Commands = Any
 """What `ArgumentParser.add_subparsers` returns; argparse names its type in private."""
 
 
-class Wrong(Exception):  # noqa: N818 # said as "error: ..." to a person, never raised at one
-    """The command line or its input is at fault; the message says how, in a line."""
+class Wrong(Exception):  # noqa: N818 # printed as "error: ...", never raised at a user
+    """The command line or its input is at fault; the message explains it in one line."""
 
 
 def declare(
@@ -78,7 +78,7 @@ def add_inputs(parser: argparse.ArgumentParser) -> None:
 
 
 def read(logdirs: Sequence[Path], patterns: Sequence[str]) -> list[Run]:
-    """The runs below the folders, under names that tell them apart.
+    """Return the runs below the folders, each under a name of its own.
 
     Args:
         logdirs: The folders; one given twice is read once.
@@ -116,7 +116,7 @@ def read(logdirs: Sequence[Path], patterns: Sequence[str]) -> list[Run]:
 
 
 def _named(run: str, folder: Path, several: bool) -> str:
-    """TensorBoard calls the run of the folder itself ``.``, which says nothing on a page."""
+    """TensorBoard calls the run of the folder itself ``.``, which means nothing on a page."""
     own, _, rest = run.partition(" ")  # a logger's prefix stands behind
     if own == ".":
         name = str(folder) if several else folder.resolve().name

@@ -1,4 +1,4 @@
-"""`it-callbacks demo`: train a small network with all monitors, and say how to look at it."""
+"""`it-callbacks demo`: train a small network with all monitors, and print how to view its run."""
 
 from __future__ import annotations
 

@@ -40,7 +40,7 @@ class Panel:
     Args:
         run: The run.
         set: The set.
-        rulers: The ways in which the set's plane was read; those of the run if not given.
+        rulers: What `bins=` lists, each with a ruler for each layer; the run's if not given.
     """
 
     run: Run
@@ -155,7 +155,7 @@ def layout(
 
 
 def resolution_label(panel: Panel, number: int) -> str:
-    """With which rulers a panel is read; empty where nothing tells."""
+    """With which rulers a panel is read; empty where that is not known."""
     if number >= len(panel.rulers):
         return ""
     return plain(shortened(panel.rulers[number].label, 60))

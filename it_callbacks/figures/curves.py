@@ -48,7 +48,7 @@ def curves(
     if not panels:
         return empty(title, theme)
     lines = [_lines(panel, quantity, resolution) for panel in panels]
-    layers = list(dict.fromkeys(layer for of_panel in lines for layer in of_panel))
+    layers = list(dict.fromkeys(layer for by_layer in lines for layer in by_layer))
     colours = {layer: spread(number, len(layers)) for number, layer in enumerate(layers)}
 
     def draw(number: int, place: Place, axis: TimeAxis) -> list[dict[str, Any]]:
@@ -61,7 +61,7 @@ def curves(
 
     figure = over_time(
         panels,
-        [[list(line.values) for line in of_panel.values()] for of_panel in lines],
+        [[list(line.values) for line in by_layer.values()] for by_layer in lines],
         draw,
         title=title,
         y={"title": {"text": plain(about.axis_title), "standoff": 8}},

@@ -1,4 +1,4 @@
-"""Draw what the predictions say over the training, as a whole and class by class."""
+"""Draw entropies of the predictions over the training, as a whole and class by class."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _MOST_LABELS = 30
 def prediction_entropies(panels: Sequence[Panel], *, theme: Theme = LIGHT) -> Figure:
     """What the entropy of the predictions is made of, over epochs, as stacked areas.
 
-    H(Ŷ) = I(Y;Ŷ) + I(X;Ŷ|Y) + H(Ŷ|X): what they tell of the labels, what they tell of the inputs
+    H(Ŷ) = I(Y;Ŷ) + I(X;Ŷ|Y) + H(Ŷ|X): information about the labels, information about the inputs
     beyond the labels, and what a single prediction leaves open. Without I(Y;Ŷ), which the
     conditional entropy monitor logs, its two parts are one: I(X;Ŷ).
 
@@ -116,7 +116,7 @@ def _parts(panel: Panel, steps: Sequence[int]) -> dict[str, list[float | None]]:
 def entropies_by_class(panels: Sequence[Panel], *, theme: Theme = LIGHT) -> Figure:
     """The entropy of the predictions inside each class, over epochs, as a heat map.
 
-    Rows are classes, with their names where the settings tell them. A class without samples at a
+    Rows are classes, with their names where the settings hold them. A class without samples at a
     point leaves a gap.
 
     Args:

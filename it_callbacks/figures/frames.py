@@ -39,15 +39,15 @@ def moments(measured: Sequence[Measured], clock: Clock) -> list[Moment]:
         {step if same else clock.read(step, epochs): step for step in steps}
         for steps, epochs in measured
     ]
-    every = sorted({time for of_panel in by_time for time in of_panel})
-    begun = [sorted(of_panel) for of_panel in by_time]
+    every = sorted({time for step_at in by_time for time in step_at})
+    begun = [sorted(step_at) for step_at in by_time]
     labels = _labels(every, measured, clock) if same else {}
     found = []
     for time in every:
         last = [bisect_right(times, time) for times in begun]
         steps = tuple(
-            of_panel[times[n - 1]] if n else None
-            for of_panel, times, n in zip(by_time, begun, last, strict=True)
+            step_at[times[n - 1]] if n else None
+            for step_at, times, n in zip(by_time, begun, last, strict=True)
         )
         found.append(Moment(str(time), labels.get(time, str(time)), steps))
     return found
@@ -55,7 +55,7 @@ def moments(measured: Sequence[Measured], clock: Clock) -> list[Moment]:
 
 def _labels(steps: Sequence[int], measured: Sequence[Measured], clock: Clock) -> dict[int, str]:
     """Epochs for steps; with the step where an epoch has several."""
-    epochs = next((epochs for of_panel, epochs in measured if of_panel), {})
+    epochs = next((epochs for its_steps, epochs in measured if its_steps), {})
     times = [clock.read(step, epochs) for step in steps]
     several = clock.unit == "epoch" and len(set(times)) < len(times)
     return {

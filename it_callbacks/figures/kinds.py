@@ -19,7 +19,7 @@ class Request:
 
     Args:
         name: Which kind of figure.
-        view: How to look at the plane.
+        view: Which estimates the plane shows.
         resolution: Which of the rulers in ``bins=[...]``.
         quantity: What curves are of, by its name in the table.
         chance: Mark the chance level of I(T;Y) of each point.

@@ -53,7 +53,7 @@ def information_plane(
     hidden: Collection[str] = (),
     theme: Theme = LIGHT,
 ) -> Figure:
-    """What each layer tells of the inputs (across) and of the labels (up), over the training.
+    """The information of each layer about inputs (across) and labels (up), over the training.
 
     The colour is the epoch, the symbol the layer; a hollow point is saturated. At most 200 points
     of a layer are drawn, the early ones close; a frame for every measured step holds the line
@@ -247,7 +247,7 @@ def _log_n(panel: Panel) -> float | None:
 
 
 def _draw_limits(drawn: dict[str, Any], plane: _Plane) -> None:
-    """The two lines that no point should lie beyond, as far as the settings tell them."""
+    """The two lines that no point should lie beyond, as far as the settings hold them."""
     line = {"type": "line", "line": {"color": MUTED, "width": 1, "dash": "dash"}}
     font = {"color": MUTED, "size": 12}
     x, y = f"x{plane.place.axis}", f"y{plane.place.axis}"

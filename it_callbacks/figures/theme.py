@@ -1,7 +1,7 @@
 """Colour figures: two themes, for light and for dark pages, and how a figure gets one.
 
-Figures are built with names of colours; `painted` puts a theme's colours in their place. Whatever a
-text says, it is none of these names: they are of a type of their own.
+Figures are built with names of colours; `painted` puts a theme's colours in their place. No text
+can be taken for one of these names: they are of a type of their own.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ class Theme:
         muted: Reference lines, chance levels, notes beside the plot.
         grid: Grid lines and edges.
         scale: From the first epoch to the last; each one readable on the background.
-        areas: What the predictions tell about labels, tell about the inputs alone, leave open.
+        areas: Of predictions: information about labels, about inputs alone, and what is open.
     """
 
     background: str

@@ -10,7 +10,7 @@ from it_callbacks.runs import Series
 
 
 class View(NamedTuple):
-    """One way to look at the plane."""
+    """Which estimates a plane shows."""
 
     title: str
     about: str

@@ -1,4 +1,4 @@
-"""How a picture looks: a figure in; matplotlib's settings, colours and texts for it out."""
+"""Give pictures their style: matplotlib's settings, and a figure's colours and texts for it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Traces of a figure in; lines, points, areas and cells on matplotlib's axes out."""
+"""Draw the traces of a figure on matplotlib's axes: lines, points, areas and cells."""
 
 from __future__ import annotations
 

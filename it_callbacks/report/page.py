@@ -23,7 +23,7 @@ def report(runs: Sequence[Run]) -> str:
     mean and spread come first.
 
     Args:
-        runs: At least one, under names that tell them apart.
+        runs: At least one, each under a name of its own.
 
     Raises:
         ValueError: There is no run.

@@ -10,9 +10,9 @@ from it_callbacks.tables import Course, Number
 
 LIMITS = (
     "A hollow point is saturated: nearly every sample had a code of its own, so I(T;Y) would be as "
-    "high for labels drawn by lot, and the point says nothing about the network.",
+    "high for random labels, and the point holds no information about the network.",
     "I(X;T) of a deterministic network is the entropy of its binned layer: how finely the layer "
-    "tells inputs apart at the resolution of its bins. Compare a layer with itself over time; "
+    "distinguishes inputs at the resolution of its bins. Compare a layer with itself over time; "
     "layers with different bins or numbers of units are not on one scale, and a compression is no "
     "proof of generalisation.",
 )

@@ -88,7 +88,7 @@ def _planes(runs: Sequence[Run], drawings: Drawings) -> Iterator[Html]:
 
 
 def _row_of_planes(row: Sequence[Panel], drawings: Drawings) -> Iterator[Html]:
-    """The plane as read, open; the other ways to read the same, folded."""
+    """The plane as counted, open; other bins and other estimates, folded."""
     has_spread = any(panel.run.spread for panel in row)
 
     def plane(caption: str, view: str = "linear", resolution: int = 0) -> Html:
@@ -191,8 +191,8 @@ def _predictions(runs: Sequence[Run], drawings: Drawings) -> Iterator[Html]:
     for row in _rows(Request("predictions"), runs):
         yield drawings.place(
             draw(Request("predictions"), row),
-            "H(Ŷ) = I(Y;Ŷ) + I(X;Ŷ|Y) + H(Ŷ|X): what the predictions say of the labels, what they "
-            "tell apart within a class, and how unsure they are of each sample.",
+            "H(Ŷ) = I(Y;Ŷ) + I(X;Ŷ|Y) + H(Ŷ|X): information about the labels, information about "
+            "the inputs within a class, and how unsure the predictions are of each sample.",
         )
     for run in runs:
         for set_ in run.sets("prediction_entropy/mean"):
@@ -254,4 +254,4 @@ _LEFT_OUT = {
     "missed": "Not called in every batch",
     "faults": "Could not be read",
 }
-"""What settings say of layers without values."""
+"""Settings that list layers without values."""

@@ -62,8 +62,8 @@ class InformationPlanePlugin(base_plugin.TBPlugin):  # type: ignore[misc] # it s
         tags = self._log(RequestContext(), "").tags()
         return any(
             figures.offered(outline.run)
-            for run, of_run in tags.items()
-            for outline in outlines(run, of_run, {})
+            for run, run_tags in tags.items()
+            for outline in outlines(run, run_tags, {})
         )
 
     def frontend_metadata(self) -> base_plugin.FrontendMetadata:
@@ -79,10 +79,10 @@ class InformationPlanePlugin(base_plugin.TBPlugin):  # type: ignore[misc] # it s
         """What can be chosen, and the run that started last."""
         log = self._log(*_where(request))
         offered = {
-            outline.run.name: (folder, outline.run, of_run)
+            outline.run.name: (folder, outline.run, choices)
             for folder, several in log.outlines(log.tags()).items()
             for outline in several
-            if (of_run := figures.offered(outline.run)) is not None
+            if (choices := figures.offered(outline.run)) is not None
         }
         started = {
             run.run_name: run.start_time or 0.0
@@ -92,9 +92,9 @@ class InformationPlanePlugin(base_plugin.TBPlugin):  # type: ignore[misc] # it s
         newest = max(names, key=lambda name: started.get(offered[name][0], 0.0), default=None)
         rows = {
             name: run.about(name)
-            for _, run, of_run in offered.values()
-            for of_set in of_run["quantities"].values()
-            for name in of_set
+            for _, run, choices in offered.values()
+            for names_of_set in choices["quantities"].values()
+            for name in names_of_set
         }
         return _json(
             request,
@@ -105,15 +105,7 @@ class InformationPlanePlugin(base_plugin.TBPlugin):  # type: ignore[misc] # it s
                     {key: getattr(kind, key) for key in _OF_A_KIND}
                     for kind in figures.KINDS.values()
                 ],
-                "views": [
-                    {
-                        "name": name,
-                        "title": view.title,
-                        "about": view.about,
-                        "options": view.options,
-                    }
-                    for name, view in figures.VIEWS.items()
-                ],
+                "views": [{"name": name, **view._asdict()} for name, view in figures.VIEWS.items()],
                 "quantities": {
                     name: {"title": row.label, "about": row.meaning} for name, row in rows.items()
                 },

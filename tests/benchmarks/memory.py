@@ -14,6 +14,7 @@ from torch import Tensor
 
 from it_callbacks.codes import encode_keys
 from it_callbacks.estimators import contingency
+from it_callbacks.observation.readers import Reader
 from it_callbacks.observation.streams import KeyStream
 from it_callbacks.reductions import Joint
 from it_callbacks.rulers import Uniform
@@ -32,10 +33,10 @@ def at_once(activations: Tensor, classes: np.ndarray) -> None:
 
 def streamed(activations: Tensor, classes: np.ndarray, batch_size: int = 1000) -> None:
     """The same, batch by batch, as when listening."""
-    stream = KeyStream(Joint(), (_RULER,))
+    stream = KeyStream(Reader(Joint(), (_RULER,)))
     for batch in activations.split(batch_size):
         stream.add(batch)
-    contingency(stream.all_keys()[0], classes)
+    contingency(stream.keys()[0], classes)
 
 
 WAYS = {"at once": at_once, "in batches": streamed}

@@ -9,13 +9,14 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
-from it_callbacks.callbacks.readings import Noise, plane_point
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from it_callbacks.observation.layer_observer import LayerObserver
+from it_callbacks.observation.batches import Batch
+from it_callbacks.observation.layer_observer import LayerObserver, Observation
 from it_callbacks.observation.layers import Layer
 from it_callbacks.observation.passes import Observed
+from it_callbacks.plane.point import Noise, plane_point
 from it_callbacks.reductions import Joint, Reduction
 from it_callbacks.rulers import Ruler, Uniform, Width
 
@@ -58,7 +59,7 @@ class Setting(NamedTuple):
     def layers(self) -> list[tuple[Layer, Ruler]]:
         """What is read of the network, and how."""
         found = self.observer.plan.layers if self.observer.plan else ()
-        return [(layer, self.observer.rulers[layer.name][0]) for layer in found]
+        return [(layer, self.observer.readers[layer.name].rulers[0]) for layer in found]
 
 
 def setting(
@@ -67,13 +68,15 @@ def setting(
     """Ready for passes like all but the first."""
     observer = LayerObserver(
         model.eval(),
-        None,
-        resolutions=[30],
-        reduce=reduce,
-        max_samples=None,
-        seed=0,
-        keep_rows=False,
-        restore=lambda name, rulers, reduction: (rulers, reduction),
+        Observation(
+            layers=None,
+            resolutions=[30],
+            reduce=reduce,
+            max_samples=None,
+            seed=0,
+            keep_rows=False,
+        ),
+        restore=lambda name, spec: None,
     )
     ready = Setting(model, inputs, batch_size, observer)
     listen(ready)
@@ -90,7 +93,7 @@ def listen(given: Setting) -> tuple[Spent, Observed]:
         current = around.timed(observer.new_pass)(hash_inputs=False)
         around.timed(observer.attach)()
         for inputs, classes, indices in given.batches:
-            around.timed(observer.begin)(current, classes, inputs, indices)
+            around.timed(observer.begin)(Batch(inputs, classes, indices), current)
             run(inputs)
             around.timed(observer.end)()
         observer.detach()

@@ -20,7 +20,7 @@ from torch.utils.data import DataLoader, TensorDataset
 from typing_extensions import override
 
 from it_callbacks import InformationPlaneMonitor
-from it_callbacks.callbacks import telling
+from it_callbacks.callbacks import publishing
 from it_callbacks.callbacks.loggers import log_point
 from it_callbacks.tasks import szt_network, szt_task
 
@@ -130,7 +130,10 @@ def share(net: nn.Module, training: Samples, probe: Samples, epochs: int) -> Sha
         if name.startswith("on_"):
             setattr(monitor, name, in_monitor.timed(getattr(monitor, name)))
     in_logger = Clock()
-    with hooks() as in_hooks, mock.patch.object(telling, "log_point", in_logger.timed(log_point)):
+    with (
+        hooks() as in_hooks,
+        mock.patch.object(publishing, "log_point", in_logger.timed(log_point)),
+    ):
         clock = Epochs(in_monitor, in_forward, in_hooks, in_logger)
         fit(model, training, [monitor, clock], epochs=epochs)
 

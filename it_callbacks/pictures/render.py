@@ -1,4 +1,4 @@
-"""A figure in; a picture, a file or an image out."""
+"""Render a figure as a picture, a file or an image."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from it_callbacks.figures import Figure
-from it_callbacks.pictures.page import drawn
+from it_callbacks.pictures.panels import drawn
 from it_callbacks.pictures.style import styled
 
 if TYPE_CHECKING:

@@ -1,4 +1,4 @@
-"""A figure in; its panels on a page, with texts, reference lines, colour bar and legend, out."""
+"""Draw the panels of a figure, with texts, reference lines, colour bar and legend."""
 
 from __future__ import annotations
 
@@ -28,17 +28,17 @@ def drawn(figure: Figure) -> Any:
     colours = colours_of(layout, traces)
     floors: dict[str, Any] = {}
     for trace in traces:
-        of_panel = axes[trace.get("xaxis", "x")]
+        ax = axes[trace.get("xaxis", "x")]
         if trace["type"] == "heatmap":
-            cells(of_panel, trace, colours)
+            cells(ax, trace, colours)
         else:
-            scatter(of_panel, trace, colours, floors)
+            scatter(ax, trace, colours, floors)
     for shape in layout.get("shapes", []):
         _line(axes, shape)
-    for name, of_panel in axes.items():
-        _finish(of_panel, layout, name.removeprefix("x"))
-    columns = len({of_panel.get_subplotspec().colspan.start for of_panel in axes.values()})
-    rows = len({of_panel.get_subplotspec().rowspan.start for of_panel in axes.values()})
+    for name, ax in axes.items():
+        _finish(ax, layout, name.removeprefix("x"))
+    columns = len({ax.get_subplotspec().colspan.start for ax in axes.values()})
+    rows = len({ax.get_subplotspec().rowspan.start for ax in axes.values()})
     width = COLUMN if columns == 1 else PAGE
     for note in layout.get("annotations", []):
         _write(axes, note, characters=int(14 * width / columns))
@@ -93,22 +93,22 @@ def _finish(axes: Any, layout: Mapping[str, Any], name: str) -> None:
 def _line(axes: Mapping[str, Any], shape: Mapping[str, Any]) -> None:
     from matplotlib.lines import Line2D
 
-    of_panel, transform = _place(axes, shape)
+    ax, transform = _place(axes, shape)
     style = {"color": rgb(shape["line"].get("color")), "linestyle": dash(shape["line"])}
     ends = [shape["x0"], shape["x1"]], [shape["y0"], shape["y1"]]
-    of_panel.add_artist(Line2D(*ends, transform=transform, linewidth=0.6, zorder=1, **style))
+    ax.add_artist(Line2D(*ends, transform=transform, linewidth=0.6, zorder=1, **style))
 
 
 def _write(axes: Mapping[str, Any], note: Mapping[str, Any], characters: int) -> None:
-    of_panel, transform = _place(axes, note)
+    ax, transform = _place(axes, note)
     text = literal(note["text"])
     if note["yref"].endswith("domain") and note["y"] == 1 and note["yanchor"] == "bottom":
         # What stands above a panel, left and right, would meet in a narrow one.
-        above = [of_panel.get_title(loc="left"), textwrap.fill(text, characters)]
-        of_panel.set_title("\n".join(filter(None, above)), loc="left")
+        above = [ax.get_title(loc="left"), textwrap.fill(text, characters)]
+        ax.set_title("\n".join(filter(None, above)), loc="left")
         return
     font = note.get("font", {})
-    of_panel.text(
+    ax.text(
         note["x"], note["y"], text, transform=transform,
         ha=_HORIZONTAL[note.get("xanchor", "center")], va=_VERTICAL[note.get("yanchor", "middle")],
         color=rgb(font.get("color")), fontsize=font.get("size", 12) * PT_PER_PX,
@@ -119,10 +119,10 @@ def _place(axes: Mapping[str, Any], drawn: Mapping[str, Any]) -> tuple[Any, Any]
     """The panel of a shape or a note, and what its x and y count there."""
     from matplotlib.transforms import blended_transform_factory
 
-    of_panel = axes[drawn["xref"].removesuffix(" domain")]
-    shares, values = of_panel.transAxes, of_panel.transData
+    ax = axes[drawn["xref"].removesuffix(" domain")]
+    shares, values = ax.transAxes, ax.transData
     by_axis = [shares if drawn[ref].endswith("domain") else values for ref in ("xref", "yref")]
-    return of_panel, blended_transform_factory(*by_axis)
+    return ax, blended_transform_factory(*by_axis)
 
 
 def _colour_bar(
