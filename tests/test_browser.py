@@ -242,6 +242,19 @@ def test_classes_are_a_heat_map_of_conditional_entropies(tab: Tab) -> None:
     assert tab.frame.locator(".heatmaplayer image").count() == 1
 
 
+def test_curves_are_of_the_quantity_that_is_chosen(tab: Tab) -> None:
+    tab.press("Curves")
+    choice = tab.frame.get_by_label("Quantity")
+    assert choice.locator("option").all_text_contents() == ["I(X;T)", "I(T;Y)"]
+    for number, quantity in enumerate(("I_XT", "I_TY")):
+        choice.select_option(quantity)
+        tab.settle()
+        values = [point[number] for point in ONE["second"].values()]
+        assert [y for _, y in tab.points("second")] == values
+    tab.press("Information plane")
+    assert not choice.is_visible()
+
+
 def test_the_dark_page_gets_a_dark_figure_that_can_be_read(closed: Tab) -> None:
     tab = closed.open()
 

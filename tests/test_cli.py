@@ -266,7 +266,7 @@ def test_a_wrong_command_line_is_said_and_ends_in_2(
 
 def test_version_ends_in_0(capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["--version"]) == 0
-    assert re.fullmatch(r"it_callbacks \d+\.\d+\.\d+\n", capsys.readouterr().out)
+    assert re.fullmatch(r"it_callbacks \d+\.\d+\.\d+(\.dev\d+)?\n", capsys.readouterr().out)
 
 
 def test_a_logdir_that_is_a_file_is_refused(

@@ -162,7 +162,7 @@ def test_activations_are_recorded_at_the_moments_of_a_monitor_and_are_those_that
         return model
 
     plane = InformationPlaneMonitor(
-        [layer], bins=Width(0.07), probe=szt_task(), schedule=schedule, population="probe"
+        [layer], bins=Width(0.07), data=szt_task(), schedule=schedule, exhaustive=True
     )
     recorder = training.Recorder(layer, szt_task()[0], schedule)
     both, alone = run(plane, recorder), run()
