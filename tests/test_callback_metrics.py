@@ -24,6 +24,12 @@ from it_callbacks.estimators import Extra
 
 from .toys import Classifier, MemoryLogger, fit, loader
 
+
+@pytest.fixture(autouse=True)
+def _no_warning_of_a_monitor_goes_unseen() -> None:
+    """Here they may: what is tested is what callbacks see."""
+
+
 pytestmark = pytest.mark.filterwarnings(
     "ignore::it_callbacks.callbacks.faults.MonitorWarning",
     # Lightning's, of the tests' checkpoints.

@@ -166,7 +166,9 @@ def test_activations_are_recorded_at_the_moments_of_a_monitor_and_are_those_that
     )
     recorder = training.Recorder(layer, szt_task()[0], schedule)
     both, alone = run(plane, recorder), run()
-    read = [record for record in plane.history if record.tag == f"I_XT/probe/{layer}"]
+    read = [
+        record for record in plane.history if record.tag == f"information_plane/data/I_XT/{layer}"
+    ]
     assert [one[:2] for one in recorder.recorded] == [(one.epoch, one.step) for one in read]
     assert [one.epoch for one in recorder.recorded] == {1: [0, 1], 7: [0, 1, 3, 5, 7]}[epochs]
     bits = [entropy(symbols(Width(0.07)(one.values))).bits for one in recorder.recorded]
