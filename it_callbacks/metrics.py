@@ -10,108 +10,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from torch import Tensor
 from torchmetrics import Metric
 
 from it_callbacks.checks import whole
+from it_callbacks.log_probabilities import Kind, as_log_probabilities, check_kind, kind_of
 
 __all__ = ["ConditionalEntropy", "PredictionEntropy", "as_log_probabilities", "kind_of"]
-
-Kind = Literal["logits", "probabilities"]
-
-# How far a row of probabilities may sum from 1. Rounding each entry to bfloat16 moves the sum by at
-# most 2**-8; predictions that went through half precision on their way are float32 again when they
-# arrive, so the dtype cannot tell. Twice that leaves room for the softmax's own rounding.
-_SUM_TOLERANCE = 2.0**-7
-
-
-def kind_of(predictions: Tensor) -> Kind:
-    """What a batch holds: probabilities if every row is >= 0 and sums to 1, else logits.
-
-    A sum may differ from 1 by 2**-7, as half precision may cause. One value per sample is a
-    Bernoulli logit, whatever its range.
-
-    Args:
-        predictions: floating, shape ``(n_samples, n_classes)``, ``(n_samples, 1)`` or
-            ``(n_samples,)``.
-
-    Raises:
-        TypeError: no floating-point tensor.
-        ValueError: another shape; more than half of the rows are probabilities, but not all.
-
-    Example:
-        >>> kind_of(torch.tensor([[0.9, 0.1], [0.5, 0.5]]))
-        'probabilities'
-        >>> kind_of(torch.tensor([[2.2, 0.0], [0.5, 0.5]]))
-        'logits'
-    """
-    values = _float64_rows(predictions)
-    if values.shape[1] == 1:
-        return "logits"
-    is_distribution = _is_distribution(values)
-    share = is_distribution.double().mean().item()
-    if share == 1.0:
-        return "probabilities"
-    if share > 0.5:  # no batch of logits does this by chance, and to guess would be silent
-        raise ValueError(
-            f"predictions: most rows are >= 0 and sum to 1, {_shown(values, ~is_distribution)}; "
-            "expected all rows to do so, or kind='logits' if these are logits"
-        )
-    return "logits"
-
-
-def as_log_probabilities(predictions: Tensor, kind: Kind | None = None) -> Tensor:
-    """Natural logarithms of the class probabilities, float64, shape ``(n_samples, n_classes)``.
-
-    A class masked by a logit of -inf, or of probability 0, has -inf. Probabilities are divided by
-    their sum. One value per sample is a Bernoulli logit, ``log(p(1) / p(0))``: two classes. It is a
-    logit even between 0 and 1; for probabilities of class 1 pass ``kind="probabilities"``.
-
-    Args:
-        predictions: floating, shape ``(n_samples, n_classes)``, ``(n_samples, 1)`` or
-            ``(n_samples,)``. Log-probabilities are logits.
-        kind: what they are, if known; with ``None``, `kind_of` decides from this batch.
-
-    Raises:
-        TypeError: no floating-point tensor.
-        ValueError: another shape; NaN; +inf among several classes or -inf in all of them; rows that
-            contradict ``kind``.
-
-    Example:
-        >>> log_p = as_log_probabilities(torch.tensor([[0.0, 0.0], [0.0, -torch.inf]]))
-        >>> log_p.exp().round(decimals=6).tolist()
-        [[0.5, 0.5], [1.0, 0.0]]
-        >>> as_log_probabilities(torch.tensor([0.0])).exp().round(decimals=6).tolist()
-        [[0.5, 0.5]]
-    """
-    _check_kind(kind)
-    values = _float64_rows(predictions)
-    is_bernoulli = values.shape[1] == 1
-    if (kind or kind_of(predictions)) == "logits":
-        if is_bernoulli:
-            log_p = torch.nn.functional.logsigmoid(torch.cat([-values, values], dim=1))
-        else:
-            log_p = torch.log_softmax(values, dim=1)
-        is_undefined = log_p.isnan().any(dim=1)
-        if is_undefined.any():
-            raise ValueError(
-                f"predictions: {_shown(values, is_undefined)}; expected no NaN, no +inf, and -inf "
-                "only as the logit of a masked class among finite ones"
-            )
-        return log_p
-    if is_bernoulli:
-        values = torch.cat([1 - values, values], dim=1)
-    is_distribution = _is_distribution(values)
-    if not is_distribution.all():
-        raise ValueError(
-            "predictions: expected probabilities (by kind=, or as the first batch was read), but "
-            f"{_shown(values, ~is_distribution)}; expected rows >= 0 that sum to 1 in every batch, "
-            "or kind='logits' in the constructor if these are logits"
-        )
-    return torch.log(values / values.sum(dim=1, keepdim=True))
 
 
 class _PredictionMetric(Metric):
@@ -126,7 +34,7 @@ class _PredictionMetric(Metric):
     def __init__(self, num_classes: int, *, kind: Kind | None = None, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         num_classes = whole("num_classes", num_classes, at_least=2)
-        _check_kind(kind)
+        check_kind(kind)
         self.num_classes = num_classes
         self.kind = kind
         # A process knows only its own batches; this sum shows whether processes disagree.
@@ -387,42 +295,6 @@ def _sum_by(index: Tensor, values: Tensor, n_groups: int) -> Tensor:
     sums: Tensor = values.new_zeros(n_groups, *values.shape[1:])
     sums.index_add_(0, index, values)
     return sums
-
-
-def _is_distribution(rows: Tensor) -> Tensor:
-    return (rows >= 0).all(dim=1) & ((rows.sum(dim=1) - 1).abs() <= _SUM_TOLERANCE)
-
-
-def _float64_rows(predictions: Tensor) -> Tensor:
-    """Predictions as a float64 matrix without gradient, one row per sample."""
-    if not isinstance(predictions, Tensor) or not predictions.is_floating_point():
-        got = getattr(predictions, "dtype", type(predictions).__name__)
-        raise TypeError(
-            f"predictions: got {str(got).removeprefix('torch.')}; "
-            "expected a floating-point tensor of logits or probabilities, not class numbers"
-        )
-    if predictions.ndim not in (1, 2) or 0 in predictions.shape[1:]:
-        raise ValueError(
-            f"predictions: got shape {tuple(predictions.shape)}; expected (n_samples, n_classes), "
-            "or (n_samples,) or (n_samples, 1) for a Bernoulli logit"
-        )
-    rows = predictions.detach()
-    if rows.device.type == "mps":  # which has no float64
-        rows = rows.cpu()
-    rows = rows.to(torch.float64)
-    return rows[:, None] if rows.ndim == 1 else rows
-
-
-def _shown(rows: Tensor, is_odd: Tensor) -> str:
-    """The first odd row for an error message; of a long one, its beginning."""
-    index = int(is_odd.int().argmax())
-    entries = [f"{value:.6g}" for value in rows[index, :6].tolist()]
-    return f"row {index} is [{', '.join(entries)}{', ...' if rows.shape[1] > 6 else ''}]"
-
-
-def _check_kind(kind: Kind | None) -> None:
-    if kind not in (None, "logits", "probabilities"):
-        raise ValueError(f"kind: got {kind!r}; expected 'logits', 'probabilities' or None")
 
 
 def _check_labels(labels: Tensor, n_samples: int, num_classes: int) -> None:

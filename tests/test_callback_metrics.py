@@ -22,7 +22,13 @@ from typing_extensions import override
 from it_callbacks import InformationPlaneMonitor, PredictionEntropyMonitor
 from it_callbacks.estimators import Extra
 
-from .models import Classifier, MemoryLogger, fit, loader
+from .toys import Classifier, MemoryLogger, fit, loader
+
+
+@pytest.fixture(autouse=True)
+def _no_warning_of_a_monitor_goes_unseen() -> None:
+    """Here they may: what is tested is what callbacks see."""
+
 
 pytestmark = pytest.mark.filterwarnings(
     "ignore::it_callbacks.callbacks.faults.MonitorWarning",

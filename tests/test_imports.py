@@ -164,7 +164,9 @@ ABOVE = {
     "rulers": ("checks", "rulers"),
     "reductions": ("checks", "rulers"),
     "codes": ("rulers", "reductions", "codes"),
-    "metrics": ("checks", "measures"),
+    "metrics": ("checks", "measures", "log_probabilities"),
+    "log_probabilities": (),
+    "history": ("records",),
     "observation": (
         *("checks", "codes", "reductions", "rulers", "quantities", "records", "observation"),
     ),
@@ -172,7 +174,14 @@ ABOVE = {
         *("_version", "estimators", "observation", "reductions", "rulers"),
         *("quantities", "own_quantities", "records", "plane"),
     ),
-    "predictions": ("_version", "metrics", "observation", "records", "predictions"),
+    "predictions": (
+        "_version",
+        "metrics",
+        "log_probabilities",
+        "observation",
+        "records",
+        "predictions",
+    ),
 }
 """For each room of the journey, the rooms of ours that it may name."""
 

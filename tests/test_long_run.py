@@ -94,14 +94,14 @@ def _flat(watch: Watch, what: str) -> bool:
 def thirty(tmp_path_factory: pytest.TempPathFactory) -> tuple[Watch, list[Any], Path]:
     """Thirty epochs with four monitors."""
     folder, monitors = tmp_path_factory.mktemp("long"), _monitors()
-    return _train(30, folder, monitors, every=3), monitors, folder
+    return _train(30, folder, monitors, every=5), monitors, folder
 
 
 @pytest.mark.parametrize("what", ["hooks", "threads", "files", "tensors"])
-def test_thirty_epochs_leave_no_more_than_five(thirty: Any, what: str) -> None:
-    """Counted every three epochs, from the fourth on: the first may still fill what is kept."""
+def test_thirty_epochs_leave_no_more_than_six(thirty: Any, what: str) -> None:
+    """Counted every five epochs, from the sixth on: the first may still fill what is kept."""
     watch, _, _ = thirty
-    assert len(watch.seen) == 10
+    assert len(watch.seen) == 6
     assert _flat(watch, what), [seen[what] for seen in watch.seen]
     if what == "hooks":
         assert watch.seen[-1]["hooks"] == 0
@@ -140,7 +140,7 @@ def test_what_a_monitor_keeps_of_a_point_is_forty_bytes_a_number(thirty: Any) ->
         assert size(state) - columns < 20_000
 
 
-def test_a_fixed_set_is_fetched_once(tmp_path: Path) -> None:
+def test_a_fixed_set_is_fetched_once() -> None:
     """However often it is measured."""
     read = []  # no attribute: those are put back
 
@@ -150,11 +150,10 @@ def test_a_fixed_set_is_fetched_once(tmp_path: Path) -> None:
             read.append(index)
             return super().__getitem__(index)
 
-    data = loader(40, 20).dataset
-    assert isinstance(data, TensorDataset)
-    counted = Counts(*data.tensors)
-    plane = InformationPlaneMonitor(data=DataLoader(counted, 20))
-    _train(5, tmp_path, [plane])
+    batches = loader(40, 20)
+    assert isinstance(batches.dataset, TensorDataset)
+    plane = InformationPlaneMonitor(data=DataLoader(Counts(*batches.dataset.tensors), 20))
+    fit([plane], _tiny, train=batches, val=batches, max_epochs=5)
     assert sorted(read) == list(range(40))
 
 

@@ -30,8 +30,8 @@ from it_callbacks import (
     PredictionEntropyMonitor,
     Record,
 )
-from it_callbacks.callbacks.history import History
 from it_callbacks.estimators import LinearVInformation, NoiseInjected
+from it_callbacks.history import History
 from it_callbacks.reductions import PCA
 from it_callbacks.rulers import Calibrated, Width
 
@@ -167,7 +167,7 @@ def test_loading_a_long_history_makes_no_record() -> None:
 
     state = _long(100).to_state()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("it_callbacks.callbacks.history.Record", Counted)
+        patch.setattr("it_callbacks.history.Record", Counted)
         loaded = History.from_state(state)
         assert loaded.to_state().keys() == state.keys()
         assert (made, len(loaded), loaded.last) == (0, 16_000, (99, 495))

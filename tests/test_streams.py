@@ -112,7 +112,7 @@ def test_rows_after_the_first_1024_do_not_move_the_ruler() -> None:
     activations = clustered(2000, 3)
     grown = activations.clone()
     grown[1024:] *= 100
-    widths = [read(a.split(300), Calibrated(30)).rulers for a in (activations, grown)]
+    widths = [read(a.split(300), Calibrated(30)).reader.rulers for a in (activations, grown)]
     assert widths[0] == widths[1]
 
 

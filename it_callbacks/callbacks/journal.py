@@ -7,10 +7,10 @@ from typing import Any
 
 from it_callbacks.callbacks.drawing import Pictures, panels_of, run_of
 from it_callbacks.callbacks.faults import Faults
-from it_callbacks.callbacks.history import History, from_state, to_state
 from it_callbacks.callbacks.moments import Moment
 from it_callbacks.callbacks.publishing import Publisher
 from it_callbacks.figures import Panel
+from it_callbacks.history import History, from_state, to_state
 from it_callbacks.observation.instrument import Measured, Notice
 from it_callbacks.quantities import Quantity
 from it_callbacks.runs import Run

@@ -2,23 +2,29 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from fnmatch import fnmatchcase
 from typing import Any, Literal, TypeAlias
 
-import torch
-import torchmetrics
 from torch import Tensor, nn
-from torch.nn.modules import dropout, loss
+from torch.nn.modules import dropout
 
 from it_callbacks.observation.listening import ROOT, Firing
+from it_callbacks.observation.modules import (
+    by_every_name,
+    class_path,
+    is_bookkeeping,
+    is_heard,
+    is_scripted,
+    named_modules,
+    parents,
+    refuse_scripted,
+)
 from it_callbacks.observation.provenance import (
     NORMALISING,
     RESHAPING,
-    is_leaf,
     is_pooling,
     makers_of,
     name_of_call,
@@ -115,7 +121,7 @@ def resolve(model: nn.Module, layers: LayerChoice) -> Choice:
         ValueError: A name or pattern matches nothing, or hooks cannot see a chosen module.
         TypeError: `layers` is of another kind.
     """
-    named, every = named_modules(model), _by_every_name(model)
+    named, every = named_modules(model), by_every_name(model)
     leaves = {name: module for name, module in named.items() if is_heard(name, named)}
     scripted = tuple(name for name, module in named.items() if is_scripted(module))
     time_major = frozenset(name for name in leaves if _is_time_major(name, named))
@@ -231,24 +237,6 @@ def _hint_of_views(outputs: Sequence[Any], n_samples: int) -> str:
     return ""
 
 
-def named_modules(model: nn.Module) -> dict[str, nn.Module]:
-    """The modules of `model` by dotted name, wrappers' parts left out, itself left out."""
-    return {plain_name(name): module for name, module in model.named_modules() if plain_name(name)}
-
-
-def _by_every_name(model: nn.Module) -> dict[str, nn.Module]:
-    """As `named_modules`, with the further names of modules that have several."""
-    listed = model.named_modules(remove_duplicate=False)
-    every = {plain_name(name): module for name, module in listed if plain_name(name)}
-    return {**every, **named_modules(model)}
-
-
-def plain_name(name: str) -> str:
-    """A dotted name without the parts that wrappers add to it."""
-    wrappers = r"(_orig_mod|_fsdp_wrapped_module|_checkpoint_wrapped_module)"
-    return re.sub(rf"(^|\.){wrappers}(?=\.|$)", "", name).lstrip(".")
-
-
 def _matches(
     choice: str | type[nn.Module], named: Mapping[str, nn.Module], every: Mapping[str, nn.Module]
 ) -> list[str]:
@@ -264,7 +252,7 @@ def _matches(
     # A pattern takes a shared module once, unless it is of further names only.
     found = (
         _globbed(choice, named)
-        or [name for name, module in named.items() if _class_path(module) == choice]
+        or [name for name, module in named.items() if class_path(module) == choice]
         or _globbed(choice, every)
     )
     if not found:
@@ -282,50 +270,9 @@ def _globbed(pattern: str, named: Mapping[str, nn.Module]) -> list[str]:
     return [name for name in ours if fnmatchcase(name, pattern)]
 
 
-def is_scripted(module: nn.Module) -> bool:
-    """Whether a module is TorchScript: such refuse hooks, or never call them."""
-    return isinstance(module, torch.jit.ScriptModule)
-
-
-def refuse_scripted(argument: str, name: str, module: nn.Module) -> None:
-    """Raise if the module that `argument` names is TorchScript."""
-    if is_scripted(module):
-        raise ValueError(
-            f"{argument}: {name!r} is a TorchScript module, which cannot be listened to; observe "
-            "the module that it was scripted or traced from, or a layer around it"
-        )
-
-
-def _class_path(module: nn.Module) -> str:
-    cls = type(module)
-    # torch.nn.Linear is how users write what lives in torch.nn.modules.linear.
-    if getattr(nn, cls.__name__, None) is cls:
-        return f"torch.nn.{cls.__name__}"
-    return f"{cls.__module__}.{cls.__qualname__}"
-
-
-def is_heard(name: str, named: Mapping[str, nn.Module]) -> bool:
-    """Whether a module is a leaf that may be a layer."""
-    module = named[name]
-    return is_leaf(module) and not is_scripted(module) and not is_bookkeeping(name, named)
-
-
-def is_bookkeeping(name: str, named: Mapping[str, nn.Module]) -> bool:
-    """Whether a module is a loss, a metric or part of one, or what makes another's parameters."""
-    if "parametrizations" in name.split("."):
-        return True
-    kinds = (torchmetrics.Metric, torchmetrics.MetricCollection, loss._Loss)
-    return any(isinstance(named.get(part), kinds) for part in [*_parents(name), name])
-
-
-def _parents(name: str) -> list[str]:
-    parts = name.split(".")
-    return [".".join(parts[:end]) for end in range(1, len(parts))]
-
-
 def _is_time_major(name: str, named: Mapping[str, nn.Module]) -> bool:
     """Whether a module is, or belongs to, one that takes ``(n_steps, n_samples, ...)``."""
-    around = [named[part] for part in [*_parents(name), name] if part in named]
+    around = [named[part] for part in [*parents(name), name] if part in named]
     return any(
         getattr(part, "batch_first", None) is False
         for module in around

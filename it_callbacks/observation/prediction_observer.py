@@ -14,8 +14,8 @@ from torch import Tensor, nn
 
 from it_callbacks.checks import nearest
 from it_callbacks.observation.batches import Batch, Selector, select
-from it_callbacks.observation.layers import is_heard, named_modules, refuse_scripted
 from it_callbacks.observation.listening import ROOT, Firing, Listener
+from it_callbacks.observation.modules import is_heard, named_modules, refuse_scripted
 from it_callbacks.observation.processes import together
 from it_callbacks.observation.sampling import Admission
 

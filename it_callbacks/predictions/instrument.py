@@ -11,7 +11,8 @@ from torch import nn
 from typing_extensions import override
 
 from it_callbacks._version import __version__
-from it_callbacks.metrics import ConditionalEntropy, Kind, PredictionEntropy
+from it_callbacks.log_probabilities import Kind
+from it_callbacks.metrics import ConditionalEntropy, PredictionEntropy
 from it_callbacks.observation.batches import MOST_CLASSES, Selector
 from it_callbacks.observation.instrument import Instrument, Measured, Notice, Occasion
 from it_callbacks.observation.prediction_observer import (

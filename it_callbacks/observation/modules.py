@@ -1,0 +1,74 @@
+"""Name the modules of a model, and tell layers from losses, metrics and TorchScript."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+import torch
+import torchmetrics
+from torch import nn
+from torch.nn.modules import loss
+
+from it_callbacks.observation.provenance import is_leaf
+
+
+def named_modules(model: nn.Module) -> dict[str, nn.Module]:
+    """The modules of `model` by dotted name, wrappers' parts left out, itself left out."""
+    return {plain_name(name): module for name, module in model.named_modules() if plain_name(name)}
+
+
+def by_every_name(model: nn.Module) -> dict[str, nn.Module]:
+    """As `named_modules`, with the further names of modules that have several."""
+    listed = model.named_modules(remove_duplicate=False)
+    every = {plain_name(name): module for name, module in listed if plain_name(name)}
+    return {**every, **named_modules(model)}
+
+
+def plain_name(name: str) -> str:
+    """A dotted name without the parts that wrappers add to it."""
+    wrappers = r"(_orig_mod|_fsdp_wrapped_module|_checkpoint_wrapped_module)"
+    return re.sub(rf"(^|\.){wrappers}(?=\.|$)", "", name).lstrip(".")
+
+
+def is_scripted(module: nn.Module) -> bool:
+    """Whether a module is TorchScript: such refuse hooks, or never call them."""
+    return isinstance(module, torch.jit.ScriptModule)
+
+
+def refuse_scripted(argument: str, name: str, module: nn.Module) -> None:
+    """Raise if the module that `argument` names is TorchScript."""
+    if is_scripted(module):
+        raise ValueError(
+            f"{argument}: {name!r} is a TorchScript module, which cannot be listened to; observe "
+            "the module that it was scripted or traced from, or a layer around it"
+        )
+
+
+def class_path(module: nn.Module) -> str:
+    """Where the class of a module was defined, as users write it."""
+    cls = type(module)
+    # torch.nn.Linear is how users write what lives in torch.nn.modules.linear.
+    if getattr(nn, cls.__name__, None) is cls:
+        return f"torch.nn.{cls.__name__}"
+    return f"{cls.__module__}.{cls.__qualname__}"
+
+
+def is_heard(name: str, named: Mapping[str, nn.Module]) -> bool:
+    """Whether a module is a leaf that may be a layer."""
+    module = named[name]
+    return is_leaf(module) and not is_scripted(module) and not is_bookkeeping(name, named)
+
+
+def is_bookkeeping(name: str, named: Mapping[str, nn.Module]) -> bool:
+    """Whether a module is a loss, a metric or part of one, or what makes another's parameters."""
+    if "parametrizations" in name.split("."):
+        return True
+    kinds = (torchmetrics.Metric, torchmetrics.MetricCollection, loss._Loss)
+    return any(isinstance(named.get(part), kinds) for part in [*parents(name), name])
+
+
+def parents(name: str) -> list[str]:
+    """The dotted names of all modules that a module lies in."""
+    parts = name.split(".")
+    return [".".join(parts[:end]) for end in range(1, len(parts))]
