@@ -17,12 +17,12 @@ from pytorch_lightning.demos.boring_classes import BoringModel
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from it_callbacks import InformationPlaneMonitor, LogSpaced, PredictionEntropyMonitor
-from it_callbacks.callbacks.monitor import Monitor
 from it_callbacks.records import slug
 from it_callbacks.reductions import RandomProjection
 from it_callbacks.rulers import Calibrated, Uniform, Width
 
 from .forked import Finished, Running
+from .toys import MONITORS
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 
@@ -175,7 +175,7 @@ def configured(monitor: str, **arguments: Any) -> Any:
         cli = LightningCLI(
             BoringModel, args={"trainer": trainer}, run=False, seed_everything_default=False
         )
-    (made,) = (each for each in cli.trainer.callbacks if isinstance(each, Monitor))
+    (made,) = (each for each in cli.trainer.callbacks if isinstance(each, MONITORS))
     return made
 
 
