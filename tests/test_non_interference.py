@@ -96,7 +96,7 @@ def _trace(setup: str, callbacks: list[Any], **more: Any) -> dict[str, Any]:
     torch.manual_seed(5)
     model, train = make_model(), make_loader()
     running = trainer(callbacks, **options, **more)
-    running.fit(model, train, loader(105, seed=1))
+    running.fit(model, train, loader(50, seed=1))
     numpy_state = np.random.get_state()
     return {
         "weights": model.state_dict(),
