@@ -29,7 +29,7 @@ MOST_ATTRIBUTES = 20
 MOST_LINES_OF_CALLBACKS = 2500
 MOST_LINES_OF_A_ROOM = 400
 MOST_LINES_OF_CODE = 11_300
-"""0.1.0 had 10,140: estimators of a user's own that reach the tab, Markdown texts, derived values and
+"""0.1.0 had 10,140. A user's own estimators that reach the tab, Markdown texts, derived values and
 curves in the tab have come since."""
 
 
