@@ -1,4 +1,4 @@
-"""A layer's output in, a few numbers per sample out: maps, tokens and wide layers made readable.
+"""Reduce a layer's output to a few numbers per sample: maps, tokens and wide layers made readable.
 
 The joint code of ten or more units is nearly unique per sample at any practical number of
 samples. A reduction trades the layer for a smaller one whose information can be estimated; what

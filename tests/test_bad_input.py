@@ -240,9 +240,9 @@ def test_labels_that_are_no_classes_are_refused(
 @pytest.mark.parametrize(
     ("data", "message"),
     [
-        (TensorDataset(X), "target: cannot tell the labels in a list of 1 parts"),
-        (X, "target: cannot tell the labels in a Tensor"),
-        (TensorDataset(X, Y, Y), "target: cannot tell the labels in a list of 3 parts"),
+        (TensorDataset(X), "target: cannot find the labels in a list of 1 parts"),
+        (X, "target: cannot find the labels in a Tensor"),
+        (TensorDataset(X, Y, Y), "target: cannot find the labels in a list of 3 parts"),
     ],
     ids=["inputs", "bare", "three"],
 )
@@ -294,7 +294,7 @@ def test_a_mapping_without_a_known_label_lists_its_keys() -> None:
         (Stream(X, Y), TypeError, "data: an iterable data set has no fixed samples"),
         (7, TypeError, "data: need 'train', 'val', a data set, a loader or tensors, got int"),
         ((X, Y.double()), ValueError, "target: the labels are torch.float64"),
-        ((X,), ValueError, "target: cannot tell the labels"),
+        ((X,), ValueError, "target: cannot find the labels"),
     ],
     ids=range(10),
 )

@@ -108,12 +108,12 @@ def test_no_samples_have_no_labels() -> None:
 @pytest.mark.parametrize(
     ("batch", "said"),
     [
-        (X, "cannot tell the labels in a Tensor"),
+        (X, "cannot find the labels in a Tensor"),
         ((X, Y, Y), "tuple of 3 parts"),
         ([], "list of 0 parts"),
         ((X,), "tuple of 1 parts"),
         ({"x": X, "digit": Y}, r"whose keys are \['x', 'digit'\]"),
-        ("xy", "cannot tell"),
+        ("xy", "cannot find"),
         (None, "NoneType"),
         ((X, torch.rand(4)), "float32 of shape .*integer class numbers"),
         ((X, torch.rand(4, 1)), "integer class numbers"),
@@ -202,7 +202,7 @@ def test_inputs_of_several_parts_stay_together() -> None:
     ids=lambda value: type(value).__name__,
 )
 def test_inputs_that_cannot_be_told_are_an_error(batch: Any) -> None:
-    with pytest.raises(ValueError, match="inputs: cannot tell"):
+    with pytest.raises(ValueError, match="inputs: cannot find"):
         inputs_of(batch, None, None)
 
 

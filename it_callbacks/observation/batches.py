@@ -88,7 +88,7 @@ def inputs_of(batch: Any, inputs: Selector | None, target: Selector | None) -> A
             first_is_target = len(batch) > 1 and target in (0, -len(batch))
             return batch[1 if first_is_target else 0]
         raise ValueError(
-            f"inputs: cannot tell the input in a batch of type {type(batch).__name__}; "
+            f"inputs: cannot find the input in a batch of type {type(batch).__name__}; "
             "pass inputs=<key, index or function of the batch>"
         )
     for key in INPUT_KEYS:
@@ -101,7 +101,7 @@ def inputs_of(batch: Any, inputs: Selector | None, target: Selector | None) -> A
     if len(others) == 1:
         return parts[others[0]]
     raise ValueError(
-        f"inputs: cannot tell the input among the batch's parts {list(parts)}; "
+        f"inputs: cannot find the input among the batch's parts {list(parts)}; "
         "pass inputs=<key or function of the batch>"
     )
 
@@ -159,7 +159,7 @@ def _default_target(batch: Any) -> Any:
         else f"a {type(batch).__name__}"
     )
     raise ValueError(
-        f"target: cannot tell the labels in {what}; need (input, label), or "
+        f"target: cannot find the labels in {what}; need (input, label), or "
         "pass target=<index, key or function of the batch>"
     )
 

@@ -67,7 +67,7 @@ def layer_notices(facts: LayerFacts) -> list[Notice]:
             (
                 "chance",
                 f"is SATURATED: {estimate.chance_share:.0%} of H(Y) would come by chance, for "
-                f"labels drawn by lot. {_remedy(facts.n_units)}",
+                f"shuffled labels. {_remedy(facts.n_units)}",
             )
         )
     if facts.growth > MOST_GROWTH:

@@ -125,7 +125,7 @@ def noise_of(
 
 def _unmeasured(stochastic: bool | None) -> str:
     if stochastic is None:
-        return "assumed 0: one pass over distinct inputs cannot tell"
+        return "assumed 0: one pass over distinct inputs cannot show it"
     if stochastic:
         return "assumed 0, though two passes differ: inputs do not repeat enough to measure it"
     return "0, deterministic"
