@@ -1,4 +1,4 @@
-"""Misuse is told by the argument's name, what came and what would be right, before any training."""
+"""Misuse is named by argument, by what came and what would be right, before any training."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def assert_refused(
     assert n_hooks(made) == 0
 
 
-# What the constructor can tell.
+# What the constructor can see.
 
 
 @pytest.mark.parametrize(

@@ -50,7 +50,7 @@ class Record:
     ],
     ids=lambda batch: type(batch).__name__,
 )
-def test_labels_are_found_without_being_told(batch: Any) -> None:
+def test_labels_are_found_without_arguments(batch: Any) -> None:
     labels = labels_of(batch, None)
     assert labels.dtype == torch.int64
     assert torch.equal(labels, Y)
@@ -90,7 +90,7 @@ def test_an_ignore_index_stays_what_it_is() -> None:
 
 @pytest.mark.parametrize("labels", [Y, Y[:, None], torch.nn.functional.one_hot(Y)])
 def test_labels_are_a_copy(labels: Tensor) -> None:
-    """A training step may edit its batch in place after it was looked at."""
+    """A training step may edit its batch in place after it was read."""
     labels = labels.clone()
     taken = labels_of((X, labels), None)
     labels.zero_()
@@ -157,7 +157,7 @@ def test_labels_are_a_tensor(labels: Any) -> None:
     ],
     ids=lambda batch: type(batch).__name__,
 )
-def test_inputs_are_found_without_being_told(batch: Any) -> None:
+def test_inputs_are_found_without_arguments(batch: Any) -> None:
     assert inputs_of(batch, None, None) is X
 
 
@@ -201,7 +201,7 @@ def test_inputs_of_several_parts_stay_together() -> None:
     [{"a": X, "b": X}, {"y": Y}, {}, [], None, "text"],
     ids=lambda value: type(value).__name__,
 )
-def test_inputs_that_cannot_be_told_are_an_error(batch: Any) -> None:
+def test_inputs_that_cannot_be_found_are_an_error(batch: Any) -> None:
     with pytest.raises(ValueError, match="inputs: cannot find"):
         inputs_of(batch, None, None)
 

@@ -285,7 +285,7 @@ def test_tensors_of_unequal_length_are_an_error() -> None:
     ],
     ids=lambda value: type(value).__name__,
 )
-def test_what_cannot_be_a_probe_is_named(wrong: Any, said: str) -> None:
+def test_what_cannot_be_a_fixed_set_is_named(wrong: Any, said: str) -> None:
     with pytest.raises(TypeError, match=said):
         fetch(wrong, 10, seed=0)
 
@@ -315,7 +315,7 @@ def test_the_whole_set_behind_a_loader_comes_out(make: Any) -> None:
 
 
 def test_a_sampler_that_splits_a_set_is_heeded() -> None:
-    """Training and validation may share a data set; a probe of one must not see the other."""
+    """Training and validation may share a data set; a fixed set of one must not see the other."""
     loader = DataLoader(SET, sampler=SubsetRandomSampler([9, 3, *range(500, 900)]))
     assert indices(fetch_behind(loader, None, seed=0)) == [3, 9, *range(500, 900)]
     chosen = indices(fetch_behind(loader, 50, seed=0))
@@ -324,7 +324,7 @@ def test_a_sampler_that_splits_a_set_is_heeded() -> None:
 
 
 @pytest.mark.parametrize("make", LOADERS.values(), ids=LOADERS)
-def test_looking_behind_a_loader_draws_nothing(make: Any) -> None:
+def test_fetching_behind_a_loader_draws_nothing(make: Any) -> None:
     loader = make()
     loader.generator = torch.Generator().manual_seed(1)
     before = torch.get_rng_state(), np.random.get_state()[1].copy(), random.getstate()

@@ -286,7 +286,7 @@ def test_recomputation_in_a_backward_pass_is_not_heard(use_reentrant: bool) -> N
 
 
 def test_lazy_modules_without_a_sanity_check() -> None:
-    """Listening waits for the first batch; a probe before it would draw their weights."""
+    """Listening waits for the first batch; a fixed set before it would draw their weights."""
     monitors = all_three()
     fit(monitors, lazy, max_epochs=1, num_sanity_val_steps=0)
     assert layer_names(monitors[2]) == ["net.2", "net.3"]

@@ -298,7 +298,7 @@ def test_a_copy_made_while_observed_neither_fails_nor_reports(copied: Callable[.
 
 
 def test_a_fixed_set_leaves_a_compiled_model_as_it_is() -> None:
-    """It runs eagerly under the guard, so nothing is compiled anew and training is the same."""
+    """It runs eagerly under the guard, so nothing is compiled again and training is the same."""
 
     def weights(callbacks: list[Any]) -> dict[str, Tensor]:
         torch.manual_seed(5)

@@ -1,4 +1,4 @@
-"""Schedules: which epochs are looked at."""
+"""Schedules: which epochs are measured."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ def included(schedule: LogSpaced, end: int) -> list[int]:
     return [n for n in range(end + 1) if schedule.includes(n)]
 
 
-def test_log_spaced_looks_thin_out() -> None:
+def test_log_spaced_points_thin_out() -> None:
     assert included(LogSpaced(10), 100) == [
         *(0, 1, 2, 3, 4, 6, 7, 8, 10),
         *(13, 16, 20, 26, 32, 40, 51, 64, 80, 100),
     ]
 
 
-def test_one_look_per_decade_is_the_powers_of_ten() -> None:
+def test_one_point_per_decade_is_the_powers_of_ten() -> None:
     assert included(LogSpaced(1), 20_000) == [0, 1, 10, 100, 1000, 10_000]
 
 
 @pytest.mark.parametrize("per_decade", [1, 2, 3, 7, 10, 25, 100, 1000])
-def test_a_look_is_the_first_whole_number_at_or_after_each_power(per_decade: int) -> None:
+def test_a_point_is_the_first_whole_number_at_or_after_each_power(per_decade: int) -> None:
     """For n some k has (n - 1)**p < 10**k <= n**p: exact, in whole numbers."""
 
     def due(n: int) -> bool:
@@ -41,21 +41,21 @@ def test_a_look_is_the_first_whole_number_at_or_after_each_power(per_decade: int
 
 
 @pytest.mark.parametrize("per_decade", [1, 4, 10])
-def test_every_decade_has_as_many_looks_as_asked_for_once_numbers_are_dense(
+def test_every_decade_has_as_many_points_as_asked_for_once_numbers_are_dense(
     per_decade: int,
 ) -> None:
-    looks = [n for n in included(LogSpaced(per_decade), 10_000) if n > 100]
-    assert len(looks) == 2 * per_decade
+    points = [n for n in included(LogSpaced(per_decade), 10_000) if n > 100]
+    assert len(points) == 2 * per_decade
 
 
-def test_neighbouring_looks_keep_the_ratio() -> None:
-    looks = included(LogSpaced(10), 10_000)[12:]
-    ratios = [Fraction(b, a) for a, b in pairwise(looks)]
+def test_neighbouring_points_keep_the_ratio() -> None:
+    points = included(LogSpaced(10), 10_000)[12:]
+    ratios = [Fraction(b, a) for a, b in pairwise(points)]
     assert all(1.15 < ratio < 1.35 for ratio in ratios)
 
 
 @pytest.mark.parametrize("per_decade", [1, 3, 10])
-def test_the_first_point_and_the_first_epoch_are_always_among_the_looks(per_decade: int) -> None:
+def test_the_first_point_and_the_first_epoch_are_always_among_the_points(per_decade: int) -> None:
     assert LogSpaced(per_decade).includes(0)
     assert LogSpaced(per_decade).includes(1)
     assert not LogSpaced(per_decade).includes(-1)

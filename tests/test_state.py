@@ -186,7 +186,7 @@ def test_a_long_history_comes_back_row_for_row() -> None:
 
 
 def _same_batch() -> DataLoader[Any]:
-    """Five batches of the same samples, since a loader resumed inside an epoch begins anew."""
+    """Five batches of the same samples, since a loader resumed inside an epoch starts again."""
     x, y = samples(25)
     return DataLoader(TensorDataset(x.repeat(5, 1), y.repeat(5)), 25)
 
@@ -475,7 +475,7 @@ def one_epoch(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_a_state_that_cannot_be_read_costs_the_history_not_the_run(
     broken: str, one_epoch: Path, tmp_path: Path
 ) -> None:
-    """The user's own resume goes on, with a message, and the monitor starts anew."""
+    """The user's own resume goes on, with a message, and the history starts from there."""
     checkpoint = torch.load(one_epoch, weights_only=True)
     key = "it_callbacks.InformationPlaneMonitor.val"
     checkpoint["callbacks"][key] = BROKEN[broken](checkpoint["callbacks"][key])

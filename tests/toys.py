@@ -1130,7 +1130,7 @@ def all_three(data: Any = None, layers: Any = None, bins: Any = 30, **options: A
 
 
 def trainer(callbacks: Any, **options: Any) -> pl.Trainer:
-    """A quiet Trainer of two epochs on the CPU that writes no files unless told to."""
+    """A quiet Trainer of two epochs on the CPU that writes no files unless asked to."""
     defaults: dict[str, Any] = {
         "accelerator": "cpu",
         "devices": 1,

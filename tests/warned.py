@@ -1,4 +1,4 @@
-"""The warnings of the monitors in a block of a test, told apart by what caused them."""
+"""The warnings of the monitors in a block of a test, by what caused them."""
 
 from __future__ import annotations
 
