@@ -65,7 +65,7 @@ def warnings_of(plane: Any, *args: Any, **kwargs: Any) -> Warnings:
 @pytest.mark.filterwarnings("ignore:You defined a `validation_step`")
 @pytest.mark.parametrize("width", [32, 128])
 def test_a_wide_layer_is_saturated_before_the_first_step_and_says_so_once(width: int) -> None:
-    """32 untrained units on digits give nearly all samples codes of their own; the warning says what helps."""
+    """32 untrained units give nearly all digits codes of their own; the warning says what helps."""
     plane = InformationPlaneMonitor(data=digits_task())
     given = warnings_of(plane, lambda: Digits(width), train=digits_loader(), val=None)
     (warning,) = [one for one in given if one.layer == "net.1"]
