@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import pickle
 from typing import Any
 
 import numpy as np
@@ -9,9 +11,13 @@ import pytest
 import torch
 from pytorch_lightning.loggers import TensorBoardLogger
 
-from it_callbacks import InformationPlaneMonitor
+from it_callbacks import (
+    ConditionalEntropyMonitor,
+    InformationPlaneMonitor,
+    PredictionEntropyMonitor,
+)
 
-from .toys import MONITORS, all_three, epochs, fit, loader, rows, when
+from .toys import MONITORS, Classifier, all_three, epochs, fit, loader, rows, when
 from .warned import warned
 
 # From one training to the next.
@@ -122,3 +128,31 @@ def test_one_layout_is_written_for_all_monitors(tmp_path: Any) -> None:
         "predictions, val",
         "predictions inside classes, val",
     } <= categories
+
+
+@pytest.mark.parametrize("data", [None, "val"])
+@pytest.mark.parametrize(
+    "kind", [InformationPlaneMonitor, PredictionEntropyMonitor, ConditionalEntropyMonitor]
+)
+def test_a_monitor_measures_one_model_in_two_trainings(kind: type[Any], data: Any) -> None:
+    """The same monitor and the same model, with a Trainer each: both have all their points."""
+    monitor, model = kind(data=data), Classifier()
+    points = []
+    for _ in range(2):
+        fit([monitor], lambda: model, max_epochs=1)
+        points.append(sorted({record.epoch for record in monitor.history}))
+    assert points == [[1], [1]] if data is None else points == [[0, 1], [0, 1]]
+
+
+@pytest.mark.parametrize("data", [None, "val"])
+@pytest.mark.parametrize(
+    "kind", [InformationPlaneMonitor, PredictionEntropyMonitor, ConditionalEntropyMonitor]
+)
+def test_a_used_monitor_can_be_pickled_and_copied(kind: type[Any], data: Any) -> None:
+    monitor = kind(data=data)
+    fit([monitor], max_epochs=1)
+    for twin in (pickle.loads(pickle.dumps(monitor)), copy.deepcopy(monitor)):
+        assert str(twin.history) == str(monitor.history)  # where NaN is NaN
+        assert twin.settings == monitor.settings
+        stored, expected = (one.state_dict()["instrument"] for one in (twin, monitor))
+        assert stored.get("readers") == expected.get("readers")

@@ -12,9 +12,9 @@ from it_callbacks.callbacks.journal import Journal
 from it_callbacks.callbacks.moments import Cadence, Moment, ScheduleError
 from it_callbacks.callbacks.options import Options
 from it_callbacks.callbacks.stopwatch import Stopwatch
-from it_callbacks.callbacks.weak import Weak
 from it_callbacks.observation.guard import random_states_restored
 from it_callbacks.observation.instrument import Instrument, Observer, Occasion
+from it_callbacks.observation.weak import Weak
 
 
 class Bench:
@@ -42,6 +42,12 @@ class Bench:
     def __getstate__(self) -> dict[str, Any]:
         # A copy observes nothing: hooks and modules stay with the original.
         return {**self.__dict__, "_observer": None, "_model": Weak[nn.Module]()}
+
+    def reset(self) -> None:
+        """Another training begins, perhaps of the same model: nothing is observed yet."""
+        self.detach()
+        self._observer, self._model = None, Weak[nn.Module]()
+        self.in_training = False
 
     @property
     def latest(self) -> tuple[int, int] | None:

@@ -26,6 +26,8 @@ class FixedSetSource:
         self.bench = bench
         self.options = bench.options
         self._passes: FixedSetPasses | None = None
+        self._is_explored = False
+        """Whether every process knows what there is to observe, also one without a batch."""
 
     def sets(self, trainer: Any) -> list[str]:
         """What the sets are called, as far as their loaders are known yet."""
@@ -77,6 +79,7 @@ class FixedSetSource:
 
     def reset(self) -> None:
         """Forget everything: another training begins."""
+        self.bench.reset()
         self._passes = None
 
     def _fetch(self, trainer: Any) -> None:
@@ -85,6 +88,7 @@ class FixedSetSource:
             raise RuntimeError("data: there is no fixed set to fetch")
         batches = fetch_fixed_set(trainer, options.data, options.max_samples, options.seed)
         self._passes = FixedSetPasses(batches, options.inputs, options.target)
+        self._is_explored = False
 
     def _measure(self, trainer: Any, model: Any, at: Moment, *, first: bool) -> None:
         fixed, bench, set_ = self._passes, self.bench, self.options.set
@@ -97,8 +101,9 @@ class FixedSetSource:
                 fixed.run_first(trainer, model, observer, several)
 
             def run() -> None:
-                if first:
-                    run_first_batch([bench.instrument.dry_run(set_)])  # finds what to observe
+                if not self._is_explored:
+                    run_first_batch([bench.instrument.dry_run(set_)])
+                    self._is_explored = True
                 passes.append(bench.instrument.new_pass(set_))
                 fixed.run_all(trainer, model, observer, passes[0])
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Any, Literal
 
@@ -121,7 +122,7 @@ class InformationPlaneMonitor(Monitor[PlaneInstrument]):
         what = Observation(
             layers, resolutions, reduce, options.max_samples, options.seed, bool(extra)
         )
-        read_by = f"bins={bins!r}, reduce={reduce!r}"
+        read_by = re.sub(" at 0x[0-9a-fA-F]+", "", f"bins={bins!r}, reduce={reduce!r}")
         about = {"measured_on": options.measured_on}
         super().__init__(
             PlaneInstrument(PlaneOptions(what, self.extra, own, exhaustive, read_by, about)),

@@ -127,6 +127,7 @@ class LoopSource:
 
     def reset(self) -> None:
         """Forget everything: another training begins."""
+        self.bench.reset()
         self._loop, self._is_waiting = None, False
 
     def _observe(self, model: nn.Module) -> Observer[Any]:

@@ -17,8 +17,8 @@ from it_callbacks.callbacks.loop_source import LoopSource
 from it_callbacks.callbacks.moments import Moment
 from it_callbacks.callbacks.namespaces import Callback
 from it_callbacks.callbacks.options import Options
-from it_callbacks.callbacks.weak import Weak
 from it_callbacks.observation.instrument import Instrument
+from it_callbacks.observation.weak import Weak
 from it_callbacks.quantities import Quantity
 from it_callbacks.records import Record
 from it_callbacks.tables import write_csv, write_json
@@ -134,6 +134,7 @@ class Monitor(Callback, Generic[Measuring]):
     def on_fit_start(self, trainer: Any, pl_module: Any) -> None:
         bench = self._source.bench
         bench.stopwatch.restart()
+        bench.in_training = False
         if trainer.barebones:
             return
         self._source.prepare(trainer, pl_module)
@@ -250,7 +251,10 @@ class Monitor(Callback, Generic[Measuring]):
 
     def _refuse_meeting_sets(self, trainer: Any) -> None:
         """Raise if another monitor of this kind would log under tags of this one."""
-        mine = set(self._source.sets(trainer))
+        names = self._source.sets(trainer)
+        mine = set(names)
+        if len(mine) < len(names):
+            raise ValueError(f"name: two loaders would log under one name of {names}; pass another")
         for other in trainer.callbacks:
             if other is self or type(other) is not type(self):
                 continue

@@ -82,9 +82,17 @@ class Reader:
 def _state_of(calibrated: Any) -> dict[str, Any] | None:
     try:
         state: dict[str, Any] = calibrated.state()
-    except Unstorable:
+    except Exception:  # a user's ruler must not cost the history
         return None
-    return state
+    return state if _is_plain(state) else None
+
+
+def _is_plain(value: Any) -> bool:
+    """Whether a checkpoint with it loads with ``weights_only=True``."""
+    if type(value) in (dict, list, tuple):
+        parts = [*value, *value.values()] if type(value) is dict else value
+        return all(map(_is_plain, parts))
+    return value is None or type(value) in (bool, int, float, str, Tensor)
 
 
 def _restored(spec: Any, state: Any) -> Any:

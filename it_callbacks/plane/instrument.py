@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -28,7 +29,6 @@ from it_callbacks.plane.memory import Memory
 from it_callbacks.plane.point import Point, classes_of, noise_of, plane_point, share_repeated
 from it_callbacks.quantities import QUANTITIES, Quantity
 from it_callbacks.records import Status, Value, slug
-from it_callbacks.rulers import Unstorable
 
 
 @dataclass(frozen=True)
@@ -70,8 +70,21 @@ class PlaneInstrument(Instrument[LayerPass]):
         self._repeats: dict[str, bool] = {}
         """By set, whether inputs were repeated: where none is, they need not be told apart."""
 
+    def __getstate__(self) -> dict[str, Any]:
+        # A copy observes nothing: hooks and modules stay with the original. It reads as that does.
+        memory = copy(self._memory)
+        memory.readers = self._reader_states()
+        return {**self.__dict__, "_observer": None, "_memory": memory}
+
+    def _reader_states(self) -> dict[str, Any]:
+        observer = self._observer
+        specs, readers = (observer.specs, observer.readers) if observer is not None else ({}, {})
+        states: dict[str, Any] = self._memory.state(specs, readers)["readers"]
+        return states
+
     @override
     def observe(self, model: nn.Module) -> LayerObserver:
+        self._memory.readers = self._reader_states()  # another model is read as the one before
         self._observer = LayerObserver(model, self._options.observation, self._restored)
         return self._observer
 
@@ -247,7 +260,7 @@ class PlaneInstrument(Instrument[LayerPass]):
             return None
         try:
             return spec.restored(state)
-        except (Unstorable, ValueError):
+        except Exception:  # a resume must not end because of what a user's ruler stored
             self._recalibrated[repr(spec)] = None
             return None
 

@@ -145,6 +145,10 @@ class PredictionInstrument(Instrument[Finished]):
         self._kinds: dict[str, Kind | None] = {}
         """By set: logits or probabilities, as the first pass found."""
 
+    def __getstate__(self) -> dict[str, Any]:
+        # A copy observes nothing: hooks and modules stay with the original.
+        return {**self.__dict__, "_observer": None}
+
     @override
     def observe(self, model: nn.Module) -> PredictionObserver:
         self._observer = PredictionObserver(model, self._logits)
