@@ -156,3 +156,14 @@ def test_a_used_monitor_can_be_pickled_and_copied(kind: type[Any], data: Any) ->
         assert twin.settings == monitor.settings
         stored, expected = (one.state_dict()["instrument"] for one in (twin, monitor))
         assert stored.get("readers") == expected.get("readers")
+
+
+def test_a_copy_of_the_model_is_read_by_the_rulers_of_the_original() -> None:
+    """Equal weights at the same step give the same point, which is there already."""
+    monitor = InformationPlaneMonitor()
+    model, running = fit([monitor], max_epochs=1)
+    before = str(monitor.history)
+    with warned() as given:
+        running.validate(copy.deepcopy(model), running.val_dataloaders, verbose=False)
+    assert given.of("twice") == []
+    assert str(monitor.history) == before
