@@ -72,7 +72,12 @@ class Reader:
     @property
     def unstorable(self) -> tuple[Reduction | Ruler, ...]:
         """The parts that a checkpoint cannot keep, known before anything is calibrated."""
-        return tuple(part for part in self._parts if not part.frozen and not part.storable)
+        return tuple(part for part in self.uncalibrated if not part.storable)
+
+    @property
+    def uncalibrated(self) -> tuple[Reduction | Ruler, ...]:
+        """The parts that are not ready as they were given."""
+        return tuple(part for part in self._parts if not part.frozen)
 
     @property
     def _parts(self) -> tuple[Any, ...]:

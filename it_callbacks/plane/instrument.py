@@ -66,7 +66,7 @@ class PlaneInstrument(Instrument[LayerPass]):
         self._memory = Memory()
         self._observer: LayerObserver | None = None
         self._recalibrated: dict[str, None] = {}
-        """Readers whose state of an earlier run could not be restored."""
+        """Rulers and reductions that could not be restored as an earlier run calibrated them."""
         self._repeats: dict[str, bool] = {}
         """By set, whether inputs were repeated: where none is, they need not be told apart."""
 
@@ -261,7 +261,7 @@ class PlaneInstrument(Instrument[LayerPass]):
         try:
             return spec.restored(state)
         except Exception:  # a resume must not end because of what a user's ruler stored
-            self._recalibrated[repr(spec)] = None
+            self._recalibrated |= dict.fromkeys(map(repr, spec.uncalibrated))
             return None
 
     def _points(self, observed: Observed) -> dict[str, list[Point]]:
