@@ -15,11 +15,8 @@ from it_callbacks.log_probabilities import Kind
 from it_callbacks.metrics import ConditionalEntropy, PredictionEntropy
 from it_callbacks.observation.batches import MOST_CLASSES, Selector
 from it_callbacks.observation.instrument import Instrument, Measured, Notice, Occasion
-from it_callbacks.observation.prediction_observer import (
-    Predicted,
-    PredictionObserver,
-    PredictionPass,
-)
+from it_callbacks.observation.prediction_observer import PredictionObserver
+from it_callbacks.observation.prediction_pass import Predicted, PredictionPass
 from it_callbacks.records import Value
 
 _SEED = 0
@@ -187,7 +184,7 @@ class PredictionInstrument(Instrument[Finished]):
             found.n_samples,
             on.settings or self._settings(found),
             _notices(on.set, found, missing),
-            detail=found.metric.kind,
+            detail=found.kind or found.metric.kind,
         )
 
     @override
@@ -220,24 +217,24 @@ class PredictionInstrument(Instrument[Finished]):
         self._kinds = {}
 
     def _pass(self, set_: str, max_samples: int | None) -> Finished:
-        def make(n_classes: int) -> Metric:
+        def make(n_classes: int, kind: Kind | None) -> Metric:
             if n_classes > MOST_CLASSES:
                 raise ValueError(
                     f"logits: {n_classes} classes, at most {MOST_CLASSES} are supported; pass "
                     "logits= and target= as functions that give coarser classes"
                 )
-            # What the first batch held, logits or probabilities, holds for the whole run.
-            return self._readout.metric(n_classes, self._kinds.get(set_))
+            return self._readout.metric(n_classes, kind)
 
-        return PredictionPass(make, max_samples=max_samples, seed=_SEED)
+        # What the first pass held, logits or probabilities, holds for the whole run.
+        kind = self._kinds.get(set_)
+        return PredictionPass(make, kind=kind, max_samples=max_samples, seed=_SEED)
 
     def _settings(self, found: Predicted[Metric]) -> dict[str, Any]:
-        source = "not found yet" if self._observer is None else self._observer.source
         return {
             "n_samples": found.n_samples,
             "n_unlabelled": found.n_unlabelled,
             "n_classes": found.metric.num_classes,
-            "predictions": f"{found.metric.kind}, from {source}",
+            "predictions": f"{found.metric.kind}, from {found.source}",
             "max_samples": self._max_samples,
             "seed": _SEED,
             "version": __version__,
@@ -247,13 +244,6 @@ class PredictionInstrument(Instrument[Finished]):
 
 def _notices(set_: str, found: Predicted[Metric], missing: Sequence[int]) -> list[Notice]:
     notices = []
-    if found.look_like_probabilities:
-        text = (
-            f"set {set_!r}: predictions are one number per sample, all in [0, 1], and are read "
-            "as logits; if they are probabilities of class 1, pass "
-            "logits=lambda p: torch.stack([1 - p.flatten(), p.flatten()], 1)"
-        )
-        notices.append(Notice("logits", text))
     if missing:
         classes = ", ".join(map(str, missing))
         text = f"set {set_!r}: no sample of class {classes}, so it has no point"
