@@ -76,7 +76,7 @@ class LoopSource:
         loop = Loop(new_pass, self.options)
         with bench.at_work(trainer):
             try:
-                self.bench.observe(model).attach(eager=False)
+                self.bench.observe(model).attach()
             except Exception as error:
                 if n_processes() == 1:
                     raise

@@ -103,7 +103,7 @@ class Observer(Protocol[P_contra]):
 
     listener: Listener
 
-    def attach(self, *, eager: bool) -> None:
+    def attach(self, *, eager: bool = False) -> None:
         """From now on observe batches. Safe to call twice.
 
         Args:

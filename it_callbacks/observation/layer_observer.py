@@ -90,7 +90,7 @@ class LayerObserver:
         """Whether anything about the layers was taken from the first rows."""
         return any(not spec.is_ready for spec in self.specs.values())
 
-    def attach(self, *, eager: bool) -> None:
+    def attach(self, *, eager: bool = False) -> None:
         """From now on observe batches, also of parts that have been replaced. Safe to call twice.
 
         A new module under an old name is that layer from now on, read as it was.

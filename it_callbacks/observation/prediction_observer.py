@@ -59,7 +59,7 @@ class PredictionObserver:
         self._seen = _Seen()
         self.listener = Listener(modules, self._discover if self.source is None else self._take)
 
-    def attach(self, *, eager: bool) -> None:
+    def attach(self, *, eager: bool = False) -> None:
         """From now on observe batches. Safe to call twice.
 
         Args:
