@@ -103,6 +103,10 @@ class Observer(Protocol[P_contra]):
 
     listener: Listener
 
+    @property
+    def is_inside_fused(self) -> bool:
+        """Whether anything that the user named is part of a module with a fused path."""
+
     def attach(self, *, eager: bool = False) -> None:
         """From now on observe batches. Safe to call twice.
 

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from it_callbacks.observation.batches import Batch
 from it_callbacks.observation.layers import Choice, LayerChoice, Plan, plan, resolve
 from it_callbacks.observation.listening import Firing, Listener
-from it_callbacks.observation.modules import by_every_name
+from it_callbacks.observation.modules import by_every_name, is_inside_fused
 from it_callbacks.observation.passes import DryRun, LayerPass, Observed, Pass
 from it_callbacks.observation.processes import n_processes, together
 from it_callbacks.observation.readers import Reader
@@ -84,6 +84,13 @@ class LayerObserver:
     def is_ready(self) -> bool:
         """Whether all layers are read as they will be for good."""
         return bool(self.readers) and all(reader.is_ready for reader in self.readers.values())
+
+    @property
+    def is_inside_fused(self) -> bool:
+        """Whether a layer that the user named is part of a module with a fused path."""
+        model = self._model()
+        named = {} if model is None else by_every_name(model)
+        return any(is_inside_fused(name, named) for name in self._choice.chosen or ())
 
     @property
     def was_calibrated(self) -> bool:
