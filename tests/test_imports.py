@@ -167,14 +167,25 @@ ABOVE = {
     "metrics": ("checks", "measures", "log_probabilities"),
     "log_probabilities": (),
     "history": ("records",),
+    "plain": (),
     "observation": (
-        *("checks", "codes", "reductions", "rulers", "quantities", "records", "observation"),
+        *(
+            "checks",
+            "plain",
+            "codes",
+            "reductions",
+            "rulers",
+            "quantities",
+            "records",
+            "observation",
+        ),
     ),
     "plane": (
         *("_version", "estimators", "observation", "reductions", "rulers"),
         *("quantities", "own_quantities", "records", "plane"),
     ),
     "predictions": (
+        "checks",
         "_version",
         "metrics",
         "log_probabilities",

@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from it_callbacks.checks import nearest
+from it_callbacks.checks import ArgumentValueError, nearest
 from it_callbacks.observation.batches import Batch, Selector, select
 from it_callbacks.observation.listening import ROOT, Firing, Listener
 from it_callbacks.observation.modules import is_heard, named_modules, refuse_scripted
@@ -225,7 +225,7 @@ class PredictionObserver:
             if not isinstance(logits, str):
                 raise
             hint = nearest(logits, self._named)
-            raise ValueError(f"{error}, and no module of that name{hint}") from error
+            raise ArgumentValueError(f"{error}, and no module of that name{hint}") from error
 
     def _found_source(self, n_samples: int) -> str:
         """Where predictions come from; the first batch decides."""
