@@ -167,8 +167,9 @@ ABOVE = {
     "metrics": ("checks", "measures", "log_probabilities"),
     "log_probabilities": (),
     "history": ("records",),
+    "plain": (),
     "observation": (
-        *("checks", "codes", "log_probabilities", "reductions", "rulers"),
+        *("checks", "plain", "codes", "log_probabilities", "reductions", "rulers"),
         *("quantities", "records", "observation"),
     ),
     "plane": (
@@ -176,6 +177,7 @@ ABOVE = {
         *("quantities", "own_quantities", "records", "plane"),
     ),
     "predictions": (
+        "checks",
         "_version",
         "metrics",
         "log_probabilities",

@@ -11,6 +11,7 @@ from typing import Any, Literal, TypeAlias
 from torch import Tensor, nn
 from torch.nn.modules import dropout
 
+from it_callbacks.checks import ArgumentTypeError, ArgumentValueError
 from it_callbacks.observation.listening import ROOT, Firing
 from it_callbacks.observation.modules import (
     by_every_name,
@@ -114,8 +115,8 @@ def resolve(model: nn.Module, layers: LayerChoice) -> Choice:
     """Find what `layers` names in `model`: a shared module by any of its names.
 
     Raises:
-        ValueError: A name or pattern matches nothing, or hooks cannot see a chosen module.
-        TypeError: `layers` is of another kind.
+        ArgumentError: A name or pattern matches nothing, or `layers` is of another kind.
+        ValueError: Hooks cannot see a chosen module.
     """
     named, every = named_modules(model), by_every_name(model)
     leaves = {name: module for name, module in named.items() if is_heard(name, named)}
@@ -126,21 +127,23 @@ def resolve(model: nn.Module, layers: LayerChoice) -> Choice:
     if isinstance(layers, Mapping):
         for name, pick in layers.items():
             if not callable(pick):
-                raise TypeError(
+                raise ArgumentTypeError(
                     f"layers[{name!r}]: need a function of the layer's output, got {pick!r}"
                 )
             chosen.update(dict.fromkeys(_matches(name, named, every), pick))
     else:
         wanted = [layers] if isinstance(layers, (str, type)) else layers
         if not isinstance(wanted, Sequence):
-            raise TypeError(
+            raise ArgumentTypeError(
                 "layers: need names, module types or a mapping from names to functions, got "
                 f"{type(layers).__name__}"
             )
         for choice in wanted:
             chosen.update(dict.fromkeys(_matches(choice, named, every)))
     if not chosen:
-        raise ValueError("layers: an empty choice observes nothing; leave it out for the default")
+        raise ArgumentValueError(
+            "layers: an empty choice observes nothing; leave it out for the default"
+        )
     asked = {name: every[name] for name in chosen}
     # A shared module is observed under the requested names only: one call is one firing.
     others = {name: leaf for name, leaf in leaves.items() if leaf not in asked.values()}
@@ -236,10 +239,10 @@ def _matches(
     if isinstance(choice, type):
         found = [name for name, module in named.items() if isinstance(module, choice)]
         if not found:
-            raise ValueError(f"layers: no module of type {choice.__name__} in the model")
+            raise ArgumentValueError(f"layers: no module of type {choice.__name__} in the model")
         return found
     if not isinstance(choice, str):
-        raise TypeError(f"layers: need names or module types, got {choice!r}")
+        raise ArgumentTypeError(f"layers: need names or module types, got {choice!r}")
     if choice in every:
         return [choice]
     # A pattern takes a shared module once, unless it is of further names only.
@@ -251,7 +254,7 @@ def _matches(
     if not found:
         near = get_close_matches(choice, every, 1, 0.4)
         hint = f" Did you mean {near[0]!r}?" if near else ""
-        raise ValueError(
+        raise ArgumentValueError(
             f"layers: no module named {choice!r}.{hint} The model has {_listing(list(named))}"
         )
     return found

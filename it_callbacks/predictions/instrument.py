@@ -11,6 +11,7 @@ from torch import nn
 from typing_extensions import override
 
 from it_callbacks._version import __version__
+from it_callbacks.checks import ArgumentValueError
 from it_callbacks.log_probabilities import Kind
 from it_callbacks.metrics import ConditionalEntropy, PredictionEntropy
 from it_callbacks.observation.batches import MOST_CLASSES, Selector
@@ -80,7 +81,7 @@ class InsideClasses(Readout):
     @override
     def metric(self, n_classes: int, kind: Kind | None) -> Metric:
         if self.class_names is not None and len(self.class_names) != n_classes:
-            raise ValueError(
+            raise ArgumentValueError(
                 f"class_names: {len(self.class_names)} names for {n_classes} classes of predictions"
             )
         return ConditionalEntropy(n_classes, kind=kind, sync_on_compute=False)
@@ -157,14 +158,15 @@ class PredictionInstrument(Instrument[Finished]):
         return self._pass(set_, None)
 
     @override
-    def new_pass(self, set_: str) -> Finished:
+    def new_pass(self, set_: str, *, is_training: bool) -> Finished:
         return self._pass(set_, self._max_samples)
 
     @override
     def check_determinism(
         self, first: Finished, run_first_batch: Callable[[Sequence[Finished]], None]
-    ) -> None:
+    ) -> bool:
         """Predictions of a stochastic model are what they are."""
+        return True
 
     @property
     @override
@@ -182,7 +184,7 @@ class PredictionInstrument(Instrument[Finished]):
         return Measured(
             values,
             found.n_samples,
-            on.settings or self._settings(found),
+            on.settings or {**self._settings(found), "weights": on.weights},
             _notices(on.set, found, missing),
             detail=found.kind or found.metric.kind,
         )
