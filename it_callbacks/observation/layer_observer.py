@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from it_callbacks.observation.batches import Batch
-from it_callbacks.observation.layers import Choice, LayerChoice, Plan, plan, resolve
+from it_callbacks.observation.choices import Choice, LayerChoice, resolve
+from it_callbacks.observation.layers import Plan, plan
 from it_callbacks.observation.listening import Firing, Listener
 from it_callbacks.observation.passes import DryRun, LayerPass, Observed, Pass
 from it_callbacks.observation.processes import n_processes, together
@@ -32,7 +33,7 @@ class Observation:
     """What to observe of a model, and how.
 
     Args:
-        layers: Which layers; see `it_callbacks.observation.layers.resolve`.
+        layers: Which layers; see `it_callbacks.observation.choices.resolve`.
         resolutions: How to read them, once each.
         reduce: ``"auto"`` or a reduction for all layers.
         max_samples: Beyond this many samples, a seeded random subset.
