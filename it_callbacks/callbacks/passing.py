@@ -155,7 +155,7 @@ def _validating(trainer: Any) -> Iterator[None]:
 def _observed(trainer: Any, model: Any, observer: Observer[Any]) -> Iterator[None]:
     """As `guarded`, while `observer` listens."""
     with guarded(trainer, model):
-        observer.attach()
+        observer.attach(eager=True)
         try:
             yield
         finally:

@@ -16,6 +16,7 @@ from it_callbacks.observation.batches import Batch
 from it_callbacks.observation.choices import Choice, LayerChoice, resolve
 from it_callbacks.observation.layers import Plan, plan
 from it_callbacks.observation.listening import Firing, Listener
+from it_callbacks.observation.modules import by_every_name
 from it_callbacks.observation.passes import DryRun, LayerPass, Observed, Pass
 from it_callbacks.observation.processes import n_processes, together
 from it_callbacks.observation.readers import Reader
@@ -90,19 +91,20 @@ class LayerObserver:
         """Whether anything about the layers was taken from the first rows."""
         return any(not spec.is_ready for spec in self.specs.values())
 
-    def attach(self) -> None:
-        """Put hooks on the model, also on parts that have been replaced. Safe to call twice.
+    def attach(self, *, eager: bool = False) -> None:
+        """From now on observe batches, also of parts that have been replaced. Safe to call twice.
 
         A new module under an old name is that layer from now on, read as it was.
+
+        Args:
+            eager: Whether compiled parts of the model run eagerly.
         """
         model = self._model()
-        if model is not None and not self.listener.attached:
-            now = dict(model.named_modules(remove_duplicate=False))
-            self.listener.replace(now)
-        self.listener.attach()
+        if model is not None:
+            self.listener.attach(model, by_every_name(model), eager=eager)
 
     def detach(self) -> None:
-        """Take them off. Safe to call twice."""
+        """Observe no more. Safe to call twice."""
         self.listener.detach()
         self._firings.clear()
 
@@ -216,7 +218,9 @@ class LayerObserver:
             name: self._restore(name, spec) or spec for name, spec in self.specs.items()
         }
         self.plan = found
-        self.listener.narrow({layer.module_name for layer in found.layers}, self._take)
+        observed = {layer.module_name for layer in found.layers}
+        modules = self.listener.modules
+        self.listener.listen_to({name: modules[name] for name in observed}, self._take)
         for unfilled in self._passes:
             self._fill(unfilled)
         for firing, kept in firings:

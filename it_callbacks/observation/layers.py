@@ -210,8 +210,6 @@ def _refuse_silence(
     silent = [name for name in choice.modules if name not in fired]
     for name in silent:
         skipped[name] = NEVER_CALLED
-    for name in choice.scripted:
-        skipped[name] = "TorchScript, which cannot be listened to"
     if choice.chosen is not None:
         unheard = [name for name in choice.chosen if name not in fired]
         if unheard:

@@ -15,11 +15,8 @@ from it_callbacks.log_probabilities import Kind
 from it_callbacks.metrics import ConditionalEntropy, PredictionEntropy
 from it_callbacks.observation.batches import MOST_CLASSES, Selector
 from it_callbacks.observation.instrument import Instrument, Measured, Notice, Occasion
-from it_callbacks.observation.prediction_observer import (
-    Predicted,
-    PredictionObserver,
-    PredictionPass,
-)
+from it_callbacks.observation.prediction_observer import PredictionObserver
+from it_callbacks.observation.prediction_pass import Predicted, PredictionPass
 from it_callbacks.predictions.defined import DefinedRows, Metric
 from it_callbacks.records import Value
 
@@ -193,7 +190,7 @@ class PredictionInstrument(Instrument[Finished]):
             n_samples,
             self._settings(found, on.settings),
             _notices(on.set, found, missing),
-            detail=metric.kind,
+            detail=found.kind or metric.kind,
         )
 
     @override
@@ -226,16 +223,17 @@ class PredictionInstrument(Instrument[Finished]):
         self._kinds = {}
 
     def _pass(self, set_: str, max_samples: int | None) -> Finished:
-        def make(n_classes: int) -> DefinedRows:
+        def make(n_classes: int, kind: Kind | None) -> DefinedRows:
             if n_classes > MOST_CLASSES:
                 raise ValueError(
                     f"logits: {n_classes} classes, at most {MOST_CLASSES} are supported; pass "
                     "logits= and target= as functions that give coarser classes"
                 )
-            # What the first batch held, logits or probabilities, holds for the whole run.
-            return DefinedRows(self._readout.metric(n_classes, self._kinds.get(set_)))
+            return DefinedRows(self._readout.metric(n_classes, kind))
 
-        return PredictionPass(make, max_samples=max_samples, seed=_SEED)
+        # What the first pass held, logits or probabilities, holds for the whole run.
+        kind = self._kinds.get(set_)
+        return PredictionPass(make, kind=kind, max_samples=max_samples, seed=_SEED)
 
     def _settings(
         self, found: Predicted[DefinedRows], earlier: Mapping[str, Any]
@@ -244,13 +242,12 @@ class PredictionInstrument(Instrument[Finished]):
         n_left_out, metric = found.metric.n_left_out, found.metric.metric
         if earlier and (earlier["n_left_out"] or not n_left_out):
             return earlier
-        source = "not found yet" if self._observer is None else self._observer.source
         return {
             "n_samples": found.n_samples - n_left_out,
             "n_unlabelled": found.n_unlabelled,
             "n_left_out": n_left_out,
             "n_classes": metric.num_classes,
-            "predictions": f"{metric.kind}, from {source}",
+            "predictions": f"{metric.kind}, from {found.source}",
             "max_samples": self._max_samples,
             "seed": _SEED,
             "version": __version__,
@@ -266,13 +263,6 @@ def _notices(set_: str, found: Predicted[DefinedRows], missing: Sequence[int]) -
             "NaN or infinite and are left out"
         )
         notices.append(Notice("left out", text))
-    if found.look_like_probabilities:
-        text = (
-            f"set {set_!r}: predictions are one number per sample, all in [0, 1], and are read "
-            "as logits; if they are probabilities of class 1, pass "
-            "logits=lambda p: torch.stack([1 - p.flatten(), p.flatten()], 1)"
-        )
-        notices.append(Notice("logits", text))
     if missing:
         classes = ", ".join(map(str, missing))
         text = f"set {set_!r}: no sample of class {classes}, so it has no point"
