@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from it_callbacks.observation.batches import Batch
-from it_callbacks.observation.layers import Choice, LayerChoice, Plan, plan, resolve
+from it_callbacks.observation.choices import Choice, LayerChoice, resolve
+from it_callbacks.observation.layers import Plan, plan
 from it_callbacks.observation.listening import Firing, Listener
 from it_callbacks.observation.modules import by_every_name, is_inside_fused
 from it_callbacks.observation.norms import behind_untracked, is_untracked
@@ -34,7 +35,7 @@ class Observation:
     """What to observe of a model, and how.
 
     Args:
-        layers: Which layers; see `it_callbacks.observation.layers.resolve`.
+        layers: Which layers; see `it_callbacks.observation.choices.resolve`.
         resolutions: How to read them, once each.
         reduce: ``"auto"`` or a reduction for all layers.
         max_samples: Beyond this many samples, a seeded random subset.

@@ -126,7 +126,7 @@ class PredictionPass(Generic[M]):
             rows = torch.from_numpy(self._admission.subset.chosen(np.concatenate(indices)))
             values, n_samples = torch.cat(predictions)[rows], len(rows)
             if _is_one_number(values) and kind != "logits":
-                is_share = bool(((values >= 0) & (values <= 1)).all())
+                is_share = not bool(((values < 0) | (values > 1)).any())  # NaN is left out
                 kind = "probabilities" if is_share else "logits"
             metric = self._metric_for(values, kind)
             metric.update(values, torch.cat(labels)[rows])
