@@ -18,7 +18,6 @@ import it_callbacks
 from it_callbacks import InformationPlaneMonitor, PredictionEntropyMonitor
 
 from .toys import (
-    Classifier,
     Diverges,
     LogsTag,
     MemoryLogger,
