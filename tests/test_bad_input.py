@@ -384,8 +384,8 @@ def test_logits_that_are_not_there_are_refused(monitor: type[Any]) -> None:
 @pytest.mark.parametrize(
     ("logits", "message"),
     [
-        (7, r"logits: the model's forward gave no predictions for 25 labels.*\(3,\).*Pass logits="),
-        (lambda output: output.long(), "logits: the model's forward gave no predictions"),
+        (7, r"logits: 7 of the model's forward gave no predictions.*\(3,\).*Pass logits="),
+        (lambda output: output.long(), "logits: .*the model's forward gave no predictions"),
     ],
 )
 @pytest.mark.parametrize("monitor", PREDICTION_MONITORS)
@@ -413,7 +413,7 @@ def test_a_model_without_predictions_is_a_misfit(monitor: type[Any]) -> None:
 
     assert_said(
         [monitor()],
-        r"logits: no module gave predictions \(n_samples, n_classes\).*\(25, 2, 6\).*Pass logits=",
+        r"logits: the model's forward gave \(25, 2, 6\) for 25 labels.*Pass logits=",
         Maps,
     )
 

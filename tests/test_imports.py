@@ -169,16 +169,8 @@ ABOVE = {
     "history": ("records",),
     "plain": (),
     "observation": (
-        *(
-            "checks",
-            "plain",
-            "codes",
-            "reductions",
-            "rulers",
-            "quantities",
-            "records",
-            "observation",
-        ),
+        *("checks", "plain", "codes", "log_probabilities", "reductions", "rulers"),
+        *("quantities", "records", "observation"),
     ),
     "plane": (
         *("_version", "estimators", "observation", "reductions", "rulers"),

@@ -6,8 +6,6 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from torch import nn
-
 from it_callbacks.callbacks.options import Options
 from it_callbacks.observation.batches import Batch, inputs_of, labels_of
 from it_callbacks.observation.loaders import is_unshuffled, repeats_whole_set, sample_indices
@@ -48,7 +46,8 @@ class Loop:
                 self._first_labels[set_] = labels.tolist()
         indices = sample_indices(loader, self._n_seen[set_], len(labels))
         self._n_seen[set_] += len(labels)
-        return Batch(self._inputs_of(raw), labels, indices), self.pass_over(set_)
+        is_routed = trainer.strategy.model is not trainer.lightning_module
+        return Batch(self._inputs_of(raw), labels, indices, is_routed), self.pass_over(set_)
 
     def pass_over(self, set_: str) -> Any:
         """The pass over a set; a new one if no batch of it has come."""
@@ -138,19 +137,3 @@ def refuse_own_shares(reports: Sequence[Mapping[str, list[int] | None]]) -> None
                 "sampler does not say which; let Lightning insert its DistributedSampler, or pass "
                 "data='val'"
             )
-
-
-def refuse_compiled(model: nn.Module) -> None:
-    """Raise a RuntimeError if a part of `model` is compiled."""
-    compiled = [
-        name or type(model).__name__
-        for name, module in model.named_modules()
-        if getattr(module, "_compiled_call_impl", None) is not None
-        or hasattr(module, "_orig_mod")
-        or getattr(module, "_compiler_ctx", None) is not None
-    ]
-    if compiled:
-        raise RuntimeError(
-            f"data: {compiled[0]!r} is compiled, and a compiled model cannot be listened to "
-            "without compiling it again; pass data='val' (or 'train', or a set of your own)"
-        )

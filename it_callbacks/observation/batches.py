@@ -32,11 +32,14 @@ class Batch:
         labels: Class numbers ``(n_samples,)`` int64; negative ones (an ignore index) do not count.
         indices: Which samples of the set they are, ``(n_samples,)``; negative ones do not count,
             since another process has them.
+        is_step_routed: Whether the model is called with the whole step, too: a strategy may wrap
+            it, and route the step through its forward.
     """
 
     inputs: Any
     labels: Tensor
     indices: NDArray[np.int64]
+    is_step_routed: bool = False
 
     def __len__(self) -> int:
         return len(self.labels)

@@ -9,16 +9,17 @@ from functools import partial
 from typing import Any
 
 import numpy as np
+import torch
 from torch import nn
 from typing_extensions import override
 
 from it_callbacks._version import __version__
 from it_callbacks.estimators.extra import Extra
-from it_callbacks.estimators.verdict import Peak, Verdict, surprisal
+from it_callbacks.estimators.verdict import Peak, Verdict
 from it_callbacks.observation.batches import MOST_CLASSES
+from it_callbacks.observation.choices import choice_in_words
 from it_callbacks.observation.instrument import Instrument, Measured, Notice, Occasion
 from it_callbacks.observation.layer_observer import LayerObserver, Observation
-from it_callbacks.observation.layers import LayerChoice
 from it_callbacks.observation.passes import DryRun, LayerPass, Observed, Pass
 from it_callbacks.observation.processes import together
 from it_callbacks.observation.readers import Reader
@@ -26,7 +27,14 @@ from it_callbacks.own_quantities import check_own, to_rows
 from it_callbacks.plane import notices
 from it_callbacks.plane.description import PlanePoint, tags_of_layers
 from it_callbacks.plane.memory import Memory
-from it_callbacks.plane.point import Point, classes_of, noise_of, plane_point, share_repeated
+from it_callbacks.plane.point import (
+    Point,
+    classes_of,
+    noise_of,
+    plane_point,
+    share_repeated,
+    surprisal_of,
+)
 from it_callbacks.quantities import QUANTITIES, Quantity
 from it_callbacks.records import Status, Value, slug
 
@@ -185,13 +193,14 @@ class PlaneInstrument(Instrument[LayerPass]):
                 self._memory.first_max_state.setdefault(name, max_state)
             if not on.fitting:
                 continue
+            read = observed.read(name)
             for number, each in enumerate(of_rulers):
                 keys = observed.keys[name][number]
                 peak = self._memory.peaks.setdefault((on.set, each.layer, number), Peak())
                 peak.update(
                     on.epoch,
                     each.entropy.bits,
-                    partial(surprisal, keys) if on.same_samples else None,
+                    partial(surprisal_of, keys, read) if on.same_samples else None,
                     saturated=each.entropy.status == Status.SATURATED,
                 )
 
@@ -274,23 +283,22 @@ class PlaneInstrument(Instrument[LayerPass]):
 
     def _points(self, observed: Observed) -> dict[str, list[Point]]:
         tags, stochastic = tags_of_layers(self._layers), self._memory.stochastic
-        return {
-            name: [
+        points = {}
+        for name, by_ruler in observed.keys.items():
+            read = observed.read(name)
+            inputs = None if observed.inputs is None else observed.inputs[read]
+            noisy = None if stochastic is None else name in stochastic
+            points[name] = [
                 plane_point(
                     tags[name],
                     slug(self._layers.slugs[name][number]) if number else "",
-                    keys,
-                    observed.labels,
-                    noise_of(
-                        keys,
-                        observed.inputs,
-                        stochastic=None if stochastic is None else name in stochastic,
-                    ),
+                    keys[read],
+                    observed.labels[read],
+                    noise_of(keys[read], inputs, stochastic=noisy),
                 )
                 for number, keys in enumerate(by_ruler)
             ]
-            for name, by_ruler in observed.keys.items()
-        }
+        return points
 
     def _extra(self, observed: Observed, on: Occasion) -> tuple[list[Value], list[Notice]]:
         values: list[Value] = []
@@ -299,9 +307,12 @@ class PlaneInstrument(Instrument[LayerPass]):
         for extra in self._options.extra:
             if on.n_earlier % extra.every:
                 continue
-            for name, kept in observed.kept.items():
+            for name, rows in observed.kept.items():
+                # The samples that were left out of all other values are left out of these.
+                finite = torch.isfinite(rows).all(1)
+                kept, labels = rows[finite], observed.kept_labels[finite.numpy()]
                 try:
-                    bits = extra(kept.double().numpy(), observed.kept_labels)
+                    bits = extra(kept.double().numpy(), labels)
                 except Exception as error:  # only this estimator's own value is missing
                     fault = f"layer {name!r}, {extra!r}: {error}"
                     wrapped = RuntimeError(fault)
@@ -325,10 +336,15 @@ class PlaneInstrument(Instrument[LayerPass]):
         )
 
     def _settings(self, point: PlanePoint, on: Occasion) -> Mapping[str, Any]:
-        """As they were, unless a layer is read for the first time."""
+        """As they were, unless a layer is read, or lacks rows, for the first time."""
         earlier = on.settings
         known = {layer["tag"] for layer in earlier.get("layers", [])}
-        if earlier and {point.tags[name] for name in point.points} <= known:
+        known_to_lack = set(earlier.get("n_left_out", {}))
+        if (
+            earlier
+            and {point.tags[name] for name in point.points} <= known
+            and (set(point.n_left_out) <= known_to_lack)
+        ):
             return earlier
         return {
             **point.settings(earlier),
@@ -368,26 +384,3 @@ def _unread_layers(observed: Observed) -> list[Notice]:
         text = f"{fault}; this layer is skipped until its activations are finite again"
         found.append(Notice("unreadable", text, name, fault))
     return found
-
-
-def choice_in_words(layers: LayerChoice) -> str:
-    """A choice of layers as text, alike in every process: no addresses, and no order.
-
-    Functions are known by name only: two lambdas of one place are one.
-
-    Example:
-        >>> choice_in_words(["fc2", nn.Linear])
-        'fc2, torch.nn.modules.linear.Linear'
-    """
-    if layers is None:
-        return "the default"
-    if isinstance(layers, Mapping):
-        return ", ".join(sorted(f"{name} by {_dotted(pick)}" for name, pick in layers.items()))
-    several = [layers] if isinstance(layers, (str, type)) else layers
-    return ", ".join(sorted(one if isinstance(one, str) else _dotted(one) for one in several))
-
-
-def _dotted(named: Any) -> str:
-    """Where a class or a function was defined; of a callable object, where its class was."""
-    named = named if hasattr(named, "__qualname__") else type(named)
-    return f"{named.__module__}.{named.__qualname__}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from it_callbacks.estimators.estimate import CHANCE_SATURATED, COVERAGE_SATURATED, Estimate
@@ -145,6 +145,17 @@ def calibration_notice(set_: str, n_seen: int, n_classes: int) -> Notice:
         f"hold {n_seen} of {n_classes} classes. Pass a shuffled data=, or own rulers in bins="
     )
     return Notice("calibration", text)
+
+
+def left_out_notice(set_: str, n_left_out: Mapping[str, int], n_samples: int) -> Notice:
+    """What to say of layers with rows that are not finite."""
+    layers = [f"{name!r} {n}" for name, n in n_left_out.items()]
+    more = f" and {len(layers) - MOST_LISTED} more layers" if len(layers) > MOST_LISTED else ""
+    text = (
+        f"set {set_!r}: rows that are NaN or infinite are left out of their layer's values: of "
+        f"{n_samples} samples, layer {', '.join(layers[:MOST_LISTED])}{more}"
+    )
+    return Notice("left out", text)
 
 
 def never_called_notice(set_: str, names: Sequence[str]) -> Notice:
