@@ -164,7 +164,8 @@ ABOVE = {
     "rulers": ("checks", "rulers"),
     "reductions": ("checks", "rulers"),
     "codes": ("rulers", "reductions", "codes"),
-    "metrics": ("checks", "measures", "log_probabilities"),
+    "metrics": ("checks", "measures", "distributions", "log_probabilities"),
+    "distributions": ("log_probabilities",),
     "log_probabilities": (),
     "history": ("records",),
     "observation": (

@@ -118,8 +118,9 @@ class PredictionPass(Generic[M]):
         if not len(labels):
             return
         one_number = predictions.ndim == 1 or predictions.shape[1] == 1
-        in_range = bool(((predictions >= 0) & (predictions <= 1)).all())
-        self._look_like_probabilities &= one_number and in_range
+        self._look_like_probabilities &= one_number and bool(
+            ((predictions >= 0) & (predictions <= 1)).all()
+        )
         if self._metric is None:
             n_columns = predictions.shape[1] if predictions.ndim == 2 else 1
             self._metric = self._make_metric(max(2, n_columns))
