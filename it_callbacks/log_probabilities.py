@@ -160,6 +160,21 @@ def _first(is_odd: Tensor) -> int:
     return int(is_odd.int().argmax())
 
 
+def defined_rows(predictions: Tensor) -> Tensor:
+    """Which rows of predictions are a distribution over classes, ``(n_samples,)``.
+
+    Not one with NaN; of several classes, not one with +inf, and not one with -inf in all of them.
+
+    Example:
+        >>> defined_rows(torch.tensor([[0.0, 1.0], [0.0, torch.nan], [0.0, -torch.inf]])).tolist()
+        [True, False, True]
+    """
+    rows = predictions.detach()
+    if rows.ndim == 1 or rows.shape[1] == 1:
+        return ~rows.reshape(len(rows), -1).isnan().any(1)
+    return torch.isfinite(rows.amax(1))  # where one is NaN, so is the largest
+
+
 def _is_distribution(rows: Tensor) -> Tensor:
     """Of each row whether it is >= 0 and sums to 1."""
     found = []

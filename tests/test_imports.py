@@ -168,14 +168,17 @@ ABOVE = {
     "distributions": ("log_probabilities",),
     "log_probabilities": (),
     "history": ("records",),
+    "plain": (),
     "observation": (
-        *("checks", "codes", "reductions", "rulers", "quantities", "records", "observation"),
+        *("checks", "plain", "codes", "log_probabilities", "reductions", "rulers"),
+        *("quantities", "records", "observation"),
     ),
     "plane": (
         *("_version", "estimators", "observation", "reductions", "rulers"),
         *("quantities", "own_quantities", "records", "plane"),
     ),
     "predictions": (
+        "checks",
         "_version",
         "metrics",
         "log_probabilities",

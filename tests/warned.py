@@ -15,6 +15,7 @@ CAUSES = {
     *("unreadable", "extra"),
     # of a set
     *("few", "missing", "repeated", "calibration", "never called", "twice", "size", "logits"),
+    *("untracked", "left out"),
     # of a point
     *("skipped", "no point", "schedule", "cost"),
     # of a run

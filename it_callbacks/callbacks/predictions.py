@@ -65,13 +65,6 @@ class PredictionEntropyMonitor(Monitor[PredictionInstrument]):
     ) -> None:
         options = Options(data, schedule, inputs, target, max_samples, on_error, name, seed=0)
         self.logits = logits
-        self.inputs = inputs
-        self.target = target
-        self.data = data
-        self.schedule = schedule
-        self.max_samples = options.max_samples
-        self.on_error = on_error
-        self.name = name
         about = {"measured_on": options.measured_on}
         instrument = PredictionInstrument(
             WholeSet(), logits=logits, max_samples=options.max_samples, about=about
@@ -89,7 +82,9 @@ class PredictionEntropyMonitor(Monitor[PredictionInstrument]):
             A `plotly.graph_objects.Figure`, one panel for each set; before the first point it
             says that there is none.
         """
-        return as_plotly(Request("predictions"), self._journal.panels(self._source.options.set))
+        return as_plotly(
+            Request("predictions"), self._journal.panels(self._source.bench.options.set)
+        )
 
 
 class ConditionalEntropyMonitor(Monitor[PredictionInstrument]):
@@ -141,13 +136,6 @@ class ConditionalEntropyMonitor(Monitor[PredictionInstrument]):
         ):
             raise TypeError(f"class_names: need a list of texts, got {class_names!r}")
         self.logits = logits
-        self.inputs = inputs
-        self.target = target
-        self.data = data
-        self.schedule = schedule
-        self.max_samples = options.max_samples
-        self.on_error = on_error
-        self.name = name
         self.class_names = class_names
         names = None if class_names is None else list(class_names)
         instrument = PredictionInstrument(
@@ -165,4 +153,4 @@ class ConditionalEntropyMonitor(Monitor[PredictionInstrument]):
             A `plotly.graph_objects.Figure`, one panel for each set; before the first point it
             says that there is none.
         """
-        return as_plotly(Request("classes"), self._journal.panels(self._source.options.set))
+        return as_plotly(Request("classes"), self._journal.panels(self._source.bench.options.set))

@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from it_callbacks.checks import nearest
+from it_callbacks.checks import ArgumentValueError, nearest
 
 Selector = Callable[[Any], Any] | int | str
 """Picks one part out of a batch or an output: a key, an index, or a function of the whole."""
@@ -32,11 +32,14 @@ class Batch:
         labels: Class numbers ``(n_samples,)`` int64; negative ones (an ignore index) do not count.
         indices: Which samples of the set they are, ``(n_samples,)``; negative ones do not count,
             since another process has them.
+        is_step_routed: Whether the model is called with the whole step, too: a strategy may wrap
+            it, and route the step through its forward.
     """
 
     inputs: Any
     labels: Tensor
     indices: NDArray[np.int64]
+    is_step_routed: bool = False
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -117,7 +120,7 @@ def select(source: Any, selector: Selector, argument: str) -> Any:
         if parts is None and hasattr(source, selector):
             return getattr(source, selector)
         available = list(parts) if parts is not None else []
-        raise ValueError(
+        raise ArgumentValueError(
             f"{argument}={selector!r}: no such key in a {type(source).__name__} "
             f"with keys {available}{nearest(selector, available)}"
         )
@@ -125,7 +128,7 @@ def select(source: Any, selector: Selector, argument: str) -> Any:
         return source[selector]
     except (IndexError, KeyError, TypeError) as error:
         size = f" of length {len(source)}" if hasattr(source, "__len__") else ""
-        raise ValueError(
+        raise ArgumentValueError(
             f"{argument}={selector!r}: no such index in a {type(source).__name__}{size}"
         ) from error
 

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from it_callbacks.observation.instrument import Notice
 from it_callbacks.observation.layer_observer import LayerObserver
 from it_callbacks.observation.layers import NEVER_CALLED
@@ -15,6 +17,7 @@ from it_callbacks.plane.notices import (
     LayerFacts,
     calibration_notice,
     layer_notices,
+    left_out_notice,
     never_called_notice,
     set_notices,
     successor_notices,
@@ -48,6 +51,12 @@ class PlanePoint:
         """What tags call each layer there is, so that none takes another's place."""
         return tags_of_layers(self.observer)
 
+    @property
+    def n_left_out(self) -> dict[str, int]:
+        """For each layer with rows that are not finite, by its tag, how many."""
+        left_out = self.observed.left_out
+        return {self.tags[name]: int(which.sum()) for name, which in left_out.items()}
+
     def settings(self, earlier: Mapping[str, Any]) -> dict[str, Any]:
         """How the set was measured.
 
@@ -76,6 +85,7 @@ class PlanePoint:
         return {
             "n_samples": len(observed.labels),
             "n_unlabelled": observed.n_unlabelled,
+            "n_left_out": {**earlier.get("n_left_out", {}), **self.n_left_out},
             "H_Y": label_entropy(observed.labels),
             "classes": classes_of(observed.labels)[0].tolist(),
             "share_of_repeated_inputs": repeated,
@@ -99,11 +109,15 @@ class PlanePoint:
         never_called = [name for name, reason in skipped.items() if reason == NEVER_CALLED]
         if never_called:
             found.append(never_called_notice(self.set, never_called))
+        if self.n_left_out:
+            found.append(left_out_notice(self.set, self.n_left_out, len(self.observed.labels)))
         for of_layer in facts.values():
             found += layer_notices(of_layer)
         for after, before in (plan.follows if plan else {}).items():
             # What a reduction leaves out of one layer the next one may still have.
-            if before in facts and after in facts and self._is_whole(before):
+            if before not in facts or after not in facts or not self._is_whole(before):
+                continue
+            if np.array_equal(self.observed.read(before), self.observed.read(after)):
                 found += successor_notices(facts[before], facts[after])
         return found
 

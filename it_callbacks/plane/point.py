@@ -16,6 +16,7 @@ from it_callbacks.estimators.estimate import (
     entropy_estimate,
     mutual_information_estimate,
 )
+from it_callbacks.estimators.verdict import surprisal
 from it_callbacks.records import Value
 
 ENOUGH_REPEATS = 0.8
@@ -65,6 +66,7 @@ class Point(NamedTuple):
 
         A further ruler has no adjusted value and no intervals: readers derive the former.
         """
+        n = self.entropy.n_samples
         values = {
             "I_XT": self.input_information,
             "I_TY": self.information.bits,
@@ -73,7 +75,9 @@ class Point(NamedTuple):
             "status": float(self.information.status),
         }
         if self.slug:
-            return [Value(f"{name}_{self.slug}", self.layer, bits) for name, bits in values.items()]
+            return [
+                Value(f"{name}_{self.slug}", self.layer, bits, n) for name, bits in values.items()
+            ]
         values["I_TY_adjusted"] = self.information.adjusted
         if not exhaustive:
             # What is taken off for noise is itself a plug-in value, too low by an unknown amount.
@@ -84,7 +88,7 @@ class Point(NamedTuple):
                 "I_TY_low": self.information.low,
                 "I_TY_high": self.information.high,
             }
-        return [Value(name, self.layer, bits) for name, bits in values.items()]
+        return [Value(name, self.layer, bits, n) for name, bits in values.items()]
 
 
 def plane_point(
@@ -129,6 +133,18 @@ def _unmeasured(stochastic: bool | None) -> str:
     if stochastic:
         return "assumed 0, though two passes differ: inputs do not repeat enough to measure it"
     return "0, deterministic"
+
+
+def surprisal_of(keys: NDArray[np.int64], read: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """How surprising each sample's symbol is, in bits; NaN where it was left out.
+
+    Args:
+        keys: Keys ``(n_samples, 2)`` of a layer's symbols.
+        read: Which samples it was read on, ``(n_samples,)``.
+    """
+    bits = np.full(len(keys), math.nan)
+    bits[read] = surprisal(keys[read])
+    return bits
 
 
 def share_repeated(inputs: NDArray[np.int64]) -> float:
