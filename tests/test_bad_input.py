@@ -358,11 +358,12 @@ def test_a_label_beyond_the_predicted_classes_is_a_misfit(monitor: type[Any], da
 
 
 @pytest.mark.parametrize("data", [None, "val"])
-@pytest.mark.parametrize("monitor", PREDICTION_MONITORS)
-def test_more_than_a_thousand_predicted_classes_are_a_misfit(monitor: type[Any], data: Any) -> None:
+def test_more_than_a_thousand_classes_do_not_fit_the_table_of_labels_and_predictions(
+    data: Any,
+) -> None:
     assert_said(
-        [monitor(data=data)],
-        "logits: 1001 classes, at most 1000 are supported; pass logits= and target=",
+        [ConditionalEntropyMonitor(data=data)],
+        "logits: 1001 classes, at most 1000 .*pass logits= and target=",
         lambda: Lenient(nn.Linear(N_UNITS, 1001)),
     )
 

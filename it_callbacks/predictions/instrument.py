@@ -80,6 +80,12 @@ class InsideClasses(Readout):
 
     @override
     def metric(self, n_classes: int, kind: Kind | None) -> Metric:
+        if n_classes > MOST_CLASSES:
+            raise ValueError(
+                f"logits: {n_classes} classes, at most {MOST_CLASSES} fit the table of labels and "
+                "predictions; pass logits= and target= as functions that give coarser classes, or "
+                "measure PredictionEntropyMonitor alone, which takes any number"
+            )
         if self.class_names is not None and len(self.class_names) != n_classes:
             raise ArgumentValueError(
                 f"class_names: {len(self.class_names)} names for {n_classes} classes of predictions"
@@ -226,11 +232,6 @@ class PredictionInstrument(Instrument[Finished]):
 
     def _pass(self, set_: str, max_samples: int | None) -> Finished:
         def make(n_classes: int, kind: Kind | None) -> DefinedRows:
-            if n_classes > MOST_CLASSES:
-                raise ValueError(
-                    f"logits: {n_classes} classes, at most {MOST_CLASSES} are supported; pass "
-                    "logits= and target= as functions that give coarser classes"
-                )
             return DefinedRows(self._readout.metric(n_classes, kind))
 
         # What the first pass held, logits or probabilities, holds for the whole run.
