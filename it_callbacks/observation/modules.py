@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Mapping
 
 import torchmetrics
@@ -44,6 +45,35 @@ def is_heard(name: str, named: Mapping[str, nn.Module]) -> bool:
     within = (named[part] for part in parents(name) if part in named)
     inside = any(is_leaf(module) and not hasattr(module, "parametrizations") for module in within)
     return is_leaf(named[name]) and not inside and not is_bookkeeping(name, named)
+
+
+def blocks(named: Mapping[str, nn.Module]) -> dict[str, nn.Module]:
+    """The outermost modules that stand beside another one of their class, and are no leaves.
+
+    A stage or a list of blocks is a plain container, and counts as a block only where a plain
+    container holds it: ``layer1`` to ``layer4`` of a ResNet are none, ``layer1.0`` is one.
+    """
+    found: dict[str, nn.Module] = {}
+    below: dict[str, list[str]] = {}
+    for name in named:
+        below.setdefault(name.rpartition(".")[0], []).append(name)
+
+    def search(around: str) -> None:
+        in_plain = type(named.get(around)) in _PLAIN
+        parts = [part for part in below.get(around, ()) if not is_leaf(named[part])]
+        kinds = Counter(type(named[part]) for part in parts)
+        for part in parts:
+            kind = type(named[part])
+            if kinds[kind] > 1 and (in_plain or kind not in _PLAIN):
+                found[part] = named[part]
+            else:
+                search(part)
+
+    search("")
+    return found
+
+
+_PLAIN = (nn.Sequential, nn.ModuleList, nn.ModuleDict)
 
 
 def is_bookkeeping(name: str, named: Mapping[str, nn.Module]) -> bool:
