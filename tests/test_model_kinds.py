@@ -134,7 +134,7 @@ class Kind:
 KINDS = {
     "convolutional": Kind(convolutional, ["net.3", "net.6", "net.10"]),
     "lstm": Kind(recurrent, ["net"], {"net": lambda output: output[0][:, -1]}),
-    "lstm-default": Kind(recurrent, ["head"]),
+    "lstm-default": Kind(recurrent, ["net", "head"]),
     "time-major": Kind(time_major, ["net"], {"net": lambda output: output[0][-1]}),
     "time-major-default": Kind(time_major, ["head"]),
     "packed": Kind(packed, ["net"], {"net": last_of_packed}),
