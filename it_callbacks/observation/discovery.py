@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Generic, TypeVar
 
 from torch import Tensor
@@ -76,15 +76,18 @@ class Discovery(Generic[C]):
             layer = layer_of(call, call.output, self._choice, self._known)
             self._copies(call).add(call, layer, self._copied(layer, output))
 
-    def plan(self) -> tuple[Plan, dict[str, C]]:
+    def plan(self, why_silent: Mapping[str, str]) -> tuple[Plan, dict[str, C]]:
         """The layers, and the copies of their rows by name.
 
+        Args:
+            why_silent: Why some modules cannot be heard, by name.
+
         Raises:
-            ValueError: A layer that the user named did not fire, or none can be observed.
+            ValueError: None can be observed.
         """
         held = {**self._inside.held, **self._outside.held}
         candidates = [(call, held[call][0]) for call in self.calls if call in held]
-        found = plan(self._choice, self.calls, self._known, candidates, self._n_samples)
+        found = plan(self._choice, self.calls, self._known, candidates, self._n_samples, why_silent)
         copies = {layer.name: copy for layer, copy in held.values()}
         return found, {layer.name: copies[layer.name] for layer in found.layers}
 

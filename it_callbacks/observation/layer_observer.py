@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from it_callbacks.observation.batches import Batch
 from it_callbacks.observation.choices import Choice, LayerChoice, resolve
 from it_callbacks.observation.discovery import Discovery
-from it_callbacks.observation.layers import Layer, Plan
+from it_callbacks.observation.layers import COMPILED, FUSED, Layer, Plan
 from it_callbacks.observation.listening import Firing, Listener
 from it_callbacks.observation.modules import by_every_name, is_inside_fused
 from it_callbacks.observation.norms import behind_untracked, is_untracked
@@ -238,7 +238,7 @@ class LayerObserver:
         discovery, self._discovery = self._discovery, None
         if discovery is None:
             raise RuntimeError("end: no batch has begun")
-        found, copies = discovery.plan()
+        found, copies = discovery.plan(self._why_silent)
         self.specs = readers_for(found.layers, self._what.resolutions, self._what.reduce)
         self.slugs = {
             name: tuple(ruler.slug for ruler in spec.rulers) for name, spec in self.specs.items()
@@ -255,6 +255,13 @@ class LayerObserver:
             self._fill(unfilled)
         for name, copy in copies.items():
             self._pass.take_copy(name, copy)
+
+    @property
+    def _why_silent(self) -> dict[str, str]:
+        model = self._model()
+        named = {} if model is None else by_every_name(model)
+        fused = (name for name in self._choice.modules if is_inside_fused(name, named))
+        return {**dict.fromkeys(fused, FUSED), **dict.fromkeys(self.listener.compiled, COMPILED)}
 
     def _fill(self, empty: Pass) -> None:
         alone = n_processes() == 1

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from it_callbacks.estimators.estimate import CHANCE_SATURATED, COVERAGE_SATURATED, Estimate
 from it_callbacks.observation.instrument import Cost, Notice
+from it_callbacks.observation.layers import HOW
 from it_callbacks.observation.readers import Reader
 from it_callbacks.rulers import CALIBRATION_ROWS
 
@@ -175,6 +176,19 @@ def unreadable_notice(set_: str, reasons: Mapping[str, str], n_layers: int) -> N
         text += f"; pass layers={{{first!r}: <function that picks (n_samples, ...)>}}"
     more = [repr(name) for name in reasons if name != first][: MOST_LISTED - 1]
     return Notice("not rows", f"{text}. The others: {', '.join(more)}" if more else text)
+
+
+def silent_notice(set_: str, reasons: Mapping[str, str]) -> Notice:
+    """What to say of layers that did not fire.
+
+    Args:
+        set_: What the set is called.
+        reasons: Why, by layer.
+    """
+    why = " and ".join(dict.fromkeys(reasons.values()))
+    names = _listed(list(reasons))
+    text = f"set {set_!r}: {names} cannot be listened to: each {why}. {HOW} to read them"
+    return Notice("silent", text)
 
 
 def untracked_notice(set_: str, layers: Sequence[str]) -> Notice:
