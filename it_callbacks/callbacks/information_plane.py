@@ -54,8 +54,8 @@ class InformationPlaneMonitor(Monitor[PlaneInstrument]):
         max_samples: Beyond this many samples a seeded random subset is measured; None for all.
         exhaustive: Whether the samples are all there is, so that plug-in values are exact and
             nothing is corrected. Otherwise they stand for a population.
-        on_error: ``"warn"``: an error during training skips that measurement (or only the layer
-            at fault) and warns once; ``"raise"``: it ends training.
+        on_error: ``"warn"``: what cannot be measured is skipped, with one warning of each cause;
+            only a wrong argument is raised, before the first step. ``"raise"``: all is raised.
         name: The name of the set in tags, followed by ``_test`` in a test; two monitors of one kind
             on the same set need different ones.
         seed: Seed of the random subsets.

@@ -36,8 +36,8 @@ class PredictionEntropyMonitor(Monitor[PredictionInstrument]):
         schedule: When to measure: every n epochs, `LogSpaced`, a list of epochs, or a function of
             the epoch. The first point is always measured.
         max_samples: Beyond this many samples a seeded random subset is measured; None for all.
-        on_error: ``"warn"``: an error during training skips that measurement and warns once;
-            ``"raise"``: it ends training.
+        on_error: ``"warn"``: what cannot be measured is skipped, with one warning of each cause;
+            only a wrong argument is raised, before the first step. ``"raise"``: all is raised.
         name: The name of the set in tags, followed by ``_test`` in a test; two monitors of one kind
             on the same set need different ones.
 

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from it_callbacks.checks import ArgumentValueError, nearest
 
-Selector = Callable[[Any], Any] | int | str
+Selector = Callable[[Any], Any] | str | int
 """Picks one part out of a batch or an output: a key, an index, or a function of the whole."""
 
 MOST_CLASSES = 1000
@@ -119,6 +119,8 @@ def select(source: Any, selector: Selector, argument: str) -> Any:
             return parts[selector]
         if parts is None and hasattr(source, selector):
             return getattr(source, selector)
+        if parts is None and selector.lstrip("-").isdecimal():
+            return select(source, int(selector), argument)  # a command line gives texts only
         available = list(parts) if parts is not None else []
         raise ArgumentValueError(
             f"{argument}={selector!r}: no such key in a {type(source).__name__} "
