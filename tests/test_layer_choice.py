@@ -32,6 +32,7 @@ from .toys import (
     trainer,
     values,
 )
+from .warned import warned
 
 N = 6
 """Samples in a batch, and in most tests steps in a sequence."""
@@ -69,10 +70,13 @@ def skipped(plane: InformationPlaneMonitor) -> dict[str, str]:
 @pytest.mark.parametrize("kind", [nn.RNN, nn.LSTM, nn.GRU])
 def test_steps_are_not_taken_for_samples_where_there_are_as_many(kind: Any) -> None:
     """What a time-major module feeds, by identity, is left out with a reason that says why."""
-    plane = plane_of(Fed(Steps(kind(2, 5))))
+    with warned() as given:
+        plane = plane_of(Fed(Steps(kind(2, 5))))
+    (warning,) = given.of("not rows")
+    assert "3 of 4 layers" in warning.text
     assert layer_names(plane) == ["net.head"]
     assert skipped(plane)["net.recurrent"] == (
-        "returns a tuple, not a tensor; "
+        "returns shape (6, 6, 5) behind a time-major module, where rows are steps, not samples; "
         "pass layers={'net.recurrent': lambda out: out[0].transpose(0, 1)}"
     )
     for name in ("net.project", "net.act"):
@@ -85,8 +89,7 @@ def test_steps_are_not_taken_for_samples_where_there_are_as_many(kind: Any) -> N
 @pytest.mark.parametrize("kind", [nn.RNN, nn.LSTM, nn.GRU])
 def test_samples_come_first_behind_a_recurrent_module_with_batch_first(kind: Any) -> None:
     plane = plane_of(Fed(Steps(kind(2, 5, batch_first=True))))
-    assert layer_names(plane) == ["net.act", "net.head"]
-    assert skipped(plane)["net.recurrent"] == "returns a tuple, not a tensor"
+    assert layer_names(plane) == ["net.recurrent", "net.act", "net.head"]
 
 
 def test_as_many_steps_as_samples_are_taken_where_nothing_says_which_is_which() -> None:
@@ -125,7 +128,10 @@ def test_the_layers_of_a_time_major_encoder_are_known_to_be(
         4, 2, 6, dropout=0.1, activation=nn.ReLU(), batch_first=batch_first, norm_first=norm_first
     )
     encoder = nn.TransformerEncoder(layer, 1, nn.LayerNorm(4), enable_nested_tensor=False)
-    names = layer_names(plane_of(Fed(nn.Sequential(nn.Linear(2, 4), encoder, nn.Linear(4, 3)))))
+    with warned() as given:
+        plane = plane_of(Fed(nn.Sequential(nn.Linear(2, 4), encoder, nn.Linear(4, 3))))
+    names = layer_names(plane)
+    assert len(given.of("not rows")) == (not batch_first)
     assert names == ["net.0", *(["net.1.layers.0", "net.2"] if batch_first else [])]
 
 
@@ -147,12 +153,19 @@ def test_what_the_user_names_stays(layers: Any) -> None:
 def test_a_monitor_leaves_steps_out_and_reads_them_as_the_reason_says() -> None:
     """Eight steps of eight samples."""
     plane = InformationPlaneMonitor()
-    fit([plane], EightSteps, val=loader(64, 8, seed=1), max_epochs=1)
+    with warned() as given:
+        fit([plane], EightSteps, val=loader(64, 8, seed=1), max_epochs=1)
+    assert len(given.of("not rows")) == 1
     assert layer_names(plane) == ["net.head"]
     assert "time-major" in skipped(plane)["net.act"]
     picked = InformationPlaneMonitor({"net.act": lambda out: out.transpose(0, 1)})
     fit([picked], EightSteps, val=loader(64, 8, seed=1), max_epochs=1)
     assert layer_names(picked) == ["net.act"]
+
+
+def test_a_recurrent_layer_of_steps_that_is_named_needs_a_function() -> None:
+    with pytest.raises(ValueError, match=r"'net.recurrent' are steps.*out\[0\].transpose"):
+        plane_of(Fed(Steps(nn.LSTM(2, 5))), ["net.recurrent"])
 
 
 # Second names.

@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+import torch
 from torch import nn
 
 from it_callbacks import InformationPlaneMonitor
-from it_callbacks.rulers import Uniform
+from it_callbacks.rulers import Uniform, Width
 
 from .toys import (
     MLP,
@@ -22,7 +23,6 @@ from .toys import (
     recurrent,
     trainer,
 )
-from .warned import warned
 
 
 def plane_of(model: Any, layers: Any = None, **options: Any) -> InformationPlaneMonitor:
@@ -30,6 +30,11 @@ def plane_of(model: Any, layers: Any = None, **options: Any) -> InformationPlane
     plane = InformationPlaneMonitor(layers, **options)
     trainer([plane]).validate(model(), loader(50, seed=1), verbose=False)
     return plane
+
+
+def of_layer(plane: InformationPlaneMonitor, layer: str) -> dict[str, float]:
+    """What was measured of a layer, by quantity."""
+    return {r.quantity: r.bits for r in plane.history if r.layer == layer and r.bits == r.bits}
 
 
 def test_the_default_reads_an_mlp_after_its_activations() -> None:
@@ -61,10 +66,7 @@ def test_the_default_skips_what_only_normalises_pools_drops_or_reshapes() -> Non
 
 def test_a_module_called_again_is_a_layer_of_its_own() -> None:
     """Its second call is `_call2`; a module that is never called is listed as such."""
-    with warned() as given:
-        plane = plane_of(CalledTwice)
-    (warning,) = given.of("never called")
-    assert "'spare'" in warning.text
+    plane = plane_of(CalledTwice)
     assert layer_names(plane) == ["act", "act_call2", "head"]
     assert plane.settings["val"]["skipped"] == {
         "net": "read after its activation act",
@@ -95,9 +97,17 @@ def test_a_mapping_picks_the_rows_out_of_a_tuple() -> None:
     """The last step of an LSTM, whose output is (steps, (h, c))."""
     plane = plane_of(recurrent, {"net": lambda output: output[0][:, -1]}, bins=Uniform(8, -1, 1))
     assert layer_names(plane) == ["net"]
-    by_default = plane_of(recurrent)
-    assert layer_names(by_default) == ["head"]
-    assert by_default.settings["val"]["skipped"] == {"net": "returns a tuple, not a tensor"}
+
+
+@pytest.mark.parametrize("layers", [None, ["net", "head"]])
+def test_the_first_tensor_of_a_tuple_is_read(layers: Any) -> None:
+    """Of an LSTM the outputs, as the function says that picks them."""
+    torch.manual_seed(1)
+    plane = plane_of(recurrent, layers, bins=Width(0.1))
+    assert layer_names(plane) == ["net", "head"]
+    torch.manual_seed(1)
+    picked = plane_of(recurrent, {"net": lambda output: output[0]}, bins=Width(0.1))
+    assert of_layer(plane, "net") == of_layer(picked, "net")
 
 
 def test_a_mapping_that_picks_the_wrong_rows_is_an_error_before_training() -> None:

@@ -14,7 +14,7 @@ CAUSES = {
     *("constant", "saturated", "chance", "growth", "stochastic", "inequality", "missed"),
     *("unreadable", "extra"),
     # of a set
-    *("few", "missing", "repeated", "calibration", "never called", "twice", "size", "logits"),
+    *("few", "missing", "repeated", "calibration", "not rows", "twice", "size", "logits"),
     *("untracked", "left out"),
     # of a point
     *("skipped", "no point", "schedule", "cost"),

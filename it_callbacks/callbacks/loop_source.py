@@ -10,7 +10,7 @@ from torch import nn
 
 from it_callbacks.callbacks.bench import Bench
 from it_callbacks.callbacks.loops import Loop, refuse_own_shares, sets_of_trainer
-from it_callbacks.callbacks.moments import Moment
+from it_callbacks.callbacks.moments import Moment, lost_validation
 from it_callbacks.observation.processes import n_processes, together
 
 
@@ -50,16 +50,13 @@ class LoopSource:
 
     def begin(self, trainer: Any, model: nn.Module) -> None:
         """Training begins, or goes on after a resume."""
-        latest, at = self.bench.latest, Moment.of_training(trainer)
-        if not trainer.is_last_batch or latest is None or latest == at.place:
+        at = Moment.of_training(trainer)
+        if self.bench.latest == at.place or not lost_validation(trainer):
             return
-        # Resumed from between the last batch of an epoch and its validation, which is not run.
-        n = trainer.check_val_every_n_epoch  # None: after so many batches, wherever epochs end
-        validates = trainer.enable_validation and n is not None and at.epoch % n == 0
-        if validates and self.bench.is_due(self.bench.cadence.due, at):
+        if self.bench.is_due(self.bench.cadence.due, at):
             self.bench.journal.faults.warn(
                 f"no point at epoch {at.epoch}, step {at.step}: the checkpoint was written before "
-                "that epoch's validation, and Lightning does not rerun it after a resume",
+                "that validation, and Lightning does not rerun it after a resume",
                 cause="no point",
             )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -65,6 +66,22 @@ class Moment:
 
 def _is_fitting(trainer: Any) -> bool:
     return bool(trainer.state.fn == "fit" and not trainer.sanity_checking)
+
+
+def lost_validation(trainer: Any) -> bool:
+    """Whether a resume has lost a validation: its checkpoint was written just before it.
+
+    That of the last batch of an epoch, or of one inside; Lightning reruns neither.
+    """
+    every, n = trainer.val_check_batch, trainer.check_val_every_n_epoch
+    if not trainer.ckpt_path or not trainer.enable_validation or every is None:
+        return False
+    epoch = trainer.current_epoch + (not trainer.is_last_batch)
+    if n is not None and epoch % n:
+        return False
+    loop = trainer.fit_loop.epoch_loop
+    number = loop.total_batch_idx if n is None else loop.batch_idx
+    return bool(trainer.is_last_batch if every == math.inf else (number + 1) % every == 0)
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from it_callbacks.checks import ArgumentTypeError, ArgumentValueError
 from it_callbacks.observation.modules import (
+    blocks,
     by_every_name,
     class_path,
     is_bookkeeping,
@@ -38,6 +39,7 @@ _OF_SEQUENCES = (
     nn.TransformerDecoder,
     nn.TransformerEncoderLayer,
     nn.TransformerDecoderLayer,
+    nn.MultiheadAttention,
 )
 """Modules whose ``batch_first``, or that of a part, says which axis counts samples."""
 
@@ -47,15 +49,18 @@ class Choice:
     """The user's `layers` argument, resolved against a model.
 
     Args:
-        modules: What to listen to while the plan is made: chosen modules and all leaves.
+        modules: What to listen to while the plan is made: chosen modules, or by default blocks;
+            and all leaves.
         chosen: Names that the user asked for, with their `pick`; None takes the default.
-        time_major: Names of the leaves that are, or belong to, a module that is known to take
+        time_major: Names of the modules that are, or belong to, a module that is known to take
             sequences as ``(n_steps, n_samples, ...)``.
+        blocks: Names of the modules that may stand for the leaves in them, where there are many.
     """
 
     modules: dict[str, nn.Module]
     chosen: dict[str, Callable[[Any], Tensor] | None] | None
-    time_major: frozenset[str] = frozenset()
+    time_major: frozenset[str]
+    blocks: tuple[str, ...] = ()
 
 
 def resolve(model: nn.Module, layers: LayerChoice) -> Choice:
@@ -66,9 +71,10 @@ def resolve(model: nn.Module, layers: LayerChoice) -> Choice:
     """
     named, every = named_modules(model), by_every_name(model)
     leaves = {name: module for name, module in named.items() if is_heard(name, named)}
-    time_major = frozenset(name for name in leaves if _is_time_major(name, named))
+    time_major = frozenset(name for name in every if _is_time_major(name, every))
     if layers is None:
-        return Choice(leaves, None, time_major)
+        standing_for = blocks(named)
+        return Choice({**leaves, **standing_for}, None, time_major, tuple(standing_for))
     chosen: dict[str, Callable[[Any], Tensor] | None] = {}
     if isinstance(layers, Mapping):
         for name, pick in layers.items():
@@ -93,7 +99,7 @@ def resolve(model: nn.Module, layers: LayerChoice) -> Choice:
     asked = {name: every[name] for name in chosen}
     # A shared module is observed under the requested names only: one call is one firing.
     others = {name: leaf for name, leaf in leaves.items() if leaf not in asked.values()}
-    return Choice({**others, **asked}, chosen)
+    return Choice({**others, **asked}, chosen, time_major)
 
 
 def _matches(

@@ -5,7 +5,6 @@ from __future__ import annotations
 import weakref
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import torch
@@ -14,14 +13,15 @@ from torch import Tensor, nn
 
 from it_callbacks.observation.batches import Batch
 from it_callbacks.observation.choices import Choice, LayerChoice, resolve
-from it_callbacks.observation.layers import Plan, plan
+from it_callbacks.observation.discovery import Discovery
+from it_callbacks.observation.layers import Layer, Plan
 from it_callbacks.observation.listening import Firing, Listener
 from it_callbacks.observation.modules import by_every_name, is_inside_fused
 from it_callbacks.observation.norms import behind_untracked, is_untracked
-from it_callbacks.observation.passes import DryRun, LayerPass, Observed, Pass
+from it_callbacks.observation.passes import Copy, DryRun, LayerPass, Observed, Pass
 from it_callbacks.observation.processes import n_processes, together
 from it_callbacks.observation.readers import Reader
-from it_callbacks.observation.resolutions import Resolution, readers_for
+from it_callbacks.observation.resolutions import Resolution, readers_for, reduction_of
 from it_callbacks.observation.streams import KeyStream, Waiting, stream_of
 from it_callbacks.reductions import Reduction
 from it_callbacks.rulers import CALIBRATION_ROWS
@@ -82,7 +82,7 @@ class LayerObserver:
         """Layers behind a BatchNorm that had tracked nothing when the plan was made."""
         self._left_out: weakref.WeakKeyDictionary[Pass, list[str]] = weakref.WeakKeyDictionary()
         """Of each pass before training, the layers that are not calibrated on it."""
-        self._firings: list[tuple[Firing, Any]] = []
+        self._discovery: Discovery[Copy | None] | None = None
         self._pass: LayerPass = DryRun()
         self._n_labels = 0
 
@@ -118,7 +118,7 @@ class LayerObserver:
     def detach(self) -> None:
         """Observe no more. Safe to call twice."""
         self.listener.detach()
-        self._firings.clear()
+        self._discovery = None
 
     def new_pass(self, *, hash_inputs: bool, is_training: bool) -> Pass:
         """A pass over a set begins; what earlier passes can calibrate is calibrated first.
@@ -150,13 +150,15 @@ class LayerObserver:
         self._pass = current
         self._n_labels = len(batch)
         current.begin(batch)
+        if self.plan is None:
+            self._discovery = Discovery(self._choice, self._n_labels, self._copied)
         self.listener.begin()
 
     def end(self) -> None:
         """The batch has ended; raises what went wrong while it was observed."""
         self.listener.end()
         if self.listener.error is not None:
-            self._firings.clear()
+            self._discovery = None
             raise self.listener.error
         if self.plan is None:
             self._make_plan()
@@ -223,17 +225,20 @@ class LayerObserver:
                 self.readers[name] = stream.reader
 
     def _discover(self, firing: Firing) -> None:
-        # The plan compares identities, so it needs the originals; their values, if they are to be
-        # read at all, may be written over by a later layer.
-        self._firings.append((firing, self._pass.snapshot(firing.output)))
+        if self._discovery is not None:
+            self._discovery.add(firing)
+
+    def _copied(self, layer: Layer, rows: Tensor) -> Copy | None:
+        return self._pass.copied(rows, reduction_of(layer, self._what.reduce))
 
     def _take(self, firing: Firing) -> None:
         self._pass.take(firing.name, firing.call, firing.output)
 
     def _make_plan(self) -> None:
-        firings = self._firings[:]
-        self._firings.clear()
-        found = plan(self._choice, [firing for firing, _ in firings], self._n_labels)
+        discovery, self._discovery = self._discovery, None
+        if discovery is None:
+            raise RuntimeError("end: no batch has begun")
+        found, copies = discovery.plan()
         self.specs = readers_for(found.layers, self._what.resolutions, self._what.reduce)
         self.slugs = {
             name: tuple(ruler.slug for ruler in spec.rulers) for name, spec in self.specs.items()
@@ -242,14 +247,14 @@ class LayerObserver:
             name: self._restore(name, spec) or spec for name, spec in self.specs.items()
         }
         self.plan = found
-        self._behind_untracked = behind_untracked([firing for firing, _ in firings], found.layers)
+        self._behind_untracked = behind_untracked(discovery.calls, found.layers)
         observed = {layer.module_name for layer in found.layers}
         modules = self.listener.modules
         self.listener.listen_to({name: modules[name] for name in observed}, self._take)
         for unfilled in self._passes:
             self._fill(unfilled)
-        for firing, kept in firings:
-            self._pass.take(firing.name, firing.call, kept)
+        for name, copy in copies.items():
+            self._pass.take_copy(name, copy)
 
     def _fill(self, empty: Pass) -> None:
         alone = n_processes() == 1

@@ -2,28 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from torch import Tensor, nn
 from torch.nn.modules import dropout
 
+from it_callbacks.observation.calls import Call, Seen, first_tensor
 from it_callbacks.observation.choices import Choice, listing
-from it_callbacks.observation.listening import ROOT, Firing
+from it_callbacks.observation.listening import ROOT
+from it_callbacks.observation.modules import parents
 from it_callbacks.observation.provenance import (
     NORMALISING,
     RESHAPING,
+    Provenance,
     is_pooling,
-    makers_of,
-    name_of_call,
-    read_after_activation,
+    is_stochastic_depth,
+    passes_through,
     successors,
-    units_axes,
 )
 
 NEVER_CALLED = "was never called"
 """Why a module that did not fire is skipped."""
+MOST_LAYERS = 24
+"""By default; more than this many curves nobody reads."""
 
 _LISTED = 20
 
@@ -36,7 +39,7 @@ class Layer:
         name: Its name in tags: the module's dotted name, ``_call2`` for its second call, ...
         module_name: The module's dotted name.
         call: Which call in a batch, from 1.
-        pick: Takes ``(n_samples, ...)`` out of the module's output; None if it is that.
+        pick: Takes ``(n_samples, ...)`` out of the module's output; None for its first tensor.
         made_by: The leaf module that made the output, whose kind determines its range.
         units_axis: Which axis of the output counts units: 1 for maps, -1 for sequences.
         n_axes: How many axes the output has, the samples' included.
@@ -50,6 +53,16 @@ class Layer:
     units_axis: Literal[1, -1] = -1
     n_axes: int = 2
 
+    def rows(self, output: Any, n_samples: int) -> Tensor:
+        """The rows ``(n_samples, ...)`` of what the module returned.
+
+        Raises:
+            ValueError: There are none.
+        """
+        rows = first_tensor(output) if self.pick is None else self.pick(output)
+        check_rows(output if rows is None else rows, n_samples, self.module_name)
+        return rows  # type: ignore[return-value] # the check has shown that it is a tensor
+
 
 @dataclass(frozen=True)
 class Plan:
@@ -59,66 +72,107 @@ class Plan:
         layers: In firing order.
         skipped: The others, each with its reason.
         follows: From a layer to the one that it was computed from alone, where that is certain.
+        unreadable: Those of `skipped` that would be layers, had they one row per sample.
     """
 
     layers: tuple[Layer, ...]
     skipped: dict[str, str]
     follows: dict[str, str] = field(default_factory=dict)
+    unreadable: tuple[str, ...] = ()
 
 
-def plan(choice: Choice, firings: Sequence[Firing], n_samples: int) -> Plan:
-    """Decide which of the firings of one batch are layers to observe.
+def layer_of(call: Call, rows: Seen, choice: Choice, known: Provenance) -> Layer:
+    """The layer that a call is, given the tensor that would be read of it."""
+    output = rows if call.output is None else call.output
+    made_by = known.makers.get(rows, known.makers.get(output, call.module))
+    units_axis = known.units_axes.get(rows, 1 if len(rows.shape) > 3 else -1)
+    pick = None if choice.chosen is None else choice.chosen[call.name]
+    return Layer(
+        call.layer_name, call.name, call.number, pick, made_by, units_axis, len(rows.shape)
+    )
 
-    By default every leaf with a floating output of one row per sample, but for losses, metrics,
-    dropout, pooling, normalisation and what only reshapes; a linear or convolution whose output
-    an activation takes is read after the activation. Where there are as many steps as samples,
-    what comes from a time-major module is left out, too: its rows are steps.
+
+def plan(
+    choice: Choice,
+    calls: Sequence[Call],
+    known: Provenance,
+    candidates: Sequence[tuple[Call, Layer]],
+    n_samples: int,
+) -> Plan:
+    """Decide which calls of one batch are layers to observe.
+
+    By default every leaf whose first output tensor is floating, with one row per sample, but for
+    losses, metrics, dropout, pooling, normalisation and what only reshapes or passes through; a
+    linear or convolution whose output an activation takes is read after the activation. Where
+    there are as many steps as samples, what comes from a time-major module is left out, too: its
+    rows are steps. Of more than `MOST_LAYERS` layers blocks stand for the leaves in them, and of
+    more than that again some are left out, evenly.
 
     Args:
         choice: From `resolve`.
-        firings: All of one batch, in order, their outputs kept alive (identity is compared).
+        calls: All of one batch, in order.
+        known: Where the tensors of that batch come from.
+        candidates: Those calls that can be read, and have been, in order.
         n_samples: Labels of that batch.
 
     Raises:
-        ValueError: A layer that the user named gives no ``(n_samples, ...)`` tensor, or none fired.
+        ValueError: A layer that the user named did not fire, or none can be observed.
     """
-    makers, axes = makers_of(firings), units_axes(firings)
-    layers: list[Layer] = []
-    skipped: dict[str, str] = {}
-    read_later = read_after_activation(firings) if choice.chosen is None else {}
-    time_major = _time_major_outputs(choice, firings)
-    for firing in firings:
-        if firing.name == ROOT:
-            continue
-        name = name_of_call(firing)
-        if choice.chosen is None:
-            output, reason = firing.output, _default_skip(firing, n_samples, time_major)
-            if reason is None and id(firing) in read_later:
-                reason = f"read after its activation {read_later[id(firing)]}"
-            if reason is not None:
-                skipped[name] = reason
+    skipped, unreadable = {}, []
+    if choice.chosen is None:
+        for call in calls:
+            if call.name == ROOT or call.name in choice.blocks:
                 continue
-        elif firing.name in choice.chosen:
-            pick = choice.chosen[firing.name]
-            output = firing.output if pick is None else pick(firing.output)
-            check_rows(output, n_samples, firing.name)
-        else:
-            continue
-        maker = makers.get(id(output), makers.get(id(firing.output)))
-        layers.append(
-            Layer(
-                name,
-                firing.name,
-                firing.call,
-                None if choice.chosen is None else choice.chosen[firing.name],
-                made_by=maker.module if maker is not None else firing.module,
-                units_axis=axes.get(id(output), 1 if output.ndim > 3 else -1),
-                n_axes=output.ndim,
-            )
-        )
-    _refuse_silence(choice, firings, layers, skipped, n_samples)
+            if (reason := why_not_a_layer(call)) is not None:
+                skipped[call.layer_name] = reason
+            elif (reason := why_unreadable(call, n_samples, known)) is not None:
+                skipped[call.layer_name] = reason
+                unreadable.append(call.layer_name)
+            elif call in known.read_later:
+                later = known.read_later[call].layer_name
+                skipped[call.layer_name] = f"read after its activation {later}"
+    layers = [layer for _, layer in candidates]
+    if choice.chosen is None:
+        leaves = [name for name in _leaf_names(calls, choice) if name not in skipped]
+        layers = _at_most(layers, leaves, choice, skipped)
+    _refuse_silence(choice, calls, layers, skipped, n_samples)
     observed = {(layer.module_name, layer.call): layer.name for layer in layers}
-    return Plan(tuple(layers), skipped, successors(firings, observed))
+    return Plan(tuple(layers), skipped, successors(calls, observed), tuple(unreadable))
+
+
+def _leaf_names(calls: Sequence[Call], choice: Choice) -> list[str]:
+    names = (call for call in calls if call.name != ROOT and call.name not in choice.blocks)
+    return [call.layer_name for call in names]
+
+
+def _at_most(
+    layers: Sequence[Layer], leaves: Sequence[str], choice: Choice, skipped: dict[str, str]
+) -> list[Layer]:
+    """The default layers, at most `MOST_LAYERS`; notes why the others are skipped.
+
+    Args:
+        layers: Leaves and blocks that were read.
+        leaves: All leaves that could be read.
+        choice: Which of them are blocks.
+        skipped: Gets the reasons.
+    """
+    if len(leaves) <= MOST_LAYERS:
+        return [layer for layer in layers if layer.module_name not in choice.blocks]
+    standing = {layer.module_name for layer in layers} & set(choice.blocks)
+    for layer_name in leaves:
+        if inside := standing.intersection(parents(layer_name)):
+            skipped[layer_name] = f"inside the block {inside.pop()}"
+    left = [layer for layer in layers if layer.name not in skipped]
+    n = len(left)
+    if n > MOST_LAYERS:
+        places = {round(place * (n - 1) / (MOST_LAYERS - 1)) for place in range(MOST_LAYERS)}
+        left = [layer for place, layer in enumerate(left) if place in places]
+    taken = {layer.name for layer in left}
+    others = [name for name in leaves if name not in skipped] + [layer.name for layer in layers]
+    for name in others:
+        if name not in taken:
+            skipped.setdefault(name, f"one of more than {MOST_LAYERS} layers; name it to read it")
+    return left
 
 
 def check_rows(output: Any, n_samples: int, name: str) -> None:
@@ -133,14 +187,28 @@ def check_rows(output: Any, n_samples: int, name: str) -> None:
     if output.ndim == 0 or len(output) != n_samples:
         raise ValueError(
             f"layers: {name!r} returns shape {tuple(output.shape)} where the batch has {n_samples} "
-            f"labels; {hint}{_hint_of_views([output], n_samples)}"
+            f"labels; {hint}{_hint_of_views([tuple(output.shape)], n_samples)}"
         )
 
 
-def _hint_of_views(outputs: Sequence[Any], n_samples: int) -> str:
+def refuse_steps(call: Call, choice: Choice, known: Provenance) -> None:
+    """Raise if a recurrent layer that the user named gives steps, and no function picks samples.
+
+    Any other layer behind it is read as it is: users may know better.
+    """
+    pick = (choice.chosen or {}).get(call.name)
+    is_first = isinstance(call.module, nn.RNNBase) and call.output in known.time_major
+    if pick is None and is_first:
+        raise ValueError(
+            f"layers: the rows of {call.name!r} are steps, not samples; "
+            f"{_pick(call.name, 'out[0]')}"
+        )
+
+
+def _hint_of_views(shapes: Collection[tuple[int, ...]], n_samples: int) -> str:
     """What to pass where a batch holds several views of each sample, one after the other."""
-    for output in outputs:
-        n_rows = len(output) if isinstance(output, Tensor) and output.ndim else 0
+    for shape in shapes:
+        n_rows = shape[0] if shape else 0
         if n_samples and n_rows > n_samples and n_rows % n_samples == 0:
             return (
                 f"; if these are {n_rows // n_samples} views of each sample, pass "
@@ -149,48 +217,43 @@ def _hint_of_views(outputs: Sequence[Any], n_samples: int) -> str:
     return ""
 
 
-def _time_major_outputs(choice: Choice, firings: Sequence[Firing]) -> frozenset[int]:
-    """The identities of all outputs whose first axis counts steps.
-
-    They come from a time-major module, or from a later one that was fed by it and has kept the
-    number of rows.
-    """
-    found: set[int] = set()
-    for firing in firings:
-        output = firing.output
-        if isinstance(firing.module, nn.RNNBase) and isinstance(output, tuple):
-            output = output[0]  # not its state, whose axes are others
-        if not isinstance(output, Tensor) or output.ndim < 3:
-            continue
-        fed = (id(given) in found and len(given) == len(output) for given in firing.inputs)
-        if firing.name in choice.time_major or any(fed):
-            found.add(id(output))
-    return frozenset(found)
-
-
-def _default_skip(firing: Firing, n_samples: int, time_major: frozenset[int]) -> str | None:
-    module, output = firing.module, firing.output
+def why_not_a_layer(call: Call) -> str | None:
+    """Why a call is none of the default layers, whatever it returned; None if it may be one."""
+    module = call.module
     if isinstance(module, dropout._DropoutNd):
         return "dropout"
+    if is_stochastic_depth(module):
+        return "stochastic depth"
     if isinstance(module, RESHAPING):
         return "reshapes only"
     if isinstance(module, NORMALISING):
         return "normalisation"
     if is_pooling(module):
         return "pooling"
-    if not isinstance(output, Tensor):
-        steps = output[0] if isinstance(output, tuple) and output else None
-        hint = f"; {_pick(firing.name, 'out[0]')}" if id(steps) in time_major else ""
-        return f"returns a {type(output).__name__}, not a tensor{hint}"
-    if not output.is_floating_point():
-        return f"returns {output.dtype}, not floats"
-    if output.ndim == 0 or len(output) != n_samples:
-        return f"returns shape {tuple(output.shape)}, not one row per label"
-    if id(output) in time_major and output.shape[1] == n_samples:
+    if call.output is not None and passes_through(call):
+        return "gives back what it is given"
+    return None
+
+
+def why_unreadable(call: Call, n_samples: int, known: Provenance) -> str | None:
+    """Why what a call returned has no row per sample; None if it has."""
+    output = call.output
+    if output is None:
+        return f"returns a {call.returned}, not a tensor"
+    if not output.dtype.is_floating_point or not output.is_dense:
+        return f"returns {output.dtype}, not floats in a dense tensor"
+    shape = output.shape
+    is_recurrent = isinstance(call.module, nn.RNNBase)
+    steps = _pick(call.name, "out[0]" if call.returned == "tuple" else "out")
+    if output in known.time_major and (is_recurrent or shape[0] == shape[1] == n_samples):
         return (
-            f"returns shape {tuple(output.shape)} behind a time-major module, where rows are "
-            f"steps, not samples; {_pick(firing.name, 'out')}"
+            f"returns shape {shape} behind a time-major module, where rows are steps, not samples; "
+            f"{steps}"
         )
+    if not shape or shape[0] != n_samples:
+        return f"returns shape {shape}, not one row per label"
+    if 0 in shape:
+        return f"returns shape {shape}, which holds no numbers"
     return None
 
 
@@ -201,15 +264,16 @@ def _pick(name: str, steps: str) -> str:
 
 def _refuse_silence(
     choice: Choice,
-    firings: Sequence[Firing],
+    calls: Sequence[Call],
     layers: Sequence[Layer],
     skipped: dict[str, str],
     n_samples: int,
 ) -> None:
-    fired = {firing.name for firing in firings}
+    fired = {call.name for call in calls}
     silent = [name for name in choice.modules if name not in fired]
     for name in silent:
-        skipped[name] = NEVER_CALLED
+        if name not in choice.blocks:
+            skipped[name] = NEVER_CALLED
     if choice.chosen is not None:
         unheard = [name for name in choice.chosen if name not in fired]
         if unheard:
@@ -226,5 +290,6 @@ def _refuse_silence(
                 "data='val' (or 'train', or a set of your own), which runs a compiled one eagerly, "
                 "or replace functional calls by modules (nn.ReLU instead of F.relu)"
             )
-        hint = _hint_of_views([firing.output for firing in firings], n_samples)
+        shapes = [call.output.shape for call in calls if call.output is not None]
+        hint = _hint_of_views(shapes, n_samples)
         raise ValueError(f"layers: none can be observed by default ({reasons}); name them{hint}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Mapping
 
 import torchmetrics
@@ -49,6 +50,35 @@ def is_heard(name: str, named: Mapping[str, nn.Module]) -> bool:
 def is_inside_fused(name: str, named: Mapping[str, nn.Module]) -> bool:
     """Whether a module is part of one whose fused path calls none of its parts."""
     return any(isinstance(named.get(part), nn.TransformerEncoderLayer) for part in parents(name))
+
+
+def blocks(named: Mapping[str, nn.Module]) -> dict[str, nn.Module]:
+    """The outermost modules that stand beside another one of their class, and are no leaves.
+
+    A stage or a list of blocks is a plain container, and counts as a block only where a plain
+    container holds it: ``layer1`` to ``layer4`` of a ResNet are none, ``layer1.0`` is one.
+    """
+    found: dict[str, nn.Module] = {}
+    below: dict[str, list[str]] = {}
+    for name in named:
+        below.setdefault(name.rpartition(".")[0], []).append(name)
+
+    def search(around: str) -> None:
+        in_plain = type(named.get(around)) in _PLAIN
+        parts = [part for part in below.get(around, ()) if not is_leaf(named[part])]
+        kinds = Counter(type(named[part]) for part in parts)
+        for part in parts:
+            kind = type(named[part])
+            if kinds[kind] > 1 and (in_plain or kind not in _PLAIN):
+                found[part] = named[part]
+            else:
+                search(part)
+
+    search("")
+    return found
+
+
+_PLAIN = (nn.Sequential, nn.ModuleList, nn.ModuleDict)
 
 
 def is_bookkeeping(name: str, named: Mapping[str, nn.Module]) -> bool:

@@ -11,8 +11,8 @@ from collections.abc import Sequence
 from torch import nn
 from torch.nn.modules.batchnorm import _NormBase
 
+from it_callbacks.observation.calls import Call
 from it_callbacks.observation.layers import Layer
-from it_callbacks.observation.listening import Firing
 
 
 def is_untracked(module: nn.Module) -> bool:
@@ -33,17 +33,17 @@ def is_untracked(module: nn.Module) -> bool:
     return is_new and not module.num_batches_tracked.any()
 
 
-def behind_untracked(firings: Sequence[Firing], layers: Sequence[Layer]) -> frozenset[str]:
+def behind_untracked(calls: Sequence[Call], layers: Sequence[Layer]) -> frozenset[str]:
     """The names of the layers that came after the first untracked norm.
 
     Args:
-        firings: All of one batch, in order.
+        calls: All of one batch, in order.
         layers: Those that are observed.
     """
     is_behind = False
     places = set()
-    for firing in firings:
-        is_behind = is_behind or is_untracked(firing.module)
+    for call in calls:
+        is_behind = is_behind or is_untracked(call.module)
         if is_behind:
-            places.add((firing.name, firing.call))
+            places.add((call.name, call.number))
     return frozenset(layer.name for layer in layers if (layer.module_name, layer.call) in places)

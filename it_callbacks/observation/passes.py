@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from copy import copy
-from dataclasses import dataclass, field, fields, is_dataclass, replace
-from typing import Any, TypeVar
+from dataclasses import dataclass, field, replace
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.utils import _pytree as pytree
 
 from it_callbacks.observation.batches import Batch
 from it_callbacks.observation.input_keys import input_keys
-from it_callbacks.observation.layers import Layer, check_rows
+from it_callbacks.observation.layers import Layer
 from it_callbacks.observation.sampling import Admission, Subset
 from it_callbacks.observation.streams import KeyStream, Stream, Waiting
+from it_callbacks.reductions import Reduction
 from it_callbacks.rulers import CALIBRATION_ROWS, refuse_mostly_nonfinite
 
 V = TypeVar("V")
@@ -81,6 +80,18 @@ class Observed:
         )
 
 
+class Copy(NamedTuple):
+    """The rows of a layer in one batch.
+
+    Args:
+        rows: Of the admitted samples.
+        is_reduced: Whether the layer's reduction has been applied.
+    """
+
+    rows: Tensor
+    is_reduced: bool
+
+
 class DryRun:
     """A pass of which nothing is kept: it only finds out which layers there are."""
 
@@ -90,8 +101,11 @@ class DryRun:
     def begin(self, batch: Batch) -> None:
         """Nothing is taken in."""
 
-    def snapshot(self, output: Any) -> Any:
+    def copied(self, rows: Tensor, reduction: Reduction) -> Copy | None:
         """Nothing is held."""
+
+    def take_copy(self, layer: str, copy: Copy | None) -> None:
+        """Nothing is taken in."""
 
     def take(self, module_name: str, call: int, output: Any) -> None:
         """Nothing is taken in."""
@@ -129,23 +143,42 @@ class Pass:
         """A batch begins."""
         self._samples.begin(batch)
 
-    def snapshot(self, output: Any) -> Any:
-        """A copy of an output, since a later layer may write over it."""
-        return _copied(output)
+    def copied(self, rows: Tensor, reduction: Reduction) -> Copy | None:
+        """A copy of what is needed of a layer's rows, since a later layer may change them.
+
+        Args:
+            rows: Of all samples of the batch, ``(n_rows, ...)``.
+            reduction: How the layer will be reduced.
+        """
+        rows = self._samples.admitted_of(rows.detach())
+        if reduction.frozen:
+            try:
+                return Copy(reduction(rows).clone(), is_reduced=True)
+            except Exception:  # it is raised again if this becomes a layer
+                return Copy(rows.clone(), is_reduced=False)
+        return Copy(rows.clone(), is_reduced=False)
+
+    def take_copy(self, layer: str, copy: Copy | None) -> None:
+        """Take in what `copied` gave of a layer."""
+        if copy is not None:
+            stream = self.streams[layer]
+            self._take(layer, copy.rows, stream.add_reduced if copy.is_reduced else stream.add)
 
     def take(self, module_name: str, call: int, output: Any) -> None:
         """A module gave `output`; taken in at once if it is one of the layers."""
         layer = self._layers.get((module_name, call))
         if layer is None or layer.name in self.faults:
             return
-        rows = output if layer.pick is None else layer.pick(output)
-        check_rows(rows, self._samples.n_in_batch, layer.name)
+        rows = layer.rows(output, self._samples.n_in_batch)
         rows = self._samples.admitted_of(rows.detach())
-        stream = self.streams[layer.name]
-        with self.contained(layer.name):
-            stream.add(rows, self._samples.to_keep)
+        self._take(layer.name, rows, self.streams[layer.name].add)
+
+    def _take(self, layer: str, rows: Tensor, add: Callable[[Tensor, Tensor | None], None]) -> None:
+        with self.contained(layer):
+            add(rows, self._samples.to_keep)
+            stream = self.streams[layer]
             if isinstance(stream, Waiting) and stream.is_full:
-                self.streams[layer.name] = stream.freeze()
+                self.streams[layer] = stream.freeze()
 
     @contextmanager
     def contained(self, layer: str) -> Iterator[None]:
@@ -367,19 +400,3 @@ def _in_order(positions: NDArray[np.int64], of: NDArray[np.int64]) -> bool:
 def _kept_of(layer: str, parts: Sequence[Observed]) -> Tensor:
     rows = [part.kept[layer] for part in parts if len(part.kept.get(layer, ()))]
     return torch.cat(rows) if rows else torch.zeros(0, 0)
-
-
-def _copied(output: Any) -> Any:
-    """What a module returned, with copies of all tensors in it."""
-
-    def copied(part: Any) -> Any:
-        if isinstance(part, Tensor):
-            return part.detach().clone()
-        if is_dataclass(part) and not isinstance(part, type):
-            twin = copy(part)
-            for field in fields(part):  # also of a frozen one
-                object.__setattr__(twin, field.name, _copied(getattr(part, field.name)))
-            return twin
-        return part
-
-    return pytree.tree_map(copied, output)

@@ -5,15 +5,17 @@ Identity sees modules only: a functional call in between makes a new tensor of u
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Collection, Mapping, Sequence
 from typing import Literal
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 from torch.nn.modules import activation as activations
 from torch.nn.modules import batchnorm, dropout, instancenorm, pooling
 
-from it_callbacks.observation.listening import ROOT, Firing
+from it_callbacks.observation.calls import Call, Seen
+from it_callbacks.observation.listening import ROOT
 
 RESHAPING = (nn.Flatten, nn.Unflatten, nn.Identity, nn.PixelShuffle, nn.PixelUnshuffle)
 NORMALISING = (
@@ -27,11 +29,8 @@ NORMALISING = (
 _LINEAR = (nn.Linear, nn.Bilinear, nn.modules.conv._ConvNd)
 _OPAQUE = (*NORMALISING, dropout._DropoutNd, nn.Identity)
 """Modules between a linear and its activation that change nothing about whose output it is."""
-
-
-def name_of_call(firing: Firing) -> str:
-    """The module's dotted name, ``_call2`` behind it for its second call, ..."""
-    return firing.name if firing.call == 1 else f"{firing.name}_call{firing.call}"
+_OF_FEATURES = (nn.Linear, nn.Bilinear, nn.Embedding, nn.LayerNorm, nn.RNNBase)
+"""Modules whose units lie along the last axis."""
 
 
 WHOLE = (
@@ -63,88 +62,115 @@ def is_pooling(module: nn.Module) -> bool:
     return type(module).__module__ == pooling.__name__
 
 
-def makers_of(firings: Sequence[Firing]) -> dict[int, Firing]:
-    """From the identity of a tensor to the firing whose kind determines the range of its numbers.
+def is_stochastic_depth(module: nn.Module) -> bool:
+    """Whether a module leaves out a branch in training: every library has its own class."""
+    name = type(module).__name__.replace("_", "").lower()
+    return re.search("droppath|stochasticdepth|dropblock|dropconnect", name) is not None
 
-    That is the leaf that returned it; or, where that one only passes numbers on (dropout in
-    evaluation, reshaping, pooling), the one that it had them from.
+
+def passes_through(call: Call) -> bool:
+    """Whether a module gave back what it was given, and did nothing to it in place."""
+    in_place = is_activation(call.module) or getattr(call.module, "inplace", False) is True
+    return call.output in call.inputs and not in_place
+
+
+class Provenance:
+    """Where the tensors of a batch come from, as far as its calls so far show.
+
+    Args:
+        time_major: Names of the modules that are known to give ``(n_steps, n_samples, ...)``.
     """
-    makers: dict[int, Firing] = {}
-    for firing in firings:
-        if not isinstance(firing.output, Tensor) or not is_leaf(firing.module):
-            continue
-        passes_on = isinstance(firing.module, (*RESHAPING, dropout._DropoutNd))
-        passes_on = passes_on or is_pooling(firing.module)
-        given = [makers[id(tensor)] for tensor in firing.inputs if id(tensor) in makers]
+
+    def __init__(self, time_major: Collection[str]) -> None:
+        self.makers: dict[Seen, nn.Module] = {}
+        """The module whose kind determines the range of a tensor's numbers.
+
+        That is the leaf that returned it; or, where that one only passes numbers on (dropout in
+        evaluation, reshaping, pooling), the one that it had them from.
+        """
+        self.units_axes: dict[Seen, Literal[1, -1]] = {}
+        """The axis of a tensor that counts units: 1 behind a convolution, -1 behind a linear."""
+        self.time_major: set[Seen] = set()
+        """Tensors whose first axis counts steps.
+
+        They come from a time-major module, or from a later one that was fed by it and has kept the
+        number of rows.
+        """
+        self.read_later: dict[Call, Call] = {}
+        """From a linear's or convolution's call to that of the activation that takes its output."""
+        self._origins: dict[Seen, Call] = {}
+        self._names = time_major
+
+    def add(self, call: Call) -> None:
+        """Take in the next call."""
+        if call.output is not None and call.name != ROOT:
+            self._note_maker(call, call.output)
+            self._note_units(call, call.output)
+            self._note_steps(call, call.output)
+        self._note_activation(call)
+
+    def _note_maker(self, call: Call, output: Seen) -> None:
+        module = call.module
+        if not is_leaf(module):
+            return
+        passes_on = isinstance(module, (*RESHAPING, dropout._DropoutNd))
+        passes_on = passes_on or is_pooling(module) or passes_through(call)
+        given = [self.makers[one] for one in call.inputs if one in self.makers]
         # An in-place layer returns what it was given: the later one made what it holds now.
-        makers[id(firing.output)] = given[0] if passes_on and given else firing
-    return makers
+        self.makers[output] = given[0] if passes_on and given else module
 
-
-def read_after_activation(firings: Sequence[Firing]) -> dict[int, str]:
-    """From the identity of a linear's or convolution's firing to the activation that takes it."""
-    origins: dict[int, Firing] = {}
-    for firing in firings:
-        if not isinstance(firing.output, Tensor):
-            continue
-        if isinstance(firing.module, _LINEAR):
-            origins[id(firing.output)] = firing
-        elif isinstance(firing.module, _OPAQUE):
-            for given in firing.inputs:
-                if id(given) in origins:
-                    origins[id(firing.output)] = origins[id(given)]
-    return {
-        id(origins[id(given)]): name_of_call(firing)
-        for firing in firings
-        if is_activation(firing.module)
-        for given in firing.inputs
-        if id(given) in origins
-    }
-
-
-def units_axes(firings: Sequence[Firing]) -> dict[int, Literal[1, -1]]:
-    """From the identity of a tensor to its axis that counts units, where that is known.
-
-    1 behind a convolution; -1 behind a linear, an embedding or a layer norm.
-    """
-    axes: dict[int, Literal[1, -1]] = {}
-    for firing in firings:
-        module = firing.module
-        known: list[Literal[1, -1]] = [axes[id(t)] for t in firing.inputs if id(t) in axes]
+    def _note_units(self, call: Call, output: Seen) -> None:
+        module = call.module
+        known = [self.units_axes[one] for one in call.inputs if one in self.units_axes]
         if isinstance(module, nn.modules.conv._ConvNd):
-            axes[id(firing.output)] = 1
-        elif isinstance(module, (nn.Linear, nn.Bilinear, nn.Embedding, nn.LayerNorm)):
-            axes[id(firing.output)] = -1
+            self.units_axes[output] = 1
+        elif isinstance(module, _OF_FEATURES):
+            self.units_axes[output] = -1
         elif known and (is_activation(module) or is_pooling(module) or isinstance(module, _OPAQUE)):
-            axes[id(firing.output)] = known[0]
-    return axes
+            self.units_axes[output] = known[0]
+
+    def _note_steps(self, call: Call, output: Seen) -> None:
+        if len(output.shape) < 3:
+            return
+        n_rows = output.shape[0]
+        fed = (one in self.time_major and one.shape[0] == n_rows for one in call.inputs)
+        if call.name in self._names or any(fed):
+            self.time_major.add(output)
+
+    def _note_activation(self, call: Call) -> None:
+        given = [self._origins[one] for one in call.inputs if one in self._origins]
+        if is_activation(call.module):
+            self.read_later |= dict.fromkeys(given, call)
+        elif call.output is not None and isinstance(call.module, _LINEAR):
+            self._origins[call.output] = call
+        elif call.output is not None and isinstance(call.module, _OPAQUE):
+            for origin in given:
+                self._origins[call.output] = origin
 
 
-def successors(
-    firings: Sequence[Firing], observed: Mapping[tuple[str, int], str]
-) -> dict[str, str]:
+def successors(calls: Sequence[Call], observed: Mapping[tuple[str, int], str]) -> dict[str, str]:
     """From each observed layer to the observed one that it was computed from alone.
 
     Args:
-        firings: Of one batch, in order.
+        calls: Of one batch, in order.
         observed: From a module's name and call to the layer's name.
     """
-    sources: dict[int, frozenset[str] | None] = {}
+    sources: dict[Seen, frozenset[str] | None] = {}
     follows: dict[str, str] = {}
-    for firing in firings:
-        if firing.name == ROOT or not isinstance(firing.output, Tensor):
+    for call in calls:
+        name = observed.get((call.name, call.number))
+        if call.name == ROOT or call.output is None:
             continue
-        if not is_leaf(firing.module):
+        if name is None and not is_leaf(call.module):
             continue
-        given = [sources.get(id(tensor)) for tensor in firing.inputs]
+        given = [sources.get(one) for one in call.inputs]
         joined: frozenset[str] | None = frozenset().union(*(g for g in given if g is not None))
         if not given or any(one is None for one in given):
             joined = None  # an input, or the result of something that hooks do not see
-        name = observed.get((firing.name, firing.call))
         if name is None:
-            sources[id(firing.output)] = joined
+            sources[call.output] = joined
         else:
             if joined is not None and len(joined) == 1:
                 follows[name] = next(iter(joined))
-            sources[id(firing.output)] = frozenset({name})
+            sources[call.output] = frozenset({name})
     return follows

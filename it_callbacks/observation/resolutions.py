@@ -52,7 +52,7 @@ def readers_for(
     names = [layer.name for layer in layers]
     readers = {}
     for layer in layers:
-        reduction = reduce if isinstance(reduce, Reduction) else _reduction_of(layer)
+        reduction = reduction_of(layer, reduce)
         rulers = tuple(_ruler(each, layer, reduction, names) for each in resolutions)
         if len({ruler.slug for ruler in rulers}) < len(rulers):
             raise ArgumentValueError(
@@ -62,7 +62,10 @@ def readers_for(
     return readers
 
 
-def _reduction_of(layer: Layer) -> Reduction:
+def reduction_of(layer: Layer, reduce: Reduction | str) -> Reduction:
+    """The reduction of one layer; `reduce` as in `readers_for`."""
+    if isinstance(reduce, Reduction):
+        return reduce
     return MeanPool(layer.units_axis) if layer.n_axes > 2 else Joint()
 
 

@@ -10,7 +10,6 @@ import numpy as np
 
 from it_callbacks.observation.instrument import Notice
 from it_callbacks.observation.layer_observer import LayerObserver
-from it_callbacks.observation.layers import NEVER_CALLED
 from it_callbacks.observation.passes import Observed
 from it_callbacks.plane.memory import Memory
 from it_callbacks.plane.notices import (
@@ -18,9 +17,9 @@ from it_callbacks.plane.notices import (
     calibration_notice,
     layer_notices,
     left_out_notice,
-    never_called_notice,
     set_notices,
     successor_notices,
+    unreadable_notice,
 )
 from it_callbacks.plane.point import Point, classes_of, label_entropy, share_repeated
 from it_callbacks.records import unique_slugs
@@ -105,10 +104,9 @@ class PlanePoint:
         """
         plan, facts = self.observer.plan, self._facts
         found = [] if exhaustive else self._set_notices()
-        skipped = plan.skipped if plan else {}
-        never_called = [name for name, reason in skipped.items() if reason == NEVER_CALLED]
-        if never_called:
-            found.append(never_called_notice(self.set, never_called))
+        if plan and len(plan.unreadable) > len(plan.layers):
+            reasons = {name: plan.skipped[name] for name in plan.unreadable}
+            found.append(unreadable_notice(self.set, reasons, len(plan.layers)))
         if self.n_left_out:
             found.append(left_out_notice(self.set, self.n_left_out, len(self.observed.labels)))
         for of_layer in facts.values():

@@ -161,7 +161,6 @@ class PlaneInstrument(Instrument[LayerPass]):
                 or notices.unstorable_notices(specs)
             ),
             *unread,
-            *([notices.untracked_notice(on.set, left_out)] if left_out else ()),
             *point.notices(exhaustive=self._options.exhaustive),
             *extra_notices,
         ]
@@ -174,7 +173,9 @@ class PlaneInstrument(Instrument[LayerPass]):
         return Measured(
             values,
             len(observed.labels),
-            self._settings(point, on),
+            {**self._settings(point, on), "calibrated_in_training": left_out}
+            if left_out
+            else self._settings(point, on),
             found,
             self.not_due(on.n_earlier),
             point,

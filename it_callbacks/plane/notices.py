@@ -158,13 +158,23 @@ def left_out_notice(set_: str, n_left_out: Mapping[str, int], n_samples: int) ->
     return Notice("left out", text)
 
 
-def never_called_notice(set_: str, names: Sequence[str]) -> Notice:
-    """What to say of modules that were never called."""
+def unreadable_notice(set_: str, reasons: Mapping[str, str], n_layers: int) -> Notice:
+    """What to say where most layers of a network have no row per sample.
+
+    Args:
+        set_: What the set is called.
+        reasons: Why, by layer.
+        n_layers: How many can be read.
+    """
+    n, first = len(reasons), next(iter(reasons))
     text = (
-        f"set {set_!r}: these modules were never called and are missing from the plane: "
-        f"{_listed(names)} (hooks cannot see functional calls or MultiheadAttention.out_proj)"
+        f"set {set_!r}: {n} of {n + n_layers} layers cannot be read and are missing from the "
+        f"plane: {first!r} {reasons[first]}"
     )
-    return Notice("never called", text)
+    if "pass layers=" not in text:
+        text += f"; pass layers={{{first!r}: <function that picks (n_samples, ...)>}}"
+    more = [repr(name) for name in reasons if name != first][: MOST_LISTED - 1]
+    return Notice("not rows", f"{text}. The others: {', '.join(more)}" if more else text)
 
 
 def untracked_notice(set_: str, layers: Sequence[str]) -> Notice:
