@@ -22,6 +22,7 @@ LIGHTNING = ("lightning", "pytorch_lightning")
 HEAVY = ("torch", "torchmetrics", *LIGHTNING)
 NO_LIGHTNING = (
     "metrics",
+    "multi_label",
     "reductions",
     "rulers",
     "codes",
@@ -165,6 +166,7 @@ ABOVE = {
     "reductions": ("checks", "rulers"),
     "codes": ("rulers", "reductions", "codes"),
     "metrics": ("checks", "measures", "log_probabilities"),
+    "multi_label": ("metrics", "log_probabilities"),
     "log_probabilities": (),
     "history": ("records",),
     "observation": (
@@ -177,6 +179,7 @@ ABOVE = {
     "predictions": (
         "_version",
         "metrics",
+        "multi_label",
         "log_probabilities",
         "observation",
         "records",

@@ -12,10 +12,11 @@ from lightning_utilities.core.apply_func import apply_to_collection
 from numpy.typing import NDArray
 from torch import Tensor
 
-from it_callbacks.observation.batches import Batch, Selector, inputs_of, labels_of
+from it_callbacks.observation.batches import Batch, Selector, inputs_of, labels_of, n_samples_of
 from it_callbacks.observation.fixed_set import FixedSet, fetch, fetch_behind
 from it_callbacks.observation.guard import silenced, undisturbed
 from it_callbacks.observation.instrument import Observer
+from it_callbacks.observation.labels import Labels
 from it_callbacks.observation.processes import n_processes, rank
 
 
@@ -52,14 +53,20 @@ class FixedSetPasses:
         batches: From `fetch_fixed_set`.
         inputs: Which part of a batch the model takes.
         target: Which part holds the labels.
+        ignore_index: Which number marks samples without a label.
     """
 
     def __init__(
-        self, batches: Sequence[Any], inputs: Selector | None, target: Selector | None
+        self,
+        batches: Sequence[Any],
+        inputs: Selector | None,
+        target: Selector | None,
+        ignore_index: int | None,
     ) -> None:
         self._batches = batches
         self._inputs = inputs
         self._target = target
+        self._ignore_index = ignore_index
         self._sizes: list[int] = []
 
     def run_all(self, trainer: Any, model: Any, observer: Observer[Any], current: Any) -> None:
@@ -71,7 +78,7 @@ class FixedSetPasses:
         """
         start, together = 0, _spreads_parameters(trainer.strategy)
         with _observed(trainer, model, observer):
-            self._sizes = self._sizes or [len(labels_of(b, self._target)) for b in self._batches]
+            self._sizes = self._sizes or [self._size(raw) for raw in self._batches]
             for number, (raw, size) in enumerate(zip(self._batches, self._sizes, strict=True)):
                 indices = np.arange(start, start + size)
                 start += size
@@ -89,10 +96,16 @@ class FixedSetPasses:
         One guard is around all of them, so that what is drawn at random differs from run to run.
         """
         raw = self._batches[0]
-        indices = np.arange(len(labels_of(raw, self._target)))
+        indices = np.arange(self._size(raw))
         with _observed(trainer, model, observer):
             for current in passes:
                 self._run(trainer, model, observer, current, raw, indices)
+
+    def _labels(self, raw: Any) -> Labels | None:
+        return labels_of(raw, self._target, self._ignore_index)
+
+    def _size(self, raw: Any) -> int:
+        return n_samples_of(raw, self._labels(raw))
 
     def _run(
         self,
@@ -107,7 +120,7 @@ class FixedSetPasses:
         raw = apply_to_collection(raw, Tensor, torch.clone)
         raw = trainer.precision_plugin.convert_input(trainer.strategy.batch_to_device(raw))
         given = inputs_of(raw, self._inputs, self._target)
-        observer.begin(Batch(given, labels_of(raw, self._target), indices), current)
+        observer.begin(Batch(given, self._labels(raw), indices), current)
         try:
             if isinstance(given, dict):
                 model(**given)

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any, Generic
 
 import numpy as np
 import torch
@@ -14,23 +13,12 @@ from torch import Tensor, nn
 
 from it_callbacks.checks import nearest
 from it_callbacks.observation.batches import Batch, Selector, select
+from it_callbacks.observation.labels import SeveralLabels
 from it_callbacks.observation.listening import ROOT, Firing, Listener
 from it_callbacks.observation.modules import is_heard, named_modules, refuse_scripted
 from it_callbacks.observation.processes import together
 from it_callbacks.observation.sampling import Admission
-
-
-class Accumulator(Protocol):
-    """What takes in predictions and labels: a `torchmetrics.Metric`."""
-
-    def update(self, predictions: Tensor, labels: Tensor) -> None:
-        """Take in the predictions ``(n, ...)`` and class numbers ``(n,)`` of a batch."""
-
-    def merge_state(self, incoming_state: Any) -> None:
-        """Add what another one has taken in."""
-
-
-M = TypeVar("M", bound=Accumulator)
+from it_callbacks.observation.tallies import M, Tallies
 
 
 @dataclass(frozen=True)
@@ -39,12 +27,15 @@ class Predicted(Generic[M]):
 
     Args:
         metric: Of all samples.
+        labels: The kind of their labels.
         n_samples: How many.
-        n_unlabelled: Samples left out because their label is negative (an ignore index).
-        look_like_probabilities: Whether predictions were one number per sample, all in [0, 1].
+        n_unlabelled: Samples left out because their label is masked: negative, say.
+        look_like_probabilities: Whether predictions were one number per sample, or per label of
+            several, and all in [0, 1].
     """
 
     metric: M
+    labels: str
     n_samples: int
     n_unlabelled: int
     look_like_probabilities: bool
@@ -54,33 +45,49 @@ class PredictionPass(Generic[M]):
     """Feeds the predictions of one pass over a set, or of a random subset of it, to a metric.
 
     Args:
-        make_metric: From the number of classes to an empty metric.
+        make_metric: From the way to count, one of `COUNTED_AS`, and the number of columns of
+            predictions to an empty metric.
+        decide: From the kinds that all labels of the pass may be of to the kind they are.
+        kind: The kind of the labels, if it was decided on earlier.
         max_samples: Beyond this many, a seeded random subset; None takes all.
         seed: Seed of the subset.
     """
 
     def __init__(
-        self, make_metric: Callable[[int], M], *, max_samples: int | None, seed: int
+        self,
+        make_metric: Callable[[str, int], M],
+        *,
+        decide: Callable[[frozenset[str]], str],
+        kind: str | None,
+        max_samples: int | None,
+        seed: int,
     ) -> None:
-        self._make_metric = make_metric
+        self._decide = decide
+        self._tallies = Tallies(make_metric, kind)
         self._admission = Admission(max_samples, seed)
         self._waiting: list[tuple[NDArray[np.int64], Tensor, Tensor]] = []
-        self._metric: M | None = None
         self._n_samples = 0
-        self._look_like_probabilities = True
+        self._in_unit_interval = True
+        self._one_number = True
 
     def add(self, predictions: Tensor, batch: Batch) -> None:
         """Take in a batch and its predictions: logits or probabilities, a row per sample."""
-        admitted, labels = self._admission.admit(batch), batch.labels
+        admitted = self._admission.admit(batch)
+        if not self.takes(batch) or batch.labels is None:
+            return
+        labels = batch.labels.values
         if not admitted.is_whole:
-            keep = torch.from_numpy(admitted.positions).to(labels.device)
-            predictions, labels = predictions[keep], labels[keep]
+            keep = torch.from_numpy(admitted.positions)
+            predictions, labels = predictions[keep.to(predictions.device)], labels[keep]
         if self._admission.subset.size is None:
             self._update(predictions, labels)
         elif len(labels):
             # Which of them stay is only known at the end.
-            kept = predictions.detach().cpu().clone()
-            self._waiting.append((admitted.indices, kept, labels.cpu()))
+            self._waiting.append((admitted.indices, predictions.detach().cpu().clone(), labels))
+
+    def takes(self, batch: Batch) -> bool:
+        """Note the labels of a batch; whether predictions can be counted beside them."""
+        return self._tallies.note(batch.labels)
 
     def finish(self) -> Predicted[M]:
         """The pass is over: the metric of all its samples, of all processes.
@@ -88,42 +95,42 @@ class PredictionPass(Generic[M]):
         With several processes all of them call this.
 
         Raises:
-            ValueError: No sample has a label.
+            ValueError: No sample has a label, or no class.
         """
-        mine = (self._metric, self._waiting, self._n_samples, self._admission.n_unlabelled)
+        tallies = self._tallies
+        mine = (
+            (tallies.fits, tallies.metrics),
+            self._waiting,
+            self._n_samples,
+            self._admission.n_unlabelled,
+        )
         parts = together(lambda: mine)
         self._n_samples = sum(n_samples for _, _, n_samples, _ in parts)
-        self._metric = None
-        for metric in (metric for metric, *_ in parts if metric is not None):
-            if self._metric is None:
-                self._metric = copy.deepcopy(metric)
-            else:
-                self._metric.merge_state(metric)
+        tallies.merge([counted for counted, *_ in parts])
         waiting = [rows for _, of_part, _, _ in parts for rows in of_part]
         if waiting:
             indices, predictions, labels = (list(column) for column in zip(*waiting, strict=True))
             rows = torch.from_numpy(self._admission.subset.chosen(np.concatenate(indices)))
             self._update(torch.cat(predictions)[rows], torch.cat(labels)[rows])
         self._waiting = []
-        if self._metric is None:
+        kind = self._decide(tallies.fits)
+        metric = tallies.of(kind)
+        if metric is None:
             raise ValueError("target: no sample has a label >= 0")
         return Predicted(
-            self._metric,
+            metric,
+            kind,
             self._n_samples,
             sum(n_unlabelled for *_, n_unlabelled in parts),
-            self._look_like_probabilities,
+            self._in_unit_interval and (self._one_number or kind == SeveralLabels.name),
         )
 
     def _update(self, predictions: Tensor, labels: Tensor) -> None:
         if not len(labels):
             return
-        one_number = predictions.ndim == 1 or predictions.shape[1] == 1
-        in_range = bool(((predictions >= 0) & (predictions <= 1)).all())
-        self._look_like_probabilities &= one_number and in_range
-        if self._metric is None:
-            n_columns = predictions.shape[1] if predictions.ndim == 2 else 1
-            self._metric = self._make_metric(max(2, n_columns))
-        self._metric.update(predictions, labels)
+        self._one_number &= predictions.ndim == 1 or predictions.shape[1] == 1
+        self._in_unit_interval &= bool(((predictions >= 0) & (predictions <= 1)).all())
+        self._tallies.update(predictions, labels)
         self._n_samples += len(labels)
 
 
@@ -190,6 +197,9 @@ class PredictionObserver:
             raise self.listener.error
         if self._batch is None or self._pass is None:
             raise RuntimeError("end: no batch has begun")
+        if not self._pass.takes(self._batch):
+            self._outputs.clear()
+            return
         source = self._found_source(len(self._batch))
         if source not in self._outputs:
             raise ValueError(

@@ -9,6 +9,7 @@ from functools import partial
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from torch import nn
 from typing_extensions import override
 
@@ -17,6 +18,7 @@ from it_callbacks.estimators.extra import Extra
 from it_callbacks.estimators.verdict import Peak, Verdict, surprisal
 from it_callbacks.observation.batches import MOST_CLASSES
 from it_callbacks.observation.instrument import Instrument, Measured, Notice, Occasion
+from it_callbacks.observation.labels import KINDS, LabelKind, Targets, decided
 from it_callbacks.observation.layer_observer import LayerObserver, Observation
 from it_callbacks.observation.layers import LayerChoice
 from it_callbacks.observation.passes import DryRun, LayerPass, Observed, Pass
@@ -123,23 +125,26 @@ class PlaneInstrument(Instrument[LayerPass]):
     @override
     def measure(self, finished: LayerPass, on: Occasion) -> Measured:
         observed = self._layers.finish(_whole(finished))
-        if not len(observed.labels):
+        if not len(observed.indices):
             raise ValueError("target: no sample has a label >= 0")
-        n_classes = len(classes_of(observed.labels)[0])
+        kind = self._kind(observed.targets, on.set)
+        labels = kind.classes(observed.targets)
+        n_classes = 0 if labels is None else len(classes_of(labels)[0])
         if n_classes > MOST_CLASSES:
             raise ValueError(
                 f"target: {n_classes} classes, at most {MOST_CLASSES} classes are supported; pass "
                 "target=<function that returns coarser classes>"
             )
         unread = _unread_layers(observed, strict=on.strict)
-        point = PlanePoint(on.set, observed, self._points(observed), self._layers, self._memory)
+        points = self._points(observed, labels)
+        point = PlanePoint(on.set, observed, kind, labels, points, self._layers, self._memory)
         values = [
             value
             for of_rulers in point.points.values()
             for each in of_rulers
             for value in each.values(exhaustive=self._options.exhaustive)
         ]
-        extra_values, extra_notices = self._extra(observed, on)
+        extra_values, extra_notices = self._extra(observed, labels, on)
         specs = self._layers.specs.values()
         found = [
             *(
@@ -158,7 +163,7 @@ class PlaneInstrument(Instrument[LayerPass]):
             found += notices.cost_notices(cost)
         return Measured(
             values,
-            len(observed.labels),
+            len(observed.indices),
             self._settings(point, on.settings),
             found,
             self.not_due(on.n_earlier),
@@ -169,6 +174,7 @@ class PlaneInstrument(Instrument[LayerPass]):
     def keep(self, measured: Measured, on: Occasion) -> None:
         point: PlanePoint = measured.detail
         observed = point.observed
+        self._memory.labels[on.set] = point.kind
         if observed.inputs is not None:
             self._repeats[on.set] = share_repeated(observed.inputs) > 0
         for name, of_rulers in point.points.items():
@@ -264,7 +270,17 @@ class PlaneInstrument(Instrument[LayerPass]):
             self._recalibrated |= dict.fromkeys(map(repr, spec.uncalibrated))
             return None
 
-    def _points(self, observed: Observed) -> dict[str, list[Point]]:
+    def _kind(self, targets: Targets, set_: str) -> LabelKind:
+        """The kind of a set's labels: as it was decided on, or by this whole pass."""
+        kept = self._memory.labels
+        name = decided(targets.fits, {of: kind.name for of, kind in kept.items()}, set_)
+        of_sets = [kept[set_]] if set_ in kept else kept.values()
+        alike = next((kind for kind in of_sets if kind.name == name), None)
+        return KINDS[name].of(targets) if alike is None else alike
+
+    def _points(
+        self, observed: Observed, labels: NDArray[np.int64] | None
+    ) -> dict[str, list[Point]]:
         tags, stochastic = tags_of_layers(self._layers), self._memory.stochastic
         return {
             name: [
@@ -272,7 +288,7 @@ class PlaneInstrument(Instrument[LayerPass]):
                     tags[name],
                     slug(self._layers.slugs[name][number]) if number else "",
                     keys,
-                    observed.labels,
+                    labels,
                     noise_of(
                         keys,
                         observed.inputs,
@@ -284,7 +300,13 @@ class PlaneInstrument(Instrument[LayerPass]):
             for name, by_ruler in observed.keys.items()
         }
 
-    def _extra(self, observed: Observed, on: Occasion) -> tuple[list[Value], list[Notice]]:
+    def _extra(
+        self, observed: Observed, labels: NDArray[np.int64] | None, on: Occasion
+    ) -> tuple[list[Value], list[Notice]]:
+        if labels is None:
+            text = f"set {on.set!r}: there is no Y, so no extra= estimator is called"
+            return [], [Notice("extra", text)] if self._options.extra else []
+        kept_labels = labels[np.searchsorted(observed.indices, observed.kept_indices)]
         values: list[Value] = []
         found: list[Notice] = []
         tags = tags_of_layers(self._layers)
@@ -293,7 +315,7 @@ class PlaneInstrument(Instrument[LayerPass]):
                 continue
             for name, kept in observed.kept.items():
                 try:
-                    bits = extra(kept.double().numpy(), observed.kept_labels)
+                    bits = extra(kept.double().numpy(), kept_labels)
                 except Exception as error:  # only this estimator's own value is missing
                     fault = f"layer {name!r}, {extra!r}: {error}"
                     wrapped = RuntimeError(fault)
@@ -328,7 +350,7 @@ class PlaneInstrument(Instrument[LayerPass]):
             "exhaustive": self._options.exhaustive,
             "max_samples": self._options.observation.max_samples,
             "extra": [repr(extra) for extra in self._options.extra],
-            "extra_samples": len(point.observed.kept_labels),
+            "extra_samples": len(point.observed.kept_indices),
             "quantities": to_rows(self._options.own),
             "units": {name: row.unit for name, row in QUANTITIES.items() if row.is_logged},
             "seed": self._options.observation.seed,

@@ -13,8 +13,10 @@ from typing_extensions import override
 from it_callbacks._version import __version__
 from it_callbacks.log_probabilities import Kind
 from it_callbacks.metrics import ConditionalEntropy, PredictionEntropy
+from it_callbacks.multi_label import MultiLabelConditionalEntropy, MultiLabelPredictionEntropy
 from it_callbacks.observation.batches import MOST_CLASSES, Selector
 from it_callbacks.observation.instrument import Instrument, Measured, Notice, Occasion
+from it_callbacks.observation.labels import KINDS, SeveralLabels, decided
 from it_callbacks.observation.prediction_observer import (
     Predicted,
     PredictionObserver,
@@ -26,7 +28,12 @@ _SEED = 0
 MOST_CLASS_TAGS = 100
 """Above this many classes a chart per class is no longer readable; sums over classes still are."""
 
-Metric = PredictionEntropy | ConditionalEntropy
+Metric = (
+    PredictionEntropy
+    | ConditionalEntropy
+    | MultiLabelPredictionEntropy
+    | MultiLabelConditionalEntropy
+)
 Finished = PredictionPass[Metric]
 
 
@@ -37,8 +44,14 @@ class Readout(ABC):
     """Root of the tags."""
 
     @abstractmethod
-    def metric(self, n_classes: int, kind: Kind | None) -> Metric:
-        """An empty metric; `kind` is that of the predictions, where it is known."""
+    def metric(self, way: str, n_columns: int, kind: Kind | None) -> Metric:
+        """An empty metric.
+
+        Args:
+            way: How labels are counted: ``"classes"`` or ``"multi-label"``.
+            n_columns: Of the predictions.
+            kind: That of the predictions, where it is known.
+        """
 
     @abstractmethod
     def values(self, computed: Mapping[str, float]) -> list[Value]:
@@ -56,12 +69,19 @@ class WholeSet(Readout):
     group = "prediction_entropy"
 
     @override
-    def metric(self, n_classes: int, kind: Kind | None) -> Metric:
-        return PredictionEntropy(n_classes, kind=kind, sync_on_compute=False)
+    def metric(self, way: str, n_columns: int, kind: Kind | None) -> Metric:
+        if way == "multi-label":
+            return MultiLabelPredictionEntropy(n_columns, kind=kind, sync_on_compute=False)
+        return PredictionEntropy(max(2, n_columns), kind=kind, sync_on_compute=False)
 
     @override
     def values(self, computed: Mapping[str, float]) -> list[Value]:
-        return [Value(self.group, name, bits) for name, bits in computed.items()]
+        n_labels = sum(name.startswith("label_") and name[6:].isdecimal() for name in computed)
+        return [
+            Value(self.group, name, bits)
+            for name, bits in computed.items()
+            if n_labels <= MOST_CLASS_TAGS or not name[6:].isdecimal()
+        ]
 
     @override
     def missing(self, computed: Mapping[str, float], n_classes: int) -> list[int]:
@@ -81,11 +101,14 @@ class InsideClasses(Readout):
     group = "conditional_entropy"
 
     @override
-    def metric(self, n_classes: int, kind: Kind | None) -> Metric:
+    def metric(self, way: str, n_columns: int, kind: Kind | None) -> Metric:
+        n_classes = max(2, n_columns)
         if self.class_names is not None and len(self.class_names) != n_classes:
             raise ValueError(
                 f"class_names: {len(self.class_names)} names for {n_classes} classes of predictions"
             )
+        if way == "multi-label":
+            return MultiLabelConditionalEntropy(n_columns, kind=kind, sync_on_compute=False)
         return ConditionalEntropy(n_classes, kind=kind, sync_on_compute=False)
 
     @override
@@ -144,6 +167,8 @@ class PredictionInstrument(Instrument[Finished]):
         self._observer: PredictionObserver | None = None
         self._kinds: dict[str, Kind | None] = {}
         """By set: logits or probabilities, as the first pass found."""
+        self._labels: dict[str, str] = {}
+        """By set: the kind of its labels, as the first pass found."""
 
     def __getstate__(self) -> dict[str, Any]:
         # A copy observes nothing: hooks and modules stay with the original.
@@ -187,7 +212,7 @@ class PredictionInstrument(Instrument[Finished]):
             found.n_samples,
             on.settings or self._settings(found),
             _notices(on.set, found, missing),
-            detail=found.metric.kind,
+            detail=(found.metric.kind, found.labels),
         )
 
     @override
@@ -196,7 +221,7 @@ class PredictionInstrument(Instrument[Finished]):
 
     @override
     def keep(self, measured: Measured, on: Occasion) -> None:
-        self._kinds[on.set] = measured.detail
+        self._kinds[on.set], self._labels[on.set] = measured.detail
 
     @override
     def texts(self) -> dict[str, dict[str, Any]]:
@@ -204,32 +229,40 @@ class PredictionInstrument(Instrument[Finished]):
 
     @override
     def state(self) -> dict[str, Any]:
-        return {"kinds": dict(self._kinds)}
+        return {"kinds": dict(self._kinds), "labels": dict(self._labels)}
 
     @override
     def restore(self, state: Mapping[str, Any]) -> list[Notice]:
-        kinds = state["kinds"]
+        kinds, labels = state["kinds"], state["labels"]
         if not set(kinds.values()) <= {None, *get_args(Kind)}:
             raise ValueError(f"kinds: need kinds of predictions, got {kinds}")
-        self._kinds = dict(kinds)
+        if not set(labels.values()) <= set(KINDS):
+            raise ValueError(f"labels: need kinds of labels, got {labels}")
+        self._kinds, self._labels = dict(kinds), dict(labels)
         return []
 
     @override
     def reset(self) -> None:
         self._observer = None
-        self._kinds = {}
+        self._kinds, self._labels = {}, {}
 
     def _pass(self, set_: str, max_samples: int | None) -> Finished:
-        def make(n_classes: int) -> Metric:
-            if n_classes > MOST_CLASSES:
+        def make(way: str, n_columns: int) -> Metric:
+            if n_columns > MOST_CLASSES:
                 raise ValueError(
-                    f"logits: {n_classes} classes, at most {MOST_CLASSES} are supported; pass "
+                    f"logits: {n_columns} classes, at most {MOST_CLASSES} are supported; pass "
                     "logits= and target= as functions that give coarser classes"
                 )
             # What the first batch held, logits or probabilities, holds for the whole run.
-            return self._readout.metric(n_classes, self._kinds.get(set_))
+            return self._readout.metric(way, n_columns, self._kinds.get(set_))
 
-        return PredictionPass(make, max_samples=max_samples, seed=_SEED)
+        return PredictionPass(
+            make,
+            decide=lambda fits: decided(fits, self._labels, set_),
+            kind=self._labels.get(set_),
+            max_samples=max_samples,
+            seed=_SEED,
+        )
 
     def _settings(self, found: Predicted[Metric]) -> dict[str, Any]:
         source = "not found yet" if self._observer is None else self._observer.source
@@ -237,6 +270,7 @@ class PredictionInstrument(Instrument[Finished]):
             "n_samples": found.n_samples,
             "n_unlabelled": found.n_unlabelled,
             "n_classes": found.metric.num_classes,
+            "labels": found.labels,
             "predictions": f"{found.metric.kind}, from {source}",
             "max_samples": self._max_samples,
             "seed": _SEED,
@@ -248,10 +282,10 @@ class PredictionInstrument(Instrument[Finished]):
 def _notices(set_: str, found: Predicted[Metric], missing: Sequence[int]) -> list[Notice]:
     notices = []
     if found.look_like_probabilities:
+        of = "label" if found.labels == SeveralLabels.name else "sample"
         text = (
-            f"set {set_!r}: predictions are one number per sample, all in [0, 1], and are read "
-            "as logits; if they are probabilities of class 1, pass "
-            "logits=lambda p: torch.stack([1 - p.flatten(), p.flatten()], 1)"
+            f"set {set_!r}: predictions are one number per {of}, all in [0, 1], and are read "
+            "as logits; if they are probabilities, pass logits=torch.logit"
         )
         notices.append(Notice("logits", text))
     if missing:
