@@ -18,7 +18,6 @@ from it_callbacks.estimators.extra import Extra
 from it_callbacks.estimators.verdict import Peak, Verdict, surprisal
 from it_callbacks.observation.batches import MOST_CLASSES
 from it_callbacks.observation.instrument import Instrument, Measured, Notice, Occasion
-from it_callbacks.observation.labels import KINDS, LabelKind, Targets, decided
 from it_callbacks.observation.layer_observer import LayerObserver, Observation
 from it_callbacks.observation.layers import LayerChoice
 from it_callbacks.observation.passes import DryRun, LayerPass, Observed, Pass
@@ -127,7 +126,7 @@ class PlaneInstrument(Instrument[LayerPass]):
         observed = self._layers.finish(_whole(finished))
         if not len(observed.indices):
             raise ValueError("target: no sample has a label >= 0")
-        kind = self._kind(observed.targets, on.set)
+        kind = self._memory.kind_of(on.set, observed.targets)
         labels = kind.classes(observed.targets)
         n_classes = 0 if labels is None else len(classes_of(labels)[0])
         if n_classes > MOST_CLASSES:
@@ -269,14 +268,6 @@ class PlaneInstrument(Instrument[LayerPass]):
         except Exception:  # a resume must not end because of what a user's ruler stored
             self._recalibrated |= dict.fromkeys(map(repr, spec.uncalibrated))
             return None
-
-    def _kind(self, targets: Targets, set_: str) -> LabelKind:
-        """The kind of a set's labels: as it was decided on, or by this whole pass."""
-        kept = self._memory.labels
-        name = decided(targets.fits, {of: kind.name for of, kind in kept.items()}, set_)
-        of_sets = [kept[set_]] if set_ in kept else kept.values()
-        alike = next((kind for kind in of_sets if kind.name == name), None)
-        return KINDS[name].of(targets) if alike is None else alike
 
     def _points(
         self, observed: Observed, labels: NDArray[np.int64] | None

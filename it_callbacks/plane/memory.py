@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from it_callbacks.estimators.verdict import Drop, Peak, Verdict
-from it_callbacks.observation.labels import LabelKind, restored
+from it_callbacks.observation.labels import KINDS, LabelKind, Targets, decided, restored
 from it_callbacks.observation.readers import Reader
 
 
@@ -33,6 +33,17 @@ class Memory:
         """States of readers from a checkpoint: also of layers that this run leaves out."""
         self.labels: dict[str, LabelKind] = {}
         """By set, the kind of its labels, as its first whole pass has decided."""
+
+    def kind_of(self, set_: str, targets: Targets) -> LabelKind:
+        """The kind of a set's labels: as it was decided on, or as this whole pass decides it.
+
+        Raises:
+            ValueError: The labels are not of the kind that the set had.
+        """
+        name = decided(targets.fits, {of: kind.name for of, kind in self.labels.items()}, set_)
+        kept = [self.labels[set_]] if set_ in self.labels else self.labels.values()
+        alike = next((kind for kind in kept if kind.name == name), None)
+        return KINDS[name].of(targets) if alike is None else alike
 
     def verdicts(self) -> dict[str, dict[str, Verdict]]:
         """For each set and layer, whether it has compressed since its peak."""
