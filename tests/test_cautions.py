@@ -19,7 +19,6 @@ from typing_extensions import override
 from it_callbacks import (
     ConditionalEntropyMonitor,
     InformationPlaneMonitor,
-    PredictionEntropyMonitor,
 )
 from it_callbacks.codes import encode
 from it_callbacks.estimators import (
@@ -34,7 +33,6 @@ from it_callbacks.tasks import digits_task
 
 from .toys import (
     N_UNITS,
-    Binary,
     Branches,
     Classifier,
     Dead,
@@ -42,7 +40,6 @@ from .toys import (
     Noisy,
     Own,
     Scales,
-    beyond_0,
     curve,
     digits_loader,
     epochs,
@@ -229,13 +226,6 @@ def test_calibration_on_some_classes_only_is_warned_of() -> None:
     assert "2 of 3 classes" in warning.text
     plane = InformationPlaneMonitor(data=(x, y), bins=Width(0.5))
     assert warnings_of(plane, max_epochs=1).of("calibration") == []
-
-
-def test_one_probability_per_sample_is_said_to_be_read_as_a_logit() -> None:
-    monitor = PredictionEntropyMonitor(target=beyond_0)
-    with warned() as given:
-        fit([monitor], lambda: Binary(nn.Sigmoid(), nn.Flatten(0)), max_epochs=1)
-    assert len(given.of("logits")) == 1
 
 
 def test_an_extra_that_fails_costs_its_own_number_only() -> None:

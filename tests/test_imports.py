@@ -170,7 +170,8 @@ ABOVE = {
     "log_probabilities": (),
     "history": ("records",),
     "observation": (
-        *("checks", "codes", "reductions", "rulers", "quantities", "records", "observation"),
+        *("checks", "codes", "log_probabilities", "reductions", "rulers"),
+        *("quantities", "records", "observation"),
     ),
     "plane": (
         *("_version", "estimators", "observation", "reductions", "rulers"),

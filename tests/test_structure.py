@@ -28,9 +28,9 @@ MOST_METHODS = 45
 MOST_ATTRIBUTES = 20
 MOST_LINES_OF_CALLBACKS = 2500
 MOST_LINES_OF_A_ROOM = 400
-MOST_LINES_OF_CODE = 11_300
-"""0.1.0 had 10,140. A user's own estimators that reach the tab, Markdown texts, derived values and
-curves in the tab have come since."""
+MOST_LINES_OF_CODE = 13_000
+"""0.1.0 had 10,140. A user's own estimators that reach the tab, Markdown texts, derived values,
+curves in the tab, and every kind of labels, batches and predictions have come since."""
 
 
 def own_classes(monitor: type[Any]) -> list[type[Any]]:

@@ -9,9 +9,8 @@ from typing import Any
 from torch import nn
 
 from it_callbacks.callbacks.bench import Bench
-from it_callbacks.callbacks.loops import Loop, refuse_compiled, refuse_own_shares, sets_of_trainer
+from it_callbacks.callbacks.loops import Loop, refuse_own_shares, sets_of_trainer
 from it_callbacks.callbacks.moments import Moment
-from it_callbacks.observation.instrument import Observer
 from it_callbacks.observation.processes import n_processes, together
 
 
@@ -46,7 +45,7 @@ class LoopSource:
             text = f"{missing}; nothing will be measured"
             self.bench.journal.faults.handle(ValueError(missing), text, cause="no loop")
             return
-        self._observe(model)
+        self.bench.observe(model)
         self._is_waiting = True
 
     def begin(self, trainer: Any, model: nn.Module) -> None:
@@ -77,7 +76,7 @@ class LoopSource:
         loop = Loop(new_pass, self.options)
         with bench.at_work(trainer):
             try:
-                self._observe(model).attach()
+                self.bench.observe(model).attach()
             except Exception as error:
                 if n_processes() == 1:
                     raise
@@ -129,10 +128,6 @@ class LoopSource:
         """Forget everything: another training begins."""
         self.bench.reset()
         self._loop, self._is_waiting = None, False
-
-    def _observe(self, model: nn.Module) -> Observer[Any]:
-        refuse_compiled(model)
-        return self.bench.observe(model)
 
     @contextmanager
     def _in_loop(self, trainer: Any) -> Iterator[Loop | None]:

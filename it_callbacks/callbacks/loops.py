@@ -6,8 +6,6 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from torch import nn
-
 from it_callbacks.callbacks.options import Options
 from it_callbacks.observation.batches import Batch, inputs_of, labels_of, n_samples_of
 from it_callbacks.observation.loaders import is_unshuffled, repeats_whole_set, sample_indices
@@ -52,7 +50,8 @@ class Loop:
                 self._first_labels[set_] = [] if values is None else values.tolist()
         indices = sample_indices(loader, self._n_seen[set_], n)
         self._n_seen[set_] += n
-        return Batch(self._inputs_of(raw), labels, indices), self.passes[set_]
+        is_routed = trainer.strategy.model is not trainer.lightning_module
+        return Batch(self._inputs_of(raw), labels, indices, is_routed), self.passes[set_]
 
     def first_labels_or_fault(self) -> dict[str, list[float]]:
         """The labels of the first batch of each set that all processes are taken to go through.
@@ -125,19 +124,3 @@ def refuse_own_shares(first_labels: Sequence[Mapping[str, list[float]]]) -> None
                 "sampler does not say which; let Lightning insert its DistributedSampler, or pass "
                 "data='val'"
             )
-
-
-def refuse_compiled(model: nn.Module) -> None:
-    """Raise a RuntimeError if a part of `model` is compiled."""
-    compiled = [
-        name or type(model).__name__
-        for name, module in model.named_modules()
-        if getattr(module, "_compiled_call_impl", None) is not None
-        or hasattr(module, "_orig_mod")
-        or getattr(module, "_compiler_ctx", None) is not None
-    ]
-    if compiled:
-        raise RuntimeError(
-            f"data: {compiled[0]!r} is compiled, and a compiled model cannot be listened to "
-            "without compiling it again; pass data='val' (or 'train', or a set of your own)"
-        )

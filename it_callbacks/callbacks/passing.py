@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import Any, Literal
 
 import numpy as np
@@ -14,7 +14,7 @@ from torch import Tensor
 
 from it_callbacks.observation.batches import Batch, Selector, inputs_of, labels_of, n_samples_of
 from it_callbacks.observation.fixed_set import FixedSet, fetch, fetch_behind
-from it_callbacks.observation.guard import silenced, undisturbed
+from it_callbacks.observation.guard import silenced, undisturbed, unfused
 from it_callbacks.observation.instrument import Observer
 from it_callbacks.observation.labels import Labels
 from it_callbacks.observation.processes import n_processes, rank
@@ -167,8 +167,8 @@ def _validating(trainer: Any) -> Iterator[None]:
 @contextmanager
 def _observed(trainer: Any, model: Any, observer: Observer[Any]) -> Iterator[None]:
     """As `guarded`, while `observer` listens."""
-    with guarded(trainer, model):
-        observer.attach()
+    with guarded(trainer, model), unfused() if observer.is_inside_fused else nullcontext():
+        observer.attach(eager=True)
         try:
             yield
         finally:

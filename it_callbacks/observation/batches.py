@@ -33,11 +33,14 @@ class Batch:
         labels: Of each sample; None where the batch has none.
         indices: Which samples of the set they are, ``(n_samples,)``; negative ones do not count,
             since another process has them.
+        is_step_routed: Whether the model is called with the whole step, too: a strategy may wrap
+            it, and route the step through its forward.
     """
 
     inputs: Any
     labels: Labels | None
     indices: NDArray[np.int64]
+    is_step_routed: bool = False
 
     def __len__(self) -> int:
         return len(self.indices)

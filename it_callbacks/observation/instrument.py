@@ -103,11 +103,19 @@ class Observer(Protocol[P_contra]):
 
     listener: Listener
 
-    def attach(self) -> None:
-        """Put hooks on the model. Safe to call twice."""
+    @property
+    def is_inside_fused(self) -> bool:
+        """Whether anything that the user named is part of a module with a fused path."""
+
+    def attach(self, *, eager: bool = False) -> None:
+        """From now on observe batches. Safe to call twice.
+
+        Args:
+            eager: Whether compiled parts of the model run eagerly.
+        """
 
     def detach(self) -> None:
-        """Take them off. Safe to call twice."""
+        """Observe no more. Safe to call twice."""
 
     def begin(self, batch: Batch, current: P_contra) -> None:
         """A batch of a pass begins."""

@@ -45,6 +45,16 @@ class Labels:
     def __len__(self) -> int:
         return len(self.values)
 
+    @property
+    def n_classes(self) -> int:
+        """How many classes there are at least: a column for each, or the largest number; or 0."""
+        if self.fits.isdisjoint(COUNTED_AS):
+            return 0
+        if self.values.ndim == 2:
+            return self.values.shape[1]
+        shown = self.values[torch.from_numpy(self.is_labelled)]
+        return int(shown.max()) + 1 if len(shown) else 0
+
 
 @dataclass(frozen=True)
 class Targets:
@@ -309,6 +319,14 @@ KINDS: Mapping[str, type[LabelKind]] = {
     for kind in (Classes, SoftLabels, SeveralLabels, Binned, OtherColumns, Unlabelled)
 }
 """All kinds by name; of several that fit, the first is meant."""
+
+
+COUNTED_AS: Mapping[str, str] = {
+    Classes.name: Classes.name,
+    SoftLabels.name: Classes.name,
+    SeveralLabels.name: SeveralLabels.name,
+}
+"""By kind of labels, how predictions are counted beside them; beside other kinds they are not."""
 
 
 def decided(fits: frozenset[str], kept: Mapping[str, str], set_: str) -> str:

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from it_callbacks.observation.batches import Batch
 from it_callbacks.observation.layers import Choice, LayerChoice, Plan, plan, resolve
 from it_callbacks.observation.listening import Firing, Listener
+from it_callbacks.observation.modules import by_every_name, is_inside_fused
 from it_callbacks.observation.passes import DryRun, LayerPass, Observed, Pass
 from it_callbacks.observation.processes import n_processes, together
 from it_callbacks.observation.readers import Reader
@@ -85,23 +86,31 @@ class LayerObserver:
         return bool(self.readers) and all(reader.is_ready for reader in self.readers.values())
 
     @property
+    def is_inside_fused(self) -> bool:
+        """Whether a layer that the user named is part of a module with a fused path."""
+        model = self._model()
+        named = {} if model is None else by_every_name(model)
+        return any(is_inside_fused(name, named) for name in self._choice.chosen or ())
+
+    @property
     def was_calibrated(self) -> bool:
         """Whether anything about the layers was taken from the first rows."""
         return any(not spec.is_ready for spec in self.specs.values())
 
-    def attach(self) -> None:
-        """Put hooks on the model, also on parts that have been replaced. Safe to call twice.
+    def attach(self, *, eager: bool = False) -> None:
+        """From now on observe batches, also of parts that have been replaced. Safe to call twice.
 
         A new module under an old name is that layer from now on, read as it was.
+
+        Args:
+            eager: Whether compiled parts of the model run eagerly.
         """
         model = self._model()
-        if model is not None and not self.listener.attached:
-            now = dict(model.named_modules(remove_duplicate=False))
-            self.listener.replace(now)
-        self.listener.attach()
+        if model is not None:
+            self.listener.attach(model, by_every_name(model), eager=eager)
 
     def detach(self) -> None:
-        """Take them off. Safe to call twice."""
+        """Observe no more. Safe to call twice."""
         self.listener.detach()
         self._firings.clear()
 
@@ -215,7 +224,9 @@ class LayerObserver:
             name: self._restore(name, spec) or spec for name, spec in self.specs.items()
         }
         self.plan = found
-        self.listener.narrow({layer.module_name for layer in found.layers}, self._take)
+        observed = {layer.module_name for layer in found.layers}
+        modules = self.listener.modules
+        self.listener.listen_to({name: modules[name] for name in observed}, self._take)
         for unfilled in self._passes:
             self._fill(unfilled)
         for firing, kept in firings:

@@ -17,10 +17,8 @@ from it_callbacks.observation.modules import (
     class_path,
     is_bookkeeping,
     is_heard,
-    is_scripted,
     named_modules,
     parents,
-    refuse_scripted,
 )
 from it_callbacks.observation.provenance import (
     NORMALISING,
@@ -103,14 +101,12 @@ class Choice:
     Args:
         modules: What to listen to while the plan is made: chosen modules and all leaves.
         chosen: Names that the user asked for, with their `pick`; None takes the default.
-        scripted: Names of the TorchScript modules, which cannot be listened to.
         time_major: Names of the leaves that are, or belong to, a module that is known to take
             sequences as ``(n_steps, n_samples, ...)``.
     """
 
     modules: dict[str, nn.Module]
     chosen: dict[str, Callable[[Any], Tensor] | None] | None
-    scripted: tuple[str, ...] = ()
     time_major: frozenset[str] = frozenset()
 
 
@@ -123,10 +119,9 @@ def resolve(model: nn.Module, layers: LayerChoice) -> Choice:
     """
     named, every = named_modules(model), by_every_name(model)
     leaves = {name: module for name, module in named.items() if is_heard(name, named)}
-    scripted = tuple(name for name, module in named.items() if is_scripted(module))
     time_major = frozenset(name for name in leaves if _is_time_major(name, named))
     if layers is None:
-        return Choice(leaves, None, scripted, time_major)
+        return Choice(leaves, None, time_major)
     chosen: dict[str, Callable[[Any], Tensor] | None] = {}
     if isinstance(layers, Mapping):
         for name, pick in layers.items():
@@ -146,12 +141,10 @@ def resolve(model: nn.Module, layers: LayerChoice) -> Choice:
             chosen.update(dict.fromkeys(_matches(choice, named, every)))
     if not chosen:
         raise ValueError("layers: an empty choice observes nothing; leave it out for the default")
-    for name in chosen:
-        refuse_scripted("layers", name, every[name])
     asked = {name: every[name] for name in chosen}
     # A shared module is observed under the requested names only: one call is one firing.
     others = {name: leaf for name, leaf in leaves.items() if leaf not in asked.values()}
-    return Choice({**others, **asked}, chosen, scripted)
+    return Choice({**others, **asked}, chosen)
 
 
 def plan(choice: Choice, firings: Sequence[Firing], n_samples: int) -> Plan:
@@ -342,8 +335,6 @@ def _refuse_silence(
     silent = [name for name in choice.modules if name not in fired]
     for name in silent:
         skipped[name] = NEVER_CALLED
-    for name in choice.scripted:
-        skipped[name] = "TorchScript, which cannot be listened to"
     if choice.chosen is not None:
         unheard = [name for name in choice.chosen if name not in fired]
         if unheard:

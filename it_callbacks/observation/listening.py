@@ -1,16 +1,26 @@
-"""Listen to modules: every output that they give in a batch, with nothing left behind."""
+"""Listen to modules: every output that they give in a batch, with nothing attached to the model.
+
+A hook on a module changes what a model computes: `torch.nn.TransformerEncoderLayer` leaves its
+fused path when any module in it has one. A forward hook of the process changes nothing. There is
+one for all listeners, and only during batches that are listened to.
+"""
 
 from __future__ import annotations
 
+import threading
 import time
-import weakref
 from collections import Counter
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
+from torch.nn.modules import module as of_the_process
 from torch.utils.hooks import RemovableHandle
+
+from it_callbacks.observation.compiled import compiled_parts, eager_parts
+from it_callbacks.observation.weak import Weak
 
 ROOT = ""
 """The name of the model itself among its modules."""
@@ -36,147 +46,224 @@ class Firing(NamedTuple):
 
 
 class Listener:
-    """Listens to modules while it is attached, and between `begin` and `end` of a batch only.
+    """Listens to modules between `begin` and `end` of a batch, while it is attached to a model.
 
-    The model never sees an exception of ours: the first one that `receive` raises is kept in
-    `error`, and nothing more is received in that batch.
+    Only plain calls count, in the thread that has begun the batch: nothing that is compiled,
+    exported, traced, transformed by `torch.func`, or computed again in a backward pass. The model
+    never sees an exception of ours: the first one that `receive` raises is kept in `error`, and
+    nothing more is received in that batch.
 
     Args:
-        modules: What to listen to, by name. With `ROOT`, of nested calls of the model (a
-            strategy may route a whole step through it) only the innermost counts.
-        receive: Called with each firing.
+        modules: What to listen to, by name; `ROOT` for the model.
+        receive: Called with each firing, in the order in which the calls end. Autocast is off.
     """
 
     def __init__(self, modules: Mapping[str, nn.Module], receive: Callable[[Firing], None]) -> None:
         self.modules = dict(modules)
-        self._receive = receive
-        self._handles: list[RemovableHandle] = []
-        self._calls: Counter[str] = Counter()
-        self._open_root_calls: list[bool] = []
-        self._listening = False
         self.error: Exception | None = None
         self.seconds = 0.0
         """Time spent in `receive` so far."""
+        self._receive = receive
+        self._model = Weak[nn.Module]()
+        self._runs_eagerly = False
+        self._names: dict[int, list[str]] = {}
+        """From the identity of a module, in this batch, to the names that it is heard under."""
+        self._frames: frozenset[int] = frozenset()
+        """The encoders, whose outputs have the length that those of their layers had before."""
+        self._thread = 0
+        self._calls: Counter[str] = Counter()
+        self._nested: list[Firing] = []
+        self._local: list[RemovableHandle] = []
 
-    @property
-    def attached(self) -> bool:
-        """Whether the hooks are on."""
-        return bool(self._handles)
+    def attach(self, model: nn.Module, now: Mapping[str, nn.Module], *, eager: bool) -> None:
+        """From now on listen to the modules that now go by the names listened to.
 
-    def attach(self) -> None:
-        """Put the hooks on. Safe to call twice."""
-        if self._handles:
-            return
-        for name, module in self.modules.items():
-            if name == ROOT:
-                self._handles.append(module.register_forward_pre_hook(_RootTap(self)))
-            hook = _Tap(self, name)
-            self._handles.append(module.register_forward_hook(hook, with_kwargs=True))
+        Args:
+            model: The model that runs.
+            now: Its modules by every name that they have.
+            eager: Whether even compiled parts run eagerly; if not, nothing in them is heard.
+        """
+        self.modules = {name: now.get(name, part) for name, part in self.modules.items()}
+        self._model, self._runs_eagerly = Weak(model), eager
 
     def detach(self) -> None:
-        """Take the hooks off. Safe to call twice."""
-        for handle in self._handles:
-            handle.remove()
-        self._handles.clear()
-        self._listening = False
+        """Listen no more. Safe to call twice."""
+        self._stop()
+        self._model = Weak()
 
-    def narrow(self, names: Collection[str], receive: Callable[[Firing], None]) -> None:
-        """From now on listen to the modules `names` only, and give their firings to `receive`."""
-        attached = self.attached
-        self.detach()
-        self.modules = {name: part for name, part in self.modules.items() if name in names}
-        self._receive = receive
-        if attached:
-            self.attach()
+    def listen_to(
+        self, modules: Mapping[str, nn.Module], receive: Callable[[Firing], None]
+    ) -> None:
+        """From the next batch on listen to these modules only, and give their calls to `receive`.
 
-    def replace(self, modules: Mapping[str, nn.Module]) -> None:
-        """Listen to the modules that now go by the names listened to, where there are any."""
-        self.modules = {name: modules.get(name, part) for name, part in self.modules.items()}
+        Args:
+            modules: By name.
+            receive: Called with each firing.
+        """
+        self.modules, self._receive = dict(modules), receive
 
     def begin(self) -> None:
-        """A batch begins."""
+        """A batch begins, in this thread."""
+        self._stop()
         self._calls.clear()
-        self._open_root_calls.clear()
         self.error = None
-        self._listening = True
+        model = self._model()
+        if model is None:
+            return
+        named = dict(model.named_modules())
+        modules, compiled = self.modules, compiled_parts(named)
+        if compiled and not self._runs_eagerly:
+            eager = set(map(id, eager_parts(named).values()))
+            modules = {name: part for name, part in modules.items() if id(part) in eager}
+        encoders = [part for part in named.values() if isinstance(part, nn.TransformerEncoder)]
+        self._frames = frozenset(map(id, encoders))
+        self._names = {}
+        for name, part in modules.items():
+            self._names.setdefault(id(part), []).append(name)
+        self._thread = threading.get_ident()
+        wanted = {id(part): part for part in (*modules.values(), *encoders)}
+        # Compiled code warns of a hook of the process, and is compiled once more because of it.
+        # A module's own hooks run behind it, and may replace what the next layer gets.
+        local = {n for n, part in wanted.items() if compiled or part._forward_hooks}
+        for number in local:
+            tap = _Tap(self)
+            self._local.append(wanted[number].register_forward_hook(tap, with_kwargs=True))
+        _PROCESS.open(self, {n: part for n, part in wanted.items() if n not in local})
 
     def end(self) -> None:
-        """The batch has ended; what fires now is none of ours."""
-        self._listening = False
+        """The batch has ended; what fires now is none of ours. Safe to call twice."""
+        self._pad(None)
+        self._stop()
 
-    def _root_called(self) -> None:
-        self._open_root_calls.append(False)
+    def _stop(self) -> None:
+        _PROCESS.close(self)
+        for handle in self._local:
+            handle.remove()
+        self._local.clear()
+        self._nested.clear()
+        self._names = {}
 
-    def _fired(
-        self, name: str, module: nn.Module, args: Any, kwargs: dict[str, Any], output: Any
-    ) -> None:
-        if name == ROOT and self._open_root_calls:
-            had_inner_call = self._open_root_calls.pop()
-            if self._open_root_calls:
-                self._open_root_calls[-1] = True
-            if had_inner_call:
-                return
-        if not self._listening or self.error is not None or _is_recomputation():
+    def fired(self, module: nn.Module, args: Any, kwargs: Mapping[str, Any], output: Any) -> None:
+        """A module was called, and returned `output`."""
+        if self.error is not None or threading.get_ident() != self._thread:
             return
-        self._calls[name] += 1
+        if not _is_plain_call():
+            return
+        if id(module) in self._frames:
+            self._pad(output)
         given = (*args, *kwargs.values())
         inputs = tuple(value for value in given if isinstance(value, Tensor))
+        for name in self._names.get(id(module), ()):
+            self._calls[name] += 1
+            firing = Firing(name, self._calls[name], module, inputs, output)
+            if isinstance(output, Tensor) and output.is_nested:
+                self._nested.append(firing)
+            else:
+                self._give(firing)
+
+    def _pad(self, whole: Any) -> None:
+        """Pad nested outputs with zeros, to the length of the encoder's output if it is known."""
+        waiting, self._nested = self._nested, []
+        for firing in waiting:
+            size = None
+            if isinstance(whole, Tensor) and whole.ndim == 3 and not whole.is_nested:
+                size = (whole.shape[0], whole.shape[1], firing.output.size(2))
+            padded = torch.nested.to_padded_tensor(firing.output, 0.0, size)
+            self._give(firing._replace(output=padded))
+
+    def _give(self, firing: Firing) -> None:
         started = time.perf_counter()
         try:
-            with torch.no_grad():
-                self._receive(Firing(name, self._calls[name], module, inputs, output))
+            with torch.no_grad(), _full_precision():
+                self._receive(firing)
         except Exception as error:  # the user's forward must not fail because of an observer
             self.error = error
         finally:
             self.seconds += time.perf_counter() - started
 
 
+class _Process:
+    """The one forward hook of the process, in place while a listener is open."""
+
+    def __init__(self) -> None:
+        self._open: dict[Listener, dict[int, nn.Module]] = {}
+        self._hook: RemovableHandle | None = None
+        self._lock = threading.Lock()  # several Trainers may run in threads
+
+    def open(self, listener: Listener, modules: dict[int, nn.Module]) -> None:
+        """Give `listener` the calls of these modules, by their identity."""
+        if not modules:
+            return
+        with self._lock:
+            self._open = {**self._open, listener: modules}
+            if self._hook is None:
+                self._hook = of_the_process.register_module_forward_hook(
+                    self._called, with_kwargs=True
+                )
+
+    def close(self, listener: Listener) -> None:
+        """Give it no more calls. Safe to call twice."""
+        with self._lock:
+            self._open = {one: of for one, of in self._open.items() if one is not listener}
+            if self._hook is not None and not self._open:
+                self._hook.remove()
+                # torch forgets this entry, and warns of it wherever a module is compiled.
+                of_the_process._global_forward_hooks_with_kwargs.pop(self._hook.id, None)
+                self._hook = None
+
+    def _called(self, module: nn.Module, args: Any, kwargs: dict[str, Any], output: Any) -> None:
+        if torch.compiler.is_compiling():
+            return
+        for listener, modules in self._open.items():
+            if modules.get(id(module)) is module:
+                listener.fired(module, args, kwargs, output)
+
+
+_PROCESS = _Process()
+
+
 class _Tap:
-    """A forward hook that holds its listener weakly and is inert in copies.
+    """A forward hook on a module that holds its listener weakly and is inert in copies.
 
-    A user may deepcopy or pickle the model while it is observed (weight averaging does); the
-    copy must neither drag the listener along nor report to it. It returns None, since what a
-    hook returns replaces the module's output.
+    A user may deepcopy or pickle the model in a batch; the copy must neither drag the listener
+    along nor report to it. It returns None, since what a hook returns replaces the module's output.
     """
-
-    __slots__ = ("__weakref__", "_listener", "_name")
-
-    def __init__(self, listener: Listener | None, name: str) -> None:
-        self._listener = weakref.ref(listener) if listener is not None else None
-        self._name = name
-
-    def __call__(self, module: nn.Module, args: Any, kwargs: dict[str, Any], output: Any) -> None:
-        listener = self._listener() if self._listener is not None else None
-        if listener is not None:
-            listener._fired(self._name, module, args, kwargs, output)
-
-    def __deepcopy__(self, memo: dict[int, Any]) -> _Tap:
-        return _Tap(None, self._name)
-
-    def __reduce__(self) -> tuple[type[_Tap], tuple[None, str]]:
-        return _Tap, (None, self._name)
-
-
-class _RootTap:
-    """A forward pre-hook on the model; as `_Tap`, it is inert in copies."""
 
     __slots__ = ("__weakref__", "_listener")
 
     def __init__(self, listener: Listener | None) -> None:
-        self._listener = weakref.ref(listener) if listener is not None else None
+        self._listener = Weak(listener)
 
-    def __call__(self, module: nn.Module, args: Any) -> None:
-        listener = self._listener() if self._listener is not None else None
-        if listener is not None:
-            listener._root_called()
+    def __call__(self, module: nn.Module, args: Any, kwargs: dict[str, Any], output: Any) -> None:
+        listener = self._listener()
+        if listener is not None and not torch.compiler.is_compiling():
+            listener.fired(module, args, kwargs, output)
 
-    def __deepcopy__(self, memo: dict[int, Any]) -> _RootTap:
-        return _RootTap(None)
+    def __deepcopy__(self, memo: dict[int, Any]) -> _Tap:
+        return _Tap(None)
 
-    def __reduce__(self) -> tuple[type[_RootTap], tuple[None]]:
-        return _RootTap, (None,)
+    def __reduce__(self) -> tuple[type[_Tap], tuple[None]]:
+        return _Tap, (None,)
 
 
-def _is_recomputation() -> bool:
-    # Activation checkpointing runs the forward a second time from inside the backward pass.
-    return torch._C._current_graph_task_id() != -1
+def _is_plain_call() -> bool:
+    """Whether a call computes what it seems to, once, on tensors that can be read."""
+    return not (
+        torch.compiler.is_compiling()
+        or torch._C._get_tracing_state() is not None
+        or torch._C._functorch.peek_interpreter_stack() is not None  # vmap, grad, jacrev
+        or torch._C._get_dispatch_mode(torch._C._TorchDispatchModeKey.FAKE) is not None
+        # Activation checkpointing runs the forward a second time from inside the backward pass.
+        or torch._C._current_graph_task_id() != -1
+    )
+
+
+@contextmanager
+def _full_precision() -> Iterator[None]:
+    """Inside, autocast is off: it would do our arithmetic in half precision."""
+    accelerator = torch.accelerator.current_accelerator()
+    with ExitStack() as off:
+        for device in {"cpu", "cpu" if accelerator is None else accelerator.type}:
+            if torch.is_autocast_enabled(device):
+                off.enter_context(torch.autocast(device, enabled=False))
+        yield

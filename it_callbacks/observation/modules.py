@@ -1,11 +1,10 @@
-"""Name the modules of a model, and tell layers from losses, metrics and TorchScript."""
+"""Name the modules of a model, and tell layers from losses and metrics."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping
 
-import torch
 import torchmetrics
 from torch import nn
 from torch.nn.modules import loss
@@ -31,20 +30,6 @@ def plain_name(name: str) -> str:
     return re.sub(rf"(^|\.){wrappers}(?=\.|$)", "", name).lstrip(".")
 
 
-def is_scripted(module: nn.Module) -> bool:
-    """Whether a module is TorchScript: such refuse hooks, or never call them."""
-    return isinstance(module, torch.jit.ScriptModule)
-
-
-def refuse_scripted(argument: str, name: str, module: nn.Module) -> None:
-    """Raise if the module that `argument` names is TorchScript."""
-    if is_scripted(module):
-        raise ValueError(
-            f"{argument}: {name!r} is a TorchScript module, which cannot be listened to; observe "
-            "the module that it was scripted or traced from, or a layer around it"
-        )
-
-
 def class_path(module: nn.Module) -> str:
     """Where the class of a module was defined, as users write it."""
     cls = type(module)
@@ -55,9 +40,15 @@ def class_path(module: nn.Module) -> str:
 
 
 def is_heard(name: str, named: Mapping[str, nn.Module]) -> bool:
-    """Whether a module is a leaf that may be a layer."""
-    module = named[name]
-    return is_leaf(module) and not is_scripted(module) and not is_bookkeeping(name, named)
+    """Whether a module is one layer, and no part of one."""
+    within = (named[part] for part in parents(name) if part in named)
+    inside = any(is_leaf(module) and not hasattr(module, "parametrizations") for module in within)
+    return is_leaf(named[name]) and not inside and not is_bookkeeping(name, named)
+
+
+def is_inside_fused(name: str, named: Mapping[str, nn.Module]) -> bool:
+    """Whether a module is part of one whose fused path calls none of its parts."""
+    return any(isinstance(named.get(part), nn.TransformerEncoderLayer) for part in parents(name))
 
 
 def is_bookkeeping(name: str, named: Mapping[str, nn.Module]) -> bool:

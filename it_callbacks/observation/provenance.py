@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Literal
 
+import torch
 from torch import Tensor, nn
 from torch.nn.modules import activation as activations
 from torch.nn.modules import batchnorm, dropout, instancenorm, pooling
@@ -33,8 +34,19 @@ def name_of_call(firing: Firing) -> str:
     return firing.name if firing.call == 1 else f"{firing.name}_call{firing.call}"
 
 
+WHOLE = (
+    nn.TransformerEncoderLayer,
+    nn.TransformerDecoderLayer,
+    nn.MultiheadAttention,
+    torch.jit.ScriptModule,
+)
+"""Modules that are one layer though they have parts: on a fused path, no part is ever called."""
+
+
 def is_leaf(module: nn.Module) -> bool:
     """Whether a module is one layer."""
+    if isinstance(module, WHOLE):
+        return True
     # A parametrised layer (weight or spectral norm) has children, but is still one layer.
     return all(name == "parametrizations" for name, _ in module.named_children())
 

@@ -16,12 +16,9 @@ from it_callbacks.metrics import ConditionalEntropy, PredictionEntropy
 from it_callbacks.multi_label import MultiLabelConditionalEntropy, MultiLabelPredictionEntropy
 from it_callbacks.observation.batches import MOST_CLASSES, Selector
 from it_callbacks.observation.instrument import Instrument, Measured, Notice, Occasion
-from it_callbacks.observation.labels import KINDS, SeveralLabels, decided
-from it_callbacks.observation.prediction_observer import (
-    Predicted,
-    PredictionObserver,
-    PredictionPass,
-)
+from it_callbacks.observation.labels import KINDS, decided
+from it_callbacks.observation.prediction_observer import PredictionObserver
+from it_callbacks.observation.prediction_pass import Predicted, PredictionPass
 from it_callbacks.records import Value
 
 _SEED = 0
@@ -44,12 +41,12 @@ class Readout(ABC):
     """Root of the tags."""
 
     @abstractmethod
-    def metric(self, way: str, n_columns: int, kind: Kind | None) -> Metric:
+    def metric(self, way: str, n_classes: int, kind: Kind | None) -> Metric:
         """An empty metric.
 
         Args:
             way: How labels are counted: ``"classes"`` or ``"multi-label"``.
-            n_columns: Of the predictions.
+            n_classes: Of the predictions, at least 2; or how many labels they are of.
             kind: That of the predictions, where it is known.
         """
 
@@ -69,10 +66,10 @@ class WholeSet(Readout):
     group = "prediction_entropy"
 
     @override
-    def metric(self, way: str, n_columns: int, kind: Kind | None) -> Metric:
+    def metric(self, way: str, n_classes: int, kind: Kind | None) -> Metric:
         if way == "multi-label":
-            return MultiLabelPredictionEntropy(n_columns, kind=kind, sync_on_compute=False)
-        return PredictionEntropy(max(2, n_columns), kind=kind, sync_on_compute=False)
+            return MultiLabelPredictionEntropy(n_classes, kind=kind, sync_on_compute=False)
+        return PredictionEntropy(n_classes, kind=kind, sync_on_compute=False)
 
     @override
     def values(self, computed: Mapping[str, float]) -> list[Value]:
@@ -101,14 +98,13 @@ class InsideClasses(Readout):
     group = "conditional_entropy"
 
     @override
-    def metric(self, way: str, n_columns: int, kind: Kind | None) -> Metric:
-        n_classes = max(2, n_columns)
+    def metric(self, way: str, n_classes: int, kind: Kind | None) -> Metric:
         if self.class_names is not None and len(self.class_names) != n_classes:
             raise ValueError(
                 f"class_names: {len(self.class_names)} names for {n_classes} classes of predictions"
             )
         if way == "multi-label":
-            return MultiLabelConditionalEntropy(n_columns, kind=kind, sync_on_compute=False)
+            return MultiLabelConditionalEntropy(n_classes, kind=kind, sync_on_compute=False)
         return ConditionalEntropy(n_classes, kind=kind, sync_on_compute=False)
 
     @override
@@ -212,7 +208,7 @@ class PredictionInstrument(Instrument[Finished]):
             found.n_samples,
             on.settings or self._settings(found),
             _notices(on.set, found, missing),
-            detail=(found.metric.kind, found.labels),
+            detail=(found.kind or found.metric.kind, found.labels),
         )
 
     @override
@@ -247,31 +243,31 @@ class PredictionInstrument(Instrument[Finished]):
         self._kinds, self._labels = {}, {}
 
     def _pass(self, set_: str, max_samples: int | None) -> Finished:
-        def make(way: str, n_columns: int) -> Metric:
-            if n_columns > MOST_CLASSES:
+        def make(way: str, n_classes: int, kind: Kind | None) -> Metric:
+            if n_classes > MOST_CLASSES:
                 raise ValueError(
-                    f"logits: {n_columns} classes, at most {MOST_CLASSES} are supported; pass "
+                    f"logits: {n_classes} classes, at most {MOST_CLASSES} are supported; pass "
                     "logits= and target= as functions that give coarser classes"
                 )
-            # What the first batch held, logits or probabilities, holds for the whole run.
-            return self._readout.metric(way, n_columns, self._kinds.get(set_))
+            return self._readout.metric(way, n_classes, kind)
 
+        # What the first pass held, logits or probabilities, holds for the whole run.
         return PredictionPass(
             make,
             decide=lambda fits: decided(fits, self._labels, set_),
-            kind=self._labels.get(set_),
+            labels=self._labels.get(set_),
+            kind=self._kinds.get(set_),
             max_samples=max_samples,
             seed=_SEED,
         )
 
     def _settings(self, found: Predicted[Metric]) -> dict[str, Any]:
-        source = "not found yet" if self._observer is None else self._observer.source
         return {
             "n_samples": found.n_samples,
             "n_unlabelled": found.n_unlabelled,
             "n_classes": found.metric.num_classes,
             "labels": found.labels,
-            "predictions": f"{found.metric.kind}, from {source}",
+            "predictions": f"{found.metric.kind}, from {found.source}",
             "max_samples": self._max_samples,
             "seed": _SEED,
             "version": __version__,
@@ -281,13 +277,6 @@ class PredictionInstrument(Instrument[Finished]):
 
 def _notices(set_: str, found: Predicted[Metric], missing: Sequence[int]) -> list[Notice]:
     notices = []
-    if found.look_like_probabilities:
-        of = "label" if found.labels == SeveralLabels.name else "sample"
-        text = (
-            f"set {set_!r}: predictions are one number per {of}, all in [0, 1], and are read "
-            "as logits; if they are probabilities, pass logits=torch.logit"
-        )
-        notices.append(Notice("logits", text))
     if missing:
         classes = ", ".join(map(str, missing))
         text = f"set {set_!r}: no sample of class {classes}, so it has no point"

@@ -39,6 +39,6 @@ class Clock:
 def hooks() -> Iterator[Clock]:
     """A clock of all that listeners do in forward hooks."""
     clock = Clock()
-    fired = clock.timed(Listener._fired)
-    with mock.patch.object(Listener, "_fired", fired):
+    fired = clock.timed(Listener.fired)
+    with mock.patch.object(Listener, "fired", fired):
         yield clock

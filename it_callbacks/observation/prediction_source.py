@@ -1,0 +1,197 @@
+"""Find out which output of a model its predictions are, from the calls of modules in one batch.
+
+What the model's own forward returns counts, if the step calls it. Where it does not, only a linear
+layer that nothing comes after may give predictions. Nothing is taken that may well be something
+else: a hidden layer, an auxiliary head, a reconstruction.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields, is_dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from it_callbacks.observation.batches import Selector, select
+from it_callbacks.observation.listening import ROOT, Firing
+
+LOGITS = "logits"
+"""What a part of an output that holds predictions is usually called."""
+
+HINT = (
+    "Pass logits=<name of the module that gives them, or key, index or function of what the "
+    "model's forward returns>"
+)
+
+_SLACK = 10
+"""So many more columns than twice the classes of the labels may still be predictions."""
+
+
+class Implausible(ValueError):  # noqa: N818 # said of predictions
+    """What a model gives may well be something else than predictions."""
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where predictions come from.
+
+    Args:
+        name: The dotted name of a module; `ROOT` for the model's forward.
+        part: Which part of its output; None for all of it.
+        is_guess: Whether it was found, not named by the user.
+    """
+
+    name: str
+    part: Selector | None = None
+    is_guess: bool = True
+
+    def of(self, output: Any) -> Any:
+        """The predictions in an output."""
+        return output if self.part is None else select(output, self.part, "logits")
+
+    def __str__(self) -> str:
+        module = "the model's forward" if self.name == ROOT else self.name
+        of_part = isinstance(self.part, (str, int)) and not isinstance(self.part, bool)
+        return f"{self.part!r} of {module}" if of_part else module
+
+
+def in_forward(output: Any, n_samples: int, n_classes: int) -> Source:
+    """The predictions in what the model's own forward has returned.
+
+    Args:
+        output: A tensor; or a mapping, a dataclass or a sequence, of which `LOGITS` counts, else
+            the only plausible part.
+        n_samples: In the batch.
+        n_classes: That its labels have at least.
+
+    Raises:
+        Implausible: No part can be predictions, or several can.
+    """
+    if isinstance(output, Tensor):
+        if fits(output, n_samples, n_classes):
+            return Source(ROOT)
+        raise Implausible(
+            f"logits: the model's forward gave {in_words(output)} for {n_samples} labels of "
+            f"{n_classes} or more classes. {HINT}{_or_ignored(output, n_samples, n_classes)}"
+        )
+    parts = dict(_parts(output))
+    if isinstance(parts.get(LOGITS), Tensor) and fits(parts[LOGITS], n_samples, n_classes):
+        return Source(ROOT, LOGITS)
+    found = {key: part for key, part in parts.items() if fits(part, n_samples, n_classes)}
+    key = _only(found, n_classes)
+    if key is None:
+        shapes = ", ".join(f"{key!r}: {in_words(part)}" for key, part in parts.items())
+        what = "several parts that may be predictions" if found else "no predictions"
+        raise Implausible(
+            f"logits: the model's forward gave {what} for {n_samples} labels: {in_words(output)}"
+            f"{f' of {shapes}' if shapes else ''}. {HINT}"
+        )
+    return Source(ROOT, key)
+
+
+def in_modules(firings: Sequence[Firing], n_samples: int, n_classes: int) -> Source:
+    """The predictions where the model's own forward is not called.
+
+    Args:
+        firings: Of the batch, in order, their outputs kept alive (identity is compared).
+        n_samples: In the batch.
+        n_classes: That its labels have at least.
+
+    Raises:
+        Implausible: No module, or several, may have given them.
+    """
+    taken = {id(given) for firing in firings for given in firing.inputs}
+    found = {
+        firing.name: firing.output
+        for firing in firings
+        if firing.call == 1 and _is_readout(firing.module) and id(firing.output) not in taken
+    }
+    fitting = {name: out for name, out in found.items() if fits(out, n_samples, n_classes)}
+    name = _only(fitting, n_classes)
+    if name is None:
+        shapes = ", ".join(f"{name}: {in_words(output)}" for name, output in found.items())
+        what = "several last layers fit" if fitting else "no last linear layer fits"
+        raise Implausible(
+            f"logits: the step does not call the model's forward, and {what} {n_samples} labels of "
+            f"{n_classes} or more classes ({shapes or 'no linear layer comes last'}). {HINT}"
+        )
+    return Source(name)
+
+
+def fits(output: Any, n_samples: int, n_classes: int) -> bool:
+    """Whether an output may be predictions: floats, a row per sample, a column per class."""
+    if not isinstance(output, Tensor) or not output.is_floating_point():
+        return False
+    if output.ndim not in (1, 2) or len(output) != n_samples:
+        return False
+    return n_columns(output) >= n_classes
+
+
+def n_columns(predictions: Tensor) -> int:
+    """How many classes predictions have; one number per sample is about two."""
+    return max(2, predictions.shape[1] if predictions.ndim == 2 else 1)
+
+
+def ignored(label: int) -> str:
+    """What to do about a class number that no prediction is of."""
+    return f"if {label} marks samples without a label, pass ignore_index={label}"
+
+
+def _or_ignored(output: Any, n_samples: int, n_classes: int) -> str:
+    """The same for an output that only lacks columns."""
+    return f"; {ignored(n_classes - 1)}" if fits(output, n_samples, 0) else ""
+
+
+def refuse_implausible(source: Source, columns: int, n_classes: int, *, like_inputs: bool) -> None:
+    """Raise if what a whole set shows makes it unlikely that these are predictions.
+
+    Args:
+        source: Where they come from.
+        columns: How many classes they have.
+        n_classes: How many classes the labels of the set have.
+        like_inputs: Whether they have the shape of the inputs, as reconstructions have.
+
+    Raises:
+        Implausible: They have far too many columns, or look like reconstructions.
+    """
+    if not source.is_guess or columns == n_classes:
+        return
+    if like_inputs or columns > 2 * n_classes + _SLACK:
+        why = " and the shape of the inputs" if like_inputs else ""
+        raise Implausible(
+            f"logits: {source} gives {columns} columns{why} for labels of {n_classes} classes, "
+            f"which may be no predictions. {HINT}"
+        )
+
+
+def _only(found: Mapping[Any, Tensor], n_classes: int) -> Any:
+    """The key of the only one; of several, of the only one that has just as many classes."""
+    exact = [key for key, part in found.items() if n_columns(part) == n_classes]
+    several = list(found) if len(found) == 1 else exact
+    return several[0] if len(several) == 1 else None
+
+
+def _parts(output: Any) -> Iterator[tuple[Any, Any]]:
+    if isinstance(output, Mapping):
+        yield from output.items()
+    elif is_dataclass(output) and not isinstance(output, type):
+        yield from ((field.name, getattr(output, field.name)) for field in fields(output))
+    elif isinstance(output, tuple) and hasattr(output, "_fields"):
+        yield from zip(output._fields, output, strict=True)
+    elif isinstance(output, (tuple, list)):
+        yield from enumerate(output)
+
+
+def _is_readout(module: nn.Module) -> bool:
+    """Whether predictions may come from it: a linear layer, or what gives its output a form."""
+    forms = (nn.Softmax, nn.LogSoftmax, nn.Sigmoid, nn.Flatten, nn.Identity, torch.jit.ScriptModule)
+    linear = (nn.Linear, nn.Bilinear, nn.modules.conv._ConvNd)
+    # A quantised or low-rank layer is a class of its own that bears the name.
+    return isinstance(module, (*linear, *forms)) or "Linear" in type(module).__name__
+
+
+def in_words(output: Any) -> str:
+    """The shape of an output, or its type."""
+    return str(tuple(output.shape)) if isinstance(output, Tensor) else f"a {type(output).__name__}"
