@@ -101,6 +101,21 @@ def as_log_probabilities(predictions: Tensor, kind: Kind | None = None) -> Tenso
     return torch.log(values / values.sum(dim=1, keepdim=True))
 
 
+def defined_rows(predictions: Tensor) -> Tensor:
+    """Which rows of predictions are a distribution over classes, ``(n_samples,)``.
+
+    Not one with NaN; of several classes, not one with +inf, and not one with -inf in all of them.
+
+    Example:
+        >>> defined_rows(torch.tensor([[0.0, 1.0], [0.0, torch.nan], [0.0, -torch.inf]])).tolist()
+        [True, False, True]
+    """
+    rows = predictions.detach()
+    if rows.ndim == 1 or rows.shape[1] == 1:
+        return ~rows.reshape(len(rows), -1).isnan().any(1)
+    return torch.isfinite(rows.amax(1))  # where one is NaN, so is the largest
+
+
 def _is_distribution(rows: Tensor) -> Tensor:
     return (rows >= 0).all(dim=1) & ((rows.sum(dim=1) - 1).abs() <= _SUM_TOLERANCE)
 

@@ -118,18 +118,15 @@ def test_a_fault_on_one_process_costs_all_the_point_and_says_where() -> None:
         assert {key.split()[1] for key in other} == {"1", "2"}
 
 
-def test_a_layer_of_nan_on_one_process_is_left_out_on_all_and_calibrated_later() -> None:
-    """All else is measured at both points; at the second the layer reads as under one process."""
+def test_a_row_of_nan_on_one_process_is_left_out_on_all() -> None:
+    """Both points of all layers are those of one process, of one sample less where it is NaN."""
     check_equal_to_one_process("nan", 2, "ddp")
     ranks, printed = run("nan", 2, "ddp")
-    assert (
-        len(re.findall("this layer is skipped until", printed)) == 1
-    )  # of two monitors, word for word
-    for measured in (measured for rank in ranks for measured in rank["measured"]):
-        epochs = {
-            layer: {key[-1] for key in measured if layer in key} for layer in ("net.3", "net.4")
-        }
-        assert epochs == {"net.3": {"1", "2"}, "net.4": {"2"}}
+    assert len(re.findall("layer 'net.4' 1\n", printed)) == 2  # once by each monitor
+    for rank in ranks:
+        assert rank["n_samples"] == [[1099, 1100]] * 2
+        for measured in rank["measured"]:
+            assert {key[-1] for key in measured if "net.4" in key} == {"1", "2"}
 
 
 def test_a_schedule_that_processes_answer_differently_is_the_first_ones() -> None:

@@ -169,8 +169,9 @@ ABOVE = {
     "multi_label": ("metrics", "log_probabilities"),
     "log_probabilities": (),
     "history": ("records",),
+    "plain": (),
     "observation": (
-        *("checks", "codes", "log_probabilities", "reductions", "rulers"),
+        *("checks", "plain", "codes", "log_probabilities", "reductions", "rulers"),
         *("quantities", "records", "observation"),
     ),
     "plane": (
@@ -178,6 +179,7 @@ ABOVE = {
         *("quantities", "own_quantities", "records", "plane"),
     ),
     "predictions": (
+        "checks",
         "_version",
         "metrics",
         "multi_label",

@@ -1,4 +1,4 @@
-"""A layer that holds NaN at one point costs its own numbers there, and comes back by itself."""
+"""A row of NaN costs that row; a layer of NaN costs its own numbers, and comes back by itself."""
 
 from __future__ import annotations
 
@@ -14,16 +14,26 @@ import torch
 from pytorch_lightning.loggers import TensorBoardLogger
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from torch import Tensor, nn
+from torch.utils.data import DataLoader, TensorDataset
 from typing_extensions import override
 
-from it_callbacks import InformationPlaneMonitor
-from it_callbacks.reductions import PCA
-from it_callbacks.rulers import Width
+from it_callbacks import (
+    ConditionalEntropyMonitor,
+    InformationPlaneMonitor,
+    PredictionEntropyMonitor,
+)
+from it_callbacks.codes import encode_keys
+from it_callbacks.estimators import LinearVInformation
+from it_callbacks.metrics import PredictionEntropy
+from it_callbacks.observation.readers import Reader
+from it_callbacks.observation.streams import Waiting
+from it_callbacks.predictions.defined import DefinedRows
+from it_callbacks.reductions import PCA, Joint
+from it_callbacks.rulers import Calibrated, Width
 
 from .toys import (
     N_CLASSES,
     N_UNITS,
-    VAL,
     Bypassed,
     Classifier,
     FallsIll,
@@ -36,6 +46,7 @@ from .toys import (
     loader,
     outputs,
     rulers,
+    samples,
 )
 from .warned import Warnings, warned
 from .written_logs import read_text
@@ -84,7 +95,7 @@ def test_a_layer_of_nan_costs_its_own_numbers_only_and_comes_back(data: Any, red
     assert len(curve(plane, f"information_plane/{data or 'val'}/overhead")) == len(due)
     (warning,) = given.of("unreadable")
     assert warning.layer == "net.side"
-    assert re.search(r"2 of \d+ values are NaN", warning.text)
+    assert re.search(r"(\d+) of \1 rows are NaN", warning.text)
 
 
 @pytest.mark.parametrize("data", [None, "train"])
@@ -160,7 +171,7 @@ def test_settings_name_a_layer_that_has_not_been_read_yet_and_are_written_again(
         for event in events.Tensors("information_plane/val/settings/text_summary")
     )
     assert [layer["module"] for layer in first["layers"]] == ["net.first", "net.last"]
-    assert re.match("activations: .* are NaN", first["faults"]["net.side"])
+    assert re.match("activations: .* rows are NaN", first["faults"]["net.side"])
     assert [layer["module"] for layer in again["layers"]] == LAYERS
     assert all(layer["rulers"][0].startswith("Width") for layer in again["layers"])
 
@@ -232,28 +243,140 @@ def test_a_layer_is_calibrated_once_however_many_rows_its_first_pass_has(n: int)
         assert bits == pytest.approx(np.log2(n) - (counts * np.log2(counts)).sum() / n, abs=1e-9)
 
 
-class IllAtFirst(Side):
-    """Its first row of a pass is NaN, and healthy batches follow."""
-
-    @override
-    def forward(self, x: Tensor) -> Tensor:
-        out = x[:, :2].clone()
-        if self.ill and not self.training and len(x) == 25 and x[0, 0] == VAL[0][0, 0]:
-            out[0] = float("nan")
-        return out
+# Some rows only.
 
 
-def test_healthy_batches_after_a_fault_do_not_make_a_layer_whole() -> None:
-    """Nor is it said to have been called in part only."""
+@pytest.mark.parametrize("reduce", ["auto", PCA(2)], ids=repr)
+@pytest.mark.parametrize("bad", [float("nan"), float("inf"), -float("inf")])
+def test_a_row_that_is_not_finite_costs_that_row(bad: float, reduce: Any) -> None:
+    """Every value of the layer is that of a set without these samples; all others stay."""
+    x, y = samples(300, seed=1)
+    spoilt = x.clone()
+    spoilt[::3, 0] = bad  # as in every batch of 60
+    net = nn.Sequential(nn.Identity(), nn.Linear(N_UNITS, 3))
+    extra = [LinearVInformation(every=1)]
+
+    def of(x: Tensor, y: Tensor) -> tuple[InformationPlaneMonitor, Warnings]:
+        plane = InformationPlaneMonitor(
+            ["net.0"], data=DataLoader(TensorDataset(x, y), 60), reduce=reduce, extra=extra
+        )
+        with warned() as given:
+            fit([plane], lambda: Classifier(net), max_epochs=1)
+        return plane, given
+
+    plane, given = of(spoilt, y)
+    rest = torch.arange(300) % 3 > 0
+    without, _ = of(x[rest], y[rest])
+    assert values(plane) == pytest.approx(values(without), nan_ok=True)
+    assert {r.n_samples for r in plane.history if r.layer == "net.0"} == {200}
+    (warning,) = given.of("left out")
+    assert "of 300 samples, layer 'net.0' 100" in warning.text
+    assert plane.settings["data"]["n_left_out"] == {"net.0": 100}
+    assert plane.settings["data"]["n_samples"] == 300
+
+
+def test_rows_of_nan_in_one_layer_leave_the_others_whole() -> None:
+    """The layer is there at every point; its notice comes once."""
     net = WithSide()
-    net.side = IllAtFirst()
+    net.side = Side(one_in=5)
+    plane = InformationPlaneMonitor(LAYERS, bins=Width(0.5))
+    with warned() as given:
+        fit([plane], lambda: FallsIll([2, 3], net), max_epochs=4)
+    assert {r.n_samples for r in plane.history if "side" in r.layer} == {105, 84}
+    assert {r.n_samples for r in plane.history if "side" not in r.layer} == {105}
+    assert len(curve(plane, "information_plane/val/I_XT/net.side")) == 4
+    assert [one.cause for one in given if one.cause in ("left out", "unreadable")] == ["left out"]
+    assert plane.settings["val"]["n_left_out"] == {"net.side": 21}
+
+
+def test_a_drop_is_paired_over_the_samples_that_both_points_have() -> None:
+    """At a rate of 0 nothing moves: of the same samples the error is 0, and known."""
+    net = WithSide()
+    net.side = Side(one_in=5)
+    plane = InformationPlaneMonitor(LAYERS, data="val", bins=Width(5.0))
+    with warned():
+        fit([plane], partial(FallsIll, [2], net), max_epochs=2)
+    (drop,) = plane.verdicts["val"]["net.side"].drops
+    assert drop.standard_error < 0.1
+    assert drop.peak_epoch < 2 or drop.bits == 0
+
+
+def test_more_rows_of_nan_than_others_cost_the_layer() -> None:
+    """What is left is no sample of the set any more."""
+    net = WithSide()
+
+    class Mostly(Side):
+        @override
+        def forward(self, x: Tensor) -> Tensor:
+            out = x[:, :2].clone()
+            if self.ill and not self.training:
+                out[: len(out) // 2 + 1] = float("nan")
+            return out
+
+    net.side = Mostly()
     plane = InformationPlaneMonitor(LAYERS, bins=Width(0.5))
     with warned() as given:
         fit([plane], lambda: FallsIll([2], net), max_epochs=2)
-    assert given.of("missed") == []
     assert [one.layer for one in given.of("unreadable")] == ["net.side"]
+    assert given.of("left out") == given.of("missed") == []
     assert len(curve(plane, "information_plane/val/I_XT/net.side")) == 1
     assert len(curve(plane, "information_plane/val/I_XT/net.last")) == 2
+
+
+def test_a_ruler_is_calibrated_on_the_finite_rows() -> None:
+    x = torch.randn(200, 2)
+    spoilt = torch.cat([x, torch.full((50, 2), torch.inf), torch.full((10, 2), torch.nan)])
+    (ruler,) = (Calibrated(30).freeze(x),)
+    waiting = Waiting(Reader(Joint(), (Calibrated(30),)))
+    waiting.add(spoilt)
+    stream = waiting.freeze()
+    assert stream.reader.rulers == (ruler,)
+    assert stream.left_out().tolist() == [False] * 200 + [True] * 60
+    np.testing.assert_array_equal(stream.keys()[0][:200], encode_keys(x, ruler).numpy())
+
+
+@pytest.mark.parametrize("kind", [PredictionEntropyMonitor, ConditionalEntropyMonitor])
+@pytest.mark.parametrize("bad", ["nan", "inf", "all -inf"])
+def test_rows_of_predictions_that_are_no_distribution_are_left_out(kind: Any, bad: str) -> None:
+    """The values are those of the other rows."""
+    x, y = samples(100, seed=1)
+    spoilt = torch.arange(100) % 4 == 1
+    rows = {
+        "nan": torch.tensor([0.0, torch.nan, 0.0]),
+        "inf": torch.tensor([torch.inf, 0.0, 0.0]),
+        "all -inf": torch.full((3,), -torch.inf),
+    }
+
+    class Spoils(Classifier):
+        @override
+        def forward(self, x: Tensor) -> Any:
+            return torch.where(x[:, :1] > 100, rows[bad], self.net(x))
+
+    def of(x: Tensor, y: Tensor) -> tuple[Any, Warnings]:
+        monitor = kind(data=DataLoader(TensorDataset(x, y), 50))
+        with warned() as given:
+            fit([monitor], partial(Spoils, lr=0.0), max_epochs=1)
+        return monitor, given
+
+    marked = x.clone()
+    marked[spoilt, 0] = 1000.0
+    monitor, given = of(marked, y)
+    without, _ = of(x[~spoilt], y[~spoilt])
+    assert values(monitor) == pytest.approx(values(without))
+    assert {record.n_samples for record in monitor.history} == {75}
+    (warning,) = given.of("left out")
+    assert "25 of 100 rows of predictions" in warning.text
+    assert monitor.settings["data"]["n_left_out"] == 25
+
+
+def test_masked_classes_are_no_reason_to_leave_a_row_out() -> None:
+    logits = torch.tensor([[0.0, -torch.inf, 1.0], [torch.nan, 0.0, 0.0], [2.0, 0.0, -torch.inf]])
+    metric = DefinedRows(PredictionEntropy(3))
+    metric.update(logits, torch.tensor([0, 1, 0]))
+    alone = PredictionEntropy(3)
+    alone.update(logits[[0, 2]], torch.tensor([0, 0]))
+    assert metric.n_left_out == 1
+    assert metric.metric.compute()["mean"] == alone.compute()["mean"]
 
 
 def test_rows_that_disagree_with_labels_are_no_fault_of_the_values() -> None:

@@ -818,22 +818,27 @@ class Diverges(Classifier):
     @override
     def validation_step(self, batch: Any, batch_idx: int, dataloader_idx: int = 0) -> None:
         x = batch[0]
-        if self.trainer.current_epoch >= 1:
-            spoilt = torch.arange(len(x)) <= self.trainer.current_epoch
-            x = torch.where(spoilt[:, None], torch.nan, x)
-        self(x)
+        self(x * torch.nan if self.trainer.current_epoch >= 1 else x)
 
 
 class Side(nn.Module):
-    """Gives two inputs back; while `ill`, the last row that it gives is NaN."""
+    """Gives two inputs back; while `ill`, some rows hold NaN.
+
+    Args:
+        one_in: In one of how many rows.
+    """
 
     ill = False
+
+    def __init__(self, one_in: int = 1) -> None:
+        super().__init__()
+        self.one_in = one_in
 
     @override
     def forward(self, x: Tensor) -> Tensor:
         out = x[:, :2].clone()
         if self.ill and not self.training:
-            out[-1] = float("nan")
+            out[:: self.one_in, 1] = float("nan")
         return out
 
 

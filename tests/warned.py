@@ -15,7 +15,7 @@ CAUSES = {
     *("unreadable", "extra"),
     # of a set
     *("few", "missing", "repeated", "calibration", "never called", "twice", "size", "logits"),
-    "labels",
+    *("labels", "untracked", "left out"),
     # of a point
     *("skipped", "no point", "schedule", "cost"),
     # of a run

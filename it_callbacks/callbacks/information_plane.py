@@ -9,15 +9,15 @@ from typing import Any, Literal
 from it_callbacks.callbacks.drawing import Pictures, as_plotly, with_y
 from it_callbacks.callbacks.faults import OnError
 from it_callbacks.callbacks.monitor import Monitor
-from it_callbacks.callbacks.options import Data, Options
+from it_callbacks.callbacks.options import Argument, Data, Options
 from it_callbacks.callbacks.schedules import Schedule
 from it_callbacks.checks import whole
 from it_callbacks.estimators.extra import Extra
 from it_callbacks.estimators.verdict import Verdict
 from it_callbacks.figures import Request
 from it_callbacks.observation.batches import Selector
+from it_callbacks.observation.choices import LayerChoice
 from it_callbacks.observation.layer_observer import Observation
-from it_callbacks.observation.layers import LayerChoice
 from it_callbacks.observation.resolutions import Resolution, check_resolution
 from it_callbacks.own_quantities import check_own
 from it_callbacks.pictures import check_installed
@@ -75,6 +75,8 @@ class InformationPlaneMonitor(Monitor[PlaneInstrument]):
         ```
     """
 
+    seed = Argument()
+
     def __init__(
         self,
         layers: LayerChoice = None,
@@ -111,16 +113,7 @@ class InformationPlaneMonitor(Monitor[PlaneInstrument]):
         self.bins = bins
         self.reduce = reduce
         self.extra = tuple(extra)
-        self.data = data
-        self.schedule = schedule
-        self.inputs = inputs
-        self.target = target
-        self.ignore_index = options.ignore_index
-        self.max_samples = options.max_samples
         self.exhaustive = exhaustive
-        self.on_error = on_error
-        self.name = name
-        self.seed = options.seed
         self.images = None if images is None else whole("images", images, at_least=1)
         if self.images is not None:
             check_installed()
@@ -164,7 +157,7 @@ class InformationPlaneMonitor(Monitor[PlaneInstrument]):
             ValueError: There is no such view, or `resolution` is negative.
         """
         request = Request(view=view, resolution=resolution, chance=chance, intervals=intervals)
-        panels = self._journal.panels(self._source.options.set)
+        panels = self._journal.panels(self._source.bench.options.set)
         return as_plotly(with_y(request, panels), panels)
 
     @property

@@ -16,14 +16,14 @@ class Moment:
 
     Args:
         epoch: Finished epochs.
-        step: Optimizer steps done.
+        n_steps: Optimizer steps done.
         fitting: Whether a training goes on: no stand-alone validation or test.
         sanity: Whether it is Lightning's sanity check before the training.
         last: Whether training ends here, as far as the Trainer's arguments say.
     """
 
     epoch: int
-    step: int
+    n_steps: int
     fitting: bool
     sanity: bool = False
     last: bool = False
@@ -51,6 +51,11 @@ class Moment:
             epoch == int(trainer.max_epochs or -1) or step == int(trainer.max_steps or -1)
         )
         return cls(int(epoch), step, fitting, bool(trainer.sanity_checking), last)
+
+    @property
+    def step(self) -> int:
+        """Where a point lies on the axis of steps: where no step is ever made, epochs count."""
+        return self.n_steps or self.epoch
 
     @property
     def place(self) -> tuple[int, int]:
@@ -110,12 +115,12 @@ class Cadence:
         """As `due`, where several hooks ask at one moment: after an epoch, and its validation."""
         if latest is not None:
             epoch, step = latest
-            if at.step == step or (at.epoch == epoch and not self.counts_steps):
+            if at.step == step or (at.n_steps == 0 if self.counts_steps else at.epoch == epoch):
                 return False
         return self.due(at, latest)
 
     def _is_scheduled(self, at: Moment) -> bool:
-        ask = partial(is_due, self.schedule, epoch=at.epoch, step=at.step)
+        ask = partial(is_due, self.schedule, epoch=at.epoch, step=at.n_steps)
         if not callable(self.schedule):
             return ask()
         try:

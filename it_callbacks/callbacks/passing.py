@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import inspect
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from typing import Any, Literal
 
@@ -121,24 +122,54 @@ class FixedSetPasses:
         raw = trainer.precision_plugin.convert_input(trainer.strategy.batch_to_device(raw))
         given = inputs_of(raw, self._inputs, self._target)
         observer.begin(Batch(given, self._labels(raw), indices), current)
-        try:
-            if isinstance(given, dict):
-                model(**given)
-            elif isinstance(given, (tuple, list)):
-                model(*given)
-            else:
-                model(given)
-        except NotImplementedError as error:
-            raise ValueError(
-                f"data: a fixed set is passed through the model's forward, and this fails: {error}."
-                " Define forward, or leave data= out to listen to the validation loop"
-            ) from error
-        except TypeError as error:
-            raise TypeError(
-                f"data: the model's forward does not take what the batch holds ({error}); pass "
-                "inputs=<function of the batch that gives what forward takes>"
-            ) from error
+        _call(model, given)
         observer.end()
+
+
+def _call(model: Any, given: Any) -> None:
+    """Call the model with the part of a batch that it takes.
+
+    Raises:
+        RuntimeError: It failed; says what it was called with.
+    """
+    kwargs = _by_name(model, given) if isinstance(given, Mapping) else {}
+    args = () if kwargs else tuple(given) if isinstance(given, (tuple, list)) else (given,)
+    try:
+        model(*args, **kwargs)
+    except Exception as error:
+        shapes = [_in_words(arg) for arg in args]
+        shapes += [f"{name}={_in_words(value)}" for name, value in kwargs.items()]
+        remedy = (
+            "define forward"
+            if isinstance(error, NotImplementedError)
+            else "pass inputs=<function of the batch that gives what forward takes>"
+        )
+        raise RuntimeError(
+            f"data: the model failed on the fixed set, called as model({', '.join(shapes)}): "
+            f"{type(error).__name__}: {error}; {remedy}, or leave data= out to listen to the "
+            "validation loop"
+        ) from error
+
+
+def _by_name(model: Any, given: Mapping[str, Any]) -> dict[str, Any]:
+    """The parts that the model's forward takes by name; none if it takes the mapping as one."""
+    try:
+        signature = inspect.signature(model.forward)
+    except (TypeError, ValueError):
+        return dict(given)
+    kinds = {parameter.kind for parameter in signature.parameters.values()}
+    takes_all = inspect.Parameter.VAR_KEYWORD in kinds
+    fitting = {k: part for k, part in given.items() if takes_all or k in signature.parameters}
+    try:
+        signature.bind(**fitting)
+    except TypeError:
+        return {}
+    return fitting
+
+
+def _in_words(value: Any) -> str:
+    kind = type(value).__name__
+    return f"{kind} {tuple(value.shape)}" if isinstance(value, Tensor) else kind
 
 
 @contextmanager

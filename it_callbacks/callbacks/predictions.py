@@ -69,14 +69,6 @@ class PredictionEntropyMonitor(Monitor[PredictionInstrument]):
             data, schedule, inputs, target, max_samples, on_error, name, 0, ignore_index
         )
         self.logits = logits
-        self.inputs = inputs
-        self.target = target
-        self.ignore_index = options.ignore_index
-        self.data = data
-        self.schedule = schedule
-        self.max_samples = options.max_samples
-        self.on_error = on_error
-        self.name = name
         about = {"measured_on": options.measured_on}
         instrument = PredictionInstrument(
             WholeSet(), logits=logits, max_samples=options.max_samples, about=about
@@ -94,7 +86,9 @@ class PredictionEntropyMonitor(Monitor[PredictionInstrument]):
             A `plotly.graph_objects.Figure`, one panel for each set; before the first point it
             says that there is none.
         """
-        return as_plotly(Request("predictions"), self._journal.panels(self._source.options.set))
+        return as_plotly(
+            Request("predictions"), self._journal.panels(self._source.bench.options.set)
+        )
 
 
 class ConditionalEntropyMonitor(Monitor[PredictionInstrument]):
@@ -150,14 +144,6 @@ class ConditionalEntropyMonitor(Monitor[PredictionInstrument]):
         ):
             raise TypeError(f"class_names: need a list of texts, got {class_names!r}")
         self.logits = logits
-        self.inputs = inputs
-        self.target = target
-        self.ignore_index = options.ignore_index
-        self.data = data
-        self.schedule = schedule
-        self.max_samples = options.max_samples
-        self.on_error = on_error
-        self.name = name
         self.class_names = class_names
         names = None if class_names is None else list(class_names)
         instrument = PredictionInstrument(
@@ -175,4 +161,4 @@ class ConditionalEntropyMonitor(Monitor[PredictionInstrument]):
             A `plotly.graph_objects.Figure`, one panel for each set; before the first point it
             says that there is none.
         """
-        return as_plotly(Request("classes"), self._journal.panels(self._source.options.set))
+        return as_plotly(Request("classes"), self._journal.panels(self._source.bench.options.set))

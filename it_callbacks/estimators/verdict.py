@@ -86,8 +86,9 @@ class Peak:
         Args:
             epoch: Finished epochs.
             bits: H(bin T).
-            surprisal: Gives that of each sample, in an order that never changes; called where a
-                drop or a checkpoint asks for it. None where samples do not keep their identity.
+            surprisal: Gives that of each sample, in an order that never changes, NaN for one that
+                was left out; called where a drop or a checkpoint asks for it. None where samples
+                do not keep their identity.
             saturated: Whether the point is SATURATED.
         """
         self._of_last = _Samples(surprisal)
@@ -133,8 +134,10 @@ class Peak:
             raise ValueError("no point has been taken in: there is nothing to fall from")
         error = math.nan
         before, after = self.surprisal, self._of_last.surprisal
-        if before is not None and after is not None and len(before) == len(after) > 1:
-            error = drop_error(before.astype(np.float64), after.astype(np.float64))
+        if before is not None and after is not None and len(before) == len(after):
+            both = ~(np.isnan(before) | np.isnan(after))
+            if both.sum() > 1:
+                error = drop_error(before[both].astype(np.float64), after[both].astype(np.float64))
         return Drop(self.epoch, self.bits, self._last_bits, error, self.saturated)
 
 

@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from it_callbacks.checks import nearest
+from it_callbacks.checks import ArgumentValueError, nearest
 from it_callbacks.observation.labels import Labels, read_labels
 
 Selector = Callable[[Any], Any] | int | str
@@ -167,7 +167,7 @@ def select(source: Any, selector: Selector, argument: str) -> Any:
         if parts is None and hasattr(source, selector):
             return getattr(source, selector)
         available = list(parts) if parts is not None else []
-        raise ValueError(
+        raise ArgumentValueError(
             f"{argument}={selector!r}: no such key in a {type(source).__name__} "
             f"with keys {available}{nearest(selector, available)}"
         )
@@ -175,7 +175,7 @@ def select(source: Any, selector: Selector, argument: str) -> Any:
         return source[selector]
     except (IndexError, KeyError, TypeError) as error:
         size = f" of length {len(source)}" if hasattr(source, "__len__") else ""
-        raise ValueError(
+        raise ArgumentValueError(
             f"{argument}={selector!r}: no such index in a {type(source).__name__}{size}"
         ) from error
 

@@ -13,9 +13,11 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from it_callbacks.observation.batches import Batch
-from it_callbacks.observation.layers import Choice, LayerChoice, Plan, plan, resolve
+from it_callbacks.observation.choices import Choice, LayerChoice, resolve
+from it_callbacks.observation.layers import Plan, plan
 from it_callbacks.observation.listening import Firing, Listener
 from it_callbacks.observation.modules import by_every_name, is_inside_fused
+from it_callbacks.observation.norms import behind_untracked, is_untracked
 from it_callbacks.observation.passes import DryRun, LayerPass, Observed, Pass
 from it_callbacks.observation.processes import n_processes, together
 from it_callbacks.observation.readers import Reader
@@ -33,7 +35,7 @@ class Observation:
     """What to observe of a model, and how.
 
     Args:
-        layers: Which layers; see `it_callbacks.observation.layers.resolve`.
+        layers: Which layers; see `it_callbacks.observation.choices.resolve`.
         resolutions: How to read them, once each.
         reduce: ``"auto"`` or a reduction for all layers.
         max_samples: Beyond this many samples, a seeded random subset.
@@ -76,6 +78,10 @@ class LayerObserver:
         self.listener = Listener(self._choice.modules, self._discover)
         # Weakly, so that a pass that an error has cut off is forgotten with it.
         self._passes: weakref.WeakSet[Pass] = weakref.WeakSet()
+        self._behind_untracked: frozenset[str] = frozenset()
+        """Layers behind a BatchNorm that had tracked nothing when the plan was made."""
+        self._left_out: weakref.WeakKeyDictionary[Pass, list[str]] = weakref.WeakKeyDictionary()
+        """Of each pass before training, the layers that are not calibrated on it."""
         self._firings: list[tuple[Firing, Any]] = []
         self._pass: LayerPass = DryRun()
         self._n_labels = 0
@@ -114,8 +120,14 @@ class LayerObserver:
         self.listener.detach()
         self._firings.clear()
 
-    def new_pass(self, *, hash_inputs: bool) -> Pass:
-        """A pass over a set begins; what earlier passes can calibrate is calibrated first."""
+    def new_pass(self, *, hash_inputs: bool, is_training: bool) -> Pass:
+        """A pass over a set begins; what earlier passes can calibrate is calibrated first.
+
+        Args:
+            hash_inputs: Whether to find out which inputs are equal.
+            is_training: Whether training has begun; before, layers behind a BatchNorm that has
+                tracked nothing yet are left out of the pass if they are not calibrated.
+        """
         self._calibrate_alone()
         new = Pass(
             max_samples=self._what.max_samples,
@@ -124,8 +136,14 @@ class LayerObserver:
             hash_inputs=hash_inputs,
         )
         self._passes.add(new)
+        if not is_training:
+            self._left_out[new] = []
         self._fill(new)
         return new
+
+    def left_out(self, current: Pass) -> list[str]:
+        """The layers that wait for the first pass after training began."""
+        return self._left_out.get(current, [])
 
     def begin(self, batch: Batch, current: LayerPass) -> None:
         """A batch of a pass begins."""
@@ -224,6 +242,7 @@ class LayerObserver:
             name: self._restore(name, spec) or spec for name, spec in self.specs.items()
         }
         self.plan = found
+        self._behind_untracked = behind_untracked([firing for firing, _ in firings], found.layers)
         observed = {layer.module_name for layer in found.layers}
         modules = self.listener.modules
         self.listener.listen_to({name: modules[name] for name in observed}, self._take)
@@ -232,7 +251,18 @@ class LayerObserver:
         for firing, kept in firings:
             self._pass.take(firing.name, firing.call, kept)
 
-    def _fill(self, empty: LayerPass) -> None:
+    def _fill(self, empty: Pass) -> None:
         alone = n_processes() == 1
+        waiting = self._waiting() if empty in self._left_out else frozenset()
         for layer in self.plan.layers if self.plan is not None else ():
+            if layer.name in waiting:
+                self._left_out[empty].append(layer.name)
+                continue
             empty.observe(layer, stream_of(self.readers[layer.name], alone=alone))
+
+    def _waiting(self) -> frozenset[str]:
+        model = self._model()
+        if model is None or not any(map(is_untracked, model.modules())):
+            return frozenset()
+        calibrated = (name for name, reader in self.readers.items() if reader.is_ready)
+        return self._behind_untracked.difference(calibrated)

@@ -2,24 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from difflib import get_close_matches
-from fnmatch import fnmatchcase
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal
 
 from torch import Tensor, nn
 from torch.nn.modules import dropout
 
+from it_callbacks.observation.choices import Choice, listing
 from it_callbacks.observation.listening import ROOT, Firing
-from it_callbacks.observation.modules import (
-    by_every_name,
-    class_path,
-    is_bookkeeping,
-    is_heard,
-    named_modules,
-    parents,
-)
 from it_callbacks.observation.provenance import (
     NORMALISING,
     RESHAPING,
@@ -31,29 +22,10 @@ from it_callbacks.observation.provenance import (
     units_axes,
 )
 
-LayerChoice: TypeAlias = (
-    str
-    | type[nn.Module]
-    | Sequence[str | type[nn.Module]]
-    | Mapping[str, Callable[[Any], Any]]
-    | None
-)
-"""Names, globs, dotted classes, module types, or names with a function that picks the output."""
-
 NEVER_CALLED = "was never called"
 """Why a module that did not fire is skipped."""
 
 _LISTED = 20
-
-_OF_SEQUENCES = (
-    nn.RNNBase,
-    nn.Transformer,
-    nn.TransformerEncoder,
-    nn.TransformerDecoder,
-    nn.TransformerEncoderLayer,
-    nn.TransformerDecoderLayer,
-)
-"""Modules whose ``batch_first``, or that of a part, says which axis counts samples."""
 
 
 @dataclass(frozen=True)
@@ -92,59 +64,6 @@ class Plan:
     layers: tuple[Layer, ...]
     skipped: dict[str, str]
     follows: dict[str, str] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class Choice:
-    """The user's `layers` argument, resolved against a model.
-
-    Args:
-        modules: What to listen to while the plan is made: chosen modules and all leaves.
-        chosen: Names that the user asked for, with their `pick`; None takes the default.
-        time_major: Names of the leaves that are, or belong to, a module that is known to take
-            sequences as ``(n_steps, n_samples, ...)``.
-    """
-
-    modules: dict[str, nn.Module]
-    chosen: dict[str, Callable[[Any], Tensor] | None] | None
-    time_major: frozenset[str] = frozenset()
-
-
-def resolve(model: nn.Module, layers: LayerChoice) -> Choice:
-    """Find what `layers` names in `model`: a shared module by any of its names.
-
-    Raises:
-        ValueError: A name or pattern matches nothing, or hooks cannot see a chosen module.
-        TypeError: `layers` is of another kind.
-    """
-    named, every = named_modules(model), by_every_name(model)
-    leaves = {name: module for name, module in named.items() if is_heard(name, named)}
-    time_major = frozenset(name for name in leaves if _is_time_major(name, named))
-    if layers is None:
-        return Choice(leaves, None, time_major)
-    chosen: dict[str, Callable[[Any], Tensor] | None] = {}
-    if isinstance(layers, Mapping):
-        for name, pick in layers.items():
-            if not callable(pick):
-                raise TypeError(
-                    f"layers[{name!r}]: need a function of the layer's output, got {pick!r}"
-                )
-            chosen.update(dict.fromkeys(_matches(name, named, every), pick))
-    else:
-        wanted = [layers] if isinstance(layers, (str, type)) else layers
-        if not isinstance(wanted, Sequence):
-            raise TypeError(
-                "layers: need names, module types or a mapping from names to functions, got "
-                f"{type(layers).__name__}"
-            )
-        for choice in wanted:
-            chosen.update(dict.fromkeys(_matches(choice, named, every)))
-    if not chosen:
-        raise ValueError("layers: an empty choice observes nothing; leave it out for the default")
-    asked = {name: every[name] for name in chosen}
-    # A shared module is observed under the requested names only: one call is one firing.
-    others = {name: leaf for name, leaf in leaves.items() if leaf not in asked.values()}
-    return Choice({**others, **asked}, chosen)
 
 
 def plan(choice: Choice, firings: Sequence[Firing], n_samples: int) -> Plan:
@@ -230,50 +149,6 @@ def _hint_of_views(outputs: Sequence[Any], n_samples: int) -> str:
     return ""
 
 
-def _matches(
-    choice: str | type[nn.Module], named: Mapping[str, nn.Module], every: Mapping[str, nn.Module]
-) -> list[str]:
-    if isinstance(choice, type):
-        found = [name for name, module in named.items() if isinstance(module, choice)]
-        if not found:
-            raise ValueError(f"layers: no module of type {choice.__name__} in the model")
-        return found
-    if not isinstance(choice, str):
-        raise TypeError(f"layers: need names or module types, got {choice!r}")
-    if choice in every:
-        return [choice]
-    # A pattern takes a shared module once, unless it is of further names only.
-    found = (
-        _globbed(choice, named)
-        or [name for name, module in named.items() if class_path(module) == choice]
-        or _globbed(choice, every)
-    )
-    if not found:
-        near = get_close_matches(choice, every, 1, 0.4)
-        hint = f" Did you mean {near[0]!r}?" if near else ""
-        raise ValueError(
-            f"layers: no module named {choice!r}.{hint} The model has {_listing(list(named))}"
-        )
-    return found
-
-
-def _globbed(pattern: str, named: Mapping[str, nn.Module]) -> list[str]:
-    # A pattern is no wish for a loss or a metric that it happens to match.
-    ours = [name for name in named if not is_bookkeeping(name, named)]
-    return [name for name in ours if fnmatchcase(name, pattern)]
-
-
-def _is_time_major(name: str, named: Mapping[str, nn.Module]) -> bool:
-    """Whether a module is, or belongs to, one that takes ``(n_steps, n_samples, ...)``."""
-    around = [named[part] for part in [*parents(name), name] if part in named]
-    return any(
-        getattr(part, "batch_first", None) is False
-        for module in around
-        if isinstance(module, _OF_SEQUENCES)
-        for part in module.modules()
-    )
-
-
 def _time_major_outputs(choice: Choice, firings: Sequence[Firing]) -> frozenset[int]:
     """The identities of all outputs whose first axis counts steps.
 
@@ -339,7 +214,7 @@ def _refuse_silence(
         unheard = [name for name in choice.chosen if name not in fired]
         if unheard:
             raise ValueError(
-                f"layers: {_listing(unheard)} did not fire in the first batch. Hooks cannot see "
+                f"layers: {listing(unheard)} did not fire in the first batch. Hooks cannot see "
                 "functional calls, weights used directly, or MultiheadAttention.out_proj"
             )
     if not layers:
@@ -347,14 +222,9 @@ def _refuse_silence(
         if choice.modules and not fired & set(choice.modules):
             raise ValueError(
                 f"layers: none can be observed by default, since no module was called "
-                f"({_listing(silent)}): hooks cannot see a compiled or functional forward. Pass "
+                f"({listing(silent)}): hooks cannot see a compiled or functional forward. Pass "
                 "data='val' (or 'train', or a set of your own), which runs a compiled one eagerly, "
                 "or replace functional calls by modules (nn.ReLU instead of F.relu)"
             )
         hint = _hint_of_views([firing.output for firing in firings], n_samples)
         raise ValueError(f"layers: none can be observed by default ({reasons}); name them{hint}")
-
-
-def _listing(names: Sequence[str]) -> str:
-    more = f" and {len(names) - _LISTED} more" if len(names) > _LISTED else ""
-    return ", ".join(map(repr, names[:_LISTED])) + more

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from copy import copy
-from dataclasses import dataclass, fields, is_dataclass
-from typing import Any
+from dataclasses import dataclass, field, fields, is_dataclass, replace
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -20,7 +20,9 @@ from it_callbacks.observation.labels import Targets
 from it_callbacks.observation.layers import Layer, check_rows
 from it_callbacks.observation.sampling import Admission, Subset
 from it_callbacks.observation.streams import KeyStream, Stream, Waiting
-from it_callbacks.rulers import CALIBRATION_ROWS
+from it_callbacks.rulers import CALIBRATION_ROWS, refuse_mostly_nonfinite
+
+V = TypeVar("V")
 
 MOST_KEPT_ROWS = 2048
 """Rows of activations kept for estimators that need them: their cost grows with the square."""
@@ -42,6 +44,8 @@ class Observed:
         missed: Layers that did not run in every batch, and why that matters.
         faults: Layers that could not be read, and why: NaN, say. They are in none of the above.
         n_unlabelled: Samples left out because their label is masked: negative, say.
+        left_out: For each layer with rows that are not finite, which samples those are,
+            ``(n_samples,)``: its keys of these mean nothing.
     """
 
     indices: NDArray[np.int64]
@@ -55,6 +59,25 @@ class Observed:
     missed: dict[str, str]
     faults: dict[str, str]
     n_unlabelled: int
+    left_out: dict[str, NDArray[np.bool_]] = field(default_factory=dict)
+
+    def read(self, layer: str) -> NDArray[np.bool_]:
+        """Which samples the layer was read on, ``(n_samples,)``: all whose rows are finite."""
+        return ~self.left_out.get(layer, np.zeros(len(self.indices), bool))
+
+    def dropped(self, faults: Mapping[str, str]) -> Observed:
+        """The same without the layers that cannot be read, each for its reason."""
+        if not faults:
+            return self
+        return replace(
+            self,
+            keys=_without(self.keys, faults),
+            kept=_without(self.kept, faults),
+            n_units=_without(self.n_units, faults),
+            max_state=_without(self.max_state, faults),
+            left_out=_without(self.left_out, faults),
+            faults={**self.faults, **faults},
+        )
 
 
 class DryRun:
@@ -146,14 +169,16 @@ class Pass:
     def waiting(self) -> dict[str, tuple[NDArray[np.int64], Tensor]]:
         """For each layer that waits to be calibrated, the first rows that it may be, and which."""
         indices = self._samples.columns()["indices"]
-        first = np.argsort(indices, kind="stable")[:CALIBRATION_ROWS]
-        return {
-            name: (indices[first], rows.cpu()[torch.from_numpy(first)])
-            for name, stream in self.streams.items()
-            if isinstance(stream, Waiting)
-            and (rows := stream.rows()) is not None
-            and len(rows) == len(indices)
-        }
+        found = {}
+        for name, stream in self.streams.items():
+            if not isinstance(stream, Waiting) or stream.n_samples != len(indices):
+                continue
+            rows = stream.rows()
+            if rows is not None:
+                of_rows = indices[stream.finite]
+                first = np.argsort(of_rows, kind="stable")[:CALIBRATION_ROWS]
+                found[name] = (of_rows[first], rows.cpu()[torch.from_numpy(first)])
+        return found
 
     def observed(self) -> Observed:
         """What there is so far, of this process, before the random subset is final."""
@@ -185,13 +210,29 @@ class Pass:
             missed=missed,
             faults=dict(self.faults),
             n_unlabelled=samples.admission.n_unlabelled,
+            left_out={
+                name: left_out
+                for name, stream in read.items()
+                if (left_out := stream.left_out()).any()
+            },
         )
 
     def merge(self, parts: Sequence[Observed]) -> Observed:
         """What all processes observed, as one process would have.
 
-        Samples are put in the order of their indices, and the random subset is made final.
+        Samples are put in the order of their indices, and the random subset is made final. A layer
+        with more rows that are not finite than others cannot be read.
         """
+        whole = self._whole(parts)
+        faults = {}
+        for name, left_out in whole.left_out.items():
+            try:
+                refuse_mostly_nonfinite(int(left_out.sum()), len(left_out))
+            except ValueError as error:
+                faults[name] = str(error)
+        return whole.dropped(faults)
+
+    def _whole(self, parts: Sequence[Observed]) -> Observed:
         chosen, kept = self._samples.chosen(parts)
         whole = _in_order(chosen, parts[0].indices) and _in_order(kept, parts[0].kept_indices)
         if len(parts) == 1 and whole:
@@ -228,6 +269,12 @@ class Pass:
             missed=missed,
             faults=faults,
             n_unlabelled=sum(part.n_unlabelled for part in parts),
+            left_out={
+                name: left_out
+                for name in names
+                if any(name in part.left_out for part in parts)
+                and (left_out := np.concatenate([~part.read(name) for part in parts])[chosen]).any()
+            },
         )
 
 
@@ -307,6 +354,10 @@ class Samples:
             self._inputs.clear()
         else:
             self._inputs.append(parts if self._rows is None else parts[self._rows.numpy()])
+
+
+def _without(by_layer: dict[str, V], layers: Collection[str]) -> dict[str, V]:
+    return {name: value for name, value in by_layer.items() if name not in layers}
 
 
 def _in_order(positions: NDArray[np.int64], of: NDArray[np.int64]) -> bool:

@@ -7,7 +7,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from it_callbacks.checks import nearest
+from it_callbacks.checks import ArgumentValueError, nearest
 from it_callbacks.observation.batches import Batch, Selector
 from it_callbacks.observation.listening import ROOT, Firing, Listener
 from it_callbacks.observation.modules import (
@@ -176,7 +176,7 @@ class PredictionObserver:
             if not isinstance(source.part, str) or source.is_guess:
                 raise
             hint = nearest(source.part, self._named)
-            raise ValueError(f"{error}, and no module of that name{hint}") from error
+            raise ArgumentValueError(f"{error}, and no module of that name{hint}") from error
         if not fits(predictions, self._n_samples, 0):
             raise ValueError(
                 f"logits: {source} gave no predictions for {self._n_samples} labels in this batch; "

@@ -178,7 +178,9 @@ class PredictionPass(Generic[M]):
         rows, kind = self._chosen(waiting, way), self._kind
         is_bernoulli = way == SeveralLabels.name or _is_one_number(rows[0][0])
         if is_bernoulli and kind != "logits":
-            are_shares = all(bool(((p >= 0) & (p <= 1)).all()) for p, _ in rows)
+            are_shares = not any(
+                bool(((p < 0) | (p > 1)).any()) for p, _ in rows
+            )  # NaN is left out
             kind = "probabilities" if are_shares else "logits"
         metric = metric or self._metric_for(way, rows[0][0], kind)
         for predictions, labels in rows:

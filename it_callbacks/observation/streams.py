@@ -9,16 +9,17 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from it_callbacks.codes import encoded
+from it_callbacks.codes import Encoded, encoded
 from it_callbacks.observation.readers import Reader
-from it_callbacks.rulers import CALIBRATION_ROWS
+from it_callbacks.rulers import CALIBRATION_ROWS, finite_rows, refuse_mostly_nonfinite
 
 
 class KeyStream:
     """Turns the outputs of a layer into keys ``(n_samples, 2)``, one set of keys for each ruler.
 
     It keeps 16 bytes per sample and ruler, and no activations but the rows that the caller asks
-    for, which are for estimators that need the activations themselves.
+    for, which are for estimators that need the activations themselves. A row that is not finite
+    has no symbol: it is left out (`left_out`), and its keys mean nothing.
 
     Args:
         reader: How the layer is read; it is ready.
@@ -32,6 +33,7 @@ class KeyStream:
         """The largest state of the first ruler so far, in absolute value."""
         self._keys: list[list[NDArray[np.int64]]] = [[] for _ in reader.rulers]
         self._kept: list[Tensor] = []
+        self._left_out = _LeftOut()
 
     def add(self, output: Tensor, keep: Tensor | None = None) -> None:
         """Take in the outputs ``(n_rows, ...)`` of a batch.
@@ -40,18 +42,21 @@ class KeyStream:
             output: What the layer returned; it is encoded at once and never held.
             keep: Positions of the rows to keep (`kept`).
         """
-        self._add_reduced(self.reader.reduction(output), keep)
+        self.add_reduced(self.reader.reduction(output), keep)
 
-    def _add_reduced(self, rows: Tensor, keep: Tensor | None) -> None:
+    def add_reduced(self, rows: Tensor, keep: Tensor | None = None) -> None:
+        """Take in what the reduction has given of a batch, ``(n_rows, n_units)``; as `add`."""
+        finite = self._left_out.add(rows)
         self.n_samples += len(rows)
         if keep is not None:
             self._kept.append(rows[keep].detach().clone())
         if not rows.numel():
             return
         self.n_units = rows.shape[1]
+        rows = rows if finite is None else rows[finite]
         for number, ruler in enumerate(self.reader.rulers):
-            read = encoded(rows, ruler)
-            self._keys[number].append(read.keys)
+            read = encoded(rows, ruler) if len(rows) else _NOTHING
+            self._keys[number].append(read.keys if finite is None else _at(finite, read.keys))
             if number == 0:
                 self.max_state = max(self.max_state, read.reach)
 
@@ -60,9 +65,46 @@ class KeyStream:
         none = np.zeros((0, 2), dtype=np.int64)
         return [np.concatenate([none, *parts]) for parts in self._keys]
 
+    def left_out(self) -> NDArray[np.bool_]:
+        """Which samples have no symbol since their rows are not finite, ``(n_samples,)``."""
+        return self._left_out.of(self.n_samples)
+
     def kept(self) -> Tensor:
         """The reduced rows ``(n_kept, n_units)`` that were to be kept, in order."""
         return torch.cat(self._kept) if self._kept else torch.zeros(0, self.n_units)
+
+
+_NOTHING = Encoded(np.zeros((0, 2), dtype=np.int64), 0.0)
+
+
+def _at(finite: Tensor, keys: NDArray[np.int64]) -> NDArray[np.int64]:
+    """The keys of all samples, given those of the samples that are finite."""
+    of_all = np.zeros((len(finite), 2), dtype=np.int64)
+    of_all[finite.cpu().numpy()] = keys
+    return of_all
+
+
+class _LeftOut:
+    """Which samples of a stream have rows that are not finite."""
+
+    def __init__(self) -> None:
+        self._n_seen = 0
+        self._positions: list[NDArray[np.int64]] = []
+
+    def add(self, rows: Tensor) -> Tensor | None:
+        """Take in a batch; returns which of its rows are finite, None where all are."""
+        finite = finite_rows(rows)
+        if finite is not None:
+            here = np.flatnonzero(~finite.cpu().numpy())
+            self._positions.append(self._n_seen + here)
+        self._n_seen += len(rows)
+        return finite
+
+    def of(self, n_samples: int) -> NDArray[np.bool_]:
+        """A mask of all samples so far, ``(n_samples,)``."""
+        mask = np.zeros(n_samples, dtype=bool)
+        mask[np.concatenate([np.zeros(0, np.int64), *self._positions])] = True
+        return mask
 
 
 class Waiting:
@@ -78,23 +120,37 @@ class Waiting:
         self.reader = reader
         self.n_samples = 0
         self._most_rows = most_rows
+        self._left_out = _LeftOut()
         self._batches: list[tuple[Tensor, Tensor | None]] = []
 
     def add(self, output: Tensor, keep: Tensor | None = None) -> None:
         """Take in the outputs ``(n_rows, ...)`` of a batch; as `KeyStream.add`."""
         reduction = self.reader.reduction
-        rows = reduction(output) if reduction.frozen else output
+        self.add_reduced(reduction(output) if reduction.frozen else output, keep)
+
+    def add_reduced(self, rows: Tensor, keep: Tensor | None = None) -> None:
+        """As `add`, of rows that the reduction has been applied to, if it is ready."""
+        self._left_out.add(rows)
         self.n_samples += len(rows)
         self._batches.append((rows.detach().clone(), keep))
 
     @property
     def is_full(self) -> bool:
         """Whether there are enough rows to calibrate on."""
-        return self.n_samples >= self._most_rows
+        return int(self.finite.sum()) >= self._most_rows
+
+    @property
+    def finite(self) -> NDArray[np.bool_]:
+        """Which of the samples so far have finite rows, ``(n_samples,)``."""
+        return ~self._left_out.of(self.n_samples)
 
     def rows(self) -> Tensor | None:
-        """All rows so far, in order, reduced if the reduction is ready; None without any."""
-        return torch.cat([rows for rows, _ in self._batches]) if self.n_samples else None
+        """All finite rows so far, in order, reduced if the reduction is ready; None without any."""
+        finite = torch.from_numpy(self.finite)
+        if not finite.any():
+            return None
+        rows = torch.cat([rows for rows, _ in self._batches])
+        return rows if finite.all() else rows[finite.to(rows.device)]
 
     def freeze(self, rows: Tensor | None = None) -> KeyStream:
         """Calibrate the reader, and encode what has waited.
@@ -103,9 +159,11 @@ class Waiting:
             rows: What to calibrate on, of the kind that `rows` gives; None for the first of them.
 
         Raises:
-            ValueError: There are no rows, or they cannot be calibrated on.
+            ValueError: There are no rows, more than half of them are not finite, or they cannot
+                be calibrated on.
         """
         if rows is None:
+            refuse_mostly_nonfinite(int((~self.finite).sum()), self.n_samples)
             rows = self.rows()
         if rows is None:
             raise ValueError("rows: there are none to calibrate on")
@@ -117,7 +175,7 @@ class Waiting:
         while self._batches:  # one after the other, so that no more is held than needed
             rows, keep = self._batches.pop(0)
             if self.reader.reduction.frozen:
-                stream._add_reduced(rows, keep)
+                stream.add_reduced(rows, keep)
             else:
                 stream.add(rows, keep)
         return stream

@@ -20,6 +20,7 @@ from it_callbacks.plane.notices import (
     calibration_notice,
     labels_notice,
     layer_notices,
+    left_out_notice,
     never_called_notice,
     set_notices,
     successor_notices,
@@ -57,6 +58,12 @@ class PlanePoint:
         """What tags call each layer there is, so that none takes another's place."""
         return tags_of_layers(self.observer)
 
+    @property
+    def n_left_out(self) -> dict[str, int]:
+        """For each layer with rows that are not finite, by its tag, how many."""
+        left_out = self.observed.left_out
+        return {self.tags[name]: int(which.sum()) for name, which in left_out.items()}
+
     def settings(self, earlier: Mapping[str, Any]) -> dict[str, Any]:
         """How the set was measured.
 
@@ -86,6 +93,7 @@ class PlanePoint:
         return {
             "n_samples": len(observed.indices),
             "n_unlabelled": observed.n_unlabelled,
+            "n_left_out": {**earlier.get("n_left_out", {}), **self.n_left_out},
             "labels": self.kind.about,
             "Y": self.kind.symbol,
             "H_Y": None if labels is None else label_entropy(labels),
@@ -114,11 +122,15 @@ class PlanePoint:
         never_called = [name for name, reason in skipped.items() if reason == NEVER_CALLED]
         if never_called:
             found.append(never_called_notice(self.set, never_called))
+        if self.n_left_out:
+            found.append(left_out_notice(self.set, self.n_left_out, len(self.observed.indices)))
         for of_layer in facts.values():
             found += layer_notices(of_layer)
         for after, before in (plan.follows if plan else {}).items():
             # What a reduction leaves out of one layer the next one may still have.
-            if before in facts and after in facts and self._is_whole(before):
+            if before not in facts or after not in facts or not self._is_whole(before):
+                continue
+            if np.array_equal(self.observed.read(before), self.observed.read(after)):
                 found += successor_notices(facts[before], facts[after])
         return found
 

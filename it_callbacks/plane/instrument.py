@@ -9,17 +9,18 @@ from functools import partial
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from torch import nn
 from typing_extensions import override
 
 from it_callbacks._version import __version__
 from it_callbacks.estimators.extra import Extra
-from it_callbacks.estimators.verdict import Peak, Verdict, surprisal
+from it_callbacks.estimators.verdict import Peak, Verdict
 from it_callbacks.observation.batches import MOST_CLASSES
+from it_callbacks.observation.choices import choice_in_words
 from it_callbacks.observation.instrument import Instrument, Measured, Notice, Occasion
 from it_callbacks.observation.layer_observer import LayerObserver, Observation
-from it_callbacks.observation.layers import LayerChoice
 from it_callbacks.observation.passes import DryRun, LayerPass, Observed, Pass
 from it_callbacks.observation.processes import together
 from it_callbacks.observation.readers import Reader
@@ -27,7 +28,14 @@ from it_callbacks.own_quantities import check_own, to_rows
 from it_callbacks.plane import notices
 from it_callbacks.plane.description import PlanePoint, tags_of_layers
 from it_callbacks.plane.memory import Memory
-from it_callbacks.plane.point import Point, classes_of, noise_of, plane_point, share_repeated
+from it_callbacks.plane.point import (
+    Point,
+    classes_of,
+    noise_of,
+    plane_point,
+    share_repeated,
+    surprisal_of,
+)
 from it_callbacks.quantities import QUANTITIES, Quantity
 from it_callbacks.records import Status, Value, slug
 
@@ -94,18 +102,20 @@ class PlaneInstrument(Instrument[LayerPass]):
         return DryRun()
 
     @override
-    def new_pass(self, set_: str) -> LayerPass:
-        return self._layers.new_pass(hash_inputs=self._repeats.get(set_, True))
+    def new_pass(self, set_: str, *, is_training: bool) -> LayerPass:
+        hash_inputs = self._repeats.get(set_, True)
+        return self._layers.new_pass(hash_inputs=hash_inputs, is_training=is_training)
 
     @override
     def check_determinism(
         self, first: LayerPass, run_first_batch: Callable[[Sequence[LayerPass]], None]
-    ) -> None:
+    ) -> bool:
         layers = self._layers
         layers.calibrate(_whole(first))
+        is_whole = not layers.left_out(_whole(first))
 
         def differ() -> set[str]:
-            twice = [layers.new_pass(hash_inputs=False) for _ in range(2)]
+            twice = [layers.new_pass(hash_inputs=False, is_training=is_whole) for _ in range(2)]
             run_first_batch(twice)
             once, again = (current.observed().keys for current in twice)
             return {
@@ -115,6 +125,7 @@ class PlaneInstrument(Instrument[LayerPass]):
             }
 
         self._memory.stochastic = frozenset().union(*together(differ))
+        return is_whole
 
     @property
     @override
@@ -134,7 +145,10 @@ class PlaneInstrument(Instrument[LayerPass]):
                 f"target: {n_classes} classes, at most {MOST_CLASSES} classes are supported; pass "
                 "target=<function that returns coarser classes>"
             )
-        unread = _unread_layers(observed, strict=on.strict)
+        left_out = self._layers.left_out(_whole(finished))
+        if not observed.keys and left_out:
+            return Measured((), 0, {}, [notices.untracked_notice(on.set, left_out)])
+        unread = _unread_layers(observed)
         points = self._points(observed, labels)
         point = PlanePoint(on.set, observed, kind, labels, points, self._layers, self._memory)
         values = [
@@ -151,6 +165,7 @@ class PlaneInstrument(Instrument[LayerPass]):
                 or notices.unstorable_notices(specs)
             ),
             *unread,
+            *([notices.untracked_notice(on.set, left_out)] if left_out else ()),
             *point.notices(exhaustive=self._options.exhaustive),
             *extra_notices,
         ]
@@ -158,12 +173,12 @@ class PlaneInstrument(Instrument[LayerPass]):
         values.append(Value("information_plane", "epoch", float(on.epoch)))
         cost = on.cost()
         values.append(Value("information_plane", "overhead", cost.share))
-        if not on.strict:  # the point before training has no training to be a share of
+        if on.is_training:  # the point before it has no training to be a share of
             found += notices.cost_notices(cost)
         return Measured(
             values,
             len(observed.indices),
-            self._settings(point, on.settings),
+            self._settings(point, on),
             found,
             self.not_due(on.n_earlier),
             point,
@@ -182,13 +197,14 @@ class PlaneInstrument(Instrument[LayerPass]):
                 self._memory.first_max_state.setdefault(name, max_state)
             if not on.fitting:
                 continue
+            read = observed.read(name)
             for number, each in enumerate(of_rulers):
                 keys = observed.keys[name][number]
                 peak = self._memory.peaks.setdefault((on.set, each.layer, number), Peak())
                 peak.update(
                     on.epoch,
                     each.entropy.bits,
-                    partial(surprisal, keys) if on.same_samples else None,
+                    partial(surprisal_of, keys, read) if on.same_samples else None,
                     saturated=each.entropy.status == Status.SATURATED,
                 )
 
@@ -273,23 +289,22 @@ class PlaneInstrument(Instrument[LayerPass]):
         self, observed: Observed, labels: NDArray[np.int64] | None
     ) -> dict[str, list[Point]]:
         tags, stochastic = tags_of_layers(self._layers), self._memory.stochastic
-        return {
-            name: [
+        points = {}
+        for name, by_ruler in observed.keys.items():
+            read = observed.read(name)
+            inputs = None if observed.inputs is None else observed.inputs[read]
+            noisy = None if stochastic is None else name in stochastic
+            points[name] = [
                 plane_point(
                     tags[name],
                     slug(self._layers.slugs[name][number]) if number else "",
-                    keys,
-                    labels,
-                    noise_of(
-                        keys,
-                        observed.inputs,
-                        stochastic=None if stochastic is None else name in stochastic,
-                    ),
+                    keys[read],
+                    None if labels is None else labels[read],
+                    noise_of(keys[read], inputs, stochastic=noisy),
                 )
                 for number, keys in enumerate(by_ruler)
             ]
-            for name, by_ruler in observed.keys.items()
-        }
+        return points
 
     def _extra(
         self, observed: Observed, labels: NDArray[np.int64] | None, on: Occasion
@@ -304,15 +319,16 @@ class PlaneInstrument(Instrument[LayerPass]):
         for extra in self._options.extra:
             if on.n_earlier % extra.every:
                 continue
-            for name, kept in observed.kept.items():
+            for name, rows in observed.kept.items():
+                # The samples that were left out of all other values are left out of these.
+                finite = torch.isfinite(rows).all(1)
+                kept = rows[finite]
                 try:
-                    bits = extra(kept.double().numpy(), kept_labels)
+                    bits = extra(kept.double().numpy(), kept_labels[finite.numpy()])
                 except Exception as error:  # only this estimator's own value is missing
                     fault = f"layer {name!r}, {extra!r}: {error}"
                     wrapped = RuntimeError(fault)
                     wrapped.__cause__ = error
-                    if on.strict:
-                        raise wrapped from error
                     text = f"{fault}; this value is not logged"
                     found.append(Notice("extra", text, name, wrapped))
                     continue
@@ -331,10 +347,16 @@ class PlaneInstrument(Instrument[LayerPass]):
             for quantity in check_own(extra.quantities)
         )
 
-    def _settings(self, point: PlanePoint, earlier: Mapping[str, Any]) -> Mapping[str, Any]:
-        """As they were, unless a layer is read for the first time."""
+    def _settings(self, point: PlanePoint, on: Occasion) -> Mapping[str, Any]:
+        """As they were, unless a layer is read, or lacks rows, for the first time."""
+        earlier = on.settings
         known = {layer["tag"] for layer in earlier.get("layers", [])}
-        if earlier and {point.tags[name] for name in point.points} <= known:
+        known_to_lack = set(earlier.get("n_left_out", {}))
+        if (
+            earlier
+            and {point.tags[name] for name in point.points} <= known
+            and (set(point.n_left_out) <= known_to_lack)
+        ):
             return earlier
         return {
             **point.settings(earlier),
@@ -345,6 +367,7 @@ class PlaneInstrument(Instrument[LayerPass]):
             "quantities": to_rows(self._options.own),
             "units": {name: row.unit for name, row in QUANTITIES.items() if row.is_logged},
             "seed": self._options.observation.seed,
+            "weights": on.weights,
             "version": __version__,
             **self._options.about,
         }
@@ -356,11 +379,11 @@ def _whole(finished: LayerPass) -> Pass:
     return finished
 
 
-def _unread_layers(observed: Observed, *, strict: bool) -> list[Notice]:
+def _unread_layers(observed: Observed) -> list[Notice]:
     """A notice for each layer without values at this point.
 
     Raises:
-        ValueError: No layer can be read; if `strict`, one cannot.
+        ValueError: No layer can be read.
     """
     found = [
         Notice("missed", f"layer {name!r} is skipped: it {why}", name)
@@ -368,31 +391,8 @@ def _unread_layers(observed: Observed, *, strict: bool) -> list[Notice]:
     ]
     for name, why in observed.faults.items():
         fault = ValueError(f"layer {name!r}: {why}")
-        if strict or not observed.keys:
+        if not observed.keys:
             raise fault
         text = f"{fault}; this layer is skipped until its activations are finite again"
         found.append(Notice("unreadable", text, name, fault))
     return found
-
-
-def choice_in_words(layers: LayerChoice) -> str:
-    """A choice of layers as text, alike in every process: no addresses, and no order.
-
-    Functions are known by name only: two lambdas of one place are one.
-
-    Example:
-        >>> choice_in_words(["fc2", nn.Linear])
-        'fc2, torch.nn.modules.linear.Linear'
-    """
-    if layers is None:
-        return "the default"
-    if isinstance(layers, Mapping):
-        return ", ".join(sorted(f"{name} by {_dotted(pick)}" for name, pick in layers.items()))
-    several = [layers] if isinstance(layers, (str, type)) else layers
-    return ", ".join(sorted(one if isinstance(one, str) else _dotted(one) for one in several))
-
-
-def _dotted(named: Any) -> str:
-    """Where a class or a function was defined; of a callable object, where its class was."""
-    named = named if hasattr(named, "__qualname__") else type(named)
-    return f"{named.__module__}.{named.__qualname__}"

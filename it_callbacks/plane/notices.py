@@ -164,15 +164,33 @@ def calibration_notice(set_: str, n_seen: int, n_classes: int) -> Notice:
     return Notice("calibration", text)
 
 
+def left_out_notice(set_: str, n_left_out: Mapping[str, int], n_samples: int) -> Notice:
+    """What to say of layers with rows that are not finite."""
+    layers = [f"{name!r} {n}" for name, n in n_left_out.items()]
+    more = f" and {len(layers) - MOST_LISTED} more layers" if len(layers) > MOST_LISTED else ""
+    text = (
+        f"set {set_!r}: rows that are NaN or infinite are left out of their layer's values: of "
+        f"{n_samples} samples, layer {', '.join(layers[:MOST_LISTED])}{more}"
+    )
+    return Notice("left out", text)
+
+
 def never_called_notice(set_: str, names: Sequence[str]) -> Notice:
     """What to say of modules that were never called."""
-    listed = ", ".join(map(repr, names[:MOST_LISTED]))
-    more = f" and {len(names) - MOST_LISTED} more" if len(names) > MOST_LISTED else ""
     text = (
         f"set {set_!r}: these modules were never called and are missing from the plane: "
-        f"{listed}{more} (hooks cannot see functional calls or MultiheadAttention.out_proj)"
+        f"{_listed(names)} (hooks cannot see functional calls or MultiheadAttention.out_proj)"
     )
     return Notice("never called", text)
+
+
+def untracked_notice(set_: str, layers: Sequence[str]) -> Notice:
+    """What to say of layers that wait for a BatchNorm to see data."""
+    text = (
+        f"set {set_!r}: no values before training of {_listed(layers)}: these layers lie "
+        "behind a BatchNorm that has tracked no batch yet, and are calibrated after training began"
+    )
+    return Notice("untracked", text)
 
 
 def unstorable_notices(specs: Iterable[Reader]) -> list[Notice]:
@@ -208,6 +226,11 @@ def cost_notices(cost: Cost) -> list[Notice]:
         "observe fewer layers"
     )
     return [Notice("cost", text)]
+
+
+def _listed(names: Sequence[str]) -> str:
+    more = f" and {len(names) - MOST_LISTED} more" if len(names) > MOST_LISTED else ""
+    return ", ".join(map(repr, names[:MOST_LISTED])) + more
 
 
 def _saturation(facts: LayerFacts) -> str:

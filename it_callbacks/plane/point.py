@@ -16,6 +16,7 @@ from it_callbacks.estimators.estimate import (
     entropy_estimate,
     mutual_information_estimate,
 )
+from it_callbacks.estimators.verdict import surprisal
 from it_callbacks.records import Value
 
 ENOUGH_REPEATS = 0.8
@@ -70,13 +71,16 @@ class Point(NamedTuple):
 
         A further ruler has no adjusted value and no intervals: readers derive the former.
         """
+        n = self.entropy.n_samples
         about_y, quality = self.information, self.quality
         values = {"I_XT": self.input_information}
         if about_y is not None:
             values |= {"I_TY": about_y.bits, "I_TY_chance": about_y.chance}
         values |= {"coverage": quality.coverage, "status": float(quality.status)}
         if self.slug:
-            return [Value(f"{name}_{self.slug}", self.layer, bits) for name, bits in values.items()]
+            return [
+                Value(f"{name}_{self.slug}", self.layer, bits, n) for name, bits in values.items()
+            ]
         if about_y is not None:
             values["I_TY_adjusted"] = about_y.adjusted
         if not exhaustive:
@@ -86,7 +90,7 @@ class Point(NamedTuple):
             values["I_XT_high"] = self.entropy.high if known else math.nan
             if about_y is not None:
                 values |= {"I_TY_low": about_y.low, "I_TY_high": about_y.high}
-        return [Value(name, self.layer, bits) for name, bits in values.items()]
+        return [Value(name, self.layer, bits, n) for name, bits in values.items()]
 
 
 def plane_point(
@@ -136,6 +140,18 @@ def _unmeasured(stochastic: bool | None) -> str:
     if stochastic:
         return "assumed 0, though two passes differ: inputs do not repeat enough to measure it"
     return "0, deterministic"
+
+
+def surprisal_of(keys: NDArray[np.int64], read: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """How surprising each sample's symbol is, in bits; NaN where it was left out.
+
+    Args:
+        keys: Keys ``(n_samples, 2)`` of a layer's symbols.
+        read: Which samples it was read on, ``(n_samples,)``.
+    """
+    bits = np.full(len(keys), math.nan)
+    bits[read] = surprisal(keys[read])
+    return bits
 
 
 def share_repeated(inputs: NDArray[np.int64]) -> float:

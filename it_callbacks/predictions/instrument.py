@@ -11,6 +11,7 @@ from torch import nn
 from typing_extensions import override
 
 from it_callbacks._version import __version__
+from it_callbacks.checks import ArgumentValueError
 from it_callbacks.log_probabilities import Kind
 from it_callbacks.metrics import ConditionalEntropy, PredictionEntropy
 from it_callbacks.multi_label import MultiLabelConditionalEntropy, MultiLabelPredictionEntropy
@@ -19,19 +20,14 @@ from it_callbacks.observation.instrument import Instrument, Measured, Notice, Oc
 from it_callbacks.observation.labels import KINDS, decided
 from it_callbacks.observation.prediction_observer import PredictionObserver
 from it_callbacks.observation.prediction_pass import Predicted, PredictionPass
+from it_callbacks.predictions.defined import DefinedRows, Metric
 from it_callbacks.records import Value
 
 _SEED = 0
 MOST_CLASS_TAGS = 100
 """Above this many classes a chart per class is no longer readable; sums over classes still are."""
 
-Metric = (
-    PredictionEntropy
-    | ConditionalEntropy
-    | MultiLabelPredictionEntropy
-    | MultiLabelConditionalEntropy
-)
-Finished = PredictionPass[Metric]
+Finished = PredictionPass[DefinedRows]
 
 
 class Readout(ABC):
@@ -100,7 +96,7 @@ class InsideClasses(Readout):
     @override
     def metric(self, way: str, n_classes: int, kind: Kind | None) -> Metric:
         if self.class_names is not None and len(self.class_names) != n_classes:
-            raise ValueError(
+            raise ArgumentValueError(
                 f"class_names: {len(self.class_names)} names for {n_classes} classes of predictions"
             )
         if way == "multi-label":
@@ -181,14 +177,15 @@ class PredictionInstrument(Instrument[Finished]):
         return self._pass(set_, None)
 
     @override
-    def new_pass(self, set_: str) -> Finished:
+    def new_pass(self, set_: str, *, is_training: bool) -> Finished:
         return self._pass(set_, self._max_samples)
 
     @override
     def check_determinism(
         self, first: Finished, run_first_batch: Callable[[Sequence[Finished]], None]
-    ) -> None:
+    ) -> bool:
         """Predictions of a stochastic model are what they are."""
+        return True
 
     @property
     @override
@@ -198,17 +195,23 @@ class PredictionInstrument(Instrument[Finished]):
     @override
     def measure(self, finished: Finished, on: Occasion) -> Measured:
         found = finished.finish()
-        computed = {name: float(value) for name, value in found.metric.compute().items()}
+        n_samples = found.n_samples - found.metric.n_left_out
+        if not n_samples:
+            raise ValueError(
+                f"logits: all {found.n_samples} rows of predictions are NaN or infinite"
+            )
+        metric = found.metric.metric
+        computed = {name: float(value) for name, value in metric.compute().items()}
         values = self._readout.values(computed)
-        missing = self._readout.missing(computed, found.metric.num_classes)
+        missing = self._readout.missing(computed, metric.num_classes)
         # Readers of a log ask each monitor for the epochs of its own points.
         values.append(Value(self.group, "epoch", float(on.epoch)))
         return Measured(
             values,
-            found.n_samples,
-            on.settings or self._settings(found),
+            n_samples,
+            self._settings(found, on),
             _notices(on.set, found, missing),
-            detail=(found.kind or found.metric.kind, found.labels),
+            detail=(found.kind or metric.kind, found.labels),
         )
 
     @override
@@ -243,13 +246,13 @@ class PredictionInstrument(Instrument[Finished]):
         self._kinds, self._labels = {}, {}
 
     def _pass(self, set_: str, max_samples: int | None) -> Finished:
-        def make(way: str, n_classes: int, kind: Kind | None) -> Metric:
+        def make(way: str, n_classes: int, kind: Kind | None) -> DefinedRows:
             if n_classes > MOST_CLASSES:
                 raise ValueError(
                     f"logits: {n_classes} classes, at most {MOST_CLASSES} are supported; pass "
                     "logits= and target= as functions that give coarser classes"
                 )
-            return self._readout.metric(way, n_classes, kind)
+            return DefinedRows(self._readout.metric(way, n_classes, kind))
 
         # What the first pass held, logits or probabilities, holds for the whole run.
         return PredictionPass(
@@ -261,22 +264,34 @@ class PredictionInstrument(Instrument[Finished]):
             seed=_SEED,
         )
 
-    def _settings(self, found: Predicted[Metric]) -> dict[str, Any]:
+    def _settings(self, found: Predicted[DefinedRows], on: Occasion) -> Mapping[str, Any]:
+        """As they were, unless rows are left out for the first time."""
+        n_left_out, metric, earlier = found.metric.n_left_out, found.metric.metric, on.settings
+        if earlier and (earlier["n_left_out"] or not n_left_out):
+            return earlier
         return {
-            "n_samples": found.n_samples,
+            "n_samples": found.n_samples - n_left_out,
             "n_unlabelled": found.n_unlabelled,
-            "n_classes": found.metric.num_classes,
+            "n_left_out": n_left_out,
+            "n_classes": metric.num_classes,
             "labels": found.labels,
-            "predictions": f"{found.metric.kind}, from {found.source}",
+            "predictions": f"{metric.kind}, from {found.source}",
             "max_samples": self._max_samples,
             "seed": _SEED,
+            "weights": on.weights,
             "version": __version__,
             **self._about,
         }
 
 
-def _notices(set_: str, found: Predicted[Metric], missing: Sequence[int]) -> list[Notice]:
+def _notices(set_: str, found: Predicted[DefinedRows], missing: Sequence[int]) -> list[Notice]:
     notices = []
+    if found.metric.n_left_out:
+        text = (
+            f"set {set_!r}: {found.metric.n_left_out} of {found.n_samples} rows of predictions are "
+            "NaN or infinite and are left out"
+        )
+        notices.append(Notice("left out", text))
     if missing:
         classes = ", ".join(map(str, missing))
         text = f"set {set_!r}: no sample of class {classes}, so it has no point"

@@ -17,6 +17,13 @@ from it_callbacks.rulers.comparison import (
     ibsgd,
     idnns,
 )
+from it_callbacks.rulers.numbers import (
+    as_states,
+    finite_rows,
+    floating,
+    refuse_mostly_nonfinite,
+    refuse_nonfinite,
+)
 from it_callbacks.rulers.ruler import (
     CALIBRATION_ROWS,
     Calibrated,
@@ -25,11 +32,8 @@ from it_callbacks.rulers.ruler import (
     Uniform,
     Unstorable,
     Width,
-    as_states,
-    floating,
     of_activation,
     range_of,
-    refuse_nonfinite,
 )
 
 __all__ = [
@@ -47,10 +51,12 @@ __all__ = [
     "Width",
     "as_states",
     "exactib",
+    "finite_rows",
     "floating",
     "ibsgd",
     "idnns",
     "of_activation",
     "range_of",
+    "refuse_mostly_nonfinite",
     "refuse_nonfinite",
 ]

@@ -20,7 +20,8 @@ from torch import Tensor
 from typing_extensions import override
 
 from it_callbacks.checks import finite, whole
-from it_callbacks.rulers.ruler import Ruler, as_states, floating, refuse_nonfinite
+from it_callbacks.rulers.numbers import as_states, floating, refuse_nonfinite
+from it_callbacks.rulers.ruler import Ruler
 
 _Floats: TypeAlias = NDArray[np.floating[Any]]
 

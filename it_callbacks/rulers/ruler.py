@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from typing_extensions import override
 
 from it_callbacks.checks import finite, whole
+from it_callbacks.rulers.numbers import as_states, floating, refuse_nonfinite
 
 CALIBRATION_ROWS = 1024
 """Rows that a calibrated ruler looks at: enough for a 99.9 % quantile, and few enough to keep."""
@@ -307,46 +308,3 @@ def range_of(module: nn.Module) -> tuple[float, float] | None:
         case nn.Hardtanh():
             return float(module.min_val), float(module.max_val)
     return None
-
-
-def floating(activations: Tensor) -> Tensor:
-    """`activations` in float32 or float64, where the arithmetic of the rulers is defined.
-
-    Half precision is widened, integers become float64 (exact up to 2**53). The result takes no
-    part in gradients: what is observed is never trained on.
-    """
-    if not isinstance(activations, Tensor):
-        raise TypeError(f"activations: need a torch.Tensor, got {type(activations).__name__}")
-    if activations.layout != torch.strided or activations.is_nested:
-        kind = "a nested tensor" if activations.is_nested else f"layout {activations.layout}"
-        raise TypeError(f"activations: need a dense tensor, got {kind}")
-    if activations.is_complex():
-        raise TypeError("activations: complex values have no order; pass torch.view_as_real(t)")
-    activations = activations.detach()
-    if not activations.is_floating_point():
-        return activations.double()
-    return activations if activations.dtype == torch.float64 else activations.float()
-
-
-def as_states(levels: Tensor) -> Tensor:
-    """Whole numbers as int64; raises ValueError on NaN, infinity and what 64 bits cannot hold."""
-    if levels.is_floating_point() and levels.numel():
-        low, high = (end.item() for end in torch.aminmax(levels))
-        farthest = max(-low, high)
-        if not math.isfinite(low + high):
-            refuse_nonfinite(levels)
-        if farthest >= 2.0**63:
-            raise ValueError(
-                f"activations: {farthest:.3g} bins away from 0 does not fit a 64-bit state; pass a "
-                "coarser ruler"
-            )
-    return levels.to(torch.int64)
-
-
-def refuse_nonfinite(values: Tensor) -> None:
-    """Raise ValueError if any value is NaN or infinite: neither has a place on a ruler."""
-    finite = torch.isfinite(values)
-    if not finite.all():
-        raise ValueError(
-            f"activations: {int((~finite).sum())} of {values.numel()} values are NaN or infinite"
-        )

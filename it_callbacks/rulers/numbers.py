@@ -1,0 +1,68 @@
+"""What rulers compute with: floats that are wide enough, and finite."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+
+
+def floating(activations: Tensor) -> Tensor:
+    """`activations` in float32 or float64, where the arithmetic of the rulers is defined.
+
+    Half precision is widened, integers become float64 (exact up to 2**53). The result takes no
+    part in gradients: what is observed is never trained on.
+    """
+    if not isinstance(activations, Tensor):
+        raise TypeError(f"activations: need a torch.Tensor, got {type(activations).__name__}")
+    if activations.layout != torch.strided or activations.is_nested:
+        kind = "a nested tensor" if activations.is_nested else f"layout {activations.layout}"
+        raise TypeError(f"activations: need a dense tensor, got {kind}")
+    if activations.is_complex():
+        raise TypeError("activations: complex values have no order; pass torch.view_as_real(t)")
+    activations = activations.detach()
+    if not activations.is_floating_point():
+        return activations.double()
+    return activations if activations.dtype == torch.float64 else activations.float()
+
+
+def as_states(levels: Tensor) -> Tensor:
+    """Whole numbers as int64; raises ValueError on NaN, infinity and what 64 bits cannot hold."""
+    if levels.is_floating_point() and levels.numel():
+        low, high = (end.item() for end in torch.aminmax(levels))
+        farthest = max(-low, high)
+        if not math.isfinite(low + high):
+            refuse_nonfinite(levels)
+        if farthest >= 2.0**63:
+            raise ValueError(
+                f"activations: {farthest:.3g} bins away from 0 does not fit a 64-bit state; pass a "
+                "coarser ruler"
+            )
+    return levels.to(torch.int64)
+
+
+def finite_rows(rows: Tensor) -> Tensor | None:
+    """Which rows ``(n_rows, ...)`` hold finite numbers only, ``(n_rows,)``; None where all do."""
+    if rows.is_floating_point() and rows.dtype.itemsize == 1:
+        rows = floating(rows)  # torch adds up no floats of 8 bits
+    # NaN and infinity survive a sum, which takes one pass and no memory.
+    if not rows.numel() or math.isfinite(rows.sum().item()):
+        return None
+    finite = torch.isfinite(rows).flatten(1).all(1) if rows.ndim > 1 else torch.isfinite(rows)
+    return None if finite.all() else finite
+
+
+def refuse_mostly_nonfinite(n_left_out: int, n_rows: int) -> None:
+    """Raise ValueError if more than half of a layer's rows were left out as not finite."""
+    if 2 * n_left_out > n_rows:
+        raise ValueError(f"activations: {n_left_out} of {n_rows} rows are NaN or infinite")
+
+
+def refuse_nonfinite(values: Tensor) -> None:
+    """Raise ValueError if any value is NaN or infinite: neither has a place on a ruler."""
+    finite = torch.isfinite(values)
+    if not finite.all():
+        raise ValueError(
+            f"activations: {int((~finite).sum())} of {values.numel()} values are NaN or infinite"
+        )
