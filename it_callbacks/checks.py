@@ -13,6 +13,22 @@ from collections.abc import Iterable
 from difflib import get_close_matches
 from numbers import Real
 
+
+class ArgumentError(Exception):
+    """An argument that is wrong whatever comes later, not a misfit of model or data.
+
+    A monitor raises it before the first step even where it warns of all else.
+    """
+
+
+class ArgumentValueError(ArgumentError, ValueError):
+    """An argument names what is not there, or is out of range."""
+
+
+class ArgumentTypeError(ArgumentError, TypeError):
+    """An argument is of the wrong kind."""
+
+
 _LIKE_ENOUGH = 0.4
 """How much of two names has to agree, from 0 to 1. A glob has little of the name it stands for."""
 

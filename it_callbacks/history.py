@@ -164,7 +164,16 @@ def _column(state: Mapping[str, Any], name: str, dtype: torch.dtype) -> bytes:
 
 def to_state(history: History, settings: dict[str, dict[str, Any]]) -> dict[str, Any]:
     """The history and settings as plain Python and tensors."""
-    return {"schema": SCHEMA, **history.to_state(), "settings": json.dumps(settings)}
+    return {
+        "schema": SCHEMA,
+        **history.to_state(),
+        "settings": json.dumps(settings, default=_listed),
+    }
+
+
+def _listed(value: Any) -> Any:
+    """What JSON does not know: NumPy's scalars and arrays, and tensors; all else as text."""
+    return value.tolist() if hasattr(value, "tolist") else str(value)
 
 
 def from_state(state: dict[str, Any]) -> tuple[History, dict[str, dict[str, Any]]]:

@@ -17,7 +17,14 @@ from torch import Tensor
 from torchmetrics import Metric
 
 from it_callbacks.checks import whole
-from it_callbacks.log_probabilities import Kind, as_log_probabilities, check_kind, kind_of
+from it_callbacks.distributions import blocks
+from it_callbacks.log_probabilities import (
+    Kind,
+    as_log_probabilities,
+    check_kind,
+    kind_of,
+    rows_of,
+)
 
 __all__ = ["ConditionalEntropy", "PredictionEntropy", "as_log_probabilities", "kind_of"]
 
@@ -37,35 +44,45 @@ class _PredictionMetric(Metric):
         check_kind(kind)
         self.num_classes = num_classes
         self.kind = kind
+        self._counted: list[str] = []
         # A process knows only its own batches; this sum shows whether processes disagree.
-        self._add_sum("n_from_probabilities")
+        self.add_state("n_from_probabilities", _zeros(()), dist_reduce_fx="sum")
 
     def _add_sum(self, name: str, *shape: int) -> None:
-        self.add_state(name, torch.zeros(shape, dtype=torch.float64), dist_reduce_fx="sum")
+        self.add_state(name, _zeros(shape), dist_reduce_fx="sum")
+        self._counted.append(name)
 
-    def _add(self, name: str, amount: Tensor) -> None:
-        # Not in place: a sum made in inference mode may not be changed in place outside of it.
-        total = getattr(self, name)
-        setattr(self, name, total + amount.to(total.device))
-
-    def _read(self, predictions: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
-        """Log-probabilities ``(n, K)`` and labels ``(n,)`` int64 on one device, checked."""
+    def _read(self, predictions: Tensor, labels: Tensor) -> tuple[Tensor, Tensor, Kind]:
+        """Rows of logits or probabilities, labels ``(n,)`` int64 on one device, and the kind."""
         kind = self.kind or kind_of(predictions)
-        log_p = as_log_probabilities(predictions, kind)
-        if log_p.shape[1] != self.num_classes:
+        rows = rows_of(predictions, kind)
+        if rows.shape[1] != self.num_classes:
             raise ValueError(
-                f"predictions: got shape {tuple(predictions.shape)}, that is {log_p.shape[1]} "
+                f"predictions: got shape {tuple(predictions.shape)}, that is {rows.shape[1]} "
                 f"classes; expected {self.num_classes} columns, as num_classes={self.num_classes} "
                 "(one value per sample is a Bernoulli logit, 2 classes)"
             )
-        _check_labels(labels, len(log_p), self.num_classes)
+        numbers = _class_numbers(labels, len(rows), self.num_classes)
+        return rows, numbers.to(rows.device), kind
+
+    def _sums(self, device: torch.device) -> dict[str, Tensor]:
+        """The states to add to. Those that are added to in place are copies.
+
+        So a refused batch leaves no trace, and no sum made in inference mode is changed outside it.
+        """
+        states = ((name, getattr(self, name)) for name in self._counted)
+        return {name: state.to(device, copy=state.ndim > 0) for name, state in states}
+
+    def _keep(self, sums: dict[str, Tensor], kind: Kind, n_samples: int) -> None:
         # The first batch decides for good, through `reset` too: one run has one kind of prediction,
         # and a later batch that by chance looks like another must not be taken for it.
-        if len(log_p) > 0:
+        if n_samples > 0:
             self.kind = kind
         if kind == "probabilities":
-            self._add("n_from_probabilities", torch.tensor(float(len(log_p)), dtype=torch.float64))
-        return log_p, labels.to(log_p.device, torch.int64)
+            self.n_from_probabilities = self.n_from_probabilities + n_samples
+        device = self.n_from_probabilities.device
+        for name, total in sums.items():
+            setattr(self, name, total.to(device))
 
     def _check_counts(self, n_samples: float) -> None:
         if n_samples == 0:
@@ -106,7 +123,7 @@ class PredictionEntropy(_PredictionMetric):
     - ``label_bound``: H(Y) - CE, a lower bound on I(T;Y) (Barber & Agakov 2003). Negative is
       legal; a low value can be miscalibration alone, and on training data it is optimistic.
     - ``label_bound_se``: its standard error, the sample deviation of log2 p(y) - log2 (share of y)
-      over the root of N; inf where it cannot be estimated (one sample, or an infinite CE).
+      over the root of N; inf where it cannot be estimated (one sample, an infinite CE).
 
     Warning:
         The bound holds for every T that the prediction p(x) is a function of: layers without a path
@@ -114,7 +131,7 @@ class PredictionEntropy(_PredictionMetric):
         argmax, which may have less information about Y.
 
     Args:
-        num_classes: K >= 2.
+        num_classes: K >= 2, as large as any vocabulary. Keeps four rows of K numbers.
         kind: ``"logits"`` or ``"probabilities"``; ``None`` lets the first batch decide (`kind_of`),
             for the life of the metric, through `reset` too: after logits everything counts as
             logits, after probabilities anything else raises.
@@ -147,20 +164,22 @@ class PredictionEntropy(_PredictionMetric):
         self._add_sum("probability_sum", num_classes)
         self._add_sum("entropy_sum")
         self._add_sum("nll_sum", num_classes)
-        self._add_sum("nll_square_sum", num_classes)
+        self._add_sum("nll_square_sum")
 
     def update(self, predictions: Tensor, labels: Tensor) -> None:
         """Count predictions ``(n, K)``, ``(n, 1)`` or ``(n,)`` and integer labels ``(n,)``."""
-        log_p, labels = self._read(predictions, labels)
-        p = log_p.exp()
-        nll = -log_p.gather(1, labels[:, None]).squeeze(1) / math.log(2)
-        self._add("class_count", _sum_by(labels, torch.ones_like(nll), self.num_classes))
-        predicted = log_p.argmax(dim=1)
-        self._add("predicted_count", _sum_by(predicted, torch.ones_like(nll), self.num_classes))
-        self._add("probability_sum", p.sum(dim=0))
-        self._add("entropy_sum", _entropy(p).sum())
-        self._add("nll_sum", _sum_by(labels, nll, self.num_classes))
-        self._add("nll_square_sum", _sum_by(labels, nll**2, self.num_classes))
+        rows, labels, kind = self._read(predictions, labels)
+        sums = self._sums(rows.device)
+        for block in blocks(rows, labels, kind):
+            ones = torch.ones_like(block.entropy)
+            sums["class_count"].index_add_(0, block.labels, ones)
+            sums["predicted_count"].index_add_(0, block.predicted, ones)
+            sums["probability_sum"].addmv_(block.weights.T, block.scale)
+            sums["entropy_sum"] = sums["entropy_sum"] + block.entropy.sum()
+            sums["nll_sum"].index_add_(0, block.labels, block.surprise)
+            squares = block.surprise.dot(block.surprise)
+            sums["nll_square_sum"] = sums["nll_square_sum"] + squares
+        self._keep(sums, kind, len(rows))
 
     def compute(self) -> dict[str, Tensor]:
         """The seven quantities of the class docstring, from all samples since the last reset."""
@@ -187,11 +206,10 @@ class PredictionEntropy(_PredictionMetric):
             return torch.full_like(n, math.inf)
         surprise = torch.where(share > 0, -share.log2(), 0.0)
         phi_sum = (self.class_count * surprise - self.nll_sum).sum()
-        phi_square_sum = (
-            self.nll_square_sum - 2 * surprise * self.nll_sum + self.class_count * surprise**2
-        ).sum()
-        variance = (phi_square_sum - phi_sum**2 / n) / (n - 1)
-        return (variance.clamp(min=0) / n).sqrt()
+        cross_sum = (surprise * (self.class_count * surprise - 2 * self.nll_sum)).sum()
+        variance = (self.nll_square_sum + cross_sum - phi_sum**2 / n) / (n - 1)
+        # Squares of surprises beyond 1e154 bits overflow.
+        return (variance.nan_to_num(nan=math.inf).clamp(min=0) / n).sqrt()
 
 
 class ConditionalEntropy(_PredictionMetric):
@@ -249,13 +267,15 @@ class ConditionalEntropy(_PredictionMetric):
 
     def update(self, predictions: Tensor, labels: Tensor) -> None:
         """Count predictions ``(n, K)``, ``(n, 1)`` or ``(n,)`` and integer labels ``(n,)``."""
-        log_p, labels = self._read(predictions, labels)
-        p = log_p.exp()
-        cell = labels * self.num_classes + log_p.argmax(dim=1)
-        cells = _sum_by(cell, torch.ones_like(p[:, 0]), self.num_classes**2)
-        self._add("joint_sum", _sum_by(labels, p, self.num_classes))
-        self._add("confusion", cells.reshape(self.num_classes, self.num_classes))
-        self._add("entropy_sum", _sum_by(labels, _entropy(p), self.num_classes))
+        rows, labels, kind = self._read(predictions, labels)
+        sums = self._sums(rows.device)
+        for block in blocks(rows, labels, kind):
+            cells = block.labels * self.num_classes + block.predicted
+            ones = torch.ones_like(block.entropy)
+            sums["joint_sum"].index_add_(0, block.labels, block.weights * block.scale[:, None])
+            sums["confusion"].view(-1).index_add_(0, cells, ones)
+            sums["entropy_sum"].index_add_(0, block.labels, block.entropy)
+        self._keep(sums, kind, len(rows))
 
     def compute(self) -> dict[str, Tensor]:
         """The quantities of the class docstring, from all samples since the last reset."""
@@ -290,14 +310,12 @@ def _entropy(p: Tensor) -> Tensor:
     return nats / math.log(2)
 
 
-def _sum_by(index: Tensor, values: Tensor, n_groups: int) -> Tensor:
-    """Sums of the rows of ``values`` with the same index, shape ``(n_groups, ...)``."""
-    sums: Tensor = values.new_zeros(n_groups, *values.shape[1:])
-    sums.index_add_(0, index, values)
-    return sums
+def _zeros(shape: tuple[int, ...]) -> Tensor:
+    return torch.zeros(shape, dtype=torch.float64)
 
 
-def _check_labels(labels: Tensor, n_samples: int, num_classes: int) -> None:
+def _class_numbers(labels: Tensor, n_samples: int, num_classes: int) -> Tensor:
+    """The labels in int64, checked."""
     expected = f"expected integer class numbers 0..{num_classes - 1}"
     if not isinstance(labels, Tensor):
         raise TypeError(f"labels: got {type(labels).__name__}; {expected} in a tensor")
@@ -308,7 +326,9 @@ def _check_labels(labels: Tensor, n_samples: int, num_classes: int) -> None:
             f"labels: got shape {tuple(labels.shape)}; expected ({n_samples},), one for each "
             "row of predictions"
         )
-    is_outside = (labels < 0) | (labels >= num_classes)
+    numbers = labels.to(torch.int64)  # uint64 beyond 2**63 turns negative
+    is_outside = (numbers < 0) | (numbers >= num_classes)
     if is_outside.any():
         row = int(is_outside.int().argmax())
         raise ValueError(f"labels: got {int(labels[row])} in row {row}; {expected}")
+    return numbers

@@ -17,6 +17,12 @@ import torch
 torch.set_num_threads(1)
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """How many trainings `test_thrown.py` draws, and from which number on."""
+    parser.addoption("--draws", type=int, default=None, help="trainings to draw at random")
+    parser.addoption("--first", type=int, default=0, help="the number of the first of them")
+
+
 @pytest.fixture(autouse=True)
 def _seeded() -> None:
     """Every test starts from the same random state."""

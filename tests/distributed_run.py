@@ -77,6 +77,10 @@ def monitors(case: str, max_samples: int | None) -> list[Any]:
         return [InformationPlaneMonitor(schedule=lambda epoch: epoch < 2 or first)]
     if case == "shares":
         return [InformationPlaneMonitor()]
+    if case == "wrong":
+        return [
+            InformationPlaneMonitor(target=1 if os.environ.get("LOCAL_RANK", "0") == "0" else 7)
+        ]
     if case == "nan":
         return [
             InformationPlaneMonitor(bins=[30, 5]),

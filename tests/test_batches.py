@@ -236,3 +236,11 @@ def test_keys_come_before_attributes() -> None:
 def test_the_error_of_a_users_own_function_is_its_own() -> None:
     with pytest.raises(ZeroDivisionError):
         select((X, Y), lambda batch: 1 / 0, "target")
+
+
+def test_an_index_may_come_as_text_as_a_command_line_gives_it() -> None:
+    """Where a batch has keys, it is a key."""
+    assert select(("x", "y"), "1", "target") == "y"
+    assert select({"1": "a", 1: "b"}, "1", "target") == "a"
+    with pytest.raises(ValueError, match="target=5: no such index"):
+        select(("x", "y"), "5", "target")

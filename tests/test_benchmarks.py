@@ -24,7 +24,17 @@ from it_callbacks.reductions import Joint
 from it_callbacks.rulers import Uniform, Width
 
 from .benchmarks import __main__ as bench
-from .benchmarks import chance, data, estimate, memory, peers, ratios, streaming, training
+from .benchmarks import (
+    chance,
+    data,
+    estimate,
+    memory,
+    peers,
+    ratios,
+    streaming,
+    training,
+    vocabulary,
+)
 from .benchmarks.ratios import Ratio, report, seconds
 
 PAGE = Path(__file__).parents[1] / "docs" / "performance.md"
@@ -333,6 +343,10 @@ SMALL: dict[str, tuple[Small, ...]] = {
         (training.of_twelve_bits, {"epochs": 2}),
         (training.extra_forwards, {"n_samples": 64, "n_hidden": 4}),
     ),
+    "vocabulary": (
+        (vocabulary.beside_plain, {"sizes": ((3, 2000), (2, 3000)), "rounds": 1}),
+        (vocabulary.beside_logits, {"sizes": ((3, 2000),)}),
+    ),
     "peers": ((peers.beside_peers, {"n_samples": 200, "n_units": 3, "rounds": 1}),),
 }
 
@@ -360,4 +374,4 @@ def test_every_benchmark_runs_small_and_the_page_has_its_goals(
     table = PAGE.read_text(encoding="utf-8").partition("\n## The table\n")[2]
     rows = re.findall(r"^\| P\d+ .*$", table, re.MULTILINE)
     assert [gate(row) for row in rows] == gates
-    assert {number for number, _ in gates} == {f"P{n}" for n in (1, 2, 5, *range(7, 15))}
+    assert {number for number, _ in gates} == {f"P{n}" for n in (1, 2, 5, *range(7, 15), 16)}

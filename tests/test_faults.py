@@ -18,7 +18,6 @@ import it_callbacks
 from it_callbacks import InformationPlaneMonitor, PredictionEntropyMonitor
 
 from .toys import (
-    Classifier,
     Diverges,
     LogsTag,
     MemoryLogger,
@@ -282,11 +281,15 @@ def test_nan_predictions_cost_the_point_only() -> None:
 # Files that are lost or torn.
 
 
-def test_a_fixed_set_that_cannot_be_read_raises_before_training() -> None:
-    model = Classifier()
+def test_a_fixed_set_that_cannot_be_read_costs_the_points_only() -> None:
+    plane = InformationPlaneMonitor(data=OnALostDisk())
+    with warned() as given:
+        _, running = fit([plane])
+    (warning,) = given.of("skipped")
+    assert "the disk is gone" in warning.text
+    assert running.global_step == 10
     with pytest.raises(OSError, match="the disk is gone"):
-        fit([InformationPlaneMonitor(data=OnALostDisk())], model)
-    assert model.trainer.global_step == 0
+        fit([InformationPlaneMonitor(data=OnALostDisk(), on_error="raise")])
 
 
 def _written(tmp_path: Path) -> Path:

@@ -164,11 +164,13 @@ ABOVE = {
     "rulers": ("checks", "rulers"),
     "reductions": ("checks", "rulers"),
     "codes": ("rulers", "reductions", "codes"),
-    "metrics": ("checks", "measures", "log_probabilities"),
+    "metrics": ("checks", "measures", "distributions", "log_probabilities"),
+    "distributions": ("log_probabilities",),
     "log_probabilities": (),
     "history": ("records",),
+    "plain": (),
     "observation": (
-        *("checks", "codes", "log_probabilities", "reductions", "rulers"),
+        *("checks", "plain", "codes", "log_probabilities", "reductions", "rulers"),
         *("quantities", "records", "observation"),
     ),
     "plane": (
@@ -176,6 +178,7 @@ ABOVE = {
         *("quantities", "own_quantities", "records", "plane"),
     ),
     "predictions": (
+        "checks",
         "_version",
         "metrics",
         "log_probabilities",

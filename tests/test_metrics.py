@@ -211,6 +211,11 @@ def test_a_masked_class_is_as_if_it_were_not_there() -> None:
         assert values(metric_class(3), masked, labels) == pytest.approx(expected, **EXACT)
 
 
+def test_surprises_whose_squares_overflow_have_an_infinite_standard_error() -> None:
+    logits = torch.tensor([[1e200, 0.0], [0.0, 0.0], [2.0, 1.0]], dtype=torch.float64)
+    assert values(PredictionEntropy(2), logits, [1, 0, 1])["label_bound_se"] == inf
+
+
 def test_one_sample_has_an_unknown_standard_error() -> None:
     assert values(PredictionEntropy(2), [[0.5, 0.5]], [0])["label_bound_se"] == np.inf
 
@@ -784,5 +789,5 @@ def test_an_unknown_kind_is_named(metric_class: type[Metric]) -> None:
 def test_integer_and_boolean_labels_of_any_width_are_taken() -> None:
     z = torch.tensor([2.0, -1.0, 0.5])
     expected = values(PredictionEntropy(2), z, torch.tensor([1, 0, 1]))
-    for dtype in (torch.uint8, torch.int32, torch.bool):
+    for dtype in (torch.uint8, torch.int32, torch.uint16, torch.uint32, torch.uint64, torch.bool):
         assert values(PredictionEntropy(2), z, torch.tensor([1, 0, 1], dtype=dtype)) == expected

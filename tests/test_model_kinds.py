@@ -207,7 +207,9 @@ def check_sane(monitor: Any) -> None:
 @pytest.mark.parametrize("data", [None, "val"])
 def test_a_named_layer_that_never_fires_is_an_error(data: Any) -> None:
     model = transformer()
-    plane = InformationPlaneMonitor("net.1.layers.0.self_attn.out_proj", data=data)
+    plane = InformationPlaneMonitor(
+        "net.1.layers.0.self_attn.out_proj", data=data, on_error="raise"
+    )
     with pytest.raises(ValueError, match=r"layers: .*out_proj' did not fire.*out_proj"):
         fit([plane], model)
     assert model.trainer.global_step == 0
@@ -264,10 +266,12 @@ def test_lazy_modules_without_a_sanity_check() -> None:
     monitors = all_three()
     fit(monitors, lazy, max_epochs=1, num_sanity_val_steps=0)
     assert layer_names(monitors[2]) == ["net.2", "net.3"]
-    model = lazy()
-    with pytest.raises(ValueError, match=r"lazy module 'net\.0' has no shape yet"):
-        fit(all_three("val"), model, num_sanity_val_steps=0)
-    assert model.trainer.global_step == 0
+    fixed = all_three("val")
+    with warned() as given:
+        fit(fixed, lazy, max_epochs=2, num_sanity_val_steps=0)
+    assert given.causes.count("skipped") == 3
+    assert all("lazy module 'net.0' has no shape yet" in one.text for one in given.of("skipped"))
+    assert all(when(monitor) == [(1, 5), (2, 10)] for monitor in fixed)
 
 
 # TorchScript.
@@ -342,7 +346,7 @@ def test_two_views_of_each_sample_need_a_label_for_each_row() -> None:
     said = r"2 views of each sample, pass target="
     for layers in (None, "net.4"):
         with pytest.raises(ValueError, match=said):
-            fit([InformationPlaneMonitor(layers)], Views)
+            fit([InformationPlaneMonitor(layers, on_error="raise")], Views)
     monitors = all_three(target=lambda batch: batch[1].repeat(2))
     fit(monitors, Views, max_epochs=1)
     assert layer_names(monitors[2]) == MLP
@@ -352,7 +356,7 @@ def test_two_views_of_each_sample_need_a_label_for_each_row() -> None:
 @pytest.mark.parametrize("monitor", [PredictionEntropyMonitor, ConditionalEntropyMonitor])
 def test_predictions_for_two_views_of_each_sample_are_refused(monitor: type[Any]) -> None:
     with pytest.raises(ValueError, match=r"logits: .*\(50, 3\) for 25 labels"):
-        fit([monitor()], Views)
+        fit([monitor(on_error="raise")], Views)
 
 
 def test_segmentation_and_several_labels_work_once_one_class_is_picked() -> None:
@@ -360,7 +364,7 @@ def test_segmentation_and_several_labels_work_once_one_class_is_picked() -> None
     x, y = samples(50)
     masks = torch.stack([y] * 8, 1)
     pixels = DataLoader(TensorDataset(x, masks), 25)
-    for monitor in all_three():
+    for monitor in all_three(on_error="raise"):
         with pytest.raises(ValueError, match=r"target: .*\(25, 8\).*target=<function"):
             fit([monitor], Pixels, train=pixels, val=pixels)
     picked: dict[str, Any] = {"target": lambda batch: batch[1][:, 0]}

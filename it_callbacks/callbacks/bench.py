@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
+from dataclasses import replace
 from typing import Any
 
 from torch import nn
@@ -12,6 +13,7 @@ from it_callbacks.callbacks.journal import Journal
 from it_callbacks.callbacks.moments import Cadence, Moment, ScheduleError
 from it_callbacks.callbacks.options import Options
 from it_callbacks.callbacks.stopwatch import Stopwatch
+from it_callbacks.checks import ArgumentError
 from it_callbacks.observation.guard import random_states_restored
 from it_callbacks.observation.instrument import Instrument, Observer, Occasion
 from it_callbacks.observation.weak import Weak
@@ -31,11 +33,11 @@ class Bench:
         self.journal = journal
         self.options = options
         self.cadence = Cadence(options.schedule)
-        self.in_training = False
-        """Whether training has begun: from then on no exception of ours ends it."""
         self.stopwatch = Stopwatch()
-        self.trainer = Weak[Any]()
-        """Whose run the journal is of."""
+        self.is_training = False
+        """Whether the first step of a fit may have been made: from then on nothing is fatal."""
+        self._trainer, self._owner = Weak[Any](), Weak[Any]()
+        self._attempt: tuple[int, int] | None = None
         self._observer: Observer[Any] | None = None
         self._model = Weak[nn.Module]()
 
@@ -43,16 +45,50 @@ class Bench:
         # A copy observes nothing: hooks and modules stay with the original.
         return {**self.__dict__, "_observer": None, "_model": Weak[nn.Module]()}
 
+    def choose(self, **selectors: Any) -> None:
+        """From the next run on, these are the parts of a batch that are inputs and labels."""
+        self.options = replace(self.options, **selectors)
+
+    @property
+    def trainer(self) -> Any:
+        """The Trainer that runs or has run last; None before the first."""
+        return self._trainer()
+
+    def begin_run(self, trainer: Any, *, fits: bool) -> bool:
+        """A Trainer begins to fit, validate or test.
+
+        Returns:
+            Whether this is a training other than that of the journal.
+        """
+        is_new = fits and self._owner() is not trainer
+        self._trainer = Weak(trainer)
+        if fits or not len(self.journal.history):
+            self._owner = self._trainer
+        return is_new
+
+    def begin_fit(self) -> None:
+        """A fit begins, before its sanity check."""
+        self.stopwatch.restart()
+        self.is_training, self._attempt = False, None
+
+    def begin_training(self) -> None:
+        """The first step comes next."""
+        self.is_training = True
+
     def reset(self) -> None:
         """Another training begins, perhaps of the same model: nothing is observed yet."""
         self.detach()
         self._observer, self._model = None, Weak[nn.Module]()
-        self.in_training = False
+        self.is_training, self._attempt = False, None
 
     @property
     def latest(self) -> tuple[int, int] | None:
-        """Epoch and step of the latest point; None before the first."""
-        return self.journal.history.last
+        """Epoch and step of the latest point, or attempt at one; None before the first."""
+        return self._attempt or self.journal.history.last
+
+    def attempt(self, at: Moment) -> None:
+        """A point is due: where it fails, the next one is tried when that is due."""
+        self._attempt = at.place
 
     def observe(self, model: nn.Module) -> Observer[Any]:
         """The observer of `model`; a new one if it is another model."""
@@ -74,19 +110,27 @@ class Bench:
             self._observer.detach()
 
     @contextmanager
-    def at_work(self, trainer: Any) -> Iterator[None]:
+    def at_work(self, trainer: Any, set_: str = "") -> Iterator[None]:
         """Inside, time counts as observing, and an exception skips one measurement."""
-        with self.stopwatch.running(), self.contained(trainer):
+        with self.stopwatch.running(), self.contained(trainer, set_):
             yield
 
     @contextmanager
     def contained(self, trainer: Any, set_: str = "") -> Iterator[None]:
-        """Inside, an exception skips one measurement; before training it is raised."""
-        fatal = trainer.sanity_checking or not self.in_training
-        with self.journal.faults.contained(fatal=fatal, set_=set_):
+        """Inside, an exception skips one measurement; before training a wrong argument is raised.
+
+        A misfit of data or model never ends a run, unless the user asked for that.
+        """
+        fatal = () if self.is_training else (ArgumentError,)
+        with self.journal.faults.contained(*fatal, set_=set_):
             yield
             return
-        self.journal.skip(trainer, set_, self.instrument.not_due)
+        if not trainer.sanity_checking:
+            self.journal.skip(trainer, set_, self.instrument.not_due)
+
+    def new_pass(self, set_: str) -> Any:
+        """A pass over a set begins."""
+        return self.instrument.new_pass(set_, is_training=self.is_training)
 
     def is_due(self, ask: Callable[[Moment, tuple[int, int] | None], bool], at: Moment) -> bool:
         """Whether a measurement is due; a schedule of the user's that fails asks for none."""
@@ -97,9 +141,25 @@ class Bench:
             return False
 
     def record(
-        self, trainer: Any, finished: Any, set_: str, at: Moment, *, same_samples: bool
+        self,
+        trainer: Any,
+        finished: Any,
+        set_: str,
+        at: Moment,
+        *,
+        weights: str,
+        same_samples: bool,
     ) -> None:
-        """Measure a finished pass, and keep and publish the point."""
+        """Measure a finished pass, and keep and publish the point.
+
+        Args:
+            trainer: In whose run.
+            finished: The pass.
+            set_: Over which set.
+            at: When.
+            weights: Which weights the model had, in words.
+            same_samples: Whether every pass over the set takes the same samples in one order.
+        """
         occasion = Occasion(
             set_,
             at.epoch,
@@ -107,12 +167,16 @@ class Bench:
             self.journal.history.n_points(set_, before=at.place),
             same_samples,
             self.journal.published_settings(set_),
-            strict=not self.in_training,
+            weights,
+            is_training=self.is_training,
             cost=lambda: self.stopwatch.cost(self._seconds_in_hooks),
         )
         with random_states_restored() if self.instrument.may_draw else nullcontext():
             measured = self.instrument.measure(finished, occasion)
-        if self.journal.add(trainer, measured, set_, at):
+        if not measured.values:
+            for notice in measured.notices:
+                self.journal.notice(notice, set_)
+        elif self.journal.add(trainer, measured, set_, at):
             self.instrument.keep(measured, occasion)
 
     def end_of_moment(self) -> None:

@@ -39,11 +39,12 @@ class Faults:
     def __init__(self, who: str, on_error: OnError) -> None:
         self._who = who
         self._on_error = on_error
-        self._seen: set[tuple[str, str, str, str]] = set()
+        self._about: dict[tuple[str, str, str], set[str]] = {}
+        """By cause, layer and message, the sets that it was warned of for."""
         self._texts: list[tuple[str, str]] = []
 
     def warn(self, message: str, *, cause: str, set_: str = "", layer: str = "") -> None:
-        """Warn, unless the same was warned of before, whatever its numbers.
+        """Warn, unless the same was warned of before, whatever its numbers and set.
 
         Args:
             message: What went wrong, and what to do.
@@ -51,11 +52,12 @@ class Faults:
             set_: Whose numbers it is about; "" for all.
             layer: Which layer it is about.
         """
-        known = (cause, set_, layer, _CHANGING.sub("", message))
-        if known not in self._seen:
-            self._seen.add(known)
-            self._texts.append((set_, message))
+        about = self._about.setdefault((cause, layer, _CHANGING.sub("", message)), set())
+        if not about:
             rank_zero_warn(MonitorWarning(f"{self._who}: {message}", cause, set_, layer))
+        if about.isdisjoint({"", set_}):
+            about.add(set_)
+            self._texts.append((set_, message))
 
     def handle(
         self,
@@ -72,20 +74,21 @@ class Faults:
         self.warn(str(error) if message is None else message, cause=cause, set_=set_, layer=layer)
 
     @contextmanager
-    def contained(self, *, fatal: bool, set_: str = "") -> Iterator[None]:
+    def contained(self, *fatal: type[Exception], set_: str = "") -> Iterator[None]:
         """Inside, an exception skips one measurement instead of ending the run.
 
         Args:
-            fatal: Whether it is raised in any case: training has not begun.
+            fatal: Kinds of exceptions that end it in any case.
             set_: Whose measurement it is; "" for all sets.
         """
         try:
             yield
+        except fatal:
+            raise
         except Exception as error:
-            if fatal:
-                raise
-            of_set = f" of set {set_!r}" if set_ else ""
-            text = f"skipped one measurement{of_set}: {type(error).__name__}: {error}"
+            # A ValueError is one of ours, most often, and says all that there is to say.
+            kind = "" if isinstance(error, ValueError) else f"{type(error).__name__}: "
+            text = f"skipped a measurement: {kind}{error}"
             self.handle(error, text, cause="skipped", set_=set_)
 
     def texts(self, set_: str | None = None) -> list[str]:
@@ -94,7 +97,7 @@ class Faults:
 
     def forget(self) -> None:
         """Every cause may be warned of again."""
-        self._seen.clear()
+        self._about.clear()
         self._texts.clear()
 
 

@@ -18,44 +18,59 @@ from it_callbacks.observation.processes import together
 class FixedSetSource:
     """Passes a fixed set through the model, under a guard.
 
+    Where a validation loop runs, the set is passed at its first batch: weight averaging, say, has
+    put its weights in by then, whatever the order of the callbacks.
+
     Args:
         bench: The instrument at work.
     """
 
     def __init__(self, bench: Bench) -> None:
         self.bench = bench
-        self.options = bench.options
         self._passes: FixedSetPasses | None = None
         self._is_explored = False
         """Whether every process knows what there is to observe, also one without a batch."""
+        self._is_checked = False
+        """Whether it is known of all layers whether they are deterministic."""
+        self._is_at_first_batch = False
+        """Whether a validation loop of a training has begun, and no batch of it has come yet."""
 
     def sets(self, trainer: Any) -> list[str]:
         """What the sets are called, as far as their loaders are known yet."""
-        return [self.options.set]
+        return [self.bench.options.set]
 
     def prepare(self, trainer: Any, model: nn.Module) -> None:
-        """A fit begins: find what there is to observe; raises on misuse."""
-        self.bench.observe(model)
+        """A fit begins: find what there is to observe; raises on wrong arguments."""
+        with self.bench.contained(trainer):
+            self.bench.observe(model)
 
     def begin(self, trainer: Any, model: nn.Module) -> None:
         """Training begins, or goes on after a resume."""
-        at = Moment.of_training(trainer)
-        with self.bench.stopwatch.running():
+        bench, at = self.bench, Moment.of_training(trainer)
+        self._passes = None
+        with bench.at_work(trainer):
             together(partial(self._fetch, trainer))
-            if self.bench.latest is None:
-                self._measure(trainer, model, at, first=True)
-        if trainer.is_last_batch and not self.bench.cadence.counts_steps:
+        self._is_checked = bench.latest is not None
+        if bench.latest is None:
+            self._measure(trainer, model, at)
+        if trainer.is_last_batch and not bench.cadence.counts_steps:
             # Resumed from between the last batch of an epoch and what follows it, which is not run.
             self.visit(trainer, model, at)
 
     def visit(self, trainer: Any, model: nn.Module, at: Moment) -> None:
         """A moment of a training at which the set may be due."""
         if self._passes is not None and self.bench.is_due(self.bench.cadence.due_on_fixed_set, at):
-            with self.bench.stopwatch.running():
-                self._measure(trainer, model, at, first=False)
+            self._measure(trainer, model, at)
 
     def start_loop(self, trainer: Any, model: nn.Module) -> None:
-        """No loop is listened to."""
+        """A validation or test loop begins."""
+        self._is_at_first_batch = Moment.of(trainer).fitting
+
+    def precede_batch(self, trainer: Any, model: nn.Module) -> None:
+        """A batch of that loop comes next, and nobody listens yet."""
+        is_first, self._is_at_first_batch = self._is_at_first_batch, False
+        if is_first and not self.bench.cadence.counts_steps:
+            self.visit(trainer, model, Moment.of(trainer))
 
     def begin_batch(self, trainer: Any, batch: Any, dataloader_idx: int) -> None:
         """No loop is listened to."""
@@ -68,8 +83,7 @@ class FixedSetSource:
 
     def finish(self, trainer: Any, model: nn.Module, at: Moment) -> None:
         """Training has ended."""
-        cadence = self.bench.cadence
-        if cadence.wants_the_end and self.bench.latest is not None:
+        if self.bench.cadence.wants_the_end and self.bench.latest is not None:
             # Early stopping, say, ends a training before its arguments do.
             self.visit(trainer, model, replace(at, last=True))
 
@@ -83,18 +97,19 @@ class FixedSetSource:
         self._passes = None
 
     def _fetch(self, trainer: Any) -> None:
-        options = self.options
+        options = self.bench.options
         if options.data is None:
             raise RuntimeError("data: there is no fixed set to fetch")
         batches = fetch_fixed_set(trainer, options.data, options.max_samples, options.seed)
         self._passes = FixedSetPasses(batches, options.inputs, options.target)
         self._is_explored = False
 
-    def _measure(self, trainer: Any, model: Any, at: Moment, *, first: bool) -> None:
-        fixed, bench, set_ = self._passes, self.bench, self.options.set
+    def _measure(self, trainer: Any, model: Any, at: Moment) -> None:
+        fixed, bench, set_ = self._passes, self.bench, self.bench.options.set
         if fixed is None:
-            raise RuntimeError("data: the fixed set was not fetched")
-        with bench.contained(trainer, set_):
+            return  # and it was said why
+        bench.attempt(at)
+        with bench.at_work(trainer, set_):
             observer, passes = bench.observe(model), list[Any]()
 
             def run_first_batch(several: Sequence[Any]) -> None:
@@ -104,11 +119,21 @@ class FixedSetSource:
                 if not self._is_explored:
                     run_first_batch([bench.instrument.dry_run(set_)])
                     self._is_explored = True
-                passes.append(bench.instrument.new_pass(set_))
+                passes.append(bench.new_pass(set_))
                 fixed.run_all(trainer, model, observer, passes[0])
 
             together(run)
-            if first:
-                bench.instrument.check_determinism(passes[0], run_first_batch)
-            bench.record(trainer, passes[0], set_, at, same_samples=True)
+            if not self._is_checked:
+                check = bench.instrument.check_determinism
+                self._is_checked = check(passes[0], run_first_batch)
+            weights = self._weights(trainer)
+            bench.record(trainer, passes[0], set_, at, weights=weights, same_samples=True)
             bench.end_of_moment()
+
+    def _weights(self, trainer: Any) -> str:
+        """Which weights are measured: those of training may differ from their average."""
+        if self.bench.cadence.counts_steps:
+            return "those of training, after a step"
+        if not trainer.enable_validation:
+            return "those of training, after an epoch (no validation loop runs)"
+        return "those of the validation loop; after an epoch without one, those of training"

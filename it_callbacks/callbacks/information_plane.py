@@ -9,7 +9,7 @@ from typing import Any, Literal
 from it_callbacks.callbacks.drawing import Pictures, as_plotly
 from it_callbacks.callbacks.faults import OnError
 from it_callbacks.callbacks.monitor import Monitor
-from it_callbacks.callbacks.options import Data, Options
+from it_callbacks.callbacks.options import Argument, Data, Options
 from it_callbacks.callbacks.schedules import Schedule
 from it_callbacks.checks import whole
 from it_callbacks.estimators.extra import Extra
@@ -56,8 +56,8 @@ class InformationPlaneMonitor(Monitor[PlaneInstrument]):
         max_samples: Beyond this many samples a seeded random subset is measured; None for all.
         exhaustive: Whether the samples are all there is, so that plug-in values are exact and
             nothing is corrected. Otherwise they stand for a population.
-        on_error: ``"warn"``: an error during training skips that measurement (or only the layer
-            at fault) and warns once; ``"raise"``: it ends training.
+        on_error: ``"warn"``: what cannot be measured is skipped, with one warning of each cause;
+            only a wrong argument is raised, before the first step. ``"raise"``: all is raised.
         name: The name of the set in tags, followed by ``_test`` in a test; two monitors of one kind
             on the same set need different ones.
         seed: Seed of the random subsets.
@@ -75,6 +75,8 @@ class InformationPlaneMonitor(Monitor[PlaneInstrument]):
         trainer = Trainer(callbacks=[InformationPlaneMonitor()])
         ```
     """
+
+    seed = Argument()
 
     def __init__(
         self,
@@ -109,15 +111,7 @@ class InformationPlaneMonitor(Monitor[PlaneInstrument]):
         self.bins = bins
         self.reduce = reduce
         self.extra = tuple(extra)
-        self.data = data
-        self.schedule = schedule
-        self.inputs = inputs
-        self.target = target
-        self.max_samples = options.max_samples
         self.exhaustive = exhaustive
-        self.on_error = on_error
-        self.name = name
-        self.seed = options.seed
         self.images = None if images is None else whole("images", images, at_least=1)
         if self.images is not None:
             check_installed()
@@ -160,7 +154,7 @@ class InformationPlaneMonitor(Monitor[PlaneInstrument]):
             ValueError: There is no such view, or `resolution` is negative.
         """
         request = Request(view=view, resolution=resolution, chance=chance, intervals=intervals)
-        return as_plotly(request, self._journal.panels(self._source.options.set))
+        return as_plotly(request, self._journal.panels(self._source.bench.options.set))
 
     @property
     def verdicts(self) -> dict[str, dict[str, Verdict]]:

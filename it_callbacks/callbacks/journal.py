@@ -13,6 +13,7 @@ from it_callbacks.figures import Panel
 from it_callbacks.history import History, from_state, to_state
 from it_callbacks.observation.instrument import Measured, Notice
 from it_callbacks.quantities import Quantity
+from it_callbacks.records import Record
 from it_callbacks.runs import Run
 
 
@@ -60,6 +61,7 @@ class Journal:
         if not at.fitting and self.history.has_point(set_, at.place):
             if self.history.holds(records):  # the last validation of a training, once more
                 self._publisher.metrics(trainer, records, not_due=measured.not_due)
+                self._publisher.carry(trainer, self._last_of(set_, measured.not_due))
                 return False
             self.faults.warn(
                 f"set {set_!r}: was already measured at step {at.step} with other results (other "
@@ -74,6 +76,8 @@ class Journal:
             self.settings[set_] = dict(measured.settings)
         self.history.extend(records)
         self._publisher.point(trainer, records, not_due=measured.not_due)
+        if not at.fitting:  # a loop of its own begins without the metrics of the training
+            self._publisher.carry(trainer, self._last_of(set_, measured.not_due))
         self._publisher.publish_settings(trainer, set_, measured.settings, at.step)
         self._publisher.publish_warnings(trainer, set_, at.step)
         if self._pictures is not None and self._pictures.are_due(set_, at.epoch, at.step):
@@ -82,7 +86,7 @@ class Journal:
 
     def resume(self, trainer: Any) -> None:
         """Training goes on: what is not due at once has its last value in the Trainer's metrics."""
-        self._publisher.metrics(trainer, self.history.latest)
+        self._publisher.carry(trainer, self.history.latest)
 
     def skip(self, trainer: Any, set_: str, not_due: Callable[[int], frozenset[str]]) -> None:
         """A point that was due could not be measured.
@@ -156,6 +160,11 @@ class Journal:
         self._publisher = Publisher(self._group, self.faults, self._own_quantities)
         if self._pictures is not None:
             self._pictures.forget()
+
+    def _last_of(self, set_: str, quantities: frozenset[str]) -> list[Record]:
+        if not quantities:
+            return []
+        return [r for r in self.history.latest if r.set == set_ and r.quantity in quantities]
 
     def _compare_sizes(self, set_: str, n_samples: int) -> None:
         usual = self.settings.get(set_, {}).get("n_samples", n_samples)

@@ -10,7 +10,7 @@ from torch import nn
 
 from it_callbacks.callbacks.bench import Bench
 from it_callbacks.callbacks.loops import Loop, refuse_own_shares, sets_of_trainer
-from it_callbacks.callbacks.moments import Moment
+from it_callbacks.callbacks.moments import Moment, lost_validation
 from it_callbacks.observation.processes import n_processes, together
 
 
@@ -23,7 +23,6 @@ class LoopSource:
 
     def __init__(self, bench: Bench) -> None:
         self.bench = bench
-        self.options = bench.options
         self._loop: Loop | None = None
         self._is_waiting = False
         """Whether no batch of a validation loop has come yet."""
@@ -33,10 +32,10 @@ class LoopSource:
 
     def sets(self, trainer: Any) -> list[str]:
         """What the sets are called, as far as their loaders are known yet."""
-        return sets_of_trainer(trainer, self.options.name)
+        return sets_of_trainer(trainer, self.bench.options.name)
 
     def prepare(self, trainer: Any, model: nn.Module) -> None:
-        """A fit begins: find what there is to observe; raises on misuse."""
+        """A fit begins: find what there is to observe; raises on wrong arguments."""
         if not trainer.enable_validation:
             missing = (
                 "data: there is no validation loop to listen to (no validation_step, no loader, "
@@ -45,21 +44,19 @@ class LoopSource:
             text = f"{missing}; nothing will be measured"
             self.bench.journal.faults.handle(ValueError(missing), text, cause="no loop")
             return
-        self.bench.observe(model)
-        self._is_waiting = True
+        with self.bench.contained(trainer):
+            self.bench.observe(model)
+            self._is_waiting = True
 
     def begin(self, trainer: Any, model: nn.Module) -> None:
         """Training begins, or goes on after a resume."""
-        latest, at = self.bench.latest, Moment.of_training(trainer)
-        if not trainer.is_last_batch or latest is None or latest == at.place:
+        at = Moment.of_training(trainer)
+        if self.bench.latest == at.place or not lost_validation(trainer):
             return
-        # Resumed from between the last batch of an epoch and its validation, which is not run.
-        n = trainer.check_val_every_n_epoch  # None: after so many batches, wherever epochs end
-        validates = trainer.enable_validation and n is not None and at.epoch % n == 0
-        if validates and self.bench.is_due(self.bench.cadence.due, at):
+        if self.bench.is_due(self.bench.cadence.due, at):
             self.bench.journal.faults.warn(
                 f"no point at epoch {at.epoch}, step {at.step}: the checkpoint was written before "
-                "that epoch's validation, and Lightning does not rerun it after a resume",
+                "that validation, and Lightning does not rerun it after a resume",
                 cause="no point",
             )
 
@@ -72,16 +69,21 @@ class LoopSource:
         bench, at = self.bench, Moment.of(trainer)
         if not bench.is_due(bench.cadence.due, at):
             return
-        new_pass = bench.instrument.dry_run if at.sanity else bench.instrument.new_pass
-        loop = Loop(new_pass, self.options)
+        if at.fitting:
+            bench.attempt(at)
+        new_pass = bench.instrument.dry_run if at.sanity else bench.new_pass
+        loop = Loop(new_pass, bench.options)
         with bench.at_work(trainer):
             try:
                 self.bench.observe(model).attach()
             except Exception as error:
                 if n_processes() == 1:
                     raise
-                loop.fault = error  # the others learn of it at the end of the loop
+                loop.fail(error)  # the others learn of it at the end of the loop
             self._loop = loop
+
+    def precede_batch(self, trainer: Any, model: nn.Module) -> None:
+        """A batch of that loop comes next."""
 
     def begin_batch(self, trainer: Any, batch: Any, dataloader_idx: int) -> None:
         """A batch of that loop begins."""
@@ -101,18 +103,27 @@ class LoopSource:
         if loop is None:
             return
         with bench.at_work(trainer):
-            refuse_own_shares(together(loop.first_labels_or_fault))
-            for set_, finished in () if at.sanity else loop.passes.items():
+            reports = together(loop.report)
+            refuse_own_shares(reports)
+            # In each set all take part, also those that no batch of it has come to.
+            sets = dict.fromkeys(set_ for report in reports for set_ in report)
+            for set_ in () if at.sanity else sets:
                 with bench.contained(trainer, set_):
-                    same_samples = set_ in loop.unshuffled
-                    bench.record(trainer, finished, set_, at, same_samples=same_samples)
+                    bench.record(
+                        trainer,
+                        loop.pass_over(set_),
+                        set_,
+                        at,
+                        weights="those of the loop",
+                        same_samples=set_ in loop.unshuffled,
+                    )
             if not at.sanity:
                 bench.end_of_moment()
         self.close()
 
     def finish(self, trainer: Any, model: nn.Module, at: Moment) -> None:
         """Training has ended."""
-        if self._is_waiting and self.bench.latest is None:
+        if self._is_waiting and self.bench.journal.history.last is None:
             self.bench.journal.faults.warn(
                 "nothing was measured: the validation loop never produced a batch; pass "
                 "data='train' or a set of your own",
@@ -136,7 +147,7 @@ class LoopSource:
         Of several processes, all learn of it at the end of the loop.
         """
         loop = self._loop
-        if loop is None or loop.fault is not None:
+        if loop is None or loop.has_failed:
             yield None
             return
         self._is_waiting = self._is_waiting and trainer.sanity_checking
@@ -147,5 +158,5 @@ class LoopSource:
                 if n_processes() == 1:
                     self.close()
                     raise
-                loop.fault = error
+                loop.fail(error)
                 self.bench.detach()

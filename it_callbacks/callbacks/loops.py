@@ -21,11 +21,10 @@ class Loop:
     """
 
     def __init__(self, new_pass: Callable[[str], Any], options: Options) -> None:
-        self.passes: dict[str, Any] = {}
-        """For each set that has begun, its pass."""
+        self._passes: dict[str, Any] = {}
         self.unshuffled: set[str] = set()
         """The sets that give the same samples in the same order in every loop."""
-        self.fault: Exception | None = None
+        self._fault: Exception | None = None
         """What went wrong on this process and waits for the others' end of the loop."""
         self._first_labels: dict[str, list[int]] = {}
         self._new_pass = new_pass
@@ -40,26 +39,42 @@ class Loop:
         """
         loader, set_ = _loader_and_set(trainer, dataloader_idx, self._options.name)
         labels = labels_of(raw, self._options.target)
-        if set_ not in self.passes:
+        if set_ not in self._passes:
             if is_unshuffled(loader):
                 self.unshuffled.add(set_)
-            self.passes[set_] = self._new_pass(set_)
             if repeats_whole_set(loader):
                 self._first_labels[set_] = labels.tolist()
         indices = sample_indices(loader, self._n_seen[set_], len(labels))
         self._n_seen[set_] += len(labels)
         is_routed = trainer.strategy.model is not trainer.lightning_module
-        return Batch(self._inputs_of(raw), labels, indices, is_routed), self.passes[set_]
+        return Batch(self._inputs_of(raw), labels, indices, is_routed), self.pass_over(set_)
 
-    def first_labels_or_fault(self) -> dict[str, list[int]]:
-        """The labels of the first batch of each set that all processes are taken to go through.
+    def pass_over(self, set_: str) -> Any:
+        """The pass over a set; a new one if no batch of it has come."""
+        if set_ not in self._passes:
+            self._passes[set_] = self._new_pass(set_)
+        return self._passes[set_]
+
+    def fail(self, error: Exception) -> None:
+        """Something went wrong on this process; the others learn of it by `report`."""
+        self._fault = error
+
+    @property
+    def has_failed(self) -> bool:
+        """Whether something went wrong on this process."""
+        return self._fault is not None
+
+    def report(self) -> dict[str, list[int] | None]:
+        """The sets that have begun on this process, for the others.
+
+        Of those that all processes are taken to go through, with the labels of the first batch.
 
         Raises:
             Exception: What went wrong on this process.
         """
-        if self.fault is not None:
-            raise self.fault
-        return self._first_labels
+        if self._fault is not None:
+            raise self._fault
+        return {set_: self._first_labels.get(set_) for set_ in self._passes}
 
     def _inputs_of(self, raw: Any) -> Any:
         try:
@@ -109,14 +124,14 @@ def _loader_and_set(trainer: Any, dataloader_idx: int, name: str | None) -> tupl
     return several[dataloader_idx], names[dataloader_idx]
 
 
-def refuse_own_shares(first_labels: Sequence[Mapping[str, list[int]]]) -> None:
+def refuse_own_shares(reports: Sequence[Mapping[str, list[int] | None]]) -> None:
     """Raise a ValueError if processes that seem to go through one set have different samples.
 
     Args:
-        first_labels: `Loop.first_labels_or_fault` of each process.
+        reports: `Loop.report` of each process.
     """
-    for set_, labels in first_labels[0].items():
-        if any(of_another.get(set_) != labels for of_another in first_labels):
+    for set_, labels in reports[0].items():
+        if labels is not None and any(other.get(set_) != labels for other in reports):
             raise ValueError(
                 f"data: processes appear to validate set {set_!r} on different samples and the "
                 "sampler does not say which; let Lightning insert its DistributedSampler, or pass "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -16,14 +17,14 @@ class Moment:
 
     Args:
         epoch: Finished epochs.
-        step: Optimizer steps done.
+        n_steps: Optimizer steps done.
         fitting: Whether a training goes on: no stand-alone validation or test.
         sanity: Whether it is Lightning's sanity check before the training.
         last: Whether training ends here, as far as the Trainer's arguments say.
     """
 
     epoch: int
-    step: int
+    n_steps: int
     fitting: bool
     sanity: bool = False
     last: bool = False
@@ -53,6 +54,11 @@ class Moment:
         return cls(int(epoch), step, fitting, bool(trainer.sanity_checking), last)
 
     @property
+    def step(self) -> int:
+        """Where a point lies on the axis of steps: where no step is ever made, epochs count."""
+        return self.n_steps or self.epoch
+
+    @property
     def place(self) -> tuple[int, int]:
         """Epoch and step, which is where a point lies on a curve."""
         return self.epoch, self.step
@@ -60,6 +66,22 @@ class Moment:
 
 def _is_fitting(trainer: Any) -> bool:
     return bool(trainer.state.fn == "fit" and not trainer.sanity_checking)
+
+
+def lost_validation(trainer: Any) -> bool:
+    """Whether a resume has lost a validation: its checkpoint was written just before it.
+
+    That of the last batch of an epoch, or of one inside; Lightning reruns neither.
+    """
+    every, n = trainer.val_check_batch, trainer.check_val_every_n_epoch
+    if not trainer.ckpt_path or not trainer.enable_validation or every is None:
+        return False
+    epoch = trainer.current_epoch + (not trainer.is_last_batch)
+    if n is not None and epoch % n:
+        return False
+    loop = trainer.fit_loop.epoch_loop
+    number = loop.total_batch_idx if n is None else loop.batch_idx
+    return bool(trainer.is_last_batch if every == math.inf else (number + 1) % every == 0)
 
 
 @dataclass(frozen=True)
@@ -110,12 +132,12 @@ class Cadence:
         """As `due`, where several hooks ask at one moment: after an epoch, and its validation."""
         if latest is not None:
             epoch, step = latest
-            if at.step == step or (at.epoch == epoch and not self.counts_steps):
+            if at.step == step or (at.n_steps == 0 if self.counts_steps else at.epoch == epoch):
                 return False
         return self.due(at, latest)
 
     def _is_scheduled(self, at: Moment) -> bool:
-        ask = partial(is_due, self.schedule, epoch=at.epoch, step=at.step)
+        ask = partial(is_due, self.schedule, epoch=at.epoch, step=at.n_steps)
         if not callable(self.schedule):
             return ask()
         try:

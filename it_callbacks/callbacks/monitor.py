@@ -16,9 +16,10 @@ from it_callbacks.callbacks.journal import Journal
 from it_callbacks.callbacks.loop_source import LoopSource
 from it_callbacks.callbacks.moments import Moment
 from it_callbacks.callbacks.namespaces import Callback
-from it_callbacks.callbacks.options import Options
+from it_callbacks.callbacks.options import Argument, Options
+from it_callbacks.checks import ArgumentValueError
 from it_callbacks.observation.instrument import Instrument
-from it_callbacks.observation.weak import Weak
+from it_callbacks.plain import plain
 from it_callbacks.quantities import Quantity
 from it_callbacks.records import Record
 from it_callbacks.tables import write_csv, write_json
@@ -61,6 +62,14 @@ class Monitor(Callback, Generic[Measuring]):
 
     # For users.
 
+    data = Argument()
+    schedule = Argument()
+    inputs = Argument()
+    target = Argument()
+    max_samples = Argument()
+    on_error = Argument()
+    name = Argument()
+
     @property
     def history(self) -> list[Record]:
         """Every value measured so far, in order."""
@@ -83,10 +92,9 @@ class Monitor(Callback, Generic[Measuring]):
 
     @override
     def setup(self, trainer: Any, pl_module: Any, stage: str) -> None:
-        if stage == "fit" and self._source.bench.trainer() is not trainer:
+        if self._source.bench.begin_run(trainer, fits=stage == "fit"):
             # A new training starts a new history; a resumed one gets it back after this.
             self._reset()
-        self._source.bench.trainer = Weak(trainer)
         self._refuse_meeting_sets(trainer)
         if _is_spawned(trainer) and not trainer.barebones:
             self._journal.faults.warn(
@@ -98,15 +106,17 @@ class Monitor(Callback, Generic[Measuring]):
     @property
     @override
     def state_key(self) -> str:
-        key = f"it_callbacks.{type(self).__name__}.{self._source.options.set}"
+        key = f"it_callbacks.{type(self).__name__}.{self._source.bench.options.set}"
         # The Trainer refuses two equal keys without a word on what to do; `setup`, which comes
         # before any checkpoint is read or written, has that word.
-        return key if self._source.bench.trainer() is not None else f"{key}.{id(self)}"
+        return key if self._source.bench.trainer is not None else f"{key}.{id(self)}"
 
     @override
     def state_dict(self) -> dict[str, Any]:
         try:
-            return {**self._journal.state(), "instrument": self._instrument.state()}
+            # The save itself comes later, so that what it cannot take has to be found here.
+            state = {**self._journal.state(), "instrument": self._instrument.state()}
+            return dict(plain(state))
         except Exception as error:  # a user's checkpoint must not fail because of a monitor
             text = f"could not save the history in this checkpoint ({error})"
             self._journal.faults.warn(text, cause="not stored")
@@ -114,7 +124,7 @@ class Monitor(Callback, Generic[Measuring]):
 
     @override
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        trainer = self._source.bench.trainer()
+        trainer = self._source.bench.trainer
         if trainer is not None and trainer.state.fn != "fit" and self.history:
             return  # an earlier checkpoint is evaluated; what came after it is no less true
         try:
@@ -132,9 +142,7 @@ class Monitor(Callback, Generic[Measuring]):
 
     @override
     def on_fit_start(self, trainer: Any, pl_module: Any) -> None:
-        bench = self._source.bench
-        bench.stopwatch.restart()
-        bench.in_training = False
+        self._source.bench.begin_fit()
         if trainer.barebones:
             return
         self._source.prepare(trainer, pl_module)
@@ -148,7 +156,7 @@ class Monitor(Callback, Generic[Measuring]):
             self._refuse_meeting_sets(trainer)
             self._journal.resume(trainer)
             self._source.begin(trainer, pl_module)
-        self._source.bench.in_training = True
+        self._source.bench.begin_training()
 
     @override
     def on_train_batch_end(
@@ -159,7 +167,7 @@ class Monitor(Callback, Generic[Measuring]):
 
     @override
     def on_train_epoch_end(self, trainer: Any, pl_module: Any) -> None:
-        # Where a validation loop has run at the end of this epoch, its end was measured already.
+        # Where a validation loop has run at the end of this epoch, that was measured already.
         if not self._source.bench.cadence.counts_steps:
             self._source.visit(trainer, pl_module, Moment.of_epoch_end(trainer))
 
@@ -174,13 +182,15 @@ class Monitor(Callback, Generic[Measuring]):
 
     @override
     def on_validation_start(self, trainer: Any, pl_module: Any) -> None:
-        if not trainer.barebones:
-            self._source.start_loop(trainer, pl_module)
+        self._start_loop(trainer, pl_module)
 
     @override
     def on_validation_batch_start(
         self, trainer: Any, pl_module: Any, batch: Any, batch_idx: int, dataloader_idx: int = 0
     ) -> None:
+        # A monitor that listens would hear the passes over others' fixed sets: these come first.
+        for monitor in _monitors(trainer):
+            monitor._source.precede_batch(trainer, pl_module)
         self._source.begin_batch(trainer, batch, dataloader_idx)
 
     @override
@@ -197,15 +207,11 @@ class Monitor(Callback, Generic[Measuring]):
 
     @override
     def on_validation_epoch_end(self, trainer: Any, pl_module: Any) -> None:
-        at = Moment.of(trainer)
-        self._source.end_loop(trainer, at)
-        if at.fitting and not self._source.bench.cadence.counts_steps:
-            self._source.visit(trainer, pl_module, at)
+        self._source.end_loop(trainer, Moment.of(trainer))
 
     @override
     def on_test_start(self, trainer: Any, pl_module: Any) -> None:
-        if not trainer.barebones:
-            self._source.start_loop(trainer, pl_module)
+        self._start_loop(trainer, pl_module)
 
     @override
     def on_test_batch_start(
@@ -234,14 +240,21 @@ class Monitor(Callback, Generic[Measuring]):
     @override
     def on_exception(self, trainer: Any, pl_module: Any, exception: BaseException) -> None:
         self._source.close()  # teardown is not called after an exception
-        in_training = trainer.state.fn == "fit" and self._source.bench.in_training
-        if in_training and not trainer.barebones:
+        is_training = trainer.state.fn == "fit" and self._source.bench.is_training
+        if is_training and not trainer.barebones:
             with suppress(Exception):  # the user must see theirs
                 self._journal.end(trainer, self._instrument.texts())
 
     @override
     def teardown(self, trainer: Any, pl_module: Any, stage: str) -> None:
         self._source.close()
+
+    def _start_loop(self, trainer: Any, pl_module: Any) -> None:
+        if trainer.barebones:
+            return
+        if trainer.state.fn != "fit":  # else it was checked before the training
+            self._refuse_meeting_sets(trainer)
+        self._source.start_loop(trainer, pl_module)
 
     def _reset(self) -> None:
         """Forget everything that was measured."""
@@ -254,16 +267,22 @@ class Monitor(Callback, Generic[Measuring]):
         names = self._source.sets(trainer)
         mine = set(names)
         if len(mine) < len(names):
-            raise ValueError(f"name: two loaders would log under one name of {names}; pass another")
-        for other in trainer.callbacks:
+            raise ArgumentValueError(
+                f"name: two loaders would log under one name of {names}; pass another"
+            )
+        for other in _monitors(trainer):
             if other is self or type(other) is not type(self):
                 continue
             shared = sorted(mine.intersection(other._source.sets(trainer)))
             if shared:
-                raise ValueError(
+                raise ArgumentValueError(
                     f"name: two monitors of type {type(self).__name__} would log the set "
                     f"{shared[0]!r} under the same tags; give each a name= of its own"
                 )
+
+
+def _monitors(trainer: Any) -> list[Monitor[Any]]:
+    return [callback for callback in trainer.callbacks if isinstance(callback, Monitor)]
 
 
 def _is_spawned(trainer: Any) -> bool:

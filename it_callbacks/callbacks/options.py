@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 from it_callbacks.callbacks.faults import OnError
 from it_callbacks.callbacks.schedules import Schedule, check_schedule, counts_steps
@@ -52,6 +52,8 @@ class Options:
         if self.on_error not in ("warn", "raise"):
             raise ValueError(f"on_error: need 'warn' or 'raise', got {self.on_error!r}")
         object.__setattr__(self, "seed", whole("seed", self.seed, at_least=0))
+        if isinstance(self.name, str):  # of an enum, say, what tags would have its member's name
+            object.__setattr__(self, "name", str.__str__(self.name))
         if self.name is not None and (
             not isinstance(self.name, str) or slug(self.name) != self.name
         ):
@@ -78,3 +80,21 @@ class Options:
     def measured_on(self) -> str:
         """Where the samples come from, in words."""
         return "the loop that runs anyway" if self.listens else "a fixed set"
+
+
+class Argument:
+    """An argument of a monitor that `Options` holds, readable under its name.
+
+    Which part of a batch is which may be changed before a run; for all else, make a new monitor.
+    """
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self._name = name
+
+    def __get__(self, monitor: Any, owner: type | None = None) -> Any:
+        return self if monitor is None else getattr(monitor._source.bench.options, self._name)
+
+    def __set__(self, monitor: Any, value: Any) -> None:
+        if self._name not in ("inputs", "target"):
+            raise AttributeError(f"{self._name}: cannot be changed; make a new monitor")
+        monitor._source.bench.choose(**{self._name: value})

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import Any, Literal
 
 import numpy as np
@@ -14,7 +14,7 @@ from torch import Tensor
 
 from it_callbacks.observation.batches import Batch, Selector, inputs_of, labels_of
 from it_callbacks.observation.fixed_set import FixedSet, fetch, fetch_behind
-from it_callbacks.observation.guard import silenced, undisturbed
+from it_callbacks.observation.guard import silenced, undisturbed, unfused
 from it_callbacks.observation.instrument import Observer
 from it_callbacks.observation.processes import n_processes, rank
 
@@ -108,24 +108,42 @@ class FixedSetPasses:
         raw = trainer.precision_plugin.convert_input(trainer.strategy.batch_to_device(raw))
         given = inputs_of(raw, self._inputs, self._target)
         observer.begin(Batch(given, labels_of(raw, self._target), indices), current)
-        try:
-            if isinstance(given, dict):
-                model(**given)
-            elif isinstance(given, (tuple, list)):
-                model(*given)
-            else:
-                model(given)
-        except NotImplementedError as error:
-            raise ValueError(
-                f"data: a fixed set is passed through the model's forward, and this fails: {error}."
-                " Define forward, or leave data= out to listen to the validation loop"
-            ) from error
-        except TypeError as error:
-            raise TypeError(
-                f"data: the model's forward does not take what the batch holds ({error}); pass "
-                "inputs=<function of the batch that gives what forward takes>"
-            ) from error
+        _call(model, given)
         observer.end()
+
+
+def _call(model: Any, given: Any) -> None:
+    """Call the model with the part of a batch that it takes.
+
+    Raises:
+        RuntimeError: It failed; says what it was called with.
+    """
+    args: tuple[Any, ...] = ()
+    kwargs: dict[str, Any] = {}
+    if isinstance(given, dict):
+        kwargs = given
+    else:
+        args = tuple(given) if isinstance(given, (tuple, list)) else (given,)
+    try:
+        model(*args, **kwargs)
+    except Exception as error:
+        shapes = [_in_words(arg) for arg in args]
+        shapes += [f"{name}={_in_words(value)}" for name, value in kwargs.items()]
+        remedy = (
+            "define forward"
+            if isinstance(error, NotImplementedError)
+            else "pass inputs=<function of the batch that gives what forward takes>"
+        )
+        raise RuntimeError(
+            f"data: the model failed on the fixed set, called as model({', '.join(shapes)}): "
+            f"{type(error).__name__}: {error}; {remedy}, or leave data= out to listen to the "
+            "validation loop"
+        ) from error
+
+
+def _in_words(value: Any) -> str:
+    kind = type(value).__name__
+    return f"{kind} {tuple(value.shape)}" if isinstance(value, Tensor) else kind
 
 
 @contextmanager
@@ -154,7 +172,7 @@ def _validating(trainer: Any) -> Iterator[None]:
 @contextmanager
 def _observed(trainer: Any, model: Any, observer: Observer[Any]) -> Iterator[None]:
     """As `guarded`, while `observer` listens."""
-    with guarded(trainer, model):
+    with guarded(trainer, model), unfused() if observer.is_inside_fused else nullcontext():
         observer.attach(eager=True)
         try:
             yield

@@ -36,8 +36,8 @@ class PredictionEntropyMonitor(Monitor[PredictionInstrument]):
         schedule: When to measure: every n epochs, `LogSpaced`, a list of epochs, or a function of
             the epoch. The first point is always measured.
         max_samples: Beyond this many samples a seeded random subset is measured; None for all.
-        on_error: ``"warn"``: an error during training skips that measurement and warns once;
-            ``"raise"``: it ends training.
+        on_error: ``"warn"``: what cannot be measured is skipped, with one warning of each cause;
+            only a wrong argument is raised, before the first step. ``"raise"``: all is raised.
         name: The name of the set in tags, followed by ``_test`` in a test; two monitors of one kind
             on the same set need different ones.
 
@@ -65,13 +65,6 @@ class PredictionEntropyMonitor(Monitor[PredictionInstrument]):
     ) -> None:
         options = Options(data, schedule, inputs, target, max_samples, on_error, name, seed=0)
         self.logits = logits
-        self.inputs = inputs
-        self.target = target
-        self.data = data
-        self.schedule = schedule
-        self.max_samples = options.max_samples
-        self.on_error = on_error
-        self.name = name
         about = {"measured_on": options.measured_on}
         instrument = PredictionInstrument(
             WholeSet(), logits=logits, max_samples=options.max_samples, about=about
@@ -89,7 +82,9 @@ class PredictionEntropyMonitor(Monitor[PredictionInstrument]):
             A `plotly.graph_objects.Figure`, one panel for each set; before the first point it
             says that there is none.
         """
-        return as_plotly(Request("predictions"), self._journal.panels(self._source.options.set))
+        return as_plotly(
+            Request("predictions"), self._journal.panels(self._source.bench.options.set)
+        )
 
 
 class ConditionalEntropyMonitor(Monitor[PredictionInstrument]):
@@ -141,13 +136,6 @@ class ConditionalEntropyMonitor(Monitor[PredictionInstrument]):
         ):
             raise TypeError(f"class_names: need a list of texts, got {class_names!r}")
         self.logits = logits
-        self.inputs = inputs
-        self.target = target
-        self.data = data
-        self.schedule = schedule
-        self.max_samples = options.max_samples
-        self.on_error = on_error
-        self.name = name
         self.class_names = class_names
         names = None if class_names is None else list(class_names)
         instrument = PredictionInstrument(
@@ -165,4 +153,4 @@ class ConditionalEntropyMonitor(Monitor[PredictionInstrument]):
             A `plotly.graph_objects.Figure`, one panel for each set; before the first point it
             says that there is none.
         """
-        return as_plotly(Request("classes"), self._journal.panels(self._source.options.set))
+        return as_plotly(Request("classes"), self._journal.panels(self._source.bench.options.set))

@@ -85,6 +85,11 @@ class Publisher:
         self._put(metrics, [*records, *self._missing(sets, taken | present, not_due)])
         return records
 
+    def carry(self, trainer: Any, records: Sequence[Record]) -> None:
+        """Put values of earlier points into `trainer.callback_metrics`, and nothing else."""
+        taken = self._taken(trainer.callback_metrics, records)
+        self._put(trainer.callback_metrics, [r for r in records if r.tag not in taken])
+
     def skip(self, trainer: Any, set_: str, *, not_due: frozenset[str]) -> None:
         """A point of a set is missing: its values become NaN in `trainer.callback_metrics`."""
         metrics = trainer.callback_metrics

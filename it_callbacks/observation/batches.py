@@ -11,9 +11,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from it_callbacks.checks import nearest
+from it_callbacks.checks import ArgumentValueError, nearest
 
-Selector = Callable[[Any], Any] | int | str
+Selector = Callable[[Any], Any] | str | int
 """Picks one part out of a batch or an output: a key, an index, or a function of the whole."""
 
 MOST_CLASSES = 1000
@@ -119,8 +119,10 @@ def select(source: Any, selector: Selector, argument: str) -> Any:
             return parts[selector]
         if parts is None and hasattr(source, selector):
             return getattr(source, selector)
+        if parts is None and selector.lstrip("-").isdecimal():
+            return select(source, int(selector), argument)  # a command line gives texts only
         available = list(parts) if parts is not None else []
-        raise ValueError(
+        raise ArgumentValueError(
             f"{argument}={selector!r}: no such key in a {type(source).__name__} "
             f"with keys {available}{nearest(selector, available)}"
         )
@@ -128,7 +130,7 @@ def select(source: Any, selector: Selector, argument: str) -> Any:
         return source[selector]
     except (IndexError, KeyError, TypeError) as error:
         size = f" of length {len(source)}" if hasattr(source, "__len__") else ""
-        raise ValueError(
+        raise ArgumentValueError(
             f"{argument}={selector!r}: no such index in a {type(source).__name__}{size}"
         ) from error
 

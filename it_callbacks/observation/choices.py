@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from fnmatch import fnmatchcase
@@ -10,6 +10,7 @@ from typing import Any, TypeAlias
 
 from torch import Tensor, nn
 
+from it_callbacks.checks import ArgumentTypeError, ArgumentValueError
 from it_callbacks.observation.modules import (
     blocks,
     by_every_name,
@@ -54,20 +55,21 @@ class Choice:
         time_major: Names of the modules that are, or belong to, a module that is known to take
             sequences as ``(n_steps, n_samples, ...)``.
         blocks: Names of the modules that may stand for the leaves in them, where there are many.
+        by_name: Those of `chosen` that the user named as they are, by no pattern.
     """
 
     modules: dict[str, nn.Module]
     chosen: dict[str, Callable[[Any], Tensor] | None] | None
     time_major: frozenset[str]
     blocks: tuple[str, ...] = ()
+    by_name: tuple[str, ...] = ()
 
 
 def resolve(model: nn.Module, layers: LayerChoice) -> Choice:
     """Find what `layers` names in `model`: a shared module by any of its names.
 
     Raises:
-        ValueError: A name or pattern matches nothing, or hooks cannot see a chosen module.
-        TypeError: `layers` is of another kind.
+        ArgumentError: A name or pattern matches nothing, or `layers` is of another kind.
     """
     named, every = named_modules(model), by_every_name(model)
     leaves = {name: module for name, module in named.items() if is_heard(name, named)}
@@ -76,28 +78,33 @@ def resolve(model: nn.Module, layers: LayerChoice) -> Choice:
         standing_for = blocks(named)
         return Choice({**leaves, **standing_for}, None, time_major, tuple(standing_for))
     chosen: dict[str, Callable[[Any], Tensor] | None] = {}
+    wanted: Collection[Any]
     if isinstance(layers, Mapping):
+        wanted = layers
         for name, pick in layers.items():
             if not callable(pick):
-                raise TypeError(
+                raise ArgumentTypeError(
                     f"layers[{name!r}]: need a function of the layer's output, got {pick!r}"
                 )
             chosen.update(dict.fromkeys(_matches(name, named, every), pick))
     else:
         wanted = [layers] if isinstance(layers, (str, type)) else layers
         if not isinstance(wanted, Sequence):
-            raise TypeError(
+            raise ArgumentTypeError(
                 "layers: need names, module types or a mapping from names to functions, got "
                 f"{type(layers).__name__}"
             )
         for choice in wanted:
             chosen.update(dict.fromkeys(_matches(choice, named, every)))
     if not chosen:
-        raise ValueError("layers: an empty choice observes nothing; leave it out for the default")
+        raise ArgumentValueError(
+            "layers: an empty choice observes nothing; leave it out for the default"
+        )
     asked = {name: every[name] for name in chosen}
     # A shared module is observed under the requested names only: one call is one firing.
     others = {name: leaf for name, leaf in leaves.items() if leaf not in asked.values()}
-    return Choice({**others, **asked}, chosen, time_major)
+    by_name = tuple(name for name in chosen if name in wanted)
+    return Choice({**others, **asked}, chosen, time_major, by_name=by_name)
 
 
 def _matches(
@@ -106,10 +113,10 @@ def _matches(
     if isinstance(choice, type):
         found = [name for name, module in named.items() if isinstance(module, choice)]
         if not found:
-            raise ValueError(f"layers: no module of type {choice.__name__} in the model")
+            raise ArgumentValueError(f"layers: no module of type {choice.__name__} in the model")
         return found
     if not isinstance(choice, str):
-        raise TypeError(f"layers: need names or module types, got {choice!r}")
+        raise ArgumentTypeError(f"layers: need names or module types, got {choice!r}")
     if choice in every:
         return [choice]
     # A pattern takes a shared module once, unless it is of further names only.
@@ -121,7 +128,7 @@ def _matches(
     if not found:
         near = get_close_matches(choice, every, 1, 0.4)
         hint = f" Did you mean {near[0]!r}?" if near else ""
-        raise ValueError(
+        raise ArgumentValueError(
             f"layers: no module named {choice!r}.{hint} The model has {listing(list(named))}"
         )
     return found

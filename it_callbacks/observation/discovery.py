@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Generic, TypeVar
 
 from torch import Tensor
@@ -50,7 +50,8 @@ class Discovery(Generic[C]):
         self._copied = copied
         self._tensors = Tensors()
         self._known = Provenance(choice.time_major)
-        self._calls: list[Call] = []
+        self.calls: list[Call] = []
+        """All so far, in order."""
         self._inside, self._outside = _Copies[C](), _Copies[C]()
 
     def add(self, firing: Firing) -> None:
@@ -60,7 +61,7 @@ class Discovery(Generic[C]):
             ValueError: A layer that the user named gives no ``(n_samples, ...)`` tensor.
         """
         call = self._tensors.call(firing)
-        self._calls.append(call)
+        self.calls.append(call)
         self._known.add(call)
         if self._choice.chosen is not None:
             self._add_chosen(call, firing)
@@ -75,15 +76,18 @@ class Discovery(Generic[C]):
             layer = layer_of(call, call.output, self._choice, self._known)
             self._copies(call).add(call, layer, self._copied(layer, output))
 
-    def plan(self) -> tuple[Plan, dict[str, C]]:
+    def plan(self, why_silent: Mapping[str, str]) -> tuple[Plan, dict[str, C]]:
         """The layers, and the copies of their rows by name.
 
+        Args:
+            why_silent: Why some modules cannot be heard, by name.
+
         Raises:
-            ValueError: A layer that the user named did not fire, or none can be observed.
+            ValueError: None can be observed.
         """
         held = {**self._inside.held, **self._outside.held}
-        candidates = [(call, held[call][0]) for call in self._calls if call in held]
-        found = plan(self._choice, self._calls, self._known, candidates, self._n_samples)
+        candidates = [(call, held[call][0]) for call in self.calls if call in held]
+        found = plan(self._choice, self.calls, self._known, candidates, self._n_samples, why_silent)
         copies = {layer.name: copy for layer, copy in held.values()}
         return found, {layer.name: copies[layer.name] for layer in found.layers}
 

@@ -20,6 +20,7 @@ from torch.utils.data import (
     TensorDataset,
 )
 
+from it_callbacks.checks import ArgumentTypeError, ArgumentValueError
 from it_callbacks.observation.guard import attributes_restored, random_states_restored, undo_draws
 from it_callbacks.observation.sampling import Subset
 
@@ -45,15 +46,15 @@ def fetch(source: FixedSet, max_samples: int | None, seed: int) -> list[Any]:
         seed: Seed of the subset.
 
     Raises:
-        ValueError: No samples, or tensors of unequal length.
-        TypeError: Something that is none of these.
+        ArgumentError: Tensors of unequal length, or something that is none of these.
+        ValueError: No samples.
     """
     with _drawing_from(seed), attributes_restored(_parts_of_set(source), undo_draws):
         if isinstance(source, DataLoader):
             with _generators_restored(source):
                 batches = list(_from_loader(source, max_samples, seed))
         elif isinstance(source, IterableDataset):
-            raise TypeError(
+            raise ArgumentTypeError(
                 "data: an iterable data set has no fixed samples; pass a loader that ends, "
                 "a map-style data set or tensors"
             )
@@ -69,7 +70,7 @@ def fetch(source: FixedSet, max_samples: int | None, seed: int) -> list[Any]:
             chosen = _chosen(len(source), max_samples, seed)
             batches = list(_loader(source, chosen))
         else:
-            raise TypeError(
+            raise ArgumentTypeError(
                 "data: need 'train', 'val', a data set, a loader or tensors, got "
                 f"{type(source).__name__}"
             )
@@ -235,10 +236,14 @@ def _from_tensors(tensors: dict[Any, Any], max_samples: int | None, seed: int) -
     for name, tensor in tensors.items():
         if not isinstance(tensor, Tensor) or tensor.ndim == 0:
             what = tensor if isinstance(tensor, Tensor) else type(tensor).__name__
-            raise TypeError(f"data[{name!r}]: need a tensor with one row per sample, got {what}")
+            raise ArgumentTypeError(
+                f"data[{name!r}]: need a tensor with one row per sample, got {what}"
+            )
     lengths = {name: len(tensor) for name, tensor in tensors.items()}
     if len(set(lengths.values())) > 1:
-        raise ValueError(f"data: tensors of unequal length, {lengths}; need one row per sample")
+        raise ArgumentValueError(
+            f"data: tensors of unequal length, {lengths}; need one row per sample"
+        )
     if not lengths or not next(iter(lengths.values())):
         return []
     chosen = _chosen(next(iter(lengths.values())), max_samples, seed)

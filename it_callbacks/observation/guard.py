@@ -158,6 +158,17 @@ def _refill(container: Any, content: Any) -> None:
 
 
 @contextmanager
+def unfused() -> Iterator[None]:
+    """Inside, attention calls all of its parts; a fused path would call none."""
+    was_enabled = torch.backends.mha.get_fastpath_enabled()
+    torch.backends.mha.set_fastpath_enabled(False)
+    try:
+        yield
+    finally:
+        torch.backends.mha.set_fastpath_enabled(was_enabled)
+
+
+@contextmanager
 def silenced(owner: object, names: tuple[str, ...]) -> Iterator[None]:
     """Inside, the methods `names` of `owner` do nothing.
 

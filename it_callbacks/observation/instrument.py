@@ -59,7 +59,8 @@ class Occasion:
         n_earlier: Points of the set at earlier moments.
         same_samples: Whether every pass over the set takes the same samples in the same order.
         settings: What this run has published of the set so far; empty before.
-        strict: Whether what cannot be read is an error: training has not begun.
+        weights: Which weights the model had, in words.
+        is_training: Whether training has begun.
         cost: Gives the time that observing takes.
     """
 
@@ -69,7 +70,8 @@ class Occasion:
     n_earlier: int
     same_samples: bool
     settings: Mapping[str, Any]
-    strict: bool
+    weights: str
+    is_training: bool
     cost: Callable[[], Cost]
 
 
@@ -78,7 +80,7 @@ class Measured:
     """What a pass has given.
 
     Args:
-        values: The numbers.
+        values: The numbers; none where there is no point, for the reason that the notices give.
         n_samples: How many samples they are of.
         settings: How they were measured.
         notices: What their reader should know.
@@ -102,6 +104,10 @@ class Observer(Protocol[P_contra]):
     """Observes one model while a batch runs."""
 
     listener: Listener
+
+    @property
+    def is_inside_fused(self) -> bool:
+        """Whether anything that the user named is part of a module with a fused path."""
 
     def attach(self, *, eager: bool = False) -> None:
         """From now on observe batches. Safe to call twice.
@@ -135,12 +141,22 @@ class Instrument(ABC, Generic[P]):
         """A pass of which nothing is kept: what cannot be observed is found in time."""
 
     @abstractmethod
-    def new_pass(self, set_: str) -> P:
-        """A pass over a set begins."""
+    def new_pass(self, set_: str, *, is_training: bool) -> P:
+        """A pass over a set begins.
+
+        Args:
+            set_: What the set is called.
+            is_training: Whether training has begun: statistics that are gathered in training are
+                still those of a new model before.
+        """
 
     @abstractmethod
-    def check_determinism(self, first: P, run_first_batch: Callable[[Sequence[P]], None]) -> None:
-        """After the first pass over a fixed set: may run its first batch for more passes."""
+    def check_determinism(self, first: P, run_first_batch: Callable[[Sequence[P]], None]) -> bool:
+        """After the first pass over a fixed set: may run its first batch for more passes.
+
+        Returns:
+            Whether that is known now of all that is observed.
+        """
 
     @property
     @abstractmethod

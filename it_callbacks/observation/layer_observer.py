@@ -14,9 +14,10 @@ from torch import Tensor, nn
 from it_callbacks.observation.batches import Batch
 from it_callbacks.observation.choices import Choice, LayerChoice, resolve
 from it_callbacks.observation.discovery import Discovery
-from it_callbacks.observation.layers import Layer, Plan
+from it_callbacks.observation.layers import COMPILED, FUSED, Layer, Plan
 from it_callbacks.observation.listening import Firing, Listener
-from it_callbacks.observation.modules import by_every_name
+from it_callbacks.observation.modules import by_every_name, is_inside_fused
+from it_callbacks.observation.norms import behind_untracked, is_untracked
 from it_callbacks.observation.passes import Copy, DryRun, LayerPass, Observed, Pass
 from it_callbacks.observation.processes import n_processes, together
 from it_callbacks.observation.readers import Reader
@@ -77,6 +78,10 @@ class LayerObserver:
         self.listener = Listener(self._choice.modules, self._discover)
         # Weakly, so that a pass that an error has cut off is forgotten with it.
         self._passes: weakref.WeakSet[Pass] = weakref.WeakSet()
+        self._behind_untracked: frozenset[str] = frozenset()
+        """Layers behind a BatchNorm that had tracked nothing when the plan was made."""
+        self._left_out: weakref.WeakKeyDictionary[Pass, list[str]] = weakref.WeakKeyDictionary()
+        """Of each pass before training, the layers that are not calibrated on it."""
         self._discovery: Discovery[Copy | None] | None = None
         self._pass: LayerPass = DryRun()
         self._n_labels = 0
@@ -85,6 +90,13 @@ class LayerObserver:
     def is_ready(self) -> bool:
         """Whether all layers are read as they will be for good."""
         return bool(self.readers) and all(reader.is_ready for reader in self.readers.values())
+
+    @property
+    def is_inside_fused(self) -> bool:
+        """Whether a layer that the user named is part of a module with a fused path."""
+        model = self._model()
+        named = {} if model is None else by_every_name(model)
+        return any(is_inside_fused(name, named) for name in self._choice.chosen or ())
 
     @property
     def was_calibrated(self) -> bool:
@@ -108,8 +120,14 @@ class LayerObserver:
         self.listener.detach()
         self._discovery = None
 
-    def new_pass(self, *, hash_inputs: bool) -> Pass:
-        """A pass over a set begins; what earlier passes can calibrate is calibrated first."""
+    def new_pass(self, *, hash_inputs: bool, is_training: bool) -> Pass:
+        """A pass over a set begins; what earlier passes can calibrate is calibrated first.
+
+        Args:
+            hash_inputs: Whether to find out which inputs are equal.
+            is_training: Whether training has begun; before, layers behind a BatchNorm that has
+                tracked nothing yet are left out of the pass if they are not calibrated.
+        """
         self._calibrate_alone()
         new = Pass(
             max_samples=self._what.max_samples,
@@ -118,8 +136,14 @@ class LayerObserver:
             hash_inputs=hash_inputs,
         )
         self._passes.add(new)
+        if not is_training:
+            self._left_out[new] = []
         self._fill(new)
         return new
+
+    def left_out(self, current: Pass) -> list[str]:
+        """The layers that wait for the first pass after training began."""
+        return self._left_out.get(current, [])
 
     def begin(self, batch: Batch, current: LayerPass) -> None:
         """A batch of a pass begins."""
@@ -214,7 +238,7 @@ class LayerObserver:
         discovery, self._discovery = self._discovery, None
         if discovery is None:
             raise RuntimeError("end: no batch has begun")
-        found, copies = discovery.plan()
+        found, copies = discovery.plan(self._why_silent)
         self.specs = readers_for(found.layers, self._what.resolutions, self._what.reduce)
         self.slugs = {
             name: tuple(ruler.slug for ruler in spec.rulers) for name, spec in self.specs.items()
@@ -223,6 +247,7 @@ class LayerObserver:
             name: self._restore(name, spec) or spec for name, spec in self.specs.items()
         }
         self.plan = found
+        self._behind_untracked = behind_untracked(discovery.calls, found.layers)
         observed = {layer.module_name for layer in found.layers}
         modules = self.listener.modules
         self.listener.listen_to({name: modules[name] for name in observed}, self._take)
@@ -231,7 +256,25 @@ class LayerObserver:
         for name, copy in copies.items():
             self._pass.take_copy(name, copy)
 
-    def _fill(self, empty: LayerPass) -> None:
+    @property
+    def _why_silent(self) -> dict[str, str]:
+        model = self._model()
+        named = {} if model is None else by_every_name(model)
+        fused = (name for name in self._choice.modules if is_inside_fused(name, named))
+        return {**dict.fromkeys(fused, FUSED), **dict.fromkeys(self.listener.compiled, COMPILED)}
+
+    def _fill(self, empty: Pass) -> None:
         alone = n_processes() == 1
+        waiting = self._waiting() if empty in self._left_out else frozenset()
         for layer in self.plan.layers if self.plan is not None else ():
+            if layer.name in waiting:
+                self._left_out[empty].append(layer.name)
+                continue
             empty.observe(layer, stream_of(self.readers[layer.name], alone=alone))
+
+    def _waiting(self) -> frozenset[str]:
+        model = self._model()
+        if model is None or not any(map(is_untracked, model.modules())):
+            return frozenset()
+        calibrated = (name for name, reader in self.readers.items() if reader.is_ready)
+        return self._behind_untracked.difference(calibrated)

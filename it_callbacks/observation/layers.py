@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn.modules import dropout
 
 from it_callbacks.observation.calls import Call, Seen, first_tensor
-from it_callbacks.observation.choices import Choice, listing
+from it_callbacks.observation.choices import Choice
 from it_callbacks.observation.listening import ROOT
 from it_callbacks.observation.modules import parents
 from it_callbacks.observation.provenance import (
@@ -24,6 +24,10 @@ from it_callbacks.observation.provenance import (
 )
 
 NEVER_CALLED = "was never called"
+COMPILED = "is compiled"
+FUSED = "is part of a layer whose fused path calls none of its parts"
+HOW = "Pass data='val' (or 'train', or a set of your own)"
+"""How to read what cannot be heard."""
 """Why a module that did not fire is skipped."""
 MOST_LAYERS = 24
 """By default; more than this many curves nobody reads."""
@@ -73,12 +77,15 @@ class Plan:
         skipped: The others, each with its reason.
         follows: From a layer to the one that it was computed from alone, where that is certain.
         unreadable: Those of `skipped` that would be layers, had they one row per sample.
+        silent: Those of `skipped` that did not fire, though the user named them, or only since
+            they are compiled.
     """
 
     layers: tuple[Layer, ...]
     skipped: dict[str, str]
     follows: dict[str, str] = field(default_factory=dict)
     unreadable: tuple[str, ...] = ()
+    silent: tuple[str, ...] = ()
 
 
 def layer_of(call: Call, rows: Seen, choice: Choice, known: Provenance) -> Layer:
@@ -98,6 +105,7 @@ def plan(
     known: Provenance,
     candidates: Sequence[tuple[Call, Layer]],
     n_samples: int,
+    why_silent: Mapping[str, str],
 ) -> Plan:
     """Decide which calls of one batch are layers to observe.
 
@@ -114,9 +122,10 @@ def plan(
         known: Where the tensors of that batch come from.
         candidates: Those calls that can be read, and have been, in order.
         n_samples: Labels of that batch.
+        why_silent: Why some modules cannot be heard, by name.
 
     Raises:
-        ValueError: A layer that the user named did not fire, or none can be observed.
+        ValueError: None can be observed.
     """
     skipped, unreadable = {}, []
     if choice.chosen is None:
@@ -135,9 +144,18 @@ def plan(
     if choice.chosen is None:
         leaves = [name for name in _leaf_names(calls, choice) if name not in skipped]
         layers = _at_most(layers, leaves, choice, skipped)
-    _refuse_silence(choice, calls, layers, skipped, n_samples)
+    fired = {call.name for call in calls}
+    for name in choice.modules:
+        if name not in fired and name not in choice.blocks:
+            skipped[name] = why_silent.get(name, NEVER_CALLED)
+    if not layers:
+        _refuse_silence(choice, calls, skipped, n_samples)
+    silent = [name for name in choice.by_name if name not in fired]
+    silent += [name for name, why in skipped.items() if why == COMPILED and name not in silent]
     observed = {(layer.module_name, layer.call): layer.name for layer in layers}
-    return Plan(tuple(layers), skipped, successors(calls, observed), tuple(unreadable))
+    return Plan(
+        tuple(layers), skipped, successors(calls, observed), tuple(unreadable), tuple(silent)
+    )
 
 
 def _leaf_names(calls: Sequence[Call], choice: Choice) -> list[str]:
@@ -263,33 +281,15 @@ def _pick(name: str, steps: str) -> str:
 
 
 def _refuse_silence(
-    choice: Choice,
-    calls: Sequence[Call],
-    layers: Sequence[Layer],
-    skipped: dict[str, str],
-    n_samples: int,
+    choice: Choice, calls: Sequence[Call], skipped: Mapping[str, str], n_samples: int
 ) -> None:
-    fired = {call.name for call in calls}
-    silent = [name for name in choice.modules if name not in fired]
-    for name in silent:
-        if name not in choice.blocks:
-            skipped[name] = NEVER_CALLED
-    if choice.chosen is not None:
-        unheard = [name for name in choice.chosen if name not in fired]
-        if unheard:
-            raise ValueError(
-                f"layers: {listing(unheard)} did not fire in the first batch. Hooks cannot see "
-                "functional calls, weights used directly, or MultiheadAttention.out_proj"
-            )
-    if not layers:
-        reasons = "; ".join(f"{name}: {reason}" for name, reason in list(skipped.items())[:_LISTED])
-        if choice.modules and not fired & set(choice.modules):
-            raise ValueError(
-                f"layers: none can be observed by default, since no module was called "
-                f"({listing(silent)}): hooks cannot see a compiled or functional forward. Pass "
-                "data='val' (or 'train', or a set of your own), which runs a compiled one eagerly, "
-                "or replace functional calls by modules (nn.ReLU instead of F.relu)"
-            )
-        shapes = [call.output.shape for call in calls if call.output is not None]
-        hint = _hint_of_views(shapes, n_samples)
-        raise ValueError(f"layers: none can be observed by default ({reasons}); name them{hint}")
+    """Raise, since there are no layers; says why."""
+    reasons = "; ".join(f"{name}: {why}" for name, why in list(skipped.items())[:_LISTED])
+    if choice.chosen is not None or not {call.name for call in calls} & set(choice.modules):
+        raise ValueError(
+            f"layers: none can be observed, since no such module was called ({reasons}). {HOW}, "
+            "which runs compiled and fused parts one by one, or replace functional calls by "
+            "modules (nn.ReLU instead of F.relu)"
+        )
+    hint = _hint_of_views([call.output.shape for call in calls if call.output], n_samples)
+    raise ValueError(f"layers: none can be observed by default ({reasons}); name them{hint}")

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
-from torch.nn.modules.module import register_module_forward_hook
+from torch.nn.modules import module as of_the_process
 from torch.utils.hooks import RemovableHandle
 
 from it_callbacks.observation.compiled import compiled_parts, eager_parts
@@ -63,6 +63,8 @@ class Listener:
         self.error: Exception | None = None
         self.seconds = 0.0
         """Time spent in `receive` so far."""
+        self.compiled: frozenset[str] = frozenset()
+        """Which of `modules` lie in compiled parts and were not listened to in this batch."""
         self._receive = receive
         self._model = Weak[nn.Module]()
         self._runs_eagerly = False
@@ -115,6 +117,7 @@ class Listener:
         if compiled and not self._runs_eagerly:
             eager = set(map(id, eager_parts(named).values()))
             modules = {name: part for name, part in modules.items() if id(part) in eager}
+        self.compiled = frozenset(self.modules).difference(modules)
         encoders = [part for part in named.values() if isinstance(part, nn.TransformerEncoder)]
         self._frames = frozenset(map(id, encoders))
         self._names = {}
@@ -197,7 +200,9 @@ class _Process:
         with self._lock:
             self._open = {**self._open, listener: modules}
             if self._hook is None:
-                self._hook = register_module_forward_hook(self._called, with_kwargs=True)
+                self._hook = of_the_process.register_module_forward_hook(
+                    self._called, with_kwargs=True
+                )
 
     def close(self, listener: Listener) -> None:
         """Give it no more calls. Safe to call twice."""
@@ -205,6 +210,8 @@ class _Process:
             self._open = {one: of for one, of in self._open.items() if one is not listener}
             if self._hook is not None and not self._open:
                 self._hook.remove()
+                # torch forgets this entry, and warns of it wherever a module is compiled.
+                of_the_process._global_forward_hooks_with_kwargs.pop(self._hook.id, None)
                 self._hook = None
 
     def _called(self, module: nn.Module, args: Any, kwargs: dict[str, Any], output: Any) -> None:

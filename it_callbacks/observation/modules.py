@@ -47,6 +47,11 @@ def is_heard(name: str, named: Mapping[str, nn.Module]) -> bool:
     return is_leaf(named[name]) and not inside and not is_bookkeeping(name, named)
 
 
+def is_inside_fused(name: str, named: Mapping[str, nn.Module]) -> bool:
+    """Whether a module is part of one whose fused path calls none of its parts."""
+    return any(isinstance(named.get(part), nn.TransformerEncoderLayer) for part in parents(name))
+
+
 def blocks(named: Mapping[str, nn.Module]) -> dict[str, nn.Module]:
     """The outermost modules that stand beside another one of their class, and are no leaves.
 

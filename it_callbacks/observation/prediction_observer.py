@@ -7,10 +7,15 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from it_callbacks.checks import nearest
+from it_callbacks.checks import ArgumentValueError, nearest
 from it_callbacks.observation.batches import Batch, Selector
 from it_callbacks.observation.listening import ROOT, Firing, Listener
-from it_callbacks.observation.modules import by_every_name, is_heard, named_modules
+from it_callbacks.observation.modules import (
+    by_every_name,
+    is_heard,
+    is_inside_fused,
+    named_modules,
+)
 from it_callbacks.observation.prediction_pass import PredictionPass, least_classes
 from it_callbacks.observation.prediction_source import (
     HINT,
@@ -58,6 +63,11 @@ class PredictionObserver:
         self._pass: PredictionPass[Any] | None = None
         self._seen = _Seen()
         self.listener = Listener(modules, self._discover if self.source is None else self._take)
+
+    @property
+    def is_inside_fused(self) -> bool:
+        """Whether the module that the user named is part of one with a fused path."""
+        return self.source is not None and is_inside_fused(self.source.name, self._named)
 
     def attach(self, *, eager: bool = False) -> None:
         """From now on observe batches. Safe to call twice.
@@ -163,7 +173,7 @@ class PredictionObserver:
             if not isinstance(source.part, str) or source.is_guess:
                 raise
             hint = nearest(source.part, self._named)
-            raise ValueError(f"{error}, and no module of that name{hint}") from error
+            raise ArgumentValueError(f"{error}, and no module of that name{hint}") from error
         if not fits(predictions, self._n_samples, 0):
             raise ValueError(
                 f"logits: {source} gave no predictions for {self._n_samples} labels in this batch; "

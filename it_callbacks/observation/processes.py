@@ -11,6 +11,8 @@ from typing import Any, TypeVar
 
 import torch.distributed as dist
 
+from it_callbacks.checks import ArgumentError
+
 T = TypeVar("T")
 
 
@@ -28,21 +30,27 @@ def together(compute: Callable[[], T]) -> list[T]:
     """The results of `compute` on all processes, in order of rank.
 
     Raises:
-        RuntimeError: On all processes, if it raised on one; says on which, and what.
+        ArgumentError: On all processes, if one of them raised that.
+        RuntimeError: On all processes, if one raised anything else; says on which, and what.
         Exception: With one process, what `compute` raises.
     """
     if n_processes() == 1:
         return [compute()]
     fault: Exception | None = None
-    mine: tuple[str | None, T | None] = (None, None)
+    mine: tuple[type[Exception] | None, str, T | None]
     try:
-        mine = (None, compute())
+        mine = (None, "", compute())
     except Exception as error:  # the others must not wait for a call that never comes
         fault = error
-        mine = (f"{type(error).__name__}: {error}", None)
+        kind = ArgumentError if isinstance(error, ArgumentError) else RuntimeError
+        mine = (kind, f"{type(error).__name__}: {error}", None)
     gathered: list[Any] = [None] * n_processes()
     dist.all_gather_object(gathered, mine)
-    faults = [f"process {number}: {text}" for number, (text, _) in enumerate(gathered) if text]
-    if faults:
-        raise RuntimeError("; ".join(faults)) from fault
-    return [result for _, result in gathered]
+    kinds = {kind for kind, _, _ in gathered if kind is not None}
+    if kinds:
+        texts = [
+            f"process {number}: {text}" for number, (_, text, _) in enumerate(gathered) if text
+        ]
+        kind = ArgumentError if ArgumentError in kinds else RuntimeError
+        raise kind("; ".join(texts)) from fault
+    return [result for _, _, result in gathered]

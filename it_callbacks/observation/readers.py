@@ -8,6 +8,7 @@ from typing import Any
 
 from torch import Tensor
 
+from it_callbacks.plain import plain
 from it_callbacks.reductions import Reduction
 from it_callbacks.rulers import Ruler, Unstorable
 
@@ -86,18 +87,10 @@ class Reader:
 
 def _state_of(calibrated: Any) -> dict[str, Any] | None:
     try:
-        state: dict[str, Any] = calibrated.state()
+        state: dict[str, Any] = plain(calibrated.state())
     except Exception:  # a user's ruler must not cost the history
         return None
-    return state if _is_plain(state) else None
-
-
-def _is_plain(value: Any) -> bool:
-    """Whether a checkpoint with it loads with ``weights_only=True``."""
-    if type(value) in (dict, list, tuple):
-        parts = [*value, *value.values()] if type(value) is dict else value
-        return all(map(_is_plain, parts))
-    return value is None or type(value) in (bool, int, float, str, Tensor)
+    return state
 
 
 def _restored(spec: Any, state: Any) -> Any:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from fnmatch import fnmatchcase
 from typing import Any, TypeAlias
 
-from it_callbacks.checks import nearest, whole
+from it_callbacks.checks import ArgumentValueError, nearest, whole
 from it_callbacks.observation.layers import Layer
 from it_callbacks.observation.readers import Reader
 from it_callbacks.records import check_slug
@@ -46,8 +46,8 @@ def readers_for(
             their positions.
 
     Raises:
-        ValueError: A name or glob of `resolutions` matches no layer, or two rulers of one layer
-            would share a tag.
+        ArgumentValueError: A name or glob of `resolutions` matches no layer, or two rulers of one
+            layer would share a tag.
     """
     names = [layer.name for layer in layers]
     readers = {}
@@ -55,7 +55,7 @@ def readers_for(
         reduction = reduction_of(layer, reduce)
         rulers = tuple(_ruler(each, layer, reduction, names) for each in resolutions)
         if len({ruler.slug for ruler in rulers}) < len(rulers):
-            raise ValueError(
+            raise ArgumentValueError(
                 f"bins: two of the rulers {list(rulers)} would share one tag; drop one"
             )
         readers[layer.name] = Reader(reduction, rulers)
@@ -75,7 +75,7 @@ def _ruler(
     if isinstance(resolution, Mapping):
         for pattern in resolution:
             if not any(fnmatchcase(name, pattern) for name in names):
-                raise ValueError(
+                raise ArgumentValueError(
                     f"bins[{pattern!r}]: matches none of the layers {list(names)}"
                     f"{nearest(pattern, names)}"
                 )

@@ -18,6 +18,7 @@ from it_callbacks.plane.notices import (
     layer_notices,
     left_out_notice,
     set_notices,
+    silent_notice,
     successor_notices,
     unreadable_notice,
 )
@@ -107,6 +108,9 @@ class PlanePoint:
         if plan and len(plan.unreadable) > len(plan.layers):
             reasons = {name: plan.skipped[name] for name in plan.unreadable}
             found.append(unreadable_notice(self.set, reasons, len(plan.layers)))
+        if plan and plan.silent:
+            reasons = {name: plan.skipped[name] for name in plan.silent}
+            found.append(silent_notice(self.set, reasons))
         if self.n_left_out:
             found.append(left_out_notice(self.set, self.n_left_out, len(self.observed.labels)))
         for of_layer in facts.values():

@@ -101,18 +101,20 @@ class PlaneInstrument(Instrument[LayerPass]):
         return DryRun()
 
     @override
-    def new_pass(self, set_: str) -> LayerPass:
-        return self._layers.new_pass(hash_inputs=self._repeats.get(set_, True))
+    def new_pass(self, set_: str, *, is_training: bool) -> LayerPass:
+        hash_inputs = self._repeats.get(set_, True)
+        return self._layers.new_pass(hash_inputs=hash_inputs, is_training=is_training)
 
     @override
     def check_determinism(
         self, first: LayerPass, run_first_batch: Callable[[Sequence[LayerPass]], None]
-    ) -> None:
+    ) -> bool:
         layers = self._layers
         layers.calibrate(_whole(first))
+        is_whole = not layers.left_out(_whole(first))
 
         def differ() -> set[str]:
-            twice = [layers.new_pass(hash_inputs=False) for _ in range(2)]
+            twice = [layers.new_pass(hash_inputs=False, is_training=is_whole) for _ in range(2)]
             run_first_batch(twice)
             once, again = (current.observed().keys for current in twice)
             return {
@@ -122,6 +124,7 @@ class PlaneInstrument(Instrument[LayerPass]):
             }
 
         self._memory.stochastic = frozenset().union(*together(differ))
+        return is_whole
 
     @property
     @override
@@ -139,7 +142,10 @@ class PlaneInstrument(Instrument[LayerPass]):
                 f"target: {n_classes} classes, at most {MOST_CLASSES} classes are supported; pass "
                 "target=<function that returns coarser classes>"
             )
-        unread = _unread_layers(observed, strict=on.strict)
+        left_out = self._layers.left_out(_whole(finished))
+        if not observed.keys and left_out:
+            return Measured((), 0, {}, [notices.untracked_notice(on.set, left_out)])
+        unread = _unread_layers(observed)
         point = PlanePoint(on.set, observed, self._points(observed), self._layers, self._memory)
         values = [
             value
@@ -162,12 +168,14 @@ class PlaneInstrument(Instrument[LayerPass]):
         values.append(Value("information_plane", "epoch", float(on.epoch)))
         cost = on.cost()
         values.append(Value("information_plane", "overhead", cost.share))
-        if not on.strict:  # the point before training has no training to be a share of
+        if on.is_training:  # the point before it has no training to be a share of
             found += notices.cost_notices(cost)
         return Measured(
             values,
             len(observed.labels),
-            self._settings(point, on.settings),
+            {**self._settings(point, on), "calibrated_in_training": left_out}
+            if left_out
+            else self._settings(point, on),
             found,
             self.not_due(on.n_earlier),
             point,
@@ -309,8 +317,6 @@ class PlaneInstrument(Instrument[LayerPass]):
                     fault = f"layer {name!r}, {extra!r}: {error}"
                     wrapped = RuntimeError(fault)
                     wrapped.__cause__ = error
-                    if on.strict:
-                        raise wrapped from error
                     text = f"{fault}; this value is not logged"
                     found.append(Notice("extra", text, name, wrapped))
                     continue
@@ -329,8 +335,9 @@ class PlaneInstrument(Instrument[LayerPass]):
             for quantity in check_own(extra.quantities)
         )
 
-    def _settings(self, point: PlanePoint, earlier: Mapping[str, Any]) -> Mapping[str, Any]:
+    def _settings(self, point: PlanePoint, on: Occasion) -> Mapping[str, Any]:
         """As they were, unless a layer is read, or lacks rows, for the first time."""
+        earlier = on.settings
         known = {layer["tag"] for layer in earlier.get("layers", [])}
         known_to_lack = set(earlier.get("n_left_out", {}))
         if (
@@ -348,6 +355,7 @@ class PlaneInstrument(Instrument[LayerPass]):
             "quantities": to_rows(self._options.own),
             "units": {name: row.unit for name, row in QUANTITIES.items() if row.is_logged},
             "seed": self._options.observation.seed,
+            "weights": on.weights,
             "version": __version__,
             **self._options.about,
         }
@@ -359,11 +367,11 @@ def _whole(finished: LayerPass) -> Pass:
     return finished
 
 
-def _unread_layers(observed: Observed, *, strict: bool) -> list[Notice]:
+def _unread_layers(observed: Observed) -> list[Notice]:
     """A notice for each layer without values at this point.
 
     Raises:
-        ValueError: No layer can be read; if `strict`, one cannot.
+        ValueError: No layer can be read.
     """
     found = [
         Notice("missed", f"layer {name!r} is skipped: it {why}", name)
@@ -371,7 +379,7 @@ def _unread_layers(observed: Observed, *, strict: bool) -> list[Notice]:
     ]
     for name, why in observed.faults.items():
         fault = ValueError(f"layer {name!r}: {why}")
-        if strict or not observed.keys:
+        if not observed.keys:
             raise fault
         text = f"{fault}; this layer is skipped until its activations are finite again"
         found.append(Notice("unreadable", text, name, fault))

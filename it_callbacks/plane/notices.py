@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from it_callbacks.estimators.estimate import CHANCE_SATURATED, COVERAGE_SATURATED, Estimate
 from it_callbacks.observation.instrument import Cost, Notice
+from it_callbacks.observation.layers import HOW
 from it_callbacks.observation.readers import Reader
 from it_callbacks.rulers import CALIBRATION_ROWS
 
@@ -180,6 +181,28 @@ def unreadable_notice(set_: str, reasons: Mapping[str, str], n_layers: int) -> N
     return Notice("not rows", f"{text}. The others: {', '.join(more)}" if more else text)
 
 
+def silent_notice(set_: str, reasons: Mapping[str, str]) -> Notice:
+    """What to say of layers that did not fire.
+
+    Args:
+        set_: What the set is called.
+        reasons: Why, by layer.
+    """
+    why = " and ".join(dict.fromkeys(reasons.values()))
+    names = _listed(list(reasons))
+    text = f"set {set_!r}: {names} cannot be listened to: each {why}. {HOW} to read them"
+    return Notice("silent", text)
+
+
+def untracked_notice(set_: str, layers: Sequence[str]) -> Notice:
+    """What to say of layers that wait for a BatchNorm to see data."""
+    text = (
+        f"set {set_!r}: no values before training of {_listed(layers)}: these layers lie "
+        "behind a BatchNorm that has tracked no batch yet, and are calibrated after training began"
+    )
+    return Notice("untracked", text)
+
+
 def unstorable_notices(specs: Iterable[Reader]) -> list[Notice]:
     """What to say of rulers and reductions that a checkpoint cannot keep."""
     parts = dict.fromkeys(repr(part) for spec in specs for part in spec.unstorable)
@@ -213,6 +236,11 @@ def cost_notices(cost: Cost) -> list[Notice]:
         "observe fewer layers"
     )
     return [Notice("cost", text)]
+
+
+def _listed(names: Sequence[str]) -> str:
+    more = f" and {len(names) - MOST_LISTED} more" if len(names) > MOST_LISTED else ""
+    return ", ".join(map(repr, names[:MOST_LISTED])) + more
 
 
 def _remedy(n_units: int) -> str:

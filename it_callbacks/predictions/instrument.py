@@ -11,6 +11,7 @@ from torch import nn
 from typing_extensions import override
 
 from it_callbacks._version import __version__
+from it_callbacks.checks import ArgumentValueError
 from it_callbacks.log_probabilities import Kind
 from it_callbacks.metrics import ConditionalEntropy, PredictionEntropy
 from it_callbacks.observation.batches import MOST_CLASSES, Selector
@@ -79,8 +80,14 @@ class InsideClasses(Readout):
 
     @override
     def metric(self, n_classes: int, kind: Kind | None) -> Metric:
-        if self.class_names is not None and len(self.class_names) != n_classes:
+        if n_classes > MOST_CLASSES:
             raise ValueError(
+                f"logits: {n_classes} classes, at most {MOST_CLASSES} fit the table of labels and "
+                "predictions; pass logits= and target= as functions that give coarser classes, or "
+                "measure PredictionEntropyMonitor alone, which takes any number"
+            )
+        if self.class_names is not None and len(self.class_names) != n_classes:
+            raise ArgumentValueError(
                 f"class_names: {len(self.class_names)} names for {n_classes} classes of predictions"
             )
         return ConditionalEntropy(n_classes, kind=kind, sync_on_compute=False)
@@ -157,14 +164,15 @@ class PredictionInstrument(Instrument[Finished]):
         return self._pass(set_, None)
 
     @override
-    def new_pass(self, set_: str) -> Finished:
+    def new_pass(self, set_: str, *, is_training: bool) -> Finished:
         return self._pass(set_, self._max_samples)
 
     @override
     def check_determinism(
         self, first: Finished, run_first_batch: Callable[[Sequence[Finished]], None]
-    ) -> None:
+    ) -> bool:
         """Predictions of a stochastic model are what they are."""
+        return True
 
     @property
     @override
@@ -188,7 +196,7 @@ class PredictionInstrument(Instrument[Finished]):
         return Measured(
             values,
             n_samples,
-            self._settings(found, on.settings),
+            self._settings(found, on),
             _notices(on.set, found, missing),
             detail=found.kind or metric.kind,
         )
@@ -224,22 +232,15 @@ class PredictionInstrument(Instrument[Finished]):
 
     def _pass(self, set_: str, max_samples: int | None) -> Finished:
         def make(n_classes: int, kind: Kind | None) -> DefinedRows:
-            if n_classes > MOST_CLASSES:
-                raise ValueError(
-                    f"logits: {n_classes} classes, at most {MOST_CLASSES} are supported; pass "
-                    "logits= and target= as functions that give coarser classes"
-                )
             return DefinedRows(self._readout.metric(n_classes, kind))
 
         # What the first pass held, logits or probabilities, holds for the whole run.
         kind = self._kinds.get(set_)
         return PredictionPass(make, kind=kind, max_samples=max_samples, seed=_SEED)
 
-    def _settings(
-        self, found: Predicted[DefinedRows], earlier: Mapping[str, Any]
-    ) -> Mapping[str, Any]:
+    def _settings(self, found: Predicted[DefinedRows], on: Occasion) -> Mapping[str, Any]:
         """As they were, unless rows are left out for the first time."""
-        n_left_out, metric = found.metric.n_left_out, found.metric.metric
+        n_left_out, metric, earlier = found.metric.n_left_out, found.metric.metric, on.settings
         if earlier and (earlier["n_left_out"] or not n_left_out):
             return earlier
         return {
@@ -250,6 +251,7 @@ class PredictionInstrument(Instrument[Finished]):
             "predictions": f"{metric.kind}, from {found.source}",
             "max_samples": self._max_samples,
             "seed": _SEED,
+            "weights": on.weights,
             "version": __version__,
             **self._about,
         }

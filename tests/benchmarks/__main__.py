@@ -15,7 +15,7 @@ import torch
 
 from .ratios import Ratio, report
 
-SUBJECTS = ("estimate", "chance", "memory", "streaming", "training", "peers")
+SUBJECTS = ("estimate", "chance", "memory", "streaming", "training", "vocabulary", "peers")
 
 
 def run(subjects: Sequence[str]) -> int:

@@ -23,7 +23,7 @@ from .data import labels
 from .ratios import Ratio
 
 _RULER = Uniform(30, -1, 1)
-_STATUS = Path("/proc/self/status")
+STATUS = Path("/proc/self/status")
 
 
 def at_once(activations: Tensor, classes: np.ndarray) -> None:
@@ -48,18 +48,19 @@ def extra_bytes(way: str, n_samples: int, n_units: int) -> int:
     activations = torch.empty(n_samples, n_units).uniform_(-1, 1)
     classes = labels(n_samples).numpy()
     Path("/proc/self/clear_refs").write_text("5")  # the highest is from now on
-    before = _resident("VmRSS")
+    before = resident("VmRSS")
     WAYS[way](activations, classes)
-    return _resident("VmHWM") - before
+    return resident("VmHWM") - before
 
 
-def _resident(field: str) -> int:
-    return 1024 * int(re.findall(rf"{field}:\s+(\d+) kB", _STATUS.read_text())[0])
+def resident(field: str) -> int:
+    """A field of the system's account of this process, in bytes."""
+    return 1024 * int(re.findall(rf"{field}:\s+(\d+) kB", STATUS.read_text())[0])
 
 
 def beside_activations(n_samples: int = 10_000, n_units: int = 16_384) -> Iterator[Ratio]:
     """P7: over 16 MB and 200 bytes per sample. Nothing where the system does not tell."""
-    if not _STATUS.exists():
+    if not STATUS.exists():
         return
     allowed, aimed = 16e6 + 200 * n_samples, 8e6 + 128 * n_samples
     for way in WAYS:

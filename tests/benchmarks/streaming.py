@@ -90,7 +90,7 @@ def listen(given: Setting) -> tuple[Spent, Observed]:
     around, forward = Clock(), Clock()
     run = forward.timed(given.model)
     with hooks() as in_hooks:
-        current = around.timed(observer.new_pass)(hash_inputs=False)
+        current = around.timed(observer.new_pass)(hash_inputs=False, is_training=True)
         around.timed(observer.attach)()
         for inputs, classes, indices in given.batches:
             around.timed(observer.begin)(Batch(inputs, classes, indices), current)
