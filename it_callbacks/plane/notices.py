@@ -54,7 +54,10 @@ def layer_notices(facts: LayerFacts) -> list[Notice]:
     found: list[tuple[str, str]] = []
     if estimate.n_states == 1 < estimate.n_samples:
         found.append(
-            ("constant", "is constant: all samples share one state (dead units?), so H(T) = 0")
+            (
+                "constant",
+                "is constant, but for rounding: all samples share a symbol, so H(T) = 0",
+            )
         )
     elif estimate.coverage < COVERAGE_SATURATED:
         found.append(
