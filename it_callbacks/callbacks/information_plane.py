@@ -18,6 +18,7 @@ from it_callbacks.figures import Request
 from it_callbacks.observation.batches import Selector
 from it_callbacks.observation.choices import LayerChoice
 from it_callbacks.observation.layer_observer import Observation
+from it_callbacks.observation.positions import Samples
 from it_callbacks.observation.resolutions import Resolution, check_resolution
 from it_callbacks.own_quantities import check_own
 from it_callbacks.pictures import check_installed
@@ -53,6 +54,8 @@ class InformationPlaneMonitor(Monitor[PlaneInstrument]):
         inputs: Which part of a batch the model takes: a key, an index or a function of it.
         target: Which part holds the labels. None takes the second of two, or ``label``,
             ``labels``, ``target`` or ``y`` of a mapping or object; see the docs' page on labels.
+        samples: What the samples are: ``"rows"`` of a batch or ``"positions"`` in them (tokens,
+            pixels). ``"auto"``: positions where each has a label of its own.
         ignore_index: A number that marks samples without a label, as negative numbers do.
         max_samples: Beyond this many samples a seeded random subset is measured; None for all.
         exhaustive: Whether the samples are all there is, so that plug-in values are exact and
@@ -90,6 +93,7 @@ class InformationPlaneMonitor(Monitor[PlaneInstrument]):
         schedule: Schedule = 1,
         inputs: Selector | None = None,
         target: Selector | None = None,
+        samples: Samples = "auto",
         ignore_index: int | None = None,
         max_samples: int | None = 10_000,
         exhaustive: bool = False,
@@ -99,7 +103,7 @@ class InformationPlaneMonitor(Monitor[PlaneInstrument]):
         images: int | None = None,
     ) -> None:
         options = Options(
-            data, schedule, inputs, target, max_samples, on_error, name, seed, ignore_index
+            data, schedule, inputs, target, max_samples, on_error, name, seed, ignore_index, samples
         )
         resolutions = _resolutions(bins)
         if not isinstance(reduce, Reduction) and reduce != "auto":

@@ -7,8 +7,9 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from it_callbacks.callbacks.options import Options
-from it_callbacks.observation.batches import Batch, inputs_of, labels_of, n_samples_of
+from it_callbacks.observation.batches import Batch, inputs_of, labels_of, mask_of, n_rows_of
 from it_callbacks.observation.loaders import is_unshuffled, repeats_whole_set, sample_indices
+from it_callbacks.observation.modules import padding_of
 from it_callbacks.records import unique_slugs
 
 
@@ -38,18 +39,26 @@ class Loop:
             ValueError: Its labels cannot be read, or its samples not be counted.
         """
         loader, set_ = _loader_and_set(trainer, dataloader_idx, self._options.name)
-        labels = labels_of(raw, self._options.target, self._options.ignore_index)
-        n = n_samples_of(raw, labels)
+        options = self._options
+        labels = labels_of(raw, options.target, options.ignore_index, options.samples)
+        n = n_rows_of(raw, labels)
         if set_ not in self._passes:
             if is_unshuffled(loader):
                 self.unshuffled.add(set_)
             if repeats_whole_set(loader):
                 values = None if labels is None else labels.values.flatten().nan_to_num()
                 self._first_labels[set_] = [] if values is None else values.tolist()
-        indices = sample_indices(loader, self._n_seen[set_], n)
+        rows = sample_indices(loader, self._n_seen[set_], n)
         self._n_seen[set_] += n
-        is_routed = trainer.strategy.model is not trainer.lightning_module
-        return Batch(self._inputs_of(raw), labels, indices, is_routed), self.pass_over(set_)
+        model, inputs = trainer.lightning_module, self._inputs_of(raw)
+        batch = Batch.of(
+            inputs,
+            labels,
+            rows,
+            is_step_routed=trainer.strategy.model is not model,
+            mask=mask_of(raw, inputs, padding_of(model)),
+        )
+        return batch, self.pass_over(set_)
 
     def pass_over(self, set_: str) -> Any:
         """The pass over a set; a new one if no batch of it has come."""

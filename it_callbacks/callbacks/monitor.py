@@ -67,6 +67,7 @@ class Monitor(Callback, Generic[Measuring]):
     inputs = Argument()
     target = Argument()
     ignore_index = Argument()
+    samples = Argument()
     max_samples = Argument()
     on_error = Argument()
     name = Argument()

@@ -13,11 +13,20 @@ from lightning_utilities.core.apply_func import apply_to_collection
 from numpy.typing import NDArray
 from torch import Tensor
 
-from it_callbacks.observation.batches import Batch, Selector, inputs_of, labels_of, n_samples_of
+from it_callbacks.observation.batches import (
+    Batch,
+    Selector,
+    inputs_of,
+    labels_of,
+    mask_of,
+    n_rows_of,
+)
 from it_callbacks.observation.fixed_set import FixedSet, fetch, fetch_behind
 from it_callbacks.observation.guard import silenced, undisturbed, unfused
 from it_callbacks.observation.instrument import Observer
 from it_callbacks.observation.labels import Labels
+from it_callbacks.observation.modules import padding_of
+from it_callbacks.observation.positions import Samples
 from it_callbacks.observation.processes import n_processes, rank
 
 
@@ -55,6 +64,7 @@ class FixedSetPasses:
         inputs: Which part of a batch the model takes.
         target: Which part holds the labels.
         ignore_index: Which number marks samples without a label.
+        samples: Whether positions are samples.
     """
 
     def __init__(
@@ -63,11 +73,13 @@ class FixedSetPasses:
         inputs: Selector | None,
         target: Selector | None,
         ignore_index: int | None,
+        samples: Samples,
     ) -> None:
         self._batches = batches
         self._inputs = inputs
         self._target = target
         self._ignore_index = ignore_index
+        self._samples = samples
         self._sizes: list[int] = []
 
     def run_all(self, trainer: Any, model: Any, observer: Observer[Any], current: Any) -> None:
@@ -103,10 +115,10 @@ class FixedSetPasses:
                 self._run(trainer, model, observer, current, raw, indices)
 
     def _labels(self, raw: Any) -> Labels | None:
-        return labels_of(raw, self._target, self._ignore_index)
+        return labels_of(raw, self._target, self._ignore_index, self._samples)
 
     def _size(self, raw: Any) -> int:
-        return n_samples_of(raw, self._labels(raw))
+        return n_rows_of(raw, self._labels(raw))
 
     def _run(
         self,
@@ -121,7 +133,8 @@ class FixedSetPasses:
         raw = apply_to_collection(raw, Tensor, torch.clone)
         raw = trainer.precision_plugin.convert_input(trainer.strategy.batch_to_device(raw))
         given = inputs_of(raw, self._inputs, self._target)
-        observer.begin(Batch(given, self._labels(raw), indices), current)
+        mask = mask_of(raw, given, padding_of(model))
+        observer.begin(Batch.of(given, self._labels(raw), indices, mask=mask), current)
         _call(model, given)
         observer.end()
 

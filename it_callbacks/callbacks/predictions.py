@@ -12,6 +12,7 @@ from it_callbacks.callbacks.options import Data, Options
 from it_callbacks.callbacks.schedules import Schedule
 from it_callbacks.figures import Request
 from it_callbacks.observation.batches import Selector
+from it_callbacks.observation.positions import Samples
 from it_callbacks.predictions.instrument import InsideClasses, PredictionInstrument, WholeSet
 
 
@@ -31,6 +32,8 @@ class PredictionEntropyMonitor(Monitor[PredictionInstrument]):
         inputs: Which part of a batch the model takes: a key, an index or a function of it.
         target: Which part holds the labels. None takes the second of two, or ``label``,
             ``labels``, ``target`` or ``y`` of a mapping or object; see the docs' page on labels.
+        samples: What the samples are: ``"rows"`` of a batch or ``"positions"`` in them (tokens,
+            pixels). ``"auto"``: positions where each has a label of its own.
         ignore_index: A number that marks samples without a label, as negative numbers do.
         data: A fixed set to measure instead of listening: ``"train"`` or ``"val"`` for the data
             set behind that loader, or a data set, a loader or tensors. Fetched once.
@@ -58,6 +61,7 @@ class PredictionEntropyMonitor(Monitor[PredictionInstrument]):
         logits: Selector | None = None,
         inputs: Selector | None = None,
         target: Selector | None = None,
+        samples: Samples = "auto",
         ignore_index: int | None = None,
         data: Data = None,
         schedule: Schedule = 1,
@@ -66,7 +70,7 @@ class PredictionEntropyMonitor(Monitor[PredictionInstrument]):
         name: str | None = None,
     ) -> None:
         options = Options(
-            data, schedule, inputs, target, max_samples, on_error, name, 0, ignore_index
+            data, schedule, inputs, target, max_samples, on_error, name, 0, ignore_index, samples
         )
         self.logits = logits
         about = {"measured_on": options.measured_on}
@@ -104,6 +108,8 @@ class ConditionalEntropyMonitor(Monitor[PredictionInstrument]):
         logits: Where the predictions are; see `PredictionEntropyMonitor`.
         inputs: Which part of a batch the model takes: a key, an index or a function of it.
         target: Which part holds the labels; see `PredictionEntropyMonitor`.
+        samples: What the samples are: ``"rows"`` of a batch or ``"positions"`` in them (tokens,
+            pixels). ``"auto"``: positions where each has a label of its own.
         ignore_index: A number that marks samples without a label, as negative numbers do.
         data: A fixed set to measure instead of listening; see `PredictionEntropyMonitor`.
         schedule: When to measure; see `PredictionEntropyMonitor`.
@@ -128,6 +134,7 @@ class ConditionalEntropyMonitor(Monitor[PredictionInstrument]):
         logits: Selector | None = None,
         inputs: Selector | None = None,
         target: Selector | None = None,
+        samples: Samples = "auto",
         ignore_index: int | None = None,
         data: Data = None,
         schedule: Schedule = 1,
@@ -137,7 +144,7 @@ class ConditionalEntropyMonitor(Monitor[PredictionInstrument]):
         class_names: Sequence[str] | None = None,
     ) -> None:
         options = Options(
-            data, schedule, inputs, target, max_samples, on_error, name, 0, ignore_index
+            data, schedule, inputs, target, max_samples, on_error, name, 0, ignore_index, samples
         )
         if class_names is not None and (
             isinstance(class_names, str) or not all(isinstance(c, str) for c in class_names)

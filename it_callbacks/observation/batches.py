@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, is_dataclass
 from typing import Any
@@ -12,7 +13,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from it_callbacks.checks import ArgumentValueError, nearest
-from it_callbacks.observation.labels import Labels, read_labels
+from it_callbacks.observation.labels import Labels, read_labels, shifted
+from it_callbacks.observation.positions import Grid, Samples
 
 Selector = Callable[[Any], Any] | str | int
 """Picks one part out of a batch or an output: a key, an index, or a function of the whole."""
@@ -21,6 +23,8 @@ MOST_CLASSES = 1000
 """Above this many classes there are too few samples of each, and too large a table of pairs."""
 
 TARGET_KEYS = ("label", "labels", "target", "targets", "y")
+MASK = "attention_mask"
+"""What a mapping calls the part that tells tokens from padding."""
 INPUT_KEYS = ("input", "inputs", "x", "image", "images", "img", "features", "data")
 
 
@@ -33,21 +37,43 @@ class Batch:
         labels: Of each sample; None where the batch has none.
         indices: Which samples of the set they are, ``(n_samples,)``; negative ones do not count,
             since another process has them.
+        grid: How the samples lie in the tensors of the batch.
         is_step_routed: Whether the model is called with the whole step, too: a strategy may wrap
             it, and route the step through its forward.
+        mask: Which steps of each row are none of padding, ``(n_rows, n_steps)``; None if that is
+            not known.
     """
 
     inputs: Any
     labels: Labels | None
     indices: NDArray[np.int64]
+    grid: Grid
     is_step_routed: bool = False
+    mask: Tensor | None = None
+
+    @classmethod
+    def of(
+        cls,
+        inputs: Any,
+        labels: Labels | None,
+        rows: NDArray[np.int64],
+        *,
+        is_step_routed: bool = False,
+        mask: Tensor | None = None,
+    ) -> Batch:
+        """A batch with these rows of the set; samples are positions where labels are."""
+        grid = Grid(len(rows), () if labels is None else labels.axes)
+        return cls(inputs, labels, grid.indices(rows), grid, is_step_routed, mask)
 
     def __len__(self) -> int:
         return len(self.indices)
 
 
 def labels_of(
-    batch: Any, target: Selector | None, ignore_index: int | None = None
+    batch: Any,
+    target: Selector | None,
+    ignore_index: int | None = None,
+    samples: Samples = "auto",
 ) -> Labels | None:
     """The labels of a batch; None where it has none.
 
@@ -57,6 +83,8 @@ def labels_of(
             or an object has, the second of two parts, and of more parts the only one after the
             first that holds an integer per sample, else the second.
         ignore_index: A number that marks samples without a label, beside negative class numbers.
+        samples: Whether positions are samples, if a row has several labels. Where the labels are
+            the inputs themselves, as for causal models, each position has that of the next one.
 
     Raises:
         ValueError: There is no such part, or it holds no labels of samples.
@@ -71,7 +99,48 @@ def labels_of(
             f"target: the labels are a {what}, need a tensor of class numbers; "
             "pass target=<key, index or function of the batch>"
         )
-    return read_labels(labels, ignore_index)
+    read = read_labels(labels, ignore_index, samples)
+    return shifted(read) if _are_inputs(labels, read, batch) else read
+
+
+def mask_of(batch: Any, inputs: Any, padding: int | None) -> Tensor | None:
+    """Which steps of each row are none of padding, ``(n_rows, n_steps)``; None if not known.
+
+    Args:
+        batch: What the loader gave; a part called `MASK` counts.
+        inputs: What the model takes; token numbers that are `padding` count as padding.
+        padding: The number that stands for padding, if the model says so.
+    """
+    parts = _named_parts(batch) or {}
+    mask = parts.get(MASK)
+    if isinstance(mask, Tensor) and mask.ndim == 2:
+        return mask.detach() != 0
+    if padding is None or not isinstance(inputs, Tensor) or inputs.ndim != 2:
+        return None
+    return None if inputs.is_floating_point() else inputs.detach() != padding
+
+
+def _are_inputs(labels: Tensor, read: Labels, batch: Any) -> bool:
+    """Whether the labels of a sequence are the tokens that go in, as far as they are labelled."""
+    if len(read.axes) != 1 or not read.is_labelled.any():
+        return False
+    is_labelled = torch.from_numpy(read.is_labelled).reshape(-1, *read.axes)
+    same = [part for part in _tensors(batch) if part.shape == labels.shape]
+    twins = [part for part in same if part is not labels and not part.is_floating_point()]
+    if isinstance(batch, Tensor) or sum(part is labels for part in same) > 1:
+        twins.append(labels)
+    values = read.values.reshape(-1, *read.axes)
+    return any(bool((twin.cpu() == values)[is_labelled].all()) for twin in twins)
+
+
+def _tensors(batch: Any) -> Iterator[Tensor]:
+    if isinstance(batch, Tensor):
+        yield batch
+        return
+    parts = _named_parts(batch)
+    several = batch if isinstance(batch, (tuple, list)) else ()
+    for part in several if parts is None else parts.values():
+        yield from _tensors(part)
 
 
 def inputs_of(batch: Any, inputs: Selector | None, target: Selector | None) -> Any:
@@ -105,14 +174,14 @@ def inputs_of(batch: Any, inputs: Selector | None, target: Selector | None) -> A
     )
 
 
-def n_samples_of(batch: Any, labels: Labels | None) -> int:
-    """How many samples a batch holds: as many as labels, graphs, or rows of its first tensor.
+def n_rows_of(batch: Any, labels: Labels | None) -> int:
+    """How many rows a batch holds: as many as labels, graphs, or rows of its first tensor.
 
     Raises:
         ValueError: It has neither.
     """
     if labels is not None:
-        return len(labels)
+        return len(labels) // math.prod(labels.axes)
     n_graphs = getattr(batch, "num_graphs", None)
     if isinstance(n_graphs, int):
         return n_graphs
@@ -220,6 +289,9 @@ def _default_target(batch: Any) -> Any:
 def _of_several(parts: Sequence[Any]) -> Any:
     """Of three parts and more: lengths, weights or indices may stand beside the labels."""
     rows = next(_rows_of_tensors(parts[0]), None)
+    second = parts[1]
+    if isinstance(second, Tensor) and second.ndim > 1 and not second.is_floating_point():
+        return second  # a label for each position
     integers = [
         part
         for part in parts[1:]
@@ -227,4 +299,4 @@ def _of_several(parts: Sequence[Any]) -> Any:
         and not (part.is_floating_point() or part.is_complex() or part.dtype == torch.bool)
         and tuple(part.shape) in ((rows,), (rows, 1))
     ]
-    return integers[0] if len(integers) == 1 else parts[1]
+    return integers[0] if len(integers) == 1 else second

@@ -84,7 +84,6 @@ class LayerObserver:
         """Of each pass before training, the layers that are not calibrated on it."""
         self._discovery: Discovery[Copy | None] | None = None
         self._pass: LayerPass = DryRun()
-        self._n_labels = 0
 
     @property
     def is_ready(self) -> bool:
@@ -148,10 +147,9 @@ class LayerObserver:
     def begin(self, batch: Batch, current: LayerPass) -> None:
         """A batch of a pass begins."""
         self._pass = current
-        self._n_labels = len(batch)
         current.begin(batch)
         if self.plan is None:
-            self._discovery = Discovery(self._choice, self._n_labels, self._copied)
+            self._discovery = Discovery(self._choice, batch.grid, self._copied)
         self.listener.begin()
 
     def end(self) -> None:
@@ -229,7 +227,7 @@ class LayerObserver:
             self._discovery.add(firing)
 
     def _copied(self, layer: Layer, rows: Tensor) -> Copy | None:
-        return self._pass.copied(rows, reduction_of(layer, self._what.reduce))
+        return self._pass.copied(rows, layer, reduction_of(layer, self._what.reduce))
 
     def _take(self, firing: Firing) -> None:
         self._pass.take(firing.name, firing.call, firing.output)

@@ -13,6 +13,7 @@ from it_callbacks.observation.calls import Call, Seen, first_tensor
 from it_callbacks.observation.choices import Choice
 from it_callbacks.observation.listening import ROOT
 from it_callbacks.observation.modules import parents
+from it_callbacks.observation.positions import Grid
 from it_callbacks.observation.provenance import (
     NORMALISING,
     RESHAPING,
@@ -88,15 +89,19 @@ class Plan:
     silent: tuple[str, ...] = ()
 
 
-def layer_of(call: Call, rows: Seen, choice: Choice, known: Provenance) -> Layer:
+def layer_of(call: Call, rows: Seen, choice: Choice, known: Provenance, grid: Grid) -> Layer:
     """The layer that a call is, given the tensor that would be read of it."""
     output = rows if call.output is None else call.output
     made_by = known.makers.get(rows, known.makers.get(output, call.module))
-    units_axis = known.units_axes.get(rows, 1 if len(rows.shape) > 3 else -1)
     pick = None if choice.chosen is None else choice.chosen[call.name]
-    return Layer(
-        call.layer_name, call.name, call.number, pick, made_by, units_axis, len(rows.shape)
-    )
+    # At its position, a sample is a row of units.
+    n_axes = 2 if grid.axes else len(rows.shape)
+    units_axis = _units_axis(rows, known)
+    return Layer(call.layer_name, call.name, call.number, pick, made_by, units_axis, n_axes)
+
+
+def _units_axis(rows: Seen, known: Provenance) -> Literal[1, -1]:
+    return known.units_axes.get(rows, 1 if len(rows.shape) > 3 else -1)
 
 
 def plan(
@@ -104,7 +109,7 @@ def plan(
     calls: Sequence[Call],
     known: Provenance,
     candidates: Sequence[tuple[Call, Layer]],
-    n_samples: int,
+    grid: Grid,
     why_silent: Mapping[str, str],
 ) -> Plan:
     """Decide which calls of one batch are layers to observe.
@@ -121,7 +126,7 @@ def plan(
         calls: All of one batch, in order.
         known: Where the tensors of that batch come from.
         candidates: Those calls that can be read, and have been, in order.
-        n_samples: Labels of that batch.
+        grid: How the samples lie in the tensors of that batch.
         why_silent: Why some modules cannot be heard, by name.
 
     Raises:
@@ -134,7 +139,7 @@ def plan(
                 continue
             if (reason := why_not_a_layer(call)) is not None:
                 skipped[call.layer_name] = reason
-            elif (reason := why_unreadable(call, n_samples, known)) is not None:
+            elif (reason := why_unreadable(call, grid, known)) is not None:
                 skipped[call.layer_name] = reason
                 unreadable.append(call.layer_name)
             elif call in known.read_later:
@@ -149,7 +154,7 @@ def plan(
         if name not in fired and name not in choice.blocks:
             skipped[name] = why_silent.get(name, NEVER_CALLED)
     if not layers:
-        _refuse_silence(choice, calls, skipped, n_samples)
+        _refuse_silence(choice, calls, skipped, grid.n_rows)
     silent = [name for name in choice.by_name if name not in fired]
     silent += [name for name, why in skipped.items() if why == COMPILED and name not in silent]
     observed = {(layer.module_name, layer.call): layer.name for layer in layers}
@@ -253,7 +258,7 @@ def why_not_a_layer(call: Call) -> str | None:
     return None
 
 
-def why_unreadable(call: Call, n_samples: int, known: Provenance) -> str | None:
+def why_unreadable(call: Call, grid: Grid, known: Provenance) -> str | None:
     """Why what a call returned has no row per sample; None if it has."""
     output = call.output
     if output is None:
@@ -263,16 +268,16 @@ def why_unreadable(call: Call, n_samples: int, known: Provenance) -> str | None:
     shape = output.shape
     is_recurrent = isinstance(call.module, nn.RNNBase)
     steps = _pick(call.name, "out[0]" if call.returned == "tuple" else "out")
-    if output in known.time_major and (is_recurrent or shape[0] == shape[1] == n_samples):
+    if output in known.time_major and (is_recurrent or shape[0] == shape[1] == grid.n_rows):
         return (
             f"returns shape {shape} behind a time-major module, where rows are steps, not samples; "
             f"{steps}"
         )
-    if not shape or shape[0] != n_samples:
+    if not shape or shape[0] != grid.n_rows:
         return f"returns shape {shape}, not one row per label"
     if 0 in shape:
         return f"returns shape {shape}, which holds no numbers"
-    return None
+    return grid.misfit(shape, _units_axis(output, known))
 
 
 def _pick(name: str, steps: str) -> str:

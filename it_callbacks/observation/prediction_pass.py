@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, Protocol, TypeVar
 
@@ -23,7 +23,10 @@ from it_callbacks.observation.prediction_source import (
     refuse_implausible,
 )
 from it_callbacks.observation.processes import together
-from it_callbacks.observation.sampling import Admission
+from it_callbacks.observation.sampling import Admission, Admitted
+
+MOST_NUMBERS = 2**22
+"""Numbers of predictions that are copied at a time."""
 
 
 class Accumulator(Protocol):
@@ -50,6 +53,8 @@ class Predicted(Generic[M]):
         n_samples: How many.
         n_unlabelled: Samples left out because their label is masked: negative, say.
         source: Where the predictions come from.
+        by_position: Whether the samples are positions of rows.
+        is_shifted: Whether each position has the label of the next one.
     """
 
     metric: M
@@ -58,6 +63,8 @@ class Predicted(Generic[M]):
     n_samples: int
     n_unlabelled: int
     source: Source
+    by_position: bool
+    is_shifted: bool
 
 
 class PredictionPass(Generic[M]):
@@ -113,9 +120,14 @@ class PredictionPass(Generic[M]):
             return
         admitted, labels = self._admission.admit(batch), batch.labels.values
         self._mine = self._mine.with_batch(predictions, batch, source, len(admitted.indices))
-        if not admitted.is_whole:
-            keep = torch.from_numpy(admitted.positions)
-            predictions, labels = predictions[keep.to(predictions.device)], labels[keep]
+        for part in _parts(admitted, predictions):
+            if part.is_whole:
+                self._add(predictions, labels, part.indices)
+            else:
+                at = torch.from_numpy(part.positions)
+                self._add(predictions[at.to(predictions.device)], labels[at], part.indices)
+
+    def _add(self, predictions: Tensor, labels: Tensor, indices: NDArray[np.int64]) -> None:
         if not len(labels):
             return
         if self._is_known(predictions):
@@ -123,7 +135,7 @@ class PredictionPass(Generic[M]):
             self._metric = self._metric or self._metric_for(way, predictions, self._kind)
             _update(self._metric, way, predictions, labels)
         else:
-            self._waiting.append((admitted.indices, predictions.detach().cpu().clone(), labels))
+            self._waiting.append((indices, predictions.detach().cpu().clone(), labels))
 
     def _is_known(self, predictions: Tensor) -> bool:
         """Whether it is known how a batch counts, and that all of it does."""
@@ -166,7 +178,16 @@ class PredictionPass(Generic[M]):
             whole.source, whole.n_columns, whole.n_classes, like_inputs=whole.like_inputs
         )
         n_unlabelled = sum(n_unlabelled for *_, n_unlabelled, _ in parts)
-        return Predicted(metric, kind, labels, n_samples, n_unlabelled, whole.source)
+        return Predicted(
+            metric,
+            kind,
+            labels,
+            n_samples,
+            n_unlabelled,
+            whole.source,
+            whole.by_position,
+            whole.is_shifted,
+        )
 
     def _count(
         self,
@@ -202,6 +223,16 @@ class PredictionPass(Generic[M]):
         return self._make_metric(way, n_columns(predictions), kind)
 
 
+def _parts(admitted: Admitted, predictions: Tensor) -> Iterator[Admitted]:
+    """The admitted samples, as many at a time as to take them out costs little memory."""
+    if admitted.is_whole:
+        yield admitted
+        return
+    width = max(1, predictions[:1].numel())
+    for start in range(0, len(admitted.indices), step := max(1, MOST_NUMBERS // width)):
+        yield admitted.part(slice(start, start + step))
+
+
 def _counted(way: str, labels: Tensor) -> Tensor:
     """The labels as the metric takes them: class numbers, or columns."""
     if way == SeveralLabels.name:
@@ -230,6 +261,8 @@ class _Share:
         n_classes: How many classes the labels have at least.
         like_inputs: Whether all had the shape of their inputs.
         n_admitted: How many samples were admitted.
+        by_position: Whether the samples are positions of rows.
+        is_shifted: Whether each position has the label of the next one.
     """
 
     source: Source | None = None
@@ -237,6 +270,8 @@ class _Share:
     n_classes: int = 0
     like_inputs: bool = True
     n_admitted: int = 0
+    by_position: bool = False
+    is_shifted: bool = False
 
     def with_batch(
         self, predictions: Tensor, batch: Batch, source: Source, n_admitted: int
@@ -248,6 +283,8 @@ class _Share:
             max(self.n_classes, least_classes(batch)),
             self.like_inputs and _has_shape_of(batch.inputs, predictions),
             self.n_admitted + n_admitted,
+            self.by_position or bool(batch.grid.axes),
+            self.is_shifted or (batch.labels is not None and batch.labels.is_shifted),
         )
 
     @staticmethod
@@ -268,6 +305,8 @@ class _Share:
             max((share.n_classes for share in some), default=0),
             all(share.like_inputs for share in some),
             sum(share.n_admitted for share in some),
+            any(share.by_position for share in some),
+            any(share.is_shifted for share in some),
         )
 
 

@@ -93,6 +93,10 @@ class Admitted(NamedTuple):
     indices: NDArray[np.int64]
     is_whole: bool
 
+    def part(self, which: slice) -> Admitted:
+        """Some of them."""
+        return Admitted(self.positions[which], self.indices[which], is_whole=False)
+
 
 class Admission:
     """Decides which samples of each batch a pass takes in.

@@ -19,9 +19,10 @@ from it_callbacks.estimators.extra import Extra
 from it_callbacks.estimators.verdict import Peak, Verdict
 from it_callbacks.observation.batches import MOST_CLASSES
 from it_callbacks.observation.choices import choice_in_words
-from it_callbacks.observation.instrument import Instrument, Measured, Notice, Occasion
+from it_callbacks.observation.instrument import Instrument, Measured, Notice, Occasion, shift_notice
 from it_callbacks.observation.layer_observer import LayerObserver, Observation
 from it_callbacks.observation.passes import DryRun, LayerPass, Observed, Pass
+from it_callbacks.observation.positions import samples_in_words
 from it_callbacks.observation.processes import together
 from it_callbacks.observation.readers import Reader
 from it_callbacks.own_quantities import check_own, to_rows
@@ -151,11 +152,13 @@ class PlaneInstrument(Instrument[LayerPass]):
         unread = _unread_layers(observed)
         points = self._points(observed, labels)
         point = PlanePoint(on.set, observed, kind, labels, points, self._layers, self._memory)
+        # Of all there is nothing is to be corrected; positions of one row depend on each other.
+        with_intervals = not (self._options.exhaustive or observed.by_position)
         values = [
             value
             for of_rulers in point.points.values()
             for each in of_rulers
-            for value in each.values(exhaustive=self._options.exhaustive)
+            for value in each.values(with_intervals=with_intervals)
         ]
         extra_values, extra_notices = self._extra(observed, labels, on)
         specs = self._layers.specs.values()
@@ -166,6 +169,7 @@ class PlaneInstrument(Instrument[LayerPass]):
             ),
             *unread,
             *point.notices(exhaustive=self._options.exhaustive),
+            *([shift_notice(on.set)] if observed.is_shifted else []),
             *extra_notices,
         ]
         values += extra_values
@@ -362,6 +366,9 @@ class PlaneInstrument(Instrument[LayerPass]):
         return {
             **point.settings(earlier),
             "exhaustive": self._options.exhaustive,
+            "samples": samples_in_words(
+                by_position=point.observed.by_position, is_shifted=point.observed.is_shifted
+            ),
             "max_samples": self._options.observation.max_samples,
             "extra": [repr(extra) for extra in self._options.extra],
             "extra_samples": len(point.observed.kept_indices),

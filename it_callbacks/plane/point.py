@@ -66,8 +66,8 @@ class Point(NamedTuple):
         """The estimate whose coverage and status are those of the point."""
         return self.entropy if self.information is None else self.information
 
-    def values(self, *, exhaustive: bool) -> list[Value]:
-        """The numbers to log; of an `exhaustive` set there is nothing to correct.
+    def values(self, *, with_intervals: bool) -> list[Value]:
+        """The numbers to log.
 
         A further ruler has no adjusted value and no intervals: readers derive the former.
         """
@@ -83,7 +83,7 @@ class Point(NamedTuple):
             ]
         if about_y is not None:
             values["I_TY_adjusted"] = about_y.adjusted
-        if not exhaustive:
+        if with_intervals:
             # What is taken off for noise is itself a plug-in value, too low by an unknown amount.
             known = self.noise.bits == 0
             values["I_XT_low"] = self.entropy.low if known else math.nan

@@ -16,8 +16,9 @@ from it_callbacks.log_probabilities import Kind
 from it_callbacks.metrics import ConditionalEntropy, PredictionEntropy
 from it_callbacks.multi_label import MultiLabelConditionalEntropy, MultiLabelPredictionEntropy
 from it_callbacks.observation.batches import MOST_CLASSES, Selector
-from it_callbacks.observation.instrument import Instrument, Measured, Notice, Occasion
+from it_callbacks.observation.instrument import Instrument, Measured, Notice, Occasion, shift_notice
 from it_callbacks.observation.labels import KINDS, decided
+from it_callbacks.observation.positions import samples_in_words
 from it_callbacks.observation.prediction_observer import PredictionObserver
 from it_callbacks.observation.prediction_pass import Predicted, PredictionPass
 from it_callbacks.predictions.defined import DefinedRows, Metric
@@ -208,6 +209,9 @@ class PredictionInstrument(Instrument[Finished]):
             )
         metric = found.metric.metric
         computed = {name: float(value) for name, value in metric.compute().items()}
+        if found.by_position:
+            # Positions of one row depend on each other: no standard error of independent samples.
+            computed.pop("label_bound_se", None)
         values = self._readout.values(computed)
         missing = self._readout.missing(computed, metric.num_classes)
         # Readers of a log ask each monitor for the epochs of its own points.
@@ -276,6 +280,7 @@ class PredictionInstrument(Instrument[Finished]):
             "n_left_out": n_left_out,
             "n_classes": metric.num_classes,
             "labels": found.labels,
+            "samples": samples_in_words(by_position=found.by_position, is_shifted=found.is_shifted),
             "predictions": f"{metric.kind}, from {found.source}",
             "max_samples": self._max_samples,
             "seed": _SEED,
@@ -287,6 +292,8 @@ class PredictionInstrument(Instrument[Finished]):
 
 def _notices(set_: str, found: Predicted[DefinedRows], missing: Sequence[int]) -> list[Notice]:
     notices = []
+    if found.is_shifted:
+        notices.append(shift_notice(set_))
     if found.metric.n_left_out:
         text = (
             f"set {set_!r}: {found.metric.n_left_out} of {found.n_samples} rows of predictions are "
