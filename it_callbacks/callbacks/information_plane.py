@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from typing import Any, Literal
 
-from it_callbacks.callbacks.drawing import Pictures, as_plotly
+from it_callbacks.callbacks.drawing import Pictures, as_plotly, with_y
 from it_callbacks.callbacks.faults import OnError
 from it_callbacks.callbacks.monitor import Monitor
 from it_callbacks.callbacks.options import Argument, Data, Options
@@ -52,7 +52,8 @@ class InformationPlaneMonitor(Monitor[PlaneInstrument]):
             the epoch. The first point is always measured.
         inputs: Which part of a batch the model takes: a key, an index or a function of it.
         target: Which part holds the labels. None takes the second of two, or ``label``,
-            ``labels``, ``target`` or ``y`` of a mapping.
+            ``labels``, ``target`` or ``y`` of a mapping or object; see the docs' page on labels.
+        ignore_index: A number that marks samples without a label, as negative numbers do.
         max_samples: Beyond this many samples a seeded random subset is measured; None for all.
         exhaustive: Whether the samples are all there is, so that plug-in values are exact and
             nothing is corrected. Otherwise they stand for a population.
@@ -89,6 +90,7 @@ class InformationPlaneMonitor(Monitor[PlaneInstrument]):
         schedule: Schedule = 1,
         inputs: Selector | None = None,
         target: Selector | None = None,
+        ignore_index: int | None = None,
         max_samples: int | None = 10_000,
         exhaustive: bool = False,
         on_error: OnError = "warn",
@@ -96,7 +98,9 @@ class InformationPlaneMonitor(Monitor[PlaneInstrument]):
         seed: int = 0,
         images: int | None = None,
     ) -> None:
-        options = Options(data, schedule, inputs, target, max_samples, on_error, name, seed)
+        options = Options(
+            data, schedule, inputs, target, max_samples, on_error, name, seed, ignore_index
+        )
         resolutions = _resolutions(bins)
         if not isinstance(reduce, Reduction) and reduce != "auto":
             raise ValueError(
@@ -137,7 +141,8 @@ class InformationPlaneMonitor(Monitor[PlaneInstrument]):
     ) -> Any:
         """The plane: I(X;T) across and I(T;Y) up, a trajectory for each layer.
 
-        The colour is the epoch, the symbol the layer; hollow points are saturated. Lines mark
+        Without labels there is no plane, and the figure shows I(X;T) over the epochs. The colour is
+        the epoch, the symbol the layer; hollow points are saturated. Lines mark
         H(Y) and log2 N, and a slider joins the layers at a step.
 
         Args:
@@ -154,7 +159,8 @@ class InformationPlaneMonitor(Monitor[PlaneInstrument]):
             ValueError: There is no such view, or `resolution` is negative.
         """
         request = Request(view=view, resolution=resolution, chance=chance, intervals=intervals)
-        return as_plotly(request, self._journal.panels(self._source.bench.options.set))
+        panels = self._journal.panels(self._source.bench.options.set)
+        return as_plotly(with_y(request, panels), panels)
 
     @property
     def verdicts(self) -> dict[str, dict[str, Verdict]]:

@@ -33,6 +33,7 @@ class Options:
     on_error: OnError
     name: str | None
     seed: int
+    ignore_index: int | None = None
 
     def __post_init__(self) -> None:
         check_schedule(self.schedule)
@@ -49,6 +50,10 @@ class Options:
         if self.max_samples is not None:
             most = whole("max_samples", self.max_samples, at_least=2)
             object.__setattr__(self, "max_samples", most)
+        if self.ignore_index is not None:
+            object.__setattr__(
+                self, "ignore_index", whole("ignore_index", self.ignore_index, at_least=-(2**63))
+            )
         if self.on_error not in ("warn", "raise"):
             raise ValueError(f"on_error: need 'warn' or 'raise', got {self.on_error!r}")
         object.__setattr__(self, "seed", whole("seed", self.seed, at_least=0))

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from it_callbacks.observation.batches import Batch
 from it_callbacks.observation.input_keys import input_keys
+from it_callbacks.observation.labels import Targets
 from it_callbacks.observation.layers import Layer
 from it_callbacks.observation.sampling import Admission, Subset
 from it_callbacks.observation.streams import KeyStream, Stream, Waiting
@@ -32,28 +33,26 @@ class Observed:
 
     Args:
         indices: Which samples of the set they are, ``(n_samples,)``, in increasing order.
-        labels: Class numbers ``(n_samples,)``.
+        targets: Their labels.
         inputs: Keys ``(n_samples, 2)`` of the inputs; None if they were not told apart.
         keys: For each layer, keys ``(n_samples, 2)`` per ruler.
         kept: For each layer, its reduced rows ``(n_kept, n_units)`` for the extra estimators.
         kept_indices: Which samples those rows are, ``(n_kept,)``.
-        kept_labels: Class numbers ``(n_kept,)`` of those rows.
         n_units: For each layer, its units after the reduction.
         max_state: For each layer, the largest state of its first ruler in absolute value.
         missed: Layers that did not run in every batch, and why that matters.
         faults: Layers that could not be read, and why: NaN, say. They are in none of the above.
-        n_unlabelled: Samples left out because their label is negative (an ignore index).
+        n_unlabelled: Samples left out because their label is masked: negative, say.
         left_out: For each layer with rows that are not finite, which samples those are,
             ``(n_samples,)``: its keys of these mean nothing.
     """
 
     indices: NDArray[np.int64]
-    labels: NDArray[np.int64]
+    targets: Targets
     inputs: NDArray[np.int64] | None
     keys: dict[str, list[NDArray[np.int64]]]
     kept: dict[str, Tensor]
     kept_indices: NDArray[np.int64]
-    kept_labels: NDArray[np.int64]
     n_units: dict[str, int]
     max_state: dict[str, float]
     missed: dict[str, str]
@@ -230,6 +229,7 @@ class Pass:
         none = np.zeros((0, 2), dtype=np.int64)
         return Observed(
             **samples.columns(),
+            targets=samples.targets(),
             inputs=samples.inputs(),
             keys={name: stream.keys() for name, stream in read.items()}
             | {name: [none] * len(stream.reader.rulers) for name, stream in unread.items()},
@@ -278,7 +278,7 @@ class Pass:
         inputs = [part.inputs for part in parts if len(part.indices)]
         return Observed(
             indices=np.concatenate([part.indices for part in parts])[chosen],
-            labels=np.concatenate([part.labels for part in parts])[chosen],
+            targets=Targets.joined([part.targets for part in parts]).at(chosen),
             inputs=None
             if not inputs or any(one is None for one in inputs)
             else np.concatenate([one for one in inputs if one is not None])[chosen],
@@ -293,7 +293,6 @@ class Pass:
             if self._samples.keeps
             else {},
             kept_indices=np.concatenate([part.kept_indices for part in parts])[kept],
-            kept_labels=np.concatenate([part.kept_labels for part in parts])[kept],
             n_units={name: max(part.n_units.get(name, 0) for part in parts) for name in names},
             max_state={
                 name: max(part.max_state.get(name, 0.0) for part in parts) for name in names
@@ -337,35 +336,37 @@ class Samples:
         self._hash_inputs = hash_inputs
         self._rows: Tensor | None = None
         self._columns: dict[str, list[NDArray[np.int64]]] = {
-            name: [np.zeros(0, np.int64)]
-            for name in ("indices", "labels", "kept_indices", "kept_labels")
+            name: [np.zeros(0, np.int64)] for name in ("indices", "kept_indices")
         }
+        self._targets: list[Targets] = []
         self._inputs: list[NDArray[np.int64]] = []
 
     def begin(self, batch: Batch) -> None:
         """Take in the samples of a batch."""
-        admitted, device = self.admission.admit(batch), batch.labels.device
+        admitted = self.admission.admit(batch)
         self.n_in_batch = len(batch)
         self.n_admitted += len(admitted.indices)
-        rows = torch.from_numpy(admitted.positions)
-        self._rows = None if admitted.is_whole else rows.to(device)
+        self._rows = None if admitted.is_whole else torch.from_numpy(admitted.positions)
         self._columns["indices"].append(admitted.indices)
-        self._columns["labels"].append(admitted.labels)
+        self._targets.append(Targets.of(batch.labels, admitted.positions))
         if self.keeps:
             keep = self._kept_subset.admit(admitted.indices)
-            self.to_keep = torch.from_numpy(keep).to(device)
+            self.to_keep = torch.from_numpy(keep)
             self._columns["kept_indices"].append(admitted.indices[keep])
-            self._columns["kept_labels"].append(admitted.labels[keep])
         if self._hash_inputs:
             self._tell_apart(batch.inputs)
 
     def admitted_of(self, rows: Tensor) -> Tensor:
         """Those of the batch's rows that were admitted."""
-        return rows if self._rows is None else rows[self._rows]
+        return rows if self._rows is None else rows[self._rows.to(rows.device)]
 
     def columns(self) -> dict[str, NDArray[np.int64]]:
-        """Indices and labels of all samples, and of the kept rows, as `Observed` names them."""
+        """Indices of all samples, and of the kept rows, as `Observed` names them."""
         return {name: np.concatenate(parts) for name, parts in self._columns.items()}
+
+    def targets(self) -> Targets:
+        """The labels of all samples."""
+        return Targets.joined(self._targets)
 
     def inputs(self) -> NDArray[np.int64] | None:
         """Keys ``(n_samples, 2)`` of their inputs; None if they were not told apart."""
@@ -383,7 +384,7 @@ class Samples:
             self._hash_inputs = False
             self._inputs.clear()
         else:
-            self._inputs.append(parts if self._rows is None else parts[self._rows.cpu().numpy()])
+            self._inputs.append(parts if self._rows is None else parts[self._rows.numpy()])
 
 
 def _without(by_layer: dict[str, V], layers: Collection[str]) -> dict[str, V]:

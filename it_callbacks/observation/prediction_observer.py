@@ -22,6 +22,7 @@ from it_callbacks.observation.prediction_source import (
     Implausible,
     Source,
     fits,
+    ignored,
     in_forward,
     in_modules,
     in_words,
@@ -101,6 +102,8 @@ class PredictionObserver:
         """
         self.listener.end()
         seen, self._seen = self._seen, _Seen()
+        if self._batch is not None and self._pass is not None and not self._pass.takes(self._batch):
+            return
         if self.listener.error is not None:
             if isinstance(self.listener.error, Implausible):
                 self._search_again()
@@ -188,7 +191,8 @@ class PredictionObserver:
             self._search_again()
             raise Implausible(
                 f"logits: a label is {self._n_classes - 1}, but {n_columns(predictions)} columns "
-                f"were found as predictions. {HINT}, or target= for other labels"
+                f"were found as predictions. {HINT}, or target= for other labels; "
+                f"{ignored(self._n_classes - 1)}"
             )
         self._pass.add(predictions, self._batch, self.source)
         self._seen.is_added = True

@@ -74,7 +74,7 @@ def in_forward(output: Any, n_samples: int, n_classes: int) -> Source:
             return Source(ROOT)
         raise Implausible(
             f"logits: the model's forward gave {in_words(output)} for {n_samples} labels of "
-            f"{n_classes} or more classes. {HINT}"
+            f"{n_classes} or more classes. {HINT}{_or_ignored(output, n_samples, n_classes)}"
         )
     parts = dict(_parts(output))
     if isinstance(parts.get(LOGITS), Tensor) and fits(parts[LOGITS], n_samples, n_classes):
@@ -132,6 +132,16 @@ def fits(output: Any, n_samples: int, n_classes: int) -> bool:
 def n_columns(predictions: Tensor) -> int:
     """How many classes predictions have; one number per sample is about two."""
     return max(2, predictions.shape[1] if predictions.ndim == 2 else 1)
+
+
+def ignored(label: int) -> str:
+    """What to do about a class number that no prediction is of."""
+    return f"if {label} marks samples without a label, pass ignore_index={label}"
+
+
+def _or_ignored(output: Any, n_samples: int, n_classes: int) -> str:
+    """The same for an output that only lacks columns."""
+    return f"; {ignored(n_classes - 1)}" if fits(output, n_samples, 0) else ""
 
 
 def refuse_implausible(source: Source, columns: int, n_classes: int, *, like_inputs: bool) -> None:

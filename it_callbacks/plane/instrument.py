@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import nn
 from typing_extensions import override
 
@@ -134,9 +135,11 @@ class PlaneInstrument(Instrument[LayerPass]):
     @override
     def measure(self, finished: LayerPass, on: Occasion) -> Measured:
         observed = self._layers.finish(_whole(finished))
-        if not len(observed.labels):
+        if not len(observed.indices):
             raise ValueError("target: no sample has a label >= 0")
-        n_classes = len(classes_of(observed.labels)[0])
+        kind = self._memory.kind_of(on.set, observed.targets)
+        labels = kind.classes(observed.targets)
+        n_classes = 0 if labels is None else len(classes_of(labels)[0])
         if n_classes > MOST_CLASSES:
             raise ValueError(
                 f"target: {n_classes} classes, at most {MOST_CLASSES} classes are supported; pass "
@@ -146,14 +149,15 @@ class PlaneInstrument(Instrument[LayerPass]):
         if not observed.keys and left_out:
             return Measured((), 0, {}, [notices.untracked_notice(on.set, left_out)])
         unread = _unread_layers(observed)
-        point = PlanePoint(on.set, observed, self._points(observed), self._layers, self._memory)
+        points = self._points(observed, labels)
+        point = PlanePoint(on.set, observed, kind, labels, points, self._layers, self._memory)
         values = [
             value
             for of_rulers in point.points.values()
             for each in of_rulers
             for value in each.values(exhaustive=self._options.exhaustive)
         ]
-        extra_values, extra_notices = self._extra(observed, on)
+        extra_values, extra_notices = self._extra(observed, labels, on)
         specs = self._layers.specs.values()
         found = [
             *(
@@ -172,7 +176,7 @@ class PlaneInstrument(Instrument[LayerPass]):
             found += notices.cost_notices(cost)
         return Measured(
             values,
-            len(observed.labels),
+            len(observed.indices),
             {**self._settings(point, on), "calibrated_in_training": left_out}
             if left_out
             else self._settings(point, on),
@@ -185,6 +189,7 @@ class PlaneInstrument(Instrument[LayerPass]):
     def keep(self, measured: Measured, on: Occasion) -> None:
         point: PlanePoint = measured.detail
         observed = point.observed
+        self._memory.labels[on.set] = point.kind
         if observed.inputs is not None:
             self._repeats[on.set] = share_repeated(observed.inputs) > 0
         for name, of_rulers in point.points.items():
@@ -281,7 +286,9 @@ class PlaneInstrument(Instrument[LayerPass]):
             self._recalibrated |= dict.fromkeys(map(repr, spec.uncalibrated))
             return None
 
-    def _points(self, observed: Observed) -> dict[str, list[Point]]:
+    def _points(
+        self, observed: Observed, labels: NDArray[np.int64] | None
+    ) -> dict[str, list[Point]]:
         tags, stochastic = tags_of_layers(self._layers), self._memory.stochastic
         points = {}
         for name, by_ruler in observed.keys.items():
@@ -293,14 +300,20 @@ class PlaneInstrument(Instrument[LayerPass]):
                     tags[name],
                     slug(self._layers.slugs[name][number]) if number else "",
                     keys[read],
-                    observed.labels[read],
+                    None if labels is None else labels[read],
                     noise_of(keys[read], inputs, stochastic=noisy),
                 )
                 for number, keys in enumerate(by_ruler)
             ]
         return points
 
-    def _extra(self, observed: Observed, on: Occasion) -> tuple[list[Value], list[Notice]]:
+    def _extra(
+        self, observed: Observed, labels: NDArray[np.int64] | None, on: Occasion
+    ) -> tuple[list[Value], list[Notice]]:
+        if labels is None:
+            text = f"set {on.set!r}: there is no Y, so no extra= estimator is called"
+            return [], [Notice("extra", text)] if self._options.extra else []
+        kept_labels = labels[np.searchsorted(observed.indices, observed.kept_indices)]
         values: list[Value] = []
         found: list[Notice] = []
         tags = tags_of_layers(self._layers)
@@ -310,9 +323,9 @@ class PlaneInstrument(Instrument[LayerPass]):
             for name, rows in observed.kept.items():
                 # The samples that were left out of all other values are left out of these.
                 finite = torch.isfinite(rows).all(1)
-                kept, labels = rows[finite], observed.kept_labels[finite.numpy()]
+                kept = rows[finite]
                 try:
-                    bits = extra(kept.double().numpy(), labels)
+                    bits = extra(kept.double().numpy(), kept_labels[finite.numpy()])
                 except Exception as error:  # only this estimator's own value is missing
                     fault = f"layer {name!r}, {extra!r}: {error}"
                     wrapped = RuntimeError(fault)
@@ -351,7 +364,7 @@ class PlaneInstrument(Instrument[LayerPass]):
             "exhaustive": self._options.exhaustive,
             "max_samples": self._options.observation.max_samples,
             "extra": [repr(extra) for extra in self._options.extra],
-            "extra_samples": len(point.observed.kept_labels),
+            "extra_samples": len(point.observed.kept_indices),
             "quantities": to_rows(self._options.own),
             "units": {name: row.unit for name, row in QUANTITIES.items() if row.is_logged},
             "seed": self._options.observation.seed,
