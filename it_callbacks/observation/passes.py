@@ -157,14 +157,14 @@ class Pass:
         """
         rows = self._samples.admitted_of(rows.detach(), layer.units_axis)
         if reduction.frozen:
-            with suppress(Exception):  # it is raised again if this becomes a layer
+            with suppress(Exception):  # raised again if this becomes a layer
                 return Copy(reduction(rows).clone(), is_reduced=True)
         return Copy(rows.clone(), is_reduced=False)
 
     def take_copy(self, layer: str, copy: Copy | None) -> None:
         """Take in what `copied` gave of a layer."""
-        if copy is not None:
-            stream = self.streams[layer]
+        stream = self.streams.get(layer)  # none where it is not read yet
+        if copy is not None and stream is not None:
             self._take(layer, copy.rows, stream.add_reduced if copy.is_reduced else stream.add)
 
     def take(self, module_name: str, call: int, output: Any) -> None:
@@ -265,8 +265,7 @@ class Pass:
         Samples are put in the order of their indices, and the random subset is made final. A layer
         with more rows that are not finite than others cannot be read.
         """
-        whole = self._whole(parts)
-        faults = {}
+        whole, faults = self._whole(parts), {}
         for name, left_out in whole.left_out.items():
             try:
                 refuse_mostly_nonfinite(int(left_out.sum()), len(left_out))
