@@ -231,7 +231,7 @@ class Pass:
         none = np.zeros((0, 2), dtype=np.int64)
         return Observed(
             **samples.columns(),
-            targets=samples.targets(),
+            targets=Targets.joined(samples.targets),
             inputs=samples.inputs(),
             keys={name: stream.keys() for name, stream in read.items()}
             | {name: [none] * len(stream.reader.rulers) for name, stream in unread.items()},
@@ -340,7 +340,7 @@ class Samples:
         self._columns: dict[str, list[NDArray[np.int64]]] = {
             name: [np.zeros(0, np.int64)] for name in ("indices", "kept_indices")
         }
-        self._targets: list[Targets] = []
+        self.targets: list[Targets] = []
         self._inputs: list[NDArray[np.int64]] = []
 
     def begin(self, batch: Batch) -> None:
@@ -350,7 +350,7 @@ class Samples:
         self.n_admitted += len(admitted.indices)
         self._rows = None if admitted.is_whole else torch.from_numpy(admitted.positions)
         self._columns["indices"].append(admitted.indices)
-        self._targets.append(Targets.of(batch.labels, admitted.positions))
+        self.targets.append(Targets.of(batch.labels, admitted.positions))
         if self.keeps:
             keep = self._kept_subset.admit(admitted.indices)
             self.to_keep = torch.from_numpy(keep)
@@ -365,10 +365,6 @@ class Samples:
     def columns(self) -> dict[str, NDArray[np.int64]]:
         """Indices of all samples, and of the kept rows, as `Observed` names them."""
         return {name: np.concatenate(parts) for name, parts in self._columns.items()}
-
-    def targets(self) -> Targets:
-        """The labels of all samples."""
-        return Targets.joined(self._targets)
 
     def inputs(self) -> NDArray[np.int64] | None:
         """Keys ``(n_samples, 2)`` of their inputs; None if they were not told apart."""
