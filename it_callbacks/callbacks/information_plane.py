@@ -35,7 +35,9 @@ class InformationPlaneMonitor(Monitor[PlaneInstrument]):
     Args:
         layers: Which layers: dotted names, globs, dotted classes, module types, or a mapping
             from a name to a function that picks ``(n_samples, ...)`` out of its output. None
-            takes the leaf modules that fire, in order, read after their activation.
+            takes the leaf modules that fire, in order, read after their activation; of more
+            than 24, the outermost blocks in their place (``layer1.0``, ``blocks.3``), and of more
+            than that again 24 of them, evenly. Tuples and mappings give their first tensor.
         bins: How to read activations: a number of bins (bounded activations get them on their
             exact range, others a width calibrated once), a `Ruler` for all layers, a mapping
             from layer names or globs to either, or a list of these to read the plane at several

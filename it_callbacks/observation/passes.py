@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple, TypeVar
 
@@ -151,10 +151,8 @@ class Pass:
         """
         rows = self._samples.admitted_of(rows.detach())
         if reduction.frozen:
-            try:
+            with suppress(Exception):  # it is raised again if this becomes a layer
                 return Copy(reduction(rows).clone(), is_reduced=True)
-            except Exception:  # it is raised again if this becomes a layer
-                return Copy(rows.clone(), is_reduced=False)
         return Copy(rows.clone(), is_reduced=False)
 
     def take_copy(self, layer: str, copy: Copy | None) -> None:

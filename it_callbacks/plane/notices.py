@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import count, islice
 from typing import NamedTuple
 
 from it_callbacks.estimators.estimate import CHANCE_SATURATED, COVERAGE_SATURATED, Estimate
@@ -53,7 +54,10 @@ def layer_notices(facts: LayerFacts) -> list[Notice]:
     found: list[tuple[str, str]] = []
     if estimate.n_states == 1 < estimate.n_samples:
         found.append(
-            ("constant", "is constant: all samples share one state (dead units?), so H(T) = 0")
+            (
+                "constant",
+                "is constant, but for rounding: all samples share a symbol, so H(T) = 0",
+            )
         )
     elif estimate.coverage < COVERAGE_SATURATED:
         found.append(
@@ -138,14 +142,15 @@ def set_notices(
 
 
 def _missing_notices(set_: str, classes: Sequence[int]) -> list[Notice]:
-    largest = max(classes, default=0)
-    missing = sorted(set(range(largest)) - set(classes))
-    if not missing:
+    seen, largest = set(classes), max(classes, default=0)
+    n_missing = largest + 1 - len(seen) if seen else 0
+    if not n_missing:
         return []
-    listed = ", ".join(map(str, missing[:MOST_LISTED]))
-    more = f" and {len(missing) - MOST_LISTED} more" if len(missing) > MOST_LISTED else ""
+    missing = islice((number for number in count() if number not in seen), MOST_LISTED)
+    listed = ", ".join(map(str, islice(missing, n_missing)))
+    more = f" and {n_missing - MOST_LISTED} more" if n_missing > MOST_LISTED else ""
     text = f"set {set_!r}: no sample of class {listed}{more}"
-    if len(missing) > len(classes):
+    if n_missing > len(classes):
         text += f"; if {largest} marks samples without a label, pass ignore_index={largest}"
     return [Notice("missing", text)]
 
