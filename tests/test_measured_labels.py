@@ -184,6 +184,30 @@ def test_one_hot_batches_count_for_both_until_the_pass_is_over() -> None:
     assert values(later) == pytest.approx(values(at_once), abs=1e-6)
 
 
+def test_numbers_in_0_to_1_throughout_are_probabilities_of_several_labels() -> None:
+    """As behind a sigmoid: the values of the logits before it."""
+
+    class Sigmoid(Runs):
+        @override
+        def forward(self, x: Tensor) -> Any:
+            return self.net(x).sigmoid()
+
+    class Trained(Runs):
+        @override
+        def training_step(self, batch: Any, batch_idx: int) -> Tensor:
+            return super().training_step(batch, batch_idx) * 0
+
+    class TrainedSigmoid(Sigmoid, Trained):
+        pass
+
+    found = []
+    for model in (Trained, TrainedSigmoid):
+        monitor = PredictionEntropyMonitor()
+        fit([monitor], model, val=batches(X, SEVERAL), max_epochs=1)
+        found.append(values(monitor))
+    assert found[1] == pytest.approx(found[0], abs=1e-5)
+
+
 # Regression.
 
 TARGET = X[:, 0] + 2 * X[:, 1]

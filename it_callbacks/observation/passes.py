@@ -238,7 +238,7 @@ class Pass:
         none = np.zeros((0, 2), dtype=np.int64)
         return Observed(
             **samples.columns(),
-            targets=samples.targets(),
+            targets=Targets.joined(samples.targets),
             inputs=samples.inputs(),
             keys={name: stream.keys() for name, stream in read.items()}
             | {name: [none] * len(stream.reader.rulers) for name, stream in unread.items()},
@@ -352,7 +352,7 @@ class Samples:
         self._columns: dict[str, list[NDArray[np.int64]]] = {
             name: [np.zeros(0, np.int64)] for name in ("indices", "kept_indices")
         }
-        self._targets: list[Targets] = []
+        self.targets: list[Targets] = []
         self._inputs: list[NDArray[np.int64]] = []
 
     def begin(self, batch: Batch) -> None:
@@ -365,7 +365,7 @@ class Samples:
         is_whole = admitted.is_whole and not batch.grid.axes
         self._rows = None if is_whole else torch.from_numpy(admitted.positions)
         self._columns["indices"].append(admitted.indices)
-        self._targets.append(Targets.of(batch.labels, admitted.positions))
+        self.targets.append(Targets.of(batch.labels, admitted.positions))
         if self.keeps:
             one_each = _one_of_each_row(admitted.indices, batch.grid)
             keep = one_each[self._kept_subset.admit(admitted.indices[one_each])]
@@ -385,10 +385,6 @@ class Samples:
     def columns(self) -> dict[str, NDArray[np.int64]]:
         """Indices of all samples, and of the kept rows, as `Observed` names them."""
         return {name: np.concatenate(parts) for name, parts in self._columns.items()}
-
-    def targets(self) -> Targets:
-        """The labels of all samples."""
-        return Targets.joined(self._targets)
 
     def inputs(self) -> NDArray[np.int64] | None:
         """Keys ``(n_samples, 2)`` of their inputs; None if they were not told apart."""

@@ -65,6 +65,11 @@ class WholeSet(Readout):
     @override
     def metric(self, way: str, n_classes: int, kind: Kind | None) -> Metric:
         if way == "multi-label":
+            if n_classes > MOST_CLASSES:
+                raise ValueError(
+                    f"logits: {n_classes} labels per sample, at most {MOST_CLASSES} are supported; "
+                    "pass logits= and target= as functions that give fewer columns"
+                )
             return MultiLabelPredictionEntropy(n_classes, kind=kind, sync_on_compute=False)
         return PredictionEntropy(n_classes, kind=kind, sync_on_compute=False)
 
