@@ -65,6 +65,8 @@ class Layer:
             ValueError: There are none.
         """
         rows = first_tensor(output, grid.n_steps) if self.pick is None else self.pick(output)
+        if isinstance(rows, Tensor) and grid.n_rows == 1 and rows.ndim == self.n_axes - 1:
+            rows = rows[None]  # a batch of one sample that was squeezed
         check_rows(output if rows is None else rows, grid.n_rows, self.module_name)
         return rows  # type: ignore[return-value] # the check has shown that it is a tensor
 

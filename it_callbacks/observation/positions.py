@@ -77,6 +77,8 @@ class Grid:
         """
         shape = tuple(output.shape)
         if not self.axes:
+            if self.n_rows == 1 and len(shape) < 2 and shape != (1,):
+                return output.reshape(1, -1)  # a batch of one sample that was squeezed
             return output if shape[:1] == (self.n_rows,) else None
         if shape == (self.n_rows, *self.axes):
             return output.reshape(-1)
