@@ -22,7 +22,8 @@ class Quantity:
 
     Args:
         name: Of a layer's quantity: what stands in its tag, ``"I_XT"``. Else the root and what
-            follows the set, ``"prediction_entropy/mean"``; ``<c>`` is any class number.
+            follows the set, ``"prediction_entropy/mean"``; ``<c>`` is any class number,
+            ``<k>`` any column of several labels.
         symbol: How axes and tables write it, ``"I(X;T)"``; the name if empty.
         meaning: What it is, in words.
         unit: Of its values.
@@ -65,7 +66,7 @@ class Quantity:
 
     @property
     def tag(self) -> str:
-        """Its tag, with ``<set>``, ``<layer>`` and ``<c>`` for what varies."""
+        """Its tag, with ``<set>``, ``<layer>``, ``<c>`` and ``<k>`` for what varies."""
         root, _, rest = self.name.partition("/")
         return f"{root}/<set>/{rest}" if rest else f"{PLANE}/<set>/{root}/<layer>"
 
@@ -109,6 +110,8 @@ _BY_MONITORS = (
              chart=_WHOLE),
     Quantity("prediction_entropy/label_bound_se", "SE of H(Y) - CE",
              "standard error of the lower bound", chart=_WHOLE),
+    Quantity("prediction_entropy/label_<k>", "H(Ŷₖ|X)",
+             "mean entropy of column k of the predictions, of several labels", chart=_WHOLE),
     Quantity("prediction_entropy/epoch", "epoch", "finished epochs at each point", "epochs"),
     Quantity("conditional_entropy/class_<c>", "H(Ŷ|Y=c)",
              "entropy of the predictions inside class c", chart=_INSIDE, figures=("classes",)),

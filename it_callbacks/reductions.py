@@ -125,8 +125,10 @@ class MeanPool(Reduction):
     def __call__(self, activations: Tensor) -> Tensor:
         if activations.ndim <= 2:
             return side_by_side(activations)
-        values = floating(activations).movedim(self.units_axis, 1)
-        return values.flatten(2).mean(2)
+        values = floating(activations).movedim(self.units_axis, 1).flatten(2)
+        means = values.mean(2)
+        # A sum may be infinite where the mean is not.
+        return means if torch.isfinite(means).all() else values.double().mean(2).to(means.dtype)
 
 
 @dataclass(frozen=True)

@@ -113,6 +113,16 @@ class Run:
         """Return H(Y) of a set in bits; None where the settings do not hold it."""
         return self.setting(PLANE, set_, "H_Y")
 
+    def label_symbol(self, set_: str) -> str:
+        """Return how axes write Y of a set: ``bin Y`` where it is a regression target.
+
+        Example:
+            >>> Run("a", {}, settings={"information_plane/val": {"Y": "bin Y"}}).label_symbol("val")
+            'bin Y'
+        """
+        is_binned = self.settings.get(f"{PLANE}/{set_}", {}).get("Y") == "bin Y"
+        return "bin Y" if is_binned else "Y"
+
     def setting(self, root: str, set_: str, name: str) -> float | None:
         """Return a number from the settings; None where they do not tell it."""
         value: Any = self.settings.get(f"{root}/{set_}", {}).get(name)

@@ -34,7 +34,7 @@ class Key(NamedTuple):
         """
         if self.quantity not in ROOTS:
             return self.quantity
-        return f"{self.quantity}/{_CLASS.sub('class_<c>', self.layer)}"
+        return f"{self.quantity}/{_NUMBERED.sub(_any_number, self.layer)}"
 
     @property
     def recorded(self) -> str:
@@ -47,7 +47,7 @@ class Key(NamedTuple):
         return tag_of(self.recorded, self.set, self.layer)
 
 
-_CLASS = re.compile(r"class_\d+\Z")
+_NUMBERED = re.compile(r"(class|label)_\d+\Z")
 _TAG = re.compile(
     rf"(?P<prefix>(?:.*-)?)(?P<root>{'|'.join(ROOTS)})/(?P<set>[^/]+)/(?P<rest>.+)", re.DOTALL
 )
@@ -86,3 +86,7 @@ def parse_tag(tag: str, own: Mapping[str, Quantity] | None = None) -> Tag | None
         if key.name not in QUANTITIES:
             return None
     return Tag(match["prefix"][:-1], key)
+
+
+def _any_number(found: re.Match[str]) -> str:
+    return {"class": "class_<c>", "label": "label_<k>"}[found[1]]

@@ -102,6 +102,7 @@ _READABLE = {
     "measured_on": "measured on",
     "n_samples": "samples",
     "n_unlabelled": "samples without a label",
+    "labels": "labels are",
     "H_Y": "H(Y), bits",
     "n_classes": "number of classes",
     "classes": "classes",
@@ -119,6 +120,7 @@ _MISSING = {
     "max_samples": "none",
     "share_of_repeated_inputs": "not measured",
     "class_names": "none given",
+    "H_Y": "there is no Y",
 }
 """What None means."""
 

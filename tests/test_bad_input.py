@@ -237,12 +237,10 @@ def _dataset_of(labels: Tensor) -> TensorDataset:
 @pytest.mark.parametrize(
     ("labels", "message"),
     [
-        (Y.double(), r"target: the labels are torch\.float64 of shape .*need integer"),
-        (torch.rand(105, 3), "target: labels of shape .*neither class numbers .*nor one-hot"),
-        (torch.ones(105, 3).long(), "target: labels of shape .*several labels per sample"),
-        (torch.zeros(105, 4, 4).long(), r"target: labels of shape \(\d+, 4, 4\).*segmentation"),
+        (torch.full((105, 3), 2), r"target: labels of shape \(\d+, 3\) hold many class numbers"),
+        (torch.zeros(105, 4, 4).long(), r"target: labels of shape \(\d+, 4, 4\) hold many"),
     ],
-    ids=["floats", "soft", "multi-hot", "maps"],
+    ids=["tokens", "maps"],
 )
 def test_labels_that_are_no_classes_are_a_misfit(
     labels: Tensor, message: str, monitor: type[Any], fixed: bool
@@ -252,23 +250,6 @@ def test_labels_that_are_no_classes_are_a_misfit(
         assert_said([monitor(data=data)], message)
     else:
         assert_said([monitor()], message, val=DataLoader(data, 25))
-
-
-@pytest.mark.parametrize("monitor", MONITORS)
-@pytest.mark.parametrize(
-    ("data", "message"),
-    [
-        (TensorDataset(X), "target: cannot find the labels in a list of 1 parts"),
-        (X, "target: cannot find the labels in a Tensor"),
-        (TensorDataset(X, Y, Y), "target: cannot find the labels in a list of 3 parts"),
-    ],
-    ids=["inputs", "bare", "three"],
-)
-def test_a_validation_loader_without_labels_is_a_misfit(
-    data: Any, message: str, monitor: type[Any]
-) -> None:
-    message += ".*pass target=<index, key or function"
-    assert_said([monitor()], message, val=DataLoader(data, 25))
 
 
 @pytest.mark.parametrize("monitor", MONITORS)
@@ -290,11 +271,6 @@ def test_a_part_that_a_batch_has_not_is_refused(
 @pytest.mark.parametrize("monitor", MONITORS)
 def test_an_index_beyond_a_tuple_is_refused(monitor: type[Any]) -> None:
     assert_refused([monitor(target=2)], ValueError, "target=2: no such index in a list of length 2")
-
-
-def test_a_mapping_without_a_known_label_lists_its_keys() -> None:
-    rows = DataLoader([{"x": x, "species": y} for x, y in zip(X, Y, strict=True)], 25)
-    assert_said([Plane()], r"target: none of .* whose keys are \['x', 'species'\]", val=rows)
 
 
 @pytest.mark.parametrize("monitor", MONITORS)
@@ -322,10 +298,9 @@ def test_a_fixed_set_that_is_no_set_of_samples_is_refused(
         ((X[:0], Y[:0]), "data: it holds no samples"),
         ((), "data: it holds no samples"),
         ([], "data: it holds no samples"),
-        ((X, Y.double()), "target: the labels are torch.float64"),
-        ((X,), "target: cannot find the labels"),
+        ((X, torch.zeros(105, 4, 4).long()), "target: labels of shape"),
     ],
-    ids=range(5),
+    ids=range(4),
 )
 def test_a_fixed_set_that_cannot_be_measured_is_a_misfit(
     data: Any, message: str, monitor: type[Any]
@@ -447,11 +422,11 @@ def test_without_a_sanity_check_a_fault_costs_the_points_and_one_warning(
 ) -> None:
     """Nothing could be known before training, and training must not die of it."""
     watching = monitor()
-    wrong = DataLoader(_dataset_of(Y.double()), 25)
+    wrong = DataLoader(_dataset_of(torch.zeros(105, 4, 4).long()), 25)
     with warned() as given:
         model, running = fit([watching], Lenient, val=wrong, num_sanity_val_steps=0, max_epochs=3)
     assert given.causes == ["skipped"]
-    assert "target: the labels are torch.float64" in given[0].text
+    assert "target: labels of shape" in given[0].text
     assert watching.history == []
     assert running.global_step == 15
     assert n_hooks(model) == 0
@@ -459,8 +434,8 @@ def test_without_a_sanity_check_a_fault_costs_the_points_and_one_warning(
 
 @pytest.mark.parametrize("monitor", MONITORS)
 def test_with_on_error_raise_such_a_fault_ends_training(monitor: type[Any]) -> None:
-    wrong = DataLoader(_dataset_of(Y.double()), 25)
-    with pytest.raises(ValueError, match=r"target: the labels are torch\.float64"):
+    wrong = DataLoader(_dataset_of(torch.zeros(105, 4, 4).long()), 25)
+    with pytest.raises(ValueError, match="target: labels of shape"):
         fit([monitor(on_error="raise")], Lenient, val=wrong, num_sanity_val_steps=0)
 
 

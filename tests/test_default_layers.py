@@ -30,11 +30,9 @@ def layers_of(net: nn.Module, x: Tensor, layers: Any = None) -> tuple[list[str],
     """The names of the layers of a network that was given `x` once, and what was skipped."""
     what = Observation(layers, [30], "auto", None, 0, False)
     observer = LayerObserver(net, what, lambda name, reader: None)
-    current = observer.new_pass(hash_inputs=False)
+    current = observer.new_pass(hash_inputs=False, is_training=True)
     observer.attach()
-    observer.begin(
-        Batch(x, torch.zeros(len(x), dtype=torch.int64), torch.arange(len(x)).numpy()), current
-    )
+    observer.begin(Batch(x, None, torch.arange(len(x)).numpy()), current)
     with torch.no_grad():
         net.eval()(x)
     observer.end()
@@ -483,10 +481,10 @@ def test_of_many_layers_few_are_copied_and_the_linears_before_activations_are_no
 
     what = Observation(None, [30], "auto", None, 0, False)
     observer = Watched(net, what, lambda name, reader: None)
-    current = observer.new_pass(hash_inputs=False)
+    current = observer.new_pass(hash_inputs=False, is_training=True)
     x = torch.randn(N, 4)
     observer.attach()
-    observer.begin(Batch(x, torch.zeros(N, dtype=torch.int64), torch.arange(N).numpy()), current)
+    observer.begin(Batch(x, None, torch.arange(N).numpy()), current)
     with torch.no_grad():
         net(x)
     observer.end()
@@ -506,11 +504,9 @@ def test_of_maps_only_what_is_read_is_copied() -> None:
             return copy
 
     observer = Watched(net, Observation(None, [30], "auto", None, 0, False), lambda *_: None)
-    current = observer.new_pass(hash_inputs=False)
+    current = observer.new_pass(hash_inputs=False, is_training=True)
     observer.attach()
-    observer.begin(
-        Batch(IMAGES, torch.zeros(N, dtype=torch.int64), torch.arange(N).numpy()), current
-    )
+    observer.begin(Batch(IMAGES, None, torch.arange(N).numpy()), current)
     with torch.no_grad():
         net(IMAGES)
     observer.end()

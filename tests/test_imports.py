@@ -22,6 +22,7 @@ LIGHTNING = ("lightning", "pytorch_lightning")
 HEAVY = ("torch", "torchmetrics", *LIGHTNING)
 NO_LIGHTNING = (
     "metrics",
+    "multi_label",
     "reductions",
     "rulers",
     "codes",
@@ -166,6 +167,7 @@ ABOVE = {
     "codes": ("rulers", "reductions", "codes"),
     "metrics": ("checks", "measures", "distributions", "log_probabilities"),
     "distributions": ("log_probabilities",),
+    "multi_label": ("metrics", "log_probabilities"),
     "log_probabilities": (),
     "history": ("records",),
     "plain": (),
@@ -181,6 +183,7 @@ ABOVE = {
         "checks",
         "_version",
         "metrics",
+        "multi_label",
         "log_probabilities",
         "observation",
         "records",

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from it_callbacks import rulers
+from it_callbacks.codes import encode_keys, keys
 from it_callbacks.rulers import (
     Calibrated,
     Exact,
@@ -504,7 +505,7 @@ def test_the_state_of_a_ruler_is_plain() -> None:
         (Calibrated(30), {}),
         (Calibrated(30), None),
         (Calibrated(30), [0.07]),
-        (Calibrated(30), {"width": [0.07]}),
+        (Calibrated(30), {"width": [0.07, 1.0], "origin": [0.0]}),
         (Calibrated(30, "unit"), {"width": 0.07}),
         (Calibrated(30, "unit"), {"width": []}),
         (Calibrated(30, "unit"), {"width": [0.07, "0.07"]}),
@@ -520,6 +521,135 @@ def test_a_state_that_is_none_is_a_value_error(spec: Ruler, state: Any) -> None:
     """Whatever it is: it may come from somebody else's file."""
     with pytest.raises(ValueError, match="width"):
         spec.restored(state)
+
+
+# Units that lie apart, constant ones, and masks.
+
+
+def states_of(activations: Tensor, ruler: Ruler | None = None) -> int:
+    """How many joint states a layer has, read with the default ruler."""
+    ruler = Calibrated(30).freeze(activations) if ruler is None else ruler
+    return len(torch.unique(ruler(activations), dim=0))
+
+
+def normal(n_units: int = 4) -> Tensor:
+    return torch.randn(1024, n_units, generator=torch.Generator().manual_seed(2))
+
+
+@pytest.mark.parametrize("offset", [0.05, 0.5, 3.0, 100.0])
+def test_offsets_between_units_do_not_swallow_what_they_tell(offset: float) -> None:
+    """Shifted by constants, units have nearly as many joint states as each on its own width."""
+    signal = 0.003 * normal()
+    shifted = (signal + torch.linspace(-offset, offset, 4)).float()
+    alone = states_of(shifted, Calibrated(30, "unit").freeze(shifted))
+    assert states_of(shifted) == pytest.approx(alone, rel=0.02)
+    assert states_of(shifted, Calibrated(30, "layer").freeze(shifted)) < 0.9 * alone or offset < 0.1
+    assert isinstance(Calibrated(30).freeze(shifted).width, tuple)
+
+
+@pytest.mark.parametrize(
+    "activations",
+    [
+        normal(),
+        normal().relu(),
+        normal() * torch.tensor([0.01, 1.0, 1.0, 30.0]),
+        torch.cat([normal().relu(), torch.zeros(1024, 2)], 1),
+        normal() + torch.tensor([0.0, 1.0, 2.0, -1.0]),
+    ],
+)
+def test_units_that_overlap_share_one_width(activations: Tensor) -> None:
+    ruler = Calibrated(30).freeze(activations)
+    assert isinstance(ruler.width, float)
+    assert ruler.origin == 0.0
+
+
+@pytest.mark.parametrize("constant", [7.0, -65504.0, -1e9, torch.finfo(torch.float32).min])
+def test_a_constant_unit_does_not_set_the_width(constant: float) -> None:
+    """A masked column, say: the others are read as without it."""
+    signal = normal()
+    with_it = torch.cat([signal[:, :2], torch.full((1024, 1), constant), signal[:, 2:]], 1)
+    ruler = Calibrated(30).freeze(with_it)
+    assert ruler == Calibrated(30).freeze(signal)
+    assert states_of(with_it, ruler) == states_of(signal, ruler)
+    assert len(torch.unique(encode_keys(with_it, ruler), dim=0)) == states_of(signal, ruler)
+
+
+@pytest.mark.parametrize("mask", [-65504.0, -1e9, torch.finfo(torch.float32).min])
+def test_what_a_mask_writes_here_and_there_does_not_set_the_width(mask: float) -> None:
+    signal = normal()
+    masked = torch.where(normal(8)[:, 4:] > 1.0, mask, signal)
+    (width, expected) = (Calibrated(30).freeze(x).width for x in (masked, signal))
+    assert width == pytest.approx(expected, rel=0.1)
+    assert int(Width(0.1)(torch.tensor([[mask]]))) < -600_000
+
+
+def test_an_infinite_value_is_no_mask() -> None:
+    with pytest.raises(ValueError, match="NaN or infinite"):
+        Width(0.1)(torch.tensor([[-math.inf]]))
+    with pytest.raises(ValueError, match="does not fit"):
+        Width(1e-20)(torch.tensor([[-1e9]]))
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda x: torch.softmax(x, 1).sum(1, keepdim=True),
+        lambda x: nn.functional.layer_norm(x, (x.shape[1],)).mean(1, keepdim=True),
+        lambda x: nn.functional.normalize(x, dim=1).norm(dim=1, keepdim=True),
+        lambda x: torch.log_softmax(x, 1).exp().sum(1, keepdim=True) * 1e6,
+    ],
+)
+@pytest.mark.parametrize("n_units", [7, 64])
+def test_what_is_constant_but_for_rounding_is_one_state(
+    make: Any, n_units: int, dtype: torch.dtype
+) -> None:
+    """Alone, and beside units that vary."""
+    constant = make(normal(n_units).to(dtype))
+    assert states_of(constant) == 1
+    both = torch.cat([constant, normal(2).to(dtype)], 1)
+    ruler = Calibrated(30).freeze(both)
+    assert len(torch.unique(ruler(both)[:, 0])) == 1
+    assert len(torch.unique(ruler(both)[:, 1])) > 20
+    assert torch.equal(encode_keys(both, ruler), keys(ruler(both)))
+
+
+@pytest.mark.parametrize("scale", [1e-44, 1e-38, 1e-30, 1e-8, 1.0, 1e30, 3e38])
+def test_the_scale_of_a_layer_does_not_change_what_is_read(scale: float) -> None:
+    """Where float32 holds as many values; it holds eight of the smallest."""
+    values = torch.rand(1000, 1, generator=torch.Generator().manual_seed(0)).double()
+    scaled = (values * scale).float()
+    n_states = states_of(scaled)
+    assert n_states == len(torch.unique(scaled)) if scale < 1e-40 else n_states in (30, 31)
+
+
+@pytest.mark.parametrize(
+    "ruler",
+    [
+        Width((0.5, 1.0), (0.25, -3.0)),
+        Width((0.5, 1.0, 2.0), (0.0, 1e4, -3.0)),
+        Width(0.1, 0.05),
+        Width((1e-40, 1.0)),
+    ],
+)
+def test_an_origin_moves_the_bins(ruler: Width) -> None:
+    """The fast way as the plain one, and through a checkpoint."""
+    n_units = len(ruler.width) if isinstance(ruler.width, tuple) else 3
+    activations = 5 * normal(n_units)
+    origin = torch.tensor(ruler.origin, dtype=torch.float64)
+    width = torch.tensor(ruler.width, dtype=torch.float64)
+    if width.min() > 1e-30:
+        expected = ((activations.double() - origin) / width).floor()
+        assert ((ruler(activations) - expected).abs() <= 1).all()
+        assert (ruler(activations) == expected).double().mean() > 0.99
+        assert torch.equal(encode_keys(activations, ruler), keys(ruler(activations)))
+    assert Calibrated(30).restored(ruler.state()) == ruler
+    assert eval(repr(ruler), {"Width": Width}) == ruler
+
+
+def test_many_widths_print_as_few_words() -> None:
+    shown = repr(Width(tuple(float(n) for n in range(1, 513))))
+    assert shown == "Width(width=<512, one per unit, 1 to 512>)"
 
 
 @dataclass(frozen=True)

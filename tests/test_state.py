@@ -502,7 +502,7 @@ def test_a_width_that_cannot_be_restored_is_calibrated_again_and_said(
     with warned() as given:
         fit([after], train=loader(25), max_epochs=2, ckpt_path=str(tmp_path / "one.ckpt"))
     (warning,) = given.of("unstorable")
-    assert "what Calibrated(bins=30, scope='layer') was calibrated to" in warning.text
+    assert "what Calibrated(bins=30, scope='auto') was calibrated to" in warning.text
     assert epochs(after) == [1, 2]
 
 

@@ -57,6 +57,14 @@ def as_plotly(request: Request, panels: Sequence[Panel]) -> Any:
     return graph_objects.Figure(draw(request, panels))
 
 
+def with_y(request: Request, panels: Sequence[Panel]) -> Request:
+    """The request for a plane; where no panel has I(T;Y), that for the curves of I(X;T)."""
+    has = {name: any(p.set in p.run.sets(name) for p in panels) for name in ("I_XT", "I_TY")}
+    if has["I_TY"] or not has["I_XT"]:
+        return request
+    return Request("curves", quantity="I_XT", resolution=request.resolution)
+
+
 class Pictures:
     """When to draw: the first point of a set, then one every `every` epochs, and the last.
 
@@ -90,7 +98,7 @@ class Pictures:
 
     def draw(self, panels: list[Panel]) -> NDArray[np.uint8]:
         """A picture ``(height, width, 3)`` of the plane."""
-        return pixels(draw(Request(), panels))
+        return pixels(draw(with_y(Request(), panels), panels))
 
     def forget(self) -> None:
         """Another training begins."""

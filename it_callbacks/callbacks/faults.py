@@ -86,7 +86,9 @@ class Faults:
         except fatal:
             raise
         except Exception as error:
-            text = f"skipped a measurement: {type(error).__name__}: {error}"
+            # A ValueError is one of ours, most often, and says all that there is to say.
+            kind = "" if isinstance(error, ValueError) else f"{type(error).__name__}: "
+            text = f"skipped a measurement: {kind}{error}"
             self.handle(error, text, cause="skipped", set_=set_)
 
     def texts(self, set_: str | None = None) -> list[str]:

@@ -101,7 +101,9 @@ class FixedSetSource:
         if options.data is None:
             raise RuntimeError("data: there is no fixed set to fetch")
         batches = fetch_fixed_set(trainer, options.data, options.max_samples, options.seed)
-        self._passes = FixedSetPasses(batches, options.inputs, options.target)
+        self._passes = FixedSetPasses(
+            batches, options.inputs, options.target, options.ignore_index, options.samples
+        )
         self._is_explored = False
 
     def _measure(self, trainer: Any, model: Any, at: Moment) -> None:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from typing import Any, Literal
 
-from it_callbacks.callbacks.drawing import Pictures, as_plotly
+from it_callbacks.callbacks.drawing import Pictures, as_plotly, with_y
 from it_callbacks.callbacks.faults import OnError
 from it_callbacks.callbacks.monitor import Monitor
 from it_callbacks.callbacks.options import Argument, Data, Options
@@ -18,6 +18,7 @@ from it_callbacks.figures import Request
 from it_callbacks.observation.batches import Selector
 from it_callbacks.observation.choices import LayerChoice
 from it_callbacks.observation.layer_observer import Observation
+from it_callbacks.observation.positions import Samples
 from it_callbacks.observation.resolutions import Resolution, check_resolution
 from it_callbacks.own_quantities import check_own
 from it_callbacks.pictures import check_installed
@@ -35,7 +36,9 @@ class InformationPlaneMonitor(Monitor[PlaneInstrument]):
     Args:
         layers: Which layers: dotted names, globs, dotted classes, module types, or a mapping
             from a name to a function that picks ``(n_samples, ...)`` out of its output. None
-            takes the leaf modules that fire, in order, read after their activation.
+            takes the leaf modules that fire, in order, read after their activation; of more
+            than 24, the outermost blocks in their place (``layer1.0``, ``blocks.3``), and of more
+            than that again 24 of them, evenly. Tuples and mappings give their first tensor.
         bins: How to read activations: a number of bins (bounded activations get them on their
             exact range, others a width calibrated once), a `Ruler` for all layers, a mapping
             from layer names or globs to either, or a list of these to read the plane at several
@@ -50,12 +53,15 @@ class InformationPlaneMonitor(Monitor[PlaneInstrument]):
             the epoch. The first point is always measured.
         inputs: Which part of a batch the model takes: a key, an index or a function of it.
         target: Which part holds the labels. None takes the second of two, or ``label``,
-            ``labels``, ``target`` or ``y`` of a mapping.
+            ``labels``, ``target`` or ``y`` of a mapping or object; see the docs' page on labels.
+        samples: What the samples are: ``"rows"`` of a batch or ``"positions"`` in them (tokens,
+            pixels). ``"auto"``: positions where each has a label of its own.
+        ignore_index: A number that marks samples without a label, as negative numbers do.
         max_samples: Beyond this many samples a seeded random subset is measured; None for all.
         exhaustive: Whether the samples are all there is, so that plug-in values are exact and
             nothing is corrected. Otherwise they stand for a population.
-        on_error: ``"warn"``: an error during training skips that measurement (or only the layer
-            at fault) and warns once; ``"raise"``: it ends training.
+        on_error: ``"warn"``: what cannot be measured is skipped, with one warning of each cause;
+            only a wrong argument is raised, before the first step. ``"raise"``: all is raised.
         name: The name of the set in tags, followed by ``_test`` in a test; two monitors of one kind
             on the same set need different ones.
         seed: Seed of the random subsets.
@@ -87,6 +93,8 @@ class InformationPlaneMonitor(Monitor[PlaneInstrument]):
         schedule: Schedule = 1,
         inputs: Selector | None = None,
         target: Selector | None = None,
+        samples: Samples = "auto",
+        ignore_index: int | None = None,
         max_samples: int | None = 10_000,
         exhaustive: bool = False,
         on_error: OnError = "warn",
@@ -94,7 +102,9 @@ class InformationPlaneMonitor(Monitor[PlaneInstrument]):
         seed: int = 0,
         images: int | None = None,
     ) -> None:
-        options = Options(data, schedule, inputs, target, max_samples, on_error, name, seed)
+        options = Options(
+            data, schedule, inputs, target, max_samples, on_error, name, seed, ignore_index, samples
+        )
         resolutions = _resolutions(bins)
         if not isinstance(reduce, Reduction) and reduce != "auto":
             raise ValueError(
@@ -135,7 +145,8 @@ class InformationPlaneMonitor(Monitor[PlaneInstrument]):
     ) -> Any:
         """The plane: I(X;T) across and I(T;Y) up, a trajectory for each layer.
 
-        The colour is the epoch, the symbol the layer; hollow points are saturated. Lines mark
+        Without labels there is no plane, and the figure shows I(X;T) over the epochs. The colour is
+        the epoch, the symbol the layer; hollow points are saturated. Lines mark
         H(Y) and log2 N, and a slider joins the layers at a step.
 
         Args:
@@ -152,7 +163,8 @@ class InformationPlaneMonitor(Monitor[PlaneInstrument]):
             ValueError: There is no such view, or `resolution` is negative.
         """
         request = Request(view=view, resolution=resolution, chance=chance, intervals=intervals)
-        return as_plotly(request, self._journal.panels(self._source.bench.options.set))
+        panels = self._journal.panels(self._source.bench.options.set)
+        return as_plotly(with_y(request, panels), panels)
 
     @property
     def verdicts(self) -> dict[str, dict[str, Verdict]]:

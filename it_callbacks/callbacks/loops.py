@@ -7,8 +7,9 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from it_callbacks.callbacks.options import Options
-from it_callbacks.observation.batches import Batch, inputs_of, labels_of
+from it_callbacks.observation.batches import Batch, inputs_of, labels_of, mask_of, n_rows_of
 from it_callbacks.observation.loaders import is_unshuffled, repeats_whole_set, sample_indices
+from it_callbacks.observation.modules import padding_of
 from it_callbacks.records import unique_slugs
 
 
@@ -26,7 +27,7 @@ class Loop:
         """The sets that give the same samples in the same order in every loop."""
         self._fault: Exception | None = None
         """What went wrong on this process and waits for the others' end of the loop."""
-        self._first_labels: dict[str, list[int]] = {}
+        self._first_labels: dict[str, list[float]] = {}
         self._new_pass = new_pass
         self._options = options
         self._n_seen: Counter[str] = Counter()
@@ -35,19 +36,29 @@ class Loop:
         """What is needed of a batch that is about to run, and the pass that it belongs to.
 
         Raises:
-            ValueError: It has no labels, or they cannot be found.
+            ValueError: Its labels cannot be read, or its samples not be counted.
         """
         loader, set_ = _loader_and_set(trainer, dataloader_idx, self._options.name)
-        labels = labels_of(raw, self._options.target)
+        options = self._options
+        labels = labels_of(raw, options.target, options.ignore_index, options.samples)
+        n = n_rows_of(raw, labels)
         if set_ not in self._passes:
             if is_unshuffled(loader):
                 self.unshuffled.add(set_)
             if repeats_whole_set(loader):
-                self._first_labels[set_] = labels.tolist()
-        indices = sample_indices(loader, self._n_seen[set_], len(labels))
-        self._n_seen[set_] += len(labels)
-        is_routed = trainer.strategy.model is not trainer.lightning_module
-        return Batch(self._inputs_of(raw), labels, indices, is_routed), self.pass_over(set_)
+                values = None if labels is None else labels.values.flatten().nan_to_num()
+                self._first_labels[set_] = [] if values is None else values.tolist()
+        rows = sample_indices(loader, self._n_seen[set_], n)
+        self._n_seen[set_] += n
+        model, inputs = trainer.lightning_module, self._inputs_of(raw)
+        batch = Batch.of(
+            inputs,
+            labels,
+            rows,
+            is_step_routed=trainer.strategy.model is not model,
+            mask=mask_of(raw, inputs, padding_of(model)),
+        )
+        return batch, self.pass_over(set_)
 
     def pass_over(self, set_: str) -> Any:
         """The pass over a set; a new one if no batch of it has come."""
@@ -64,7 +75,7 @@ class Loop:
         """Whether something went wrong on this process."""
         return self._fault is not None
 
-    def report(self) -> dict[str, list[int] | None]:
+    def report(self) -> dict[str, list[float] | None]:
         """The sets that have begun on this process, for the others.
 
         Of those that all processes are taken to go through, with the labels of the first batch.
@@ -124,7 +135,7 @@ def _loader_and_set(trainer: Any, dataloader_idx: int, name: str | None) -> tupl
     return several[dataloader_idx], names[dataloader_idx]
 
 
-def refuse_own_shares(reports: Sequence[Mapping[str, list[int] | None]]) -> None:
+def refuse_own_shares(reports: Sequence[Mapping[str, list[float] | None]]) -> None:
     """Raise a ValueError if processes that seem to go through one set have different samples.
 
     Args:

@@ -81,6 +81,8 @@ def lost_validation(trainer: Any) -> bool:
         return False
     loop = trainer.fit_loop.epoch_loop
     number = loop.total_batch_idx if n is None else loop.batch_idx
+    if number < 0:  # no batch of this epoch was trained on
+        return False
     return bool(trainer.is_last_batch if every == math.inf else (number + 1) % every == 0)
 
 

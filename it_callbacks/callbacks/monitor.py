@@ -66,6 +66,8 @@ class Monitor(Callback, Generic[Measuring]):
     schedule = Argument()
     inputs = Argument()
     target = Argument()
+    ignore_index = Argument()
+    samples = Argument()
     max_samples = Argument()
     on_error = Argument()
     name = Argument()

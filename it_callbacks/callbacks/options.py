@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal, TypeAlias, get_args
 
 from it_callbacks.callbacks.faults import OnError
 from it_callbacks.callbacks.schedules import Schedule, check_schedule, counts_steps
 from it_callbacks.checks import nearest, whole
 from it_callbacks.observation.batches import Selector
 from it_callbacks.observation.fixed_set import FixedSet
+from it_callbacks.observation.positions import Samples
 from it_callbacks.records import slug
 
 Data: TypeAlias = Literal["train", "val"] | FixedSet | None
@@ -33,6 +34,8 @@ class Options:
     on_error: OnError
     name: str | None
     seed: int
+    ignore_index: int | None = None
+    samples: Samples = "auto"
 
     def __post_init__(self) -> None:
         check_schedule(self.schedule)
@@ -49,6 +52,15 @@ class Options:
         if self.max_samples is not None:
             most = whole("max_samples", self.max_samples, at_least=2)
             object.__setattr__(self, "max_samples", most)
+        if self.samples not in get_args(Samples):
+            raise ValueError(
+                f"samples: need 'auto', 'rows' or 'positions', got {self.samples!r}"
+                f"{nearest(self.samples, get_args(Samples))}"
+            )
+        if self.ignore_index is not None:
+            object.__setattr__(
+                self, "ignore_index", whole("ignore_index", self.ignore_index, at_least=-(2**63))
+            )
         if self.on_error not in ("warn", "raise"):
             raise ValueError(f"on_error: need 'warn' or 'raise', got {self.on_error!r}")
         object.__setattr__(self, "seed", whole("seed", self.seed, at_least=0))

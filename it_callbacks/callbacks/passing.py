@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import inspect
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from typing import Any, Literal
 
@@ -12,10 +13,20 @@ from lightning_utilities.core.apply_func import apply_to_collection
 from numpy.typing import NDArray
 from torch import Tensor
 
-from it_callbacks.observation.batches import Batch, Selector, inputs_of, labels_of
+from it_callbacks.observation.batches import (
+    Batch,
+    Selector,
+    inputs_of,
+    labels_of,
+    mask_of,
+    n_rows_of,
+)
 from it_callbacks.observation.fixed_set import FixedSet, fetch, fetch_behind
 from it_callbacks.observation.guard import silenced, undisturbed, unfused
 from it_callbacks.observation.instrument import Observer
+from it_callbacks.observation.labels import Labels
+from it_callbacks.observation.modules import padding_of
+from it_callbacks.observation.positions import Samples
 from it_callbacks.observation.processes import n_processes, rank
 
 
@@ -52,14 +63,23 @@ class FixedSetPasses:
         batches: From `fetch_fixed_set`.
         inputs: Which part of a batch the model takes.
         target: Which part holds the labels.
+        ignore_index: Which number marks samples without a label.
+        samples: Whether positions are samples.
     """
 
     def __init__(
-        self, batches: Sequence[Any], inputs: Selector | None, target: Selector | None
+        self,
+        batches: Sequence[Any],
+        inputs: Selector | None,
+        target: Selector | None,
+        ignore_index: int | None,
+        samples: Samples,
     ) -> None:
         self._batches = batches
         self._inputs = inputs
         self._target = target
+        self._ignore_index = ignore_index
+        self._samples = samples
         self._sizes: list[int] = []
 
     def run_all(self, trainer: Any, model: Any, observer: Observer[Any], current: Any) -> None:
@@ -71,7 +91,7 @@ class FixedSetPasses:
         """
         start, together = 0, _spreads_parameters(trainer.strategy)
         with _observed(trainer, model, observer):
-            self._sizes = self._sizes or [len(labels_of(b, self._target)) for b in self._batches]
+            self._sizes = self._sizes or [self._size(raw) for raw in self._batches]
             for number, (raw, size) in enumerate(zip(self._batches, self._sizes, strict=True)):
                 indices = np.arange(start, start + size)
                 start += size
@@ -89,10 +109,16 @@ class FixedSetPasses:
         One guard is around all of them, so that what is drawn at random differs from run to run.
         """
         raw = self._batches[0]
-        indices = np.arange(len(labels_of(raw, self._target)))
+        indices = np.arange(self._size(raw))
         with _observed(trainer, model, observer):
             for current in passes:
                 self._run(trainer, model, observer, current, raw, indices)
+
+    def _labels(self, raw: Any) -> Labels | None:
+        return labels_of(raw, self._target, self._ignore_index, self._samples)
+
+    def _size(self, raw: Any) -> int:
+        return n_rows_of(raw, self._labels(raw))
 
     def _run(
         self,
@@ -107,7 +133,8 @@ class FixedSetPasses:
         raw = apply_to_collection(raw, Tensor, torch.clone)
         raw = trainer.precision_plugin.convert_input(trainer.strategy.batch_to_device(raw))
         given = inputs_of(raw, self._inputs, self._target)
-        observer.begin(Batch(given, labels_of(raw, self._target), indices), current)
+        mask = mask_of(raw, given, padding_of(model))
+        observer.begin(Batch.of(given, self._labels(raw), indices, mask=mask), current)
         _call(model, given)
         observer.end()
 
@@ -118,12 +145,8 @@ def _call(model: Any, given: Any) -> None:
     Raises:
         RuntimeError: It failed; says what it was called with.
     """
-    args: tuple[Any, ...] = ()
-    kwargs: dict[str, Any] = {}
-    if isinstance(given, dict):
-        kwargs = given
-    else:
-        args = tuple(given) if isinstance(given, (tuple, list)) else (given,)
+    kwargs = _by_name(model, given) if isinstance(given, Mapping) else {}
+    args = () if kwargs else tuple(given) if isinstance(given, (tuple, list)) else (given,)
     try:
         model(*args, **kwargs)
     except Exception as error:
@@ -139,6 +162,22 @@ def _call(model: Any, given: Any) -> None:
             f"{type(error).__name__}: {error}; {remedy}, or leave data= out to listen to the "
             "validation loop"
         ) from error
+
+
+def _by_name(model: Any, given: Mapping[str, Any]) -> dict[str, Any]:
+    """The parts that the model's forward takes by name; none if it takes the mapping as one."""
+    try:
+        signature = inspect.signature(model.forward)
+    except (TypeError, ValueError):
+        return dict(given)
+    kinds = {parameter.kind for parameter in signature.parameters.values()}
+    takes_all = inspect.Parameter.VAR_KEYWORD in kinds
+    fitting = {k: part for k, part in given.items() if takes_all or k in signature.parameters}
+    try:
+        signature.bind(**fitting)
+    except TypeError:
+        return {}
+    return fitting
 
 
 def _in_words(value: Any) -> str:

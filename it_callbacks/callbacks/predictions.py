@@ -12,6 +12,7 @@ from it_callbacks.callbacks.options import Data, Options
 from it_callbacks.callbacks.schedules import Schedule
 from it_callbacks.figures import Request
 from it_callbacks.observation.batches import Selector
+from it_callbacks.observation.positions import Samples
 from it_callbacks.predictions.instrument import InsideClasses, PredictionInstrument, WholeSet
 
 
@@ -30,14 +31,17 @@ class PredictionEntropyMonitor(Monitor[PredictionInstrument]):
             are >= 0 and sum to 1 are probabilities; one value per sample is a Bernoulli logit.
         inputs: Which part of a batch the model takes: a key, an index or a function of it.
         target: Which part holds the labels. None takes the second of two, or ``label``,
-            ``labels``, ``target`` or ``y`` of a mapping.
+            ``labels``, ``target`` or ``y`` of a mapping or object; see the docs' page on labels.
+        samples: What the samples are: ``"rows"`` of a batch or ``"positions"`` in them (tokens,
+            pixels). ``"auto"``: positions where each has a label of its own.
+        ignore_index: A number that marks samples without a label, as negative numbers do.
         data: A fixed set to measure instead of listening: ``"train"`` or ``"val"`` for the data
             set behind that loader, or a data set, a loader or tensors. Fetched once.
         schedule: When to measure: every n epochs, `LogSpaced`, a list of epochs, or a function of
             the epoch. The first point is always measured.
         max_samples: Beyond this many samples a seeded random subset is measured; None for all.
-        on_error: ``"warn"``: an error during training skips that measurement and warns once;
-            ``"raise"``: it ends training.
+        on_error: ``"warn"``: what cannot be measured is skipped, with one warning of each cause;
+            only a wrong argument is raised, before the first step. ``"raise"``: all is raised.
         name: The name of the set in tags, followed by ``_test`` in a test; two monitors of one kind
             on the same set need different ones.
 
@@ -57,13 +61,17 @@ class PredictionEntropyMonitor(Monitor[PredictionInstrument]):
         logits: Selector | None = None,
         inputs: Selector | None = None,
         target: Selector | None = None,
+        samples: Samples = "auto",
+        ignore_index: int | None = None,
         data: Data = None,
         schedule: Schedule = 1,
         max_samples: int | None = None,
         on_error: OnError = "warn",
         name: str | None = None,
     ) -> None:
-        options = Options(data, schedule, inputs, target, max_samples, on_error, name, seed=0)
+        options = Options(
+            data, schedule, inputs, target, max_samples, on_error, name, 0, ignore_index, samples
+        )
         self.logits = logits
         about = {"measured_on": options.measured_on}
         instrument = PredictionInstrument(
@@ -100,6 +108,9 @@ class ConditionalEntropyMonitor(Monitor[PredictionInstrument]):
         logits: Where the predictions are; see `PredictionEntropyMonitor`.
         inputs: Which part of a batch the model takes: a key, an index or a function of it.
         target: Which part holds the labels; see `PredictionEntropyMonitor`.
+        samples: What the samples are: ``"rows"`` of a batch or ``"positions"`` in them (tokens,
+            pixels). ``"auto"``: positions where each has a label of its own.
+        ignore_index: A number that marks samples without a label, as negative numbers do.
         data: A fixed set to measure instead of listening; see `PredictionEntropyMonitor`.
         schedule: When to measure; see `PredictionEntropyMonitor`.
         max_samples: Beyond this many samples a seeded random subset is measured; None for all.
@@ -123,6 +134,8 @@ class ConditionalEntropyMonitor(Monitor[PredictionInstrument]):
         logits: Selector | None = None,
         inputs: Selector | None = None,
         target: Selector | None = None,
+        samples: Samples = "auto",
+        ignore_index: int | None = None,
         data: Data = None,
         schedule: Schedule = 1,
         max_samples: int | None = None,
@@ -130,7 +143,9 @@ class ConditionalEntropyMonitor(Monitor[PredictionInstrument]):
         name: str | None = None,
         class_names: Sequence[str] | None = None,
     ) -> None:
-        options = Options(data, schedule, inputs, target, max_samples, on_error, name, seed=0)
+        options = Options(
+            data, schedule, inputs, target, max_samples, on_error, name, 0, ignore_index, samples
+        )
         if class_names is not None and (
             isinstance(class_names, str) or not all(isinstance(c, str) for c in class_names)
         ):

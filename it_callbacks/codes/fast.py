@@ -216,6 +216,10 @@ def _width(ruler: Width, scratch: Tensor, activations: Tensor) -> Levels:
     widths = activations.new_tensor(ruler.width)
     if widths.ndim and len(widths) != activations.shape[1]:
         raise ValueError("width: there are not as many widths as units")
+    if ruler.is_finer_than(activations.dtype):
+        raise ValueError("width: the type of the activations is too coarse for it")
+    if ruler.origin != 0.0:
+        activations = torch.sub(activations, activations.new_tensor(ruler.origin), out=scratch)
     return scanned(torch.div(activations, widths, out=scratch).floor_())
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
@@ -68,6 +69,15 @@ class Panel:
             return below, {step: mean[step] + sd for step, sd in spread.items() if step in mean}
         low, high = self.run.about(quantity).interval or ("", "")
         return self.series(low, layer, resolution), self.series(high, layer, resolution)
+
+
+def axis_title(panels: Sequence[Panel], quantity: str) -> str:
+    """The title of an axis; it names what all panels take as Y."""
+    about = panels[0].run.about(quantity)
+    title = about.axis_title
+    if all(panel.run.label_symbol(panel.set) == "bin Y" for panel in panels):
+        title = re.sub(r"\bY\b", "bin Y", title)
+    return plain(title)
 
 
 class Place(NamedTuple):

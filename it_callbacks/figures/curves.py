@@ -10,6 +10,7 @@ from it_callbacks.figures.axes import (
     Figure,
     Panel,
     Place,
+    axis_title,
     coloured,
     empty,
     finite_all,
@@ -64,7 +65,7 @@ def curves(
         [[list(line.values) for line in by_layer.values()] for by_layer in lines],
         draw,
         title=title,
-        y={"title": {"text": plain(about.axis_title), "standoff": 8}},
+        y={"title": {"text": axis_title(panels, quantity), "standoff": 8}},
         absent=plain(f"no {about.label} has a value in this set"),
         subtitles=[resolution_label(panel, resolution) for panel in panels],
     )

@@ -12,6 +12,7 @@ from it_callbacks.figures.axes import (
     Panel,
     Place,
     absence,
+    axis_title,
     coloured,
     empty,
     finite,
@@ -29,7 +30,6 @@ from it_callbacks.figures.marks import bars, chance_trace, joined_trace, traject
 from it_callbacks.figures.theme import LIGHT, MUTED, Theme
 from it_callbacks.figures.times import MOST_DRAWN, Clock, clock, thinned
 from it_callbacks.figures.trajectories import VIEWS, Trajectory, trajectories, why_empty
-from it_callbacks.records import QUANTITIES
 from it_callbacks.runs import Run
 
 SYMBOLS = (
@@ -182,9 +182,10 @@ def _legend(
 
 
 def _layout(planes: Sequence[_Plane], view: str, resolution: int, time: Clock) -> dict[str, Any]:
-    across, up = (QUANTITIES[name].axis_title for name in (VIEWS[view].x, VIEWS[view].y))
+    panels = [plane.panel for plane in planes]
+    across, up = (axis_title(panels, name) for name in (VIEWS[view].x, VIEWS[view].y))
     drawn = layout(
-        [plane.panel for plane in planes],
+        panels,
         title="Information plane",
         x={"title": {"text": across, "standoff": 8}, "range": _range(planes, "x")},
         y={"title": {"text": up, "standoff": 8}, "range": _range(planes, "y")},
@@ -255,7 +256,8 @@ def _draw_limits(drawn: dict[str, Any], plane: _Plane) -> None:
         ends = {"xref": f"{x} domain", "x0": 0, "x1": 1, "yref": y, "y0": h_y, "y1": h_y}
         drawn["shapes"].append({**line, **ends, "name": "H(Y)"})
         where = {"x": 0.01, "y": h_y, "yref": y, "xanchor": "left", "yanchor": "bottom"}
-        drawn["annotations"].append(note(plane.place, f"H(Y) = {h_y:.2f}", font=font, **where))
+        text = f"H({plane.panel.run.label_symbol(plane.panel.set)}) = {h_y:.2f}"
+        drawn["annotations"].append(note(plane.place, text, font=font, **where))
     if (log_n := _log_n(plane.panel)) is not None:
         ends = {"xref": x, "x0": log_n, "x1": log_n, "yref": f"{y} domain", "y0": 0, "y1": 1}
         drawn["shapes"].append({**line, **ends, "name": "log2 N"})

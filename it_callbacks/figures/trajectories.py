@@ -94,7 +94,7 @@ def why_empty(panel: Panel, resolution: int) -> str:
     if not any(has.values()):
         return "no information plane was logged of this set"
     if not has["I_TY"]:
-        return "I(X;T) was logged, but no I(T;Y):<br>were there labels?"
+        return "I(X;T) was logged, but no I(T;Y):<br>there is no Y; see the curves of I(X;T)"
     if not has["I_XT"]:
         return "I(T;Y) was logged, but no I(X;T)"
     n_rulers = len(panel.rulers)

@@ -1,8 +1,9 @@
-"""Find the labels and the inputs in a batch, in whatever shape the user's loader makes it."""
+"""Find the labels and the inputs in a batch, in whatever form a loader gives it."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import math
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, is_dataclass
 from typing import Any
 
@@ -12,14 +13,18 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from it_callbacks.checks import ArgumentValueError, nearest
+from it_callbacks.observation.labels import Labels, read_labels, shifted
+from it_callbacks.observation.positions import Grid, Samples
 
-Selector = Callable[[Any], Any] | int | str
+Selector = Callable[[Any], Any] | str | int
 """Picks one part out of a batch or an output: a key, an index, or a function of the whole."""
 
 MOST_CLASSES = 1000
 """Above this many classes there are too few samples of each, and too large a table of pairs."""
 
 TARGET_KEYS = ("label", "labels", "target", "targets", "y")
+MASK = "attention_mask"
+"""What a mapping calls the part that tells tokens from padding."""
 INPUT_KEYS = ("input", "inputs", "x", "image", "images", "img", "features", "data")
 
 
@@ -29,44 +34,113 @@ class Batch:
 
     Args:
         inputs: What the model takes; None where that is neither known nor needed.
-        labels: Class numbers ``(n_samples,)`` int64; negative ones (an ignore index) do not count.
+        labels: Of each sample; None where the batch has none.
         indices: Which samples of the set they are, ``(n_samples,)``; negative ones do not count,
             since another process has them.
+        grid: How the samples lie in the tensors of the batch.
         is_step_routed: Whether the model is called with the whole step, too: a strategy may wrap
             it, and route the step through its forward.
+        mask: Which steps of each row are none of padding, ``(n_rows, n_steps)``; None if that is
+            not known.
     """
 
     inputs: Any
-    labels: Tensor
+    labels: Labels | None
     indices: NDArray[np.int64]
+    grid: Grid
     is_step_routed: bool = False
+    mask: Tensor | None = None
+
+    @classmethod
+    def of(
+        cls,
+        inputs: Any,
+        labels: Labels | None,
+        rows: NDArray[np.int64],
+        *,
+        is_step_routed: bool = False,
+        mask: Tensor | None = None,
+    ) -> Batch:
+        """A batch with these rows of the set; samples are positions where labels are."""
+        grid = Grid(len(rows), () if labels is None else labels.axes)
+        return cls(inputs, labels, grid.indices(rows), grid, is_step_routed, mask)
 
     def __len__(self) -> int:
-        return len(self.labels)
+        return len(self.indices)
 
 
-def labels_of(batch: Any, target: Selector | None) -> Tensor:
-    """The class numbers ``(n_samples,)`` int64 of a batch, as a copy of their own.
-
-    A copy, because a step may edit its batch in place. Columns ``(n_samples, 1)`` are squeezed,
-    booleans become 0 and 1, and rows that are exactly one-hot become their class.
+def labels_of(
+    batch: Any,
+    target: Selector | None,
+    ignore_index: int | None = None,
+    samples: Samples = "auto",
+) -> Labels | None:
+    """The labels of a batch; None where it has none.
 
     Args:
         batch: What the loader gave.
-        target: Which part holds the labels; None takes the second of two, or the first of
-            `TARGET_KEYS` that a mapping has.
+        target: Which part holds the labels; None takes the first of `TARGET_KEYS` that a mapping
+            or an object has, the second of two parts, and of more parts the only one after the
+            first that holds an integer per sample, else the second.
+        ignore_index: A number that marks samples without a label, beside negative class numbers.
+        samples: Whether positions are samples, if a row has several labels. Where the labels are
+            the inputs themselves, as for causal models, each position has that of the next one.
 
     Raises:
-        ValueError: There is no such part, or it holds no class numbers.
+        ValueError: There is no such part, or it holds no labels of samples.
         TypeError: The part is not a tensor.
     """
     labels = _default_target(batch) if target is None else select(batch, target, "target")
-    if not isinstance(labels, Tensor):
+    if labels is None:
+        return None
+    if not isinstance(labels, Tensor) or labels.is_complex():
+        what = f"{labels.dtype} numbers" if isinstance(labels, Tensor) else type(labels).__name__
         raise TypeError(
-            f"target: the labels are a {type(labels).__name__}, need a tensor of class numbers; "
+            f"target: the labels are a {what}, need a tensor of class numbers; "
             "pass target=<key, index or function of the batch>"
         )
-    return _class_numbers(labels.detach())
+    read = read_labels(labels, ignore_index, samples)
+    return shifted(read) if _are_inputs(labels, read, batch) else read
+
+
+def mask_of(batch: Any, inputs: Any, padding: int | None) -> Tensor | None:
+    """Which steps of each row are none of padding, ``(n_rows, n_steps)``; None if not known.
+
+    Args:
+        batch: What the loader gave; a part called `MASK` counts.
+        inputs: What the model takes; token numbers that are `padding` count as padding.
+        padding: The number that stands for padding, if the model says so.
+    """
+    parts = _named_parts(batch) or {}
+    mask = parts.get(MASK)
+    if isinstance(mask, Tensor) and mask.ndim == 2:
+        return mask.detach() != 0
+    if padding is None or not isinstance(inputs, Tensor) or inputs.ndim != 2:
+        return None
+    return None if inputs.is_floating_point() else inputs.detach() != padding
+
+
+def _are_inputs(labels: Tensor, read: Labels, batch: Any) -> bool:
+    """Whether the labels of a sequence are the tokens that go in, as far as they are labelled."""
+    if len(read.axes) != 1 or not read.is_labelled.any():
+        return False
+    is_labelled = torch.from_numpy(read.is_labelled).reshape(-1, *read.axes)
+    same = [part for part in _tensors(batch) if part.shape == labels.shape]
+    twins = [part for part in same if part is not labels and not part.is_floating_point()]
+    if isinstance(batch, Tensor) or sum(part is labels for part in same) > 1:
+        twins.append(labels)
+    values = read.values.reshape(-1, *read.axes)
+    return any(bool((twin.cpu() == values)[is_labelled].all()) for twin in twins)
+
+
+def _tensors(batch: Any) -> Iterator[Tensor]:
+    if isinstance(batch, Tensor):
+        yield batch
+        return
+    parts = _named_parts(batch)
+    several = batch if isinstance(batch, (tuple, list)) else ()
+    for part in several if parts is None else parts.values():
+        yield from _tensors(part)
 
 
 def inputs_of(batch: Any, inputs: Selector | None, target: Selector | None) -> Any:
@@ -74,39 +148,81 @@ def inputs_of(batch: Any, inputs: Selector | None, target: Selector | None) -> A
 
     Args:
         batch: What the loader gave.
-        inputs: Which part; None takes the first that is not the labels, or of a mapping the
-            first of `INPUT_KEYS`, or its only tensor besides the labels.
+        inputs: Which part; None takes the first that is not the labels. Of a mapping that is the
+            first of `INPUT_KEYS`, or the only tensor besides the labels, or the mapping without
+            its labels; a batch that is an object with attributes is taken whole.
         target: Which part holds the labels, to leave it out.
 
     Raises:
-        ValueError: The part cannot be told.
+        ValueError: The part cannot be found.
     """
     if inputs is not None:
         return select(batch, inputs, "inputs")
     parts = _named_parts(batch)
-    if parts is None:
-        if isinstance(batch, Tensor):
-            return batch
-        if isinstance(batch, Sequence) and not isinstance(batch, str) and len(batch) >= 1:
-            first_is_target = len(batch) > 1 and target in (0, -len(batch))
-            return batch[1 if first_is_target else 0]
+    if parts is not None:
+        return _named_inputs(parts, target)
+    if isinstance(batch, Tensor):
+        return batch
+    if isinstance(batch, Sequence) and not isinstance(batch, str) and len(batch) >= 1:
+        first_is_target = len(batch) > 1 and target in (0, -len(batch))
+        return batch[1 if first_is_target else 0]
+    if _attributes(batch, (*TARGET_KEYS, *INPUT_KEYS)):
+        return batch
+    raise ValueError(
+        f"inputs: cannot find the input in a batch of type {type(batch).__name__}; "
+        "pass inputs=<key, index or function of the batch>"
+    )
+
+
+def n_rows_of(batch: Any, labels: Labels | None) -> int:
+    """How many rows a batch holds: as many as labels, graphs, or rows of its first tensor.
+
+    Raises:
+        ValueError: It has neither.
+    """
+    if labels is not None:
+        return len(labels) // math.prod(labels.axes)
+    n_graphs = getattr(batch, "num_graphs", None)
+    if isinstance(n_graphs, int):
+        return n_graphs
+    n_rows = next(_rows_of_tensors(batch), None)
+    if n_rows is None:
         raise ValueError(
-            f"inputs: cannot find the input in a batch of type {type(batch).__name__}; "
-            "pass inputs=<key, index or function of the batch>"
+            f"target: cannot count the samples in a {type(batch).__name__} without labels or "
+            "tensors; pass target=<function of the batch that gives its labels>"
         )
+    return n_rows
+
+
+def _rows_of_tensors(batch: Any) -> Iterator[int]:
+    if isinstance(batch, Tensor):
+        if batch.ndim:
+            yield len(batch)
+        return
+    parts = _named_parts(batch)
+    if parts is None:
+        parts = _attributes(batch, INPUT_KEYS)
+    if parts:
+        several: Iterable[Any] = parts.values()
+    else:
+        several = batch if isinstance(batch, Sequence) and not isinstance(batch, str) else ()
+    for part in several:
+        yield from _rows_of_tensors(part)
+
+
+def _named_inputs(parts: Mapping[Any, Any], target: Selector | None) -> Any:
     for key in INPUT_KEYS:
         if key in parts and key != target:
             return parts[key]
     labels = {target} if isinstance(target, str) else set(TARGET_KEYS)
-    others = [
-        key for key, value in parts.items() if isinstance(value, Tensor) and key not in labels
-    ]
-    if len(others) == 1:
-        return parts[others[0]]
-    raise ValueError(
-        f"inputs: cannot find the input among the batch's parts {list(parts)}; "
-        "pass inputs=<key or function of the batch>"
-    )
+    others = {key: value for key, value in parts.items() if key not in labels}
+    tensors = [value for value in others.values() if isinstance(value, Tensor)]
+    if not tensors:
+        raise ValueError(
+            f"inputs: cannot find the input among the batch's parts {list(parts)}; "
+            "pass inputs=<key or function of the batch>"
+        )
+    return tensors[0] if len(tensors) == 1 else others
 
 
 def select(source: Any, selector: Selector, argument: str) -> Any:
@@ -119,6 +235,8 @@ def select(source: Any, selector: Selector, argument: str) -> Any:
             return parts[selector]
         if parts is None and hasattr(source, selector):
             return getattr(source, selector)
+        if parts is None and selector.lstrip("-").isdecimal():
+            return select(source, int(selector), argument)  # a command line gives texts only
         available = list(parts) if parts is not None else []
         raise ArgumentValueError(
             f"{argument}={selector!r}: no such key in a {type(source).__name__} "
@@ -144,57 +262,41 @@ def _named_parts(batch: Any) -> Mapping[Any, Any] | None:
     return None
 
 
+def _attributes(batch: Any, names: Iterable[str]) -> dict[str, Any]:
+    """Those of `names` that the batch, an object like those of graph libraries, has tensors of."""
+    if isinstance(batch, (Tensor, Sequence)):
+        return {}
+    found = {name: getattr(batch, name, None) for name in names}
+    return {name: part for name, part in found.items() if isinstance(part, Tensor)}
+
+
 def _default_target(batch: Any) -> Any:
+    if batch is None or isinstance(batch, (str, Iterator)):
+        raise ValueError(
+            f"target: cannot see the batches of this loop, it gives a {type(batch).__name__} (does "
+            "the step take a dataloader_iter?); pass data='val' or a set of your own"
+        )
     parts = _named_parts(batch)
+    if parts is None and not isinstance(batch, (Tensor, Sequence)):
+        parts = _attributes(batch, TARGET_KEYS)
     if parts is not None:
-        for key in TARGET_KEYS:
-            if key in parts:
-                return parts[key]
-        raise ValueError(
-            f"target: none of {list(TARGET_KEYS)} is in the batch, whose keys are {list(parts)}; "
-            "pass target=<key or function of the batch>"
-        )
-    if isinstance(batch, Sequence) and not isinstance(batch, str) and len(batch) == 2:
-        return batch[1]
-    what = (
-        f"a {type(batch).__name__} of {len(batch)} parts"
-        if isinstance(batch, Sequence)
-        else f"a {type(batch).__name__}"
-    )
-    raise ValueError(
-        f"target: cannot find the labels in {what}; need (input, label), or "
-        "pass target=<index, key or function of the batch>"
-    )
+        return next((parts[key] for key in TARGET_KEYS if parts.get(key) is not None), None)
+    if isinstance(batch, Tensor) or len(batch) < 2:
+        return None
+    return batch[1] if len(batch) == 2 else _of_several(batch)
 
 
-def _class_numbers(labels: Tensor) -> Tensor:
-    shape = tuple(labels.shape)
-    if labels.ndim == 0:
-        raise ValueError("target: the labels are a single number, need one per sample (n_samples,)")
-    if labels.ndim == 2 and shape[1] == 1:
-        labels = labels[:, 0]
-    if labels.ndim == 2:
-        return _from_one_hot(labels)
-    if labels.ndim > 2:
-        raise ValueError(
-            f"target: labels of shape {shape} give many labels to one sample (segmentation?); "
-            "pass target=<function that picks one class number per sample>"
-        )
-    if labels.is_floating_point() or labels.is_complex():
-        raise ValueError(
-            f"target: the labels are {labels.dtype} of shape {shape}, need integer class numbers; "
-            "information about labels is that of classes: bin a regression target, or cast it "
-            "with target=lambda batch: batch[1].long()"
-        )
-    return labels.to(torch.int64, copy=True)
-
-
-def _from_one_hot(labels: Tensor) -> Tensor:
-    is_one_hot = ((labels == 0) | (labels == 1)).all() and (labels.sum(1) == 1).all()
-    if not is_one_hot:
-        raise ValueError(
-            f"target: labels of shape {tuple(labels.shape)} are neither class numbers "
-            "(n_samples,) nor one-hot; for soft or several labels per sample pass "
-            "target=<function that picks one class number per sample>"
-        )
-    return labels.long().argmax(1)  # booleans have no argmax
+def _of_several(parts: Sequence[Any]) -> Any:
+    """Of three parts and more: lengths, weights or indices may stand beside the labels."""
+    rows = next(_rows_of_tensors(parts[0]), None)
+    second = parts[1]
+    if isinstance(second, Tensor) and second.ndim > 1 and not second.is_floating_point():
+        return second  # a label for each position
+    integers = [
+        part
+        for part in parts[1:]
+        if isinstance(part, Tensor)
+        and not (part.is_floating_point() or part.is_complex() or part.dtype == torch.bool)
+        and tuple(part.shape) in ((rows,), (rows, 1))
+    ]
+    return integers[0] if len(integers) == 1 else second

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from fnmatch import fnmatchcase
@@ -55,12 +55,14 @@ class Choice:
         time_major: Names of the modules that are, or belong to, a module that is known to take
             sequences as ``(n_steps, n_samples, ...)``.
         blocks: Names of the modules that may stand for the leaves in them, where there are many.
+        by_name: Those of `chosen` that the user named as they are, by no pattern.
     """
 
     modules: dict[str, nn.Module]
     chosen: dict[str, Callable[[Any], Tensor] | None] | None
     time_major: frozenset[str]
     blocks: tuple[str, ...] = ()
+    by_name: tuple[str, ...] = ()
 
 
 def resolve(model: nn.Module, layers: LayerChoice) -> Choice:
@@ -76,7 +78,9 @@ def resolve(model: nn.Module, layers: LayerChoice) -> Choice:
         standing_for = blocks(named)
         return Choice({**leaves, **standing_for}, None, time_major, tuple(standing_for))
     chosen: dict[str, Callable[[Any], Tensor] | None] = {}
+    wanted: Collection[Any]
     if isinstance(layers, Mapping):
+        wanted = layers
         for name, pick in layers.items():
             if not callable(pick):
                 raise ArgumentTypeError(
@@ -99,7 +103,8 @@ def resolve(model: nn.Module, layers: LayerChoice) -> Choice:
     asked = {name: every[name] for name in chosen}
     # A shared module is observed under the requested names only: one call is one firing.
     others = {name: leaf for name, leaf in leaves.items() if leaf not in asked.values()}
-    return Choice({**others, **asked}, chosen, time_major)
+    by_name = tuple(name for name in chosen if name in wanted)
+    return Choice({**others, **asked}, chosen, time_major, by_name=by_name)
 
 
 def _matches(

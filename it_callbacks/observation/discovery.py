@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Generic, TypeVar
 
 from torch import Tensor
@@ -21,6 +21,7 @@ from it_callbacks.observation.layers import (
 )
 from it_callbacks.observation.listening import ROOT, Firing
 from it_callbacks.observation.modules import parents
+from it_callbacks.observation.positions import Grid
 from it_callbacks.observation.provenance import Provenance
 
 C = TypeVar("C")
@@ -38,15 +39,13 @@ class Discovery(Generic[C]):
 
     Args:
         choice: Which layers the user wants.
-        n_samples: Labels of the batch.
+        grid: How the samples lie in the tensors of the batch.
         copied: Copies what is needed of the rows of a layer.
     """
 
-    def __init__(
-        self, choice: Choice, n_samples: int, copied: Callable[[Layer, Tensor], C]
-    ) -> None:
+    def __init__(self, choice: Choice, grid: Grid, copied: Callable[[Layer, Tensor], C]) -> None:
         self._choice = choice
-        self._n_samples = n_samples
+        self._grid = grid
         self._copied = copied
         self._tensors = Tensors()
         self._known = Provenance(choice.time_major)
@@ -72,19 +71,22 @@ class Discovery(Generic[C]):
         output = first_tensor(firing.output)
         if call.name == ROOT or output is None or call.output is None or why_not_a_layer(call):
             return
-        if why_unreadable(call, self._n_samples, self._known) is None:
-            layer = layer_of(call, call.output, self._choice, self._known)
+        if why_unreadable(call, self._grid, self._known) is None:
+            layer = layer_of(call, call.output, self._choice, self._known, self._grid)
             self._copies(call).add(call, layer, self._copied(layer, output))
 
-    def plan(self) -> tuple[Plan, dict[str, C]]:
+    def plan(self, why_silent: Mapping[str, str]) -> tuple[Plan, dict[str, C]]:
         """The layers, and the copies of their rows by name.
 
+        Args:
+            why_silent: Why some modules cannot be heard, by name.
+
         Raises:
-            ValueError: A layer that the user named did not fire, or none can be observed.
+            ValueError: None can be observed.
         """
         held = {**self._inside.held, **self._outside.held}
         candidates = [(call, held[call][0]) for call in self.calls if call in held]
-        found = plan(self._choice, self.calls, self._known, candidates, self._n_samples)
+        found = plan(self._choice, self.calls, self._known, candidates, self._grid, why_silent)
         copies = {layer.name: copy for layer, copy in held.values()}
         return found, {layer.name: copies[layer.name] for layer in found.layers}
 
@@ -93,8 +95,10 @@ class Discovery(Generic[C]):
             return
         refuse_steps(call, self._choice, self._known)
         pick = (self._choice.chosen or {})[call.name]
-        rows = Layer("", call.name, call.number, pick).rows(firing.output, self._n_samples)
-        layer = layer_of(call, self._tensors.seen(rows), self._choice, self._known)
+        rows = Layer("", call.name, call.number, pick).rows(firing.output, self._grid.n_rows)
+        layer = layer_of(call, self._tensors.seen(rows), self._choice, self._known, self._grid)
+        if (why := self._grid.misfit(tuple(rows.shape), layer.units_axis)) is not None:
+            raise ValueError(f"layers: {call.name!r} {why}")
         self._outside.held[call] = layer, self._copied(layer, rows)
 
     def _copies(self, call: Call) -> _Copies[C]:

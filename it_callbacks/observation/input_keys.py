@@ -11,14 +11,25 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from it_callbacks.codes import encode_keys, keys
+from it_callbacks.observation.positions import Grid
 from it_callbacks.rulers import Exact
 
 
-def input_keys(inputs: Any, n_samples: int) -> NDArray[np.int64] | None:
-    """Keys ``(n_samples, 2)`` of the exact input rows; None where they cannot be told apart.
+def input_keys(inputs: Any, grid: Grid) -> NDArray[np.int64] | None:
+    """Keys ``(n_samples, 2)`` of the exact inputs; None where they cannot be told apart.
 
-    Inputs may be a tensor, or a mapping or sequence of tensors with one row per sample each.
+    Inputs may be a tensor, or a mapping or sequence of tensors with one row each per row of the
+    batch. The input of a position is the whole row, and the position in it.
     """
+    of_rows = _row_keys(inputs, grid.n_rows)
+    if of_rows is None or not grid.axes:
+        return None if of_rows is None else of_rows.cpu().numpy()
+    n = grid.n_samples // max(grid.n_rows, 1)
+    positions = torch.arange(n).repeat(grid.n_rows)[:, None]
+    return keys(torch.cat([of_rows.cpu().repeat_interleave(n, 0), positions], 1)).numpy()
+
+
+def _row_keys(inputs: Any, n_samples: int) -> Tensor | None:
     if isinstance(inputs, Tensor):
         parts = [inputs]
     elif isinstance(inputs, Mapping):
@@ -32,7 +43,7 @@ def input_keys(inputs: Any, n_samples: int) -> NDArray[np.int64] | None:
     of_parts = [
         encode_keys(part, Exact()) if part.is_floating_point() else keys(part) for part in parts
     ]
-    return (of_parts[0] if len(of_parts) == 1 else keys(torch.cat(of_parts, 1))).cpu().numpy()
+    return of_parts[0] if len(of_parts) == 1 else keys(torch.cat(of_parts, 1))
 
 
 def _has_rows(part: Any, n_samples: int) -> bool:

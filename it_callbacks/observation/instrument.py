@@ -34,6 +34,15 @@ class Notice(NamedTuple):
     error: Exception | None = None
 
 
+def shift_notice(set_: str) -> Notice:
+    """What to say where the labels of a sequence are the tokens that go in."""
+    text = (
+        f"set {set_!r}: the labels are the inputs themselves, so what is measured at a position "
+        "is measured beside the label of the next one; pass target= for other labels"
+    )
+    return Notice("shift", text)
+
+
 class Cost(NamedTuple):
     """The time that observing takes.
 

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from it_callbacks.observation.batches import Batch
 from it_callbacks.observation.choices import Choice, LayerChoice, resolve
 from it_callbacks.observation.discovery import Discovery
-from it_callbacks.observation.layers import Layer, Plan
+from it_callbacks.observation.layers import COMPILED, FUSED, Layer, Plan
 from it_callbacks.observation.listening import Firing, Listener
 from it_callbacks.observation.modules import by_every_name, is_inside_fused
 from it_callbacks.observation.norms import behind_untracked, is_untracked
@@ -84,7 +84,6 @@ class LayerObserver:
         """Of each pass before training, the layers that are not calibrated on it."""
         self._discovery: Discovery[Copy | None] | None = None
         self._pass: LayerPass = DryRun()
-        self._n_labels = 0
 
     @property
     def is_ready(self) -> bool:
@@ -148,10 +147,9 @@ class LayerObserver:
     def begin(self, batch: Batch, current: LayerPass) -> None:
         """A batch of a pass begins."""
         self._pass = current
-        self._n_labels = len(batch)
         current.begin(batch)
         if self.plan is None:
-            self._discovery = Discovery(self._choice, self._n_labels, self._copied)
+            self._discovery = Discovery(self._choice, batch.grid, self._copied)
         self.listener.begin()
 
     def end(self) -> None:
@@ -229,7 +227,7 @@ class LayerObserver:
             self._discovery.add(firing)
 
     def _copied(self, layer: Layer, rows: Tensor) -> Copy | None:
-        return self._pass.copied(rows, reduction_of(layer, self._what.reduce))
+        return self._pass.copied(rows, layer, reduction_of(layer, self._what.reduce))
 
     def _take(self, firing: Firing) -> None:
         self._pass.take(firing.name, firing.call, firing.output)
@@ -238,7 +236,7 @@ class LayerObserver:
         discovery, self._discovery = self._discovery, None
         if discovery is None:
             raise RuntimeError("end: no batch has begun")
-        found, copies = discovery.plan()
+        found, copies = discovery.plan(self._why_silent)
         self.specs = readers_for(found.layers, self._what.resolutions, self._what.reduce)
         self.slugs = {
             name: tuple(ruler.slug for ruler in spec.rulers) for name, spec in self.specs.items()
@@ -255,6 +253,13 @@ class LayerObserver:
             self._fill(unfilled)
         for name, copy in copies.items():
             self._pass.take_copy(name, copy)
+
+    @property
+    def _why_silent(self) -> dict[str, str]:
+        model = self._model()
+        named = {} if model is None else by_every_name(model)
+        fused = (name for name in self._choice.modules if is_inside_fused(name, named))
+        return {**dict.fromkeys(fused, FUSED), **dict.fromkeys(self.listener.compiled, COMPILED)}
 
     def _fill(self, empty: Pass) -> None:
         alone = n_processes() == 1

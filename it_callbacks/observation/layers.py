@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -10,9 +10,10 @@ from torch import Tensor, nn
 from torch.nn.modules import dropout
 
 from it_callbacks.observation.calls import Call, Seen, first_tensor
-from it_callbacks.observation.choices import Choice, listing
+from it_callbacks.observation.choices import Choice
 from it_callbacks.observation.listening import ROOT
 from it_callbacks.observation.modules import parents
+from it_callbacks.observation.positions import Grid
 from it_callbacks.observation.provenance import (
     NORMALISING,
     RESHAPING,
@@ -24,6 +25,10 @@ from it_callbacks.observation.provenance import (
 )
 
 NEVER_CALLED = "was never called"
+COMPILED = "is compiled"
+FUSED = "is part of a layer whose fused path calls none of its parts"
+HOW = "Pass data='val' (or 'train', or a set of your own)"
+"""How to read what cannot be heard."""
 """Why a module that did not fire is skipped."""
 MOST_LAYERS = 24
 """By default; more than this many curves nobody reads."""
@@ -73,23 +78,30 @@ class Plan:
         skipped: The others, each with its reason.
         follows: From a layer to the one that it was computed from alone, where that is certain.
         unreadable: Those of `skipped` that would be layers, had they one row per sample.
+        silent: Those of `skipped` that did not fire, though the user named them, or only since
+            they are compiled.
     """
 
     layers: tuple[Layer, ...]
     skipped: dict[str, str]
     follows: dict[str, str] = field(default_factory=dict)
     unreadable: tuple[str, ...] = ()
+    silent: tuple[str, ...] = ()
 
 
-def layer_of(call: Call, rows: Seen, choice: Choice, known: Provenance) -> Layer:
+def layer_of(call: Call, rows: Seen, choice: Choice, known: Provenance, grid: Grid) -> Layer:
     """The layer that a call is, given the tensor that would be read of it."""
     output = rows if call.output is None else call.output
     made_by = known.makers.get(rows, known.makers.get(output, call.module))
-    units_axis = known.units_axes.get(rows, 1 if len(rows.shape) > 3 else -1)
     pick = None if choice.chosen is None else choice.chosen[call.name]
-    return Layer(
-        call.layer_name, call.name, call.number, pick, made_by, units_axis, len(rows.shape)
-    )
+    # At its position, a sample is a row of units.
+    n_axes = 2 if grid.axes else len(rows.shape)
+    units_axis = _units_axis(rows, known)
+    return Layer(call.layer_name, call.name, call.number, pick, made_by, units_axis, n_axes)
+
+
+def _units_axis(rows: Seen, known: Provenance) -> Literal[1, -1]:
+    return known.units_axes.get(rows, 1 if len(rows.shape) > 3 else -1)
 
 
 def plan(
@@ -97,7 +109,8 @@ def plan(
     calls: Sequence[Call],
     known: Provenance,
     candidates: Sequence[tuple[Call, Layer]],
-    n_samples: int,
+    grid: Grid,
+    why_silent: Mapping[str, str],
 ) -> Plan:
     """Decide which calls of one batch are layers to observe.
 
@@ -113,10 +126,11 @@ def plan(
         calls: All of one batch, in order.
         known: Where the tensors of that batch come from.
         candidates: Those calls that can be read, and have been, in order.
-        n_samples: Labels of that batch.
+        grid: How the samples lie in the tensors of that batch.
+        why_silent: Why some modules cannot be heard, by name.
 
     Raises:
-        ValueError: A layer that the user named did not fire, or none can be observed.
+        ValueError: None can be observed.
     """
     skipped, unreadable = {}, []
     if choice.chosen is None:
@@ -125,7 +139,7 @@ def plan(
                 continue
             if (reason := why_not_a_layer(call)) is not None:
                 skipped[call.layer_name] = reason
-            elif (reason := why_unreadable(call, n_samples, known)) is not None:
+            elif (reason := why_unreadable(call, grid, known)) is not None:
                 skipped[call.layer_name] = reason
                 unreadable.append(call.layer_name)
             elif call in known.read_later:
@@ -135,9 +149,18 @@ def plan(
     if choice.chosen is None:
         leaves = [name for name in _leaf_names(calls, choice) if name not in skipped]
         layers = _at_most(layers, leaves, choice, skipped)
-    _refuse_silence(choice, calls, layers, skipped, n_samples)
+    fired = {call.name for call in calls}
+    for name in choice.modules:
+        if name not in fired and name not in choice.blocks:
+            skipped[name] = why_silent.get(name, NEVER_CALLED)
+    if not layers:
+        _refuse_silence(choice, calls, skipped, grid.n_rows)
+    silent = [name for name in choice.by_name if name not in fired]
+    silent += [name for name, why in skipped.items() if why == COMPILED and name not in silent]
     observed = {(layer.module_name, layer.call): layer.name for layer in layers}
-    return Plan(tuple(layers), skipped, successors(calls, observed), tuple(unreadable))
+    return Plan(
+        tuple(layers), skipped, successors(calls, observed), tuple(unreadable), tuple(silent)
+    )
 
 
 def _leaf_names(calls: Sequence[Call], choice: Choice) -> list[str]:
@@ -235,7 +258,7 @@ def why_not_a_layer(call: Call) -> str | None:
     return None
 
 
-def why_unreadable(call: Call, n_samples: int, known: Provenance) -> str | None:
+def why_unreadable(call: Call, grid: Grid, known: Provenance) -> str | None:
     """Why what a call returned has no row per sample; None if it has."""
     output = call.output
     if output is None:
@@ -245,16 +268,16 @@ def why_unreadable(call: Call, n_samples: int, known: Provenance) -> str | None:
     shape = output.shape
     is_recurrent = isinstance(call.module, nn.RNNBase)
     steps = _pick(call.name, "out[0]" if call.returned == "tuple" else "out")
-    if output in known.time_major and (is_recurrent or shape[0] == shape[1] == n_samples):
+    if output in known.time_major and (is_recurrent or shape[0] == shape[1] == grid.n_rows):
         return (
             f"returns shape {shape} behind a time-major module, where rows are steps, not samples; "
             f"{steps}"
         )
-    if not shape or shape[0] != n_samples:
+    if not shape or shape[0] != grid.n_rows:
         return f"returns shape {shape}, not one row per label"
     if 0 in shape:
         return f"returns shape {shape}, which holds no numbers"
-    return None
+    return grid.misfit(shape, _units_axis(output, known))
 
 
 def _pick(name: str, steps: str) -> str:
@@ -263,33 +286,15 @@ def _pick(name: str, steps: str) -> str:
 
 
 def _refuse_silence(
-    choice: Choice,
-    calls: Sequence[Call],
-    layers: Sequence[Layer],
-    skipped: dict[str, str],
-    n_samples: int,
+    choice: Choice, calls: Sequence[Call], skipped: Mapping[str, str], n_samples: int
 ) -> None:
-    fired = {call.name for call in calls}
-    silent = [name for name in choice.modules if name not in fired]
-    for name in silent:
-        if name not in choice.blocks:
-            skipped[name] = NEVER_CALLED
-    if choice.chosen is not None:
-        unheard = [name for name in choice.chosen if name not in fired]
-        if unheard:
-            raise ValueError(
-                f"layers: {listing(unheard)} did not fire in the first batch. Hooks cannot see "
-                "functional calls, weights used directly, or MultiheadAttention.out_proj"
-            )
-    if not layers:
-        reasons = "; ".join(f"{name}: {reason}" for name, reason in list(skipped.items())[:_LISTED])
-        if choice.modules and not fired & set(choice.modules):
-            raise ValueError(
-                f"layers: none can be observed by default, since no module was called "
-                f"({listing(silent)}): hooks cannot see a compiled or functional forward. Pass "
-                "data='val' (or 'train', or a set of your own), which runs a compiled one eagerly, "
-                "or replace functional calls by modules (nn.ReLU instead of F.relu)"
-            )
-        shapes = [call.output.shape for call in calls if call.output is not None]
-        hint = _hint_of_views(shapes, n_samples)
-        raise ValueError(f"layers: none can be observed by default ({reasons}); name them{hint}")
+    """Raise, since there are no layers; says why."""
+    reasons = "; ".join(f"{name}: {why}" for name, why in list(skipped.items())[:_LISTED])
+    if choice.chosen is not None or not {call.name for call in calls} & set(choice.modules):
+        raise ValueError(
+            f"layers: none can be observed, since no such module was called ({reasons}). {HOW}, "
+            "which runs compiled and fused parts one by one, or replace functional calls by "
+            "modules (nn.ReLU instead of F.relu)"
+        )
+    hint = _hint_of_views([call.output.shape for call in calls if call.output], n_samples)
+    raise ValueError(f"layers: none can be observed by default ({reasons}); name them{hint}")

@@ -63,6 +63,8 @@ class Listener:
         self.error: Exception | None = None
         self.seconds = 0.0
         """Time spent in `receive` so far."""
+        self.compiled: frozenset[str] = frozenset()
+        """Which of `modules` lie in compiled parts and were not listened to in this batch."""
         self._receive = receive
         self._model = Weak[nn.Module]()
         self._runs_eagerly = False
@@ -115,6 +117,7 @@ class Listener:
         if compiled and not self._runs_eagerly:
             eager = set(map(id, eager_parts(named).values()))
             modules = {name: part for name, part in modules.items() if id(part) in eager}
+        self.compiled = frozenset(self.modules).difference(modules)
         encoders = [part for part in named.values() if isinstance(part, nn.TransformerEncoder)]
         self._frames = frozenset(map(id, encoders))
         self._names = {}

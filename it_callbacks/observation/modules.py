@@ -81,6 +81,13 @@ def blocks(named: Mapping[str, nn.Module]) -> dict[str, nn.Module]:
 _PLAIN = (nn.Sequential, nn.ModuleList, nn.ModuleDict)
 
 
+def padding_of(model: nn.Module) -> int | None:
+    """The token number that stands for padding, if all embeddings that have one agree."""
+    of_all = (part.padding_idx for part in model.modules() if isinstance(part, nn.Embedding))
+    found = {number for number in of_all if number is not None}
+    return found.pop() if len(found) == 1 else None
+
+
 def is_bookkeeping(name: str, named: Mapping[str, nn.Module]) -> bool:
     """Whether a module is a loss, a metric or part of one, or what makes another's parameters."""
     if "parametrizations" in name.split("."):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple, TypeVar
 
@@ -14,7 +14,9 @@ from torch import Tensor
 
 from it_callbacks.observation.batches import Batch
 from it_callbacks.observation.input_keys import input_keys
+from it_callbacks.observation.labels import Targets
 from it_callbacks.observation.layers import Layer
+from it_callbacks.observation.positions import MOST_POSITIONS, Grid
 from it_callbacks.observation.sampling import Admission, Subset
 from it_callbacks.observation.streams import KeyStream, Stream, Waiting
 from it_callbacks.reductions import Reduction
@@ -32,34 +34,36 @@ class Observed:
 
     Args:
         indices: Which samples of the set they are, ``(n_samples,)``, in increasing order.
-        labels: Class numbers ``(n_samples,)``.
+        targets: Their labels.
         inputs: Keys ``(n_samples, 2)`` of the inputs; None if they were not told apart.
         keys: For each layer, keys ``(n_samples, 2)`` per ruler.
         kept: For each layer, its reduced rows ``(n_kept, n_units)`` for the extra estimators.
         kept_indices: Which samples those rows are, ``(n_kept,)``.
-        kept_labels: Class numbers ``(n_kept,)`` of those rows.
         n_units: For each layer, its units after the reduction.
         max_state: For each layer, the largest state of its first ruler in absolute value.
         missed: Layers that did not run in every batch, and why that matters.
         faults: Layers that could not be read, and why: NaN, say. They are in none of the above.
-        n_unlabelled: Samples left out because their label is negative (an ignore index).
+        n_unlabelled: Samples left out because their label is masked: negative, say.
         left_out: For each layer with rows that are not finite, which samples those are,
             ``(n_samples,)``: its keys of these mean nothing.
+        by_position: Whether the samples are positions of rows.
+        is_shifted: Whether each position has the label of the next one.
     """
 
     indices: NDArray[np.int64]
-    labels: NDArray[np.int64]
+    targets: Targets
     inputs: NDArray[np.int64] | None
     keys: dict[str, list[NDArray[np.int64]]]
     kept: dict[str, Tensor]
     kept_indices: NDArray[np.int64]
-    kept_labels: NDArray[np.int64]
     n_units: dict[str, int]
     max_state: dict[str, float]
     missed: dict[str, str]
     faults: dict[str, str]
     n_unlabelled: int
     left_out: dict[str, NDArray[np.bool_]] = field(default_factory=dict)
+    by_position: bool = False
+    is_shifted: bool = False
 
     def read(self, layer: str) -> NDArray[np.bool_]:
         """Which samples the layer was read on, ``(n_samples,)``: all whose rows are finite."""
@@ -101,7 +105,7 @@ class DryRun:
     def begin(self, batch: Batch) -> None:
         """Nothing is taken in."""
 
-    def copied(self, rows: Tensor, reduction: Reduction) -> Copy | None:
+    def copied(self, rows: Tensor, layer: Layer, reduction: Reduction) -> Copy | None:
         """Nothing is held."""
 
     def take_copy(self, layer: str, copy: Copy | None) -> None:
@@ -143,25 +147,24 @@ class Pass:
         """A batch begins."""
         self._samples.begin(batch)
 
-    def copied(self, rows: Tensor, reduction: Reduction) -> Copy | None:
+    def copied(self, rows: Tensor, layer: Layer, reduction: Reduction) -> Copy | None:
         """A copy of what is needed of a layer's rows, since a later layer may change them.
 
         Args:
-            rows: Of all samples of the batch, ``(n_rows, ...)``.
+            rows: Of all rows of the batch, ``(n_rows, ...)``.
+            layer: Which layer.
             reduction: How the layer will be reduced.
         """
-        rows = self._samples.admitted_of(rows.detach())
+        rows = self._samples.admitted_of(rows.detach(), layer.units_axis)
         if reduction.frozen:
-            try:
+            with suppress(Exception):  # raised again if this becomes a layer
                 return Copy(reduction(rows).clone(), is_reduced=True)
-            except Exception:  # it is raised again if this becomes a layer
-                return Copy(rows.clone(), is_reduced=False)
         return Copy(rows.clone(), is_reduced=False)
 
     def take_copy(self, layer: str, copy: Copy | None) -> None:
         """Take in what `copied` gave of a layer."""
-        if copy is not None:
-            stream = self.streams[layer]
+        stream = self.streams.get(layer)  # none where it is not read yet
+        if copy is not None and stream is not None:
             self._take(layer, copy.rows, stream.add_reduced if copy.is_reduced else stream.add)
 
     def take(self, module_name: str, call: int, output: Any) -> None:
@@ -169,8 +172,11 @@ class Pass:
         layer = self._layers.get((module_name, call))
         if layer is None or layer.name in self.faults:
             return
-        rows = layer.rows(output, self._samples.n_in_batch)
-        rows = self._samples.admitted_of(rows.detach())
+        rows = layer.rows(output, self._samples.grid.n_rows).detach()
+        if (why := self._samples.grid.misfit(tuple(rows.shape), layer.units_axis)) is not None:
+            self.drop({layer.name: why})
+            return
+        rows = self._samples.admitted_of(rows, layer.units_axis)
         self._take(layer.name, rows, self.streams[layer.name].add)
 
     def _take(self, layer: str, rows: Tensor, add: Callable[[Tensor, Tensor | None], None]) -> None:
@@ -232,6 +238,7 @@ class Pass:
         none = np.zeros((0, 2), dtype=np.int64)
         return Observed(
             **samples.columns(),
+            targets=Targets.joined(samples.targets),
             inputs=samples.inputs(),
             keys={name: stream.keys() for name, stream in read.items()}
             | {name: [none] * len(stream.reader.rulers) for name, stream in unread.items()},
@@ -248,6 +255,8 @@ class Pass:
                 for name, stream in read.items()
                 if (left_out := stream.left_out()).any()
             },
+            by_position=samples.by_position,
+            is_shifted=samples.is_shifted,
         )
 
     def merge(self, parts: Sequence[Observed]) -> Observed:
@@ -256,8 +265,7 @@ class Pass:
         Samples are put in the order of their indices, and the random subset is made final. A layer
         with more rows that are not finite than others cannot be read.
         """
-        whole = self._whole(parts)
-        faults = {}
+        whole, faults = self._whole(parts), {}
         for name, left_out in whole.left_out.items():
             try:
                 refuse_mostly_nonfinite(int(left_out.sum()), len(left_out))
@@ -280,7 +288,7 @@ class Pass:
         inputs = [part.inputs for part in parts if len(part.indices)]
         return Observed(
             indices=np.concatenate([part.indices for part in parts])[chosen],
-            labels=np.concatenate([part.labels for part in parts])[chosen],
+            targets=Targets.joined([part.targets for part in parts]).at(chosen),
             inputs=None
             if not inputs or any(one is None for one in inputs)
             else np.concatenate([one for one in inputs if one is not None])[chosen],
@@ -295,7 +303,6 @@ class Pass:
             if self._samples.keeps
             else {},
             kept_indices=np.concatenate([part.kept_indices for part in parts])[kept],
-            kept_labels=np.concatenate([part.kept_labels for part in parts])[kept],
             n_units={name: max(part.n_units.get(name, 0) for part in parts) for name in names},
             max_state={
                 name: max(part.max_state.get(name, 0.0) for part in parts) for name in names
@@ -309,6 +316,8 @@ class Pass:
                 if any(name in part.left_out for part in parts)
                 and (left_out := np.concatenate([~part.read(name) for part in parts])[chosen]).any()
             },
+            by_position=any(part.by_position for part in parts),
+            is_shifted=any(part.is_shifted for part in parts),
         )
 
 
@@ -330,43 +339,51 @@ class Samples:
         self, max_samples: int | None, seed: int, *, keep: bool, hash_inputs: bool
     ) -> None:
         self.keeps = keep
-        self.n_in_batch = 0
+        self.grid = Grid(0)
+        """How the samples lie in the tensors of this batch."""
         self.n_admitted = 0
         self.to_keep: Tensor | None = None
         """Positions of the rows to keep, among those admitted of this batch."""
         self.admission = Admission(max_samples, seed)
         self._kept_subset = Subset(min(MOST_KEPT_ROWS, max_samples or MOST_KEPT_ROWS), seed)
+        self.by_position = self.is_shifted = False
         self._hash_inputs = hash_inputs
         self._rows: Tensor | None = None
         self._columns: dict[str, list[NDArray[np.int64]]] = {
-            name: [np.zeros(0, np.int64)]
-            for name in ("indices", "labels", "kept_indices", "kept_labels")
+            name: [np.zeros(0, np.int64)] for name in ("indices", "kept_indices")
         }
+        self.targets: list[Targets] = []
         self._inputs: list[NDArray[np.int64]] = []
 
     def begin(self, batch: Batch) -> None:
         """Take in the samples of a batch."""
-        admitted, device = self.admission.admit(batch), batch.labels.device
-        self.n_in_batch = len(batch)
+        admitted = self.admission.admit(batch)
+        self.grid = batch.grid
+        self.by_position |= bool(batch.grid.axes)
+        self.is_shifted |= batch.labels is not None and batch.labels.is_shifted
         self.n_admitted += len(admitted.indices)
-        rows = torch.from_numpy(admitted.positions)
-        self._rows = None if admitted.is_whole else rows.to(device)
+        is_whole = admitted.is_whole and not batch.grid.axes
+        self._rows = None if is_whole else torch.from_numpy(admitted.positions)
         self._columns["indices"].append(admitted.indices)
-        self._columns["labels"].append(admitted.labels)
+        self.targets.append(Targets.of(batch.labels, admitted.positions))
         if self.keeps:
-            keep = self._kept_subset.admit(admitted.indices)
-            self.to_keep = torch.from_numpy(keep).to(device)
+            one_each = _one_of_each_row(admitted.indices, batch.grid)
+            keep = one_each[self._kept_subset.admit(admitted.indices[one_each])]
+            self.to_keep = torch.from_numpy(keep)
             self._columns["kept_indices"].append(admitted.indices[keep])
-            self._columns["kept_labels"].append(admitted.labels[keep])
         if self._hash_inputs:
             self._tell_apart(batch.inputs)
 
-    def admitted_of(self, rows: Tensor) -> Tensor:
-        """Those of the batch's rows that were admitted."""
-        return rows if self._rows is None else rows[self._rows]
+    def admitted_of(self, rows: Tensor, units_axis: int) -> Tensor:
+        """Those of the batch's rows that were admitted; or their units at admitted positions."""
+        if self._rows is None:
+            return rows
+        if self.grid.axes:
+            return self.grid.rows_at(rows, units_axis, self._rows)
+        return rows[self._rows.to(rows.device)]
 
     def columns(self) -> dict[str, NDArray[np.int64]]:
-        """Indices and labels of all samples, and of the kept rows, as `Observed` names them."""
+        """Indices of all samples, and of the kept rows, as `Observed` names them."""
         return {name: np.concatenate(parts) for name, parts in self._columns.items()}
 
     def inputs(self) -> NDArray[np.int64] | None:
@@ -380,12 +397,24 @@ class Samples:
         return self.admission.subset.chosen(samples), self._kept_subset.chosen(kept)
 
     def _tell_apart(self, inputs: Any) -> None:
-        parts = input_keys(inputs, self.n_in_batch)
+        parts = input_keys(inputs, self.grid)
         if parts is None:
             self._hash_inputs = False
             self._inputs.clear()
         else:
-            self._inputs.append(parts if self._rows is None else parts[self._rows.cpu().numpy()])
+            self._inputs.append(parts if self._rows is None else parts[self._rows.numpy()])
+
+
+def _one_of_each_row(indices: NDArray[np.int64], grid: Grid) -> NDArray[np.int64]:
+    """Which samples to offer to estimators that split samples into folds: one of each row.
+
+    Positions of one row depend on each other, and must not lie in several folds.
+    """
+    if not grid.axes:
+        return np.arange(len(indices))
+    shuffled = np.random.default_rng(len(indices)).permutation(len(indices))
+    first = np.unique(indices[shuffled] // MOST_POSITIONS, return_index=True)[1]
+    return np.sort(shuffled[first])
 
 
 def _without(by_layer: dict[str, V], layers: Collection[str]) -> dict[str, V]:

@@ -16,12 +16,15 @@ from it_callbacks.observation.modules import (
     is_inside_fused,
     named_modules,
 )
+from it_callbacks.observation.positions import Grid
 from it_callbacks.observation.prediction_pass import PredictionPass, least_classes
 from it_callbacks.observation.prediction_source import (
     HINT,
     Implausible,
     Source,
+    by_sample,
     fits,
+    ignored,
     in_forward,
     in_modules,
     in_words,
@@ -101,6 +104,8 @@ class PredictionObserver:
         """
         self.listener.end()
         seen, self._seen = self._seen, _Seen()
+        if self._batch is not None and self._pass is not None and not self._pass.takes(self._batch):
+            return
         if self.listener.error is not None:
             if isinstance(self.listener.error, Implausible):
                 self._search_again()
@@ -111,7 +116,7 @@ class PredictionObserver:
             if seen.held is None or self._is_only_the_step(seen):
                 raise ValueError(
                     f"logits: {self.source} was not called in this batch, so it gave no "
-                    f"predictions for {self._n_samples} labels. {HINT}"
+                    f"predictions for {self._grid.n_samples} labels. {HINT}"
                 )
             self._add(seen.held)
 
@@ -119,7 +124,7 @@ class PredictionObserver:
         seen = self._seen
         if firing.name != ROOT:
             # A later layer may write over it.
-            is_candidate = fits(firing.output, self._n_samples, self._n_classes)
+            is_candidate = _may_fit(firing.output, self._grid, self._n_classes)
             copied = firing.output.detach().clone() if is_candidate else None
             seen.firings.append((firing, copied))
             return
@@ -127,20 +132,20 @@ class PredictionObserver:
         if firing.call > 1:
             return
         try:
-            seen.source = in_forward(firing.output, self._n_samples, self._n_classes)
+            seen.source = in_forward(firing.output, self._grid, self._n_classes)
         except Implausible as error:
             seen.refusal = error
         else:
-            seen.held = seen.source.of(firing.output).detach().clone()
+            seen.held = self._read(seen.source, firing.output).detach().clone()
 
     def _decide(self, seen: _Seen) -> None:
         """The first batch decides where predictions come from."""
         source, predictions = seen.source, seen.held
         if seen.n_steps_or_forwards == 0 or self._is_only_the_step(seen):
             firings = [firing for firing, _ in seen.firings]
-            source = in_modules(firings, self._n_samples, self._n_classes)
+            source = in_modules(firings, self._grid, self._n_classes)
             copies = {firing.name: copied for firing, copied in reversed(seen.firings)}
-            predictions = copies[source.name]
+            predictions = by_sample(copies[source.name], self._grid)
         elif seen.refusal is not None:
             raise seen.refusal
         if source is None or predictions is None:
@@ -174,12 +179,13 @@ class PredictionObserver:
                 raise
             hint = nearest(source.part, self._named)
             raise ArgumentValueError(f"{error}, and no module of that name{hint}") from error
-        if not fits(predictions, self._n_samples, 0):
+        rows = by_sample(predictions, self._grid)
+        if rows is None or not fits(predictions, self._grid, 0):
             raise ValueError(
-                f"logits: {source} gave no predictions for {self._n_samples} labels in this batch; "
-                f"it gave {in_words(predictions)}. {HINT}"
+                f"logits: {source} gave no predictions for {self._grid.n_samples} labels in this "
+                f"batch; it gave {in_words(predictions)}. {HINT}"
             )
-        return predictions  # type: ignore[no-any-return] # `fits` has shown that it is a tensor
+        return rows
 
     def _add(self, predictions: Tensor) -> None:
         if self._batch is None or self._pass is None or self.source is None:
@@ -188,7 +194,8 @@ class PredictionObserver:
             self._search_again()
             raise Implausible(
                 f"logits: a label is {self._n_classes - 1}, but {n_columns(predictions)} columns "
-                f"were found as predictions. {HINT}, or target= for other labels"
+                f"were found as predictions. {HINT}, or target= for other labels; "
+                f"{ignored(self._n_classes - 1)}"
             )
         self._pass.add(predictions, self._batch, self.source)
         self._seen.is_added = True
@@ -208,8 +215,15 @@ class PredictionObserver:
         return self._batch is not None and self._batch.is_step_routed
 
     @property
-    def _n_samples(self) -> int:
-        return 0 if self._batch is None else len(self._batch)
+    def _grid(self) -> Grid:
+        return Grid(0) if self._batch is None else self._batch.grid
+
+
+def _may_fit(output: Any, grid: Grid, n_classes: int) -> bool:
+    try:
+        return fits(output, grid, n_classes)
+    except ValueError:  # of a hidden layer, which is no reason to refuse what comes last
+        return False
 
 
 @dataclass

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, Protocol, TypeVar
 
@@ -14,21 +14,26 @@ from torch import Tensor
 
 from it_callbacks.log_probabilities import Kind
 from it_callbacks.observation.batches import Batch
+from it_callbacks.observation.labels import COUNTED_AS, KINDS, Classes, SeveralLabels, fits_of
 from it_callbacks.observation.prediction_source import (
     HINT,
     Source,
+    ignored,
     n_columns,
     refuse_implausible,
 )
 from it_callbacks.observation.processes import together
-from it_callbacks.observation.sampling import Admission
+from it_callbacks.observation.sampling import Admission, Admitted
+
+MOST_NUMBERS = 2**22
+"""Numbers of predictions that are copied at a time."""
 
 
 class Accumulator(Protocol):
     """What takes in predictions and labels: a `torchmetrics.Metric`."""
 
     def update(self, predictions: Tensor, labels: Tensor) -> None:
-        """Take in the predictions ``(n, ...)`` and class numbers ``(n,)`` of a batch."""
+        """Take in the predictions ``(n, ...)`` of a batch, and its class numbers or columns."""
 
     def merge_state(self, incoming_state: Any) -> None:
         """Add what another one has taken in."""
@@ -44,26 +49,35 @@ class Predicted(Generic[M]):
     Args:
         metric: Of all samples.
         kind: What the predictions are.
+        labels: The kind of their labels.
         n_samples: How many.
-        n_unlabelled: Samples left out because their label is negative (an ignore index).
+        n_unlabelled: Samples left out because their label is masked: negative, say.
         source: Where the predictions come from.
+        by_position: Whether the samples are positions of rows.
+        is_shifted: Whether each position has the label of the next one.
     """
 
     metric: M
     kind: Kind | None
+    labels: str
     n_samples: int
     n_unlabelled: int
     source: Source
+    by_position: bool
+    is_shifted: bool
 
 
 class PredictionPass(Generic[M]):
     """Feeds the predictions of one pass over a set, or of a random subset of it, to a metric.
 
-    One number per sample may be a logit or a probability, which only all of the set can show: it
-    is fed to the metric at the end.
+    Only all of the set can show whether numbers in [0, 1] are probabilities or logits, and whether
+    rows of labels are one-hot: predictions wait for the end as long as that is open.
 
     Args:
-        make_metric: From the number of classes and the kind of predictions to an empty metric.
+        make_metric: From how labels are counted (a value of `COUNTED_AS`), the number of classes
+            and the kind of predictions to an empty metric.
+        decide: From the kinds that all labels of the pass may be of to the kind they are.
+        labels: The kind of the labels, as far as earlier passes show.
         kind: What the predictions are, as far as earlier passes show.
         max_samples: Beyond this many, a seeded random subset; None takes all.
         seed: Seed of the subset.
@@ -71,35 +85,64 @@ class PredictionPass(Generic[M]):
 
     def __init__(
         self,
-        make_metric: Callable[[int, Kind | None], M],
+        make_metric: Callable[[str, int, Kind | None], M],
         *,
+        decide: Callable[[frozenset[str]], str],
+        labels: str | None,
         kind: Kind | None,
         max_samples: int | None,
         seed: int,
     ) -> None:
         self._make_metric = make_metric
+        self._decide = decide
+        self._labels = labels
         self._kind = kind
+        self._fits = frozenset(KINDS)
         self._admission = Admission(max_samples, seed)
         self._waiting: list[tuple[NDArray[np.int64], Tensor, Tensor]] = []
         self._metric: M | None = None
         self._mine = _Share()
 
+    def takes(self, batch: Batch) -> bool:
+        """Note the labels of a batch; whether predictions can be counted beside them."""
+        self._fits &= fits_of(batch.labels)
+        return bool(self._ways)
+
+    @property
+    def _ways(self) -> set[str]:
+        """How the labels may have to be counted."""
+        fits = self._fits if self._labels is None else self._fits & {self._labels}
+        return {COUNTED_AS[kind] for kind in fits if kind in COUNTED_AS}
+
     def add(self, predictions: Tensor, batch: Batch, source: Source) -> None:
         """Take in a batch and its predictions: logits or probabilities, a row per sample."""
-        admitted, labels = self._admission.admit(batch), batch.labels
+        if not self.takes(batch) or batch.labels is None:
+            return
+        admitted, labels = self._admission.admit(batch), batch.labels.values
         self._mine = self._mine.with_batch(predictions, batch, source, len(admitted.indices))
-        if not admitted.is_whole:
-            keep = torch.from_numpy(admitted.positions).to(labels.device)
-            predictions, labels = predictions[keep], labels[keep]
+        for part in _parts(admitted, predictions):
+            if part.is_whole:
+                self._add(predictions, labels, part.indices)
+            else:
+                at = torch.from_numpy(part.positions)
+                self._add(predictions[at.to(predictions.device)], labels[at], part.indices)
+
+    def _add(self, predictions: Tensor, labels: Tensor, indices: NDArray[np.int64]) -> None:
         if not len(labels):
             return
-        if self._admission.subset.size is None and not _is_one_number(predictions):
-            self._metric = self._metric or self._metric_for(predictions, self._kind)
-            self._metric.update(predictions, labels)
+        if self._is_known(predictions):
+            (way,) = self._ways
+            self._metric = self._metric or self._metric_for(way, predictions, self._kind)
+            _update(self._metric, way, predictions, labels)
         else:
-            # Which of them stay, and what they are, is only known at the end.
-            kept = predictions.detach().cpu().clone()
-            self._waiting.append((admitted.indices, kept, labels.cpu()))
+            self._waiting.append((indices, predictions.detach().cpu().clone(), labels))
+
+    def _is_known(self, predictions: Tensor) -> bool:
+        """Whether it is known how a batch counts, and that all of it does."""
+        if self._admission.subset.size is not None or len(self._ways) > 1:
+            return False
+        is_bernoulli = SeveralLabels.name in self._ways or _is_one_number(predictions)
+        return self._kind == "logits" or not is_bernoulli
 
     def finish(self) -> Predicted[M]:
         """The pass is over: the metric of all its samples, of all processes.
@@ -107,12 +150,17 @@ class PredictionPass(Generic[M]):
         With several processes all of them call this.
 
         Raises:
-            ValueError: No sample has a label, or processes disagree about what predictions are.
+            ValueError: No sample has a label, labels are no classes, or processes disagree about
+                what predictions are.
             Implausible: These may well be no predictions.
         """
-        mine = (self._metric, self._waiting, self._mine, self._admission.n_unlabelled)
+        n_unlabelled = self._admission.n_unlabelled
+        mine = (self._metric, self._waiting, self._mine, n_unlabelled, self._fits)
         parts = together(lambda: mine)
-        whole = _Share.of_all([share for _, _, share, _ in parts])
+        whole = _Share.of_all([share for _, _, share, _, _ in parts])
+        labels = self._decide(frozenset(KINDS).intersection(*(fits for *_, fits in parts)))
+        if labels not in COUNTED_AS:
+            raise ValueError(_NO_CLASSES[labels])
         metric: M | None = None
         for other in (metric for metric, *_ in parts if metric is not None):
             if metric is None:
@@ -120,26 +168,87 @@ class PredictionPass(Generic[M]):
             else:
                 metric.merge_state(other)
         n_samples, kind = whole.n_admitted, self._kind
-        waiting = [rows for _, of_part, _, _ in parts for rows in of_part]
+        waiting = [rows for _, of_part, *_ in parts for rows in of_part]
         if waiting:
-            indices, predictions, labels = (list(column) for column in zip(*waiting, strict=True))
-            rows = torch.from_numpy(self._admission.subset.chosen(np.concatenate(indices)))
-            values, n_samples = torch.cat(predictions)[rows], len(rows)
-            if _is_one_number(values) and kind != "logits":
-                is_share = not bool(((values < 0) | (values > 1)).any())  # NaN is left out
-                kind = "probabilities" if is_share else "logits"
-            metric = self._metric_for(values, kind)
-            metric.update(values, torch.cat(labels)[rows])
+            kind, metric, n_waiting = self._count(waiting, COUNTED_AS[labels], metric)
+            n_samples = n_samples if self._admission.subset.size is None else n_waiting
         if metric is None or whole.source is None:
             raise ValueError("target: no sample has a label >= 0")
         refuse_implausible(
             whole.source, whole.n_columns, whole.n_classes, like_inputs=whole.like_inputs
         )
-        n_unlabelled = sum(n_unlabelled for *_, n_unlabelled in parts)
-        return Predicted(metric, kind, n_samples, n_unlabelled, whole.source)
+        n_unlabelled = sum(n_unlabelled for *_, n_unlabelled, _ in parts)
+        return Predicted(
+            metric,
+            kind,
+            labels,
+            n_samples,
+            n_unlabelled,
+            whole.source,
+            whole.by_position,
+            whole.is_shifted,
+        )
 
-    def _metric_for(self, predictions: Tensor, kind: Kind | None) -> M:
-        return self._make_metric(n_columns(predictions), kind)
+    def _count(
+        self,
+        waiting: Sequence[tuple[NDArray[np.int64], Tensor, Tensor]],
+        way: str,
+        metric: M | None,
+    ) -> tuple[Kind | None, M, int]:
+        """Feed what has waited to the metric; what the predictions are, and how many."""
+        rows, kind = self._chosen(waiting, way), self._kind
+        is_bernoulli = way == SeveralLabels.name or _is_one_number(rows[0][0])
+        if is_bernoulli and kind != "logits":
+            are_shares = not any(
+                bool(((p < 0) | (p > 1)).any()) for p, _ in rows
+            )  # NaN is left out
+            kind = "probabilities" if are_shares else "logits"
+        metric = metric or self._metric_for(way, rows[0][0], kind)
+        for predictions, labels in rows:
+            _update(metric, way, predictions, labels)
+        return kind, metric, sum(len(labels) for _, labels in rows)
+
+    def _chosen(
+        self, waiting: Sequence[tuple[NDArray[np.int64], Tensor, Tensor]], way: str
+    ) -> list[tuple[Tensor, Tensor]]:
+        """Predictions and labels of what has waited: batch by batch, or of the random subset."""
+        if self._admission.subset.size is None:
+            return [(predictions, labels) for _, predictions, labels in waiting]
+        indices = np.concatenate([indices for indices, *_ in waiting])
+        rows = torch.from_numpy(self._admission.subset.chosen(indices))
+        labels = torch.cat([_counted(way, labels) for *_, labels in waiting])
+        return [(torch.cat([predictions for _, predictions, _ in waiting])[rows], labels[rows])]
+
+    def _metric_for(self, way: str, predictions: Tensor, kind: Kind | None) -> M:
+        return self._make_metric(way, n_columns(predictions), kind)
+
+
+def _parts(admitted: Admitted, predictions: Tensor) -> Iterator[Admitted]:
+    """The admitted samples, as many at a time as to take them out costs little memory."""
+    if admitted.is_whole:
+        yield admitted
+        return
+    width = max(1, predictions[:1].numel())
+    for start in range(0, len(admitted.indices), step := max(1, MOST_NUMBERS // width)):
+        yield admitted.part(slice(start, start + step))
+
+
+def _counted(way: str, labels: Tensor) -> Tensor:
+    """The labels as the metric takes them: class numbers, or columns."""
+    if way == SeveralLabels.name:
+        return labels
+    return labels.long() if labels.ndim == 1 else labels.argmax(1)
+
+
+def _update(metric: Accumulator, way: str, predictions: Tensor, labels: Tensor) -> None:
+    labels = _counted(way, labels)
+    n_classes, largest = n_columns(predictions), int(labels.max())
+    if way == Classes.name and largest >= n_classes:
+        raise ValueError(
+            f"target: there is a label {largest}, but predictions are of classes 0 to "
+            f"{n_classes - 1}; {ignored(largest)}"
+        )
+    metric.update(predictions, labels)
 
 
 @dataclass(frozen=True)
@@ -152,6 +261,8 @@ class _Share:
         n_classes: How many classes the labels have at least.
         like_inputs: Whether all had the shape of their inputs.
         n_admitted: How many samples were admitted.
+        by_position: Whether the samples are positions of rows.
+        is_shifted: Whether each position has the label of the next one.
     """
 
     source: Source | None = None
@@ -159,6 +270,8 @@ class _Share:
     n_classes: int = 0
     like_inputs: bool = True
     n_admitted: int = 0
+    by_position: bool = False
+    is_shifted: bool = False
 
     def with_batch(
         self, predictions: Tensor, batch: Batch, source: Source, n_admitted: int
@@ -170,6 +283,8 @@ class _Share:
             max(self.n_classes, least_classes(batch)),
             self.like_inputs and _has_shape_of(batch.inputs, predictions),
             self.n_admitted + n_admitted,
+            self.by_position or bool(batch.grid.axes),
+            self.is_shifted or (batch.labels is not None and batch.labels.is_shifted),
         )
 
     @staticmethod
@@ -190,12 +305,14 @@ class _Share:
             max((share.n_classes for share in some), default=0),
             all(share.like_inputs for share in some),
             sum(share.n_admitted for share in some),
+            any(share.by_position for share in some),
+            any(share.is_shifted for share in some),
         )
 
 
 def least_classes(batch: Batch) -> int:
     """How many classes there are at least, as the labels of a batch show; 2 in any case."""
-    return max(2, int(batch.labels.max()) + 1 if len(batch.labels) else 0)
+    return max(2, 0 if batch.labels is None else batch.labels.n_classes)
 
 
 def _is_one_number(predictions: Tensor) -> bool:
@@ -204,3 +321,14 @@ def _is_one_number(predictions: Tensor) -> bool:
 
 def _has_shape_of(inputs: Any, predictions: Tensor) -> bool:
     return isinstance(inputs, Tensor) and inputs.shape == predictions.shape
+
+
+_COARSER = "pass target=<function of the batch that gives class numbers>"
+_NO_CLASSES = {
+    "regression": "target: the labels are a regression target, so there are no classes whose "
+    f"predictions could be measured; {_COARSER}, such as quartiles",
+    "columns": "target: the labels are several columns of numbers, so there are no classes whose "
+    f"predictions could be measured; {_COARSER}",
+    "none": "target: there are no labels in the batches, so predictions are not measured; "
+    "pass target=<key, index or function of the batch that gives class numbers>",
+}

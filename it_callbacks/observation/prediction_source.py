@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from it_callbacks.observation.batches import Selector, select
 from it_callbacks.observation.listening import ROOT, Firing
+from it_callbacks.observation.positions import Grid
 
 LOGITS = "logits"
 """What a part of an output that holds predictions is usually called."""
@@ -57,46 +58,46 @@ class Source:
         return f"{self.part!r} of {module}" if of_part else module
 
 
-def in_forward(output: Any, n_samples: int, n_classes: int) -> Source:
+def in_forward(output: Any, grid: Grid, n_classes: int) -> Source:
     """The predictions in what the model's own forward has returned.
 
     Args:
         output: A tensor; or a mapping, a dataclass or a sequence, of which `LOGITS` counts, else
             the only plausible part.
-        n_samples: In the batch.
+        grid: How the samples of the batch lie in it.
         n_classes: That its labels have at least.
 
     Raises:
         Implausible: No part can be predictions, or several can.
     """
     if isinstance(output, Tensor):
-        if fits(output, n_samples, n_classes):
+        if fits(output, grid, n_classes):
             return Source(ROOT)
         raise Implausible(
-            f"logits: the model's forward gave {in_words(output)} for {n_samples} labels of "
-            f"{n_classes} or more classes. {HINT}"
+            f"logits: the model's forward gave {in_words(output)} for {grid.n_samples} labels of "
+            f"{n_classes} or more classes. {HINT}{_or_ignored(output, grid, n_classes)}"
         )
     parts = dict(_parts(output))
-    if isinstance(parts.get(LOGITS), Tensor) and fits(parts[LOGITS], n_samples, n_classes):
+    if isinstance(parts.get(LOGITS), Tensor) and fits(parts[LOGITS], grid, n_classes):
         return Source(ROOT, LOGITS)
-    found = {key: part for key, part in parts.items() if fits(part, n_samples, n_classes)}
-    key = _only(found, n_classes)
+    found = {k: p for k, p in parts.items() if fits(p, grid, n_classes)}
+    key = _only({k: by_sample(p, grid) for k, p in found.items()}, n_classes)
     if key is None:
         shapes = ", ".join(f"{key!r}: {in_words(part)}" for key, part in parts.items())
         what = "several parts that may be predictions" if found else "no predictions"
         raise Implausible(
-            f"logits: the model's forward gave {what} for {n_samples} labels: {in_words(output)}"
-            f"{f' of {shapes}' if shapes else ''}. {HINT}"
+            f"logits: the model's forward gave {what} for {grid.n_samples} labels: "
+            f"{in_words(output)}{f' of {shapes}' if shapes else ''}. {HINT}"
         )
     return Source(ROOT, key)
 
 
-def in_modules(firings: Sequence[Firing], n_samples: int, n_classes: int) -> Source:
+def in_modules(firings: Sequence[Firing], grid: Grid, n_classes: int) -> Source:
     """The predictions where the model's own forward is not called.
 
     Args:
         firings: Of the batch, in order, their outputs kept alive (identity is compared).
-        n_samples: In the batch.
+        grid: How the samples of the batch lie in it.
         n_classes: That its labels have at least.
 
     Raises:
@@ -108,30 +109,49 @@ def in_modules(firings: Sequence[Firing], n_samples: int, n_classes: int) -> Sou
         for firing in firings
         if firing.call == 1 and _is_readout(firing.module) and id(firing.output) not in taken
     }
-    fitting = {name: out for name, out in found.items() if fits(out, n_samples, n_classes)}
-    name = _only(fitting, n_classes)
+    fitting = {name: out for name, out in found.items() if fits(out, grid, n_classes)}
+    name = _only({n: by_sample(out, grid) for n, out in fitting.items()}, n_classes)
     if name is None:
         shapes = ", ".join(f"{name}: {in_words(output)}" for name, output in found.items())
         what = "several last layers fit" if fitting else "no last linear layer fits"
         raise Implausible(
-            f"logits: the step does not call the model's forward, and {what} {n_samples} labels of "
-            f"{n_classes} or more classes ({shapes or 'no linear layer comes last'}). {HINT}"
+            f"logits: the step does not call the model's forward, and {what} {grid.n_samples} "
+            f"labels of {n_classes} or more classes ({shapes or 'no linear layer comes last'}). "
+            f"{HINT}"
         )
     return Source(name)
 
 
-def fits(output: Any, n_samples: int, n_classes: int) -> bool:
-    """Whether an output may be predictions: floats, a row per sample, a column per class."""
+def fits(output: Any, grid: Grid, n_classes: int) -> bool:
+    """Whether an output may be predictions: floats, a row per sample, a column per class.
+
+    Raises:
+        ValueError: Either of two axes may count classes.
+    """
+    rows = by_sample(output, grid)
+    return rows is not None and rows.ndim in (1, 2) and n_columns(rows) >= n_classes
+
+
+def by_sample(output: Any, grid: Grid) -> Tensor | None:
+    """The floats of an output with one row per sample; None where it has none."""
     if not isinstance(output, Tensor) or not output.is_floating_point():
-        return False
-    if output.ndim not in (1, 2) or len(output) != n_samples:
-        return False
-    return n_columns(output) >= n_classes
+        return None
+    return None if output.layout != torch.strided else grid.predictions(output)
 
 
 def n_columns(predictions: Tensor) -> int:
     """How many classes predictions have; one number per sample is about two."""
     return max(2, predictions.shape[1] if predictions.ndim == 2 else 1)
+
+
+def ignored(label: int) -> str:
+    """What to do about a class number that no prediction is of."""
+    return f"if {label} marks samples without a label, pass ignore_index={label}"
+
+
+def _or_ignored(output: Any, grid: Grid, n_classes: int) -> str:
+    """The same for an output that only lacks columns."""
+    return f"; {ignored(n_classes - 1)}" if fits(output, grid, 0) else ""
 
 
 def refuse_implausible(source: Source, columns: int, n_classes: int, *, like_inputs: bool) -> None:
@@ -156,9 +176,9 @@ def refuse_implausible(source: Source, columns: int, n_classes: int, *, like_inp
         )
 
 
-def _only(found: Mapping[Any, Tensor], n_classes: int) -> Any:
+def _only(found: Mapping[Any, Tensor | None], n_classes: int) -> Any:
     """The key of the only one; of several, of the only one that has just as many classes."""
-    exact = [key for key, part in found.items() if n_columns(part) == n_classes]
+    exact = [k for k, part in found.items() if part is not None and n_columns(part) == n_classes]
     several = list(found) if len(found) == 1 else exact
     return several[0] if len(several) == 1 else None
 

@@ -86,20 +86,23 @@ class Admitted(NamedTuple):
     Args:
         positions: Which rows of the batch, ``(n_admitted,)``.
         indices: Which samples of the set, ``(n_admitted,)``.
-        labels: Their class numbers, ``(n_admitted,)``.
         is_whole: Whether that is the whole batch.
     """
 
     positions: NDArray[np.int64]
     indices: NDArray[np.int64]
-    labels: NDArray[np.int64]
     is_whole: bool
+
+    def part(self, which: slice) -> Admitted:
+        """Some of them."""
+        return Admitted(self.positions[which], self.indices[which], is_whole=False)
 
 
 class Admission:
     """Decides which samples of each batch a pass takes in.
 
-    They have a label, no other process has them, and they are in the random subset.
+    They have a label where the batch has labels, no other process has them, and they are in the
+    random subset.
 
     Args:
         max_samples: Beyond this many, a seeded random subset; None takes all.
@@ -109,17 +112,17 @@ class Admission:
     def __init__(self, max_samples: int | None, seed: int) -> None:
         self.subset = Subset(max_samples, seed)
         self.n_unlabelled = 0
-        """Samples left out because their label is negative (an ignore index)."""
+        """Samples left out because their label is masked: negative, the ignore index or NaN."""
 
     def admit(self, batch: Batch) -> Admitted:
         """The samples of `batch` to take in; some may have to leave again for later ones."""
-        labels, indices = batch.labels.cpu().numpy(), batch.indices
+        indices = batch.indices
         here = indices >= 0
-        labelled = np.flatnonzero((labels >= 0) & here)
-        self.n_unlabelled += int(((labels < 0) & here).sum())
+        counts = here if batch.labels is None else here & batch.labels.is_labelled
+        labelled = np.flatnonzero(counts)
+        self.n_unlabelled += int(here.sum()) - len(labelled)
         positions = labelled[self.subset.admit(indices[labelled])]
-        is_whole = len(positions) == len(labels)
-        return Admitted(positions, indices[positions], labels[positions], is_whole)
+        return Admitted(positions, indices[positions], len(positions) == len(indices))
 
 
 def _ranks(indices: NDArray[np.int64], seed: int) -> NDArray[np.float64]:

@@ -7,17 +7,21 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from it_callbacks.observation.instrument import Notice
+from it_callbacks.observation.labels import LabelKind, SoftLabels
 from it_callbacks.observation.layer_observer import LayerObserver
 from it_callbacks.observation.passes import Observed
 from it_callbacks.plane.memory import Memory
 from it_callbacks.plane.notices import (
     LayerFacts,
     calibration_notice,
+    labels_notice,
     layer_notices,
     left_out_notice,
     set_notices,
+    silent_notice,
     successor_notices,
     unreadable_notice,
 )
@@ -34,6 +38,8 @@ class PlanePoint:
     Args:
         set: What the set is called.
         observed: What the pass has left.
+        kind: What kind of labels it has.
+        labels: Class numbers ``(n_samples,)``; None where there is no Y.
         points: For each layer that could be read, one point per ruler; the first has plain tags.
         observer: How layers are read.
         memory: What is known from earlier points.
@@ -41,6 +47,8 @@ class PlanePoint:
 
     set: str
     observed: Observed
+    kind: LabelKind
+    labels: NDArray[np.int64] | None
     points: Mapping[str, list[Point]]
     observer: LayerObserver
     memory: Memory
@@ -81,12 +89,15 @@ class PlanePoint:
                     "H_T_given_X": [point.noise.known for point in self.points[layer.name]],
                 }
         repeated = None if observed.inputs is None else share_repeated(observed.inputs)
+        labels = self.labels
         return {
-            "n_samples": len(observed.labels),
+            "n_samples": len(observed.indices),
             "n_unlabelled": observed.n_unlabelled,
             "n_left_out": {**earlier.get("n_left_out", {}), **self.n_left_out},
-            "H_Y": label_entropy(observed.labels),
-            "classes": classes_of(observed.labels)[0].tolist(),
+            "labels": self.kind.about,
+            "Y": self.kind.symbol,
+            "H_Y": None if labels is None else label_entropy(labels),
+            "classes": [] if labels is None else classes_of(labels)[0].tolist(),
             "share_of_repeated_inputs": repeated,
             "layers": [layers[tag] for tag in self.tags.values() if tag in layers],
             "skipped": plan.skipped if plan else {},
@@ -104,11 +115,17 @@ class PlanePoint:
         """
         plan, facts = self.observer.plan, self._facts
         found = [] if exhaustive else self._set_notices()
+        if self.labels is None or isinstance(self.kind, SoftLabels):
+            has_y = self.labels is not None
+            found.append(labels_notice(self.set, self.kind.about, has_y=has_y))
         if plan and len(plan.unreadable) > len(plan.layers):
             reasons = {name: plan.skipped[name] for name in plan.unreadable}
             found.append(unreadable_notice(self.set, reasons, len(plan.layers)))
+        if plan and plan.silent:
+            reasons = {name: plan.skipped[name] for name in plan.silent}
+            found.append(silent_notice(self.set, reasons))
         if self.n_left_out:
-            found.append(left_out_notice(self.set, self.n_left_out, len(self.observed.labels)))
+            found.append(left_out_notice(self.set, self.n_left_out, len(self.observed.indices)))
         for of_layer in facts.values():
             found += layer_notices(of_layer)
         for after, before in (plan.follows if plan else {}).items():
@@ -154,14 +171,16 @@ class PlanePoint:
         }
 
     def _set_notices(self) -> list[Notice]:
-        observed = self.observed
-        classes, n_in_class = classes_of(observed.labels)
-        missing = sorted(set(range(int(classes.max()))) - set(classes.tolist()))
+        observed, labels, per_class = self.observed, self.labels, dict[int, int]()
+        if labels is not None:
+            classes, n_in_class = classes_of(labels)
+            per_class = dict(zip(classes.tolist(), n_in_class.tolist(), strict=True))
         repeated = None if observed.inputs is None else share_repeated(observed.inputs)
-        found = set_notices(self.set, n_in_class.tolist(), missing, repeated)
-        n_first = len(classes_of(observed.labels[:CALIBRATION_ROWS])[0])
-        if self.observer.was_calibrated and n_first < len(classes):
-            found.append(calibration_notice(self.set, n_first, len(classes)))
+        found = set_notices(self.set, len(observed.indices), per_class, repeated)
+        if labels is not None and self.observer.was_calibrated:
+            n_first = len(classes_of(labels[:CALIBRATION_ROWS])[0])
+            if n_first < len(per_class):
+                found.append(calibration_notice(self.set, n_first, len(per_class)))
         return found
 
     def _is_whole(self, layer: str) -> bool:

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import nn
 from typing_extensions import override
 
@@ -18,9 +19,10 @@ from it_callbacks.estimators.extra import Extra
 from it_callbacks.estimators.verdict import Peak, Verdict
 from it_callbacks.observation.batches import MOST_CLASSES
 from it_callbacks.observation.choices import choice_in_words
-from it_callbacks.observation.instrument import Instrument, Measured, Notice, Occasion
+from it_callbacks.observation.instrument import Instrument, Measured, Notice, Occasion, shift_notice
 from it_callbacks.observation.layer_observer import LayerObserver, Observation
 from it_callbacks.observation.passes import DryRun, LayerPass, Observed, Pass
+from it_callbacks.observation.positions import samples_in_words
 from it_callbacks.observation.processes import together
 from it_callbacks.observation.readers import Reader
 from it_callbacks.own_quantities import check_own, to_rows
@@ -134,9 +136,11 @@ class PlaneInstrument(Instrument[LayerPass]):
     @override
     def measure(self, finished: LayerPass, on: Occasion) -> Measured:
         observed = self._layers.finish(_whole(finished))
-        if not len(observed.labels):
+        if not len(observed.indices):
             raise ValueError("target: no sample has a label >= 0")
-        n_classes = len(classes_of(observed.labels)[0])
+        kind = self._memory.kind_of(on.set, observed.targets)
+        labels = kind.classes(observed.targets)
+        n_classes = 0 if labels is None else len(classes_of(labels)[0])
         if n_classes > MOST_CLASSES:
             raise ValueError(
                 f"target: {n_classes} classes, at most {MOST_CLASSES} classes are supported; pass "
@@ -146,14 +150,17 @@ class PlaneInstrument(Instrument[LayerPass]):
         if not observed.keys and left_out:
             return Measured((), 0, {}, [notices.untracked_notice(on.set, left_out)])
         unread = _unread_layers(observed)
-        point = PlanePoint(on.set, observed, self._points(observed), self._layers, self._memory)
+        points = self._points(observed, labels)
+        point = PlanePoint(on.set, observed, kind, labels, points, self._layers, self._memory)
+        # Of all there is nothing is to be corrected; positions of one row depend on each other.
+        with_intervals = not (self._options.exhaustive or observed.by_position)
         values = [
             value
             for of_rulers in point.points.values()
             for each in of_rulers
-            for value in each.values(exhaustive=self._options.exhaustive)
+            for value in each.values(with_intervals=with_intervals)
         ]
-        extra_values, extra_notices = self._extra(observed, on)
+        extra_values, extra_notices = self._extra(observed, labels, on)
         specs = self._layers.specs.values()
         found = [
             *(
@@ -162,6 +169,7 @@ class PlaneInstrument(Instrument[LayerPass]):
             ),
             *unread,
             *point.notices(exhaustive=self._options.exhaustive),
+            *([shift_notice(on.set)] if observed.is_shifted else []),
             *extra_notices,
         ]
         values += extra_values
@@ -172,7 +180,7 @@ class PlaneInstrument(Instrument[LayerPass]):
             found += notices.cost_notices(cost)
         return Measured(
             values,
-            len(observed.labels),
+            len(observed.indices),
             {**self._settings(point, on), "calibrated_in_training": left_out}
             if left_out
             else self._settings(point, on),
@@ -185,6 +193,7 @@ class PlaneInstrument(Instrument[LayerPass]):
     def keep(self, measured: Measured, on: Occasion) -> None:
         point: PlanePoint = measured.detail
         observed = point.observed
+        self._memory.labels[on.set] = point.kind
         if observed.inputs is not None:
             self._repeats[on.set] = share_repeated(observed.inputs) > 0
         for name, of_rulers in point.points.items():
@@ -281,7 +290,9 @@ class PlaneInstrument(Instrument[LayerPass]):
             self._recalibrated |= dict.fromkeys(map(repr, spec.uncalibrated))
             return None
 
-    def _points(self, observed: Observed) -> dict[str, list[Point]]:
+    def _points(
+        self, observed: Observed, labels: NDArray[np.int64] | None
+    ) -> dict[str, list[Point]]:
         tags, stochastic = tags_of_layers(self._layers), self._memory.stochastic
         points = {}
         for name, by_ruler in observed.keys.items():
@@ -293,14 +304,20 @@ class PlaneInstrument(Instrument[LayerPass]):
                     tags[name],
                     slug(self._layers.slugs[name][number]) if number else "",
                     keys[read],
-                    observed.labels[read],
+                    None if labels is None else labels[read],
                     noise_of(keys[read], inputs, stochastic=noisy),
                 )
                 for number, keys in enumerate(by_ruler)
             ]
         return points
 
-    def _extra(self, observed: Observed, on: Occasion) -> tuple[list[Value], list[Notice]]:
+    def _extra(
+        self, observed: Observed, labels: NDArray[np.int64] | None, on: Occasion
+    ) -> tuple[list[Value], list[Notice]]:
+        if labels is None:
+            text = f"set {on.set!r}: there is no Y, so no extra= estimator is called"
+            return [], [Notice("extra", text)] if self._options.extra else []
+        kept_labels = labels[np.searchsorted(observed.indices, observed.kept_indices)]
         values: list[Value] = []
         found: list[Notice] = []
         tags = tags_of_layers(self._layers)
@@ -310,9 +327,9 @@ class PlaneInstrument(Instrument[LayerPass]):
             for name, rows in observed.kept.items():
                 # The samples that were left out of all other values are left out of these.
                 finite = torch.isfinite(rows).all(1)
-                kept, labels = rows[finite], observed.kept_labels[finite.numpy()]
+                kept = rows[finite]
                 try:
-                    bits = extra(kept.double().numpy(), labels)
+                    bits = extra(kept.double().numpy(), kept_labels[finite.numpy()])
                 except Exception as error:  # only this estimator's own value is missing
                     fault = f"layer {name!r}, {extra!r}: {error}"
                     wrapped = RuntimeError(fault)
@@ -349,9 +366,12 @@ class PlaneInstrument(Instrument[LayerPass]):
         return {
             **point.settings(earlier),
             "exhaustive": self._options.exhaustive,
+            "samples": samples_in_words(
+                by_position=point.observed.by_position, is_shifted=point.observed.is_shifted
+            ),
             "max_samples": self._options.observation.max_samples,
             "extra": [repr(extra) for extra in self._options.extra],
-            "extra_samples": len(point.observed.kept_labels),
+            "extra_samples": len(point.observed.kept_indices),
             "quantities": to_rows(self._options.own),
             "units": {name: row.unit for name, row in QUANTITIES.items() if row.is_logged},
             "seed": self._options.observation.seed,

@@ -15,11 +15,12 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from it_callbacks.estimators.verdict import Drop, Peak, Verdict
+from it_callbacks.observation.labels import KINDS, LabelKind, Targets, decided, restored
 from it_callbacks.observation.readers import Reader
 
 
 class Memory:
-    """Peaks of each layer, how far it reached when calibrated, and how it is read."""
+    """Peaks of each layer, how far it reached when calibrated, how it and labels are read."""
 
     def __init__(self) -> None:
         self.peaks: dict[tuple[str, str, int], Peak] = {}
@@ -30,6 +31,19 @@ class Memory:
         """Layers whose codes differed between two passes; None while nothing is passed twice."""
         self.readers: dict[str, dict[str, Any]] = {}
         """States of readers from a checkpoint: also of layers that this run leaves out."""
+        self.labels: dict[str, LabelKind] = {}
+        """By set, the kind of its labels, as its first whole pass has decided."""
+
+    def kind_of(self, set_: str, targets: Targets) -> LabelKind:
+        """The kind of a set's labels: as it was decided on, or as this whole pass decides it.
+
+        Raises:
+            ValueError: The labels are not of the kind that the set had.
+        """
+        name = decided(targets.fits, {of: kind.name for of, kind in self.labels.items()}, set_)
+        kept = [self.labels[set_]] if set_ in self.labels else self.labels.values()
+        alike = next((kind for kind in kept if kind.name == name), None)
+        return KINDS[name].of(targets) if alike is None else alike
 
     def verdicts(self) -> dict[str, dict[str, Verdict]]:
         """For each set and layer, whether it has compressed since its peak."""
@@ -53,19 +67,21 @@ class Memory:
         }
         return {
             "readers": {**self.readers, **current},
+            "labels": {set_: kind.state() for set_, kind in self.labels.items()},
             "first_max_state": dict(self.first_max_state),
             "stochastic": None if self.stochastic is None else sorted(self.stochastic),
             "peaks": [[*key, *_as_tensors(peak.memory())] for key, peak in self.peaks.items()],
         }
 
     def restore_readers(self, state: Mapping[str, Any]) -> None:
-        """Take back how layers are read."""
+        """Take back how layers and labels are read."""
         readers, first = state["readers"], state["first_max_state"]
         stochastic = state["stochastic"]
         if not isinstance(readers, dict) or not all(isinstance(r, dict) for r in readers.values()):
             raise ValueError("readers: need a mapping for each layer")
         if not all(isinstance(number, float) for number in first.values()):
             raise ValueError("first_max_state: need a number for each layer")
+        self.labels = {str(set_): restored(kind) for set_, kind in state["labels"].items()}
         self.readers, self.first_max_state = dict(readers), dict(first)
         self.stochastic = None if stochastic is None else frozenset(map(str, stochastic))
 

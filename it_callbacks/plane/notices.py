@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import count, islice
 from typing import NamedTuple
 
 from it_callbacks.estimators.estimate import CHANCE_SATURATED, COVERAGE_SATURATED, Estimate
 from it_callbacks.observation.instrument import Cost, Notice
+from it_callbacks.observation.layers import HOW
 from it_callbacks.observation.readers import Reader
 from it_callbacks.rulers import CALIBRATION_ROWS
 
@@ -32,7 +34,7 @@ class LayerFacts(NamedTuple):
         name: The layer.
         n_units: Its units after the reduction.
         entropy: H(bin T).
-        information: I(bin T; Y).
+        information: I(bin T; Y); None where there is no Y.
         growth: Largest state over the largest, or the number of bins, at its calibration, whichever
             is more; 0 if it was not calibrated.
         stochastic: Whether two passes of one batch differed.
@@ -41,25 +43,28 @@ class LayerFacts(NamedTuple):
     name: str
     n_units: int
     entropy: Estimate
-    information: Estimate
+    information: Estimate | None
     growth: float
     stochastic: bool
 
 
 def layer_notices(facts: LayerFacts) -> list[Notice]:
     """What to say of one layer."""
-    name, estimate = facts.name, facts.information
+    name, estimate = facts.name, facts.information or facts.entropy
     found: list[tuple[str, str]] = []
     if estimate.n_states == 1 < estimate.n_samples:
         found.append(
-            ("constant", "is constant: all samples share one state (dead units?), so H(T) = 0")
+            (
+                "constant",
+                "is constant, but for rounding: all samples share a symbol, so H(T) = 0",
+            )
         )
     elif estimate.coverage < COVERAGE_SATURATED:
         found.append(
             (
                 "saturated",
                 f"is SATURATED: {1 - estimate.coverage:.0%} of the samples have a code of their "
-                f"own, so I(T;Y) would be close to H(Y) for any labels. {_remedy(facts.n_units)}",
+                f"own, so {_saturation(facts)}. {_remedy(facts)}",
             )
         )
     elif estimate.chance_share > CHANCE_SATURATED:
@@ -67,7 +72,7 @@ def layer_notices(facts: LayerFacts) -> list[Notice]:
             (
                 "chance",
                 f"is SATURATED: {estimate.chance_share:.0%} of H(Y) would come by chance, for "
-                f"shuffled labels. {_remedy(facts.n_units)}",
+                f"shuffled labels. {_remedy(facts)}",
             )
         )
     if facts.growth > MOST_GROWTH:
@@ -91,10 +96,9 @@ def layer_notices(facts: LayerFacts) -> list[Notice]:
 
 def successor_notices(before: LayerFacts, after: LayerFacts) -> list[Notice]:
     """What to say of a layer that was computed from another one alone."""
-    rises = {
-        "I(X;T)": after.entropy.bits - before.entropy.bits,
-        "I(T;Y)": after.information.bits - before.information.bits,
-    }
+    rises = {"I(X;T)": after.entropy.bits - before.entropy.bits}
+    if after.information is not None and before.information is not None:
+        rises["I(T;Y)"] = after.information.bits - before.information.bits
     high = [f"{rise:.1f} bits more {name}" for name, rise in rises.items() if rise > DPI_TOLERANCE]
     if not high:
         return []
@@ -107,28 +111,27 @@ def successor_notices(before: LayerFacts, after: LayerFacts) -> list[Notice]:
 
 
 def set_notices(
-    set_: str, per_class: Sequence[int], missing: Sequence[int], repeated: float | None
+    set_: str, n_samples: int, per_class: Mapping[int, int], repeated: float | None
 ) -> list[Notice]:
     """What to say of the samples themselves.
 
     Args:
         set_: What they are called.
-        per_class: Samples in each class seen.
-        missing: Classes below the largest seen that have no sample.
+        n_samples: How many they are.
+        per_class: By class number, samples in each class seen; empty where there is no Y.
         repeated: Share of samples whose input was there before; None if not known.
     """
     notices = []
-    n_samples = sum(per_class)
-    if n_samples < FEWEST_SAMPLES or min(per_class) < FEWEST_PER_CLASS:
+    fewest = min(per_class.values(), default=n_samples)
+    if n_samples < FEWEST_SAMPLES or fewest < FEWEST_PER_CLASS:
+        in_smallest = f", {fewest} in the smallest class," if per_class else ""
         text = (
-            f"set {set_!r}: {n_samples} samples, {min(per_class)} in the smallest class, are few: "
+            f"set {set_!r}: {n_samples} samples{in_smallest} are few: "
             f"below {FEWEST_SAMPLES}, or {FEWEST_PER_CLASS} per class, much of what a joint code "
             "shows is chance. Pass a larger data=, fewer bins=, or a reduce="
         )
         notices.append(Notice("few", text))
-    if missing:
-        text = f"set {set_!r}: no sample of class {', '.join(map(str, missing))}"
-        notices.append(Notice("missing", text))
+    notices += _missing_notices(set_, list(per_class))
     if repeated is not None and repeated > MOST_REPEATED:
         text = (
             f"set {set_!r}: {repeated:.0%} of the inputs are repeated, which makes symbols look "
@@ -136,6 +139,26 @@ def set_notices(
         )
         notices.append(Notice("repeated", text))
     return notices
+
+
+def _missing_notices(set_: str, classes: Sequence[int]) -> list[Notice]:
+    seen, largest = set(classes), max(classes, default=0)
+    n_missing = largest + 1 - len(seen) if seen else 0
+    if not n_missing:
+        return []
+    missing = islice((number for number in count() if number not in seen), MOST_LISTED)
+    listed = ", ".join(map(str, islice(missing, n_missing)))
+    more = f" and {n_missing - MOST_LISTED} more" if n_missing > MOST_LISTED else ""
+    text = f"set {set_!r}: no sample of class {listed}{more}"
+    if n_missing > len(classes):
+        text += f"; if {largest} marks samples without a label, pass ignore_index={largest}"
+    return [Notice("missing", text)]
+
+
+def labels_notice(set_: str, about: str, *, has_y: bool) -> Notice:
+    """What to say where only a part of the labels counts, or there is no Y."""
+    alone = "" if has_y else ": I(X;T) alone is measured; pass target= where there are classes"
+    return Notice("labels", f"set {set_!r}: {about}{alone}")
 
 
 def calibration_notice(set_: str, n_seen: int, n_classes: int) -> Notice:
@@ -175,6 +198,19 @@ def unreadable_notice(set_: str, reasons: Mapping[str, str], n_layers: int) -> N
         text += f"; pass layers={{{first!r}: <function that picks (n_samples, ...)>}}"
     more = [repr(name) for name in reasons if name != first][: MOST_LISTED - 1]
     return Notice("not rows", f"{text}. The others: {', '.join(more)}" if more else text)
+
+
+def silent_notice(set_: str, reasons: Mapping[str, str]) -> Notice:
+    """What to say of layers that did not fire.
+
+    Args:
+        set_: What the set is called.
+        reasons: Why, by layer.
+    """
+    why = " and ".join(dict.fromkeys(reasons.values()))
+    names = _listed(list(reasons))
+    text = f"set {set_!r}: {names} cannot be listened to: each {why}. {HOW} to read them"
+    return Notice("silent", text)
 
 
 def untracked_notice(set_: str, layers: Sequence[str]) -> Notice:
@@ -226,8 +262,16 @@ def _listed(names: Sequence[str]) -> str:
     return ", ".join(map(repr, names[:MOST_LISTED])) + more
 
 
-def _remedy(n_units: int) -> str:
-    if n_units > WIDE:
+def _saturation(facts: LayerFacts) -> str:
+    if facts.information is None:
+        return "I(X;T) is close to log2 N whatever the network does"
+    return "I(T;Y) would be close to H(Y) for any labels"
+
+
+def _remedy(facts: LayerFacts) -> str:
+    if facts.information is None:  # what extra estimators measure is about labels
+        return "Pass fewer bins=, or a reduce="
+    if facts.n_units > WIDE:
         return (
             "Fewer bins alone do not help a layer this wide: pass reduce=PCA(2) or another "
             "reduction, or extra=[LinearVInformation()]"

@@ -46,14 +46,14 @@ class Point(NamedTuple):
         layer: Its name in tags.
         slug: The ruler's name in tags; "" for the first, whose tags are plain.
         entropy: H(bin T).
-        information: I(bin T; Y).
+        information: I(bin T; Y); None where there is no Y.
         noise: H(T given X).
     """
 
     layer: str
     slug: str
     entropy: Estimate
-    information: Estimate
+    information: Estimate | None
     noise: Noise
 
     @property
@@ -61,40 +61,47 @@ class Point(NamedTuple):
         """I(X; bin T) in bits."""
         return self.entropy.bits - self.noise.bits
 
-    def values(self, *, exhaustive: bool) -> list[Value]:
-        """The numbers to log; of an `exhaustive` set there is nothing to correct.
+    @property
+    def quality(self) -> Estimate:
+        """The estimate whose coverage and status are those of the point."""
+        return self.entropy if self.information is None else self.information
+
+    def values(self, *, with_intervals: bool) -> list[Value]:
+        """The numbers to log.
 
         A further ruler has no adjusted value and no intervals: readers derive the former.
         """
         n = self.entropy.n_samples
-        values = {
-            "I_XT": self.input_information,
-            "I_TY": self.information.bits,
-            "I_TY_chance": self.information.chance,
-            "coverage": self.information.coverage,
-            "status": float(self.information.status),
-        }
+        about_y, quality = self.information, self.quality
+        values = {"I_XT": self.input_information}
+        if about_y is not None:
+            values |= {"I_TY": about_y.bits, "I_TY_chance": about_y.chance}
+        values |= {"coverage": quality.coverage, "status": float(quality.status)}
         if self.slug:
             return [
                 Value(f"{name}_{self.slug}", self.layer, bits, n) for name, bits in values.items()
             ]
-        values["I_TY_adjusted"] = self.information.adjusted
-        if not exhaustive:
+        if about_y is not None:
+            values["I_TY_adjusted"] = about_y.adjusted
+        if with_intervals:
             # What is taken off for noise is itself a plug-in value, too low by an unknown amount.
             known = self.noise.bits == 0
-            values |= {
-                "I_XT_low": self.entropy.low if known else math.nan,
-                "I_XT_high": self.entropy.high if known else math.nan,
-                "I_TY_low": self.information.low,
-                "I_TY_high": self.information.high,
-            }
+            values["I_XT_low"] = self.entropy.low if known else math.nan
+            values["I_XT_high"] = self.entropy.high if known else math.nan
+            if about_y is not None:
+                values |= {"I_TY_low": about_y.low, "I_TY_high": about_y.high}
         return [Value(name, self.layer, bits, n) for name, bits in values.items()]
 
 
 def plane_point(
-    layer: str, slug: str, keys: NDArray[np.int64], labels: NDArray[np.int64], noise: Noise
+    layer: str, slug: str, keys: NDArray[np.int64], labels: NDArray[np.int64] | None, noise: Noise
 ) -> Point:
-    """Count one layer's keys ``(n_samples, 2)`` and labels ``(n_samples,)`` once, and read them."""
+    """Count one layer's keys ``(n_samples, 2)`` and labels ``(n_samples,)`` once, and read them.
+
+    Without labels there is no I(bin T; Y).
+    """
+    if labels is None:
+        return Point(layer, slug, entropy_estimate(counts(keys)), None, noise)
     table = contingency(keys, labels, names=("symbols", "labels"))
     return Point(
         layer,

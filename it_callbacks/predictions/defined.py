@@ -6,8 +6,10 @@ from torch import Tensor
 
 from it_callbacks.log_probabilities import defined_rows
 from it_callbacks.metrics import ConditionalEntropy, PredictionEntropy
+from it_callbacks.multi_label import MultiLabelConditionalEntropy, MultiLabelPredictionEntropy
 
-Metric = PredictionEntropy | ConditionalEntropy
+SeveralLabels = MultiLabelPredictionEntropy | MultiLabelConditionalEntropy
+Metric = PredictionEntropy | ConditionalEntropy | SeveralLabels
 
 
 class DefinedRows:
@@ -25,8 +27,11 @@ class DefinedRows:
         """Rows that are no distribution: NaN, +inf among several classes, or -inf in all."""
 
     def update(self, predictions: Tensor, labels: Tensor) -> None:
-        """Take in the predictions ``(n, ...)`` and class numbers ``(n,)`` of a batch."""
-        defined = defined_rows(predictions)
+        """Take in the predictions ``(n, ...)`` of a batch, and its class numbers or columns."""
+        if isinstance(self.metric, SeveralLabels):  # each number is a distribution of its own
+            defined = ~predictions.isnan().any(1)
+        else:
+            defined = defined_rows(predictions)
         n_left_out = int((~defined).sum())
         if n_left_out:
             self.n_left_out += n_left_out

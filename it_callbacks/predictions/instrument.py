@@ -14,8 +14,11 @@ from it_callbacks._version import __version__
 from it_callbacks.checks import ArgumentValueError
 from it_callbacks.log_probabilities import Kind
 from it_callbacks.metrics import ConditionalEntropy, PredictionEntropy
+from it_callbacks.multi_label import MultiLabelConditionalEntropy, MultiLabelPredictionEntropy
 from it_callbacks.observation.batches import MOST_CLASSES, Selector
-from it_callbacks.observation.instrument import Instrument, Measured, Notice, Occasion
+from it_callbacks.observation.instrument import Instrument, Measured, Notice, Occasion, shift_notice
+from it_callbacks.observation.labels import KINDS, decided
+from it_callbacks.observation.positions import samples_in_words
 from it_callbacks.observation.prediction_observer import PredictionObserver
 from it_callbacks.observation.prediction_pass import Predicted, PredictionPass
 from it_callbacks.predictions.defined import DefinedRows, Metric
@@ -35,8 +38,14 @@ class Readout(ABC):
     """Root of the tags."""
 
     @abstractmethod
-    def metric(self, n_classes: int, kind: Kind | None) -> Metric:
-        """An empty metric; `kind` is that of the predictions, where it is known."""
+    def metric(self, way: str, n_classes: int, kind: Kind | None) -> Metric:
+        """An empty metric.
+
+        Args:
+            way: How labels are counted: ``"classes"`` or ``"multi-label"``.
+            n_classes: Of the predictions, at least 2; or how many labels they are of.
+            kind: That of the predictions, where it is known.
+        """
 
     @abstractmethod
     def values(self, computed: Mapping[str, float]) -> list[Value]:
@@ -54,12 +63,24 @@ class WholeSet(Readout):
     group = "prediction_entropy"
 
     @override
-    def metric(self, n_classes: int, kind: Kind | None) -> Metric:
+    def metric(self, way: str, n_classes: int, kind: Kind | None) -> Metric:
+        if way == "multi-label":
+            if n_classes > MOST_CLASSES:
+                raise ValueError(
+                    f"logits: {n_classes} labels per sample, at most {MOST_CLASSES} are supported; "
+                    "pass logits= and target= as functions that give fewer columns"
+                )
+            return MultiLabelPredictionEntropy(n_classes, kind=kind, sync_on_compute=False)
         return PredictionEntropy(n_classes, kind=kind, sync_on_compute=False)
 
     @override
     def values(self, computed: Mapping[str, float]) -> list[Value]:
-        return [Value(self.group, name, bits) for name, bits in computed.items()]
+        n_labels = sum(name.startswith("label_") and name[6:].isdecimal() for name in computed)
+        return [
+            Value(self.group, name, bits)
+            for name, bits in computed.items()
+            if n_labels <= MOST_CLASS_TAGS or not name[6:].isdecimal()
+        ]
 
     @override
     def missing(self, computed: Mapping[str, float], n_classes: int) -> list[int]:
@@ -79,7 +100,7 @@ class InsideClasses(Readout):
     group = "conditional_entropy"
 
     @override
-    def metric(self, n_classes: int, kind: Kind | None) -> Metric:
+    def metric(self, way: str, n_classes: int, kind: Kind | None) -> Metric:
         if n_classes > MOST_CLASSES:
             raise ValueError(
                 f"logits: {n_classes} classes, at most {MOST_CLASSES} fit the table of labels and "
@@ -90,6 +111,8 @@ class InsideClasses(Readout):
             raise ArgumentValueError(
                 f"class_names: {len(self.class_names)} names for {n_classes} classes of predictions"
             )
+        if way == "multi-label":
+            return MultiLabelConditionalEntropy(n_classes, kind=kind, sync_on_compute=False)
         return ConditionalEntropy(n_classes, kind=kind, sync_on_compute=False)
 
     @override
@@ -148,6 +171,8 @@ class PredictionInstrument(Instrument[Finished]):
         self._observer: PredictionObserver | None = None
         self._kinds: dict[str, Kind | None] = {}
         """By set: logits or probabilities, as the first pass found."""
+        self._labels: dict[str, str] = {}
+        """By set: the kind of its labels, as the first pass found."""
 
     def __getstate__(self) -> dict[str, Any]:
         # A copy observes nothing: hooks and modules stay with the original.
@@ -189,6 +214,9 @@ class PredictionInstrument(Instrument[Finished]):
             )
         metric = found.metric.metric
         computed = {name: float(value) for name, value in metric.compute().items()}
+        if found.by_position:
+            # Positions of one row depend on each other: no standard error of independent samples.
+            computed.pop("label_bound_se", None)
         values = self._readout.values(computed)
         missing = self._readout.missing(computed, metric.num_classes)
         # Readers of a log ask each monitor for the epochs of its own points.
@@ -198,7 +226,7 @@ class PredictionInstrument(Instrument[Finished]):
             n_samples,
             self._settings(found, on),
             _notices(on.set, found, missing),
-            detail=found.kind or metric.kind,
+            detail=(found.kind or metric.kind, found.labels),
         )
 
     @override
@@ -207,7 +235,7 @@ class PredictionInstrument(Instrument[Finished]):
 
     @override
     def keep(self, measured: Measured, on: Occasion) -> None:
-        self._kinds[on.set] = measured.detail
+        self._kinds[on.set], self._labels[on.set] = measured.detail
 
     @override
     def texts(self) -> dict[str, dict[str, Any]]:
@@ -215,28 +243,36 @@ class PredictionInstrument(Instrument[Finished]):
 
     @override
     def state(self) -> dict[str, Any]:
-        return {"kinds": dict(self._kinds)}
+        return {"kinds": dict(self._kinds), "labels": dict(self._labels)}
 
     @override
     def restore(self, state: Mapping[str, Any]) -> list[Notice]:
-        kinds = state["kinds"]
+        kinds, labels = state["kinds"], state["labels"]
         if not set(kinds.values()) <= {None, *get_args(Kind)}:
             raise ValueError(f"kinds: need kinds of predictions, got {kinds}")
-        self._kinds = dict(kinds)
+        if not set(labels.values()) <= set(KINDS):
+            raise ValueError(f"labels: need kinds of labels, got {labels}")
+        self._kinds, self._labels = dict(kinds), dict(labels)
         return []
 
     @override
     def reset(self) -> None:
         self._observer = None
-        self._kinds = {}
+        self._kinds, self._labels = {}, {}
 
     def _pass(self, set_: str, max_samples: int | None) -> Finished:
-        def make(n_classes: int, kind: Kind | None) -> DefinedRows:
-            return DefinedRows(self._readout.metric(n_classes, kind))
+        def make(way: str, n_classes: int, kind: Kind | None) -> DefinedRows:
+            return DefinedRows(self._readout.metric(way, n_classes, kind))
 
         # What the first pass held, logits or probabilities, holds for the whole run.
-        kind = self._kinds.get(set_)
-        return PredictionPass(make, kind=kind, max_samples=max_samples, seed=_SEED)
+        return PredictionPass(
+            make,
+            decide=lambda fits: decided(fits, self._labels, set_),
+            labels=self._labels.get(set_),
+            kind=self._kinds.get(set_),
+            max_samples=max_samples,
+            seed=_SEED,
+        )
 
     def _settings(self, found: Predicted[DefinedRows], on: Occasion) -> Mapping[str, Any]:
         """As they were, unless rows are left out for the first time."""
@@ -248,6 +284,8 @@ class PredictionInstrument(Instrument[Finished]):
             "n_unlabelled": found.n_unlabelled,
             "n_left_out": n_left_out,
             "n_classes": metric.num_classes,
+            "labels": found.labels,
+            "samples": samples_in_words(by_position=found.by_position, is_shifted=found.is_shifted),
             "predictions": f"{metric.kind}, from {found.source}",
             "max_samples": self._max_samples,
             "seed": _SEED,
@@ -259,6 +297,8 @@ class PredictionInstrument(Instrument[Finished]):
 
 def _notices(set_: str, found: Predicted[DefinedRows], missing: Sequence[int]) -> list[Notice]:
     notices = []
+    if found.is_shifted:
+        notices.append(shift_notice(set_))
     if found.metric.n_left_out:
         text = (
             f"set {set_!r}: {found.metric.n_left_out} of {found.n_samples} rows of predictions are "

@@ -59,5 +59,6 @@ def facts(settings: Mapping[str, Any]) -> str:
     if isinstance(n_samples, int) and 0 < n_samples < _BEYOND_ALL:
         known.append(f"N = {n_samples} samples, log2 N = {math.log2(n_samples):.2f} bits")
     if isinstance(h_y, int | float) and abs(h_y) < _BEYOND_ALL:
-        known.append(f"H(Y) = {h_y:.2f} bits")
+        symbol = "bin Y" if settings.get("Y") == "bin Y" else "Y"
+        known.append(f"H({symbol}) = {h_y:.2f} bits")
     return "; ".join(known)

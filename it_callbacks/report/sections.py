@@ -80,7 +80,7 @@ def _of_layers(runs: Sequence[Run]) -> list[list[Panel]]:
 
 
 def _planes(runs: Sequence[Run], drawings: Drawings) -> Iterator[Html]:
-    rows = _of_layers(runs)
+    rows = [row for row in _of_layers(runs) if _has(row, "I_TY")]  # else there is no Y
     for row in rows:
         yield from _row_of_planes(row, drawings)
     if rows:
@@ -140,7 +140,16 @@ def _layers(runs: Sequence[Run]) -> Iterator[Html]:
                 rows = layer_rows(run, set_, rulers)
                 seen |= {row.status for row in rows}
                 caption = ". ".join(filter(None, [rulers.label, phrases.facts(settings)]))
-                yield table(_HEAD, [_cells(row) for row in rows], caption)
+                has_y = any(math.isfinite(row.i_ty.last.value) for row in rows)
+                head, *cells = (
+                    [
+                        cell
+                        for column, cell in zip(_HEAD, line, strict=True)
+                        if has_y or column not in _OF_Y
+                    ]
+                    for line in (_HEAD, *map(_cells, rows))
+                )
+                yield table(head, cells, caption)
     notes = [tag("li", note) for status, note in STATUSES.items() if status in seen]
     if notes:
         yield tag("ul", *notes, class_="faint")
@@ -156,6 +165,10 @@ _HEAD = (
     "chance share",
     "verdict",
 )
+
+
+_OF_Y = frozenset(column for column in _HEAD if "(T;Y)" in column or column == "chance share")
+"""Columns that are empty where there is no Y."""
 
 
 def _cells(row: LayerRow) -> list[str]:

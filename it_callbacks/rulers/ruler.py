@@ -5,14 +5,14 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, get_args
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 from typing_extensions import override
 
 from it_callbacks.checks import finite, whole
+from it_callbacks.rulers.calibration import Precision, Scope, fitted
 from it_callbacks.rulers.numbers import as_states, floating, refuse_nonfinite
 
 CALIBRATION_ROWS = 1024
@@ -140,29 +140,48 @@ class Uniform(Ruler):
         return torch.where(inside, states.clamp_max(self.bins - 1), states)
 
 
+PerUnit = float | tuple[float, ...]
+"""One number for all units, or one for each, in the order of a flattened sample."""
+
+_LOWEST = -1e37
+"""What a mask writes in float32 is lower: the end of the type, in place of minus infinity."""
+_FARTHEST = 2.0**62
+_MOST_SHOWN = 8
+
+
 @dataclass(frozen=True)
 class Width(Ruler):
-    """Bins of one width, anchored at 0 and unlimited on both sides: ``floor(t / width)``.
+    """Bins of one width, unlimited on both sides: ``floor((t - origin) / width)``.
+
+    What a mask has set to the lowest number of its type is one state, however narrow the bins are.
 
     Args:
         width: Width of a bin in the units of the activations; for units of different scale, a
             tuple of one width per unit ``(n_units,)``, in the order of a flattened sample.
+        origin: Where bin 0 begins; with a tuple of widths, 0 or one number per unit.
 
     Example:
         >>> Width(0.5)(torch.tensor([-0.1, 0.2, 3.0])).tolist()
         [-1, 0, 6]
     """
 
-    width: float | tuple[float, ...]
+    width: PerUnit
+    origin: PerUnit = 0.0
 
     def __post_init__(self) -> None:
-        if not isinstance(self.width, tuple):
-            object.__setattr__(self, "width", finite("width", self.width, above=0))
-            return
-        if not self.width:
+        if isinstance(self.width, tuple) and not self.width:
             raise ValueError("width: need a width for each unit, got none")
-        widths = (finite(f"width[{unit}]", w, above=0) for unit, w in enumerate(self.width))
-        object.__setattr__(self, "width", tuple(widths))
+        object.__setattr__(self, "width", _finite("width", self.width, above=0))
+        object.__setattr__(self, "origin", _finite("origin", self.origin))
+        if isinstance(self.origin, tuple) and (
+            not isinstance(self.width, tuple) or len(self.origin) != len(self.width)
+        ):
+            raise ValueError(f"origin: need one for each width, got {len(self.origin)}")
+
+    @override
+    def __repr__(self) -> str:
+        origin = f", origin={_shown(self.origin)}" if self.origin != 0.0 else ""
+        return f"Width(width={_shown(self.width)}{origin})"
 
     @property
     @override
@@ -171,12 +190,15 @@ class Width(Ruler):
 
     @override
     def state(self) -> dict[str, Any]:
-        return {"width": list(self.width) if isinstance(self.width, tuple) else self.width}
+        state = {"width": _plain(self.width)}
+        return state | ({"origin": _plain(self.origin)} if self.origin != 0.0 else {})
 
     @override
     def levels(self, activations: Tensor) -> Tensor:
+        if self.is_finer_than(activations.dtype):
+            activations = activations.double()
         # A tensor, since some devices divide by a plain number by multiplying with its inverse.
-        widths = activations.new_tensor(self.width)
+        widths, origins = (activations.new_tensor(part) for part in (self.width, self.origin))
         if isinstance(self.width, tuple):
             if math.prod(activations.shape[1:]) != len(self.width):
                 raise ValueError(
@@ -184,7 +206,16 @@ class Width(Ruler):
                     f"shape {tuple(activations.shape)}"
                 )
             widths = widths.reshape(activations.shape[1:])
-        return (activations / widths).floor()
+            origins = origins.reshape(activations.shape[1:]) if origins.ndim else origins
+        shifted = activations if self.origin == 0.0 else activations - origins
+        states = (shifted / widths).floor()
+        masked = (activations <= _LOWEST) & (activations > -math.inf) & (states < -_FARTHEST)
+        return torch.where(masked, -_FARTHEST, states)
+
+    def is_finer_than(self, dtype: torch.dtype) -> bool:
+        """Whether a type of number cannot hold its widths to full precision."""
+        finest = min(self.width) if isinstance(self.width, tuple) else self.width
+        return finest < torch.finfo(dtype).tiny and dtype != torch.float64
 
 
 @dataclass(frozen=True)
@@ -193,12 +224,16 @@ class Calibrated(Ruler):
 
     The width is the middle 99.8 % of the first activations divided by `bins`: fine enough to
     tell `bins` bins apart at that moment. Where the layer is constant then (a dead ReLU, say),
-    the width is ``1 / bins``. A monitor freezes it on the first 1024 rows that it sees; called
-    on its own, it calibrates on the activations that it is given.
+    the width is ``1 / bins``; where it is constant but for rounding, all of it lies in one bin.
+    Units that are constant, and numbers that a mask has written (-1e9, say), do not set the width.
+    A monitor freezes it on the first 1024 rows that it sees; called on its own, it calibrates on
+    the activations that it is given.
 
     Args:
         bins: Number of bins over the calibrated range, at least 2.
-        scope: ``"layer"``: one width from all units together; ``"unit"``: each unit its own.
+        scope: ``"layer"``: one width from all units together; ``"unit"``: each unit its own;
+            ``"auto"``: that of the layer, unless units lie farther apart than they vary, so that
+            one width for all would swallow what they tell.
 
     Example:
         >>> Calibrated(4).freeze(torch.linspace(0, 8, 9).reshape(9, 1))
@@ -206,14 +241,14 @@ class Calibrated(Ruler):
     """
 
     bins: int = 30
-    scope: Literal["layer", "unit"] = "layer"
+    scope: Scope = "auto"
 
     frozen: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "bins", whole("bins", self.bins, at_least=2))
-        if self.scope not in ("layer", "unit"):
-            raise ValueError(f"scope: need 'layer' or 'unit', got {self.scope!r}")
+        if self.scope not in get_args(Scope):
+            raise ValueError(f"scope: need 'auto', 'layer' or 'unit', got {self.scope!r}")
 
     @property
     @override
@@ -227,12 +262,14 @@ class Calibrated(Ruler):
         if values.numel() == 0:
             raise ValueError("activations: cannot calibrate a ruler on no values")
         refuse_nonfinite(values)
-        values = values.reshape(-1, 1) if self.scope == "layer" else values.reshape(len(values), -1)
-        # torch.quantile stops at 2**24 values; NumPy's does not.
-        low, high = torch.from_numpy(np.quantile(values.cpu().numpy(), (0.001, 0.999), axis=0))
-        spread = torch.where(high > low, high - low, values.amax(0).cpu() - values.amin(0).cpu())
-        widths = torch.where(spread > 0, spread, 1.0) / self.bins
-        return Width(widths.item() if self.scope == "layer" else tuple(widths.tolist()))
+        dtype = activations.dtype
+        eps = torch.finfo(dtype).eps if dtype.is_floating_point else 0.0
+        precision = Precision(eps, is_half=dtype.is_floating_point and dtype.itemsize < 4)
+        rows = values.reshape(len(values), -1).cpu().numpy()
+        widths, origins = fitted(rows, self.bins, self.scope, precision)
+        if self.scope != "unit" and (widths == widths[0]).all() and (origins == origins[0]).all():
+            return Width(float(widths[0]), float(origins[0]))
+        return Width(tuple(widths.tolist()), tuple(origins.tolist()) if origins.any() else 0.0)
 
     @override
     def restored(self, state: dict[str, Any]) -> Width:
@@ -242,18 +279,37 @@ class Calibrated(Ruler):
             >>> Calibrated(30).restored(Width(0.07).state())
             Width(width=0.07)
         """
-        width = state.get("width") if isinstance(state, dict) else None
-        if width is None or isinstance(width, list) != (self.scope == "unit"):
+        stored = state if isinstance(state, dict) else {}
+        width, origin = stored.get("width"), stored.get("origin", 0.0)
+        is_per_unit = isinstance(width, list)
+        if width is None or (self.scope != "auto" and is_per_unit < (self.scope == "unit")):
             wanted = "a list of widths" if self.scope == "unit" else "a width"
             raise ValueError(f"state: need {wanted} under 'width' for {self!r}")
         try:
-            return Width(tuple(width) if self.scope == "unit" else width)
+            return Width(*(tuple(x) if isinstance(x, list) else x for x in (width, origin)))
         except TypeError as error:
             raise ValueError(f"state: {error}") from None
 
     @override
     def levels(self, activations: Tensor) -> Tensor:
         return self.freeze(activations).levels(activations)
+
+
+def _finite(name: str, numbers: Any, *, above: float = -math.inf) -> PerUnit:
+    if not isinstance(numbers, tuple):
+        return finite(name, numbers, above=above)
+    each = (finite(f"{name}[{unit}]", one, above=above) for unit, one in enumerate(numbers))
+    return tuple(each)
+
+
+def _plain(numbers: PerUnit) -> float | list[float]:
+    return list(numbers) if isinstance(numbers, tuple) else numbers
+
+
+def _shown(numbers: PerUnit) -> str:
+    if isinstance(numbers, tuple) and len(numbers) > _MOST_SHOWN:
+        return f"<{len(numbers)}, one per unit, {min(numbers):.4g} to {max(numbers):.4g}>"
+    return repr(numbers)
 
 
 @dataclass(frozen=True)
@@ -290,7 +346,7 @@ def of_activation(module: nn.Module, bins: int) -> Ruler:
         >>> of_activation(nn.Tanh(), 30)
         Uniform(bins=30, low=-1.0, high=1.0)
         >>> of_activation(nn.ReLU(), 30)
-        Calibrated(bins=30, scope='layer')
+        Calibrated(bins=30, scope='auto')
     """
     bounds = range_of(module)
     return Calibrated(bins) if bounds is None else Uniform(bins, *bounds)

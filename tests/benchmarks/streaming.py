@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from it_callbacks.observation.batches import Batch
+from it_callbacks.observation.labels import read_labels
 from it_callbacks.observation.layer_observer import LayerObserver, Observation
 from it_callbacks.observation.layers import Layer
 from it_callbacks.observation.passes import Observed
@@ -93,14 +94,14 @@ def listen(given: Setting) -> tuple[Spent, Observed]:
         current = around.timed(observer.new_pass)(hash_inputs=False, is_training=True)
         around.timed(observer.attach)()
         for inputs, classes, indices in given.batches:
-            around.timed(observer.begin)(Batch(inputs, classes, indices), current)
+            around.timed(observer.begin)(Batch(inputs, read_labels(classes), indices), current)
             run(inputs)
             around.timed(observer.end)()
         observer.detach()
     started = time.process_time()
     observed = observer.finish(current)
     for name, of_layer in observed.keys.items():
-        plane_point(name, "", of_layer[0], observed.labels, Noise(0.0, ""))
+        plane_point(name, "", of_layer[0], observed.targets.numbers, Noise(0.0, ""))
     end = time.process_time() - started
     spent = in_hooks.seconds
     return Spent(spent + around.seconds, forward.seconds - spent, end), observed

@@ -1,0 +1,141 @@
+"""Positions as samples: each token of a sentence, or pixel of an image, has a label of its own.
+
+A sample is then a pair (row, position). Its predictions and the outputs of each layer are those at
+its position; a layer with another grid of positions is read at the nearest one.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+Samples = Literal["auto", "rows", "positions"]
+"""What the samples are: rows of a batch, or their positions; or whatever has the labels."""
+
+MOST_POSITIONS = 2**24
+"""Positions of one row, at most; so that a pair (row, position) is one number."""
+
+
+@dataclass(frozen=True)
+class Grid:
+    """How the samples of a batch lie in its tensors.
+
+    Args:
+        n_rows: Rows of the batch.
+        axes: How many positions each row has, along each axis; none where a row is one sample.
+
+    Example:
+        >>> Grid(2, (3,)).n_samples, Grid(2).n_samples
+        (6, 2)
+    """
+
+    n_rows: int
+    axes: tuple[int, ...] = ()
+
+    @property
+    def n_samples(self) -> int:
+        """Samples of the batch: rows, or pairs (row, position)."""
+        return self.n_rows * self._n_positions
+
+    @property
+    def _n_positions(self) -> int:
+        return int(np.prod(self.axes, dtype=np.int64))
+
+    def indices(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Numbers of the samples, given those of the rows; negative for rows of other processes.
+
+        Example:
+            >>> (Grid(2, (2,)).indices(np.array([5, -1])) - 5 * MOST_POSITIONS).tolist()[:2]
+            [0, 1]
+        """
+        if not self.axes:
+            return rows
+        numbers = rows[:, None] * MOST_POSITIONS + np.arange(self._n_positions)
+        return np.where(rows[:, None] < 0, -1, numbers).reshape(-1)
+
+    def predictions(self, output: Tensor) -> Tensor | None:
+        """The output with one row per sample; None where its shape does not fit.
+
+        The class axis is the last one if all others are those of the samples, else axis 1.
+
+        Raises:
+            ValueError: It may be either.
+
+        Example:
+            >>> tuple(Grid(2, (5, 4)).predictions(torch.zeros(2, 3, 5, 4)).shape)
+            (40, 3)
+        """
+        shape = tuple(output.shape)
+        if not self.axes:
+            return output if shape[:1] == (self.n_rows,) else None
+        if shape == (self.n_rows, *self.axes):
+            return output.reshape(-1)
+        is_last = shape[:-1] == (self.n_rows, *self.axes)
+        is_second = len(shape) > 2 and (shape[0], *shape[2:]) == (self.n_rows, *self.axes)
+        if is_last and is_second:
+            raise ValueError(
+                f"logits: of predictions {shape} either axis 1 or the last one may count classes; "
+                "pass logits=<function that puts classes last and gives (n_samples, n_classes)>"
+            )
+        if is_last:
+            return output.reshape(-1, shape[-1])
+        return output.movedim(1, -1).reshape(-1, shape[1]) if is_second else None
+
+    def misfit(self, shape: tuple[int, ...], units_axis: int) -> str | None:
+        """Why an output of this shape cannot be read at the positions; None if it can."""
+        if not self.axes:
+            return None
+        if len(shape) < 3:
+            return f"returns shape {shape}, which has no positions"
+        of_layer = _positions(shape, units_axis)
+        if len(of_layer) != len(self.axes) and np.prod(of_layer) != self._n_positions:
+            return f"returns shape {shape}, whose positions are not those of labels {self.axes}"
+        return None
+
+    def rows_at(self, output: Tensor, units_axis: int, samples: Tensor) -> Tensor:
+        """The units ``(n, n_units)`` of an output at some samples: at the nearest position.
+
+        Args:
+            output: ``(n_rows, ...)``; `misfit` has found nothing.
+            units_axis: Which axis counts units.
+            samples: Which of the samples of the batch, ``(n,)``.
+        """
+        units_last = output.movedim(units_axis, -1)
+        of_layer = tuple(units_last.shape[1:-1])
+        row, position = samples // self._n_positions, samples % self._n_positions
+        if len(of_layer) == len(self.axes):
+            position = self._nearest(position, of_layer)
+        flat = units_last.reshape(len(output), -1, units_last.shape[-1])
+        return flat[row.to(flat.device), position.to(flat.device)]
+
+    def _nearest(self, position: Tensor, of_layer: tuple[int, ...]) -> Tensor:
+        """The positions of a layer, numbered through, that lie nearest to those of the labels."""
+        found, below = torch.zeros_like(position), self._n_positions
+        for n_here, n_there in zip(self.axes, of_layer, strict=True):
+            below //= n_here
+            place = (position // below) % n_here
+            # The middle of a cell, in the other grid.
+            found = found * n_there + ((2 * place + 1) * n_there) // (2 * n_here)
+        return found
+
+
+def samples_in_words(*, by_position: bool, is_shifted: bool) -> str:
+    """What the samples are, for the settings."""
+    if not by_position:
+        return "rows"
+    label = "the label of the next one" if is_shifted else "its own label"
+    return (
+        f"pairs (row, position), each position with {label}; positions of one row depend on each "
+        "other, so there are no intervals"
+    )
+
+
+def _positions(shape: tuple[int, ...], units_axis: int) -> tuple[int, ...]:
+    inner = list(shape[1:])
+    inner.pop(-1 if units_axis == -1 else units_axis - 1)
+    return tuple(inner)
