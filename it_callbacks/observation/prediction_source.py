@@ -26,6 +26,8 @@ HINT = (
     "model's forward returns>"
 )
 
+_MANY_CLASSES = 1000
+"""A set need not have all tokens of a vocabulary; a hidden layer seldom has so many units."""
 _SLACK = 10
 """So many more columns than twice the classes of the labels may still be predictions."""
 
@@ -168,7 +170,8 @@ def refuse_implausible(source: Source, columns: int, n_classes: int, *, like_inp
     """
     if not source.is_guess or columns == n_classes:
         return
-    if like_inputs or columns > 2 * n_classes + _SLACK:
+    too_many = n_classes < _MANY_CLASSES and columns > 2 * n_classes + _SLACK
+    if like_inputs or too_many:
         why = " and the shape of the inputs" if like_inputs else ""
         raise Implausible(
             f"logits: {source} gives {columns} columns{why} for labels of {n_classes} classes, "
