@@ -17,6 +17,9 @@ from torch import Tensor
 Samples = Literal["auto", "rows", "positions"]
 """What the samples are: rows of a batch, or their positions; or whatever has the labels."""
 
+ONE_EACH = "if rows are the samples, pass target=<function that picks one class number per row>"
+"""What to do about labels of positions where the model has none."""
+
 MOST_POSITIONS = 2**24
 """Positions of one row, at most; so that a pair (row, position) is one number."""
 

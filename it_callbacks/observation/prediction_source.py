@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from it_callbacks.observation.batches import Selector, select
 from it_callbacks.observation.listening import ROOT, Firing
-from it_callbacks.observation.positions import Grid
+from it_callbacks.observation.positions import ONE_EACH, Grid
 
 LOGITS = "logits"
 """What a part of an output that holds predictions is usually called."""
@@ -152,8 +152,10 @@ def ignored(label: int) -> str:
 
 
 def _or_ignored(output: Any, grid: Grid, n_classes: int) -> str:
-    """The same for an output that only lacks columns."""
-    return f"; {ignored(n_classes - 1)}" if fits(output, grid, 0) else ""
+    """The same for an output that only lacks columns, or positions."""
+    if fits(output, grid, 0):
+        return f"; {ignored(n_classes - 1)}"
+    return f"; {ONE_EACH}" if grid.axes else ""
 
 
 def refuse_implausible(source: Source, columns: int, n_classes: int, *, like_inputs: bool) -> None:
