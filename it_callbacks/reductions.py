@@ -130,6 +130,27 @@ class MeanPool(Reduction):
         # A sum may be infinite where the mean is not.
         return means if torch.isfinite(means).all() else values.double().mean(2).to(means.dtype)
 
+    def over(self, activations: Tensor, mask: Tensor) -> Tensor:
+        """The mean over the steps that are no padding; as it is where `mask` does not fit.
+
+        Args:
+            activations: ``(n_samples, steps, features)``, or as `units_axis` says.
+            mask: Which steps of each sample count, ``(n_samples, steps)``.
+
+        Example:
+            >>> steps = torch.tensor([[[1.0], [3.0], [100.0]]])
+            >>> MeanPool(-1).over(steps, torch.tensor([[True, True, False]])).tolist()
+            [[2.0]]
+        """
+        steps_axis = 1 if self.units_axis == -1 else -1
+        if activations.ndim != 3 or activations.shape[steps_axis] != mask.shape[1]:
+            return activations
+        values = floating(activations).movedim(self.units_axis, 1).double()
+        counted = mask.to(values.device)[:, None]
+        sums = torch.where(counted, values, 0.0).sum(2)
+        # A sample without any step has no mean: NaN, which is left out and counted.
+        return (sums / counted.sum(2)).to(floating(activations).dtype)
+
 
 @dataclass(frozen=True)
 class RandomProjection(Reduction):

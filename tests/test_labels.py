@@ -9,6 +9,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from it_callbacks.observation.label_reading import read_labels
 from it_callbacks.observation.labels import (
     KINDS,
     Binned,
@@ -16,7 +17,6 @@ from it_callbacks.observation.labels import (
     SeveralLabels,
     Targets,
     decided,
-    read_labels,
     restored,
 )
 

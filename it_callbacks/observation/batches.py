@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from it_callbacks.checks import ArgumentValueError, nearest
-from it_callbacks.observation.labels import Labels, read_labels, shifted
+from it_callbacks.observation.label_reading import read_labels, shifted
+from it_callbacks.observation.labels import Labels
 from it_callbacks.observation.positions import Grid, Samples
 
 Selector = Callable[[Any], Any] | str | int
@@ -114,10 +115,10 @@ def mask_of(batch: Any, inputs: Any, padding: int | None) -> Tensor | None:
     parts = _named_parts(batch) or {}
     mask = parts.get(MASK)
     if isinstance(mask, Tensor) and mask.ndim == 2:
-        return mask.detach() != 0
+        return (mask.detach() != 0).cpu()
     if padding is None or not isinstance(inputs, Tensor) or inputs.ndim != 2:
         return None
-    return None if inputs.is_floating_point() else inputs.detach() != padding
+    return None if inputs.is_floating_point() else (inputs.detach() != padding).cpu()
 
 
 def _are_inputs(labels: Tensor, read: Labels, batch: Any) -> bool:

@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn.utils.rnn import PackedSequence
+from torch.nn.utils.rnn import PackedSequence, pad_packed_sequence
 
 from it_callbacks.observation.listening import Firing
 
@@ -73,9 +73,9 @@ class Tensors:
         self._by_id[id(tensor)] = weakref.ref(tensor), seen
         return seen
 
-    def call(self, firing: Firing) -> Call:
-        """A firing without its tensors."""
-        output = first_tensor(firing.output)
+    def call(self, firing: Firing, n_steps: int = 0) -> Call:
+        """A firing without its tensors; see `first_tensor`."""
+        output = first_tensor(firing.output, n_steps)
         return Call(
             firing.name,
             firing.call,
@@ -86,10 +86,11 @@ class Tensors:
         )
 
 
-def first_tensor(output: Any) -> Tensor | None:
+def first_tensor(output: Any, n_steps: int = 0) -> Tensor | None:
     """The first tensor of what a module returned: itself, or in a tuple, mapping or dataclass.
 
-    None where there is none, and of a packed sequence, whose rows are those of no sample.
+    None where there is none. The rows of a packed sequence are those of no sample: it is padded to
+    `n_steps`, if the steps are what counts.
 
     Example:
         >>> first_tensor((None, {"logits": torch.tensor([1.0]), "loss": torch.tensor(2.0)}))
@@ -101,8 +102,14 @@ def first_tensor(output: Any) -> Tensor | None:
         parts = list(output.values())
     elif is_dataclass(output) and not isinstance(output, type):
         parts = [getattr(output, field.name) for field in fields(output)]
-    elif isinstance(output, (tuple, list)) and not isinstance(output, PackedSequence):
+    elif isinstance(output, PackedSequence):
+        if n_steps < len(output.batch_sizes):
+            return None
+        return pad_packed_sequence(output, batch_first=True, total_length=n_steps)[0]
+    elif isinstance(output, (tuple, list)):
         parts = list(output)
     else:
         return None
-    return next((found for part in parts if (found := first_tensor(part)) is not None), None)
+    return next(
+        (found for part in parts if (found := first_tensor(part, n_steps)) is not None), None
+    )

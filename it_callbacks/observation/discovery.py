@@ -59,7 +59,7 @@ class Discovery(Generic[C]):
         Raises:
             ValueError: A layer that the user named gives no ``(n_samples, ...)`` tensor.
         """
-        call = self._tensors.call(firing)
+        call = self._tensors.call(firing, self._grid.n_steps)
         self.calls.append(call)
         self._known.add(call)
         if self._choice.chosen is not None:
@@ -68,7 +68,7 @@ class Discovery(Generic[C]):
         for before, after in self._known.read_later.items():
             if after is call:
                 self._copies(before).drop(before)
-        output = first_tensor(firing.output)
+        output = first_tensor(firing.output, self._grid.n_steps)
         if call.name == ROOT or output is None or call.output is None or why_not_a_layer(call):
             return
         if why_unreadable(call, self._grid, self._known) is None:
@@ -95,7 +95,7 @@ class Discovery(Generic[C]):
             return
         refuse_steps(call, self._choice, self._known)
         pick = (self._choice.chosen or {})[call.name]
-        rows = Layer("", call.name, call.number, pick).rows(firing.output, self._grid.n_rows)
+        rows = Layer("", call.name, call.number, pick).rows(firing.output, self._grid)
         layer = layer_of(call, self._tensors.seen(rows), self._choice, self._known, self._grid)
         if (why := self._grid.misfit(tuple(rows.shape), layer.units_axis)) is not None:
             raise ValueError(f"layers: {call.name!r} {why}")

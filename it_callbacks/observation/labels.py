@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
@@ -18,14 +18,11 @@ from torch import Tensor
 from typing_extensions import Self, override
 
 from it_callbacks.codes import symbols
-from it_callbacks.observation.positions import Samples
 
 N_BINS = 8
 """Bins of a regression target: three bits, and an eighth of the samples in each."""
 MOST_ROWS = 51
 """Kinds of multi-label rows up to which a whole row counts as one class."""
-_SUM_TOLERANCE = 2.0**-7
-"""How far a row of soft labels may miss 1: as far as half precision may take it."""
 
 
 @dataclass(frozen=True)
@@ -102,115 +99,9 @@ class Targets:
         return Targets(self.numbers[positions], self.rows[positions], self.fits)
 
 
-def read_labels(raw: Tensor, ignore_index: int | None = None, samples: Samples = "auto") -> Labels:
-    """The labels of a batch, and the kinds that they fit.
-
-    Args:
-        raw: What the batch holds, one row per sample.
-        ignore_index: A number that marks samples without a label, beside negative class numbers.
-        samples: Whether positions are samples, if a row has several labels.
-
-    Raises:
-        ValueError: They are no labels of samples.
-
-    Example:
-        >>> sorted(read_labels(torch.tensor([[0.0], [1.0]])).fits)
-        ['classes', 'regression']
-        >>> sorted(read_labels(torch.tensor([[1, 1, 0], [0, 0, 1]])).fits)
-        ['columns', 'multi-label']
-    """
-    if raw.ndim == 0:
-        raise ValueError("target: the labels are a single number, need one per sample (n_samples,)")
-    is_float = raw.is_floating_point()
-    if raw.ndim > 2 and is_float and not _are_0_or_1(raw):
-        # Images to be restored, say: there is no class in them, and no need to keep them.
-        n, fits = len(raw), frozenset({OtherColumns.name})
-        return Labels(torch.zeros(n, 2, dtype=torch.float64), np.ones(n, np.bool_), fits)
-    values = raw.detach().to("cpu", torch.float64 if is_float else torch.int64, copy=True)
-    if values.ndim > 1 and values.shape[1] == 1:
-        values = values[:, 0]
-    axes: tuple[int, ...] = ()
-    if values.ndim > 1 and _by_position(values, samples, is_float=is_float):
-        if values.ndim > 2 and (values.sum(1) == 1).all() and _are_0_or_1(values):
-            values = values.argmax(1)  # one-hot along the axis of classes
-            is_float = False
-        axes, values = tuple(values.shape[1:]), values.reshape(-1)
-    is_masked = values.isnan() if is_float else torch.zeros_like(values, dtype=torch.bool)
-    if ignore_index is not None:
-        is_masked |= values == ignore_index
-    if values.ndim == 1 and not is_float:
-        is_masked |= values < 0
-    is_labelled = ~(is_masked if values.ndim == 1 else is_masked.any(1))
-    shown = values[is_labelled]
-    return Labels(values, is_labelled.numpy(), _fits(shown, is_float=is_float), axes)
-
-
-def shifted(labels: Labels) -> Labels:
-    """The same where each position has the label of the next one, and the last has none.
-
-    A causal model predicts at each token the one that follows.
-
-    Example:
-        >>> shifted(read_labels(torch.tensor([[3, 1, 4]]))).values.tolist()
-        [1, 4, -1]
-    """
-    if len(labels.axes) != 1:
-        raise ValueError("target: only labels of a sequence (n_rows, n_steps) can be shifted")
-    values = labels.values.reshape(-1, *labels.axes).roll(-1, 1)
-    is_labelled = np.roll(labels.is_labelled.reshape(-1, *labels.axes), -1, 1)
-    values[:, -1], is_labelled[:, -1] = -1, False
-    return replace(
-        labels, values=values.reshape(-1), is_labelled=is_labelled.reshape(-1), is_shifted=True
-    )
-
-
-def _by_position(values: Tensor, samples: Samples, *, is_float: bool) -> bool:
-    """Whether each position of a row is a sample.
-
-    Raises:
-        ValueError: They have to be, and the user wants rows; or they hold no classes.
-    """
-    is_plain = values.ndim == 2 and (is_float or _are_0_or_1(values))
-    if samples == "positions":
-        if is_float and not _are_0_or_1(values):
-            raise ValueError(
-                f"target: labels of shape {tuple(values.shape)} are floats, need class numbers for "
-                "samples='positions'"
-            )
-        return True
-    if samples == "rows" and not is_plain:
-        raise ValueError(
-            f"target: labels of shape {tuple(values.shape)} hold many class numbers for one row; "
-            "pass samples='positions', or target=<function that picks one class number per row>"
-        )
-    return not is_plain
-
-
 def fits_of(labels: Labels | None) -> frozenset[str]:
     """Names of the kinds that the labels of a batch may be of."""
     return frozenset({Unlabelled.name}) if labels is None else labels.fits
-
-
-def _fits(values: Tensor, *, is_float: bool) -> frozenset[str]:
-    if not len(values):
-        return frozenset(KINDS)  # nothing contradicts any
-    if values.ndim == 1:
-        kinds: list[type[LabelKind]] = [Binned] if is_float else [Classes]
-        return frozenset(kind.name for kind in kinds) | (
-            {Classes.name} if _are_0_or_1(values) else set()
-        )
-    fits = {OtherColumns.name}
-    if _are_0_or_1(values):
-        fits.add(SeveralLabels.name)
-        if (values.sum(1) == 1).all():
-            fits |= {Classes.name, SoftLabels.name}
-    elif (values >= 0).all() and ((values.sum(1) - 1).abs() <= _SUM_TOLERANCE).all():
-        fits.add(SoftLabels.name)
-    return frozenset(fits)
-
-
-def _are_0_or_1(values: Tensor) -> bool:
-    return bool(((values == 0) | (values == 1)).all())
 
 
 class LabelKind(ABC):

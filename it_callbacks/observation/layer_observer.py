@@ -18,7 +18,8 @@ from it_callbacks.observation.layers import COMPILED, FUSED, Layer, Plan
 from it_callbacks.observation.listening import Firing, Listener
 from it_callbacks.observation.modules import by_every_name, is_inside_fused
 from it_callbacks.observation.norms import behind_untracked, is_untracked
-from it_callbacks.observation.passes import Copy, DryRun, LayerPass, Observed, Pass
+from it_callbacks.observation.observed import Observed
+from it_callbacks.observation.passes import Copy, DryRun, LayerPass, Pass
 from it_callbacks.observation.processes import n_processes, together
 from it_callbacks.observation.readers import Reader
 from it_callbacks.observation.resolutions import Resolution, readers_for, reduction_of

@@ -58,14 +58,14 @@ class Layer:
     units_axis: Literal[1, -1] = -1
     n_axes: int = 2
 
-    def rows(self, output: Any, n_samples: int) -> Tensor:
-        """The rows ``(n_samples, ...)`` of what the module returned.
+    def rows(self, output: Any, grid: Grid) -> Tensor:
+        """The rows ``(n_rows, ...)`` of what the module returned.
 
         Raises:
             ValueError: There are none.
         """
-        rows = first_tensor(output) if self.pick is None else self.pick(output)
-        check_rows(output if rows is None else rows, n_samples, self.module_name)
+        rows = first_tensor(output, grid.n_steps) if self.pick is None else self.pick(output)
+        check_rows(output if rows is None else rows, grid.n_rows, self.module_name)
         return rows  # type: ignore[return-value] # the check has shown that it is a tensor
 
 

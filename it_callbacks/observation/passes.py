@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field, replace
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -16,72 +15,15 @@ from it_callbacks.observation.batches import Batch
 from it_callbacks.observation.input_keys import input_keys
 from it_callbacks.observation.labels import Targets
 from it_callbacks.observation.layers import Layer
+from it_callbacks.observation.observed import Observed
 from it_callbacks.observation.positions import MOST_POSITIONS, Grid
 from it_callbacks.observation.sampling import Admission, Subset
 from it_callbacks.observation.streams import KeyStream, Stream, Waiting
-from it_callbacks.reductions import Reduction
+from it_callbacks.reductions import MeanPool, Reduction
 from it_callbacks.rulers import CALIBRATION_ROWS, refuse_mostly_nonfinite
-
-V = TypeVar("V")
 
 MOST_KEPT_ROWS = 2048
 """Rows of activations kept for estimators that need them: their cost grows with the square."""
-
-
-@dataclass(frozen=True)
-class Observed:
-    """What one pass over a set has left: everything that the estimates need.
-
-    Args:
-        indices: Which samples of the set they are, ``(n_samples,)``, in increasing order.
-        targets: Their labels.
-        inputs: Keys ``(n_samples, 2)`` of the inputs; None if they were not told apart.
-        keys: For each layer, keys ``(n_samples, 2)`` per ruler.
-        kept: For each layer, its reduced rows ``(n_kept, n_units)`` for the extra estimators.
-        kept_indices: Which samples those rows are, ``(n_kept,)``.
-        n_units: For each layer, its units after the reduction.
-        max_state: For each layer, the largest state of its first ruler in absolute value.
-        missed: Layers that did not run in every batch, and why that matters.
-        faults: Layers that could not be read, and why: NaN, say. They are in none of the above.
-        n_unlabelled: Samples left out because their label is masked: negative, say.
-        left_out: For each layer with rows that are not finite, which samples those are,
-            ``(n_samples,)``: its keys of these mean nothing.
-        by_position: Whether the samples are positions of rows.
-        is_shifted: Whether each position has the label of the next one.
-    """
-
-    indices: NDArray[np.int64]
-    targets: Targets
-    inputs: NDArray[np.int64] | None
-    keys: dict[str, list[NDArray[np.int64]]]
-    kept: dict[str, Tensor]
-    kept_indices: NDArray[np.int64]
-    n_units: dict[str, int]
-    max_state: dict[str, float]
-    missed: dict[str, str]
-    faults: dict[str, str]
-    n_unlabelled: int
-    left_out: dict[str, NDArray[np.bool_]] = field(default_factory=dict)
-    by_position: bool = False
-    is_shifted: bool = False
-
-    def read(self, layer: str) -> NDArray[np.bool_]:
-        """Which samples the layer was read on, ``(n_samples,)``: all whose rows are finite."""
-        return ~self.left_out.get(layer, np.zeros(len(self.indices), bool))
-
-    def dropped(self, faults: Mapping[str, str]) -> Observed:
-        """The same without the layers that cannot be read, each for its reason."""
-        if not faults:
-            return self
-        return replace(
-            self,
-            keys=_without(self.keys, faults),
-            kept=_without(self.kept, faults),
-            n_units=_without(self.n_units, faults),
-            max_state=_without(self.max_state, faults),
-            left_out=_without(self.left_out, faults),
-            faults={**self.faults, **faults},
-        )
 
 
 class Copy(NamedTuple):
@@ -156,6 +98,7 @@ class Pass:
             reduction: How the layer will be reduced.
         """
         rows = self._samples.admitted_of(rows.detach(), layer.units_axis)
+        rows = self._samples.without_padding(rows, reduction)
         if reduction.frozen:
             with suppress(Exception):  # raised again if this becomes a layer
                 return Copy(reduction(rows).clone(), is_reduced=True)
@@ -172,12 +115,14 @@ class Pass:
         layer = self._layers.get((module_name, call))
         if layer is None or layer.name in self.faults:
             return
-        rows = layer.rows(output, self._samples.grid.n_rows).detach()
+        rows = layer.rows(output, self._samples.grid).detach()
         if (why := self._samples.grid.misfit(tuple(rows.shape), layer.units_axis)) is not None:
             self.drop({layer.name: why})
             return
+        stream = self.streams[layer.name]
         rows = self._samples.admitted_of(rows, layer.units_axis)
-        self._take(layer.name, rows, self.streams[layer.name].add)
+        rows = self._samples.without_padding(rows, stream.reader.reduction)
+        self._take(layer.name, rows, stream.add)
 
     def _take(self, layer: str, rows: Tensor, add: Callable[[Tensor, Tensor | None], None]) -> None:
         with self.contained(layer):
@@ -349,6 +294,7 @@ class Samples:
         self.by_position = self.is_shifted = False
         self._hash_inputs = hash_inputs
         self._rows: Tensor | None = None
+        self._mask: Tensor | None = None
         self._columns: dict[str, list[NDArray[np.int64]]] = {
             name: [np.zeros(0, np.int64)] for name in ("indices", "kept_indices")
         }
@@ -358,7 +304,7 @@ class Samples:
     def begin(self, batch: Batch) -> None:
         """Take in the samples of a batch."""
         admitted = self.admission.admit(batch)
-        self.grid = batch.grid
+        self.grid, self._mask = batch.grid, batch.mask
         self.by_position |= bool(batch.grid.axes)
         self.is_shifted |= batch.labels is not None and batch.labels.is_shifted
         self.n_admitted += len(admitted.indices)
@@ -381,6 +327,13 @@ class Samples:
         if self.grid.axes:
             return self.grid.rows_at(rows, units_axis, self._rows)
         return rows[self._rows.to(rows.device)]
+
+    def without_padding(self, rows: Tensor, reduction: Reduction) -> Tensor:
+        """Means over the steps that are no padding, where means are wanted and that is known."""
+        mask = self._mask
+        if mask is None or self.grid.axes or not isinstance(reduction, MeanPool):
+            return rows
+        return reduction.over(rows, mask if self._rows is None else mask[self._rows])
 
     def columns(self) -> dict[str, NDArray[np.int64]]:
         """Indices of all samples, and of the kept rows, as `Observed` names them."""
@@ -415,10 +368,6 @@ def _one_of_each_row(indices: NDArray[np.int64], grid: Grid) -> NDArray[np.int64
     shuffled = np.random.default_rng(len(indices)).permutation(len(indices))
     first = np.unique(indices[shuffled] // MOST_POSITIONS, return_index=True)[1]
     return np.sort(shuffled[first])
-
-
-def _without(by_layer: dict[str, V], layers: Collection[str]) -> dict[str, V]:
-    return {name: value for name, value in by_layer.items() if name not in layers}
 
 
 def _in_order(positions: NDArray[np.int64], of: NDArray[np.int64]) -> bool:

@@ -43,6 +43,11 @@ class Grid:
         return self.n_rows * self._n_positions
 
     @property
+    def n_steps(self) -> int:
+        """Positions of a sequence; 0 where samples are none."""
+        return self.axes[0] if len(self.axes) == 1 else 0
+
+    @property
     def _n_positions(self) -> int:
         return int(np.prod(self.axes, dtype=np.int64))
 

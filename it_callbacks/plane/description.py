@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from it_callbacks.observation.instrument import Notice
 from it_callbacks.observation.labels import LabelKind, SoftLabels
 from it_callbacks.observation.layer_observer import LayerObserver
-from it_callbacks.observation.passes import Observed
+from it_callbacks.observation.observed import Observed
 from it_callbacks.plane.memory import Memory
 from it_callbacks.plane.notices import (
     LayerFacts,

@@ -21,7 +21,8 @@ from it_callbacks.observation.batches import MOST_CLASSES
 from it_callbacks.observation.choices import choice_in_words
 from it_callbacks.observation.instrument import Instrument, Measured, Notice, Occasion, shift_notice
 from it_callbacks.observation.layer_observer import LayerObserver, Observation
-from it_callbacks.observation.passes import DryRun, LayerPass, Observed, Pass
+from it_callbacks.observation.observed import Observed
+from it_callbacks.observation.passes import DryRun, LayerPass, Pass
 from it_callbacks.observation.positions import samples_in_words
 from it_callbacks.observation.processes import together
 from it_callbacks.observation.readers import Reader

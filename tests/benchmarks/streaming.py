@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from it_callbacks.observation.batches import Batch
-from it_callbacks.observation.labels import read_labels
+from it_callbacks.observation.label_reading import read_labels
 from it_callbacks.observation.layer_observer import LayerObserver, Observation
 from it_callbacks.observation.layers import Layer
-from it_callbacks.observation.passes import Observed
+from it_callbacks.observation.observed import Observed
 from it_callbacks.plane.point import Noise, plane_point
 from it_callbacks.reductions import Joint, Reduction
 from it_callbacks.rulers import Ruler, Uniform, Width
