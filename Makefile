@@ -28,9 +28,10 @@ test-kernels: $(VENV)/dev-installed
 	ATEN_CPU_CAPABILITY=default $(OTHER_BLAS) \
 	  $(BIN)/python -m pytest -n 2 --dist loadfile tests/test_docs.py tests/test_docstrings.py $(ARGS)
 
-# What is slow, then all fast tests by other kernels, twice.
-test-slow: $(VENV)/dev-installed
-	$(BIN)/python -m pytest -m slow $(ARGS)
+# What is slow, networks of others among it, then all fast tests by other kernels, twice.
+test-slow: $(VENV)/dev-installed $(VENV)/zoo-installed
+	$(BIN)/python -m pytest -m slow --ignore=tests/test_zoo.py $(ARGS)
+	$(VENV)/zoo/bin/python -m pytest -m slow tests/test_zoo.py
 	for capability in default avx2; do \
 	  ATEN_CPU_CAPABILITY=$$capability $(OTHER_BLAS) \
 	    $(BIN)/python -m pytest -n 2 --dist loadfile -rs $(ARGS) || exit 1; \
@@ -71,6 +72,15 @@ $(VENV)/demo-installed: pyproject.toml constraints.txt | $(VENV)/bin/python
 
 $(VENV)/dev-installed: pyproject.toml constraints.txt | $(VENV)/bin/python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[dev]"
+	touch $@
+
+# Beside the others and with all they have: torchmetrics imports torchvision where it is installed,
+# and torchvision from PyPI cannot be imported beside a torch for the CPU (see tests/conftest.py).
+$(VENV)/zoo-installed: pyproject.toml constraints.txt | $(VENV)/dev-installed
+	$(BIN)/python -m venv $(VENV)/zoo
+	$(BIN)/python -c "import sysconfig; print(sysconfig.get_path('purelib'))" \
+	  > $$($(VENV)/zoo/bin/python -c "import sysconfig; print(sysconfig.get_path('purelib'))")/dev.pth
+	$(VENV)/zoo/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[zoo]"
 	touch $@
 
 $(VENV)/docs-installed: pyproject.toml constraints.txt | $(VENV)/bin/python

@@ -17,6 +17,28 @@ import torch
 torch.set_num_threads(1)
 
 
+def _declared() -> torch.library.Library | None:
+    """The operators that torchvision asks for as it is imported, which torchmetrics does.
+
+    Its wheel on PyPI is built for CUDA: beside a torch for the CPU its operators do not load. Here
+    no network calls them.
+    """
+    try:
+        import torchvision  # noqa: F401
+    except ModuleNotFoundError:
+        return None
+    except RuntimeError:
+        library = torch.library.Library("torchvision", "FRAGMENT")
+        for name in ("nms", "qnms"):
+            library.define(f"{name}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
+        return library
+    return None
+
+
+# A declaration lasts as long as its library.
+_LIBRARY = _declared()
+
+
 def pytest_addoption(parser: pytest.Parser) -> None:
     """How many trainings `test_thrown.py` draws, and from which number on."""
     parser.addoption("--draws", type=int, default=None, help="trainings to draw at random")

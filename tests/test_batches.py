@@ -16,7 +16,7 @@ from it_callbacks.observation.batches import (
     TARGET_KEYS,
     inputs_of,
     labels_of,
-    n_samples_of,
+    n_rows_of,
     select,
 )
 
@@ -127,13 +127,13 @@ def test_a_batch_may_have_no_labels(batch: Any) -> None:
     ids=lambda value: type(value).__name__,
 )
 def test_samples_are_counted_without_labels(batch: Any, n: int) -> None:
-    assert n_samples_of(batch, None) == n
+    assert n_rows_of(batch, None) == n
 
 
 @pytest.mark.parametrize("batch", [{}, "text", {"name": "a"}], ids=str)
 def test_samples_that_cannot_be_counted_are_an_error(batch: Any) -> None:
     with pytest.raises(ValueError, match="cannot count the samples"):
-        n_samples_of(batch, None)
+        n_rows_of(batch, None)
 
 
 @pytest.mark.parametrize(
@@ -176,7 +176,7 @@ def test_integers_of_every_width_are_classes(dtype: torch.dtype) -> None:
         (torch.tensor([0, 255, 1, 255]), 255, [True, False, True, False]),
         (torch.tensor([0, 255, 1, -1], dtype=torch.int16), 255, [True, False, True, False]),
         (torch.tensor([0.0, -100.0, 1.0, torch.nan]), -100, [True, False, True, False]),
-        (torch.tensor([[1, 0], [0, -1], [1, 1], [0, 1]]), -1, [True, False, True, True]),
+        (torch.tensor([[1, 0], [0, 7], [1, 1], [0, 1.0]]), 7, [True, False, True, True]),
         (torch.tensor([[1, 0], [0, torch.nan], [1, 1], [0, 1]]), None, [True, False, True, True]),
     ],
 )
@@ -214,10 +214,6 @@ def test_no_samples_have_no_labels() -> None:
         ("xy", "gives a str"),
         (None, "gives a NoneType"),
         (iter([X]), "dataloader_iter"),
-        ((X, torch.tensor([[2, -1], [1, 0]])), "many class numbers"),
-        ((X, torch.zeros(4, 5, 5, dtype=torch.int64)), "many class numbers"),
-        ((X, torch.zeros(4, 1, 5, 5)), "many class numbers"),
-        ((X, torch.tensor(3)), "single number"),
     ],
 )
 def test_labels_that_are_none_are_named(batch: Any, said: str) -> None:

@@ -32,7 +32,7 @@ def layers_of(net: nn.Module, x: Tensor, layers: Any = None) -> tuple[list[str],
     observer = LayerObserver(net, what, lambda name, reader: None)
     current = observer.new_pass(hash_inputs=False, is_training=True)
     observer.attach()
-    observer.begin(Batch(x, None, torch.arange(len(x)).numpy()), current)
+    observer.begin(Batch.of(x, None, torch.arange(len(x)).numpy()), current)
     with torch.no_grad():
         net.eval()(x)
     observer.end()
@@ -484,7 +484,7 @@ def test_of_many_layers_few_are_copied_and_the_linears_before_activations_are_no
     current = observer.new_pass(hash_inputs=False, is_training=True)
     x = torch.randn(N, 4)
     observer.attach()
-    observer.begin(Batch(x, None, torch.arange(N).numpy()), current)
+    observer.begin(Batch.of(x, None, torch.arange(N).numpy()), current)
     with torch.no_grad():
         net(x)
     observer.end()
@@ -506,7 +506,7 @@ def test_of_maps_only_what_is_read_is_copied() -> None:
     observer = Watched(net, Observation(None, [30], "auto", None, 0, False), lambda *_: None)
     current = observer.new_pass(hash_inputs=False, is_training=True)
     observer.attach()
-    observer.begin(Batch(IMAGES, None, torch.arange(N).numpy()), current)
+    observer.begin(Batch.of(IMAGES, None, torch.arange(N).numpy()), current)
     with torch.no_grad():
         net(IMAGES)
     observer.end()

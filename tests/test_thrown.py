@@ -483,7 +483,7 @@ def ended(draw: Draw, monitors: list[Any], folder: Any) -> Ended:
         )
         running.fit(model, train, val)
     except (Exception, SystemExit) as fault:
-        error = f"{type(fault).__name__}: {fault}"
+        error = re.sub(" at 0x[0-9a-f]+", "", f"{type(fault).__name__}: {fault}")
     logged = dict(running.callback_metrics) if running is not None else {}
     return Ended(
         error,

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Literal
 
-from lightning_utilities.core.rank_zero import rank_zero_warn
+from lightning_utilities.core.rank_zero import rank_zero_info, rank_zero_warn
 
 OnError = Literal["warn", "raise"]
 
@@ -42,6 +42,7 @@ class Faults:
         self._about: dict[tuple[str, str, str], set[str]] = {}
         """By cause, layer and message, the sets that it was warned of for."""
         self._texts: list[tuple[str, str]] = []
+        self._informed: set[str] = set()
 
     def warn(self, message: str, *, cause: str, set_: str = "", layer: str = "") -> None:
         """Warn, unless the same was warned of before, whatever its numbers and set.
@@ -58,6 +59,12 @@ class Faults:
         if about.isdisjoint({"", set_}):
             about.add(set_)
             self._texts.append((set_, message))
+
+    def inform(self, message: str) -> None:
+        """Print a line on the console, once."""
+        if message not in self._informed:
+            self._informed.add(message)
+            rank_zero_info(f"{self._who}: {message}")
 
     def handle(
         self,
@@ -99,6 +106,7 @@ class Faults:
         """Every cause may be warned of again."""
         self._about.clear()
         self._texts.clear()
+        self._informed.clear()
 
 
 _CHANGING = re.compile(r"(?<![\w.])0x[0-9a-fA-F]+|(?<![\w.'])\d+(\.\d*)?([eE][+-]?\d+)?(?![\w'])")

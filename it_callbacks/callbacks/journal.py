@@ -69,6 +69,8 @@ class Journal:
                 cause="twice",
                 set_=set_,
             )
+        if measured.taken:
+            self.faults.inform(measured.taken)
         for notice in measured.notices:
             self.notice(notice, set_)
         self._compare_sizes(set_, measured.n_samples)

@@ -93,6 +93,7 @@ class Measured:
         n_samples: How many samples they are of.
         settings: How they were measured.
         notices: What their reader should know.
+        taken: What was found to be measured, in a line for the console; "" for nothing to say.
         not_due: Quantities that are measured at other points only.
         detail: Whatever the instrument needs to keep the point.
     """
@@ -101,6 +102,7 @@ class Measured:
     n_samples: int
     settings: Mapping[str, Any]
     notices: Sequence[Notice] = ()
+    taken: str = ""
     not_due: frozenset[str] = field(default_factory=frozenset)
     detail: Any = None
 

@@ -42,7 +42,7 @@ def read_labels(raw: Tensor, ignore_index: int | None = None, samples: Samples =
         ['columns', 'multi-label']
     """
     if raw.ndim == 0:
-        raise ValueError("target: the labels are a single number, need one per sample (n_samples,)")
+        raw = raw.reshape(1)  # of a batch of one sample that was squeezed
     is_float = raw.is_floating_point()
     if raw.ndim > 2 and is_float and not _are_0_or_1(raw):
         # Images to be restored, say: there is no class in them, and no need to keep them.

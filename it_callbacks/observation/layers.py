@@ -13,7 +13,7 @@ from it_callbacks.observation.calls import Call, Seen, first_tensor
 from it_callbacks.observation.choices import Choice
 from it_callbacks.observation.listening import ROOT
 from it_callbacks.observation.modules import parents
-from it_callbacks.observation.positions import Grid
+from it_callbacks.observation.positions import ONE_EACH, Grid
 from it_callbacks.observation.provenance import (
     NORMALISING,
     RESHAPING,
@@ -65,6 +65,8 @@ class Layer:
             ValueError: There are none.
         """
         rows = first_tensor(output, grid.n_steps) if self.pick is None else self.pick(output)
+        if isinstance(rows, Tensor) and grid.n_rows == 1 and rows.ndim == self.n_axes - 1:
+            rows = rows[None]  # a batch of one sample that was squeezed
         check_rows(output if rows is None else rows, grid.n_rows, self.module_name)
         return rows  # type: ignore[return-value] # the check has shown that it is a tensor
 
@@ -154,7 +156,7 @@ def plan(
         if name not in fired and name not in choice.blocks:
             skipped[name] = why_silent.get(name, NEVER_CALLED)
     if not layers:
-        _refuse_silence(choice, calls, skipped, grid.n_rows)
+        _refuse_silence(choice, calls, skipped, grid)
     silent = [name for name in choice.by_name if name not in fired]
     silent += [name for name, why in skipped.items() if why == COMPILED and name not in silent]
     observed = {(layer.module_name, layer.call): layer.name for layer in layers}
@@ -286,7 +288,7 @@ def _pick(name: str, steps: str) -> str:
 
 
 def _refuse_silence(
-    choice: Choice, calls: Sequence[Call], skipped: Mapping[str, str], n_samples: int
+    choice: Choice, calls: Sequence[Call], skipped: Mapping[str, str], grid: Grid
 ) -> None:
     """Raise, since there are no layers; says why."""
     reasons = "; ".join(f"{name}: {why}" for name, why in list(skipped.items())[:_LISTED])
@@ -296,5 +298,6 @@ def _refuse_silence(
             "which runs compiled and fused parts one by one, or replace functional calls by "
             "modules (nn.ReLU instead of F.relu)"
         )
-    hint = _hint_of_views([call.output.shape for call in calls if call.output], n_samples)
+    hint = _hint_of_views([call.output.shape for call in calls if call.output], grid.n_rows)
+    hint = f"; {ONE_EACH}" if grid.axes else hint
     raise ValueError(f"layers: none can be observed by default ({reasons}); name them{hint}")

@@ -17,6 +17,9 @@ from torch import Tensor
 Samples = Literal["auto", "rows", "positions"]
 """What the samples are: rows of a batch, or their positions; or whatever has the labels."""
 
+ONE_EACH = "if rows are the samples, pass target=<function that picks one class number per row>"
+"""What to do about labels of positions where the model has none."""
+
 MOST_POSITIONS = 2**24
 """Positions of one row, at most; so that a pair (row, position) is one number."""
 
@@ -77,6 +80,8 @@ class Grid:
         """
         shape = tuple(output.shape)
         if not self.axes:
+            if self.n_rows == 1 and len(shape) < 2 and shape != (1,):
+                return output.reshape(1, -1)  # a batch of one sample that was squeezed
             return output if shape[:1] == (self.n_rows,) else None
         if shape == (self.n_rows, *self.axes):
             return output.reshape(-1)

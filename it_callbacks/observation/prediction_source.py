@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from it_callbacks.observation.batches import Selector, select
 from it_callbacks.observation.listening import ROOT, Firing
-from it_callbacks.observation.positions import Grid
+from it_callbacks.observation.positions import ONE_EACH, Grid
 
 LOGITS = "logits"
 """What a part of an output that holds predictions is usually called."""
@@ -26,6 +26,8 @@ HINT = (
     "model's forward returns>"
 )
 
+_MANY_CLASSES = 1000
+"""A set need not have all tokens of a vocabulary; a hidden layer seldom has so many units."""
 _SLACK = 10
 """So many more columns than twice the classes of the labels may still be predictions."""
 
@@ -150,8 +152,10 @@ def ignored(label: int) -> str:
 
 
 def _or_ignored(output: Any, grid: Grid, n_classes: int) -> str:
-    """The same for an output that only lacks columns."""
-    return f"; {ignored(n_classes - 1)}" if fits(output, grid, 0) else ""
+    """The same for an output that only lacks columns, or positions."""
+    if fits(output, grid, 0):
+        return f"; {ignored(n_classes - 1)}"
+    return f"; {ONE_EACH}" if grid.axes else ""
 
 
 def refuse_implausible(source: Source, columns: int, n_classes: int, *, like_inputs: bool) -> None:
@@ -168,7 +172,8 @@ def refuse_implausible(source: Source, columns: int, n_classes: int, *, like_inp
     """
     if not source.is_guess or columns == n_classes:
         return
-    if like_inputs or columns > 2 * n_classes + _SLACK:
+    too_many = n_classes < _MANY_CLASSES and columns > 2 * n_classes + _SLACK
+    if like_inputs or too_many:
         why = " and the shape of the inputs" if like_inputs else ""
         raise Implausible(
             f"logits: {source} gives {columns} columns{why} for labels of {n_classes} classes, "

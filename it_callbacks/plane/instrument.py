@@ -186,8 +186,8 @@ class PlaneInstrument(Instrument[LayerPass]):
             if left_out
             else self._settings(point, on),
             found,
-            self.not_due(on.n_earlier),
-            point,
+            not_due=self.not_due(on.n_earlier),
+            detail=point,
         )
 
     @override

@@ -226,6 +226,7 @@ class PredictionInstrument(Instrument[Finished]):
             n_samples,
             self._settings(found, on),
             _notices(on.set, found, missing),
+            _taken(found),
             detail=(found.kind or metric.kind, found.labels),
         )
 
@@ -293,6 +294,17 @@ class PredictionInstrument(Instrument[Finished]):
             "version": __version__,
             **self._about,
         }
+
+
+def _taken(found: Predicted[DefinedRows]) -> str:
+    """Which output was found to be predictions; the user has not named it."""
+    metric, source = found.metric.metric, found.source
+    if not source.is_guess:
+        return ""
+    return (
+        f"takes the {metric.kind} of {metric.num_classes} classes from {source} as predictions; "
+        "logits= names another output"
+    )
 
 
 def _notices(set_: str, found: Predicted[DefinedRows], missing: Sequence[int]) -> list[Notice]:

@@ -94,7 +94,7 @@ def listen(given: Setting) -> tuple[Spent, Observed]:
         current = around.timed(observer.new_pass)(hash_inputs=False, is_training=True)
         around.timed(observer.attach)()
         for inputs, classes, indices in given.batches:
-            around.timed(observer.begin)(Batch(inputs, read_labels(classes), indices), current)
+            around.timed(observer.begin)(Batch.of(inputs, read_labels(classes), indices), current)
             run(inputs)
             around.timed(observer.end)()
         observer.detach()

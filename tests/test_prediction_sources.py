@@ -1,0 +1,264 @@
+"""Predictions are plausible, or they are not measured: where they come from, found or refused."""
+
+from __future__ import annotations
+
+import logging
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+from torch.utils.data import DataLoader, TensorDataset
+from typing_extensions import override
+
+from it_callbacks import ConditionalEntropyMonitor, PredictionEntropyMonitor
+
+from .toys import (
+    N_CLASSES,
+    N_UNITS,
+    Binary,
+    Classifier,
+    LogsLoss,
+    beyond_0,
+    fit,
+    mlp,
+    samples,
+    values,
+)
+from .warned import OF_TINY_SETS, warned
+
+MONITORS: tuple[type[Any], ...] = (PredictionEntropyMonitor, ConditionalEntropyMonitor)
+
+
+def source_of(model: Any, *, val: Any = "default", **options: Any) -> tuple[str, list[str]]:
+    """Where a monitor found predictions, as its settings say; and what it warned of."""
+    monitor = PredictionEntropyMonitor(**options)
+    with warned() as given:
+        fit([monitor], model, val=val, max_epochs=1)
+    causes = [one.text for one in given if one.cause not in OF_TINY_SETS]
+    return monitor.settings.get("val", {}).get("predictions", ""), causes
+
+
+class NoForward(Classifier):
+    """Its steps call its parts; `last` says which parts of a hidden layer, in order."""
+
+    def __init__(self, **heads: nn.Module) -> None:
+        super().__init__(nn.Sequential(nn.Linear(N_UNITS, 16), nn.ReLU()))
+        self.heads = nn.ModuleDict(heads)
+
+    @override
+    def step(self, batch: Any) -> tuple[Tensor, Tensor]:
+        hidden = self.net(batch[0])
+        outputs = [head(hidden) for head in self.heads.values()]
+        return outputs[0].square().mean(), outputs[0]
+
+    @override
+    def forward(self, x: Tensor) -> Any:
+        raise AssertionError("nobody calls this")
+
+
+# Without a forward.
+
+
+def test_the_last_linear_layer_gives_predictions_where_the_forward_is_not_called() -> None:
+    assert source_of(lambda: NoForward(main=nn.Linear(16, N_CLASSES)))[0].endswith("heads.main")
+
+
+def test_of_two_heads_the_one_with_a_column_for_each_class_counts() -> None:
+    for order in ({"main": N_CLASSES, "aux": 12}, {"aux": 12, "main": N_CLASSES}):
+        heads = {name: nn.Linear(16, n) for name, n in order.items()}
+        found, said = source_of(lambda heads=heads: NoForward(**heads))
+        assert found.endswith("heads.main")
+        assert said == []
+
+
+@pytest.mark.parametrize(
+    "heads",
+    [
+        {"one": nn.Linear(16, N_CLASSES), "two": nn.Linear(16, N_CLASSES)},
+        {"critic": nn.Linear(16, 1)},
+        {"activation": nn.Sequential(nn.Linear(16, 8), nn.LeakyReLU(), nn.Linear(8, 1))},
+    ],
+)
+def test_what_may_be_no_prediction_is_not_measured(heads: dict[str, nn.Module]) -> None:
+    """Two alike, a critic's one number, a hidden layer of a discriminator."""
+    found, said = source_of(lambda: NoForward(**heads))
+    assert found == ""
+    (line,) = said
+    assert "Pass logits=" in line
+
+
+# What the forward returns.
+
+
+@dataclass
+class Scores:
+    """An output of the user's."""
+
+    hidden: Tensor
+    scores: Tensor
+
+
+@pytest.mark.parametrize(
+    ("wrap", "where"),
+    [
+        (lambda z, h: {"loss": z.mean(), "logits": z, "hidden": h}, "'logits'"),
+        (lambda z, h: {"hidden": h, "scores": z, "loss": z.mean()}, "'scores'"),
+        (lambda z, h: (z, h), "0 of"),
+        (lambda z, h: [h, z], "1 of"),
+        (lambda z, h: Scores(h, z), "'scores'"),
+    ],
+)
+def test_logits_or_the_only_plausible_part_of_an_output_counts(wrap: Any, where: str) -> None:
+    class Parts(Classifier):
+        @override
+        def forward(self, x: Tensor) -> Any:
+            z = self.net(x)
+            return wrap(z, torch.cat([z, z, z], 1))
+
+        @override
+        def step(self, batch: Any) -> tuple[Tensor, Tensor]:
+            self(batch[0])
+            return self.net(batch[0]).square().mean(), self.net(batch[0])
+
+    found, said = source_of(Parts)
+    assert where in found
+    assert said == []
+
+
+def test_two_parts_that_fit_are_one_too_many() -> None:
+    class Twice(Classifier):
+        @override
+        def forward(self, x: Tensor) -> Any:
+            return self.net(x), self.net(x).exp()
+
+        @override
+        def step(self, batch: Any) -> tuple[Tensor, Tensor]:
+            z, _ = self(batch[0])
+            return self.loss(z, batch[1]), z
+
+    found, said = source_of(Twice)
+    assert found == ""
+    assert "several parts" in said[0]
+    assert source_of(Twice, logits=0) == ("logits, from 0 of the model's forward", [])
+
+
+class Autoencoder(Classifier):
+    """Gives back its input."""
+
+    def __init__(self, width: int = N_UNITS) -> None:
+        super().__init__(nn.Linear(width, width))
+
+    @override
+    def step(self, batch: Any) -> tuple[Tensor, Tensor]:
+        out = self(batch[0])
+        return (out - batch[0]).square().mean(), out
+
+
+def test_a_reconstruction_is_no_prediction() -> None:
+    """Eight columns for three classes, and the shape of the inputs."""
+    found, said = source_of(Autoencoder)
+    assert found == ""
+    assert "shape of the inputs" in said[0]
+
+
+def test_an_embedding_of_many_more_columns_than_classes_is_no_prediction() -> None:
+    found, said = source_of(lambda: Classifier(nn.Linear(N_UNITS, 64)))
+    assert found == ""
+    assert "64 columns" in said[0]
+    assert source_of(lambda: Classifier(nn.Linear(N_UNITS, 64)), logits=lambda z: z)[1] == []
+
+
+def test_ten_columns_for_three_classes_seen_may_be_a_part_of_ten_classes() -> None:
+    assert source_of(lambda: Classifier(nn.Linear(N_UNITS, 10)))[1] == []
+
+
+# Several calls.
+
+
+@pytest.mark.parametrize("monitor", MONITORS)
+def test_the_first_call_of_a_batch_counts(monitor: type[Any]) -> None:
+    """A second view of the batch, as in test-time augmentation, is not what the loss is of."""
+
+    class Views(LogsLoss):
+        @override
+        def validation_step(self, batch: Any, batch_idx: int, dataloader_idx: int = 0) -> None:
+            super().validation_step(batch, batch_idx)
+            self(batch[0] * 10)
+
+    twice, once = monitor(), monitor()
+    fit([twice], Views, max_epochs=1)
+    _, running = fit([once], LogsLoss, max_epochs=1)
+    assert values(twice) == values(once)
+    if monitor is PredictionEntropyMonitor:
+        bits = running.callback_metrics["val_loss"].item() / math.log(2)
+        got = values(twice)["prediction_entropy/val/cross_entropy"]
+        assert got == pytest.approx(bits, rel=1e-6)
+
+
+# One number per sample.
+
+
+@pytest.mark.parametrize("flat", [False, True])
+def test_a_sigmoids_output_counts_as_probabilities(flat: bool) -> None:
+    """Over the whole first pass it lies in [0, 1]; the values are those of its logits."""
+    end = [nn.Flatten(0)] if flat else []
+    of_p, of_z = (PredictionEntropyMonitor(target=beyond_0) for _ in range(2))
+
+    def still(*ends: nn.Module) -> Binary:
+        model = Binary(*ends)
+        model.lr = 0.0
+        return model
+
+    fit([of_p], lambda: still(nn.Sigmoid(), *end), max_epochs=1)
+    fit([of_z], lambda: still(*end), max_epochs=1)
+    assert of_p.settings["val"]["predictions"].startswith("probabilities")
+    assert of_z.settings["val"]["predictions"].startswith("logits")
+    assert values(of_p) == pytest.approx(values(of_z), abs=1e-6)
+
+
+def test_logits_in_the_unit_interval_are_logits_once_one_leaves_it() -> None:
+    class Grows(Binary):
+        @override
+        def forward(self, x: Tensor) -> Any:
+            return self.net(x).sigmoid() * (1 if self.current_epoch == 0 else 3)
+
+    monitor = PredictionEntropyMonitor(target=beyond_0)
+    fit([monitor], Grows, max_epochs=3)
+    assert {record.epoch for record in monitor.history} == {1, 2, 3}
+
+
+# What is said.
+
+
+def test_one_line_on_the_console_says_what_was_taken(caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.INFO):
+        fit([PredictionEntropyMonitor()], lambda: Classifier(mlp()))
+        fit([PredictionEntropyMonitor(logits="net.4")], lambda: Classifier(mlp()))
+    said = [
+        record.getMessage() for record in caplog.records if "predictions" in record.getMessage()
+    ]
+    (line,) = said
+    assert "logits of 3 classes from the model's forward" in line
+
+
+def test_labels_beyond_the_columns_are_no_reason_to_guess_on() -> None:
+    """The first batch fits, a later one does not; the next pass looks again, and finds nothing."""
+
+    class TwoColumns(Classifier):
+        def __init__(self) -> None:
+            super().__init__(nn.Linear(N_UNITS, 2))
+
+        @override
+        def step(self, batch: Any) -> tuple[Tensor, Tensor]:
+            z = self(batch[0])
+            return z.square().mean(), z
+
+    x, y = samples(60)
+    y[:30] %= 2
+    found, said = source_of(TwoColumns, val=DataLoader(TensorDataset(x, y), 30))
+    assert found == ""
+    assert len(said) <= 2
+    assert "label" in said[0]
