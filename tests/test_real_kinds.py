@@ -879,6 +879,7 @@ def test_a_model_that_is_compiled_as_a_whole_trains_as_without(make: Any, data: 
     assert trained[0] == trained[1]
     about = [one for one in given if one.cause not in OF_TINY_SETS]
     assert len({one.monitor for one in about}) == len(about)
+    assert all("data='val'" in one.text for one in about)
     if data == "val":
         assert about == []
         assert all(monitor.history for monitor in monitors)
