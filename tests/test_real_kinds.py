@@ -4,9 +4,11 @@ Weights and the user's own metrics end as without, byte for byte; what is measur
 counts. Kinds that other files hold: fused encoders, attention, half precision and parts compiled in
 place are in `test_listening.py`; soft, several and one-hot labels, regression and labels that are
 missing in `test_measured_labels.py`; empty steps and forwards that fail in `test_misfits.py`; means
-over padding, and language models and taggers of few classes, in `test_positions.py`; any vocabulary
-in `test_vocabulary.py`; the offsets of units, read by rulers alone, in `test_rulers.py`; lists of
-default layers in `test_default_layers.py`; real third-party models in `test_zoo.py`.
+over padding, and positions in general, in `test_positions.py`; heads, embeddings and several calls
+of the forward in `test_prediction_sources.py`; any vocabulary in `test_vocabulary.py`; offsets of
+units, as rulers read them, in `test_rulers.py`; lists of default layers in
+`test_default_layers.py`; real third-party models in `test_zoo.py`. What a PCA of wide maps costs
+belongs to another piece of work.
 """
 
 from __future__ import annotations
@@ -710,62 +712,6 @@ def test_two_views_of_each_sample_are_measured_with_labels_of_both() -> None:
     model, _ = undisturbed(Contrastive, two_views(*VAL), two_views(*VAL), [plane])
     (act,) = outputs(model, ["net.1"], [torch.cat([X, X + 0.01])])
     assert read(plane, "net.1") == counted((act >= 0).numpy(), Y.repeat(2))
-
-
-@pytest.mark.xfail(reason="up to twice the classes and ten more columns count as predictions")
-def test_an_embedding_that_is_compared_is_no_prediction() -> None:
-    """As in metric learning: rows of 16 units beside labels of three classes."""
-
-    class Metric(LogsLoss):
-        def __init__(self) -> None:
-            super().__init__(nn.Sequential(nn.Linear(8, 4), nn.Tanh(), nn.Linear(4, 16)))
-
-        @override
-        def step(self, batch: Any) -> tuple[Tensor, Tensor]:
-            z = nn.functional.normalize(self(batch[0]), dim=1)
-            is_same = (batch[1][:, None] == batch[1]).float()
-            return nn.functional.mse_loss(z @ z.T, is_same), z
-
-    monitor = PredictionEntropyMonitor()
-    with warned():
-        undisturbed(Metric, loader(), of(X, Y), [monitor])
-    assert monitor.history == []
-
-
-# Several heads and calls.
-
-
-class TwoHeads(LogsLoss):
-    """Its steps call no forward; the auxiliary head comes last."""
-
-    def __init__(self, n_auxiliary: int) -> None:
-        super().__init__(nn.Linear(8, 4))
-        self.head, self.auxiliary = nn.Linear(4, N_CLASSES), nn.Linear(4, n_auxiliary)
-
-    @override
-    def step(self, batch: Any) -> tuple[Tensor, Tensor]:
-        hidden = torch.tanh(self.net(batch[0]))
-        logits, aside = self.head(hidden), self.auxiliary(hidden)
-        return self.loss(logits, batch[1]) + 0 * aside.sum(), logits
-
-
-@pytest.mark.parametrize("n_auxiliary", [2, 4, 12])
-def test_an_auxiliary_head_is_not_taken_for_the_predictions(n_auxiliary: int) -> None:
-    monitor = PredictionEntropyMonitor()
-    _, running = undisturbed(lambda: TwoHeads(n_auxiliary), loader(), of(X, Y), [monitor])
-    assert values(monitor)["prediction_entropy/val/cross_entropy"] == bits(running)
-
-
-def test_of_several_forwards_in_a_step_the_first_counts() -> None:
-    class Twice(LogsLoss):
-        @override
-        def validation_step(self, batch: Any, batch_idx: int, dataloader_idx: int = 0) -> None:
-            super().validation_step(batch, batch_idx)
-            self(batch[0] + 1)
-
-    monitor = PredictionEntropyMonitor()
-    _, running = undisturbed(Twice, loader(), of(X, Y), [monitor])
-    assert values(monitor)["prediction_entropy/val/cross_entropy"] == bits(running)
 
 
 # Labels and batches.
