@@ -10,7 +10,7 @@ from torch import nn
 def compiled_parts(named: Mapping[str, nn.Module]) -> dict[str, nn.Module]:
     """The modules of `named` that are compiled, or hold a compiled function.
 
-    Only these are seen: a compiled function that no module holds as an attribute is not.
+    Only these are seen: a compiled function that is no attribute of a module or its class is not.
 
     Args:
         named: A model's modules by dotted name, the model itself as "".
@@ -44,9 +44,13 @@ def _holds(module: nn.Module) -> bool:
 
 
 def _attributes(module: nn.Module) -> Iterator[object]:
+    """Its own, and those of its classes but torch's."""
     for name, value in vars(module).items():
         if name not in _OF_EVERY_MODULE:
             yield value
+    for kind in type(module).__mro__:
+        if not kind.__module__.startswith("torch."):
+            yield from vars(kind).values()
 
 
 def _is_compiled_function(value: object) -> bool:

@@ -142,8 +142,7 @@ class PredictionObserver:
         """The first batch decides where predictions come from."""
         source, predictions = seen.source, seen.held
         if seen.n_steps_or_forwards == 0 or self._is_only_the_step(seen):
-            firings = [firing for firing, _ in seen.firings]
-            source = in_modules(firings, self._grid, self._n_classes)
+            source = self._among_modules(seen)
             copies = {firing.name: copied for firing, copied in reversed(seen.firings)}
             predictions = by_sample(copies[source.name], self._grid)
         elif seen.refusal is not None:
@@ -153,6 +152,18 @@ class PredictionObserver:
         self.source = source
         self.listener.listen_to({source.name: self._all[source.name]}, self._take)
         self._add(predictions)
+
+    def _among_modules(self, seen: _Seen) -> Source:
+        try:
+            firings = [firing for firing, _ in seen.firings]
+            return in_modules(firings, self._grid, self._n_classes)
+        except Implausible as error:
+            if not self.listener.compiled:
+                raise
+            raise Implausible(
+                "logits: no predictions were found outside the compiled parts of the model. Pass "
+                "data='val' (or 'train', or a set of your own), which runs them uncompiled"
+            ) from error
 
     def _take(self, firing: Firing) -> None:
         seen = self._seen
