@@ -14,7 +14,9 @@ from typing import Any
 
 import pytorch_lightning as pl
 import torch
+from torch import nn
 from torch.utils.data import DataLoader, Subset, TensorDataset
+from typing_extensions import override
 
 torch.set_num_threads(1)
 sys.path.insert(0, str(Path(__file__).parent))
@@ -86,7 +88,70 @@ def monitors(case: str, max_samples: int | None) -> list[Any]:
             InformationPlaneMonitor(bins=[30, 5]),
             InformationPlaneMonitor(bins=Width(0.3), name="given"),
         ]
+    if case in ("parts", "tokens", "loaders"):
+        return [PredictionEntropyMonitor(), ConditionalEntropyMonitor(), InformationPlaneMonitor()]
+    if case == "numbers":
+        return [InformationPlaneMonitor()]
+    if case.startswith("alone"):
+        return []
     raise SystemExit(f"no case {case!r}")
+
+
+class Parts(Classifier):
+    """Its step calls its network, never its forward, and returns something with rows."""
+
+    @override
+    def validation_step(self, batch: Any, batch_idx: int, dataloader_idx: int = 0) -> Any:
+        logits = self.net(batch[0])
+        self.log("user_mean", logits.mean(), sync_dist=True, batch_size=len(logits))
+        return torch.randn(len(logits), 4, generator=torch.Generator().manual_seed(0))
+
+
+class Tokens(Classifier):
+    """A class for each of eight numbers."""
+
+    def __init__(self, lr: float) -> None:
+        super().__init__(nn.Sequential(nn.Unflatten(1, (8, 1)), nn.Linear(1, 3)), lr)
+
+    @override
+    def training_step(self, batch: Any, batch_idx: int) -> torch.Tensor:
+        return self(batch[0]).square().mean()  # type: ignore[no-any-return] # a tensor
+
+    @override
+    def validation_step(self, batch: Any, batch_idx: int, dataloader_idx: int = 0) -> None:
+        self(batch[0])
+
+
+class Numbers(Classifier):
+    """A regression."""
+
+    @override
+    def step(self, batch: Any) -> tuple[torch.Tensor, torch.Tensor]:
+        out = self(batch[0])
+        return (out[:, 0] - batch[1]).square().mean(), out
+
+
+KINDS: dict[str, type[Classifier]] = {
+    "nan": IllOnTheLastProcess,
+    "parts": Parts,
+    "alone parts": Parts,
+    "tokens": Tokens,
+    "numbers": Numbers,
+}
+
+
+def validation(case: str, n: int) -> Any:
+    """What is validated on."""
+    x, y = samples(n, seed=2)
+    if case == "tokens":
+        labels = torch.where(x > 1.5, -100, (x > 0).long() + (x > 1).long())
+        return DataLoader(TensorDataset(x, labels), 8)
+    if case == "numbers":
+        return DataLoader(TensorDataset(x, x[:, 0] * 3), 8)
+    if case == "loaders":  # the second has one sample, so that one process has a copy of it only
+        sets = {"many": TensorDataset(x, y), "one": TensorDataset(x[:1], y[:1])}
+        return {name: DataLoader(each, 8) for name, each in sets.items()}
+    return DataLoader(TensorDataset(x, y), 100 if case == "nan" else 8)
 
 
 def main() -> None:
@@ -104,7 +169,7 @@ def main() -> None:
         strategy = ModelParallelStrategy(data_parallel_size=1, tensor_parallel_size=1)
     torch.manual_seed(1)
     # At a rate of 0 weights stay equal, however the training batches are dealt out.
-    kind = IllOnTheLastProcess if arguments.case == "nan" else Classifier
+    kind = KINDS.get(arguments.case, Classifier)
     model = (Sharded if arguments.strategy == "fsdp2" else kind)(lr=0.0)
     callbacks = monitors(arguments.case, arguments.max_samples)
     trainer = pl.Trainer(
@@ -121,11 +186,11 @@ def main() -> None:
     )
     train = DataLoader(TensorDataset(*samples(60)), 10, shuffle=True)
     # With NaN it lies beyond the rows that calibrate, so that one process only comes upon it.
-    n_val, batch_size = (1100, 100) if arguments.case == "nan" else (41, 8)
-    val = DataLoader(TensorDataset(*samples(n_val, seed=2)), batch_size)
+    n_val = 1100 if arguments.case == "nan" else 41
+    val = validation(arguments.case, n_val)
     if arguments.case == "shares":
         share = range(trainer.global_rank, n_val, trainer.world_size)
-        val = DataLoader(Subset(val.dataset, share), batch_size)
+        val = DataLoader(Subset(val.dataset, share), 8)
     trainer.fit(model, train, val)
     measured = [
         {
@@ -139,7 +204,15 @@ def main() -> None:
     ours = [tag for tag in trainer.callback_metrics if tag.partition("/")[0] in ROOTS]
     seen = {tag: float(trainer.callback_metrics[tag]) for tag in ours}
     seen = {tag: bits for tag, bits in seen.items() if not tag.endswith("/overhead")}
-    document = {"measured": measured, "n_samples": n_samples, "callback_metrics": seen}
+    users = {tag: float(value) for tag, value in trainer.callback_metrics.items() if "user" in tag}
+    sources = [m.settings.get("val", {}).get("predictions", "") for m in callbacks]
+    document = {
+        "measured": measured,
+        "n_samples": n_samples,
+        "callback_metrics": seen,
+        "users": users,
+        "sources": sources,
+    }
     out = arguments.out / f"rank{trainer.global_rank}.json"
     out.write_text(json.dumps(document))
 

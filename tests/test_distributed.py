@@ -102,6 +102,27 @@ def test_two_processes_give_the_numbers_of_one(case: str) -> None:
     assert len(run(case, 2, "ddp")[0]) == 2
 
 
+@pytest.mark.parametrize("case", ["parts", "tokens", "numbers", "loaders"])
+def test_every_kind_of_samples_gives_the_numbers_of_one_process(case: str) -> None:
+    """A step that never calls the forward, positions, a regression, two loaders by name."""
+    check_equal_to_one_process(case, 2, "ddp")
+
+
+def test_what_a_strategy_returns_from_a_step_is_no_prediction() -> None:
+    """It has a row for each sample and four columns; the last linear layer has three."""
+    (one,), _ = run("parts", 1, "auto")
+    for rank in run("parts", 2, "ddp")[0]:
+        assert rank["sources"] == one["sources"]
+        assert rank["sources"][0].endswith("from net.4")
+
+
+def test_under_two_processes_a_users_own_numbers_are_those_without_monitors() -> None:
+    for with_monitors, without in zip(
+        run("parts", 2, "ddp")[0], run("alone parts", 2, "ddp")[0], strict=True
+    ):
+        assert with_monitors["users"] == without["users"] != {}
+
+
 @pytest.mark.slow
 def test_a_random_subset_is_the_same_under_two_processes() -> None:
     check_equal_to_one_process("listen", 2, "ddp", "--max-samples", "20")
