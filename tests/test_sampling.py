@@ -7,6 +7,7 @@ import pytest
 from numpy.typing import NDArray
 from scipy import stats
 
+from it_callbacks.observation.positions import MOST_POSITIONS, Grid
 from it_callbacks.observation.sampling import Subset
 
 
@@ -119,3 +120,20 @@ def test_all_samples_leave_no_choice_to_make() -> None:
 def test_a_subset_of_no_samples_is_refused(size: int) -> None:
     with pytest.raises(ValueError, match="size: need at least 1"):
         Subset(size, seed=0)
+
+
+def test_of_pairs_of_row_and_position_a_uniform_subset_is_taken() -> None:
+    """Each of four rows of 50 000 positions gives a quarter, within five standard deviations."""
+    indices = Grid(4, (50_000,)).indices(np.arange(4) + 7)
+    in_two, subset = Subset(4000, seed=3), Subset(4000, seed=3)
+    whole = indices[subset.admit(indices)][subset.final()]
+    parts = [indices[:120_000], indices[120_000:]]
+    admitted = np.concatenate([part[in_two.admit(part)] for part in parts])
+    assert np.array_equal(np.sort(admitted[in_two.final()]), np.sort(whole))
+    assert len(whole) == 4000
+    counts = np.bincount(whole // MOST_POSITIONS - 7)
+    assert np.all(np.abs(counts - 1000) < 5 * np.sqrt(4000 * 0.25 * 0.75))
+    places = whole % MOST_POSITIONS
+    assert abs(places.mean() / 25_000 - 1) < 5 / np.sqrt(3 * 4000)
+    other = Subset(4000, seed=4)
+    assert len(np.intersect1d(indices[other.admit(indices)][other.final()], whole)) < 200

@@ -15,18 +15,24 @@ from it_callbacks.observation.positions import Grid
 from it_callbacks.rulers import Exact
 
 
-def input_keys(inputs: Any, grid: Grid) -> NDArray[np.int64] | None:
-    """Keys ``(n_samples, 2)`` of the exact inputs; None where they cannot be told apart.
+def input_keys(inputs: Any, grid: Grid, samples: NDArray[np.int64]) -> NDArray[np.int64] | None:
+    """Keys ``(n, 2)`` of the exact inputs; None where they cannot be told apart.
 
     Inputs may be a tensor, or a mapping or sequence of tensors with one row each per row of the
     batch. The input of a position is the whole row, and the position in it.
+
+    Args:
+        inputs: What the model takes.
+        grid: How the samples lie in it.
+        samples: Which samples of the batch, ``(n,)``.
     """
     of_rows = _row_keys(inputs, grid.n_rows)
-    if of_rows is None or not grid.axes:
-        return None if of_rows is None else of_rows.cpu().numpy()
-    n = grid.n_samples // max(grid.n_rows, 1)
-    positions = torch.arange(n).repeat(grid.n_rows)[:, None]
-    return keys(torch.cat([of_rows.cpu().repeat_interleave(n, 0), positions], 1)).numpy()
+    if of_rows is None:
+        return None
+    if not grid.axes:
+        return of_rows.cpu().numpy()[samples]
+    row, position = grid.row_and_position(torch.from_numpy(samples))
+    return keys(torch.cat([of_rows.cpu()[row], position[:, None]], 1)).numpy()
 
 
 def _row_keys(inputs: Any, n_samples: int) -> Tensor | None:

@@ -318,7 +318,7 @@ class Samples:
             self.to_keep = torch.from_numpy(keep)
             self._columns["kept_indices"].append(admitted.indices[keep])
         if self._hash_inputs:
-            self._tell_apart(batch.inputs)
+            self._tell_apart(batch.inputs, admitted.positions)
 
     def admitted_of(self, rows: Tensor, units_axis: int) -> Tensor:
         """Those of the batch's rows that were admitted; or their units at admitted positions."""
@@ -349,13 +349,13 @@ class Samples:
         kept = np.concatenate([part.kept_indices for part in parts])
         return self.admission.subset.chosen(samples), self._kept_subset.chosen(kept)
 
-    def _tell_apart(self, inputs: Any) -> None:
-        parts = input_keys(inputs, self.grid)
+    def _tell_apart(self, inputs: Any, samples: NDArray[np.int64]) -> None:
+        parts = input_keys(inputs, self.grid, samples)
         if parts is None:
             self._hash_inputs = False
             self._inputs.clear()
         else:
-            self._inputs.append(parts if self._rows is None else parts[self._rows.numpy()])
+            self._inputs.append(parts)
 
 
 def _one_of_each_row(indices: NDArray[np.int64], grid: Grid) -> NDArray[np.int64]:

@@ -117,11 +117,15 @@ class Grid:
         """
         units_last = output.movedim(units_axis, -1)
         of_layer = tuple(units_last.shape[1:-1])
-        row, position = samples // self._n_positions, samples % self._n_positions
+        row, position = self.row_and_position(samples)
         if len(of_layer) == len(self.axes):
             position = self._nearest(position, of_layer)
         flat = units_last.reshape(len(output), -1, units_last.shape[-1])
         return flat[row.to(flat.device), position.to(flat.device)]
+
+    def row_and_position(self, samples: Tensor) -> tuple[Tensor, Tensor]:
+        """Of some samples ``(n,)`` of the batch, the rows and the positions in them."""
+        return samples // self._n_positions, samples % self._n_positions
 
     def _nearest(self, position: Tensor, of_layer: tuple[int, ...]) -> Tensor:
         """The positions of a layer, numbered through, that lie nearest to those of the labels."""

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from it_callbacks.observation.batches import Batch
+from it_callbacks.observation.positions import MOST_POSITIONS
 
 _BLOCK = 4096
 
@@ -49,6 +50,9 @@ class Subset:
             return np.arange(len(indices))
         ranks = _ranks(indices, self.seed)
         positions = np.flatnonzero(ranks < self._threshold)
+        if len(positions) > self.size:  # no more of one batch can be in the end
+            lowest = np.argpartition(ranks[positions], self.size - 1)[: self.size]
+            positions = positions[np.sort(lowest)]
         self._ranks = np.concatenate([self._ranks, ranks[positions]])
         if len(self._ranks) > self.size:
             # Ranks are distinct with probability one, so at most `size` lie at or below this.
@@ -126,6 +130,8 @@ class Admission:
 
 
 def _ranks(indices: NDArray[np.int64], seed: int) -> NDArray[np.float64]:
+    if len(indices) and indices.max() >= MOST_POSITIONS:  # pairs (row, position), of which many
+        return _hashed(indices, seed)
     ranks = np.empty(len(indices))
     blocks = indices // _BLOCK
     if len(blocks) and blocks[0] == blocks.min() == blocks.max():  # as for most batches
@@ -134,6 +140,16 @@ def _ranks(indices: NDArray[np.int64], seed: int) -> NDArray[np.float64]:
         inside = blocks == block
         ranks[inside] = _ranks_of_block(seed, int(block))[indices[inside] % _BLOCK]
     return ranks
+
+
+def _hashed(indices: NDArray[np.int64], seed: int) -> NDArray[np.float64]:
+    """Ranks of few operations each: the finaliser of splitmix64 (Steele et al. 2014)."""
+    with np.errstate(over="ignore"):
+        z = indices.astype(np.uint64) + np.uint64(seed + 1) * np.uint64(0x9E3779B97F4A7C15)
+        z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+        z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+        z ^= z >> np.uint64(31)
+    return (z >> np.uint64(11)).astype(np.float64) * 2.0**-53
 
 
 @lru_cache(maxsize=16)
