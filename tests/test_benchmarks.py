@@ -219,7 +219,7 @@ def test_collecting_and_listening_find_the_same_bits(number: int) -> None:
     _, observed = streaming.listen(given)
     assert naive.keys() == observed.keys.keys() == {layer.name for layer, _ in given.layers}
     for name, (keys,) in observed.keys.items():
-        found = mutual_information(keys, observed.labels)
+        found = mutual_information(keys, observed.targets.numbers)
         assert naive[name][1] == pytest.approx(found.bits, abs=1e-9)
 
 

@@ -105,11 +105,14 @@ def _squeezed(items: list[Any]) -> tuple[Tensor, Tensor]:
     return x, y.squeeze()
 
 
+NAMED = DataLoader([(x, "a name") for x in X], 25)  # type: ignore[arg-type] # a list will do
+"""Labels that are texts."""
+
 Misfit = tuple[Callable[[], Any], dict[str, Any], dict[str, Any], str]
 
 MISFITS: dict[str, Misfit] = {
     "an empty validation step": (Silent, {}, {}, "no"),
-    "an unreadable batch": (Lenient, {}, {"val": DataLoader(X, 25)}, "target"),
+    "an unreadable batch": (Lenient, {}, {"val": NAMED}, "target"),
     "a forward that fails on the set": (
         NotTheForward,
         {"data": VAL},
@@ -257,7 +260,7 @@ class LenientInTest(Lenient):
 def test_a_misfit_does_not_end_a_loop_of_its_own(monitor: type[Any], loop: str) -> None:
     watching = monitor()
     with warned() as given:
-        getattr(trainer([watching]), loop)(LenientInTest(), DataLoader(X, 25), verbose=False)
+        getattr(trainer([watching]), loop)(LenientInTest(), NAMED, verbose=False)
     assert given.causes.count("skipped") == 1
     assert watching.history == []
 

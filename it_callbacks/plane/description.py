@@ -192,3 +192,22 @@ def tags_of_layers(observer: LayerObserver) -> dict[str, str]:
     """What tags call each of an observer's layers."""
     plan = observer.plan
     return unique_slugs(layer.name for layer in (plan.layers if plan else ()))
+
+
+def unread_notices(observed: Observed) -> list[Notice]:
+    """A notice for each layer without values at this point.
+
+    Raises:
+        ValueError: No layer can be read.
+    """
+    found = [
+        Notice("missed", f"layer {name!r} is skipped: it {why}", name)
+        for name, why in observed.missed.items()
+    ]
+    for name, why in observed.faults.items():
+        fault = ValueError(f"layer {name!r}: {why}")
+        if not observed.keys:
+            raise fault
+        text = f"{fault}; this layer is skipped until its activations are finite again"
+        found.append(Notice("unreadable", text, name, fault))
+    return found

@@ -28,7 +28,7 @@ from it_callbacks.observation.processes import together
 from it_callbacks.observation.readers import Reader
 from it_callbacks.own_quantities import check_own, to_rows
 from it_callbacks.plane import notices
-from it_callbacks.plane.description import PlanePoint, tags_of_layers
+from it_callbacks.plane.description import PlanePoint, tags_of_layers, unread_notices
 from it_callbacks.plane.memory import Memory
 from it_callbacks.plane.point import (
     Point,
@@ -150,7 +150,7 @@ class PlaneInstrument(Instrument[LayerPass]):
         left_out = self._layers.left_out(_whole(finished))
         if not observed.keys and left_out:
             return Measured((), 0, {}, [notices.untracked_notice(on.set, left_out)])
-        unread = _unread_layers(observed)
+        unread = unread_notices(observed)
         points = self._points(observed, labels)
         point = PlanePoint(on.set, observed, kind, labels, points, self._layers, self._memory)
         # Of all there is nothing is to be corrected; positions of one row depend on each other.
@@ -386,22 +386,3 @@ def _whole(finished: LayerPass) -> Pass:
     if not isinstance(finished, Pass):
         raise TypeError(f"finished: need a pass, got a {type(finished).__name__}")
     return finished
-
-
-def _unread_layers(observed: Observed) -> list[Notice]:
-    """A notice for each layer without values at this point.
-
-    Raises:
-        ValueError: No layer can be read.
-    """
-    found = [
-        Notice("missed", f"layer {name!r} is skipped: it {why}", name)
-        for name, why in observed.missed.items()
-    ]
-    for name, why in observed.faults.items():
-        fault = ValueError(f"layer {name!r}: {why}")
-        if not observed.keys:
-            raise fault
-        text = f"{fault}; this layer is skipped until its activations are finite again"
-        found.append(Notice("unreadable", text, name, fault))
-    return found

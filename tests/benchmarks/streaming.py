@@ -19,7 +19,7 @@ from it_callbacks.observation.layers import Layer
 from it_callbacks.observation.observed import Observed
 from it_callbacks.plane.point import Noise, plane_point
 from it_callbacks.reductions import Joint, Reduction
-from it_callbacks.rulers import Ruler, Uniform, Width
+from it_callbacks.rulers import Calibrated, Ruler, Uniform, Width
 
 from .clocks import Clock, hooks
 from .data import cnn, images, labels, mlp
@@ -71,7 +71,7 @@ def setting(
         model.eval(),
         Observation(
             layers=None,
-            resolutions=[30],
+            resolutions=[Calibrated(30, "layer")],
             reduce=reduce,
             max_samples=None,
             seed=0,
