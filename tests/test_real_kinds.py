@@ -485,15 +485,20 @@ class Recurrent(Classifier):
         return self.head(steps if self.tags else torch.cat([*last], 1))
 
     @override
+    def parts(self, batch: Any) -> Any:
+        return batch
+
+    @override
     def step(self, batch: Any) -> tuple[Tensor, Tensor]:
-        x, y, lengths = batch
+        x, y, lengths = self.parts(batch)
         logits = self(x, lengths)
         flat = logits.flatten(0, 1) if self.tags else logits
         return self.loss(flat, y.flatten()), logits
 
     @override
     def validation_step(self, batch: Any, batch_idx: int, dataloader_idx: int = 0) -> None:
-        self.log("val_loss", self.step(batch)[0], batch_size=int((batch[1] >= 0).sum()))
+        n_labelled = int((self.parts(batch)[1] >= 0).sum())
+        self.log("val_loss", self.step(batch)[0], batch_size=n_labelled)
 
 
 def tagged(n: int, n_classes: int) -> tuple[Tensor, Tensor, Tensor]:
@@ -532,21 +537,14 @@ def test_a_tagger_is_measured_at_its_tokens(n_classes: int, packs: bool) -> None
     assert read(plane, "embed") == counted(tokens, y[is_token])
 
 
-@pytest.mark.parametrize(
-    "samples",
-    [
-        pytest.param("auto", marks=pytest.mark.xfail(reason="0 and 1 alone count as columns")),
-        "positions",
-    ],
-)
 @pytest.mark.parametrize(("n_classes", "size"), [(2, 1), (2, 40), (3, 1)])
 def test_tags_of_two_classes_without_padding_are_measured_at_their_tokens(
-    n_classes: int, size: int, samples: Any
+    n_classes: int, size: int
 ) -> None:
-    """A batch may hold no others; the predictions show that each position has its own."""
+    """A batch may hold no others: there are as many tokens as tags, so they are not columns."""
     x = sentences(120)["input_ids"].clamp(min=1)
     y, lengths = x % n_classes, torch.full((120,), T)
-    monitors = all_three(samples=samples)
+    monitors = all_three()
 
     def make() -> Recurrent:
         return Recurrent(n_classes, packs=False, tags=True)
@@ -556,6 +554,31 @@ def test_tags_of_two_classes_without_padding_are_measured_at_their_tokens(
         _, running = undisturbed(make, loading, loading, monitors, max_epochs=1)
     assert set(given.causes) <= OF_TINY_SETS
     assert values(monitors[0])["prediction_entropy/val/cross_entropy"] == bits(running)
+
+
+def test_tags_that_are_all_alike_in_a_batch_are_not_the_inputs() -> None:
+    """Most tokens are outside of any name: tags of 0, as token types are, or masks of 1."""
+    whole = sentences(40)
+    ids, mask = whole["input_ids"], whole["attention_mask"]
+    types = torch.zeros_like(ids)
+
+    class Named(Recurrent):
+        def __init__(self) -> None:
+            super().__init__(3, packs=False, tags=True)
+
+        @override
+        def parts(self, batch: Any) -> Any:
+            return batch["input_ids"], batch["labels"], batch["attention_mask"].sum(1)
+
+    for most in (0, 1):
+        tags = torch.where(ids == 7, 2, most).where(mask == 1, -100)
+        columns = {"input_ids": ids, "token_type_ids": types, "attention_mask": mask}
+        loading = of_mappings({**columns, "labels": tags}, 5)
+        monitor = PredictionEntropyMonitor()
+        with warned() as given:
+            fit([monitor], Named, train=loading, val=loading, max_epochs=1)
+        assert given == []
+        assert {record.n_samples for record in monitor.history} == {int(mask.sum())}
 
 
 @pytest.mark.parametrize("packs", [False, True])

@@ -26,6 +26,8 @@ MOST_CLASSES = 1000
 TARGET_KEYS = ("label", "labels", "target", "targets", "y")
 MASK = "attention_mask"
 """What a mapping calls the part that tells tokens from padding."""
+_BESIDE_TOKENS = (MASK, "token_type_ids", "position_ids", "special_tokens_mask")
+"""Parts of the shape of the tokens that are none."""
 INPUT_KEYS = ("input", "inputs", "x", "image", "images", "img", "features", "data")
 
 
@@ -100,8 +102,11 @@ def labels_of(
             f"target: the labels are a {what}, need a tensor of class numbers; "
             "pass target=<key, index or function of the batch>"
         )
+    tokens = _tokens_beside(labels, batch)
+    if tokens and not labels.is_floating_point() and samples == "auto":
+        samples = "positions"  # tags of 0 and 1 alone look like columns
     read = read_labels(labels, ignore_index, samples)
-    return shifted(read) if _are_inputs(labels, read, batch) else read
+    return shifted(read) if _are_inputs(read, tokens) else read
 
 
 def mask_of(batch: Any, inputs: Any, padding: int | None) -> Tensor | None:
@@ -121,27 +126,38 @@ def mask_of(batch: Any, inputs: Any, padding: int | None) -> Tensor | None:
     return None if inputs.is_floating_point() else (inputs.detach() != padding).cpu()
 
 
-def _are_inputs(labels: Tensor, read: Labels, batch: Any) -> bool:
+def _are_inputs(read: Labels, tokens: Iterable[Tensor]) -> bool:
     """Whether the labels of a sequence are the tokens that go in, as far as they are labelled."""
     if len(read.axes) != 1 or not read.is_labelled.any():
         return False
     is_labelled = torch.from_numpy(read.is_labelled).reshape(-1, *read.axes)
-    same = [part for part in _tensors(batch) if part.shape == labels.shape]
-    twins = [part for part in same if part is not labels and not part.is_floating_point()]
-    if isinstance(batch, Tensor) or sum(part is labels for part in same) > 1:
-        twins.append(labels)
     values = read.values.reshape(-1, *read.axes)
-    return any(bool((twin.cpu() == values)[is_labelled].all()) for twin in twins)
+    return any(bool((one.cpu() == values)[is_labelled].all()) for one in tokens)
 
 
-def _tensors(batch: Any) -> Iterator[Tensor]:
+def _tokens_beside(labels: Tensor, batch: Any) -> list[Tensor]:
+    """The inputs that are whole numbers, one for each label of a sequence."""
+    if labels.ndim < 2 or labels.shape[1] == 1:
+        return []
+    same = [part for part in _inputs(batch, labels) if part.shape == labels.shape]
+    return [part for part in same if not part.is_floating_point()]
+
+
+def _inputs(batch: Any, labels: Tensor) -> Iterator[Tensor]:
+    """Tensors that may be inputs; the labels too, if the batch is nothing else."""
     if isinstance(batch, Tensor):
         yield batch
         return
-    parts = _named_parts(batch)
-    several = batch if isinstance(batch, (tuple, list)) else ()
-    for part in several if parts is None else parts.values():
-        yield from _tensors(part)
+    named = _named_parts(batch)
+    if named is not None:
+        parts = [part for name, part in named.items() if name not in _BESIDE_TOKENS]
+    else:
+        parts = list(batch) if isinstance(batch, (tuple, list)) else []
+    others = [part for part in parts if part is not labels]
+    if len(parts) > 1 and len(others) < len(parts) - 1:  # the same tensor twice
+        others.insert(0, labels)
+    for part in others if named is not None else others[:1]:
+        yield from _inputs(part, labels)
 
 
 def inputs_of(batch: Any, inputs: Selector | None, target: Selector | None) -> Any:
