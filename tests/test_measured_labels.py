@@ -203,7 +203,8 @@ def test_numbers_in_0_to_1_throughout_are_probabilities_of_several_labels() -> N
     found = []
     for model in (Trained, TrainedSigmoid):
         monitor = PredictionEntropyMonitor()
-        fit([monitor], model, val=batches(X, SEVERAL), max_epochs=1)
+        with warned():
+            fit([monitor], model, val=batches(X, SEVERAL), max_epochs=1)
         found.append(values(monitor))
     assert found[1] == pytest.approx(found[0], abs=1e-5)
 

@@ -201,33 +201,85 @@ def test_the_first_call_of_a_batch_counts(monitor: type[Any]) -> None:
 # One number per sample.
 
 
-@pytest.mark.parametrize("flat", [False, True])
-def test_a_sigmoids_output_counts_as_probabilities(flat: bool) -> None:
-    """Over the whole first pass it lies in [0, 1]; the values are those of its logits."""
-    end = [nn.Flatten(0)] if flat else []
-    of_p, of_z = (PredictionEntropyMonitor(target=beyond_0) for _ in range(2))
+def still(*ends: nn.Module, kind: type[Binary] = Binary) -> Any:
+    """A binary model that does not learn, made when all is seeded."""
 
-    def still(*ends: nn.Module) -> Binary:
-        model = Binary(*ends)
+    def make() -> Binary:
+        model = kind(*ends)
         model.lr = 0.0
         return model
 
-    fit([of_p], lambda: still(nn.Sigmoid(), *end), max_epochs=1)
-    fit([of_z], lambda: still(*end), max_epochs=1)
+    return make
+
+
+class Functional(Binary):
+    """Its sigmoid is none of its modules."""
+
+    @override
+    def forward(self, x: Tensor) -> Any:
+        return self.net(x).sigmoid()
+
+
+class InUnitInterval(Binary):
+    """Its logits all lie in [0, 1], as an untrained network's may."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        with torch.no_grad():
+            self.net[0].weight.mul_(0.01)
+            self.net[0].bias.fill_(0.5)
+
+
+@pytest.mark.parametrize(
+    ("make", "said"),
+    [
+        (still(nn.Sigmoid()), 0),
+        (still(nn.Sigmoid(), nn.Flatten(0)), 0),
+        (still(kind=Functional), 1),
+    ],
+)
+def test_what_a_sigmoid_gives_counts_as_probabilities(make: Any, said: int) -> None:
+    """The module shows it, or that all of the first pass lies in [0, 1], which is said."""
+    of_p, of_z = (PredictionEntropyMonitor(target=beyond_0) for _ in range(2))
+    with warned() as given:
+        fit([of_p], make, max_epochs=1)
+        fit([of_z], still(), max_epochs=1)
     assert of_p.settings["val"]["predictions"].startswith("probabilities")
     assert of_z.settings["val"]["predictions"].startswith("logits")
     assert values(of_p) == pytest.approx(values(of_z), abs=1e-6)
+    assert len(given.of("logits")) == said
 
 
-def test_logits_in_the_unit_interval_are_logits_once_one_leaves_it() -> None:
+def test_logits_of_a_linear_layer_are_logits_wherever_they_lie() -> None:
+    """A column of it, flattened, is the same numbers."""
+
+    class Flat(InUnitInterval):
+        @override
+        def forward(self, x: Tensor) -> Any:
+            return self.net(x)[:, 0]
+
+    for kind in (InUnitInterval, Flat):
+        monitor = PredictionEntropyMonitor(target=beyond_0)
+        model, _ = fit([monitor], kind, max_epochs=1)
+        assert monitor.settings["val"]["predictions"].startswith("logits")
+        p = model.net(samples(105, 1)[0]).sigmoid().double()
+        entropy = -(p * p.log2() + (1 - p) * (1 - p).log2()).mean().item()
+        assert values(monitor)["prediction_entropy/val/mean"] == pytest.approx(entropy, abs=1e-6)
+
+
+def test_numbers_in_the_unit_interval_are_logits_once_one_leaves_it() -> None:
     class Grows(Binary):
         @override
         def forward(self, x: Tensor) -> Any:
             return self.net(x).sigmoid() * (1 if self.current_epoch == 0 else 3)
 
     monitor = PredictionEntropyMonitor(target=beyond_0)
-    fit([monitor], Grows, max_epochs=3)
+    with warned() as given:
+        fit([monitor], Grows, max_epochs=3)
     assert {record.epoch for record in monitor.history} == {1, 2, 3}
+    read_as, after_all = given.of("logits")
+    assert "read as probabilities" in read_as.text
+    assert "earlier points" in after_all.text
 
 
 # What is said.

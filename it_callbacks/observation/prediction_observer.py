@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from torch import Tensor, nn
@@ -28,6 +28,8 @@ from it_callbacks.observation.prediction_source import (
     in_forward,
     in_modules,
     in_words,
+    kind_made_by,
+    kind_of_copy,
     n_columns,
 )
 from it_callbacks.observation.weak import Weak
@@ -52,7 +54,8 @@ class PredictionObserver:
         self._named = named_modules(model)
         modules: dict[str, nn.Module] = {ROOT: model}
         if isinstance(logits, str) and logits in self._named:
-            self.source = Source(logits, is_guess=False)
+            kind = kind_made_by(self._named[logits])
+            self.source = Source(logits, is_guess=False, kind=kind)
             modules = {logits: self._named[logits]}
         elif logits is not None:
             self.source = Source(ROOT, logits, is_guess=False)
@@ -149,7 +152,8 @@ class PredictionObserver:
             raise seen.refusal
         if source is None or predictions is None:
             raise RuntimeError("source: nothing was decided")
-        self.source = source
+        kind = kind_of_copy(predictions, seen.firings)
+        self.source = source = replace(source, kind=kind)
         self.listener.listen_to({source.name: self._all[source.name]}, self._take)
         self._add(predictions)
 

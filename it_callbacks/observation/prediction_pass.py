@@ -55,6 +55,7 @@ class Predicted(Generic[M]):
         source: Where the predictions come from.
         by_position: Whether the samples are positions of rows.
         is_shifted: Whether each position has the label of the next one.
+        is_kind_a_guess: Whether the kind is known only from the range of the predictions.
     """
 
     metric: M
@@ -65,6 +66,7 @@ class Predicted(Generic[M]):
     source: Source
     by_position: bool
     is_shifted: bool
+    is_kind_a_guess: bool
 
 
 class PredictionPass(Generic[M]):
@@ -118,6 +120,7 @@ class PredictionPass(Generic[M]):
         """Take in a batch and its predictions: logits or probabilities, a row per sample."""
         if not self.takes(batch) or batch.labels is None:
             return
+        self._kind = self._kind or source.kind
         admitted, labels = self._admission.admit(batch), batch.labels.values
         self._mine = self._mine.with_batch(predictions, batch, source, len(admitted.indices))
         for part in _parts(admitted, predictions):
@@ -187,6 +190,7 @@ class PredictionPass(Generic[M]):
             whole.source,
             whole.by_position,
             whole.is_shifted,
+            kind == "probabilities" and whole.source.kind is None and bool(waiting),
         )
 
     def _count(

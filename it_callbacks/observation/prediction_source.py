@@ -7,13 +7,14 @@ else: a hidden layer, an auxiliary head, a reconstruction.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, is_dataclass
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from it_callbacks.log_probabilities import Kind
 from it_callbacks.observation.batches import Selector, select
 from it_callbacks.observation.listening import ROOT, Firing
 from it_callbacks.observation.positions import ONE_EACH, Grid
@@ -26,6 +27,7 @@ HINT = (
     "model's forward returns>"
 )
 
+_LINEAR = (nn.Linear, nn.Bilinear, nn.modules.conv._ConvNd)
 _MANY_CLASSES = 1000
 """A set need not have all tokens of a vocabulary; a hidden layer seldom has so many units."""
 _SLACK = 10
@@ -44,11 +46,13 @@ class Source:
         name: The dotted name of a module; `ROOT` for the model's forward.
         part: Which part of its output; None for all of it.
         is_guess: Whether it was found, not named by the user.
+        kind: What they are, where the module that made them shows it; else None.
     """
 
     name: str
     part: Selector | None = None
     is_guess: bool = True
+    kind: Kind | None = None
 
     def of(self, output: Any) -> Any:
         """The predictions in an output."""
@@ -158,6 +162,36 @@ def _or_ignored(output: Any, grid: Grid, n_classes: int) -> str:
     return f"; {ONE_EACH}" if grid.axes else ""
 
 
+def kind_made_by(module: nn.Module) -> Kind | None:
+    """What a module gives, where its class shows it.
+
+    Example:
+        >>> kind_made_by(nn.Linear(3, 1)), kind_made_by(nn.Sigmoid()), kind_made_by(nn.ReLU())
+        ('logits', 'probabilities', None)
+    """
+    if isinstance(module, _LINEAR):
+        return "logits"
+    return "probabilities" if isinstance(module, (nn.Sigmoid, nn.Softmax)) else None
+
+
+def kind_of_copy(
+    predictions: Tensor, outputs: Iterable[tuple[Firing, Tensor | None]]
+) -> Kind | None:
+    """What predictions are, if they are what one of these modules gave, number by number.
+
+    Args:
+        predictions: One row per sample.
+        outputs: Calls of modules, with copies of what they gave.
+    """
+    for firing, copied in outputs:
+        kind = kind_made_by(firing.module)
+        if kind is None or copied is None or copied.numel() != predictions.numel():
+            continue
+        if torch.equal(copied.flatten(), predictions.flatten()):
+            return kind
+    return None
+
+
 def refuse_implausible(source: Source, columns: int, n_classes: int, *, like_inputs: bool) -> None:
     """Raise if what a whole set shows makes it unlikely that these are predictions.
 
@@ -202,9 +236,8 @@ def _parts(output: Any) -> Iterator[tuple[Any, Any]]:
 def _is_readout(module: nn.Module) -> bool:
     """Whether predictions may come from it: a linear layer, or what gives its output a form."""
     forms = (nn.Softmax, nn.LogSoftmax, nn.Sigmoid, nn.Flatten, nn.Identity, torch.jit.ScriptModule)
-    linear = (nn.Linear, nn.Bilinear, nn.modules.conv._ConvNd)
     # A quantised or low-rank layer is a class of its own that bears the name.
-    return isinstance(module, (*linear, *forms)) or "Linear" in type(module).__name__
+    return isinstance(module, (*_LINEAR, *forms)) or "Linear" in type(module).__name__
 
 
 def in_words(output: Any) -> str:

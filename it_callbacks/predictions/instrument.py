@@ -221,11 +221,18 @@ class PredictionInstrument(Instrument[Finished]):
         missing = self._readout.missing(computed, metric.num_classes)
         # Readers of a log ask each monitor for the epochs of its own points.
         values.append(Value(self.group, "epoch", float(on.epoch)))
+        found_notices = _notices(on.set, found, missing)
+        if self._kinds.get(on.set) == "probabilities" and found.kind == "logits":
+            text = (
+                f"set {on.set!r}: predictions leave [0, 1], so they are logits after all; earlier "
+                "points were read as probabilities and are wrong"
+            )
+            found_notices.append(Notice("logits", text))
         return Measured(
             values,
             n_samples,
             self._settings(found, on),
-            _notices(on.set, found, missing),
+            found_notices,
             _taken(found),
             detail=(found.kind or metric.kind, found.labels),
         )
@@ -311,6 +318,13 @@ def _notices(set_: str, found: Predicted[DefinedRows], missing: Sequence[int]) -
     notices = []
     if found.is_shifted:
         notices.append(shift_notice(set_))
+    if found.is_kind_a_guess:
+        text = (
+            f"set {set_!r}: predictions are single numbers, all in [0, 1], and are read as "
+            "probabilities; if they are logits, "
+            "pass logits=lambda z: torch.stack([-z.flatten(), z.flatten()], 1) / 2"
+        )
+        notices.append(Notice("logits", text))
     if found.metric.n_left_out:
         text = (
             f"set {set_!r}: {found.metric.n_left_out} of {found.n_samples} rows of predictions are "
