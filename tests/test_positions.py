@@ -19,6 +19,7 @@ from it_callbacks import InformationPlaneMonitor, PredictionEntropyMonitor
 from it_callbacks.estimators import LinearVInformation
 from it_callbacks.observation.batches import labels_of
 from it_callbacks.observation.label_reading import read_labels
+from it_callbacks.observation.labels import agreed_shift
 from it_callbacks.observation.positions import MOST_POSITIONS, Grid
 from it_callbacks.reductions import MeanPool
 from it_callbacks.rulers import Exact
@@ -270,6 +271,18 @@ def test_labels_that_are_the_inputs_are_those_of_the_next_position(batch: Any) -
     assert labels.is_shifted
     shown = labels.values[torch.from_numpy(labels.is_labelled)]
     assert shown.tolist() == [2, 3]
+
+
+def test_a_masked_token_left_as_it_is_makes_no_causal_model() -> None:
+    """A masked model has labels of few tokens, of which one in ten stands for itself."""
+    ids = torch.arange(24).reshape(2, 12)
+    labels = torch.full_like(ids, -100)
+    labels[0, 3], labels[1, 7] = ids[0, 3], ids[1, 7]
+    found = labels_of({"input_ids": ids, "labels": labels}, None)
+    assert found is not None
+    assert not found.is_shifted
+    with pytest.raises(ValueError, match="in some batches only"):
+        agreed_shift(True, found)
 
 
 def test_labels_that_a_loader_has_shifted_are_taken_as_they_are() -> None:

@@ -126,11 +126,25 @@ def mask_of(batch: Any, inputs: Any, padding: int | None) -> Tensor | None:
     return None if inputs.is_floating_point() else (inputs.detach() != padding).cpu()
 
 
+_ENOUGH_EQUAL = 8
+"""So many masked tokens are not all left as they are by chance, which befalls one of ten."""
+
+
 def _are_inputs(read: Labels, tokens: Iterable[Tensor]) -> bool:
-    """Whether the labels of a sequence are the tokens that go in, as far as they are labelled."""
+    """Whether the labels of a sequence are the tokens that go in, as far as they are labelled.
+
+    Masked tokens that stand for themselves are no reason: a masked model labels few of them, and
+    seldom neighbours.
+    """
     if len(read.axes) != 1 or not read.is_labelled.any():
         return False
     is_labelled = torch.from_numpy(read.is_labelled).reshape(-1, *read.axes)
+    n_labelled, n_pairs = (
+        int(is_labelled.sum()),
+        int((is_labelled[:, 1:] & is_labelled[:, :-1]).sum()),
+    )
+    if 2 * n_pairs < n_labelled < _ENOUGH_EQUAL:
+        return False
     values = read.values.reshape(-1, *read.axes)
     return any(bool((one.cpu() == values)[is_labelled].all()) for one in tokens)
 

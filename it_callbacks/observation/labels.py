@@ -99,6 +99,22 @@ class Targets:
         return Targets(self.numbers[positions], self.rows[positions], self.fits)
 
 
+def agreed_shift(earlier: bool | None, labels: Labels | None) -> bool | None:
+    """Whether positions have the label of the next one, as in the batches before; None if open.
+
+    Raises:
+        ValueError: In some batches they have, in others not.
+    """
+    if labels is None or not labels.axes or not labels.is_labelled.any():
+        return earlier
+    if earlier is not None and earlier != labels.is_shifted:
+        raise ValueError(
+            "target: the labels are the inputs in some batches only, so it is not known whether "
+            "positions have the label of the next one; pass target=<function of the batch>"
+        )
+    return labels.is_shifted
+
+
 def fits_of(labels: Labels | None) -> frozenset[str]:
     """Names of the kinds that the labels of a batch may be of."""
     return frozenset({Unlabelled.name}) if labels is None else labels.fits

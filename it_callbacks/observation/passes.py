@@ -13,7 +13,7 @@ from torch import Tensor
 
 from it_callbacks.observation.batches import Batch
 from it_callbacks.observation.input_keys import input_keys
-from it_callbacks.observation.labels import Targets
+from it_callbacks.observation.labels import Targets, agreed_shift
 from it_callbacks.observation.layers import Layer
 from it_callbacks.observation.observed import Observed
 from it_callbacks.observation.positions import MOST_POSITIONS, Grid
@@ -201,7 +201,7 @@ class Pass:
                 if (left_out := stream.left_out()).any()
             },
             by_position=samples.by_position,
-            is_shifted=samples.is_shifted,
+            is_shifted=bool(samples.is_shifted),
         )
 
     def merge(self, parts: Sequence[Observed]) -> Observed:
@@ -291,7 +291,8 @@ class Samples:
         """Positions of the rows to keep, among those admitted of this batch."""
         self.admission = Admission(max_samples, seed)
         self._kept_subset = Subset(min(MOST_KEPT_ROWS, max_samples or MOST_KEPT_ROWS), seed)
-        self.by_position = self.is_shifted = False
+        self.by_position = False
+        self.is_shifted: bool | None = None
         self._hash_inputs = hash_inputs
         self._rows: Tensor | None = None
         self._mask: Tensor | None = None
@@ -306,7 +307,7 @@ class Samples:
         admitted = self.admission.admit(batch)
         self.grid, self._mask = batch.grid, batch.mask
         self.by_position |= bool(batch.grid.axes)
-        self.is_shifted |= batch.labels is not None and batch.labels.is_shifted
+        self.is_shifted = agreed_shift(self.is_shifted, batch.labels)
         self.n_admitted += len(admitted.indices)
         is_whole = admitted.is_whole and not batch.grid.axes
         self._rows = None if is_whole else torch.from_numpy(admitted.positions)

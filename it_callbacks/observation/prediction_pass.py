@@ -14,7 +14,14 @@ from torch import Tensor
 
 from it_callbacks.log_probabilities import Kind
 from it_callbacks.observation.batches import Batch
-from it_callbacks.observation.labels import COUNTED_AS, KINDS, Classes, SeveralLabels, fits_of
+from it_callbacks.observation.labels import (
+    COUNTED_AS,
+    KINDS,
+    Classes,
+    SeveralLabels,
+    agreed_shift,
+    fits_of,
+)
 from it_callbacks.observation.prediction_source import (
     HINT,
     Source,
@@ -189,7 +196,7 @@ class PredictionPass(Generic[M]):
             n_unlabelled,
             whole.source,
             whole.by_position,
-            whole.is_shifted,
+            bool(whole.is_shifted),
             kind == "probabilities" and whole.source.kind is None and bool(waiting),
         )
 
@@ -275,7 +282,7 @@ class _Share:
     like_inputs: bool = True
     n_admitted: int = 0
     by_position: bool = False
-    is_shifted: bool = False
+    is_shifted: bool | None = None
 
     def with_batch(
         self, predictions: Tensor, batch: Batch, source: Source, n_admitted: int
@@ -288,7 +295,7 @@ class _Share:
             self.like_inputs and _has_shape_of(batch.inputs, predictions),
             self.n_admitted + n_admitted,
             self.by_position or bool(batch.grid.axes),
-            self.is_shifted or (batch.labels is not None and batch.labels.is_shifted),
+            agreed_shift(self.is_shifted, batch.labels),
         )
 
     @staticmethod
