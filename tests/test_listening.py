@@ -26,6 +26,7 @@ from typing_extensions import override
 
 from it_callbacks import InformationPlaneMonitor, PredictionEntropyMonitor
 from it_callbacks.observation.listening import ROOT, Firing, Listener
+from it_callbacks.reductions import Joint
 from it_callbacks.rulers import Uniform
 
 from .toys import (
@@ -538,6 +539,27 @@ def test_the_receiver_works_in_full_precision_and_its_error_stays_with_the_liste
     assert kinds == [torch.float32]
     assert isinstance(listener.error, ArithmeticError)
     listener.detach()
+
+
+@dataclass(frozen=True)
+class Watched(Joint):
+    """Notes in which precision it is called."""
+
+    seen: set[tuple[bool, torch.dtype]] = field(default_factory=set, compare=False)
+
+    @override
+    def __call__(self, activations: Tensor) -> Tensor:
+        self.seen.add((torch.is_autocast_enabled("cpu"), torch.get_default_dtype()))
+        return super().__call__(activations)
+
+
+@pytest.mark.parametrize("data", [None, "val"])
+@pytest.mark.parametrize("precision", ["bf16-mixed", "bf16-true"])
+def test_our_arithmetic_is_not_in_the_models_half_precision(precision: Any, data: Any) -> None:
+    reduction = Watched()
+    plane = InformationPlaneMonitor(reduce=reduction, data=data)
+    fit([plane], Plateau, max_epochs=1, precision=precision)
+    assert reduction.seen == {(False, torch.float32)}
 
 
 @pytest.mark.parametrize("error", [RuntimeError, KeyboardInterrupt])

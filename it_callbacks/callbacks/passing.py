@@ -135,7 +135,8 @@ class FixedSetPasses:
         given = inputs_of(raw, self._inputs, self._target)
         mask = mask_of(raw, given, padding_of(model))
         observer.begin(Batch.of(given, self._labels(raw), indices, mask=mask), current)
-        _call(model, given)
+        with trainer.precision_plugin.forward_context():  # the model's precision, not ours
+            _call(model, given)
         observer.end()
 
 
@@ -187,12 +188,11 @@ def _in_words(value: Any) -> str:
 
 @contextmanager
 def guarded(trainer: Any, model: Any) -> Iterator[None]:
-    """Inside, `model` may be run as in validation, in the precision that it trains in."""
+    """Inside, `model` may be run as in validation."""
     with (
         _validating(trainer),
         undisturbed(model),
         silenced(model, ("log", "log_dict")),
-        trainer.precision_plugin.forward_context(),
     ):
         yield
 

@@ -263,10 +263,14 @@ def _is_plain_call() -> bool:
 
 @contextmanager
 def _full_precision() -> Iterator[None]:
-    """Inside, autocast is off: it would do our arithmetic in half precision."""
+    """Inside, our arithmetic is not in half precision, as autocast or a default may want it."""
     accelerator = torch.accelerator.current_accelerator()
+    dtype = torch.get_default_dtype()
     with ExitStack() as off:
         for device in {"cpu", "cpu" if accelerator is None else accelerator.type}:
             if torch.is_autocast_enabled(device):
                 off.enter_context(torch.autocast(device, enabled=False))
+        if dtype.itemsize < torch.float32.itemsize:
+            off.callback(torch.set_default_dtype, dtype)
+            torch.set_default_dtype(torch.float32)
         yield
