@@ -78,7 +78,6 @@ def classes(batch: Any, target: Any = None, ignore_index: int | None = None) -> 
         (X, Y, torch.rand(4)),
         (X, Y, Y > 0),
         (X, Y, X.long()),
-        (X, Y, Y + 1),
         (X, Y, ["a", "b", "c", "d"]),
         ({"ids": X, "mask": X}, torch.rand(4), Y),
         SimpleNamespace(x=X, y=Y),
@@ -335,3 +334,36 @@ def test_an_index_may_come_as_text_as_a_command_line_gives_it() -> None:
     assert select({"1": "a", 1: "b"}, "1", "target") == "a"
     with pytest.raises(ValueError, match="target=5: no such index"):
         select(("x", "y"), "5", "target")
+
+
+# Parts beside the labels.
+
+
+IDS = torch.tensor([[1, 2, 3], [4, 5, 0], [6, 0, 0], [7, 8, 9]])
+FEW = torch.tensor([0, 1, 1, 0])
+
+
+@pytest.mark.parametrize(
+    ("batch", "index"),
+    [
+        ((IDS, (IDS > 0).long(), FEW), 2),  # a mask of tokens
+        ((IDS, IDS % 3, torch.tensor([3, 2, 1, 3])), 1),  # a tag for each token, and lengths
+        ((IDS, torch.tensor([3, 2, 1, 3]), FEW), 2),  # lengths
+        ((X, FEW, torch.ones(4)), 1),  # weights
+        ((X, torch.ones(4), FEW), 2),
+    ],
+)
+def test_what_stands_beside_the_labels_is_known(batch: Any, index: int) -> None:
+    found, named = labels_of(batch, None), labels_of(batch, index)
+    assert found is not None
+    assert named is not None
+    assert torch.equal(found.values, named.values)
+
+
+@pytest.mark.parametrize(
+    "batch", [(IDS, IDS + 1, FEW), (X, torch.tensor([5, 6, 5, 2]), FEW), (IDS, FEW, FEW)]
+)
+def test_of_several_parts_that_may_be_labels_none_is_taken(batch: Any) -> None:
+    """Two sentences and a class, say."""
+    with pytest.raises(ValueError, match="target: several parts of the batch may be the labels"):
+        labels_of(batch, None)

@@ -398,6 +398,31 @@ def test_the_layers_of_an_encoder_are_read_padded_to_the_length_of_its_input() -
     assert any((out == 0).all(-1).any() for out in seen)
 
 
+def test_nested_outputs_outside_an_encoder_keep_their_own_length() -> None:
+    """A shorter encoder that comes later says nothing of them, and ends nothing."""
+
+    class Nested(Plateau):
+        def __init__(self) -> None:
+            super().__init__(Encoder())
+            self.before = nn.Linear(1, 1)
+
+        @override
+        def forward(self, x: Tensor) -> Any:
+            rows = [row[: 1 + n % N_UNITS, None] for n, row in enumerate(x)]
+            steps = self.before(torch.nested.nested_tensor(rows))
+            padded = torch.nested.to_padded_tensor(steps, 0.0, (len(x), N_UNITS, 1))
+            return self.net.head(self.net.encode(self.net.project(padded)[:, :3]).mean(1))
+
+        @override
+        def training_step(self, batch: Any, batch_idx: int) -> Tensor:
+            return self.net(batch[0]).square().mean()  # type: ignore[no-any-return] # a tensor
+
+    monitors = all_three()
+    alone, watched = (trained(Nested, each, {}) for each in ([], monitors))
+    assert differences(watched, alone) == []
+    assert monitors[0].history
+
+
 def test_what_a_hook_of_the_user_puts_in_is_what_is_read() -> None:
     """The next layer gets signs: two values for each of four units."""
     plane = InformationPlaneMonitor("net.1", bins=Uniform(2, -1, 1))

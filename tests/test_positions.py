@@ -17,7 +17,7 @@ from typing_extensions import override
 
 from it_callbacks import InformationPlaneMonitor, PredictionEntropyMonitor
 from it_callbacks.estimators import LinearVInformation
-from it_callbacks.observation.batches import labels_of
+from it_callbacks.observation.batches import Batch, labels_of
 from it_callbacks.observation.label_reading import read_labels
 from it_callbacks.observation.labels import agreed_shift
 from it_callbacks.observation.positions import MOST_POSITIONS, Grid
@@ -291,6 +291,52 @@ def test_labels_that_a_loader_has_shifted_are_taken_as_they_are() -> None:
     assert labels is not None
     assert not labels.is_shifted
     assert labels.values.tolist() == [2, 3, 4]
+
+
+def test_labels_that_a_user_names_are_those_of_their_own_position() -> None:
+    """A model that copies its input, say."""
+    ids = torch.tensor([[1, 2, 3, 4]])
+    for target in (1, lambda batch: batch[1].clone()):
+        labels = labels_of((ids, ids.clone()), target)
+        assert labels is not None
+        assert labels.values.tolist() == [1, 2, 3, 4]
+
+
+def test_a_mask_of_tokens_masks_their_labels() -> None:
+    """Shifted ones, too: what follows the last token is padding."""
+    ids, mask = torch.tensor([[1, 2, 3, 9, 9]]), torch.tensor([[1, 1, 1, 0, 0]])
+    labels = labels_of({"input_ids": ids, "attention_mask": mask, "labels": ids}, None)
+    batch = Batch.of(ids, labels, np.arange(1), mask=mask.bool())
+    assert batch.labels is not None
+    assert batch.labels.is_labelled.tolist() == [True, True, False, False, False]
+    own = Batch.of(ids, labels_of((ids, ids), 1), np.arange(1), mask=mask.bool())
+    assert own.labels is not None
+    assert own.labels.is_labelled.tolist() == [True, True, True, False, False]
+
+
+@pytest.mark.parametrize("axis", [1, -1])
+def test_one_hot_tokens_are_class_numbers(axis: int) -> None:
+    numbers = torch.tensor([[0, 2, 1, 1], [2, 2, 2, 0]])
+    one_hot = nn.functional.one_hot(numbers, 3).movedim(-1, axis).float()
+    assert read_labels(one_hot).values.tolist() == numbers.flatten().tolist()
+
+
+def test_several_labels_at_a_pixel_are_refused() -> None:
+    with pytest.raises(ValueError, match="several labels at one position"):
+        read_labels(torch.ones(2, 3, 4, 4))
+
+
+def test_more_positions_than_a_number_can_tell_apart_are_refused() -> None:
+    with pytest.raises(ValueError, match="positions in a row"):
+        Grid(1, (MOST_POSITIONS + 1,)).indices(np.arange(1))
+
+
+def test_a_squeezed_batch_of_one_has_its_positions() -> None:
+    grid = Grid(1, (2, 3))
+    for shape, found in (((2, 3), (6,)), ((4, 2, 3), (6, 4)), ((2, 3, 4), (6, 4))):
+        got = grid.predictions(torch.zeros(shape))
+        assert got is not None
+        assert tuple(got.shape) == found
 
 
 def test_one_hot_pixels_are_class_numbers() -> None:

@@ -65,6 +65,8 @@ class Batch:
         mask: Tensor | None = None,
     ) -> Batch:
         """A batch with these rows of the set; samples are positions where labels are."""
+        if labels is not None and mask is not None:
+            labels = labels.within(mask)
         grid = Grid(len(rows), () if labels is None else labels.axes)
         return cls(inputs, labels, grid.indices(rows), grid, is_step_routed, mask)
 
@@ -106,7 +108,7 @@ def labels_of(
     if tokens and not labels.is_floating_point() and samples == "auto":
         samples = "positions"  # tags of 0 and 1 alone look like columns
     read = read_labels(labels, ignore_index, samples)
-    return shifted(read) if _are_inputs(read, tokens) else read
+    return shifted(read) if target is None and _are_inputs(read, tokens) else read
 
 
 def mask_of(batch: Any, inputs: Any, padding: int | None) -> Tensor | None:
@@ -318,16 +320,39 @@ def _default_target(batch: Any) -> Any:
 
 
 def _of_several(parts: Sequence[Any]) -> Any:
-    """Of three parts and more: lengths, weights or indices may stand beside the labels."""
-    rows = next(_rows_of_tensors(parts[0]), None)
-    second = parts[1]
-    if isinstance(second, Tensor) and second.ndim > 1 and not second.is_floating_point():
-        return second  # a label for each position
-    integers = [
-        part
-        for part in parts[1:]
-        if isinstance(part, Tensor)
-        and not (part.is_floating_point() or part.is_complex() or part.dtype == torch.bool)
-        and tuple(part.shape) in ((rows,), (rows, 1))
-    ]
-    return integers[0] if len(integers) == 1 else second
+    """Of three parts and more: masks, lengths, weights or indices may stand beside the labels.
+
+    Raises:
+        ValueError: Several may be the labels.
+    """
+    given = parts[0]
+    rows = next(_rows_of_tensors(given), None)
+    whole = [part for part in parts[1:] if _are_whole_numbers(part) and len(part) == rows]
+    found = []
+    for part in whole:
+        is_last = part is whole[-1]
+        is_mask = part.ndim > 1 and bool(((part == 0) | (part == 1)).all()) and not is_last
+        if not is_mask and (len(whole) == 1 or not _are_lengths(part, given)):
+            found.append(part)
+    per_row = [part for part in found if part.ndim == 1]
+    if len(per_row) == 1 and per_row[0] is parts[1]:
+        return parts[1]  # as in (x, y, more)
+    if len(found) > 1:
+        raise ValueError(
+            f"target: several parts of the batch may be the labels, of shapes "
+            f"{', '.join(str(tuple(part.shape)) for part in found)}; pass target=<index of one>"
+        )
+    return found[0] if found else parts[1]
+
+
+def _are_whole_numbers(part: Any) -> bool:
+    if not isinstance(part, Tensor) or not part.ndim or part.dtype == torch.bool:
+        return False
+    return not (part.is_floating_point() or part.is_complex())
+
+
+def _are_lengths(part: Tensor, inputs: Any) -> bool:
+    """Whether these are lengths of sequences that are padded to the longest."""
+    if part.ndim > 1 or not len(part) or not isinstance(inputs, Tensor) or inputs.ndim < 2:
+        return False
+    return int(part.min()) > 0 and int(part.max()) == inputs.shape[1]

@@ -53,9 +53,8 @@ def read_labels(raw: Tensor, ignore_index: int | None = None, samples: Samples =
         values = values[:, 0]
     axes: tuple[int, ...] = ()
     if values.ndim > 1 and _by_position(values, samples, is_float=is_float):
-        if values.ndim > 2 and (values.sum(1) == 1).all() and _are_0_or_1(values):
-            values = values.argmax(1)  # one-hot along the axis of classes
-            is_float = False
+        if values.ndim > 2 and _are_0_or_1(values):
+            values, is_float = _without_classes(values, is_float=is_float)
         axes, values = tuple(values.shape[1:]), values.reshape(-1)
     is_masked = values.isnan() if is_float else torch.zeros_like(values, dtype=torch.bool)
     if ignore_index is not None:
@@ -84,6 +83,23 @@ def shifted(labels: Labels) -> Labels:
     return replace(
         labels, values=values.reshape(-1), is_labelled=is_labelled.reshape(-1), is_shifted=True
     )
+
+
+def _without_classes(values: Tensor, *, is_float: bool) -> tuple[Tensor, bool]:
+    """Class numbers of positions, of labels that are one-hot along an axis of classes.
+
+    Raises:
+        ValueError: Several labels hold at one position.
+    """
+    for axis in (1, -1):
+        if (values.sum(axis) == 1).all():
+            return values.argmax(axis), False
+    if is_float and values.ndim > 3:  # a volume of whole numbers has as many axes
+        raise ValueError(
+            f"target: labels of shape {tuple(values.shape)} hold several labels at one position; "
+            "pass target=<function that gives one class number per position>"
+        )
+    return values, is_float
 
 
 def _by_position(values: Tensor, samples: Samples, *, is_float: bool) -> bool:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 import numpy as np
@@ -46,6 +46,17 @@ class Labels:
 
     def __len__(self) -> int:
         return len(self.values)
+
+    def within(self, mask: Tensor) -> Labels:
+        """The same without labels of padding; as they are where `mask` has other axes.
+
+        Args:
+            mask: Which steps are none of padding, ``(n_rows, n_steps)``.
+        """
+        if self.axes != tuple(mask.shape[1:]):
+            return self
+        counted = mask.roll(-1, 1) if self.is_shifted else mask
+        return replace(self, is_labelled=self.is_labelled & counted.reshape(-1).numpy())
 
     @property
     def n_classes(self) -> int:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from typing import Any, NamedTuple
 
@@ -70,8 +70,8 @@ class Listener:
         self._runs_eagerly = False
         self._names: dict[int, list[str]] = {}
         """From the identity of a module, in this batch, to the names that it is heard under."""
-        self._frames: frozenset[int] = frozenset()
-        """The encoders, whose outputs have the length that those of their layers had before."""
+        self._inside: dict[int, frozenset[int]] = {}
+        """From an encoder to its parts, whose outputs were as long as its own before."""
         self._thread = 0
         self._calls: Counter[str] = Counter()
         self._nested: list[Firing] = []
@@ -119,7 +119,7 @@ class Listener:
             modules = {name: part for name, part in modules.items() if id(part) in eager}
         self.compiled = frozenset(self.modules).difference(modules)
         encoders = [part for part in named.values() if isinstance(part, nn.TransformerEncoder)]
-        self._frames = frozenset(map(id, encoders))
+        self._inside = {id(one): frozenset(map(id, one.modules())) for one in encoders}
         self._names = {}
         for name, part in modules.items():
             self._names.setdefault(id(part), []).append(name)
@@ -135,7 +135,12 @@ class Listener:
 
     def end(self) -> None:
         """The batch has ended; what fires now is none of ours. Safe to call twice."""
-        self._pad(None)
+        waiting, self._nested = self._nested, []
+        try:
+            for firing in waiting if self.error is None else ():
+                self._give(_padded(firing))
+        except Exception as error:  # as in the batch
+            self.error = error
         self._stop()
 
     def _stop(self) -> None:
@@ -152,9 +157,17 @@ class Listener:
             return
         if not _is_plain_call():
             return
-        if id(module) in self._frames:
-            self._pad(output)
-        given = (*args, *kwargs.values())
+        started = time.perf_counter()
+        try:
+            if id(module) in self._inside:
+                self._pad(module, output)
+            self._notice(module, (*args, *kwargs.values()), output)
+        except Exception as error:  # the user's forward must not fail because of an observer
+            self.error = error
+        finally:
+            self.seconds += time.perf_counter() - started
+
+    def _notice(self, module: nn.Module, given: Sequence[Any], output: Any) -> None:
         inputs = tuple(value for value in given if isinstance(value, Tensor))
         for name in self._names.get(id(module), ()):
             self._calls[name] += 1
@@ -164,25 +177,28 @@ class Listener:
             else:
                 self._give(firing)
 
-    def _pad(self, whole: Any) -> None:
-        """Pad nested outputs with zeros, to the length of the encoder's output if it is known."""
+    def _pad(self, encoder: nn.Module, whole: Any) -> None:
+        """Pad what parts of an encoder have left nested with zeros, to the length of its output."""
+        inside = self._inside[id(encoder)]
+        n_steps = whole.shape[1] if isinstance(whole, Tensor) and whole.ndim == 3 else 0
         waiting, self._nested = self._nested, []
         for firing in waiting:
-            size = None
-            if isinstance(whole, Tensor) and whole.ndim == 3 and not whole.is_nested:
-                size = (whole.shape[0], whole.shape[1], firing.output.size(2))
-            padded = torch.nested.to_padded_tensor(firing.output, 0.0, size)
-            self._give(firing._replace(output=padded))
+            if id(firing.module) in inside:
+                self._give(_padded(firing, n_steps))
+            else:
+                self._nested.append(firing)
 
     def _give(self, firing: Firing) -> None:
-        started = time.perf_counter()
-        try:
-            with torch.no_grad(), _full_precision():
-                self._receive(firing)
-        except Exception as error:  # the user's forward must not fail because of an observer
-            self.error = error
-        finally:
-            self.seconds += time.perf_counter() - started
+        with torch.no_grad(), _full_precision():
+            self._receive(firing)
+
+
+def _padded(firing: Firing, n_steps: int = 0) -> Firing:
+    """The firing with its nested output padded with zeros, to `n_steps` where that is more."""
+    padded = torch.nested.to_padded_tensor(firing.output, 0.0)
+    if padded.ndim == 3 and padded.shape[1] < n_steps:
+        padded = nn.functional.pad(padded, (0, 0, 0, n_steps - padded.shape[1]))
+    return firing._replace(output=padded)
 
 
 class _Process:

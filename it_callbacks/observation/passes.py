@@ -17,7 +17,7 @@ from it_callbacks.observation.labels import Targets, agreed_shift
 from it_callbacks.observation.layers import Layer
 from it_callbacks.observation.observed import Observed
 from it_callbacks.observation.positions import MOST_POSITIONS, Grid
-from it_callbacks.observation.sampling import Admission, Subset
+from it_callbacks.observation.sampling import Admission, Subset, hashed
 from it_callbacks.observation.streams import KeyStream, Stream, Waiting
 from it_callbacks.reductions import MeanPool, Reduction
 from it_callbacks.rulers import CALIBRATION_ROWS, refuse_mostly_nonfinite
@@ -314,7 +314,7 @@ class Samples:
         self._columns["indices"].append(admitted.indices)
         self.targets.append(Targets.of(batch.labels, admitted.positions))
         if self.keeps:
-            one_each = _one_of_each_row(admitted.indices, batch.grid)
+            one_each = _one_of_each_row(admitted.indices, batch.grid, self.admission.subset.seed)
             keep = one_each[self._kept_subset.admit(admitted.indices[one_each])]
             self.to_keep = torch.from_numpy(keep)
             self._columns["kept_indices"].append(admitted.indices[keep])
@@ -359,16 +359,16 @@ class Samples:
             self._inputs.append(parts)
 
 
-def _one_of_each_row(indices: NDArray[np.int64], grid: Grid) -> NDArray[np.int64]:
+def _one_of_each_row(indices: NDArray[np.int64], grid: Grid, seed: int) -> NDArray[np.int64]:
     """Which samples to offer to estimators that split samples into folds: one of each row.
 
     Positions of one row depend on each other, and must not lie in several folds.
     """
     if not grid.axes:
         return np.arange(len(indices))
-    shuffled = np.random.default_rng(len(indices)).permutation(len(indices))
-    first = np.unique(indices[shuffled] // MOST_POSITIONS, return_index=True)[1]
-    return np.sort(shuffled[first])
+    rows = indices // MOST_POSITIONS
+    order = np.lexsort((hashed(indices, seed), rows))
+    return np.sort(order[np.unique(rows[order], return_index=True)[1]])
 
 
 def _in_order(positions: NDArray[np.int64], of: NDArray[np.int64]) -> bool:

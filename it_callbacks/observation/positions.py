@@ -63,6 +63,11 @@ class Grid:
         """
         if not self.axes:
             return rows
+        if self._n_positions > MOST_POSITIONS:
+            raise ValueError(
+                f"target: labels of {self._n_positions} positions in a row, at most "
+                f"{MOST_POSITIONS} are supported; pass target= and logits= of a coarser grid"
+            )
         numbers = rows[:, None] * MOST_POSITIONS + np.arange(self._n_positions)
         return np.where(rows[:, None] < 0, -1, numbers).reshape(-1)
 
@@ -83,6 +88,9 @@ class Grid:
             if self.n_rows == 1 and len(shape) < 2 and shape != (1,):
                 return output.reshape(1, -1)  # a batch of one sample that was squeezed
             return output if shape[:1] == (self.n_rows,) else None
+        is_squeezed = self.axes in (shape, shape[1:], shape[:-1]) and shape[:1] != (1,)
+        if self.n_rows == 1 and is_squeezed:  # a batch of one sample
+            output, shape = output[None], (1, *shape)
         if shape == (self.n_rows, *self.axes):
             return output.reshape(-1)
         is_last = shape[:-1] == (self.n_rows, *self.axes)

@@ -131,7 +131,7 @@ class Admission:
 
 def _ranks(indices: NDArray[np.int64], seed: int) -> NDArray[np.float64]:
     if len(indices) and indices.max() >= MOST_POSITIONS:  # pairs (row, position), of which many
-        return _hashed(indices, seed)
+        return hashed(indices, seed)
     ranks = np.empty(len(indices))
     blocks = indices // _BLOCK
     if len(blocks) and blocks[0] == blocks.min() == blocks.max():  # as for most batches
@@ -142,7 +142,7 @@ def _ranks(indices: NDArray[np.int64], seed: int) -> NDArray[np.float64]:
     return ranks
 
 
-def _hashed(indices: NDArray[np.int64], seed: int) -> NDArray[np.float64]:
+def hashed(indices: NDArray[np.int64], seed: int) -> NDArray[np.float64]:
     """Ranks of few operations each: the finaliser of splitmix64 (Steele et al. 2014)."""
     with np.errstate(over="ignore"):
         z = indices.astype(np.uint64) + np.uint64(seed + 1) * np.uint64(0x9E3779B97F4A7C15)
