@@ -26,6 +26,7 @@ from toys import (  # noqa: E402 - found beside this script
     Classifier,
     IllOnTheLastProcess,
     Sharded,
+    Stream,
     samples,
 )
 
@@ -71,6 +72,11 @@ def monitors(case: str, max_samples: int | None) -> list[Any]:
                 data="train", extra=[LinearVInformation(every=1)], exhaustive=True
             ),
         ]
+    if case == "lopsided":
+        return [InformationPlaneMonitor(data=samples(41, seed=3)), PredictionEntropyMonitor()]
+    if case == "lost":
+        lost = LostOnProcess1(TensorDataset(*samples(41)), 8)
+        return [InformationPlaneMonitor(data=lost), PredictionEntropyMonitor()]
     if case == "fails":
         return [fails_on_process_1(), InformationPlaneMonitor()]
     if case == "disagree":
@@ -95,6 +101,40 @@ def monitors(case: str, max_samples: int | None) -> list[Any]:
     if case.startswith("alone"):
         return []
     raise SystemExit(f"no case {case!r}")
+
+
+def is_first() -> bool:
+    return os.environ.get("LOCAL_RANK", "0") == "0"
+
+
+class OnTheFirst(Stream):
+    """Samples on the first process, none on the others."""
+
+    @override
+    def __iter__(self) -> Any:
+        return super().__iter__() if is_first() else iter(())
+
+
+class LostOnProcess1(DataLoader[Any]):
+    """A loader that cannot be read on one process."""
+
+    @override
+    def __iter__(self) -> Any:
+        if not is_first():
+            raise OSError("the disk is gone")
+        return super().__iter__()
+
+
+class WaitsForAll(Classifier):
+    """Its processes wait for one another at the end of a validation, not in its steps."""
+
+    @override
+    def validation_step(self, batch: Any, batch_idx: int, dataloader_idx: int = 0) -> None:
+        self(batch[0])
+
+    @override
+    def on_validation_epoch_end(self) -> None:
+        self.log("user_one", 1.0, sync_dist=True)
 
 
 class Parts(Classifier):
@@ -133,6 +173,7 @@ class Numbers(Classifier):
 
 KINDS: dict[str, type[Classifier]] = {
     "nan": IllOnTheLastProcess,
+    "lopsided": WaitsForAll,
     "parts": Parts,
     "alone parts": Parts,
     "tokens": Tokens,
@@ -146,6 +187,8 @@ def validation(case: str, n: int) -> Any:
     if case == "tokens":
         labels = torch.where(x > 1.5, -100, (x > 0).long() + (x > 1).long())
         return DataLoader(TensorDataset(x, labels), 8)
+    if case == "lopsided":
+        return DataLoader(OnTheFirst(x, y), 8)
     if case == "numbers":
         return DataLoader(TensorDataset(x, x[:, 0] * 3), 8)
     if case == "loaders":  # the second has one sample, so that one process has a copy of it only
@@ -206,12 +249,14 @@ def main() -> None:
     seen = {tag: bits for tag, bits in seen.items() if not tag.endswith("/overhead")}
     users = {tag: float(value) for tag, value in trainer.callback_metrics.items() if "user" in tag}
     sources = [m.settings.get("val", {}).get("predictions", "") for m in callbacks]
+    weights = [s.get("weights") for m in callbacks for s in m.settings.values()]
     document = {
         "measured": measured,
         "n_samples": n_samples,
         "callback_metrics": seen,
         "users": users,
         "sources": sources,
+        "weights": weights,
     }
     out = arguments.out / f"rank{trainer.global_rank}.json"
     out.write_text(json.dumps(document))

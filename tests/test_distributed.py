@@ -139,6 +139,28 @@ def test_a_fault_on_one_process_costs_all_the_point_and_says_where() -> None:
         assert {key.split()[1] for key in other} == {"1", "2"}
 
 
+def test_a_fixed_set_is_measured_with_a_process_that_validates_on_nothing() -> None:
+    """That process waits at the end of the loop, where the others come too."""
+    (one,), _ = run("lopsided", 1, "auto")
+    ranks, _ = run("lopsided", 2, "ddp")
+    for rank in ranks:
+        assert rank["measured"][0] == pytest.approx(one["measured"][0], abs=1e-12)
+        assert {key.split()[1] for key in rank["measured"][0]} == {"0", "1", "2"}
+        assert rank["users"] == {"user_one": 1.0}
+        assert "at its end" in rank["weights"][0]
+    assert "at its end" not in one["weights"][0]
+
+
+def test_a_fixed_set_that_one_process_cannot_read_is_measured_on_none() -> None:
+    """The others do not wait for its share; what needs no fixed set is measured."""
+    ranks, printed = run("lost", 2, "ddp")
+    assert "process 1: OSError: the disk is gone" in printed
+    for rank in ranks:
+        lost, other = rank["measured"]
+        assert not lost
+        assert {key.split()[1] for key in other} == {"1", "2"}
+
+
 def test_a_row_of_nan_on_one_process_is_left_out_on_all() -> None:
     """Both points of all layers are those of one process, of one sample less where it is NaN."""
     check_equal_to_one_process("nan", 2, "ddp")

@@ -4,22 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from functools import partial
 from typing import Any
 
 from torch import nn
 
 from it_callbacks.callbacks.bench import Bench
+from it_callbacks.callbacks.loops import all_processes_validate
 from it_callbacks.callbacks.moments import Moment
 from it_callbacks.callbacks.passing import FixedSetPasses, fetch_fixed_set
-from it_callbacks.observation.processes import together
+from it_callbacks.observation.processes import n_processes, together
 
 
 class FixedSetSource:
     """Passes a fixed set through the model, under a guard.
 
     Where a validation loop runs, the set is passed at its first batch: weight averaging, say, has
-    put its weights in by then, whatever the order of the callbacks.
+    put its weights in by then, whatever the order of the callbacks. Where one of several processes
+    may have no batch, it is passed at the end of the loop, which all processes come to.
 
     Args:
         bench: The instrument at work.
@@ -32,8 +33,10 @@ class FixedSetSource:
         """Whether every process knows what there is to observe, also one without a batch."""
         self._is_checked = False
         """Whether it is known of all layers whether they are deterministic."""
-        self._is_at_first_batch = False
-        """Whether a validation loop of a training has begun, and no batch of it has come yet."""
+        self._is_ahead = False
+        """Whether a validation loop of a training has begun, in which the set is still to come."""
+        self._all_validate = True
+        """Whether each process certainly has a batch in that loop."""
 
     def sets(self, trainer: Any) -> list[str]:
         """What the sets are called, as far as their loaders are known yet."""
@@ -49,7 +52,10 @@ class FixedSetSource:
         bench, at = self.bench, Moment.of_training(trainer)
         self._passes = None
         with bench.at_work(trainer):
-            together(partial(self._fetch, trainer))
+            fetched = list[FixedSetPasses]()
+            together(lambda: fetched.append(self._fetch(trainer)))
+            self._passes = fetched[0]  # no process has one where another has none
+            self._is_explored = False
         self._is_checked = bench.latest is not None
         if bench.latest is None:
             self._measure(trainer, model, at)
@@ -64,12 +70,13 @@ class FixedSetSource:
 
     def start_loop(self, trainer: Any, model: nn.Module) -> None:
         """A validation or test loop begins."""
-        self._is_at_first_batch = Moment.of(trainer).fitting
+        self._is_ahead = Moment.of(trainer).fitting and not self.bench.cadence.counts_steps
+        self._all_validate = not self._is_ahead or all_processes_validate(trainer)
 
     def precede_batch(self, trainer: Any, model: nn.Module) -> None:
         """A batch of that loop comes next, and nobody listens yet."""
-        is_first, self._is_at_first_batch = self._is_at_first_batch, False
-        if is_first and not self.bench.cadence.counts_steps:
+        if self._is_ahead and self._all_validate:
+            self._is_ahead = False
             self.visit(trainer, model, Moment.of(trainer))
 
     def begin_batch(self, trainer: Any, batch: Any, dataloader_idx: int) -> None:
@@ -79,7 +86,10 @@ class FixedSetSource:
         """No loop is listened to."""
 
     def end_loop(self, trainer: Any, at: Moment) -> None:
-        """No loop is listened to."""
+        """The loop has ended, on every process."""
+        if self._is_ahead and not self._all_validate:
+            self._is_ahead = False
+            self.visit(trainer, trainer.lightning_module, at)
 
     def finish(self, trainer: Any, model: nn.Module, at: Moment) -> None:
         """Training has ended."""
@@ -96,15 +106,14 @@ class FixedSetSource:
         self.bench.reset()
         self._passes = None
 
-    def _fetch(self, trainer: Any) -> None:
+    def _fetch(self, trainer: Any) -> FixedSetPasses:
         options = self.bench.options
         if options.data is None:
             raise RuntimeError("data: there is no fixed set to fetch")
         batches = fetch_fixed_set(trainer, options.data, options.max_samples, options.seed)
-        self._passes = FixedSetPasses(
+        return FixedSetPasses(
             batches, options.inputs, options.target, options.ignore_index, options.samples
         )
-        self._is_explored = False
 
     def _measure(self, trainer: Any, model: Any, at: Moment) -> None:
         fixed, bench, set_ = self._passes, self.bench, self.bench.options.set
@@ -112,12 +121,13 @@ class FixedSetSource:
             return  # and it was said why
         bench.attempt(at)
         with bench.at_work(trainer, set_):
-            observer, passes = bench.observe(model), list[Any]()
+            passes = list[Any]()
 
             def run_first_batch(several: Sequence[Any]) -> None:
-                fixed.run_first(trainer, model, observer, several)
+                fixed.run_first(trainer, model, bench.observer, several)
 
             def run() -> None:
+                observer = bench.observe(model)
                 if not self._is_explored:
                     run_first_batch([bench.instrument.dry_run(set_)])
                     self._is_explored = True
@@ -126,8 +136,7 @@ class FixedSetSource:
 
             together(run)
             if not self._is_checked:
-                check = bench.instrument.check_determinism
-                self._is_checked = check(passes[0], run_first_batch)
+                self._is_checked = bench.instrument.check_determinism(passes[0], run_first_batch)
             weights = self._weights(trainer)
             bench.record(trainer, passes[0], set_, at, weights=weights, same_samples=True)
             bench.end_of_moment()
@@ -138,4 +147,6 @@ class FixedSetSource:
             return "those of training, after a step"
         if not trainer.enable_validation:
             return "those of training, after an epoch (no validation loop runs)"
-        return "those of the validation loop; after an epoch without one, those of training"
+        at_end = " (at its end, averaged or not, where a process may have no batch of it)"
+        where = at_end if n_processes() > 1 else ""
+        return f"those of the validation loop{where}; after an epoch without one, those of training"

@@ -8,8 +8,14 @@ from typing import Any
 
 from it_callbacks.callbacks.options import Options
 from it_callbacks.observation.batches import Batch, inputs_of, labels_of, mask_of, n_rows_of
-from it_callbacks.observation.loaders import is_unshuffled, repeats_whole_set, sample_indices
+from it_callbacks.observation.loaders import (
+    is_surely_filled,
+    is_unshuffled,
+    repeats_whole_set,
+    sample_indices,
+)
 from it_callbacks.observation.modules import padding_of
+from it_callbacks.observation.processes import n_processes, together
 from it_callbacks.records import unique_slugs
 
 
@@ -125,14 +131,27 @@ def sets_of_trainer(trainer: Any, name: str | None) -> list[str]:
     ]
 
 
+def all_processes_validate(trainer: Any) -> bool:
+    """Whether each process certainly has a batch in the validation loop that begins."""
+    if n_processes() == 1:
+        return True
+    owners = (trainer.lightning_module, trainer.datamodule)
+    if any(getattr(o, "allow_zero_length_dataloader_with_multiple_devices", False) for o in owners):
+        return False  # a process without a batch skips the loop, so that it cannot be asked
+    loaders = _in_order(trainer.val_dataloaders)
+    return all(together(lambda: all(map(is_surely_filled, loaders))))
+
+
 def _loader_and_set(trainer: Any, dataloader_idx: int, name: str | None) -> tuple[Any, str]:
     loop = "test" if trainer.testing else "val"
     loaders = trainer.test_dataloaders if trainer.testing else trainer.val_dataloaders
-    names = set_names(loaders, loop, name)
-    several = list(loaders.values()) if isinstance(loaders, Mapping) else loaders
-    if not isinstance(several, (list, tuple)):
-        return several, names[0]
-    return several[dataloader_idx], names[dataloader_idx]
+    return _in_order(loaders)[dataloader_idx], set_names(loaders, loop, name)[dataloader_idx]
+
+
+def _in_order(loaders: Any) -> Sequence[Any]:
+    if isinstance(loaders, Mapping):
+        return list(loaders.values())
+    return loaders if isinstance(loaders, (list, tuple)) else [loaders]
 
 
 def refuse_own_shares(reports: Sequence[Mapping[str, list[float] | None]]) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from torch.utils.data import BatchSampler, DistributedSampler, SequentialSampler
+from torch.utils.data import BatchSampler, DistributedSampler, IterableDataset, SequentialSampler
 
 from it_callbacks.observation.processes import n_processes, rank
 
@@ -17,6 +17,21 @@ def is_unshuffled(loader: Any) -> bool:
     if isinstance(sampler, DistributedSampler):
         return not sampler.shuffle
     return isinstance(sampler, SequentialSampler)
+
+
+def is_surely_filled(loader: Any) -> bool:
+    """Whether the loader certainly gives a batch: the length of a stream is unknown or a guess.
+
+    Example:
+        >>> is_surely_filled(["a batch"]), is_surely_filled([]), is_surely_filled(iter([]))
+        (True, False, False)
+    """
+    if isinstance(getattr(loader, "dataset", None), IterableDataset):
+        return False
+    try:
+        return len(loader) > 0
+    except Exception:  # it has no length, or a sampler of the user's cannot give one
+        return False
 
 
 def repeats_whole_set(loader: Any) -> bool:
