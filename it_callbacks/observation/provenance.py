@@ -130,7 +130,8 @@ class Provenance:
             self.units_axes[output] = known[0]
 
     def _note_steps(self, call: Call, output: Seen) -> None:
-        if len(output.shape) < 3:
+        # `batch_first` is about padded sequences only.
+        if len(output.shape) < 3 or call.is_packed:
             return
         n_rows = output.shape[0]
         fed = (one in self.time_major and one.shape[0] == n_rows for one in call.inputs)
