@@ -220,6 +220,48 @@ def test_packed_steps_are_read_whatever_batch_first_is() -> None:
     assert rows(planes[False]) == rows(planes[True])
 
 
+class Swish(nn.Module):
+    """As `torch.nn.SiLU`."""
+
+    @override
+    def forward(self, x: Tensor) -> Tensor:
+        return nn.functional.silu(x)
+
+
+class Cut(nn.Module):
+    """Leaves out the first and the last step."""
+
+    @override
+    def forward(self, x: Tensor) -> Tensor:
+        return x[..., 1:-1]
+
+
+@pytest.mark.parametrize(
+    ("known", "own"),
+    [
+        (lambda: (nn.Conv1d(2, 3, 1), nn.SiLU()), lambda: (nn.Conv1d(2, 3, 1), Swish())),
+        (
+            lambda: (nn.Conv1d(2, 3, 1), nn.Identity()),
+            lambda: (nn.Conv1d(2, 3, 1, padding=1), Cut()),
+        ),
+    ],
+)
+def test_channels_of_a_sequence_are_not_taken_for_positions(known: Any, own: Any) -> None:
+    """By an activation of one's own, or by a layer of which only the shape is known."""
+    x = torch.randn(40, 2, T, generator=torch.Generator().manual_seed(0))
+    data = DataLoader(TensorDataset(x, (x[:, 0] > 0).long() + (x[:, 1] > 0)), 20)
+    found = []
+    for parts in (known, own):
+        plane = InformationPlaneMonitor("net.1", bins=4)
+        torch.manual_seed(0)
+        model = Classifier(nn.Sequential(*parts(), nn.Conv1d(3, 3, 1)))
+        with warned():
+            fit([plane], model, train=data, val=data, max_epochs=1)
+        found.append(rows(plane))
+    assert found[0]
+    assert found[1] == found[0]
+
+
 def test_a_subset_of_positions_is_the_same_in_every_epoch_and_for_a_fixed_set() -> None:
     listening = InformationPlaneMonitor(max_samples=30, schedule=2)
     fixed = InformationPlaneMonitor(max_samples=None, data="val", name="all")
