@@ -409,6 +409,14 @@ def test_a_layer_that_keeps_the_shape_keeps_the_axis_of_units(shape: tuple[int, 
     assert units_axes(last, torch.randn(shape)) == {"0": -1, "1": -1, "2": -1}
 
 
+def test_normalisation_keeps_the_axis_of_units_and_shows_it_where_it_is_not_known() -> None:
+    steps = nn.Sequential(nn.Linear(6, 4), nn.BatchNorm1d(3), nn.ReLU())
+    assert units_axes(steps, torch.randn(N, 3, 6)) == {"2": -1}
+    maps = nn.Sequential(nn.BatchNorm1d(3), nn.ReLU(), nn.LayerNorm(6), nn.Tanh())
+    assert units_axes(maps, torch.randn(N, 3, 6)) == {"1": 1, "3": 1}
+    assert units_axes(maps[2:], torch.randn(N, 3, 6)) == {"3": -1}
+
+
 def test_without_convolutions_units_are_where_the_last_linear_has_them() -> None:
     """Of a map of which nothing else is known: as many as that gave, on the last axis."""
 

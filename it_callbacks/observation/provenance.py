@@ -31,8 +31,8 @@ _OPAQUE = (*NORMALISING, dropout._DropoutNd, nn.Identity)
 """Modules between a linear and its activation that change nothing about whose output it is."""
 _OF_FEATURES = (nn.Linear, nn.Bilinear, nn.Embedding, nn.RNNBase)
 """Modules whose units lie along the last axis."""
-_OF_MAPS = (nn.modules.conv._ConvNd, batchnorm._NormBase, nn.GroupNorm)
-"""Modules whose units lie along axis 1."""
+_OF_CHANNELS = (batchnorm._NormBase, nn.GroupNorm)
+"""Modules that are mostly given units along axis 1."""
 
 
 WHOLE = (
@@ -195,13 +195,15 @@ def _units_axis_of_leaf(
     module = call.module
     if isinstance(module, _OF_FEATURES):
         return -1
-    if isinstance(module, _OF_MAPS) and len(output.shape) > 2:
+    if isinstance(module, nn.modules.conv._ConvNd):
         return 1
     given = [one for one in call.inputs if one in known]
     if not (is_activation(module) or is_pooling(module) or isinstance(module, nn.Upsample)):
         given = [one for one in given if one.shape == output.shape]
     if given:
         return known[given[0]]
+    if isinstance(module, _OF_CHANNELS):
+        return 1
     # Subclasses that normalise maps, with channels on axis 1, are common.
     is_last = isinstance(module, nn.LayerNorm) and output.shape[-1:] == module.normalized_shape
     return -1 if is_last else None
