@@ -17,7 +17,7 @@ from it_callbacks import InformationPlaneMonitor
 from it_callbacks.observation.batches import Batch
 from it_callbacks.observation.discovery import MOST_COPIES
 from it_callbacks.observation.layer_observer import LayerObserver, Observation
-from it_callbacks.observation.layers import MOST_LAYERS
+from it_callbacks.observation.layers import MOST_LAYERS, Plan
 
 from .toys import Classifier, fit, layer_names, loader, trainer
 from .warned import warned
@@ -26,8 +26,8 @@ N = 5
 """Samples in the batch."""
 
 
-def layers_of(net: nn.Module, x: Tensor, layers: Any = None) -> tuple[list[str], dict[str, str]]:
-    """The names of the layers of a network that was given `x` once, and what was skipped."""
+def plan_of(net: nn.Module, x: Tensor, layers: Any = None) -> Plan:
+    """What is observed of a network that was given `x` once."""
     what = Observation(layers, [30], "auto", None, 0, False)
     observer = LayerObserver(net, what, lambda name, reader: None)
     current = observer.new_pass(hash_inputs=False, is_training=True)
@@ -38,10 +38,20 @@ def layers_of(net: nn.Module, x: Tensor, layers: Any = None) -> tuple[list[str],
     observer.end()
     observer.detach()
     assert observer.plan is not None
-    names = [layer.name for layer in observer.plan.layers]
-    assert set(current.streams) == set(names)
+    assert set(current.streams) == {layer.name for layer in observer.plan.layers}
     assert {stream.n_samples for stream in current.streams.values()} == {len(x)}
-    return names, observer.plan.skipped
+    return observer.plan
+
+
+def layers_of(net: nn.Module, x: Tensor, layers: Any = None) -> tuple[list[str], dict[str, str]]:
+    """The names of the layers of a network that was given `x` once, and what was skipped."""
+    plan = plan_of(net, x, layers)
+    return [layer.name for layer in plan.layers], plan.skipped
+
+
+def units_axes(net: nn.Module, x: Tensor, layers: Any = None) -> dict[str, int]:
+    """The axis that counts units, of each layer."""
+    return {layer.name: layer.units_axis for layer in plan_of(net, x, layers).layers}
 
 
 # Look-alikes, with the names and the nesting of the real ones.
@@ -317,6 +327,106 @@ def test_of_any_number_of_layers_the_first_and_the_last_are_read(n: int) -> None
 def test_a_name_reads_what_the_default_leaves_out() -> None:
     names, _ = layers_of(sixty(), torch.randn(N, 4), ["3", "2", "60"])
     assert names == ["2", "3", "60"]
+
+
+# The axis that counts units.
+
+
+class Swish(nn.Module):
+    """An activation of one's own."""
+
+    @override
+    def forward(self, x: Tensor) -> Tensor:
+        return x * x.sigmoid()
+
+
+class Scale(nn.Module):
+    """A layer of one's own, of which nothing is known."""
+
+    def __init__(self, axis: int) -> None:
+        super().__init__()
+        self.axis, self.weight = axis, nn.Parameter(torch.ones(4))
+
+    @override
+    def forward(self, x: Tensor) -> Tensor:
+        return (x.movedim(self.axis, -1) * self.weight).movedim(-1, self.axis)
+
+
+class ChannelsLast(nn.Module):
+    """As in a Swin transformer: ``(n, height, width, channels)``."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.norm, self.up, self.down = nn.LayerNorm(4), nn.Linear(4, 8), nn.Linear(8, 4)
+
+    @override
+    def forward(self, x: Tensor) -> Any:
+        return x + self.down(self.up(self.norm(x)))
+
+
+class ChannelsFirst(nn.Module):
+    """As in ConvNeXt: it works channels-last, and gives maps."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv, self.norm, self.fc = nn.Conv2d(4, 4, 1), nn.LayerNorm(4), nn.Linear(4, 4)
+
+    @override
+    def forward(self, x: Tensor) -> Any:
+        return x + self.fc(self.norm(self.conv(x).movedim(1, -1))).movedim(-1, 1)
+
+
+class Moved(nn.Module):
+    """Maps to channels last."""
+
+    @override
+    def forward(self, x: Tensor) -> Tensor:
+        return x.movedim(1, -1)
+
+
+def test_blocks_of_maps_with_channels_last_count_units_there() -> None:
+    """Though a convolution came first."""
+    blocks = nn.Sequential(*(ChannelsLast() for _ in range(13)))
+    axes = units_axes(nn.Sequential(nn.Conv2d(3, 4, 4, 4), Moved(), blocks), IMAGES)
+    assert axes.pop("0") == 1
+    assert axes.pop("1") == 1  # nothing is known: as behind convolutions in general
+    assert axes == {f"2.{n}": -1 for n in range(13)}
+
+
+def test_blocks_of_maps_count_units_on_axis_1_whatever_is_in_them() -> None:
+    blocks = nn.Sequential(*(ChannelsFirst() for _ in range(13)))
+    axes = units_axes(nn.Sequential(nn.Conv2d(3, 4, 4, 4), blocks), IMAGES)
+    assert set(axes.values()) == {1}
+    assert len(axes) == 14
+
+
+@pytest.mark.parametrize("shape", [(N, 3, 6), (N, 3, 6, 5)])
+def test_a_layer_that_keeps_the_shape_keeps_the_axis_of_units(shape: tuple[int, ...]) -> None:
+    conv: nn.Module = nn.Conv1d(3, 4, 1) if len(shape) == 3 else nn.Conv2d(3, 4, 1)
+    net = nn.Sequential(conv, Swish(), Scale(1))
+    assert units_axes(net, torch.randn(shape)) == {"0": 1, "1": 1, "2": 1}
+    last = nn.Sequential(nn.Linear(shape[-1], 4), Swish(), Scale(-1))
+    assert units_axes(last, torch.randn(shape)) == {"0": -1, "1": -1, "2": -1}
+
+
+def test_normalisation_keeps_the_axis_of_units_and_shows_it_where_it_is_not_known() -> None:
+    steps = nn.Sequential(nn.Linear(6, 4), nn.BatchNorm1d(3), nn.ReLU())
+    assert units_axes(steps, torch.randn(N, 3, 6)) == {"2": -1}
+    maps = nn.Sequential(nn.BatchNorm1d(3), nn.ReLU(), nn.LayerNorm(6), nn.Tanh())
+    assert units_axes(maps, torch.randn(N, 3, 6)) == {"1": 1, "3": 1}
+    assert units_axes(maps[2:], torch.randn(N, 3, 6)) == {"3": -1}
+
+
+def test_without_convolutions_units_are_where_the_last_linear_has_them() -> None:
+    """Of a map of which nothing else is known: as many as that gave, on the last axis."""
+
+    class Lost(nn.Sequential):
+        @override
+        def forward(self, x: Tensor) -> Any:
+            return self[1](torch.cat([self[0](x)] * 2, 1))
+
+    assert units_axes(Lost(nn.Linear(6, 4), Scale(-1)), torch.randn(N, 3, 5, 6))["1"] == -1
+    assert units_axes(nn.Sequential(Scale(1)), torch.randn(N, 4, 5, 6)) == {"0": 1}
 
 
 # Outputs that are no tensor.

@@ -87,8 +87,8 @@ def sentences(n: int = N, batch_size: int = 20) -> DataLoader[Any]:
 class Tagger(Classifier):
     """A class for each token of sentences of unequal length, packed."""
 
-    def __init__(self) -> None:
-        super().__init__(nn.LSTM(4, 5, batch_first=True, bidirectional=True))
+    def __init__(self, *, batch_first: bool = True) -> None:
+        super().__init__(nn.LSTM(4, 5, batch_first=batch_first, bidirectional=True))
         self.embed, self.head = nn.Embedding(V, 4), nn.Linear(10, 3)
 
     @override
@@ -205,6 +205,61 @@ def test_what_a_layer_tells_of_tokens_is_what_counting_gives() -> None:
     h = -(p * p.log2()).sum().item()
     assert curve(plane, "information_plane/val/I_XT/embed") == [pytest.approx(h)]
     assert curve(plane, "information_plane/val/I_TY/embed") == [pytest.approx(h)]
+
+
+def test_packed_steps_are_read_whatever_batch_first_is() -> None:
+    """It only concerns padded sequences: the values are the same, too."""
+    planes = {}
+    for batch_first in (True, False):
+        planes[batch_first] = InformationPlaneMonitor(bins=4)
+        torch.manual_seed(0)
+        model = Tagger(batch_first=batch_first)
+        with warned():
+            fit([planes[batch_first]], model, train=tagged(), val=tagged(), max_epochs=1)
+        assert layer_names(planes[batch_first]) == ["embed", "net", "head"]
+    assert rows(planes[False]) == rows(planes[True])
+
+
+class Swish(nn.Module):
+    """As `torch.nn.SiLU`."""
+
+    @override
+    def forward(self, x: Tensor) -> Tensor:
+        return nn.functional.silu(x)
+
+
+class Cut(nn.Module):
+    """Leaves out the first and the last step."""
+
+    @override
+    def forward(self, x: Tensor) -> Tensor:
+        return x[..., 1:-1]
+
+
+@pytest.mark.parametrize(
+    ("known", "own"),
+    [
+        (lambda: (nn.Conv1d(2, 3, 1), nn.SiLU()), lambda: (nn.Conv1d(2, 3, 1), Swish())),
+        (
+            lambda: (nn.Conv1d(2, 3, 1), nn.Identity()),
+            lambda: (nn.Conv1d(2, 3, 1, padding=1), Cut()),
+        ),
+    ],
+)
+def test_channels_of_a_sequence_are_not_taken_for_positions(known: Any, own: Any) -> None:
+    """By an activation of one's own, or by a layer of which only the shape is known."""
+    x = torch.randn(40, 2, T, generator=torch.Generator().manual_seed(0))
+    data = DataLoader(TensorDataset(x, (x[:, 0] > 0).long() + (x[:, 1] > 0)), 20)
+    found = []
+    for parts in (known, own):
+        plane = InformationPlaneMonitor("net.1", bins=4)
+        torch.manual_seed(0)
+        model = Classifier(nn.Sequential(*parts(), nn.Conv1d(3, 3, 1)))
+        with warned():
+            fit([plane], model, train=data, val=data, max_epochs=1)
+        found.append(rows(plane))
+    assert found[0]
+    assert found[1] == found[0]
 
 
 def test_a_subset_of_positions_is_the_same_in_every_epoch_and_for_a_fixed_set() -> None:

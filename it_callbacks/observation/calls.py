@@ -40,6 +40,7 @@ class Call:
         inputs: The tensors it was called with.
         output: The first tensor of what it returned; None if that holds none.
         returned: The type of what it returned, by name.
+        is_packed: Whether the steps that it returned were packed; `output` then has rows first.
     """
 
     name: str
@@ -48,6 +49,7 @@ class Call:
     inputs: tuple[Seen, ...]
     output: Seen | None
     returned: str
+    is_packed: bool = False
 
     @property
     def layer_name(self) -> str:
@@ -83,7 +85,15 @@ class Tensors:
             tuple(map(self.seen, firing.inputs)),
             None if output is None else self.seen(output),
             type(firing.output).__name__,
+            _is_packed(firing.output),
         )
+
+
+def _is_packed(output: Any) -> bool:
+    """Whether steps were returned as a packed sequence: alone, or first, as recurrent layers do."""
+    if isinstance(output, tuple) and not isinstance(output, PackedSequence):
+        output = next(iter(output), None)
+    return isinstance(output, PackedSequence)
 
 
 def first_tensor(output: Any, n_steps: int = 0) -> Tensor | None:

@@ -98,12 +98,17 @@ def layer_of(call: Call, rows: Seen, choice: Choice, known: Provenance, grid: Gr
     pick = None if choice.chosen is None else choice.chosen[call.name]
     # At its position, a sample is a row of units.
     n_axes = 2 if grid.axes else len(rows.shape)
-    units_axis = _units_axis(rows, known)
+    units_axis = _units_axis(rows, known, grid)
     return Layer(call.layer_name, call.name, call.number, pick, made_by, units_axis, n_axes)
 
 
-def _units_axis(rows: Seen, known: Provenance) -> Literal[1, -1]:
-    return known.units_axes.get(rows, 1 if len(rows.shape) > 3 else -1)
+def _units_axis(tensor: Seen, known: Provenance, grid: Grid) -> Literal[1, -1]:
+    shape = tensor.shape
+    if tensor not in known.units_axes:
+        is_first, is_last = shape[2:] == grid.axes, shape[1:-1] == grid.axes
+        if is_first != is_last:  # the other axes are the positions of the labels
+            return 1 if is_first else -1
+    return known.units_axis(tensor)
 
 
 def plan(
@@ -279,7 +284,7 @@ def why_unreadable(call: Call, grid: Grid, known: Provenance) -> str | None:
         return f"returns shape {shape}, not one row per label"
     if 0 in shape:
         return f"returns shape {shape}, which holds no numbers"
-    return grid.misfit(shape, _units_axis(output, known))
+    return grid.misfit(shape, _units_axis(output, known, grid))
 
 
 def _pick(name: str, steps: str) -> str:

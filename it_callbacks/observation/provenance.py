@@ -29,8 +29,10 @@ NORMALISING = (
 _LINEAR = (nn.Linear, nn.Bilinear, nn.modules.conv._ConvNd)
 _OPAQUE = (*NORMALISING, dropout._DropoutNd, nn.Identity)
 """Modules between a linear and its activation that change nothing about whose output it is."""
-_OF_FEATURES = (nn.Linear, nn.Bilinear, nn.Embedding, nn.LayerNorm, nn.RNNBase)
+_OF_FEATURES = (nn.Linear, nn.Bilinear, nn.Embedding, nn.RNNBase)
 """Modules whose units lie along the last axis."""
+_OF_CHANNELS = (batchnorm._NormBase, nn.GroupNorm)
+"""Modules that are mostly given units along axis 1."""
 
 
 WHOLE = (
@@ -89,7 +91,10 @@ class Provenance:
         evaluation, reshaping, pooling), the one that it had them from.
         """
         self.units_axes: dict[Seen, Literal[1, -1]] = {}
-        """The axis of a tensor that counts units: 1 behind a convolution, -1 behind a linear."""
+        """The axis of a tensor that counts units: 1 behind a convolution, -1 behind a linear.
+
+        What keeps the shape keeps the axis; a block has that of a tensor of its shape inside it.
+        """
         self.time_major: set[Seen] = set()
         """Tensors whose first axis counts steps.
 
@@ -100,6 +105,12 @@ class Provenance:
         """From a linear's or convolution's call to that of the activation that takes its output."""
         self._origins: dict[Seen, Call] = {}
         self._names = time_major
+        self._guesses: dict[Seen, Literal[1, -1]] = {}
+        self._placed: list[tuple[str, Seen]] = []
+        """Tensors whose units' axis is known, with the names of the modules that gave them."""
+        self._has_maps = False
+        self._features: tuple[int, ...] = ()
+        """How many units the last call gave that has them on the last axis for certain."""
 
     def add(self, call: Call) -> None:
         """Take in the next call."""
@@ -119,18 +130,47 @@ class Provenance:
         # An in-place layer returns what it was given: the later one made what it holds now.
         self.makers[output] = given[0] if passes_on and given else module
 
+    def units_axis(self, tensor: Seen) -> Literal[1, -1]:
+        """The axis of a tensor that counts units: a guess where that is not known."""
+        if tensor in self.units_axes:
+            return self.units_axes[tensor]
+        # Kept, since later calls are no evidence of what an earlier one gave.
+        return self._guesses.setdefault(tensor, self._guess(tensor.shape))
+
+    def _guess(self, shape: tuple[int, ...]) -> Literal[1, -1]:
+        if len(shape) < 4:
+            return -1
+        return -1 if not self._has_maps and shape[-1:] == self._features else 1
+
     def _note_units(self, call: Call, output: Seen) -> None:
-        module = call.module
-        known = [self.units_axes[one] for one in call.inputs if one in self.units_axes]
-        if isinstance(module, nn.modules.conv._ConvNd):
-            self.units_axes[output] = 1
-        elif isinstance(module, _OF_FEATURES):
-            self.units_axes[output] = -1
-        elif known and (is_activation(module) or is_pooling(module) or isinstance(module, _OPAQUE)):
-            self.units_axes[output] = known[0]
+        if is_leaf(call.module):
+            axis = _units_axis_of_leaf(call, output, self.units_axes)
+        else:
+            axis = self._units_axis_of_block(call, output)
+        if axis is None:
+            self.units_axis(output)
+            return
+        self.units_axes[output] = axis
+        self._placed.append((call.name, output))
+        if isinstance(call.module, nn.modules.conv._ConvNd):
+            self._has_maps = True
+        elif axis == -1 and isinstance(call.module, (*_OF_FEATURES, nn.LayerNorm)):
+            self._features = output.shape[-1:]
+
+    def _units_axis_of_block(self, call: Call, output: Seen) -> Literal[1, -1] | None:
+        """That of the last tensor of the same shape in a block, or of one given to it."""
+        if output in self.units_axes:
+            return self.units_axes[output]
+        if output in self._guesses:
+            return None  # a leaf in it has returned the same tensor
+        given = [one for one in call.inputs if one in self.units_axes]
+        inside = [one for name, one in self._placed if name.startswith(f"{call.name}.")]
+        alike = [one for one in (*given, *inside) if one.shape == output.shape]
+        return self.units_axes[alike[-1]] if alike else None
 
     def _note_steps(self, call: Call, output: Seen) -> None:
-        if len(output.shape) < 3:
+        # `batch_first` is about padded sequences only.
+        if len(output.shape) < 3 or call.is_packed:
             return
         n_rows = output.shape[0]
         fed = (one in self.time_major and one.shape[0] == n_rows for one in call.inputs)
@@ -146,6 +186,27 @@ class Provenance:
         elif call.output is not None and isinstance(call.module, _OPAQUE):
             for origin in given:
                 self._origins[call.output] = origin
+
+
+def _units_axis_of_leaf(
+    call: Call, output: Seen, known: Mapping[Seen, Literal[1, -1]]
+) -> Literal[1, -1] | None:
+    """The axis of a leaf's output that counts units; None if that is not known."""
+    module = call.module
+    if isinstance(module, _OF_FEATURES):
+        return -1
+    if isinstance(module, nn.modules.conv._ConvNd):
+        return 1
+    given = [one for one in call.inputs if one in known]
+    if not (is_activation(module) or is_pooling(module) or isinstance(module, nn.Upsample)):
+        given = [one for one in given if one.shape == output.shape]
+    if given:
+        return known[given[0]]
+    if isinstance(module, _OF_CHANNELS):
+        return 1
+    # Subclasses that normalise maps, with channels on axis 1, are common.
+    is_last = isinstance(module, nn.LayerNorm) and output.shape[-1:] == module.normalized_shape
+    return -1 if is_last else None
 
 
 def successors(calls: Sequence[Call], observed: Mapping[tuple[str, int], str]) -> dict[str, str]:
