@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import math
 from dataclasses import dataclass
@@ -14,6 +15,9 @@ from torch.utils.data import DataLoader, TensorDataset
 from typing_extensions import override
 
 from it_callbacks import ConditionalEntropyMonitor, PredictionEntropyMonitor
+from it_callbacks.observation.batches import Batch, labels_of
+from it_callbacks.observation.prediction_observer import PredictionObserver
+from it_callbacks.predictions.instrument import PredictionInstrument, WholeSet
 
 from .toys import (
     N_CLASSES,
@@ -88,6 +92,46 @@ def test_what_may_be_no_prediction_is_not_measured(heads: dict[str, nn.Module]) 
     assert found == ""
     (line,) = said
     assert "Pass logits=" in line
+
+
+def observed(model: nn.Module, x: Tensor, labels: Tensor) -> PredictionObserver:
+    """An observer of one batch of a model, taken in as Lightning would."""
+    observer = PredictionObserver(model, None)
+    instrument = PredictionInstrument(WholeSet(), logits=None, max_samples=None, about={})
+    observer.attach()
+    batch = Batch.of(x, labels_of((x, labels), None), torch.arange(len(x)).numpy())
+    observer.begin(batch, instrument.dry_run("val"))
+    with torch.no_grad():
+        model(x)
+    observer.end()
+    return observer
+
+
+def test_no_output_of_the_first_batch_is_kept_alive() -> None:
+    """Of the model's own tensors the latest lives; of copies that of the latest readout."""
+    n_layers, most = 50, 0
+
+    class Deep(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            layers = (nn.Sequential(nn.Linear(77, 77), nn.Hardtanh()) for _ in range(n_layers))
+            self.layers = nn.ModuleList(layers)
+            self.head = nn.Linear(77, N_CLASSES)
+
+        @override
+        def forward(self, x: Tensor) -> Any:
+            nonlocal most
+            for layer in self.layers:
+                x = layer(x)
+                tensors = (one for one in gc.get_objects() if type(one) is Tensor)
+                most = max(most, sum(one.shape == (31, 77) for one in tensors))
+            return self.head(x)
+
+    observer = observed(Deep(), torch.randn(31, 77), torch.arange(31) % N_CLASSES)
+    assert str(observer.source) == "the model's forward"
+    assert observer.source is not None
+    assert observer.source.kind == "logits"
+    assert most <= 3  # the input of the batch, what a layer took, what it gave
 
 
 # What the forward returns.
