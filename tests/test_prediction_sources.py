@@ -6,6 +6,7 @@ import gc
 import logging
 import math
 from dataclasses import dataclass
+from itertools import pairwise, starmap
 from typing import Any
 
 import pytest
@@ -78,6 +79,37 @@ def test_of_two_heads_the_one_with_a_column_for_each_class_counts() -> None:
         assert said == []
 
 
+class FunctionalReLU(NoForward):
+    """All its linear layers look like the last one, since no module comes between them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        widths = (N_UNITS, 9, 6, N_CLASSES)
+        self.layers = nn.ModuleList(starmap(nn.Linear, pairwise(widths)))
+
+    @override
+    def step(self, batch: Any) -> tuple[Tensor, Tensor]:
+        x = batch[0]
+        for layer in self.layers[:-1]:
+            x = layer(x).relu()
+        z = self.layers[-1](x)
+        return self.loss(z, batch[1]), z
+
+
+def test_a_pass_whose_first_batch_lacks_a_class_shows_the_next_one_what_is_last() -> None:
+    """Labels in order: the first batch shows two classes; all of the first pass show three."""
+    x, y = samples(60)
+    order = y.argsort()
+    val = DataLoader(TensorDataset(x[order], y[order]), 10)
+    monitor = PredictionEntropyMonitor()
+    with warned() as given:
+        fit([monitor], FunctionalReLU, val=val, max_epochs=3, num_sanity_val_steps=1)
+    assert {record.epoch for record in monitor.history} == {2, 3}
+    (line,) = (one.text for one in given if one.cause not in OF_TINY_SETS)
+    assert "several last layers fit" in line
+    assert monitor.settings["val"]["predictions"] == "logits, from layers.2"
+
+
 @pytest.mark.parametrize(
     "heads",
     [
@@ -135,6 +167,53 @@ def test_no_output_of_the_first_batch_is_kept_alive() -> None:
 
 
 # What the forward returns.
+
+
+class Embeds(Classifier):
+    """Its forward gives an embedding, to which the step applies a head.
+
+    Args:
+        n_units: Of the embedding.
+        between: What comes between that and the head.
+    """
+
+    def __init__(self, n_units: int, between: Any = lambda embedding: embedding) -> None:
+        super().__init__(nn.Linear(N_UNITS, n_units))
+        self.head = nn.Linear(n_units, N_CLASSES)
+        self.between = between
+
+    @override
+    def step(self, batch: Any) -> tuple[Tensor, Tensor]:
+        z = self.head(self.between(self(batch[0])))
+        return self.loss(z, batch[1]), z
+
+
+@pytest.mark.parametrize("n_units", [2, 12, 64])
+def test_an_embedding_that_a_head_takes_is_no_prediction(n_units: int) -> None:
+    assert source_of(lambda: Embeds(n_units)) == ("logits, from head", [])
+
+
+def test_a_forward_is_not_trusted_where_a_later_layer_has_a_column_for_each_class() -> None:
+    found, said = source_of(lambda: Embeds(12, nn.functional.normalize))
+    assert found == ""
+    (line,) = said
+    assert "head, called after it" in line
+    assert "Pass logits=" in line
+
+
+def test_a_softmax_or_a_loss_of_what_the_forward_gave_is_no_head() -> None:
+    class Softmaxed(Classifier):
+        def __init__(self) -> None:
+            super().__init__(mlp())
+            self.softmax = nn.Softmax(1)
+
+        @override
+        def step(self, batch: Any) -> tuple[Tensor, Tensor]:
+            z = self(batch[0])
+            self.softmax(z)
+            return self.loss(z, batch[1]), z
+
+    assert source_of(Softmaxed) == ("logits, from the model's forward", [])
 
 
 @dataclass

@@ -22,6 +22,7 @@ from it_callbacks.observation.prediction_source import (
     HINT,
     Implausible,
     Source,
+    Undecided,
     by_sample,
     fits,
     ignored,
@@ -39,6 +40,7 @@ class PredictionObserver:
     """Observes a model's predictions.
 
     By default they are found in the first batch: see `it_callbacks.observation.prediction_source`.
+    Where that depends on how many classes there are, the first pass only counts these.
     Of several calls in a batch the first counts.
 
     Args:
@@ -93,6 +95,8 @@ class PredictionObserver:
 
     def begin(self, batch: Batch, current: PredictionPass[Any]) -> None:
         """A batch of a pass begins."""
+        if self._pass is not None and self._pass is not current:
+            self._n_classes = max(self._n_classes, self._pass.n_classes)
         self._batch, self._pass = batch, current
         self._n_classes = max(self._n_classes, least_classes(batch))
         self._seen = _Seen()
@@ -109,12 +113,18 @@ class PredictionObserver:
         seen, self._seen = self._seen, _Seen()
         if self._batch is not None and self._pass is not None and not self._pass.takes(self._batch):
             return
+        if self._pass is not None and self._pass.is_undecided:
+            self._hold_on()
+            return
         if self.listener.error is not None:
             if isinstance(self.listener.error, Implausible):
                 self._search_again()
             raise self.listener.error
         if self.source is None:
-            self._decide(seen)
+            try:
+                self._decide(seen)
+            except Undecided as error:
+                self._hold_on(error)
         elif not seen.is_added:
             if seen.held is None or self._is_only_the_step(seen):
                 raise ValueError(
@@ -124,6 +134,8 @@ class PredictionObserver:
             self._add(seen.held)
 
     def _discover(self, firing: Firing) -> None:
+        if self._pass is None or self._pass.is_undecided:
+            return
         seen = self._seen
         if seen.readouts is None:
             seen.readouts = Readouts(self._grid, self._n_classes)
@@ -151,11 +163,26 @@ class PredictionObserver:
             source, predictions = self._among_modules(readouts, after_forward=is_forward_called)
         elif seen.refusal is not None:
             raise seen.refusal
+        elif predictions is not None:
+            self._refuse_embedding(predictions, readouts)
         if source is None or predictions is None:
             raise RuntimeError("source: nothing was decided")
         self.source = source = replace(source, kind=readouts.kind_of(predictions))
         self.listener.listen_to({source.name: self._all[source.name]}, self._take)
         self._add(predictions)
+
+    def _refuse_embedding(self, predictions: Tensor, readouts: Readouts) -> None:
+        head = readouts.exact_behind_forward()
+        if head is not None and n_columns(predictions) != self._n_classes:
+            raise Undecided(
+                f"logits: the model's forward gave {in_words(predictions)}, but {head}, called "
+                f"after it, has a column for each of {self._n_classes} classes. {HINT}"
+            )
+
+    def _hold_on(self, why: Undecided | None = None) -> None:
+        """The next pass decides, with as many classes as the labels of all of this one show."""
+        if self._batch is not None and self._pass is not None:
+            self._pass.hold(self._batch, why)
 
     def _among_modules(self, readouts: Readouts, *, after_forward: bool) -> tuple[Source, Tensor]:
         try:

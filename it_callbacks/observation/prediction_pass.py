@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Generic, Protocol, TypeVar
 
 import numpy as np
@@ -24,7 +24,9 @@ from it_callbacks.observation.labels import (
 )
 from it_callbacks.observation.prediction_source import (
     HINT,
+    Implausible,
     Source,
+    Undecided,
     ignored,
     n_columns,
     refuse_implausible,
@@ -111,11 +113,25 @@ class PredictionPass(Generic[M]):
         self._waiting: list[tuple[NDArray[np.int64], Tensor, Tensor]] = []
         self._metric: M | None = None
         self._mine = _Share()
+        self._undecided = ""
+        self.n_classes = 0
+        """How many classes the labels have at least, of all processes; known once it is over."""
 
     def takes(self, batch: Batch) -> bool:
         """Note the labels of a batch; whether predictions can be counted beside them."""
         self._fits &= fits_of(batch.labels)
         return bool(self._ways)
+
+    @property
+    def is_undecided(self) -> bool:
+        """Whether it is not known where its predictions come from."""
+        return bool(self._undecided)
+
+    def hold(self, batch: Batch, why: Undecided | None = None) -> None:
+        """Note only the labels of a batch: where predictions come from is not known."""
+        self._undecided = self._undecided or str(why or HINT)
+        n_classes = max(self._mine.n_classes, least_classes(batch))
+        self._mine = replace(self._mine, n_classes=n_classes)
 
     @property
     def _ways(self) -> set[str]:
@@ -166,11 +182,16 @@ class PredictionPass(Generic[M]):
         """
         n_unlabelled = self._admission.n_unlabelled
         mine = (self._metric, self._waiting, self._mine, n_unlabelled, self._fits)
-        parts = together(lambda: mine)
-        whole = _Share.of_all([share for _, _, share, _, _ in parts])
+        gathered = together(lambda: (mine, self._undecided))
+        parts = [part for part, _ in gathered]
+        self.n_classes = max(share.n_classes for _, _, share, _, _ in parts)
+        undecided = next((why for _, why in gathered if why), None)
         labels = self._decide(frozenset(KINDS).intersection(*(fits for *_, fits in parts)))
         if labels not in COUNTED_AS:
             raise ValueError(_NO_CLASSES[labels])
+        if undecided is not None:
+            raise Implausible(undecided)
+        whole = _Share.of_all([share for _, _, share, _, _ in parts])
         metric: M | None = None
         for other in (metric for metric, *_ in parts if metric is not None):
             if metric is None:

@@ -38,6 +38,10 @@ class Implausible(ValueError):  # noqa: N818 # said of predictions
     """What a model gives may well be something else than predictions."""
 
 
+class Undecided(Implausible):
+    """Which output is predictions depends on how many classes there are, as later batches show."""
+
+
 @dataclass(frozen=True)
 class Source:
     """Where predictions come from.
@@ -75,6 +79,7 @@ def in_forward(output: Any, grid: Grid, n_classes: int) -> Source:
 
     Raises:
         Implausible: No part can be predictions, or several can.
+        Undecided: Several can that differ in the number of columns.
     """
     if isinstance(output, Tensor):
         if fits(output, grid, n_classes):
@@ -87,11 +92,12 @@ def in_forward(output: Any, grid: Grid, n_classes: int) -> Source:
     if isinstance(parts.get(LOGITS), Tensor) and fits(parts[LOGITS], grid, n_classes):
         return Source(ROOT, LOGITS)
     found = {k: p for k, p in parts.items() if fits(p, grid, n_classes)}
-    key = _only({k: by_sample(p, grid) for k, p in found.items()}, n_classes)
+    rows = {k: by_sample(p, grid) for k, p in found.items()}
+    key = _only(rows, n_classes)
     if key is None:
         shapes = ", ".join(f"{key!r}: {in_words(part)}" for key, part in parts.items())
         what = "several parts that may be predictions" if found else "no predictions"
-        raise Implausible(
+        raise _refusal(rows)(
             f"logits: the model's forward gave {what} for {grid.n_samples} labels: "
             f"{in_words(output)}{f' of {shapes}' if shapes else ''}. {HINT}"
         )
@@ -111,12 +117,14 @@ def in_modules(
 
     Raises:
         Implausible: No module, or several, may have given them.
+        Undecided: Several may that differ in the number of columns.
     """
-    name = _only({n: by_sample(out, grid) for n, out in fitting.items()}, n_classes)
+    rows = {name: by_sample(output, grid) for name, output in fitting.items()}
+    name = _only(rows, n_classes)
     if name is None:
         words = ", ".join(f"{name}: {shape}" for name, shape in shapes.items())
         what = "several last layers fit" if fitting else "no last linear layer fits"
-        raise Implausible(
+        raise _refusal(rows)(
             f"logits: the step takes no predictions from the model's forward, and {what} "
             f"{grid.n_samples} labels of {n_classes} or more classes "
             f"({words or 'no linear layer comes last'}). {HINT}"
@@ -198,6 +206,12 @@ def _only(found: Mapping[Any, Tensor | None], n_classes: int) -> Any:
     exact = [k for k, part in found.items() if part is not None and n_columns(part) == n_classes]
     several = list(found) if len(found) == 1 else exact
     return several[0] if len(several) == 1 else None
+
+
+def _refusal(found: Mapping[Any, Tensor | None]) -> type[Implausible]:
+    """Why none of these was taken: more labels help only where they differ in columns."""
+    columns = {n_columns(part) for part in found.values() if part is not None}
+    return Undecided if len(columns) > 1 else Implausible
 
 
 def tensors_of(output: Any) -> list[Tensor]:
