@@ -18,6 +18,8 @@ from typing_extensions import override
 from it_callbacks import ConditionalEntropyMonitor, PredictionEntropyMonitor
 from it_callbacks.observation.batches import Batch, labels_of
 from it_callbacks.observation.prediction_observer import PredictionObserver
+from it_callbacks.observation.prediction_pass import PredictionPass
+from it_callbacks.observation.prediction_source import Source
 from it_callbacks.predictions.instrument import PredictionInstrument, WholeSet
 
 from .toys import (
@@ -28,6 +30,7 @@ from .toys import (
     LogsLoss,
     beyond_0,
     fit,
+    loader,
     mlp,
     samples,
     values,
@@ -403,6 +406,110 @@ def test_numbers_in_the_unit_interval_are_logits_once_one_leaves_it() -> None:
     read_as, after_all = given.of("logits")
     assert "read as probabilities" in read_as.text
     assert "earlier points" in after_all.text
+
+
+@dataclass
+class Counts:
+    """Stands for a metric: which kind of predictions it was made for, and what it was given."""
+
+    kind: Any
+    n_given: int = 0
+
+    def update(self, predictions: Tensor, labels: Tensor) -> None:
+        self.n_given += len(labels)
+
+    def merge_state(self, incoming_state: Any) -> None:
+        self.n_given += incoming_state.n_given
+
+
+class Pass(PredictionPass[Counts]):
+    """A pass over single numbers, of which it can be seen how many wait."""
+
+    def __init__(self, kind: Any = None, of_source: Any = None) -> None:
+        super().__init__(
+            lambda way, n_classes, kind: Counts(kind),
+            decide=lambda fits: "classes",
+            labels="classes",
+            kind=kind,
+            max_samples=None,
+            seed=0,
+        )
+        self.of_source = of_source
+
+    def give(self, *numbers: float) -> None:
+        x, y = torch.tensor(numbers), torch.arange(len(numbers)) % 2
+        batch = Batch.of(x, labels_of((x, y), None), torch.arange(len(x)).numpy())
+        self.add(x, batch, Source("", kind=self.of_source))
+
+    @property
+    def n_waiting(self) -> int:
+        return sum(len(labels) for *_, labels in self._waiting)
+
+
+@pytest.mark.parametrize("known", [{"kind": "probabilities"}, {"of_source": "probabilities"}])
+def test_probabilities_known_as_such_do_not_wait(known: dict[str, Any]) -> None:
+    current = Pass(**known)
+    current.give(0.2, 0.3)
+    current.give(0.9, 1.0, 0.0)
+    assert current.n_waiting == 0
+    found = current.finish()
+    assert (found.kind, found.metric.n_given) == ("probabilities", 5)
+    assert not found.is_kind_a_guess
+
+
+def test_the_first_number_outside_the_unit_interval_ends_the_waiting() -> None:
+    current = Pass()
+    current.give(0.2, 0.3)
+    assert current.n_waiting == 2
+    current.give(0.5, -1.0)
+    current.give(0.5)
+    assert current.n_waiting == 0
+    found = current.finish()
+    assert (found.kind, found.metric.kind, found.metric.n_given) == ("logits", "logits", 5)
+
+
+def test_numbers_that_stay_in_the_unit_interval_are_probabilities_at_the_end() -> None:
+    current = Pass()
+    current.give(0.2, math.nan)
+    current.give(1.0)
+    assert current.n_waiting == 3
+    found = current.finish()
+    assert (found.kind, found.metric.n_given) == ("probabilities", 3)
+    assert found.is_kind_a_guess
+
+
+def test_a_logit_after_numbers_read_as_probabilities_costs_that_point_alone() -> None:
+    current = Pass("probabilities")
+    current.give(0.2, 0.3)
+    current.give(2.0)
+    with pytest.raises(ValueError, match="next pass reads them as logits"):
+        current.finish()
+
+    class Leaves(Binary):
+        """In its second validation the second batch leaves [0, 1]; later none does."""
+
+        n_batches = 0
+
+        @override
+        def on_validation_epoch_start(self) -> None:
+            self.n_batches = 0
+
+        @override
+        def forward(self, x: Tensor) -> Any:
+            self.n_batches += 1
+            leaves = self.current_epoch == 1 and self.n_batches == 2
+            return self.net(x).sigmoid() * (3 if leaves else 1)
+
+    monitor = PredictionEntropyMonitor(target=beyond_0)
+    with warned() as given:
+        fit([monitor], Leaves, val=loader(90, 30), max_epochs=4)
+    assert {record.epoch for record in monitor.history} == {1, 3, 4}
+    assert monitor.settings["val"]["predictions"].startswith("probabilities")
+    assert [one.cause for one in given if one.cause in ("skipped", "logits")] == [
+        "logits",
+        "skipped",
+        "logits",
+    ]
 
 
 # What is said.

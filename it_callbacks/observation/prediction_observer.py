@@ -17,7 +17,8 @@ from it_callbacks.observation.modules import (
     named_modules,
 )
 from it_callbacks.observation.positions import Grid
-from it_callbacks.observation.prediction_pass import PredictionPass, least_classes
+from it_callbacks.observation.prediction_pass import PredictionPass
+from it_callbacks.observation.prediction_share import least_classes
 from it_callbacks.observation.prediction_source import (
     HINT,
     Implausible,
@@ -97,6 +98,8 @@ class PredictionObserver:
         """A batch of a pass begins."""
         if self._pass is not None and self._pass is not current:
             self._n_classes = max(self._n_classes, self._pass.n_classes)
+            if self.source is not None and self._pass.shows_logits:
+                self.source = replace(self.source, kind="logits")
         self._batch, self._pass = batch, current
         self._n_classes = max(self._n_classes, least_classes(batch))
         self._seen = _Seen()
