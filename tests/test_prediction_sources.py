@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import math
 from dataclasses import dataclass
+from itertools import pairwise, starmap
 from typing import Any
 
 import pytest
@@ -14,6 +16,11 @@ from torch.utils.data import DataLoader, TensorDataset
 from typing_extensions import override
 
 from it_callbacks import ConditionalEntropyMonitor, PredictionEntropyMonitor
+from it_callbacks.observation.batches import Batch, labels_of
+from it_callbacks.observation.prediction_observer import PredictionObserver
+from it_callbacks.observation.prediction_pass import PredictionPass
+from it_callbacks.observation.prediction_source import Source
+from it_callbacks.predictions.instrument import PredictionInstrument, WholeSet
 
 from .toys import (
     N_CLASSES,
@@ -23,6 +30,7 @@ from .toys import (
     LogsLoss,
     beyond_0,
     fit,
+    loader,
     mlp,
     samples,
     values,
@@ -74,6 +82,37 @@ def test_of_two_heads_the_one_with_a_column_for_each_class_counts() -> None:
         assert said == []
 
 
+class FunctionalReLU(NoForward):
+    """All its linear layers look like the last one, since no module comes between them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        widths = (N_UNITS, 9, 6, N_CLASSES)
+        self.layers = nn.ModuleList(starmap(nn.Linear, pairwise(widths)))
+
+    @override
+    def step(self, batch: Any) -> tuple[Tensor, Tensor]:
+        x = batch[0]
+        for layer in self.layers[:-1]:
+            x = layer(x).relu()
+        z = self.layers[-1](x)
+        return self.loss(z, batch[1]), z
+
+
+def test_a_pass_whose_first_batch_lacks_a_class_shows_the_next_one_what_is_last() -> None:
+    """Labels in order: the first batch shows two classes; all of the first pass show three."""
+    x, y = samples(60)
+    order = y.argsort()
+    val = DataLoader(TensorDataset(x[order], y[order]), 10)
+    monitor = PredictionEntropyMonitor()
+    with warned() as given:
+        fit([monitor], FunctionalReLU, val=val, max_epochs=3, num_sanity_val_steps=1)
+    assert {record.epoch for record in monitor.history} == {2, 3}
+    (line,) = (one.text for one in given if one.cause not in OF_TINY_SETS)
+    assert "several last layers fit" in line
+    assert monitor.settings["val"]["predictions"] == "logits, from layers.2"
+
+
 @pytest.mark.parametrize(
     "heads",
     [
@@ -90,7 +129,94 @@ def test_what_may_be_no_prediction_is_not_measured(heads: dict[str, nn.Module]) 
     assert "Pass logits=" in line
 
 
+def observed(model: nn.Module, x: Tensor, labels: Tensor) -> PredictionObserver:
+    """An observer of one batch of a model, taken in as Lightning would."""
+    observer = PredictionObserver(model, None)
+    instrument = PredictionInstrument(WholeSet(), logits=None, max_samples=None, about={})
+    observer.attach()
+    batch = Batch.of(x, labels_of((x, labels), None), torch.arange(len(x)).numpy())
+    observer.begin(batch, instrument.dry_run("val"))
+    with torch.no_grad():
+        model(x)
+    observer.end()
+    return observer
+
+
+def test_no_output_of_the_first_batch_is_kept_alive() -> None:
+    """Of the model's own tensors the latest lives; of copies that of the latest readout."""
+    n_layers, most = 50, 0
+
+    class Deep(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            layers = (nn.Sequential(nn.Linear(77, 77), nn.Hardtanh()) for _ in range(n_layers))
+            self.layers = nn.ModuleList(layers)
+            self.head = nn.Linear(77, N_CLASSES)
+
+        @override
+        def forward(self, x: Tensor) -> Any:
+            nonlocal most
+            for layer in self.layers:
+                x = layer(x)
+                tensors = (one for one in gc.get_objects() if type(one) is Tensor)
+                most = max(most, sum(one.shape == (31, 77) for one in tensors))
+            return self.head(x)
+
+    observer = observed(Deep(), torch.randn(31, 77), torch.arange(31) % N_CLASSES)
+    assert str(observer.source) == "the model's forward"
+    assert observer.source is not None
+    assert observer.source.kind == "logits"
+    assert most <= 3  # the input of the batch, what a layer took, what it gave
+
+
 # What the forward returns.
+
+
+class Embeds(Classifier):
+    """Its forward gives an embedding, to which the step applies a head.
+
+    Args:
+        n_units: Of the embedding.
+        between: What comes between that and the head.
+    """
+
+    def __init__(self, n_units: int, between: Any = lambda embedding: embedding) -> None:
+        super().__init__(nn.Linear(N_UNITS, n_units))
+        self.head = nn.Linear(n_units, N_CLASSES)
+        self.between = between
+
+    @override
+    def step(self, batch: Any) -> tuple[Tensor, Tensor]:
+        z = self.head(self.between(self(batch[0])))
+        return self.loss(z, batch[1]), z
+
+
+@pytest.mark.parametrize("n_units", [2, 12, 64])
+def test_an_embedding_that_a_head_takes_is_no_prediction(n_units: int) -> None:
+    assert source_of(lambda: Embeds(n_units)) == ("logits, from head", [])
+
+
+def test_a_forward_is_not_trusted_where_a_later_layer_has_a_column_for_each_class() -> None:
+    found, said = source_of(lambda: Embeds(12, nn.functional.normalize))
+    assert found == ""
+    (line,) = said
+    assert "head, called after it" in line
+    assert "Pass logits=" in line
+
+
+def test_a_softmax_or_a_loss_of_what_the_forward_gave_is_no_head() -> None:
+    class Softmaxed(Classifier):
+        def __init__(self) -> None:
+            super().__init__(mlp())
+            self.softmax = nn.Softmax(1)
+
+        @override
+        def step(self, batch: Any) -> tuple[Tensor, Tensor]:
+            z = self(batch[0])
+            self.softmax(z)
+            return self.loss(z, batch[1]), z
+
+    assert source_of(Softmaxed) == ("logits, from the model's forward", [])
 
 
 @dataclass
@@ -280,6 +406,110 @@ def test_numbers_in_the_unit_interval_are_logits_once_one_leaves_it() -> None:
     read_as, after_all = given.of("logits")
     assert "read as probabilities" in read_as.text
     assert "earlier points" in after_all.text
+
+
+@dataclass
+class Counts:
+    """Stands for a metric: which kind of predictions it was made for, and what it was given."""
+
+    kind: Any
+    n_given: int = 0
+
+    def update(self, predictions: Tensor, labels: Tensor) -> None:
+        self.n_given += len(labels)
+
+    def merge_state(self, incoming_state: Any) -> None:
+        self.n_given += incoming_state.n_given
+
+
+class Pass(PredictionPass[Counts]):
+    """A pass over single numbers, of which it can be seen how many wait."""
+
+    def __init__(self, kind: Any = None, of_source: Any = None) -> None:
+        super().__init__(
+            lambda way, n_classes, kind: Counts(kind),
+            decide=lambda fits: "classes",
+            labels="classes",
+            kind=kind,
+            max_samples=None,
+            seed=0,
+        )
+        self.of_source = of_source
+
+    def give(self, *numbers: float) -> None:
+        x, y = torch.tensor(numbers), torch.arange(len(numbers)) % 2
+        batch = Batch.of(x, labels_of((x, y), None), torch.arange(len(x)).numpy())
+        self.add(x, batch, Source("", kind=self.of_source))
+
+    @property
+    def n_waiting(self) -> int:
+        return sum(len(labels) for *_, labels in self._waiting)
+
+
+@pytest.mark.parametrize("known", [{"kind": "probabilities"}, {"of_source": "probabilities"}])
+def test_probabilities_known_as_such_do_not_wait(known: dict[str, Any]) -> None:
+    current = Pass(**known)
+    current.give(0.2, 0.3)
+    current.give(0.9, 1.0, 0.0)
+    assert current.n_waiting == 0
+    found = current.finish()
+    assert (found.kind, found.metric.n_given) == ("probabilities", 5)
+    assert not found.is_kind_a_guess
+
+
+def test_the_first_number_outside_the_unit_interval_ends_the_waiting() -> None:
+    current = Pass()
+    current.give(0.2, 0.3)
+    assert current.n_waiting == 2
+    current.give(0.5, -1.0)
+    current.give(0.5)
+    assert current.n_waiting == 0
+    found = current.finish()
+    assert (found.kind, found.metric.kind, found.metric.n_given) == ("logits", "logits", 5)
+
+
+def test_numbers_that_stay_in_the_unit_interval_are_probabilities_at_the_end() -> None:
+    current = Pass()
+    current.give(0.2, math.nan)
+    current.give(1.0)
+    assert current.n_waiting == 3
+    found = current.finish()
+    assert (found.kind, found.metric.n_given) == ("probabilities", 3)
+    assert found.is_kind_a_guess
+
+
+def test_a_logit_after_numbers_read_as_probabilities_costs_that_point_alone() -> None:
+    current = Pass("probabilities")
+    current.give(0.2, 0.3)
+    current.give(2.0)
+    with pytest.raises(ValueError, match="next pass reads them as logits"):
+        current.finish()
+
+    class Leaves(Binary):
+        """In its second validation the second batch leaves [0, 1]; later none does."""
+
+        n_batches = 0
+
+        @override
+        def on_validation_epoch_start(self) -> None:
+            self.n_batches = 0
+
+        @override
+        def forward(self, x: Tensor) -> Any:
+            self.n_batches += 1
+            leaves = self.current_epoch == 1 and self.n_batches == 2
+            return self.net(x).sigmoid() * (3 if leaves else 1)
+
+    monitor = PredictionEntropyMonitor(target=beyond_0)
+    with warned() as given:
+        fit([monitor], Leaves, val=loader(90, 30), max_epochs=4)
+    assert {record.epoch for record in monitor.history} == {1, 3, 4}
+    assert monitor.settings["val"]["predictions"].startswith("probabilities")
+    assert [one.cause for one in given if one.cause in ("skipped", "logits")] == [
+        "logits",
+        "skipped",
+        "logits",
+    ]
 
 
 # What is said.

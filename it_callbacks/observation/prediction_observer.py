@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from torch import Tensor, nn
@@ -17,21 +17,23 @@ from it_callbacks.observation.modules import (
     named_modules,
 )
 from it_callbacks.observation.positions import Grid
-from it_callbacks.observation.prediction_pass import PredictionPass, least_classes
+from it_callbacks.observation.prediction_pass import PredictionPass
+from it_callbacks.observation.prediction_share import least_classes
 from it_callbacks.observation.prediction_source import (
     HINT,
     Implausible,
     Source,
+    Undecided,
     by_sample,
     fits,
     ignored,
     in_forward,
-    in_modules,
     in_words,
     kind_made_by,
-    kind_of_copy,
     n_columns,
+    tensors_of,
 )
+from it_callbacks.observation.readouts import Readouts
 from it_callbacks.observation.weak import Weak
 
 
@@ -39,6 +41,7 @@ class PredictionObserver:
     """Observes a model's predictions.
 
     By default they are found in the first batch: see `it_callbacks.observation.prediction_source`.
+    Where that depends on how many classes there are, the first pass only counts these.
     Of several calls in a batch the first counts.
 
     Args:
@@ -93,6 +96,10 @@ class PredictionObserver:
 
     def begin(self, batch: Batch, current: PredictionPass[Any]) -> None:
         """A batch of a pass begins."""
+        if self._pass is not None and self._pass is not current:
+            self._n_classes = max(self._n_classes, self._pass.n_classes)
+            if self.source is not None and self._pass.shows_logits:
+                self.source = replace(self.source, kind="logits")
         self._batch, self._pass = batch, current
         self._n_classes = max(self._n_classes, least_classes(batch))
         self._seen = _Seen()
@@ -109,12 +116,18 @@ class PredictionObserver:
         seen, self._seen = self._seen, _Seen()
         if self._batch is not None and self._pass is not None and not self._pass.takes(self._batch):
             return
+        if self._pass is not None and self._pass.is_undecided:
+            self._hold_on()
+            return
         if self.listener.error is not None:
             if isinstance(self.listener.error, Implausible):
                 self._search_again()
             raise self.listener.error
         if self.source is None:
-            self._decide(seen)
+            try:
+                self._decide(seen)
+            except Undecided as error:
+                self._hold_on(error)
         elif not seen.is_added:
             if seen.held is None or self._is_only_the_step(seen):
                 raise ValueError(
@@ -124,12 +137,13 @@ class PredictionObserver:
             self._add(seen.held)
 
     def _discover(self, firing: Firing) -> None:
+        if self._pass is None or self._pass.is_undecided:
+            return
         seen = self._seen
+        if seen.readouts is None:
+            seen.readouts = Readouts(self._grid, self._n_classes)
         if firing.name != ROOT:
-            # A later layer may write over it.
-            is_candidate = _may_fit(firing.output, self._grid, self._n_classes)
-            copied = firing.output.detach().clone() if is_candidate else None
-            seen.firings.append((firing, copied))
+            seen.readouts.add(firing)
             return
         seen.n_steps_or_forwards += 1
         if firing.call > 1:
@@ -140,27 +154,42 @@ class PredictionObserver:
             seen.refusal = error
         else:
             seen.held = self._read(seen.source, firing.output).detach().clone()
+        of = None if seen.source is None else seen.source.of(firing.output)
+        seen.readouts.forward_returned(tensors_of(firing.output if of is None else of))
 
     def _decide(self, seen: _Seen) -> None:
         """The first batch decides where predictions come from."""
+        readouts = seen.readouts or Readouts(self._grid, self._n_classes)
         source, predictions = seen.source, seen.held
-        if seen.n_steps_or_forwards == 0 or self._is_only_the_step(seen):
-            source = self._among_modules(seen)
-            copies = {firing.name: copied for firing, copied in reversed(seen.firings)}
-            predictions = by_sample(copies[source.name], self._grid)
+        is_forward_called = seen.n_steps_or_forwards > 0 and not self._is_only_the_step(seen)
+        if readouts.is_forward_taken_on or not is_forward_called:
+            source, predictions = self._among_modules(readouts, after_forward=is_forward_called)
         elif seen.refusal is not None:
             raise seen.refusal
+        elif predictions is not None:
+            self._refuse_embedding(predictions, readouts)
         if source is None or predictions is None:
             raise RuntimeError("source: nothing was decided")
-        kind = kind_of_copy(predictions, seen.firings)
-        self.source = source = replace(source, kind=kind)
+        self.source = source = replace(source, kind=readouts.kind_of(predictions))
         self.listener.listen_to({source.name: self._all[source.name]}, self._take)
         self._add(predictions)
 
-    def _among_modules(self, seen: _Seen) -> Source:
+    def _refuse_embedding(self, predictions: Tensor, readouts: Readouts) -> None:
+        head = readouts.exact_behind_forward()
+        if head is not None and n_columns(predictions) != self._n_classes:
+            raise Undecided(
+                f"logits: the model's forward gave {in_words(predictions)}, but {head}, called "
+                f"after it, has a column for each of {self._n_classes} classes. {HINT}"
+            )
+
+    def _hold_on(self, why: Undecided | None = None) -> None:
+        """The next pass decides, with as many classes as the labels of all of this one show."""
+        if self._batch is not None and self._pass is not None:
+            self._pass.hold(self._batch, why)
+
+    def _among_modules(self, readouts: Readouts, *, after_forward: bool) -> tuple[Source, Tensor]:
         try:
-            firings = [firing for firing, _ in seen.firings]
-            return in_modules(firings, self._grid, self._n_classes)
+            source, copied = readouts.source(after_forward=after_forward)
         except Implausible as error:
             if not self.listener.compiled:
                 raise
@@ -168,6 +197,7 @@ class PredictionObserver:
                 "logits: no predictions were found outside the compiled parts of the model. Pass "
                 "data='val' (or 'train', or a set of your own), which runs them uncompiled"
             ) from error
+        return source, self._read(source, copied)
 
     def _take(self, firing: Firing) -> None:
         seen = self._seen
@@ -234,19 +264,12 @@ class PredictionObserver:
         return Grid(0) if self._batch is None else self._batch.grid
 
 
-def _may_fit(output: Any, grid: Grid, n_classes: int) -> bool:
-    try:
-        return fits(output, grid, n_classes)
-    except ValueError:  # of a hidden layer, which is no reason to refuse what comes last
-        return False
-
-
 @dataclass
 class _Seen:
     """What a batch has shown so far.
 
     Args:
-        firings: Of modules, with a copy of what may be predictions.
+        readouts: The modules whose outputs may be predictions, while these are to be found.
         n_steps_or_forwards: Calls of the source, or of the model; a strategy's of the step counts.
         source: Where predictions are in what the model's forward returned first.
         held: A copy of them.
@@ -254,7 +277,7 @@ class _Seen:
         is_added: Whether predictions were taken in.
     """
 
-    firings: list[tuple[Firing, Tensor | None]] = field(default_factory=list)
+    readouts: Readouts | None = None
     n_steps_or_forwards: int = 0
     source: Source | None = None
     held: Tensor | None = None

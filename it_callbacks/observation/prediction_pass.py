@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Generic, Protocol, TypeVar
 
 import numpy as np
@@ -19,12 +19,14 @@ from it_callbacks.observation.labels import (
     KINDS,
     Classes,
     SeveralLabels,
-    agreed_shift,
     fits_of,
 )
+from it_callbacks.observation.prediction_share import Share, least_classes
 from it_callbacks.observation.prediction_source import (
     HINT,
+    Implausible,
     Source,
+    Undecided,
     ignored,
     n_columns,
     refuse_implausible,
@@ -80,7 +82,8 @@ class PredictionPass(Generic[M]):
     """Feeds the predictions of one pass over a set, or of a random subset of it, to a metric.
 
     Only all of the set can show whether numbers in [0, 1] are probabilities or logits, and whether
-    rows of labels are one-hot: predictions wait for the end as long as that is open.
+    rows of labels are one-hot: predictions wait for the end as long as that is open. The first
+    number outside [0, 1] is a logit; after others were counted as probabilities it costs the point.
 
     Args:
         make_metric: From how labels are counted (a value of `COUNTED_AS`), the number of classes
@@ -110,12 +113,30 @@ class PredictionPass(Generic[M]):
         self._admission = Admission(max_samples, seed)
         self._waiting: list[tuple[NDArray[np.int64], Tensor, Tensor]] = []
         self._metric: M | None = None
-        self._mine = _Share()
+        self._mine = Share()
+        self._undecided = ""
+        self._contradicts = False
+        """Whether a logit came after others had been counted as probabilities."""
+        self.shows_logits = False
+        """Whether single numbers of any process lie outside [0, 1]; known once it is over."""
+        self.n_classes = 0
+        """How many classes the labels have at least, of all processes; known once it is over."""
 
     def takes(self, batch: Batch) -> bool:
         """Note the labels of a batch; whether predictions can be counted beside them."""
         self._fits &= fits_of(batch.labels)
         return bool(self._ways)
+
+    @property
+    def is_undecided(self) -> bool:
+        """Whether it is not known where its predictions come from."""
+        return bool(self._undecided)
+
+    def hold(self, batch: Batch, why: Undecided | None = None) -> None:
+        """Note only the labels of a batch: where predictions come from is not known."""
+        self._undecided = self._undecided or str(why or HINT)
+        n_classes = max(self._mine.n_classes, least_classes(batch))
+        self._mine = replace(self._mine, n_classes=n_classes)
 
     @property
     def _ways(self) -> set[str]:
@@ -127,7 +148,7 @@ class PredictionPass(Generic[M]):
         """Take in a batch and its predictions: logits or probabilities, a row per sample."""
         if not self.takes(batch) or batch.labels is None:
             return
-        self._kind = self._kind or source.kind
+        self._kind = "logits" if source.kind == "logits" else self._kind or source.kind
         admitted, labels = self._admission.admit(batch), batch.labels.values
         self._mine = self._mine.with_batch(predictions, batch, source, len(admitted.indices))
         for part in _parts(admitted, predictions):
@@ -140,9 +161,18 @@ class PredictionPass(Generic[M]):
     def _add(self, predictions: Tensor, labels: Tensor, indices: NDArray[np.int64]) -> None:
         if not len(labels):
             return
+        is_open = self._kind != "logits" and self._is_bernoulli(predictions)
+        if is_open and _leave_interval(predictions):
+            self._contradicts |= self._kind == "probabilities" and self._metric is not None
+            self.shows_logits, self._kind = True, "logits"
+        if self._contradicts:
+            return
         if self._is_known(predictions):
             (way,) = self._ways
             self._metric = self._metric or self._metric_for(way, predictions, self._kind)
+            waiting, self._waiting = self._waiting, []
+            for _, earlier, of_earlier in waiting:
+                _update(self._metric, way, earlier.to(predictions.device), of_earlier)
             _update(self._metric, way, predictions, labels)
         else:
             self._waiting.append((indices, predictions.detach().cpu().clone(), labels))
@@ -151,8 +181,11 @@ class PredictionPass(Generic[M]):
         """Whether it is known how a batch counts, and that all of it does."""
         if self._admission.subset.size is not None or len(self._ways) > 1:
             return False
-        is_bernoulli = SeveralLabels.name in self._ways or _is_one_number(predictions)
-        return self._kind == "logits" or not is_bernoulli
+        return self._kind is not None or not self._is_bernoulli(predictions)
+
+    def _is_bernoulli(self, predictions: Tensor) -> bool:
+        """Whether each number is a distribution of its own."""
+        return self._ways == {SeveralLabels.name} or _is_one_number(predictions)
 
     def finish(self) -> Predicted[M]:
         """The pass is over: the metric of all its samples, of all processes.
@@ -165,22 +198,43 @@ class PredictionPass(Generic[M]):
             Implausible: These may well be no predictions.
         """
         n_unlabelled = self._admission.n_unlabelled
-        mine = (self._metric, self._waiting, self._mine, n_unlabelled, self._fits)
+        share = replace(
+            self._mine,
+            kind=self._kind,
+            shows_logits=self.shows_logits,
+            contradicts=self._contradicts,
+            undecided=self._undecided,
+        )
+        mine = (self._metric, self._waiting, share, n_unlabelled, self._fits)
         parts = together(lambda: mine)
-        whole = _Share.of_all([share for _, _, share, _, _ in parts])
+        shares = [share for _, _, share, _, _ in parts]
+        self.n_classes = max(share.n_classes for share in shares)
+        self.shows_logits = any(share.shows_logits for share in shares)
+        undecided = next((share.undecided for share in shares if share.undecided), None)
         labels = self._decide(frozenset(KINDS).intersection(*(fits for *_, fits in parts)))
         if labels not in COUNTED_AS:
             raise ValueError(_NO_CLASSES[labels])
+        if undecided is not None:
+            raise Implausible(undecided)
+        whole = Share.of_all(shares)
+        of_metrics = {share.kind for metric, _, share, _, _ in parts if metric is not None}
+        if whole.contradicts or (self.shows_logits and "probabilities" in of_metrics):
+            raise ValueError(
+                "logits: predictions leave [0, 1] after others of this pass were read as "
+                "probabilities; the next pass reads them as logits"
+            )
         metric: M | None = None
         for other in (metric for metric, *_ in parts if metric is not None):
             if metric is None:
                 metric = copy.deepcopy(other)
             else:
                 metric.merge_state(other)
-        n_samples, kind = whole.n_admitted, self._kind
+        n_samples, kind, is_guess = whole.n_admitted, whole.kind, False
         waiting = [rows for _, of_part, *_ in parts for rows in of_part]
         if waiting:
-            kind, metric, n_waiting = self._count(waiting, COUNTED_AS[labels], metric)
+            known = kind
+            kind, metric, n_waiting = self._count(waiting, COUNTED_AS[labels], metric, kind)
+            is_guess = known is None and kind == "probabilities"
             n_samples = n_samples if self._admission.subset.size is None else n_waiting
         if metric is None or whole.source is None:
             raise ValueError("target: no sample has a label >= 0")
@@ -197,7 +251,7 @@ class PredictionPass(Generic[M]):
             whole.source,
             whole.by_position,
             bool(whole.is_shifted),
-            kind == "probabilities" and whole.source.kind is None and bool(waiting),
+            is_guess,
         )
 
     def _count(
@@ -205,15 +259,13 @@ class PredictionPass(Generic[M]):
         waiting: Sequence[tuple[NDArray[np.int64], Tensor, Tensor]],
         way: str,
         metric: M | None,
+        kind: Kind | None,
     ) -> tuple[Kind | None, M, int]:
         """Feed what has waited to the metric; what the predictions are, and how many."""
-        rows, kind = self._chosen(waiting, way), self._kind
+        rows = self._chosen(waiting, way)
         is_bernoulli = way == SeveralLabels.name or _is_one_number(rows[0][0])
         if is_bernoulli and kind != "logits":
-            are_shares = not any(
-                bool(((p < 0) | (p > 1)).any()) for p, _ in rows
-            )  # NaN is left out
-            kind = "probabilities" if are_shares else "logits"
+            kind = "logits" if any(_leave_interval(p) for p, _ in rows) else "probabilities"
         metric = metric or self._metric_for(way, rows[0][0], kind)
         for predictions, labels in rows:
             _update(metric, way, predictions, labels)
@@ -262,76 +314,13 @@ def _update(metric: Accumulator, way: str, predictions: Tensor, labels: Tensor) 
     metric.update(predictions, labels)
 
 
-@dataclass(frozen=True)
-class _Share:
-    """What one process has seen of the predictions of a pass.
-
-    Args:
-        source: Where they come from; None before the first batch.
-        n_columns: How many classes they have.
-        n_classes: How many classes the labels have at least.
-        like_inputs: Whether all had the shape of their inputs.
-        n_admitted: How many samples were admitted.
-        by_position: Whether the samples are positions of rows.
-        is_shifted: Whether each position has the label of the next one.
-    """
-
-    source: Source | None = None
-    n_columns: int = 0
-    n_classes: int = 0
-    like_inputs: bool = True
-    n_admitted: int = 0
-    by_position: bool = False
-    is_shifted: bool | None = None
-
-    def with_batch(
-        self, predictions: Tensor, batch: Batch, source: Source, n_admitted: int
-    ) -> _Share:
-        """The same after one more batch."""
-        return _Share(
-            source,
-            max(self.n_columns, n_columns(predictions)),
-            max(self.n_classes, least_classes(batch)),
-            self.like_inputs and _has_shape_of(batch.inputs, predictions),
-            self.n_admitted + n_admitted,
-            self.by_position or bool(batch.grid.axes),
-            agreed_shift(self.is_shifted, batch.labels),
-        )
-
-    @staticmethod
-    def of_all(shares: Sequence[_Share]) -> _Share:
-        """What all processes have seen.
-
-        Raises:
-            ValueError: They found predictions in different places.
-        """
-        some = [share for share in shares if share.source is not None]
-        sources = {share.source for share in some}
-        if len(sources) > 1:
-            places = ", ".join(sorted(map(str, sources)))
-            raise ValueError(f"logits: processes found predictions in {places}. {HINT}")
-        return _Share(
-            some[0].source if some else None,
-            max((share.n_columns for share in some), default=0),
-            max((share.n_classes for share in some), default=0),
-            all(share.like_inputs for share in some),
-            sum(share.n_admitted for share in some),
-            any(share.by_position for share in some),
-            any(share.is_shifted for share in some),
-        )
-
-
-def least_classes(batch: Batch) -> int:
-    """How many classes there are at least, as the labels of a batch show; 2 in any case."""
-    return max(2, 0 if batch.labels is None else batch.labels.n_classes)
-
-
 def _is_one_number(predictions: Tensor) -> bool:
     return predictions.ndim == 1 or predictions.shape[1] == 1
 
 
-def _has_shape_of(inputs: Any, predictions: Tensor) -> bool:
-    return isinstance(inputs, Tensor) and inputs.shape == predictions.shape
+def _leave_interval(numbers: Tensor) -> bool:
+    """Whether one lies outside [0, 1]; NaN lies nowhere."""
+    return bool(((numbers < 0) | (numbers > 1)).any())
 
 
 _COARSER = "pass target=<function of the batch that gives class numbers>"

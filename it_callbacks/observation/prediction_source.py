@@ -7,7 +7,7 @@ else: a hidden layer, an auxiliary head, a reconstruction.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields, is_dataclass
 from typing import Any
 
@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from it_callbacks.log_probabilities import Kind
 from it_callbacks.observation.batches import Selector, select
-from it_callbacks.observation.listening import ROOT, Firing
+from it_callbacks.observation.listening import ROOT
 from it_callbacks.observation.positions import ONE_EACH, Grid
 
 LOGITS = "logits"
@@ -36,6 +36,10 @@ _SLACK = 10
 
 class Implausible(ValueError):  # noqa: N818 # said of predictions
     """What a model gives may well be something else than predictions."""
+
+
+class Undecided(Implausible):
+    """Which output is predictions depends on how many classes there are, as later batches show."""
 
 
 @dataclass(frozen=True)
@@ -75,6 +79,7 @@ def in_forward(output: Any, grid: Grid, n_classes: int) -> Source:
 
     Raises:
         Implausible: No part can be predictions, or several can.
+        Undecided: Several can that differ in the number of columns.
     """
     if isinstance(output, Tensor):
         if fits(output, grid, n_classes):
@@ -87,43 +92,42 @@ def in_forward(output: Any, grid: Grid, n_classes: int) -> Source:
     if isinstance(parts.get(LOGITS), Tensor) and fits(parts[LOGITS], grid, n_classes):
         return Source(ROOT, LOGITS)
     found = {k: p for k, p in parts.items() if fits(p, grid, n_classes)}
-    key = _only({k: by_sample(p, grid) for k, p in found.items()}, n_classes)
+    rows = {k: by_sample(p, grid) for k, p in found.items()}
+    key = _only(rows, n_classes)
     if key is None:
         shapes = ", ".join(f"{key!r}: {in_words(part)}" for key, part in parts.items())
         what = "several parts that may be predictions" if found else "no predictions"
-        raise Implausible(
+        raise _refusal(rows)(
             f"logits: the model's forward gave {what} for {grid.n_samples} labels: "
             f"{in_words(output)}{f' of {shapes}' if shapes else ''}. {HINT}"
         )
     return Source(ROOT, key)
 
 
-def in_modules(firings: Sequence[Firing], grid: Grid, n_classes: int) -> Source:
-    """The predictions where the model's own forward is not called.
+def in_modules(
+    shapes: Mapping[str, tuple[int, ...]], fitting: Mapping[str, Tensor], grid: Grid, n_classes: int
+) -> Source:
+    """The predictions where those of the model's own forward do not count.
 
     Args:
-        firings: Of the batch, in order, their outputs kept alive (identity is compared).
-        grid: How the samples of the batch lie in it.
+        shapes: Of the outputs of readouts that nothing comes after, by name of the module.
+        fitting: Of these the outputs that may be predictions.
+        grid: How the samples of the batch lie in them.
         n_classes: That its labels have at least.
 
     Raises:
         Implausible: No module, or several, may have given them.
+        Undecided: Several may that differ in the number of columns.
     """
-    taken = {id(given) for firing in firings for given in firing.inputs}
-    found = {
-        firing.name: firing.output
-        for firing in firings
-        if firing.call == 1 and _is_readout(firing.module) and id(firing.output) not in taken
-    }
-    fitting = {name: out for name, out in found.items() if fits(out, grid, n_classes)}
-    name = _only({n: by_sample(out, grid) for n, out in fitting.items()}, n_classes)
+    rows = {name: by_sample(output, grid) for name, output in fitting.items()}
+    name = _only(rows, n_classes)
     if name is None:
-        shapes = ", ".join(f"{name}: {in_words(output)}" for name, output in found.items())
+        words = ", ".join(f"{name}: {shape}" for name, shape in shapes.items())
         what = "several last layers fit" if fitting else "no last linear layer fits"
-        raise Implausible(
-            f"logits: the step does not call the model's forward, and {what} {grid.n_samples} "
-            f"labels of {n_classes} or more classes ({shapes or 'no linear layer comes last'}). "
-            f"{HINT}"
+        raise _refusal(rows)(
+            f"logits: the step takes no predictions from the model's forward, and {what} "
+            f"{grid.n_samples} labels of {n_classes} or more classes "
+            f"({words or 'no linear layer comes last'}). {HINT}"
         )
     return Source(name)
 
@@ -174,24 +178,6 @@ def kind_made_by(module: nn.Module) -> Kind | None:
     return "probabilities" if isinstance(module, (nn.Sigmoid, nn.Softmax)) else None
 
 
-def kind_of_copy(
-    predictions: Tensor, outputs: Iterable[tuple[Firing, Tensor | None]]
-) -> Kind | None:
-    """What predictions are, if they are what one of these modules gave, number by number.
-
-    Args:
-        predictions: One row per sample.
-        outputs: Calls of modules, with copies of what they gave.
-    """
-    for firing, copied in outputs:
-        kind = kind_made_by(firing.module)
-        if kind is None or copied is None or copied.numel() != predictions.numel():
-            continue
-        if torch.equal(copied.flatten(), predictions.flatten()):
-            return kind
-    return None
-
-
 def refuse_implausible(source: Source, columns: int, n_classes: int, *, like_inputs: bool) -> None:
     """Raise if what a whole set shows makes it unlikely that these are predictions.
 
@@ -222,6 +208,18 @@ def _only(found: Mapping[Any, Tensor | None], n_classes: int) -> Any:
     return several[0] if len(several) == 1 else None
 
 
+def _refusal(found: Mapping[Any, Tensor | None]) -> type[Implausible]:
+    """Why none of these was taken: more labels help only where they differ in columns."""
+    columns = {n_columns(part) for part in found.values() if part is not None}
+    return Undecided if len(columns) > 1 else Implausible
+
+
+def tensors_of(output: Any) -> list[Tensor]:
+    """An output that is a tensor, or those of its parts that are."""
+    parts = [output, *(part for _, part in _parts(output))]
+    return [part for part in parts if isinstance(part, Tensor)]
+
+
 def _parts(output: Any) -> Iterator[tuple[Any, Any]]:
     if isinstance(output, Mapping):
         yield from output.items()
@@ -233,11 +231,16 @@ def _parts(output: Any) -> Iterator[tuple[Any, Any]]:
         yield from enumerate(output)
 
 
-def _is_readout(module: nn.Module) -> bool:
+def is_readout(module: nn.Module) -> bool:
     """Whether predictions may come from it: a linear layer, or what gives its output a form."""
     forms = (nn.Softmax, nn.LogSoftmax, nn.Sigmoid, nn.Flatten, nn.Identity, torch.jit.ScriptModule)
+    return isinstance(module, forms) or is_linear(module)
+
+
+def is_linear(module: nn.Module) -> bool:
+    """Whether a module is a linear layer."""
     # A quantised or low-rank layer is a class of its own that bears the name.
-    return isinstance(module, (*_LINEAR, *forms)) or "Linear" in type(module).__name__
+    return isinstance(module, _LINEAR) or "Linear" in type(module).__name__
 
 
 def in_words(output: Any) -> str:
