@@ -110,6 +110,7 @@ def test_a_pass_whose_first_batch_lacks_a_class_shows_the_next_one_what_is_last(
     assert {record.epoch for record in monitor.history} == {2, 3}
     (line,) = (one.text for one in given if one.cause not in OF_TINY_SETS)
     assert "several last layers fit" in line
+    assert "next pass tries again, with all 3 classes" in line
     assert monitor.settings["val"]["predictions"] == "logits, from layers.2"
 
 

@@ -215,7 +215,10 @@ class PredictionPass(Generic[M]):
         if labels not in COUNTED_AS:
             raise ValueError(_NO_CLASSES[labels])
         if undecided is not None:
-            raise Implausible(undecided)
+            raise Implausible(
+                f"{undecided}. The next pass tries again, with all {self.n_classes} classes of "
+                "this one"
+            )
         whole = Share.of_all(shares)
         of_metrics = {share.kind for metric, _, share, _, _ in parts if metric is not None}
         if whole.contradicts or (self.shows_logits and "probabilities" in of_metrics):
