@@ -422,6 +422,38 @@ def test_the_class_axis_is_found_or_asked_for() -> None:
         Grid(2, (3,)).predictions(torch.zeros(2, 3, 3))
 
 
+@pytest.mark.parametrize("first", [3, 4])
+def test_sentences_as_long_as_there_are_tags_cost_no_run(first: int) -> None:
+    """Three tags: a batch of three steps shows its class axis only by those of four."""
+
+    class Tags(Classifier):
+        def __init__(self) -> None:
+            super().__init__(nn.Sequential(nn.Embedding(V, 4), nn.Linear(4, 3)))
+
+        @override
+        def step(self, batch: Any) -> tuple[Tensor, Tensor]:
+            logits = self(batch[0])
+            return self.loss(logits.flatten(0, 1), batch[1].flatten()), logits
+
+        @override
+        def validation_step(self, batch: Any, batch_idx: int, dataloader_idx: int = 0) -> None:
+            self.log("user_loss", self.step(batch)[0], batch_size=batch[1].numel())
+
+    data = []
+    for n in (first, 7 - first, 4):
+        ids = torch.randint(0, V, (6, n), generator=torch.Generator().manual_seed(n))
+        data.append((ids, ids % 3))
+    val = DataLoader(data, None)  # type: ignore[arg-type, var-annotated] # ready batches
+    monitor = PredictionEntropyMonitor()
+    with warned() as given:
+        _, running = fit([monitor], Tags, train=val, val=val, max_epochs=3, num_sanity_val_steps=0)
+    epochs = {record.epoch for record in monitor.history}
+    assert epochs == ({2, 3} if first == 3 else {1, 2, 3})
+    assert len(given.of("skipped")) == (first == 3)
+    bits = running.callback_metrics["user_loss"].item() / math.log(2)
+    assert values(monitor)["prediction_entropy/val/cross_entropy"] == pytest.approx(bits, rel=1e-5)
+
+
 def test_a_layer_with_another_grid_is_read_at_the_nearest_position() -> None:
     """Eight positions over four, over two, and over sixteen."""
     grid, all_of = Grid(1, (8,)), torch.arange(8)

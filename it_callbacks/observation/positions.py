@@ -24,6 +24,10 @@ MOST_POSITIONS = 2**24
 """Positions of one row, at most; so that a pair (row, position) is one number."""
 
 
+class AmbiguousAxis(ValueError):  # noqa: N818 # said of an output
+    """Either of two axes may count classes, in this batch."""
+
+
 @dataclass(frozen=True)
 class Grid:
     """How the samples of a batch lie in its tensors.
@@ -31,6 +35,7 @@ class Grid:
     Args:
         n_rows: Rows of the batch.
         axes: How many positions each row has, along each axis; none where a row is one sample.
+        class_axis: Which axis of predictions counts classes, where shapes alone do not show it.
 
     Example:
         >>> Grid(2, (3,)).n_samples, Grid(2).n_samples
@@ -39,6 +44,7 @@ class Grid:
 
     n_rows: int
     axes: tuple[int, ...] = ()
+    class_axis: Literal[1, -1] | None = None
 
     @property
     def n_samples(self) -> int:
@@ -77,7 +83,7 @@ class Grid:
         The class axis is the last one if all others are those of the samples, else axis 1.
 
         Raises:
-            ValueError: It may be either.
+            AmbiguousAxis: It may be either, and `class_axis` is not known.
 
         Example:
             >>> tuple(Grid(2, (5, 4)).predictions(torch.zeros(2, 3, 5, 4)).shape)
@@ -93,16 +99,29 @@ class Grid:
             output, shape = output[None], (1, *shape)
         if shape == (self.n_rows, *self.axes):
             return output.reshape(-1)
-        is_last = shape[:-1] == (self.n_rows, *self.axes)
-        is_second = len(shape) > 2 and (shape[0], *shape[2:]) == (self.n_rows, *self.axes)
-        if is_last and is_second:
-            raise ValueError(
+        axes = self.class_axes(shape)
+        if len(axes) > 1 and self.class_axis is None:
+            raise AmbiguousAxis(
                 f"logits: of predictions {shape} either axis 1 or the last one may count classes; "
                 "pass logits=<function that puts classes last and gives (n_samples, n_classes)>"
             )
-        if is_last:
-            return output.reshape(-1, shape[-1])
-        return output.movedim(1, -1).reshape(-1, shape[1]) if is_second else None
+        if not axes:
+            return None
+        axis = axes[0] if len(axes) == 1 or self.class_axis is None else self.class_axis
+        return output.movedim(axis, -1).reshape(-1, shape[axis])
+
+    def class_axes(self, shape: tuple[int, ...]) -> tuple[Literal[1, -1], ...]:
+        """Which axes of an output may count classes: those beside which all samples are left.
+
+        Example:
+            >>> Grid(2, (5,)).class_axes((2, 3, 5)), Grid(2, (3,)).class_axes((2, 3, 3))
+            ((1,), (1, -1))
+        """
+        samples = (self.n_rows, *self.axes)
+        found: list[Literal[1, -1]] = []
+        if len(shape) > 2 and (shape[0], *shape[2:]) == samples:
+            found.append(1)
+        return (*found, -1) if self.axes and shape[:-1] == samples else tuple(found)
 
     def misfit(self, shape: tuple[int, ...], units_axis: int) -> str | None:
         """Why an output of this shape cannot be read at the positions; None if it can."""

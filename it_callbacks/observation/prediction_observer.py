@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Literal
 
 from torch import Tensor, nn
 
@@ -16,7 +16,7 @@ from it_callbacks.observation.modules import (
     is_inside_fused,
     named_modules,
 )
-from it_callbacks.observation.positions import Grid
+from it_callbacks.observation.positions import AmbiguousAxis, Grid
 from it_callbacks.observation.prediction_pass import PredictionPass
 from it_callbacks.observation.prediction_share import least_classes
 from it_callbacks.observation.prediction_source import (
@@ -68,6 +68,7 @@ class PredictionObserver:
         self._all = modules
         self._n_classes = 2
         """How many classes the labels have at least, as seen so far."""
+        self._class_axis: Literal[1, -1] | None = None
         self._batch: Batch | None = None
         self._pass: PredictionPass[Any] | None = None
         self._seen = _Seen()
@@ -119,6 +120,9 @@ class PredictionObserver:
         if self._pass is not None and self._pass.is_undecided:
             self._hold_on()
             return
+        if isinstance(self.listener.error, AmbiguousAxis):
+            self._hold_on(Undecided(str(self.listener.error)))  # other batches may show it
+            return
         if self.listener.error is not None:
             if isinstance(self.listener.error, Implausible):
                 self._search_again()
@@ -137,6 +141,8 @@ class PredictionObserver:
             self._add(seen.held)
 
     def _discover(self, firing: Firing) -> None:
+        for tensor in tensors_of(firing.output) if firing.name == ROOT else ():
+            self._learn_class_axis(tensor)
         if self._pass is None or self._pass.is_undecided:
             return
         seen = self._seen
@@ -230,7 +236,14 @@ class PredictionObserver:
                 f"logits: {source} gave no predictions for {self._grid.n_samples} labels in this "
                 f"batch; it gave {in_words(predictions)}. {HINT}"
             )
+        self._learn_class_axis(predictions)
         return rows
+
+    def _learn_class_axis(self, output: Tensor) -> None:
+        """Where only one axis can count classes, it does so in every batch."""
+        axes = self._grid.class_axes(tuple(output.shape))
+        if self._class_axis is None and len(axes) == 1 and output.is_floating_point():
+            self._class_axis = axes[0]
 
     def _add(self, predictions: Tensor) -> None:
         if self._batch is None or self._pass is None or self.source is None:
@@ -261,7 +274,8 @@ class PredictionObserver:
 
     @property
     def _grid(self) -> Grid:
-        return Grid(0) if self._batch is None else self._batch.grid
+        grid = Grid(0) if self._batch is None else self._batch.grid
+        return replace(grid, class_axis=self._class_axis)
 
 
 @dataclass
