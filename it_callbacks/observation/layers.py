@@ -27,9 +27,9 @@ from it_callbacks.observation.provenance import (
 NEVER_CALLED = "was never called"
 COMPILED = "is compiled"
 FUSED = "is part of a layer whose fused path calls none of its parts"
-HOW = "Pass data='val' (or 'train', or a set of your own)"
-"""How to read what cannot be heard."""
 """Why a module that did not fire is skipped."""
+HOW = "Pass data='val' (or 'train', or a set of your own)"
+"""How to read what cannot be listened to."""
 MOST_LAYERS = 24
 """By default; more than this many curves nobody reads."""
 
