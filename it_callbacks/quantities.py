@@ -89,8 +89,9 @@ def monitor_of(quantity: str) -> str:
 
 
 _WHOLE, _INSIDE = "predictions", "predictions inside classes"
+WIDE_CHART = "information plane, any width"
 PLANE_CHART, _INTERVALS = "information plane", "information plane, 95 % intervals"
-_DRAWN, _STACKED = ("plane", "curves"), ("predictions",)
+_DRAWN, _WIDE, _STACKED = ("plane", "curves"), ("wide", "curves"), ("predictions",)
 # fmt: off
 _BY_MONITORS = (
     Quantity("prediction_entropy/mean", "H(Ŷ|X)",
@@ -146,6 +147,26 @@ _BY_MONITORS = (
              "share", chart=PLANE_CHART, per_ruler=True),
     Quantity("status", "status", "0 OK, 1 CAUTION, 2 SATURATED", "code", chart=PLANE_CHART,
              figures=("plane",), per_ruler=True),
+    Quantity("relative_I_XT", "I(X;T+σZ), σ = 0.3 of spread",
+             "information about the input of the layer plus noise of 0.3 of its present spread",
+             chart=WIDE_CHART, figures=_WIDE),
+    Quantity("relative_I_XT_se", "SE of I(X;T+σZ)", "standard error of the relative noise reading"),
+    Quantity("relative_I_XT_high", "I(X;T+σZ), high",
+             "the same of a Gaussian layer with the same covariance, at least as high"),
+    Quantity("V_TY", "V(T→Y)", "what a cross-fitted linear reader of the layer tells of the label",
+             chart=WIDE_CHART, figures=_WIDE),
+    Quantity("V_TY_se", "SE of V(T→Y)", "standard error of what the linear reader tells"),
+    Quantity("sliced_I_TY", "sliced I(T;Y)",
+             "mean information about the label of the layer in random directions, minus chance",
+             chart=WIDE_CHART, figures=("curves",)),
+    Quantity("sliced_I_TY_se", "SE of sliced I(T;Y)",
+             "standard error over directions and permutations"),
+    Quantity("spread", "spread", "root of the summed variances of the layer's units",
+             "activation units", figures=("curves",)),
+    Quantity("wide_status", "status, any width", "0 OK, 1 CAUTION; of a layer read at any width",
+             "code", chart=WIDE_CHART, figures=("wide",)),
+    Quantity("information_plane/wide_epoch", "epoch", "finished epochs at each reading at any width",
+             "epochs"),
     Quantity("information_plane/epoch", "epoch", "finished epochs at each point", "epochs"),
     Quantity("information_plane/overhead", "overhead",
              "share of the time since the last point that was spent observing", "share"),
@@ -163,8 +184,26 @@ _BY_EXTRAS = (
     Quantity("noise_I_TY", "I(T+σZ;Y)", "information about the label of the layer plus noise",
              chart=PLANE_CHART, figures=("curves",),
              interval=("noise_I_TY_low", "noise_I_TY_high")),
+    Quantity("noise_I_TY_permuted", "I(T+σZ;Y), labels permuted",
+             "the same for permuted labels: what no information at all shows", chart=PLANE_CHART,
+             figures=("curves",)),
     Quantity("noise_I_TY_low", "I(T+σZ;Y), low", "lower kernel bound of I(T+σZ;Y)"),
     Quantity("noise_I_TY_high", "I(T+σZ;Y), high", "upper kernel bound of I(T+σZ;Y)"),
+    Quantity("all_sliced_I_TY", "sliced I(T;Y), all samples",
+             "mean information about the label of the layer in random directions, minus chance",
+             chart=PLANE_CHART, figures=("curves",)),
+    Quantity("all_sliced_I_TY_se", "SE of sliced I(T;Y), all samples",
+             "standard error over directions and permutations"),
+    Quantity("all_sliced_H", "H of a slice, all samples",
+             "mean entropy of the binned layer in random directions", chart=PLANE_CHART,
+             figures=("curves",)),
+    Quantity("unit_I_TY", "I(Tⱼ;Y) of a unit",
+             "mean over units of the information of one about the label, minus chance",
+             chart=PLANE_CHART, figures=("curves",)),
+    Quantity("unit_H", "H(Tⱼ) of a unit", "mean over units of the entropy of one",
+             chart=PLANE_CHART, figures=("curves",)),
+    Quantity("unit_dead", "dead units", "share of units that are in one state for all samples",
+             "share", chart=PLANE_CHART, figures=("curves",)),
 )
 _DERIVED = (
     Quantity("I_XT_corrected", "I(X;T), corrected",

@@ -11,7 +11,6 @@ import numpy as np
 import pytest
 import torch
 
-from it_callbacks.callbacks.schedules import LogSpaced, check_schedule, is_due
 from it_callbacks.checks import finite, nearest, whole
 from it_callbacks.estimators import LinearVInformation, NoiseInjected, permutation_p_value
 from it_callbacks.figures import information_plane
@@ -27,6 +26,7 @@ from it_callbacks.rulers import (
     ibsgd,
     idnns,
 )
+from it_callbacks.schedules import LogSpaced, check_schedule, is_due
 
 NUMPYS = [np.int8, np.uint8, np.int32, np.int64, np.uint64]
 

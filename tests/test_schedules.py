@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from it_callbacks.callbacks.schedules import LogSpaced, check_schedule, counts_steps, is_due
+from it_callbacks.schedules import LogSpaced, check_schedule, counts_steps, is_due
 
 
 def included(schedule: LogSpaced, end: int) -> list[int]:

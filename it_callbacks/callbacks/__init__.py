@@ -2,7 +2,7 @@
 
 from it_callbacks.callbacks.information_plane import InformationPlaneMonitor
 from it_callbacks.callbacks.predictions import ConditionalEntropyMonitor, PredictionEntropyMonitor
-from it_callbacks.callbacks.schedules import LogSpaced
+from it_callbacks.schedules import LogSpaced
 
 __all__ = [
     "ConditionalEntropyMonitor",

@@ -10,7 +10,6 @@ from it_callbacks.callbacks.drawing import Pictures, as_plotly, with_y
 from it_callbacks.callbacks.faults import OnError
 from it_callbacks.callbacks.monitor import Monitor
 from it_callbacks.callbacks.options import Argument, Data, Options
-from it_callbacks.callbacks.schedules import Schedule
 from it_callbacks.checks import whole
 from it_callbacks.estimators.extra import Extra
 from it_callbacks.estimators.verdict import Verdict
@@ -24,6 +23,7 @@ from it_callbacks.own_quantities import check_own
 from it_callbacks.pictures import check_installed
 from it_callbacks.plane.instrument import PlaneInstrument, PlaneOptions
 from it_callbacks.reductions import Reduction
+from it_callbacks.schedules import Schedule
 
 
 class InformationPlaneMonitor(Monitor[PlaneInstrument]):

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from it_callbacks.callbacks.schedules import LogSpaced, Schedule, counts_steps, is_due
 from it_callbacks.observation.processes import together
+from it_callbacks.schedules import LogSpaced, Schedule, counts_steps, is_due
 
 
 @dataclass(frozen=True)

@@ -9,11 +9,11 @@ from it_callbacks.callbacks.drawing import as_plotly
 from it_callbacks.callbacks.faults import OnError
 from it_callbacks.callbacks.monitor import Monitor
 from it_callbacks.callbacks.options import Data, Options
-from it_callbacks.callbacks.schedules import Schedule
 from it_callbacks.figures import Request
 from it_callbacks.observation.batches import Selector
 from it_callbacks.observation.positions import Samples
 from it_callbacks.predictions.instrument import InsideClasses, PredictionInstrument, WholeSet
+from it_callbacks.schedules import Schedule
 
 
 class PredictionEntropyMonitor(Monitor[PredictionInstrument]):
