@@ -44,7 +44,9 @@ class Sketch:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "n_components", whole("n_components", self.n_components, at_least=2))
+        object.__setattr__(
+            self, "n_components", whole("n_components", self.n_components, at_least=2)
+        )
         object.__setattr__(self, "seed", whole("seed", self.seed, at_least=0))
         if not _is_prime(self.n_components):
             near = next(n for n in range(self.n_components, 1, -1) if _is_prime(n))
@@ -117,9 +119,7 @@ def _table(seed: int, n_sums: int, n_blocks: int) -> NDArray[np.float32]:
     table = _TABLES.get((seed, n_sums))
     if table is None or len(table) < n_blocks:
         n = max(n_blocks, 0 if table is None else 2 * len(table))
-        bits = np.random.default_rng([*_STREAM, seed]).integers(
-            0, 2, n * n_sums, dtype=np.int64
-        )
+        bits = np.random.default_rng([*_STREAM, seed]).integers(0, 2, n * n_sums, dtype=np.int64)
         table = (2 * bits - 1).astype(np.float32).reshape(n, n_sums)
         table.flags.writeable = False
         _TABLES[seed, n_sums] = table

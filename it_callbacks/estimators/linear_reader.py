@@ -129,7 +129,7 @@ def _log_probabilities(
     classes: NDArray[np.int64],
     slices: list[slice],
 ) -> _Floats:
-    """ln p of each sample's own class ``(n,)``, by what the other folds found best."""
+    """Ln p of each sample's own class ``(n,)``, by what the other folds found best."""
     n, each = len(classes), np.arange(len(classes))
     base = np.log(prior[each, classes]).astype(np.float64)
     likelihood = _likelihoods(scores, prior, classes)
@@ -152,7 +152,7 @@ def _log_probabilities(
 def _likelihoods(
     scores: NDArray[np.float32], prior: NDArray[np.float32], classes: NDArray[np.int64]
 ) -> _Floats:
-    """ln p of each own class at each temperature, ``(n_temperatures, n, n_shrinkages)``."""
+    """Ln p of each own class at each temperature, ``(n_temperatures, n, n_shrinkages)``."""
     each = np.arange(len(classes))
     own = np.log(prior[each, classes])[:, None]
     hit = scores[each, :, classes].astype(np.float64)

@@ -151,9 +151,7 @@ class WideReading:
         """The most that ``relative_I_XT`` can be, in bits."""
         return highest(self.noise)
 
-    def __call__(
-        self, activations: ArrayLike, labels: ArrayLike | None = None
-    ) -> dict[str, float]:
+    def __call__(self, activations: ArrayLike, labels: ArrayLike | None = None) -> dict[str, float]:
         """All values, in bits, and the spread.
 
         Of more than `n_samples` rows a seeded random subset is read; of more than 50 classes the

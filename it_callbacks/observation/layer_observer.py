@@ -23,7 +23,9 @@ from it_callbacks.observation.passes import Copy, DryRun, LayerPass, Pass
 from it_callbacks.observation.processes import n_processes, together
 from it_callbacks.observation.readers import Reader
 from it_callbacks.observation.resolutions import Resolution, readers_for, reduction_of
+from it_callbacks.observation.sketched import WidePass
 from it_callbacks.observation.streams import KeyStream, Waiting, stream_of
+from it_callbacks.observation.wide_sampling import WideChoice, WideSampling
 from it_callbacks.reductions import Reduction
 from it_callbacks.rulers import CALIBRATION_ROWS
 
@@ -42,6 +44,8 @@ class Observation:
         max_samples: Beyond this many samples, a seeded random subset.
         seed: Seed of the subset.
         keep_rows: Whether to keep some rows of activations.
+        wide: How samples are chosen and sketched for layers of any width; None for none.
+        keep_sketches: Whether to keep a sketch of every sample.
     """
 
     layers: LayerChoice
@@ -50,6 +54,8 @@ class Observation:
     max_samples: int | None
     seed: int
     keep_rows: bool
+    wide: WideChoice | None
+    keep_sketches: bool
 
 
 class LayerObserver:
@@ -120,13 +126,16 @@ class LayerObserver:
         self.listener.detach()
         self._discovery = None
 
-    def new_pass(self, *, hash_inputs: bool, is_training: bool) -> Pass:
+    def new_pass(
+        self, *, hash_inputs: bool, is_training: bool, wide: WideSampling | None = None
+    ) -> Pass:
         """A pass over a set begins; what earlier passes can calibrate is calibrated first.
 
         Args:
             hash_inputs: Whether to find out which inputs are equal.
             is_training: Whether training has begun; before, layers behind a BatchNorm that has
                 tracked nothing yet are left out of the pass if they are not calibrated.
+            wide: Chooses the samples that layers of any width are read on; None for none.
         """
         self._calibrate_alone()
         new = Pass(
@@ -134,12 +143,19 @@ class LayerObserver:
             seed=self._what.seed,
             keep_rows=self._what.keep_rows,
             hash_inputs=hash_inputs,
+            wide=self._wide_pass(wide),
         )
         self._passes.add(new)
         if not is_training:
             self._left_out[new] = []
         self._fill(new)
         return new
+
+    def _wide_pass(self, sampling: WideSampling | None) -> WidePass | None:
+        choice = self._what.wide
+        if choice is None or sampling is None:
+            return None
+        return WidePass(choice, sampling, keeps_all=self._what.keep_sketches)
 
     def left_out(self, current: Pass) -> list[str]:
         """The layers that wait for the first pass after training began."""
@@ -268,6 +284,7 @@ class LayerObserver:
         for layer in self.plan.layers if self.plan is not None else ():
             if layer.name in waiting:
                 self._left_out[empty].append(layer.name)
+                empty.observe(layer, None)
                 continue
             empty.observe(layer, stream_of(self.readers[layer.name], alone=alone))
 
