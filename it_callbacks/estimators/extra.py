@@ -74,10 +74,10 @@ def checked(
     return points, np.unique(classes, return_inverse=True)[1].astype(np.int64, copy=False)
 
 
-def own_generator(seed: int) -> np.random.Generator:
+def own_generator(seed: int, stream: str = "") -> np.random.Generator:
     """Random numbers by seed that are not those of ``numpy.random.default_rng(seed)``.
 
     Users seed their data with 0 as well, and noise that equals the noise in the data, number for
-    number, adds to it instead of hiding it.
+    number, adds to it instead of hiding it. For the same reason each use has a `stream` of its own.
     """
-    return np.random.default_rng([seed, *b"it_callbacks"])
+    return np.random.default_rng([seed, *b"it_callbacks", *stream.encode()])
