@@ -51,7 +51,7 @@ class Sketch:
         if not _is_prime(self.n_components):
             near = next(n for n in range(self.n_components, 1, -1) if _is_prime(n))
             raise ValueError(
-                f"n_components: need a prime, got {self.n_components}; the nearest below is {near}. "
+                f"n_components: need a prime, got {self.n_components}; the next below is {near}. "
                 "Otherwise all positions of one channel could be added up into one number"
             )
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import Any
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -20,6 +20,9 @@ class Extra(ABC):
 
     every: int = 1
     """Called at the first point and then at every so many-th."""
+
+    rows: ClassVar[Literal["kept", "sketched"]] = "kept"
+    """Which rows it takes: the reduced rows of at most 2048 samples, or sketches of all samples."""
 
     @property
     @abstractmethod

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -66,7 +67,7 @@ def linear_reader(
     order = np.argsort(fold_of, kind="stable")  # once, so that folds are slices
     points, classes, groups = points[order], classes[order], groups[order]
     cuts = np.searchsorted(fold_of[order], np.arange(folds + 1))
-    slices = [slice(a, b) for a, b in zip(cuts, cuts[1:], strict=False)]
+    slices = [slice(a, b) for a, b in pairwise(cuts)]
     scores, prior = _scores(points, classes, k, slices)
     log_p = _log_probabilities(scores, prior, classes, slices)
     share = np.bincount(classes, minlength=k) / n

@@ -74,11 +74,13 @@ class Wide(NamedTuple):
 
     Args:
         values: Bits (and the spread, in activation units) by quantity.
+        n_numbers: Numbers of its sketch.
         caution: Why the values are to be read with care, in words; empty if there is no reason.
         uneven: In words, what holds most of the spread, where one row or unit does.
     """
 
     values: Mapping[str, float]
+    n_numbers: int
     caution: str
     uneven: str
 
@@ -200,7 +202,8 @@ class WideReading:
             about_y, caution = self._about_label(of_y, of_y.classes)
             values |= about_y
             cautions += caution
-        return Wide(values, "; ".join(cautions), _uneven(x.largest_row, x.largest_unit))
+        uneven = _uneven(x.largest_row, x.largest_unit)
+        return Wide(values, of_x.rows.shape[1], "; ".join(cautions), uneven)
 
     def _about_label(
         self, samples: Rows, classes: NDArray[np.int64]
@@ -208,7 +211,7 @@ class WideReading:
         n, k = len(classes), int(classes.max(initial=-1)) + 1
         if n < _LEAST_PER_CLASS * k:
             few = f"no V(T→Y): {n} samples of {k} classes, {_LEAST_PER_CLASS} for each are needed"
-            return {}, [few]
+            return {"V_TY": math.nan, "V_TY_se": math.nan}, [few]
         bits, se = linear_reader(samples.rows, classes, samples.groups, self.folds)
         values = {"V_TY": bits, "V_TY_se": se}
         if n >= _N_BINS * k:

@@ -178,6 +178,6 @@ def _on_device(rows: Tensor, sketch: Sketch) -> NDArray[np.floating[Any]]:
         n_sums = sketch.n_sums(shape)
         signs = torch.from_numpy(sketch.signs(flat.shape[1], n_sums)).to(rows.device)
         padded = torch.nn.functional.pad(flat, (0, signs.numel() - flat.shape[1]))
-        flat = torch.einsum("nkb,kb->nb", padded.unflatten(1, tuple(signs.shape)), signs.to(flat))
+        flat = torch.einsum("nkb,kb->nb", padded.reshape(len(flat), *signs.shape), signs.to(flat))
     numbers: NDArray[np.floating[Any]] = flat.cpu().numpy()
     return numbers
