@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from it_callbacks.estimators import Extra, SlicedInformation
 from it_callbacks.estimators.slices import sliced
 from it_callbacks.estimators.univariate import binned, read
 
@@ -189,3 +190,63 @@ def test_the_draws_depend_on_the_seed_alone() -> None:
     assert sliced(rows, classes) == first
     assert (np.random.get_state()[1] == before).all()  # the user's random state is left alone
     assert sliced(rows, classes, seed=1) != first
+
+
+# --- the estimator for `extra=` -----------------------------------------------------------------
+
+
+def test_sliced_information_has_the_closed_forms_of_all_samples() -> None:
+    found = SlicedInformation()(*two_classes(10_000, 10, 4, seed=14))
+    assert list(found) == ["all_sliced_I_TY", "all_sliced_I_TY_se", "all_sliced_H"]
+    assert abs(found["all_sliced_I_TY"] - 0.202213) <= 4 * found["all_sliced_I_TY_se"] + 0.003
+    assert 4.2 < found["all_sliced_H"] < 4.5  # isotropic but for the distance: 4.33
+
+
+def test_one_width_for_all_slices_shows_where_a_layer_is_flat() -> None:
+    """Nearly all spread along one unit: slices across it are narrow, and share few bins."""
+    rng = np.random.default_rng(15)
+    rows = rng.standard_normal((4000, 10))
+    labels = np.arange(4000) % 2
+    round_layer = SlicedInformation()(rows, labels)["all_sliced_H"]
+    flat = SlicedInformation()(rows * [10, *[0.1] * 9], labels)["all_sliced_H"]
+    assert flat < round_layer - 0.5
+
+
+@pytest.mark.parametrize("n_classes", [2, 10])
+def test_sliced_information_is_nothing_for_labels_dealt_at_random(n_classes: int) -> None:
+    rng = np.random.default_rng(16)
+    rows, labels = rng.standard_normal((10_000, 64)), rng.permutation(np.arange(10_000) % n_classes)
+    assert abs(SlicedInformation()(rows, labels)["all_sliced_I_TY"]) <= 0.002
+
+
+def test_there_is_no_information_below_a_sample_for_each_bin_and_class() -> None:
+    rows = np.random.default_rng(17).standard_normal((300, 5))
+    enough, few = (SlicedInformation()(rows, np.arange(300) % k) for k in (10, 11))
+    assert math.isfinite(enough["all_sliced_I_TY"])
+    assert math.isnan(few["all_sliced_I_TY"])
+    assert math.isnan(few["all_sliced_I_TY_se"])
+    assert few["all_sliced_H"] == enough["all_sliced_H"]
+
+
+def test_it_is_a_value_that_takes_the_sketches_of_all_samples() -> None:
+    assert SlicedInformation(32, every=3) == SlicedInformation(n_directions=32, every=3, seed=0)
+    assert (Extra.rows, SlicedInformation.rows) == ("kept", "sketched")
+    rows, labels = two_classes(100, 3, 1, seed=18)
+    assert SlicedInformation().about(rows, labels) == ""
+    names = [quantity.name for quantity in SlicedInformation().quantities]
+    assert names == list(SlicedInformation()(rows, labels))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"n_directions": 1}, "n_directions: need a whole number >= 2, got 1"),
+        ({"bins": 1}, "bins: need a whole number >= 2, got 1"),
+        ({"every": 0}, "every: need a whole number >= 1, got 0"),
+        ({"seed": -1}, "seed: need a whole number >= 0, got -1"),
+        ({"bins": 30.0}, "bins: .* got 30.0"),
+    ],
+)
+def test_arguments_without_sense_raise(arguments: dict[str, Any], message: str) -> None:
+    with pytest.raises((TypeError, ValueError), match=message):
+        SlicedInformation(**arguments)

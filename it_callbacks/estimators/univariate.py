@@ -137,3 +137,13 @@ def shuffled(classes: _Ints, n_permutations: int, generator: np.random.Generator
     """The labels, and as many permutations of them: ``(1 + n_permutations, n_samples)``."""
     orders = [classes, *(generator.permutation(classes) for _ in range(n_permutations))]
     return np.stack(orders)
+
+
+def are_too_few(classes: _Ints, bins: int) -> bool:
+    """Whether there are fewer samples than cells of bin and class, which hold too little then.
+
+    Example:
+        >>> are_too_few(np.arange(300) % 10, 30), are_too_few(np.arange(300) % 11, 30)
+        (False, True)
+    """
+    return bool(bins * (int(classes.max()) + 1) > len(classes))
