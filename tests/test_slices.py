@@ -68,7 +68,6 @@ def test_the_standard_error_is_not_too_small_where_there_is_nothing(n_units: int
     ],
 )
 def test_a_gaussian_slice_has_the_entropy_of_its_bins(width: float, entropy: float) -> None:
-    """Two bits wide bins depend on where they start, too; the others do not."""
     values = np.random.default_rng(4).standard_normal((4, 50_000))
     ends = values.min(axis=1), values.max(axis=1)
     states = binned(values, ends, np.full(4, width))
@@ -173,6 +172,13 @@ def test_one_huge_row_does_not_hide_the_others() -> None:
     plain = sliced(rows, classes).information
     rows[5] *= 1000
     assert sliced(rows, classes).information == pytest.approx(plain, abs=0.03)
+
+
+def test_a_width_far_below_the_range_makes_no_end_of_states() -> None:
+    values = np.linspace(0, 1, 5000)[None, :]
+    ends = np.zeros(1), np.ones(1)
+    for width in (1e-9, 1e-300, 0.0):
+        assert binned(values, ends, np.full(1, width)).max() < 1024
 
 
 @pytest.mark.parametrize("odd", [math.nan, math.inf])
