@@ -74,7 +74,8 @@ def sliced(
         >>> round(found.information, 2), found.entropy
         (1.0, 1.0)
     """
-    slices = _slices(rows, n_directions, seed)
+    with np.errstate(over="ignore", invalid="ignore"):
+        slices = _slices(rows, n_directions, seed)
     if not np.isfinite(slices).all():
         return Sliced(math.nan, math.nan, math.nan)
     ends = middle(slices)
