@@ -100,6 +100,7 @@ def test_extras_are_logged_under_their_tags() -> None:
     for quantity in ("noise_I_XT", "noise_I_TY"):
         for end in ("", "_low", "_high"):
             assert epochs[quantity + end] == [0, 2]
+    assert epochs["noise_I_TY_permuted"] == [0, 2]
 
 
 def test_a_dead_layer_is_named() -> None:
@@ -231,7 +232,7 @@ def test_calibration_on_some_classes_only_is_warned_of() -> None:
 
 
 def test_an_extra_that_fails_costs_its_own_number_only() -> None:
-    plane = InformationPlaneMonitor(extra=[Own("V_TY", raises(ArithmeticError("not today")))])
+    plane = InformationPlaneMonitor(extra=[Own("own_I_TY", raises(ArithmeticError("not today")))])
     given = warnings_of(plane)
     assert [one.layer for one in given.of("extra")] == ["net.1", "net.3", "net.4"]
     assert all("not today" in one.text for one in given.of("extra"))
