@@ -199,7 +199,7 @@ class PlaneInstrument(Instrument[LayerPass]):
         values.append(Value("information_plane", "overhead", cost.share))
         if on.is_training:  # the point before it has no training to be a share of
             found += notices.cost_notices(cost)
-        now = {"calibrated_in_training": left_out} if left_out else {}
+        now: dict[str, Any] = {"calibrated_in_training": left_out} if left_out else {}
         if extra.about:
             now["about_layers"] = extra.about
         return Measured(
