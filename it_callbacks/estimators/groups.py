@@ -45,4 +45,4 @@ def standard_error_of_mean(values: NDArray[np.float64], groups: NDArray[np.int64
     n_groups = len(sums)
     if n_groups < 2:
         return math.nan
-    return math.sqrt(n_groups / (n_groups - 1) * float(sums @ sums)) / len(values)
+    return math.sqrt(n_groups / (n_groups - 1) * float(np.square(sums).sum())) / len(values)

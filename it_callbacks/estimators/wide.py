@@ -65,7 +65,7 @@ class Rows(NamedTuple):
         """
         return cls(
             rows,
-            np.arange(len(rows)) if groups is None else _numbered(groups),
+            np.arange(len(rows)) if groups is None else _by_appearance(groups),
             None if labels is None else _numbered(labels),
         )
 
@@ -257,6 +257,15 @@ def _uneven(x: RelativeNoise, n_rows: int, n_numbers: int) -> str:
     return ""
 
 
-def _numbered(values: NDArray[Any]) -> NDArray[np.int64]:
-    axis = 0 if values.ndim > 1 else None
-    return np.unique(values, axis=axis, return_inverse=True)[1].reshape(-1).astype(np.int64)
+def _numbered(labels: NDArray[np.int64]) -> NDArray[np.int64]:
+    return np.unique(labels, return_inverse=True)[1].astype(np.int64)
+
+
+def _by_appearance(groups: NDArray[Any]) -> NDArray[np.int64]:
+    """Numbers of groups in the order of their first samples: 0, 1, ... where no two are one."""
+    axis = 0 if groups.ndim > 1 else None
+    _, first, which = np.unique(groups, axis=axis, return_index=True, return_inverse=True)
+    number = np.empty(len(first), np.int64)
+    number[np.argsort(first)] = np.arange(len(first))
+    found: NDArray[np.int64] = number[which.reshape(-1)]
+    return found
