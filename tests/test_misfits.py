@@ -421,7 +421,7 @@ def test_where_all_layers_wait_for_a_batch_norm_one_line_says_so() -> None:
     plane = Plane("net.3", data=VAL)
     with warned() as given:
         fit([plane], _normed)
-    assert given.causes.count("untracked") == 1
+    assert given.causes.count("later") == 1
     assert epochs(plane) == [1, 2]
     raising = Plane("net.3", data=VAL, on_error="raise")
     with warned():

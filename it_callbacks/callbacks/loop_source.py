@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 from torch import nn
@@ -71,7 +72,7 @@ class LoopSource:
             return
         if at.fitting:
             bench.attempt(at)
-        new_pass = bench.instrument.dry_run if at.sanity else bench.new_pass
+        new_pass = bench.instrument.dry_run if at.sanity else partial(bench.new_pass, at=at)
         loop = Loop(new_pass, bench.options)
         with bench.at_work(trainer):
             try:

@@ -15,6 +15,7 @@ from torch import nn
 
 from it_callbacks.observation.batches import Batch
 from it_callbacks.observation.listening import Listener
+from it_callbacks.observation.stages import Stage
 from it_callbacks.records import Value
 
 
@@ -152,13 +153,12 @@ class Instrument(ABC, Generic[P]):
         """A pass of which nothing is kept: what cannot be observed is found in time."""
 
     @abstractmethod
-    def new_pass(self, set_: str, *, is_training: bool) -> P:
+    def new_pass(self, set_: str, stage: Stage) -> P:
         """A pass over a set begins.
 
         Args:
             set_: What the set is called.
-            is_training: Whether training has begun: statistics that are gathered in training are
-                still those of a new model before.
+            stage: How far the training is.
         """
 
     @abstractmethod

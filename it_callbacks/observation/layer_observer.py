@@ -23,6 +23,7 @@ from it_callbacks.observation.passes import Copy, DryRun, LayerPass, Pass
 from it_callbacks.observation.processes import n_processes, together
 from it_callbacks.observation.readers import Reader
 from it_callbacks.observation.resolutions import Resolution, readers_for, reduction_of
+from it_callbacks.observation.stages import Stage, why_later
 from it_callbacks.observation.streams import KeyStream, Waiting, stream_of
 from it_callbacks.reductions import Reduction
 from it_callbacks.rulers import CALIBRATION_ROWS
@@ -81,8 +82,12 @@ class LayerObserver:
         self._passes: weakref.WeakSet[Pass] = weakref.WeakSet()
         self._behind_untracked: frozenset[str] = frozenset()
         """Layers behind a BatchNorm that had tracked nothing when the plan was made."""
-        self._left_out: weakref.WeakKeyDictionary[Pass, list[str]] = weakref.WeakKeyDictionary()
-        """Of each pass before training, the layers that are not calibrated on it."""
+        self._stages: weakref.WeakKeyDictionary[Pass, Stage] = weakref.WeakKeyDictionary()
+        """How far the training was when each pass began."""
+        self._left_out: weakref.WeakKeyDictionary[Pass, dict[str, str]] = (
+            weakref.WeakKeyDictionary()
+        )
+        """Of each pass, the layers that are calibrated on a later one, and why."""
         self._discovery: Discovery[Copy | None] | None = None
         self._pass: LayerPass = DryRun()
 
@@ -120,13 +125,13 @@ class LayerObserver:
         self.listener.detach()
         self._discovery = None
 
-    def new_pass(self, *, hash_inputs: bool, is_training: bool) -> Pass:
+    def new_pass(self, *, hash_inputs: bool, stage: Stage) -> Pass:
         """A pass over a set begins; what earlier passes can calibrate is calibrated first.
 
         Args:
             hash_inputs: Whether to find out which inputs are equal.
-            is_training: Whether training has begun; before, layers behind a BatchNorm that has
-                tracked nothing yet are left out of the pass if they are not calibrated.
+            stage: How far the training is; layers that are calibrated later are left out of the
+                pass.
         """
         self._calibrate_alone()
         new = Pass(
@@ -136,14 +141,17 @@ class LayerObserver:
             hash_inputs=hash_inputs,
         )
         self._passes.add(new)
-        if not is_training:
-            self._left_out[new] = []
+        self._stages[new], self._left_out[new] = stage, {}
         self._fill(new)
         return new
 
-    def left_out(self, current: Pass) -> list[str]:
-        """The layers that wait for the first pass after training began."""
-        return self._left_out.get(current, [])
+    def again(self, earlier: Pass) -> Pass:
+        """A pass that begins when `earlier` did: the same layers are left out."""
+        return self.new_pass(hash_inputs=False, stage=self._stages[earlier])
+
+    def left_out(self, current: Pass) -> dict[str, str]:
+        """The layers that are calibrated on a later pass, and why."""
+        return self._left_out.get(current, {})
 
     def begin(self, batch: Batch, current: LayerPass) -> None:
         """A batch of a pass begins."""
@@ -264,16 +272,18 @@ class LayerObserver:
 
     def _fill(self, empty: Pass) -> None:
         alone = n_processes() == 1
-        waiting = self._waiting() if empty in self._left_out else frozenset()
+        untracked = self._untracked
         for layer in self.plan.layers if self.plan is not None else ():
-            if layer.name in waiting:
-                self._left_out[empty].append(layer.name)
+            reader = self.readers[layer.name]
+            why = why_later(reader, self._stages[empty], is_untracked=layer.name in untracked)
+            if why:
+                self._left_out[empty][layer.name] = why
                 continue
-            empty.observe(layer, stream_of(self.readers[layer.name], alone=alone))
+            empty.observe(layer, stream_of(reader, alone=alone))
 
-    def _waiting(self) -> frozenset[str]:
+    @property
+    def _untracked(self) -> frozenset[str]:
         model = self._model()
         if model is None or not any(map(is_untracked, model.modules())):
             return frozenset()
-        calibrated = (name for name, reader in self.readers.items() if reader.is_ready)
-        return self._behind_untracked.difference(calibrated)
+        return self._behind_untracked

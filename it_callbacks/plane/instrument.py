@@ -26,6 +26,7 @@ from it_callbacks.observation.passes import DryRun, LayerPass, Pass
 from it_callbacks.observation.positions import samples_in_words
 from it_callbacks.observation.processes import together
 from it_callbacks.observation.readers import Reader
+from it_callbacks.observation.stages import Stage
 from it_callbacks.own_quantities import check_own, to_rows
 from it_callbacks.plane import notices
 from it_callbacks.plane.description import PlanePoint, tags_of_layers, unread_notices
@@ -104,9 +105,9 @@ class PlaneInstrument(Instrument[LayerPass]):
         return DryRun()
 
     @override
-    def new_pass(self, set_: str, *, is_training: bool) -> LayerPass:
+    def new_pass(self, set_: str, stage: Stage) -> LayerPass:
         hash_inputs = self._repeats.get(set_, True)
-        return self._layers.new_pass(hash_inputs=hash_inputs, is_training=is_training)
+        return self._layers.new_pass(hash_inputs=hash_inputs, stage=stage)
 
     @override
     def check_determinism(
@@ -114,10 +115,9 @@ class PlaneInstrument(Instrument[LayerPass]):
     ) -> bool:
         layers = self._layers
         layers.calibrate(_whole(first))
-        is_whole = not layers.left_out(_whole(first))
 
         def differ() -> set[str]:
-            twice = [layers.new_pass(hash_inputs=False, is_training=is_whole) for _ in range(2)]
+            twice = [layers.again(_whole(first)) for _ in range(2)]
             run_first_batch(twice)
             once, again = (current.observed().keys for current in twice)
             return {
@@ -127,7 +127,7 @@ class PlaneInstrument(Instrument[LayerPass]):
             }
 
         self._memory.stochastic = frozenset().union(*together(differ))
-        return is_whole
+        return not layers.left_out(_whole(first))
 
     @property
     @override
@@ -149,7 +149,7 @@ class PlaneInstrument(Instrument[LayerPass]):
             )
         left_out = self._layers.left_out(_whole(finished))
         if not observed.keys and left_out:
-            return Measured((), 0, {}, [notices.untracked_notice(on.set, left_out)])
+            return Measured((), 0, {}, [notices.later_notice(on.set, left_out)])
         unread = unread_notices(observed)
         points = self._points(observed, labels)
         point = PlanePoint(on.set, observed, kind, labels, points, self._layers, self._memory)
@@ -182,7 +182,7 @@ class PlaneInstrument(Instrument[LayerPass]):
         return Measured(
             values,
             len(observed.indices),
-            {**self._settings(point, on), "calibrated_in_training": left_out}
+            {**self._settings(point, on), "calibrated_later": left_out}
             if left_out
             else self._settings(point, on),
             found,

@@ -213,13 +213,16 @@ def silent_notice(set_: str, reasons: Mapping[str, str]) -> Notice:
     return Notice("silent", text)
 
 
-def untracked_notice(set_: str, layers: Sequence[str]) -> Notice:
-    """What to say of layers that wait for a BatchNorm to see data."""
-    text = (
-        f"set {set_!r}: no values before training of {_listed(layers)}: these layers lie "
-        "behind a BatchNorm that has tracked no batch yet, and are calibrated after training began"
-    )
-    return Notice("untracked", text)
+def later_notice(set_: str, reasons: Mapping[str, str]) -> Notice:
+    """What to say where all layers are calibrated later.
+
+    Args:
+        set_: What the set is called.
+        reasons: Why, by layer.
+    """
+    why = " or ".join(dict.fromkeys(reasons.values()))
+    text = f"set {set_!r}: no binned values yet of {_listed(list(reasons))}: each {why}"
+    return Notice("later", text)
 
 
 def unstorable_notices(specs: Iterable[Reader]) -> list[Notice]:

@@ -21,6 +21,7 @@ from it_callbacks.observation.labels import KINDS, decided
 from it_callbacks.observation.positions import samples_in_words
 from it_callbacks.observation.prediction_observer import PredictionObserver
 from it_callbacks.observation.prediction_pass import Predicted, PredictionPass
+from it_callbacks.observation.stages import Stage
 from it_callbacks.predictions.defined import DefinedRows, Metric
 from it_callbacks.records import Value
 
@@ -189,7 +190,7 @@ class PredictionInstrument(Instrument[Finished]):
         return self._pass(set_, None)
 
     @override
-    def new_pass(self, set_: str, *, is_training: bool) -> Finished:
+    def new_pass(self, set_: str, stage: Stage) -> Finished:
         return self._pass(set_, self._max_samples)
 
     @override
