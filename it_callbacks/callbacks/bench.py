@@ -133,6 +133,11 @@ class Bench:
         """A pass over a set begins."""
         return self.instrument.new_pass(set_, Stage(at.epoch, self.is_training))
 
+    def warn_ahead(self) -> None:
+        """Warn of what a user should know before more is observed."""
+        for notice in self.instrument.ahead():
+            self.journal.notice(notice)
+
     def is_due(self, ask: Callable[[Moment, tuple[int, int] | None], bool], at: Moment) -> bool:
         """Whether a measurement is due; a schedule of the user's that fails asks for none."""
         try:

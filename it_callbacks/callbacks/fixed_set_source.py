@@ -131,6 +131,7 @@ class FixedSetSource:
                 if not self._is_explored:
                     run_first_batch([bench.instrument.dry_run(set_)])
                     self._is_explored = True
+                    bench.warn_ahead()
                 passes.append(bench.new_pass(set_, at))
                 fixed.run_all(trainer, model, observer, passes[0])
 

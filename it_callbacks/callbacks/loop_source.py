@@ -97,6 +97,7 @@ class LoopSource:
         with self._in_loop(trainer) as loop:
             if loop is not None:
                 self.bench.observer.end()
+                self.bench.warn_ahead()
 
     def end_loop(self, trainer: Any, at: Moment) -> None:
         """The loop has ended: record a point for each of its sets."""

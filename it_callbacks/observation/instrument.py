@@ -162,6 +162,10 @@ class Instrument(ABC, Generic[P]):
         """
 
     @abstractmethod
+    def ahead(self) -> list[Notice]:
+        """What a user should know before more is observed, since a batch has shown it."""
+
+    @abstractmethod
     def check_determinism(self, first: P, run_first_batch: Callable[[Sequence[P]], None]) -> bool:
         """After the first pass over a fixed set: may run its first batch for more passes.
 

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from it_callbacks.observation.batches import Batch
 from it_callbacks.observation.choices import Choice, LayerChoice, resolve
 from it_callbacks.observation.discovery import Discovery
+from it_callbacks.observation.effort import Effort, effort_of
 from it_callbacks.observation.layers import COMPILED, FUSED, Layer, Plan
 from it_callbacks.observation.listening import Firing, Listener
 from it_callbacks.observation.modules import by_every_name, is_inside_fused
@@ -67,6 +68,8 @@ class LayerObserver:
 
     def __init__(self, model: nn.Module, what: Observation, restore: Restore) -> None:
         self.plan: Plan | None = None
+        self.effort = Effort(0.0, 0.0)
+        """What calibrating all layers takes, known with the plan."""
         self.specs: dict[str, Reader] = {}
         """How each layer is to be read, before anything is calibrated."""
         self.readers: dict[str, Reader] = {}
@@ -254,6 +257,7 @@ class LayerObserver:
             name: self._restore(name, spec) or spec for name, spec in self.specs.items()
         }
         self.plan = found
+        self.effort = effort_of(found.layers, self.readers, discovery.forward)
         self._behind_untracked = behind_untracked(discovery.calls, found.layers)
         observed = {layer.module_name for layer in found.layers}
         modules = self.listener.modules

@@ -110,6 +110,13 @@ class PlaneInstrument(Instrument[LayerPass]):
         return self._layers.new_pass(hash_inputs=hash_inputs, stage=stage)
 
     @override
+    def ahead(self) -> list[Notice]:
+        layers = self._layers
+        if layers.is_ready or not layers.effort.is_notable:
+            return []
+        return [notices.effort_notice(layers.effort, repr(self._options.observation.reduce))]
+
+    @override
     def check_determinism(
         self, first: LayerPass, run_first_batch: Callable[[Sequence[LayerPass]], None]
     ) -> bool:

@@ -7,6 +7,7 @@ from itertools import count, islice
 from typing import NamedTuple
 
 from it_callbacks.estimators.estimate import CHANCE_SATURATED, COVERAGE_SATURATED, Estimate
+from it_callbacks.observation.effort import TRAINED_ON, Effort
 from it_callbacks.observation.instrument import Cost, Notice
 from it_callbacks.observation.layers import HOW
 from it_callbacks.observation.readers import Reader
@@ -223,6 +224,17 @@ def later_notice(set_: str, reasons: Mapping[str, str]) -> Notice:
     why = " or ".join(dict.fromkeys(reasons.values()))
     text = f"set {set_!r}: no binned values yet of {_listed(list(reasons))}: each {why}"
     return Notice("later", text)
+
+
+def effort_notice(effort: Effort, reduce: str) -> Notice:
+    """What to say before a reduction is fitted that takes longer than training does."""
+    text = (
+        f"reduce: fitting {reduce} takes about {effort.calibration:.1g} operations, more than an "
+        f"epoch on {TRAINED_ON} rows ({effort.training:.1g}). The wide plane reads any width "
+        "without it; for the binned code pass reduce=RandomProjection(2), which has nothing to "
+        "fit, or layers= to observe fewer or smaller layers"
+    )
+    return Notice("effort", text)
 
 
 def unstorable_notices(specs: Iterable[Reader]) -> list[Notice]:

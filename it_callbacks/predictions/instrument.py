@@ -194,6 +194,10 @@ class PredictionInstrument(Instrument[Finished]):
         return self._pass(set_, self._max_samples)
 
     @override
+    def ahead(self) -> list[Notice]:
+        return []
+
+    @override
     def check_determinism(
         self, first: Finished, run_first_batch: Callable[[Sequence[Finished]], None]
     ) -> bool:
