@@ -147,6 +147,11 @@ _BY_MONITORS = (
              "share", chart=PLANE_CHART, per_ruler=True),
     Quantity("status", "status", "0 OK, 1 CAUTION, 2 SATURATED", "code", chart=PLANE_CHART,
              figures=("plane",), per_ruler=True),
+    Quantity("information_plane/epoch", "epoch", "finished epochs at each point", "epochs"),
+    Quantity("information_plane/overhead", "overhead",
+             "share of the time since the last point that was spent observing", "share"),
+)
+_BY_WIDE = (
     Quantity("relative_I_XT", "I(X;T+σZ), σ = 0.3 of spread",
              "information about the input of the layer plus noise of 0.3 of its present spread",
              chart=WIDE_CHART, figures=_WIDE),
@@ -165,11 +170,8 @@ _BY_MONITORS = (
              "activation units", figures=("curves",)),
     Quantity("wide_status", "status, any width", "0 OK, 1 CAUTION; of a layer read at any width",
              "code", chart=WIDE_CHART, figures=("wide",)),
-    Quantity("information_plane/wide_epoch", "epoch", "finished epochs at each reading at any width",
+    Quantity("information_plane/wide_epoch", "epoch", "finished epochs at each wide reading",
              "epochs"),
-    Quantity("information_plane/epoch", "epoch", "finished epochs at each point", "epochs"),
-    Quantity("information_plane/overhead", "overhead",
-             "share of the time since the last point that was spent observing", "share"),
 )
 _BY_EXTRAS = (
     Quantity("linear_V_TY", "V(T→Y), linear",
@@ -218,10 +220,12 @@ _DERIVED = (
 # fmt: on
 
 QUANTITIES: Mapping[str, Quantity] = {
-    row.name: row for row in (*_BY_MONITORS, *_BY_EXTRAS, *_DERIVED)
+    row.name: row for row in (*_BY_MONITORS, *_BY_WIDE, *_BY_EXTRAS, *_DERIVED)
 }
 """All quantities, by name, in reading order."""
 
+OF_WIDE = frozenset(row.name for row in _BY_WIDE)
+"""Names of what the reading at any width gives."""
 OF_EXTRAS = frozenset(_BY_EXTRAS)
 """Rows of the estimators that `extra=` takes from this package."""
 PER_RULER = tuple(
@@ -241,6 +245,10 @@ SUFFIXES = frozenset(
 
 BESIDE = frozenset(
     {"settings", "warnings", "verdicts", "plane"}
-    | {row.name.partition("/")[2] for row in _BY_MONITORS if row.name.startswith(f"{PLANE}/")}
+    | {
+        row.name.partition("/")[2]
+        for row in (*_BY_MONITORS, *_BY_WIDE)
+        if row.name.startswith(f"{PLANE}/")
+    }
 )
 """What stands beside quantities below a set: none of them can be a folder, too."""

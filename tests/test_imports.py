@@ -162,7 +162,11 @@ ABOVE = {
     "figures": ("checks", "quantities", "records", "runs", "derived", "tables", "figures"),
     "logs": ("quantities", "records", "runs"),
     "schedules": ("checks",),
-    "estimators": ("checks", "quantities", "own_quantities", "records", "schedules", "estimators"),
+    "sketches": ("checks",),
+    "estimators": (
+        *("checks", "quantities", "own_quantities", "records", "schedules", "sketches"),
+        "estimators",
+    ),
     "rulers": ("checks", "rulers"),
     "reductions": ("checks", "rulers"),
     "codes": ("rulers", "reductions", "codes"),
@@ -174,11 +178,11 @@ ABOVE = {
     "plain": (),
     "observation": (
         *("checks", "plain", "codes", "log_probabilities", "reductions", "rulers"),
-        *("quantities", "records", "observation"),
+        *("quantities", "records", "sketches", "observation"),
     ),
     "plane": (
         *("_version", "estimators", "observation", "reductions", "rulers"),
-        *("quantities", "own_quantities", "records", "plane"),
+        *("quantities", "own_quantities", "records", "schedules", "plane"),
     ),
     "predictions": (
         "checks",

@@ -17,7 +17,7 @@ from it_callbacks.observation.stages import Stage, why_later
 from it_callbacks.reductions import PCA, Joint
 from it_callbacks.rulers import Calibrated, Uniform, Width
 
-from .toys import VAL, fit, outputs, rulers
+from .toys import VAL, epochs, fit, outputs, rulers
 from .warned import warned
 
 
@@ -85,13 +85,14 @@ def test_a_layer_waits_for_the_latest_of_its_rulers() -> None:
 
 @pytest.mark.parametrize("data", [None, VAL], ids=["listening", "data"])
 def test_components_and_bins_are_those_of_the_network_at_that_epoch(data: Any) -> None:
-    late = Plane(["net.1"], bins=Calibrated(8, at=2), reduce=PCA(2), data=data, name="val")
+    late = Plane(
+        ["net.1"], bins=Calibrated(8, at=2), reduce=PCA(2), wide=None, data=data, name="val"
+    )
     seen = Outputs("net.1")
     with warned() as given:
         fit([late, seen], max_epochs=4)
-    assert points(late, "net.1") == [2, 3, 4]
-    assert given.causes.count("later") == 1
-    (warning,) = given.of("later")
+    assert points(late, "net.1") == epochs(late) == [2, 3, 4]
+    (warning,) = given.of("later")  # and no second one
     assert "2 finished epochs" in warning.text
     layer = seen.by_epoch[2]
     expected = Calibrated(8).freeze(PCA(2).freeze(layer)(layer))
@@ -103,7 +104,7 @@ def test_components_and_bins_are_those_of_the_network_at_that_epoch(data: Any) -
 def test_other_layers_do_not_wait_and_the_settings_say_which_does(data: Any) -> None:
     """Nothing warns of it, since it was asked for."""
     bins = {"net.1": Calibrated(8, at=2), "*": 8}
-    plane = Plane(["net.1", "net.3"], bins=bins, data=data, name="val")
+    plane = Plane(["net.1", "net.3"], bins=bins, wide=None, data=data, name="val")
     settings = Settings(plane)
     with warned() as given:
         fit([settings, plane], max_epochs=3)
@@ -119,6 +120,20 @@ def test_other_layers_do_not_wait_and_the_settings_say_which_does(data: Any) -> 
     assert last["layers"][0]["bins"] == ["Calibrated(bins=8, scope='auto', at=2)"]
 
 
+@pytest.mark.parametrize("data", [None, VAL], ids=["listening", "data"])
+def test_layers_that_wait_are_read_at_any_width_meanwhile(data: Any) -> None:
+    plane = Plane(["net.1"], bins=Calibrated(8, at=2), data=data, name="val")
+    settings = Settings(plane)
+    with warned() as given:
+        fit([settings, plane], max_epochs=3)
+    assert given.of("later") == []
+    assert points(plane, "net.1") == [2, 3]
+    wide = {r.epoch for r in plane.history if (r.quantity, r.layer) == ("relative_I_XT", "net.1")}
+    assert wide == set(epochs(plane)) == ({1, 2, 3} if data is None else {0, 1, 2, 3})
+    assert list(settings.seen[0]["calibrated_later"]) == ["net.1"]
+    assert "calibrated_later" not in plane.settings["val"]
+
+
 def test_the_first_point_behind_that_epoch_calibrates_where_none_is_due_at_it() -> None:
     plane = Plane(["net.1"], bins=Calibrated(8, at=1), data=VAL, schedule=2)
     with warned():
@@ -127,7 +142,7 @@ def test_the_first_point_behind_that_epoch_calibrates_where_none_is_due_at_it() 
 
 
 def test_a_run_that_ends_before_says_why_there_is_nothing() -> None:
-    plane = Plane(["net.1"], bins=Calibrated(8, at=9), data=VAL)
+    plane = Plane(["net.1"], bins=Calibrated(8, at=9), wide=None, data=VAL)
     with warned() as given:
         fit([plane])
     assert given.causes.count("later") == 1

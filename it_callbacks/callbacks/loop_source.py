@@ -109,6 +109,8 @@ class LoopSource:
             refuse_own_shares(reports)
             # In each set all take part, also those that no batch of it has come to.
             sets = dict.fromkeys(set_ for report in reports for set_ in report)
+            if at.sanity:
+                bench.instrument.explored()
             for set_ in () if at.sanity else sets:
                 with bench.contained(trainer, set_):
                     bench.record(

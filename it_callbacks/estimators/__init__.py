@@ -25,6 +25,7 @@ from it_callbacks.estimators.extra import Extra
 from it_callbacks.estimators.linear import LinearVInformation
 from it_callbacks.estimators.noise import NoiseInjected
 from it_callbacks.estimators.verdict import Drop, Verdict
+from it_callbacks.estimators.wide import WideReading
 from it_callbacks.records import Status
 
 __all__ = [
@@ -37,6 +38,7 @@ __all__ = [
     "NoiseInjected",
     "Status",
     "Verdict",
+    "WideReading",
     "chao_wang_jost",
     "class_entropies",
     "conditional_entropy",

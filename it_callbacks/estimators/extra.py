@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import Any
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -20,6 +20,9 @@ class Extra(ABC):
 
     every: int = 1
     """Called at the first point and then at every so many-th."""
+
+    rows: ClassVar[Literal["kept", "sketched"]] = "kept"
+    """Which rows it takes: the reduced rows of at most 2048 samples, or sketches of all samples."""
 
     @property
     @abstractmethod
@@ -74,10 +77,10 @@ def checked(
     return points, np.unique(classes, return_inverse=True)[1].astype(np.int64, copy=False)
 
 
-def own_generator(seed: int) -> np.random.Generator:
+def own_generator(seed: int, stream: str = "") -> np.random.Generator:
     """Random numbers by seed that are not those of ``numpy.random.default_rng(seed)``.
 
     Users seed their data with 0 as well, and noise that equals the noise in the data, number for
-    number, adds to it instead of hiding it.
+    number, adds to it instead of hiding it. For the same reason each use has a `stream` of its own.
     """
-    return np.random.default_rng([seed, *b"it_callbacks"])
+    return np.random.default_rng([seed, *b"it_callbacks", *stream.encode()])

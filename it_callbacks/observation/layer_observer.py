@@ -24,8 +24,10 @@ from it_callbacks.observation.passes import Copy, DryRun, LayerPass, Pass
 from it_callbacks.observation.processes import n_processes, together
 from it_callbacks.observation.readers import Reader
 from it_callbacks.observation.resolutions import Resolution, readers_for, reduction_of
+from it_callbacks.observation.sketched import WidePass
 from it_callbacks.observation.stages import Stage, why_later
 from it_callbacks.observation.streams import KeyStream, Waiting, stream_of
+from it_callbacks.observation.wide_sampling import WideChoice, WideSampling
 from it_callbacks.reductions import Reduction
 from it_callbacks.rulers import CALIBRATION_ROWS
 
@@ -44,6 +46,8 @@ class Observation:
         max_samples: Beyond this many samples, a seeded random subset.
         seed: Seed of the subset.
         keep_rows: Whether to keep some rows of activations.
+        wide: How samples are chosen and sketched for layers of any width; None for none.
+        keep_sketches: Whether to keep a sketch of every sample.
     """
 
     layers: LayerChoice
@@ -52,6 +56,8 @@ class Observation:
     max_samples: int | None
     seed: int
     keep_rows: bool
+    wide: WideChoice | None
+    keep_sketches: bool
 
 
 class LayerObserver:
@@ -128,13 +134,16 @@ class LayerObserver:
         self.listener.detach()
         self._discovery = None
 
-    def new_pass(self, *, hash_inputs: bool, stage: Stage) -> Pass:
+    def new_pass(
+        self, *, hash_inputs: bool, stage: Stage, wide: WideSampling | None = None
+    ) -> Pass:
         """A pass over a set begins; what earlier passes can calibrate is calibrated first.
 
         Args:
             hash_inputs: Whether to find out which inputs are equal.
             stage: How far the training is; layers that are calibrated later are left out of the
                 pass.
+            wide: Chooses the samples that layers of any width are read on; None for none.
         """
         self._calibrate_alone()
         new = Pass(
@@ -142,6 +151,7 @@ class LayerObserver:
             seed=self._what.seed,
             keep_rows=self._what.keep_rows,
             hash_inputs=hash_inputs,
+            wide=self._wide_pass(wide),
         )
         self._passes.add(new)
         self._stages[new], self._left_out[new] = stage, {}
@@ -155,6 +165,12 @@ class LayerObserver:
     def left_out(self, current: Pass) -> dict[str, str]:
         """The layers that are calibrated on a later pass, and why."""
         return self._left_out.get(current, {})
+
+    def _wide_pass(self, sampling: WideSampling | None) -> WidePass | None:
+        choice = self._what.wide
+        if choice is None or sampling is None:
+            return None
+        return WidePass(choice, sampling, keeps_all=self._what.keep_sketches)
 
     def begin(self, batch: Batch, current: LayerPass) -> None:
         """A batch of a pass begins."""
@@ -282,6 +298,7 @@ class LayerObserver:
             why = why_later(reader, self._stages[empty], is_untracked=layer.name in untracked)
             if why:
                 self._left_out[empty][layer.name] = why
+                empty.observe(layer, None)
                 continue
             empty.observe(layer, stream_of(reader, alone=alone))
 
