@@ -17,7 +17,7 @@ from it_callbacks.checks import finite, whole
 from it_callbacks.estimators.arrays import as_array
 from it_callbacks.estimators.extra import checked
 from it_callbacks.estimators.linear_reader import linear_reader
-from it_callbacks.estimators.relative_noise import highest, relative_noise
+from it_callbacks.estimators.relative_noise import RelativeNoise, highest, relative_noise
 from it_callbacks.estimators.slices import sliced
 from it_callbacks.schedules import LogSpaced, Schedule, check_schedule
 from it_callbacks.sketches import Sketch
@@ -32,6 +32,7 @@ _MOST_RISE = 0.25
 _NEAR_THE_CAP = 0.81
 _NEAR_THE_SAMPLES = 2.0
 _MOST_OF_A_ROW, _MOST_OF_A_UNIT = 0.1, 0.5
+"""Of the squared spread; more where a row or a unit is one of few."""
 
 
 class Rows(NamedTuple):
@@ -202,8 +203,7 @@ class WideReading:
             about_y, caution = self._about_label(of_y, of_y.classes)
             values |= about_y
             cautions += caution
-        uneven = _uneven(x.largest_row, x.largest_unit)
-        return Wide(values, of_x.rows.shape[1], "; ".join(cautions), uneven)
+        return Wide(values, of_x.rows.shape[1], "; ".join(cautions), _uneven(x, *of_x.rows.shape))
 
     def _about_label(
         self, samples: Rows, classes: NDArray[np.int64]
@@ -249,11 +249,11 @@ def _controller() -> ThreadpoolController:
     return ThreadpoolController()  # it looks for libraries, which takes milliseconds
 
 
-def _uneven(row: float, unit: float) -> str:
-    if row > _MOST_OF_A_ROW:
-        return f"one row holds {row:.0%} of its squared spread"
-    if unit > _MOST_OF_A_UNIT:
-        return f"one unit holds {unit:.0%} of its squared spread"
+def _uneven(x: RelativeNoise, n_rows: int, n_numbers: int) -> str:
+    if x.largest_row > max(_MOST_OF_A_ROW, 10 / n_rows):
+        return f"one row holds {x.largest_row:.0%} of its squared spread"
+    if x.largest_unit > max(_MOST_OF_A_UNIT, 2 / n_numbers):
+        return f"one unit holds {x.largest_unit:.0%} of its squared spread"
     return ""
 
 
