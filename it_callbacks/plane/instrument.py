@@ -9,7 +9,6 @@ from functools import partial
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from torch import nn
 from typing_extensions import override
 
@@ -26,7 +25,6 @@ from it_callbacks.observation.instrument import (
     shift_notice,
 )
 from it_callbacks.observation.layer_observer import LayerObserver, Observation
-from it_callbacks.observation.observed import Observed
 from it_callbacks.observation.passes import LayerPass, Pass
 from it_callbacks.observation.positions import samples_in_words
 from it_callbacks.observation.processes import together
@@ -37,18 +35,11 @@ from it_callbacks.plane import notices
 from it_callbacks.plane.description import PlanePoint, tags_of_layers, unread_notices
 from it_callbacks.plane.extras import Extras
 from it_callbacks.plane.memory import Memory
-from it_callbacks.plane.point import (
-    Point,
-    classes_of,
-    noise_of,
-    plane_point,
-    share_repeated,
-    surprisal_of,
-)
+from it_callbacks.plane.point import classes_of, points_of, share_repeated, surprisal_of
 from it_callbacks.plane.wide import WidePoint
 from it_callbacks.plane.wide_instrument import WideInstrument
 from it_callbacks.quantities import OF_WIDE, QUANTITIES, Quantity
-from it_callbacks.records import Status, Value, slug
+from it_callbacks.records import Status, Value
 
 
 @dataclass(frozen=True)
@@ -175,7 +166,7 @@ class PlaneInstrument(Instrument[LayerPass]):
         if all_wait and not isinstance(wide, WidePoint):
             return Measured((), 0, {}, [notices.later_notice(on.set, left_out)])
         unread = [] if all_wait else unread_notices(observed)
-        points = self._points(observed, labels)
+        points = points_of(observed, labels, tags, self._layers.slugs, self._memory.stochastic)
         point = PlanePoint(on.set, observed, kind, labels, points, wide, self._layers, self._memory)
         # Of all there is nothing is to be corrected; positions of one row depend on each other.
         with_intervals = not (self._options.exhaustive or observed.by_position)
@@ -322,27 +313,6 @@ class PlaneInstrument(Instrument[LayerPass]):
         except Exception:  # a resume must not end because of what a user's ruler stored
             self._recalibrated |= dict.fromkeys(map(repr, spec.uncalibrated))
             return None
-
-    def _points(
-        self, observed: Observed, labels: NDArray[np.int64] | None
-    ) -> dict[str, list[Point]]:
-        tags, stochastic = tags_of_layers(self._layers), self._memory.stochastic
-        points = {}
-        for name, by_ruler in observed.keys.items():
-            read = observed.read(name)
-            inputs = None if observed.inputs is None else observed.inputs[read]
-            noisy = None if stochastic is None else name in stochastic
-            points[name] = [
-                plane_point(
-                    tags[name],
-                    slug(self._layers.slugs[name][number]) if number else "",
-                    keys[read],
-                    None if labels is None else labels[read],
-                    noise_of(keys[read], inputs, stochastic=noisy),
-                )
-                for number, keys in enumerate(by_ruler)
-            ]
-        return points
 
     @override
     def not_due(self, set_: str, n_earlier: int, place: tuple[int, int]) -> frozenset[str]:
