@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from it_callbacks.estimators import Extra, SlicedInformation
 from it_callbacks.estimators.slices import sliced
 from it_callbacks.estimators.univariate import binned, read
 
@@ -67,7 +68,6 @@ def test_the_standard_error_is_not_too_small_where_there_is_nothing(n_units: int
     ],
 )
 def test_a_gaussian_slice_has_the_entropy_of_its_bins(width: float, entropy: float) -> None:
-    """Two bits wide bins depend on where they start, too; the others do not."""
     values = np.random.default_rng(4).standard_normal((4, 50_000))
     ends = values.min(axis=1), values.max(axis=1)
     states = binned(values, ends, np.full(4, width))
@@ -174,12 +174,18 @@ def test_one_huge_row_does_not_hide_the_others() -> None:
     assert sliced(rows, classes).information == pytest.approx(plain, abs=0.03)
 
 
-@pytest.mark.parametrize("odd", [math.nan, math.inf])
-def test_a_row_that_is_not_finite_leaves_no_value(odd: float) -> None:
+def test_a_width_far_below_the_range_makes_no_end_of_states() -> None:
+    values = np.linspace(0, 1, 5000)[None, :]
+    ends = np.zeros(1), np.ones(1)
+    for width in (1e-9, 1e-300, 0.0):
+        assert binned(values, ends, np.full(1, width)).max() < 1024
+
+
+@pytest.mark.parametrize("odd", [math.nan, math.inf, np.finfo(np.float32).max])
+def test_a_layer_that_leaves_the_range_of_floats_has_no_value(odd: float) -> None:
     rows, classes = two_classes(100, 3, 1, seed=12)
-    rows[7, 1] = odd
-    with np.errstate(invalid="ignore"):
-        assert all(math.isnan(value) for value in sliced(rows, classes))
+    rows[7:9, 1] = odd
+    assert all(math.isnan(value) for value in sliced(rows, classes))
 
 
 def test_the_draws_depend_on_the_seed_alone() -> None:
@@ -189,3 +195,63 @@ def test_the_draws_depend_on_the_seed_alone() -> None:
     assert sliced(rows, classes) == first
     assert (np.random.get_state()[1] == before).all()  # the user's random state is left alone
     assert sliced(rows, classes, seed=1) != first
+
+
+# --- the estimator for `extra=` -----------------------------------------------------------------
+
+
+def test_sliced_information_has_the_closed_forms_of_all_samples() -> None:
+    found = SlicedInformation()(*two_classes(10_000, 10, 4, seed=14))
+    assert list(found) == ["all_sliced_I_TY", "all_sliced_I_TY_se", "all_sliced_H"]
+    assert abs(found["all_sliced_I_TY"] - 0.202213) <= 4 * found["all_sliced_I_TY_se"] + 0.003
+    assert 4.2 < found["all_sliced_H"] < 4.5  # isotropic but for the distance: 4.33
+
+
+def test_one_width_for_all_slices_shows_where_a_layer_is_flat() -> None:
+    """Nearly all spread along one unit: slices across it are narrow, and share few bins."""
+    rng = np.random.default_rng(15)
+    rows = rng.standard_normal((4000, 10))
+    labels = np.arange(4000) % 2
+    round_layer = SlicedInformation()(rows, labels)["all_sliced_H"]
+    flat = SlicedInformation()(rows * [10, *[0.1] * 9], labels)["all_sliced_H"]
+    assert flat < round_layer - 0.5
+
+
+@pytest.mark.parametrize("n_classes", [2, 10])
+def test_sliced_information_is_nothing_for_labels_dealt_at_random(n_classes: int) -> None:
+    rng = np.random.default_rng(16)
+    rows, labels = rng.standard_normal((10_000, 64)), rng.permutation(np.arange(10_000) % n_classes)
+    assert abs(SlicedInformation()(rows, labels)["all_sliced_I_TY"]) <= 0.002
+
+
+def test_there_is_no_information_below_a_sample_for_each_bin_and_class() -> None:
+    rows = np.random.default_rng(17).standard_normal((300, 5))
+    enough, few = (SlicedInformation()(rows, np.arange(300) % k) for k in (10, 11))
+    assert math.isfinite(enough["all_sliced_I_TY"])
+    assert math.isnan(few["all_sliced_I_TY"])
+    assert math.isnan(few["all_sliced_I_TY_se"])
+    assert few["all_sliced_H"] == enough["all_sliced_H"]
+
+
+def test_it_is_a_value_that_takes_the_sketches_of_all_samples() -> None:
+    assert SlicedInformation(32, every=3) == SlicedInformation(n_directions=32, every=3, seed=0)
+    assert (Extra.rows, SlicedInformation.rows) == ("kept", "sketched")
+    rows, labels = two_classes(100, 3, 1, seed=18)
+    assert SlicedInformation().about(rows, labels) == ""
+    names = [quantity.name for quantity in SlicedInformation().quantities]
+    assert names == list(SlicedInformation()(rows, labels))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"n_directions": 1}, "n_directions: need a whole number >= 2, got 1"),
+        ({"bins": 1}, "bins: need a whole number >= 2, got 1"),
+        ({"every": 0}, "every: need a whole number >= 1, got 0"),
+        ({"seed": -1}, "seed: need a whole number >= 0, got -1"),
+        ({"bins": 30.0}, "bins: .* got 30.0"),
+    ],
+)
+def test_arguments_without_sense_raise(arguments: dict[str, Any], message: str) -> None:
+    with pytest.raises((TypeError, ValueError), match=message):
+        SlicedInformation(**arguments)

@@ -35,7 +35,7 @@ CAUSES = {
 
 
 OF_TINY_SETS = frozenset(
-    ("few", "saturated", "constant", "inequality", "calibration", "missing", "cost")
+    ("few", "saturated", "constant", "inequality", "calibration", "missing", "cost", "spread")
 )
 """What monitors rightly warn of where a training on few samples is over in a moment."""
 

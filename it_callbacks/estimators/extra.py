@@ -13,16 +13,18 @@ from it_callbacks.records import Quantity
 
 
 class Extra(ABC):
-    """A further estimator for `InformationPlaneMonitor(extra=...)`: a small frozen value.
-
-    It is called with the reduced rows of at most 2048 samples, the same ones in every epoch.
-    """
+    """A further estimator for `InformationPlaneMonitor(extra=...)`: a small frozen value."""
 
     every: int = 1
     """Called at the first point and then at every so many-th."""
 
     rows: ClassVar[Literal["kept", "sketched"]] = "kept"
-    """Which rows it takes: the reduced rows of at most 2048 samples, or sketches of all samples."""
+    """Which rows of a layer a monitor calls it with.
+
+    ``"kept"``: the reduced rows of at most 2048 samples, the same ones in every epoch.
+    ``"sketched"``: all samples of the pass, each sketched to at most 128 numbers, as
+    `WideReading` sketches them.
+    """
 
     @property
     @abstractmethod
@@ -40,9 +42,17 @@ class Extra(ABC):
         """Return a value for the name of each of `quantities`.
 
         Args:
-            activations: A layer's rows after the reduction, ``(n_samples, n_units)``.
+            activations: A layer's rows, ``(n_samples, n_units)``: those that `rows` names.
             labels: Class numbers ``(n_samples,)``.
         """
+
+    def about(self, activations: NDArray[np.floating[Any]], labels: NDArray[np.int64]) -> str:
+        """Return what no number says of a layer, for the settings text; empty if there is nothing.
+
+        It is called with what `__call__` was called with, where the settings are written: so it
+        may take longer.
+        """
+        return ""
 
 
 def checked(

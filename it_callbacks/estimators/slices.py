@@ -8,13 +8,17 @@ below it.
 from __future__ import annotations
 
 import math
-from typing import Any, Literal, NamedTuple
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
+from typing_extensions import override
 
-from it_callbacks.estimators.extra import own_generator
-from it_callbacks.estimators.univariate import binned, middle, read, shuffled
+from it_callbacks.checks import whole
+from it_callbacks.estimators.extra import Extra, checked, own_generator
+from it_callbacks.estimators.univariate import are_too_few, binned, middle, read, shuffled
+from it_callbacks.records import QUANTITIES, Quantity
 
 _Floats = NDArray[np.floating[Any]]
 
@@ -70,7 +74,8 @@ def sliced(
         >>> round(found.information, 2), found.entropy
         (1.0, 1.0)
     """
-    slices = _slices(rows, n_directions, seed)
+    with np.errstate(over="ignore", invalid="ignore"):
+        slices = _slices(rows, n_directions, seed)
     if not np.isfinite(slices).all():
         return Sliced(math.nan, math.nan, math.nan)
     ends = middle(slices)
@@ -110,3 +115,80 @@ def _slices(rows: _Floats, n_directions: int, seed: int) -> _Floats:
     directions /= np.linalg.norm(directions, axis=1, keepdims=True)
     slices: _Floats = directions.astype(rows.dtype) @ centred.T
     return slices
+
+
+@dataclass(frozen=True)
+class SlicedInformation(Extra):
+    """I(bin θᵀT; Y) and H(bin θᵀT), the means over random directions θ of the whole layer.
+
+    Sliced mutual information (Goldfeld & Greenewald 2021, arXiv 2110.05279): the binned
+    information that does not saturate, from all samples. A monitor calls it with each sample's
+    sketch, since a random direction of the sketch is one of the layer. Bins follow the layer: 30 of
+    them cover the middle 99.8 % of all slices about their means, so that nothing depends on the
+    scale. What four permutations of the labels show is taken off.
+
+    It is not I(T;Y): a direction sees how far the classes lie apart along it against how far each
+    is spread. Two unit Gaussians four widths apart, .91 bit, show .20 in 10 dimensions and .04 in
+    64. In collapsed classes it grows, and unlike I(T;Y) it may grow with depth.
+
+    Args:
+        n_directions: How many, at least 2.
+        bins: In the range, at least 2.
+        every: Called at the first point and then at every so many-th.
+        seed: Of directions and permutations, the same in every epoch.
+
+    Example:
+        Two collapsed classes lie apart in nearly all directions:
+
+        >>> labels = np.arange(1000) % 2
+        >>> value = SlicedInformation()(np.outer(labels, np.ones(50)), labels)
+        >>> bool(0.9 < value["all_sliced_I_TY"] <= 1), bool(0.9 < value["all_sliced_H"] <= 1)
+        (True, True)
+    """
+
+    n_directions: int = 64
+    bins: int = 30
+    every: int = 5
+    seed: int = 0
+
+    rows: ClassVar[Literal["kept", "sketched"]] = "sketched"
+
+    def __post_init__(self) -> None:
+        for name, least in (("n_directions", 2), ("bins", 2), ("every", 1), ("seed", 0)):
+            object.__setattr__(self, name, whole(name, getattr(self, name), at_least=least))
+
+    @property
+    @override
+    def quantities(self) -> tuple[Quantity, ...]:
+        names = ("all_sliced_I_TY", "all_sliced_I_TY_se", "all_sliced_H")
+        return tuple(QUANTITIES[name] for name in names)
+
+    @override
+    def __call__(self, activations: ArrayLike, labels: ArrayLike) -> dict[str, float]:
+        """The three numbers in bits.
+
+        The information is NaN where there are fewer samples than cells of bin and class: far too
+        low.
+
+        Args:
+            activations: ``(n_samples, n_units)``.
+            labels: Class numbers ``(n_samples,)``.
+
+        Raises:
+            ValueError: No samples, unequal lengths, NaN or infinity.
+        """
+        points, classes = checked(activations, labels)
+        found = sliced(
+            points,
+            classes,
+            n_directions=self.n_directions,
+            bins=self.bins,
+            range_of="all",
+            seed=self.seed,
+        )
+        few = are_too_few(classes, self.bins)
+        return {
+            "all_sliced_I_TY": math.nan if few else found.information,
+            "all_sliced_I_TY_se": math.nan if few else found.information_se,
+            "all_sliced_H": found.entropy,
+        }

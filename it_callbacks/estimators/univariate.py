@@ -20,6 +20,9 @@ _TAIL = 0.001
 # Where the lowest value lies in its bin. Values that are evenly spaced would lie on edges of bins
 # that start at one of them, and rounding would decide their states; an irrational start keeps off.
 _START = math.sqrt(2) - 1
+# States that a number has at most. Only a width far below what the number spreads by has more, and
+# then the highest values share one.
+_MOST_STATES = 1024
 # Numbers counted at once, so that they stay in the processor's cache.
 _CELLS = 2**16
 
@@ -71,8 +74,8 @@ def binned(values: _Floats, ends: tuple[_Floats, _Floats], widths: _Floats) -> _
         [[1, 2, 3, 4]]
     """
     low, high = ends
-    scale = 1 / np.where(widths > 0, widths, np.inf)
-    top = np.floor((high - low) * scale + _START) + 1
+    scale = 1 / np.where(widths > np.finfo(values.dtype).tiny, widths, np.inf)
+    top = np.minimum(np.floor((high - low) * scale + _START) + 1, _MOST_STATES - 2)
     states = values - low[:, None]
     states *= scale[:, None]
     states += _START
@@ -137,3 +140,13 @@ def shuffled(classes: _Ints, n_permutations: int, generator: np.random.Generator
     """The labels, and as many permutations of them: ``(1 + n_permutations, n_samples)``."""
     orders = [classes, *(generator.permutation(classes) for _ in range(n_permutations))]
     return np.stack(orders)
+
+
+def are_too_few(classes: _Ints, bins: int) -> bool:
+    """Whether there are fewer samples than cells of bin and class, which hold too little then.
+
+    Example:
+        >>> are_too_few(np.arange(300) % 10, 30), are_too_few(np.arange(300) % 11, 30)
+        (False, True)
+    """
+    return bool(bins * (int(classes.max()) + 1) > len(classes))

@@ -250,9 +250,9 @@ def _controller() -> ThreadpoolController:
 
 
 def _uneven(x: RelativeNoise, n_rows: int, n_numbers: int) -> str:
-    if x.largest_row > max(_MOST_OF_A_ROW, 10 / n_rows):
+    if x.largest_row > max(_MOST_OF_A_ROW, 25 / n_rows):
         return f"one row holds {x.largest_row:.0%} of its squared spread"
-    if x.largest_unit > max(_MOST_OF_A_UNIT, 2 / n_numbers):
+    if x.largest_unit > max(_MOST_OF_A_UNIT, 5 / n_numbers):
         return f"one unit holds {x.largest_unit:.0%} of its squared spread"
     return ""
 

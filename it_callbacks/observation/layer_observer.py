@@ -56,8 +56,8 @@ class Observation:
     max_samples: int | None
     seed: int
     keep_rows: bool
-    wide: WideChoice | None
-    keep_sketches: bool
+    wide: WideChoice | None = None
+    keep_sketches: bool = False
 
 
 class LayerObserver:

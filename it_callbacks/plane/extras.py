@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +14,20 @@ from it_callbacks.observation.instrument import Notice, Occasion
 from it_callbacks.observation.observed import Observed
 from it_callbacks.own_quantities import check_own
 from it_callbacks.records import Value
+
+
+class ExtraPoint(NamedTuple):
+    """What further estimators give at one point.
+
+    Args:
+        values: The numbers to log.
+        about: For the settings: by estimator and layer, in words.
+        notices: What went wrong.
+    """
+
+    values: list[Value]
+    about: dict[str, dict[str, str]]
+    notices: list[Notice]
 
 
 @dataclass(frozen=True)
@@ -47,7 +62,7 @@ class Extras:
         labels: NDArray[np.int64] | None,
         tags: Mapping[str, str],
         on: Occasion,
-    ) -> tuple[list[Value], list[Notice]]:
+    ) -> ExtraPoint:
         """What those that are due give, and what went wrong.
 
         Args:
@@ -58,27 +73,28 @@ class Extras:
         """
         if labels is None:
             text = f"set {on.set!r}: there is no Y, so no extra= estimator is called"
-            return [], [Notice("extra", text)] if self.estimators else []
-        values: list[Value] = []
-        found: list[Notice] = []
+            return ExtraPoint([], {}, [Notice("extra", text)] if self.estimators else [])
+        point = ExtraPoint([], {}, [])
         for extra in self.estimators:
             if on.n_earlier % extra.every:
                 continue
             for name, (rows, of_rows) in _rows_for(extra, observed, labels).items():
                 try:
-                    bits = extra(rows, of_rows)
+                    bits, about = extra(rows, of_rows), extra.about(rows, of_rows)
                 except Exception as error:  # only this estimator's own value is missing
                     fault = f"layer {name!r}, {extra!r}: {error}"
                     wrapped = RuntimeError(fault)
                     wrapped.__cause__ = error
                     text = f"{fault}; this value is not logged"
-                    found.append(Notice("extra", text, name, wrapped))
+                    point.notices.append(Notice("extra", text, name, wrapped))
                     continue
-                values += [
+                point.values.extend(
                     Value(quantity, tags[name], float(value), len(rows))
                     for quantity, value in bits.items()
-                ]
-        return values, found
+                )
+                if about:
+                    point.about.setdefault(type(extra).__name__, {})[tags[name]] = about
+        return point
 
 
 def _rows_for(

@@ -176,7 +176,7 @@ class PlaneInstrument(Instrument[LayerPass]):
             for each in of_rulers
             for value in each.values(with_intervals=with_intervals)
         ]
-        extra_values, extra_notices = self._options.extra.measured(observed, labels, tags, on)
+        extra = self._options.extra.measured(observed, labels, tags, on)
         specs = self._layers.specs.values()
         found = [
             *(
@@ -186,19 +186,20 @@ class PlaneInstrument(Instrument[LayerPass]):
             *unread,
             *point.notices(exhaustive=self._options.exhaustive),
             *([shift_notice(on.set)] if observed.is_shifted else []),
-            *extra_notices,
+            *extra.notices,
         ]
         values += wide.values(on.epoch) if isinstance(wide, WidePoint) else []
-        values += extra_values
+        values += extra.values
         values.append(Value("information_plane", "epoch", float(on.epoch)))
         cost = on.cost()
         values.append(Value("information_plane", "overhead", cost.share))
         if on.is_training:  # the point before it has no training to be a share of
             found += notices.cost_notices(cost)
+        about_layers = {"about_layers": extra.about} if extra.about else {}
         return Measured(
             values,
             len(observed.indices),
-            self._settings(point, on, left_out),
+            {**self._settings(point, on, left_out), **about_layers},
             found,
             not_due=self._not_due(on.n_earlier, is_wide_due=isinstance(wide, WidePoint)),
             detail=point,
@@ -255,36 +256,18 @@ class PlaneInstrument(Instrument[LayerPass]):
 
     @override
     def restore(self, state: Mapping[str, Any]) -> list[Notice]:
+        then, what = state, self._options
         found = []
-        if not self._wide.restore(state["wide"]):
-            text = (
-                f"wide: {self._wide.reading!r} now, {state['wide']['reading']} in the checkpoint; "
-                "values at any width before and after this resume are not comparable"
-            )
-            found.append(Notice("other wide", text))
-        layers = choice_in_words(self._options.observation.layers)
-        if state["layers"] != layers:
-            text = (
-                f"layers: {layers} now, {state['layers']} in the checkpoint; earlier points stay "
-                "in the history; only layers present in both runs continue"
-            )
-            found.append(Notice("other layers", text))
-        if state["read_by"] != self._options.read_by:
-            text = (
-                f"bins, reduce: {self._options.read_by} now, {state['read_by']} in the checkpoint; "
-                "layers are recalibrated; values before and after this resume are not comparable"
-            )
-            return [*found, Notice("other bins", text)]
-        self._memory.restore_readers(state)
-        if state["samples"] == self._sampled_by:
-            self._memory.restore_peaks(state)
-        else:
-            text = (
-                f"max_samples, seed: {self._sampled_by} now, {state['samples']} in the checkpoint; "
-                "a different subset is measured from here on, so compression verdicts restart"
-            )
-            found.append(Notice("other samples", text))
-        return found
+        if not self._wide.restore(then["wide"]):
+            found += notices.changed("wide", self._wide.reading, then["wide"]["reading"])
+        found += notices.changed("layers", choice_in_words(what.observation.layers), then["layers"])
+        if other_bins := notices.changed("bins, reduce", what.read_by, then["read_by"]):
+            return found + other_bins
+        self._memory.restore_readers(then)
+        other_samples = notices.changed("max_samples, seed", self._sampled_by, then["samples"])
+        if not other_samples:
+            self._memory.restore_peaks(then)
+        return found + other_samples
 
     @override
     def reset(self) -> None:

@@ -285,6 +285,37 @@ def recalibrated_notices(readers: Iterable[str]) -> list[Notice]:
     return [Notice("unstorable", text)]
 
 
+_OF_RESUME = {
+    "wide": ("other wide", "values at any width before and after this resume are not comparable"),
+    "layers": (
+        "other layers",
+        "earlier points stay in the history; only layers present in both runs continue",
+    ),
+    "bins, reduce": (
+        "other bins",
+        "layers are recalibrated; values before and after this resume are not comparable",
+    ),
+    "max_samples, seed": (
+        "other samples",
+        "a different subset is measured from here on, so compression verdicts restart",
+    ),
+}
+
+
+def changed(arguments: str, now: object, then: object) -> list[Notice]:
+    """What to say of arguments that are not those of the checkpoint that a run resumes from.
+
+    Args:
+        arguments: Which: a key of the table above.
+        now: In words, or what prints as them.
+        then: The same in the checkpoint.
+    """
+    if str(now) == str(then):
+        return []
+    cause, consequence = _OF_RESUME[arguments]
+    return [Notice(cause, f"{arguments}: {now} now, {then} in the checkpoint; {consequence}")]
+
+
 def cost_notices(cost: Cost) -> list[Notice]:
     """What to say of the time that observing takes."""
     if cost.share_in_all <= MOST_OVERHEAD or cost.seconds < LEAST_SECONDS:
