@@ -16,6 +16,7 @@ from it_callbacks.callbacks.stopwatch import Stopwatch
 from it_callbacks.checks import ArgumentError
 from it_callbacks.observation.guard import random_states_restored
 from it_callbacks.observation.instrument import Instrument, Observer, Occasion
+from it_callbacks.observation.stages import Stage
 from it_callbacks.observation.weak import Weak
 
 
@@ -131,9 +132,14 @@ class Bench:
                 trainer, set_, lambda each, n: self.instrument.not_due(each, n, place)
             )
 
-    def new_pass(self, set_: str) -> Any:
+    def new_pass(self, set_: str, at: Moment) -> Any:
         """A pass over a set begins."""
-        return self.instrument.new_pass(set_, is_training=self.is_training)
+        return self.instrument.new_pass(set_, Stage(at.epoch, self.is_training))
+
+    def warn_ahead(self) -> None:
+        """Warn of what a user should know before more is observed."""
+        for notice in self.instrument.ahead():
+            self.journal.notice(notice)
 
     def is_due(self, ask: Callable[[Moment, tuple[int, int] | None], bool], at: Moment) -> bool:
         """Whether a measurement is due; a schedule of the user's that fails asks for none."""

@@ -132,13 +132,14 @@ class FixedSetSource:
 
             def run() -> None:
                 observer = bench.observe(model)
-                passes.append(bench.new_pass(set_))
+                passes.append(bench.new_pass(set_, at))
                 fixed.run_all(trainer, model, observer, passes[0])
 
             if not self._is_explored:
                 together(explore)
                 bench.instrument.explored()
                 self._is_explored = True
+                bench.warn_ahead()
             together(run)
             if not self._is_checked:
                 self._is_checked = bench.instrument.check_determinism(passes[0], run_first_batch)

@@ -15,6 +15,7 @@ from torch import nn
 
 from it_callbacks.observation.batches import Batch
 from it_callbacks.observation.listening import Listener
+from it_callbacks.observation.stages import Stage
 from it_callbacks.records import Value
 
 
@@ -174,14 +175,17 @@ class Instrument(ABC, Generic[P]):
         """The dry runs before a training are over; with several processes all call this."""
 
     @abstractmethod
-    def new_pass(self, set_: str, *, is_training: bool) -> P:
+    def new_pass(self, set_: str, stage: Stage) -> P:
         """A pass over a set begins.
 
         Args:
             set_: What the set is called.
-            is_training: Whether training has begun: statistics that are gathered in training are
-                still those of a new model before.
+            stage: How far the training is.
         """
+
+    @abstractmethod
+    def ahead(self) -> list[Notice]:
+        """What a user should know before more is observed, since a batch has shown it."""
 
     @abstractmethod
     def check_determinism(self, first: P, run_first_batch: Callable[[Sequence[P]], None]) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from typing import Any, NamedTuple
 
@@ -135,7 +135,9 @@ class Pass:
             self._wide.add(layer, copy.sketches)
         stream = self.streams.get(layer)  # none where it is not read yet
         if stream is not None:
-            self._take(layer, copy.rows, stream.add_reduced if copy.is_reduced else stream.add)
+            with self.contained(layer):  # calibrated later, since what that takes is said before
+                add = stream.add_reduced if copy.is_reduced else stream.add
+                add(copy.rows, self._samples.to_keep)
 
     def take(self, module_name: str, call: int, output: Any) -> None:
         """A module gave `output`; taken in at once if it is one of the layers."""
@@ -153,14 +155,10 @@ class Pass:
             return
         rows = self._samples.admitted_of(rows, layer.units_axis)
         rows = self._samples.without_padding(rows, stream.reader.reduction)
-        self._take(layer.name, rows, stream.add)
-
-    def _take(self, layer: str, rows: Tensor, add: Callable[[Tensor, Tensor | None], None]) -> None:
-        with self.contained(layer):
-            add(rows, self._samples.to_keep)
-            stream = self.streams[layer]
+        with self.contained(layer.name):
+            stream.add(rows, self._samples.to_keep)
             if isinstance(stream, Waiting) and stream.is_full:
-                self.streams[layer] = stream.freeze()
+                self.streams[layer.name] = stream.freeze()
 
     @contextmanager
     def contained(self, layer: str) -> Iterator[None]:

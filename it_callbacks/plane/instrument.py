@@ -9,7 +9,6 @@ from functools import partial
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from torch import nn
 from typing_extensions import override
 
@@ -26,28 +25,21 @@ from it_callbacks.observation.instrument import (
     shift_notice,
 )
 from it_callbacks.observation.layer_observer import LayerObserver, Observation
-from it_callbacks.observation.observed import Observed
 from it_callbacks.observation.passes import LayerPass, Pass
 from it_callbacks.observation.positions import samples_in_words
 from it_callbacks.observation.processes import together
 from it_callbacks.observation.readers import Reader
+from it_callbacks.observation.stages import Stage
 from it_callbacks.own_quantities import to_rows
 from it_callbacks.plane import notices
 from it_callbacks.plane.description import PlanePoint, tags_of_layers, unread_notices
 from it_callbacks.plane.extras import Extras
 from it_callbacks.plane.memory import Memory
-from it_callbacks.plane.point import (
-    Point,
-    classes_of,
-    noise_of,
-    plane_point,
-    share_repeated,
-    surprisal_of,
-)
+from it_callbacks.plane.point import classes_of, points_of, share_repeated, surprisal_of
 from it_callbacks.plane.wide import WidePoint
 from it_callbacks.plane.wide_instrument import WideInstrument
 from it_callbacks.quantities import OF_WIDE, QUANTITIES, Quantity
-from it_callbacks.records import Status, Value, slug
+from it_callbacks.records import Status, Value
 
 
 @dataclass(frozen=True)
@@ -119,11 +111,15 @@ class PlaneInstrument(Instrument[LayerPass]):
         self._wide.explored()
 
     @override
-    def new_pass(self, set_: str, *, is_training: bool) -> LayerPass:
+    def new_pass(self, set_: str, stage: Stage) -> LayerPass:
         hash_inputs = self._repeats.get(set_, True)
         return self._layers.new_pass(
-            hash_inputs=hash_inputs, is_training=is_training, wide=self._wide.sampling(set_)
+            hash_inputs=hash_inputs, stage=stage, wide=self._wide.sampling(set_)
         )
+
+    @override
+    def ahead(self) -> list[Notice]:
+        return notices.effort_notices(self._layers.effort, self._options.observation.reduce)
 
     @override
     def check_determinism(
@@ -131,10 +127,9 @@ class PlaneInstrument(Instrument[LayerPass]):
     ) -> bool:
         layers = self._layers
         layers.calibrate(_whole(first))
-        is_whole = not layers.left_out(_whole(first))
 
         def differ() -> set[str]:
-            twice = [layers.new_pass(hash_inputs=False, is_training=is_whole) for _ in range(2)]
+            twice = [layers.again(_whole(first)) for _ in range(2)]
             run_first_batch(twice)
             once, again = (current.observed().keys for current in twice)
             return {
@@ -144,7 +139,7 @@ class PlaneInstrument(Instrument[LayerPass]):
             }
 
         self._memory.stochastic = frozenset().union(*together(differ))
-        return is_whole
+        return not layers.left_out(_whole(first))
 
     @property
     @override
@@ -165,12 +160,13 @@ class PlaneInstrument(Instrument[LayerPass]):
                 "target=<function that returns coarser classes>"
             )
         left_out = self._layers.left_out(_whole(finished))
-        if not observed.keys and left_out:
-            return Measured((), 0, {}, [notices.untracked_notice(on.set, left_out)])
-        unread = unread_notices(observed)
-        points = self._points(observed, labels)
         tags = tags_of_layers(self._layers)
         wide = self._wide.point(_whole(finished), on, kind, n_classes, tags)
+        all_wait = bool(left_out) and not observed.keys
+        if all_wait and not isinstance(wide, WidePoint):
+            return Measured((), 0, {}, [notices.later_notice(on.set, left_out)])
+        unread = [] if all_wait else unread_notices(observed)
+        points = points_of(observed, labels, tags, self._layers.slugs, self._memory.stochastic)
         point = PlanePoint(on.set, observed, kind, labels, points, wide, self._layers, self._memory)
         # Of all there is nothing is to be corrected; positions of one row depend on each other.
         with_intervals = not (self._options.exhaustive or observed.by_position)
@@ -199,13 +195,11 @@ class PlaneInstrument(Instrument[LayerPass]):
         values.append(Value("information_plane", "overhead", cost.share))
         if on.is_training:  # the point before it has no training to be a share of
             found += notices.cost_notices(cost)
-        now: dict[str, Any] = {"calibrated_in_training": left_out} if left_out else {}
-        if extra.about:
-            now["about_layers"] = extra.about
+        about_layers = {"about_layers": extra.about} if extra.about else {}
         return Measured(
             values,
             len(observed.indices),
-            {**self._settings(point, on), **now},
+            {**self._settings(point, on, left_out), **about_layers},
             found,
             not_due=self._not_due(on.n_earlier, is_wide_due=isinstance(wide, WidePoint)),
             detail=point,
@@ -303,27 +297,6 @@ class PlaneInstrument(Instrument[LayerPass]):
             self._recalibrated |= dict.fromkeys(map(repr, spec.uncalibrated))
             return None
 
-    def _points(
-        self, observed: Observed, labels: NDArray[np.int64] | None
-    ) -> dict[str, list[Point]]:
-        tags, stochastic = tags_of_layers(self._layers), self._memory.stochastic
-        points = {}
-        for name, by_ruler in observed.keys.items():
-            read = observed.read(name)
-            inputs = None if observed.inputs is None else observed.inputs[read]
-            noisy = None if stochastic is None else name in stochastic
-            points[name] = [
-                plane_point(
-                    tags[name],
-                    slug(self._layers.slugs[name][number]) if number else "",
-                    keys[read],
-                    None if labels is None else labels[read],
-                    noise_of(keys[read], inputs, stochastic=noisy),
-                )
-                for number, keys in enumerate(by_ruler)
-            ]
-        return points
-
     @override
     def not_due(self, set_: str, n_earlier: int, place: tuple[int, int]) -> frozenset[str]:
         return self._not_due(n_earlier, is_wide_due=self._wide.is_due(set_, place))
@@ -348,7 +321,9 @@ class PlaneInstrument(Instrument[LayerPass]):
             for set_, later, point in self._wide.postponed()
         ]
 
-    def _settings(self, point: PlanePoint, on: Occasion) -> Mapping[str, Any]:
+    def _settings(
+        self, point: PlanePoint, on: Occasion, left_out: Mapping[str, str]
+    ) -> Mapping[str, Any]:
         """As they were, unless a layer is read, or lacks rows, for the first time."""
         earlier, wide = on.settings, {}
         if isinstance(point.wide, WidePoint):
@@ -376,6 +351,7 @@ class PlaneInstrument(Instrument[LayerPass]):
             "weights": on.weights,
             "version": __version__,
             **self._options.about,
+            **({"calibrated_later": dict(left_out)} if left_out else {}),
             **wide,
         }
 

@@ -7,10 +7,12 @@ from itertools import count, islice
 from typing import NamedTuple
 
 from it_callbacks.estimators.estimate import Estimate
+from it_callbacks.observation.effort import TRAINED_ON, Effort
 from it_callbacks.observation.instrument import Cost, Notice
 from it_callbacks.observation.layers import HOW
 from it_callbacks.observation.readers import Reader
 from it_callbacks.records import Status
+from it_callbacks.reductions import Reduction
 from it_callbacks.rulers import CALIBRATION_ROWS
 
 FEWEST_SAMPLES = 1024
@@ -235,13 +237,29 @@ def silent_notice(set_: str, reasons: Mapping[str, str]) -> Notice:
     return Notice("silent", text)
 
 
-def untracked_notice(set_: str, layers: Sequence[str]) -> Notice:
-    """What to say of layers that wait for a BatchNorm to see data."""
+def later_notice(set_: str, reasons: Mapping[str, str]) -> Notice:
+    """What to say where all layers are calibrated later.
+
+    Args:
+        set_: What the set is called.
+        reasons: Why, by layer.
+    """
+    why = " or ".join(dict.fromkeys(reasons.values()))
+    text = f"set {set_!r}: no binned values yet of {_listed(list(reasons))}: each {why}"
+    return Notice("later", text)
+
+
+def effort_notices(effort: Effort, reduce: Reduction | str) -> list[Notice]:
+    """What to say before a reduction is fitted, where that takes more than an epoch."""
+    if not effort.is_notable:
+        return []
     text = (
-        f"set {set_!r}: no values before training of {_listed(layers)}: these layers lie "
-        "behind a BatchNorm that has tracked no batch yet, and are calibrated after training began"
+        f"reduce: fitting {reduce!r} takes about {effort.calibration:.1g} operations, more than an "
+        f"epoch on {TRAINED_ON} rows ({effort.training:.1g}). The wide plane reads any width "
+        "without it; for the binned code pass reduce=RandomProjection(2), which has nothing to "
+        "fit, or layers= to observe fewer or smaller layers"
     )
-    return Notice("untracked", text)
+    return [Notice("effort", text)]
 
 
 def unstorable_notices(specs: Iterable[Reader]) -> list[Notice]:

@@ -28,6 +28,7 @@ from it_callbacks.observation.labels import KINDS, decided
 from it_callbacks.observation.positions import samples_in_words
 from it_callbacks.observation.prediction_observer import PredictionObserver
 from it_callbacks.observation.prediction_pass import Predicted, PredictionPass
+from it_callbacks.observation.stages import Stage
 from it_callbacks.predictions.defined import DefinedRows, Metric
 from it_callbacks.records import Value
 
@@ -200,8 +201,12 @@ class PredictionInstrument(Instrument[Finished]):
         """Nothing was to be found out."""
 
     @override
-    def new_pass(self, set_: str, *, is_training: bool) -> Finished:
+    def new_pass(self, set_: str, stage: Stage) -> Finished:
         return self._pass(set_, self._max_samples)
+
+    @override
+    def ahead(self) -> list[Notice]:
+        return []
 
     @override
     def check_determinism(
