@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import re
 import socket
@@ -16,6 +17,7 @@ from typing import Any
 import pytest
 
 from it_callbacks import InformationPlaneMonitor, PredictionEntropyMonitor
+from it_callbacks.quantities import OF_WIDE
 
 from .forked import Running
 from .toys import trainer
@@ -92,7 +94,21 @@ def check_equal_to_one_process(
             continue  # the history stays with the spawned processes; only the metrics return
         assert rank["n_samples"] == one["n_samples"]
         for several, alone in zip(rank["measured"], one["measured"], strict=True):
-            assert several == pytest.approx(alone, abs=1e-12)
+            assert_equal_numbers(several, alone)
+
+
+def assert_equal_numbers(several: dict[str, float], alone: dict[str, float]) -> None:
+    """Exact counts are equal; the wide reading takes outputs as they are.
+
+    A forward pass of other batches rounds them otherwise.
+    """
+    wide = {key for key in alone if OF_WIDE & {*key.partition(" ")[0].split("/")}}
+    assert any("V_TY" in key for key in wide) == any("/I_TY/" in key for key in alone)
+    for keys, tolerance in ((wide, 1e-5), (alone.keys() - wide, 1e-12)):
+        expected = {key: alone[key] for key in keys}
+        found = {key: several.get(key, math.inf) for key in keys}
+        assert found == pytest.approx(expected, abs=tolerance, nan_ok=True)
+    assert several.keys() == alone.keys()
 
 
 @pytest.mark.parametrize("case", ["listen", "data"])
@@ -157,7 +173,7 @@ def test_a_fixed_set_is_measured_with_a_process_that_validates_on_nothing() -> N
     (one,), _ = run("lopsided", 1, "auto")
     ranks, _ = run("lopsided", 2, "ddp")
     for rank in ranks:
-        assert rank["measured"][0] == pytest.approx(one["measured"][0], abs=1e-12)
+        assert_equal_numbers(rank["measured"][0], one["measured"][0])
         assert {key.split()[1] for key in rank["measured"][0]} == {"0", "1", "2"}
         assert rank["users"] == {"user_one": 1.0}
         assert "at its end" in rank["weights"][0]
