@@ -91,7 +91,7 @@ def monitor_of(quantity: str) -> str:
 _WHOLE, _INSIDE = "predictions", "predictions inside classes"
 WIDE_CHART = "information plane, any width"
 PLANE_CHART, _INTERVALS = "information plane", "information plane, 95 % intervals"
-_DRAWN, _WIDE, _STACKED = ("plane", "curves"), ("wide", "curves"), ("predictions",)
+_DRAWN, _STACKED = ("plane", "curves"), ("predictions",)
 # fmt: off
 _BY_MONITORS = (
     Quantity("prediction_entropy/mean", "H(Ŷ|X)",
@@ -147,14 +147,16 @@ _BY_MONITORS = (
              "share", chart=PLANE_CHART, per_ruler=True),
     Quantity("status", "status", "0 OK, 1 CAUTION, 2 SATURATED", "code", chart=PLANE_CHART,
              figures=("plane",), per_ruler=True),
+)
+_BY_WIDE = (
     Quantity("relative_I_XT", "I(X;T+σZ), σ = 0.3 of spread",
              "information about the input of the layer plus noise of 0.3 of its present spread",
-             chart=WIDE_CHART, figures=_WIDE),
+             chart=WIDE_CHART, figures=_DRAWN),
     Quantity("relative_I_XT_se", "SE of I(X;T+σZ)", "standard error of the relative noise reading"),
     Quantity("relative_I_XT_high", "I(X;T+σZ), high",
              "the same of a Gaussian layer with the same covariance, at least as high"),
     Quantity("V_TY", "V(T→Y)", "what a cross-fitted linear reader of the layer tells of the label",
-             chart=WIDE_CHART, figures=_WIDE),
+             chart=WIDE_CHART, figures=_DRAWN),
     Quantity("V_TY_se", "SE of V(T→Y)", "standard error of what the linear reader tells"),
     Quantity("sliced_I_TY", "sliced I(T;Y)",
              "mean information about the label of the layer in random directions, minus chance",
@@ -164,9 +166,11 @@ _BY_MONITORS = (
     Quantity("spread", "spread", "root of the summed variances of the layer's units",
              "activation units", figures=("curves",)),
     Quantity("wide_status", "status, any width", "0 OK, 1 CAUTION; of a layer read at any width",
-             "code", chart=WIDE_CHART, figures=("wide",)),
-    Quantity("information_plane/wide_epoch", "epoch", "finished epochs at each reading at any width",
-             "epochs"),
+             "code", chart=WIDE_CHART, figures=("plane",)),
+)
+_BESIDE_LAYERS = (
+    Quantity("information_plane/wide_epoch", "epoch",
+             "finished epochs at each reading at any width", "epochs"),
     Quantity("information_plane/epoch", "epoch", "finished epochs at each point", "epochs"),
     Quantity("information_plane/overhead", "overhead",
              "share of the time since the last point that was spent observing", "share"),
@@ -218,10 +222,12 @@ _DERIVED = (
 # fmt: on
 
 QUANTITIES: Mapping[str, Quantity] = {
-    row.name: row for row in (*_BY_MONITORS, *_BY_EXTRAS, *_DERIVED)
+    row.name: row for row in (*_BY_MONITORS, *_BY_WIDE, *_BESIDE_LAYERS, *_BY_EXTRAS, *_DERIVED)
 }
 """All quantities, by name, in reading order."""
 
+OF_WIDE = frozenset(row.name for row in _BY_WIDE)
+"""Names of the quantities of a layer that is read at any width."""
 OF_EXTRAS = frozenset(_BY_EXTRAS)
 """Rows of the estimators that `extra=` takes from this package."""
 PER_RULER = tuple(
@@ -241,6 +247,6 @@ SUFFIXES = frozenset(
 
 BESIDE = frozenset(
     {"settings", "warnings", "verdicts", "plane"}
-    | {row.name.partition("/")[2] for row in _BY_MONITORS if row.name.startswith(f"{PLANE}/")}
+    | {row.name.partition("/")[2] for row in _BESIDE_LAYERS}
 )
 """What stands beside quantities below a set: none of them can be a folder, too."""

@@ -29,6 +29,8 @@ CONFIG: dict[str, Any] = {
 }
 """Plotly's own settings for all figures."""
 
+BAR_IN_SE = 1.96
+"""Standard errors from a value to the end of its bar: a 95 % interval."""
 _MOST_COLUMNS = 3
 _MOST_IN_TITLE = (90, 45, 30)
 """Characters that fit above one of one, two, three panels in a row."""
@@ -61,14 +63,27 @@ class Panel:
         return self.run.values(self.key(quantity, layer, resolution))
 
     def ends(self, quantity: str, layer: str, resolution: int = 0) -> tuple[Series, Series]:
-        """A standard deviation below and above a mean, or the ends of an interval, if any."""
+        """The lower and the upper ends of the bars, if any.
+
+        A standard deviation beside a mean over runs; else those of an interval, or `BAR_IN_SE`
+        standard errors beside a value.
+        """
         spread = self.run.spread.get(self.key(quantity, layer, resolution), {})
-        if spread:
-            mean = self.series(quantity, layer, resolution)
-            below = {step: mean[step] - sd for step, sd in spread.items() if step in mean}
-            return below, {step: mean[step] + sd for step, sd in spread.items() if step in mean}
-        low, high = self.run.about(quantity).interval or ("", "")
-        return self.series(low, layer, resolution), self.series(high, layer, resolution)
+        around = [self.series(name, layer, resolution) for name in self.run.around(quantity)]
+        if not spread and len(around) == 2:
+            return around[0], around[1]
+        error, n_errors = (around[0], BAR_IN_SE) if around and not spread else (spread, 1.0)
+        centre = self.series(quantity, layer, resolution)
+        both = [step for step in error if step in centre]
+        low, high = (
+            {step: centre[step] + sign * n_errors * error[step] for step in both}
+            for sign in (-1, 1)
+        )
+        return low, high
+
+    def has(self, quantity: str) -> bool:
+        """Whether the set has a quantity of the table."""
+        return self.set in self.run.sets(quantity)
 
 
 def axis_title(panels: Sequence[Panel], quantity: str) -> str:

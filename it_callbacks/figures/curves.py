@@ -151,8 +151,8 @@ CURVES = Kind(
     "InformationPlaneMonitor",
     "quantities of layers",
     options=("quantity", "resolution"),
-    needs=lambda request: (request.quantity,),
-    reads=lambda request, run: (request.quantity, *run.about(request.quantity).interval),
+    needs=lambda request: [(request.quantity,)],
+    reads=lambda request, run: (request.quantity, *run.around(request.quantity)),
     draw=lambda panels, request: curves(
         panels, request.quantity, resolution=request.resolution, theme=request.theme
     ),
