@@ -56,7 +56,11 @@ def are_repeats(runs: Sequence[Run]) -> bool:
     they were trained is not known.
     """
     measured = [
-        {(key, run.method(key)) for key in run.series if key.quantity == "I_XT" and not key.ruler}
+        {
+            (key, run.method(key))
+            for key in run.series
+            if key.quantity in ("I_XT", "relative_I_XT") and not key.ruler
+        }
         for run in runs
     ]
     return len(runs) > 1 and bool(measured[0]) and all(each == measured[0] for each in measured)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from it_callbacks.figures.axes import Panel, Place, finite, note
@@ -10,6 +11,8 @@ from it_callbacks.figures.theme import MUTED
 from it_callbacks.runs import Key
 
 LABEL_BOUND = "prediction_entropy/label_bound"
+"""Name of the quantity that every layer of any width is compared with."""
+_BOUND = "label bound"
 
 
 class Limit(NamedTuple):
@@ -21,8 +24,6 @@ class Limit(NamedTuple):
     name: str
     text: str
     """What is written beside it."""
-    end: str = "low"
-    """At which end of the line the text stands: ``low``, or ``high`` and on the other side."""
 
 
 def limits(panel: Panel, reading: str) -> list[Limit]:
@@ -36,7 +37,7 @@ def _of_the_code(panel: Panel) -> list[Limit]:
     h_y = panel.run.label_entropy(panel.set)
     return [
         *_limit("y", h_y, "H(Y)", _label_entropy(panel)),
-        *_limit("x", log_n, "log2 N", "log₂ N"),
+        *_limit("x", log_n, "log2 N", "log₂ N ="),
     ]
 
 
@@ -45,24 +46,23 @@ def _of_any_width(panel: Panel) -> list[Limit]:
     log_k = math.log2(wide.n_classes) if wide.n_classes else None
     is_below = log_k is not None and log_k < (wide.cap or math.inf)
     bound = None if wide.among else _last_bound(panel)
-    h_y = _label_entropy(panel) + (f" {wide.classes}" if wide.among else "")
     return [
-        *_limit("x", log_k if is_below else None, "log2 K", "log₂ K"),
+        *_limit("x", log_k if is_below else None, "log2 K", "log₂ K ="),
         *_limit("x", wide.cap, "cap", "at most"),
         Limit("y", 0.0, "0", ""),
-        *_limit("y", wide.label_entropy, "H(Y)", h_y),
+        *_limit("y", wide.label_entropy, "H(Y)", _label_entropy(panel), wide.classes),
         # A bound below 0 says nothing; far below, it would stretch the axis.
-        *_limit("y", bound if bound and bound > 0 else None, "label bound", "H(Y) − CE", "high"),
+        *_limit("y", bound if bound and bound > 0 else None, _BOUND, "H(Y) − CE ="),
     ]
 
 
-def _limit(axis: str, at: float | None, name: str, text: str, end: str = "low") -> list[Limit]:
+def _limit(axis: str, at: float | None, name: str, text: str, remark: str = "") -> list[Limit]:
     at = finite(at)
-    return [] if at is None else [Limit(axis, at, name, f"{text} = {at:.2f}", end)]
+    return [] if at is None else [Limit(axis, at, name, f"{text} {at:.2f} {remark}".rstrip())]
 
 
 def _label_entropy(panel: Panel) -> str:
-    return f"H({panel.run.label_symbol(panel.set)})"
+    return f"H({panel.run.label_symbol(panel.set)}) ="
 
 
 def _last_bound(panel: Panel) -> float | None:
@@ -73,6 +73,7 @@ def _last_bound(panel: Panel) -> float | None:
 
 def draw_limits(drawn: dict[str, Any], place: Place, found: list[Limit]) -> None:
     """Add lines and their texts to a layout."""
+    is_crossed = any(limit.axis == "y" and limit.at == 0 for limit in found)
     for limit in found:
         axes = {"x": f"x{place.axis}", "y": f"y{place.axis}"}
         other = "y" if limit.axis == "x" else "x"
@@ -87,15 +88,17 @@ def draw_limits(drawn: dict[str, Any], place: Place, found: list[Limit]) -> None
             }
         )
         if limit.text:
-            drawn["annotations"].append(_text(limit, place, axes[limit.axis]))
+            drawn["annotations"].append(_text(limit, place, axes, is_crossed))
 
 
-def _text(limit: Limit, place: Place, axis: str) -> dict[str, Any]:
-    font = {"color": MUTED, "size": 12}
+def _text(limit: Limit, place: Place, axes: Mapping[str, str], is_crossed: bool) -> dict[str, Any]:
+    """The text of a line, beside it; where a line at 0 crosses that of x, above the crossing."""
     if limit.axis == "x":
-        where = {"x": limit.at, "xref": axis, "y": 0.01, "xanchor": "right", "yanchor": "bottom"}
-    elif limit.end == "low":
-        where = {"x": 0.01, "y": limit.at, "yref": axis, "xanchor": "left", "yanchor": "bottom"}
+        low = {"y": 0.0, "yref": axes["y"]} if is_crossed else {"y": 0.01}
+        where = {"x": limit.at, "xref": axes["x"], "xanchor": "right", "yanchor": "bottom", **low}
+    elif limit.name == _BOUND:  # close below H(Y), whose text is on the left
+        where = {"x": 0.99, "xanchor": "right", "yanchor": "top"}
     else:
-        where = {"x": 0.99, "y": limit.at, "yref": axis, "xanchor": "right", "yanchor": "top"}
-    return note(place, limit.text, font=font, **where)
+        where = {"x": 0.01, "xanchor": "left", "yanchor": "bottom"}
+    across = {} if limit.axis == "x" else {"y": limit.at, "yref": axes["y"]}
+    return note(place, limit.text, font={"color": MUTED, "size": 12}, **where, **across)

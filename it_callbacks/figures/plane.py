@@ -213,10 +213,10 @@ def _layout(
 
 
 def _axis_title(panels: Sequence[Panel], quantity: str) -> str:
-    """The title of an axis; of V(T→Y) with its classes where these are the same in all panels."""
-    classes = {panel.run.wide(panel.set).classes for panel in panels} - {""}
-    remark = f", {classes.pop()}" if quantity == "V_TY" and len(classes) == 1 else ""
-    return axis_title(panels, quantity) + remark
+    """The title of an axis; of V(T→Y) with its classes if these are the same in all panels."""
+    first, *others = (panel.run.wide(panel.set).classes for panel in panels)
+    is_said = quantity == "V_TY" and first and all(each == first for each in others)
+    return axis_title(panels, quantity) + (f", {first}" if is_said else "")
 
 
 def _visibility(layer: str, hidden: Collection[str]) -> dict[str, str]:
@@ -225,10 +225,12 @@ def _visibility(layer: str, hidden: Collection[str]) -> dict[str, str]:
 
 def _subtitle(plane: _Plane, reading: Reading, resolution: int) -> str:
     """How a panel was read, and how many of its points are not shown."""
-    n_samples = plane.panel.run.wide(plane.panel.set).n_samples
-    by_samples = f"{n_samples} samples" if n_samples else ""
-    is_code = "resolution" in reading.options
-    remarks = [resolution_label(plane.panel, resolution) if is_code else by_samples]
+    if reading is READINGS["wide"]:
+        wide = plane.panel.run.wide(plane.panel.set)
+        remarks = [f"{wide.n_samples} samples"] if wide.n_samples else []
+        remarks += [f"y {wide.classes}"] if wide.classes else []
+    else:
+        remarks = [resolution_label(plane.panel, resolution)]
     n_dropped = sum(each.n_dropped for each in plane.trajectories)
     if n_dropped:
         n_points = n_dropped + sum(len(each.steps) for each in plane.trajectories)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import NamedTuple
 
 from it_callbacks.figures.axes import Panel
@@ -25,8 +26,8 @@ class Trajectory(NamedTuple):
     x_ends: tuple[Series, Series]
     """Ends of the bar around x; empty where there is none."""
     y_ends: tuple[Series, Series]
-    upper: Series
-    """Upper bounds of x, which hovering shows; empty where there are none."""
+    bounds: Mapping[int, str]
+    """By step, in words, what x cannot exceed; empty where that is not known."""
     caution: str
     """Why to read the layer with caution, if the settings say it."""
     classes: str
@@ -43,9 +44,8 @@ class Trajectory(NamedTuple):
         word = self._word(step)
         if word == CAUTION and self.caution:
             word = f"{word}: {plain(self.caution)}"
-        bound = math.nan if step is None else self.upper.get(step, math.nan)
-        limit = f"across at most {bound:.3f} bits" if math.isfinite(bound) else ""
-        return "<br>".join(filter(None, (self.classes, limit, word)))
+        bound = "" if step is None else self.bounds.get(step, "")
+        return "<br>".join(filter(None, (self.classes, bound, word)))
 
     def _word(self, step: int | None) -> str:
         return status_word(-1 if step is None else self.status.get(step, -1))
@@ -79,13 +79,19 @@ def trajectories(panel: Panel, view: View, resolution: int) -> list[Trajectory]:
                 panel.series("I_TY_chance", layer, resolution),
                 panel.ends(view.x, layer, resolution),
                 panel.ends(view.y, layer, resolution),
-                panel.series(view.upper, layer, resolution),
+                _bounds(panel, view, layer),
                 wide.cautions.get(layer, ""),
                 wide.classes,
                 len(both) - len(steps),
             )
         )
     return found
+
+
+def _bounds(panel: Panel, view: View, layer: str) -> dict[int, str]:
+    symbol = panel.run.about(view.x).label.partition(", ")[0]
+    upper = panel.series(view.upper, layer)
+    return {s: f"{symbol} at most {u:.3f} bits" for s, u in upper.items() if math.isfinite(u)}
 
 
 def why_empty(panel: Panel, reading: Reading, resolution: int) -> str:

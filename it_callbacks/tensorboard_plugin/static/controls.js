@@ -71,8 +71,9 @@ export class Controls {
     Object.assign(this, {chance, chanceLabel, intervals, intervalsLabel, follow});
     Object.assign(this, {quantity, quantityLabel, resolution, resolutionLabel});
     this.setsGroup = group("Sets", this.sets);
+    this.readingsGroup = group("Reading", this.readings);
     this.options = group(
-      "Options", this.readings, this.views, quantityLabel, resolutionLabel, chanceLabel, intervalsLabel,
+      "Options", this.views, quantityLabel, resolutionLabel, chanceLabel, intervalsLabel,
     );
     const figures = group("Figure", this.figures);
     figures.className = "tabs";
@@ -87,7 +88,7 @@ export class Controls {
           button("png", "PNG", "Save as PNG", () => save("png")),
         ),
       ),
-      element("aside", {}, group("Runs", this.filter, this.runs), this.setsGroup, this.options),
+      element("aside", {}, group("Runs", this.filter, this.runs), this.setsGroup, this.readingsGroup, this.options),
     );
     this.chosen = {
       name: null, runs: null, sets: null, reading: null, view: null, quantity: null, resolution: 0,
@@ -189,7 +190,7 @@ export class Controls {
 
   offerReadings() {
     const there = unique(this.ofShown("readings"));
-    this.readings.hidden = !this.takes("reading") || there.length < 2;
+    this.readingsGroup.hidden = !this.takes("reading") || there.length < 2;
     fillTitled(this.readings, this.state.readings, this.reading);
   }
 
