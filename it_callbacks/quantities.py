@@ -147,6 +147,9 @@ _BY_MONITORS = (
              "share", chart=PLANE_CHART, per_ruler=True),
     Quantity("status", "status", "0 OK, 1 CAUTION, 2 SATURATED", "code", chart=PLANE_CHART,
              figures=("plane",), per_ruler=True),
+    Quantity("information_plane/epoch", "epoch", "finished epochs at each point", "epochs"),
+    Quantity("information_plane/overhead", "overhead",
+             "share of the time since the last point that was spent observing", "share"),
 )
 _BY_WIDE = (
     Quantity("relative_I_XT", "I(X;T+σZ), σ = 0.3 of spread",
@@ -167,13 +170,8 @@ _BY_WIDE = (
              "activation units", figures=("curves",)),
     Quantity("wide_status", "status, any width", "0 OK, 1 CAUTION; of a layer read at any width",
              "code", chart=WIDE_CHART, figures=("plane",)),
-)
-_BESIDE_LAYERS = (
-    Quantity("information_plane/wide_epoch", "epoch",
-             "finished epochs at each reading at any width", "epochs"),
-    Quantity("information_plane/epoch", "epoch", "finished epochs at each point", "epochs"),
-    Quantity("information_plane/overhead", "overhead",
-             "share of the time since the last point that was spent observing", "share"),
+    Quantity("information_plane/wide_epoch", "epoch", "finished epochs at each wide reading",
+             "epochs"),
 )
 _BY_EXTRAS = (
     Quantity("linear_V_TY", "V(T→Y), linear",
@@ -222,12 +220,12 @@ _DERIVED = (
 # fmt: on
 
 QUANTITIES: Mapping[str, Quantity] = {
-    row.name: row for row in (*_BY_MONITORS, *_BY_WIDE, *_BESIDE_LAYERS, *_BY_EXTRAS, *_DERIVED)
+    row.name: row for row in (*_BY_MONITORS, *_BY_WIDE, *_BY_EXTRAS, *_DERIVED)
 }
 """All quantities, by name, in reading order."""
 
 OF_WIDE = frozenset(row.name for row in _BY_WIDE)
-"""Names of the quantities of a layer that is read at any width."""
+"""Names of what the reading at any width gives."""
 OF_EXTRAS = frozenset(_BY_EXTRAS)
 """Rows of the estimators that `extra=` takes from this package."""
 PER_RULER = tuple(
@@ -247,6 +245,10 @@ SUFFIXES = frozenset(
 
 BESIDE = frozenset(
     {"settings", "warnings", "verdicts", "plane"}
-    | {row.name.partition("/")[2] for row in _BESIDE_LAYERS}
+    | {
+        row.name.partition("/")[2]
+        for row in (*_BY_MONITORS, *_BY_WIDE)
+        if row.name.startswith(f"{PLANE}/")
+    }
 )
 """What stands beside quantities below a set: none of them can be a folder, too."""
