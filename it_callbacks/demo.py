@@ -241,7 +241,8 @@ def _only_the_bar() -> Iterator[None]:
             # Between versions of Lightning and torch: a user cannot mend it.
             warnings.filterwarnings("ignore", message=".*LeafSpec.*is deprecated.*")
             # The table at the end says the same of each layer.
-            warnings.filterwarnings("ignore", message=_IN_THE_TABLE)
+            for message in _IN_THE_TABLE:
+                warnings.filterwarnings("ignore", message=message)
             # A demo of half a minute measures far more often than a training has to.
             warnings.filterwarnings("ignore", message="InformationPlaneMonitor: observing takes")
             yield
@@ -249,7 +250,10 @@ def _only_the_bar() -> Iterator[None]:
         log.setLevel(level)
 
 
-_IN_THE_TABLE = r"InformationPlaneMonitor: layer '[^']+' (?!is skipped)"
+_IN_THE_TABLE = (
+    r"InformationPlaneMonitor: layer '[^']+' (?!is skipped)",
+    r"InformationPlaneMonitor: set '[^']+': \d+ of \d+ layers are too wide",
+)
 
 
 def _row(what: str, value: str) -> str:

@@ -12,6 +12,8 @@ from typing import Any, NamedTuple
 from it_callbacks.figures.labels import plain, shortened
 from it_callbacks.figures.theme import BACKGROUND, GRID, MUTED, SCALE, TEXT, Theme, painted
 from it_callbacks.figures.times import Clock, TimeAxis, log_time, ticks, time_axis
+from it_callbacks.quantities import OF_WIDE
+from it_callbacks.records import is_read_by_rulers
 from it_callbacks.runs import Key, Rulers, Run, Series
 
 Figure = dict[str, Any]
@@ -179,11 +181,14 @@ def layout(
     return drawn
 
 
-def resolution_label(panel: Panel, number: int) -> str:
-    """With which rulers a panel is read; empty where that is not known."""
-    if number >= len(panel.rulers):
+def how_read(panel: Panel, quantity: str, resolution: int) -> str:
+    """With which rulers a quantity is read, or from how many samples; empty if not known."""
+    if quantity in OF_WIDE:
+        n_samples = panel.run.wide(panel.set).n_samples
+        return f"{n_samples} samples" if n_samples else ""
+    if not is_read_by_rulers(quantity) or resolution >= len(panel.rulers):
         return ""
-    return plain(shortened(panel.rulers[number].label, 60))
+    return plain(shortened(panel.rulers[resolution].label, 60))
 
 
 def _heading(panel: Panel, place: Place, below: str, n_panels: int) -> list[dict[str, Any]]:

@@ -14,8 +14,8 @@ from it_callbacks.figures.axes import (
     coloured,
     empty,
     finite_all,
+    how_read,
     over_time,
-    resolution_label,
 )
 from it_callbacks.figures.kinds import Kind
 from it_callbacks.figures.labels import plain, shortened
@@ -67,7 +67,7 @@ def curves(
         title=title,
         y={"title": {"text": axis_title(panels, quantity), "standoff": 8}},
         absent=plain(f"no {about.label} has a value in this set"),
-        subtitles=[resolution_label(panel, resolution) for panel in panels],
+        subtitles=[how_read(panel, quantity, resolution) for panel in panels],
     )
     return coloured(figure, theme)
 

@@ -13,10 +13,10 @@ from it_callbacks.figures.axes import (
     axis_title,
     coloured,
     empty,
+    how_read,
     layout,
     legend_entry,
     places,
-    resolution_label,
     time_colours,
 )
 from it_callbacks.figures.frames import controls, moments, polyline
@@ -198,7 +198,7 @@ def _layout(
         title="Information plane" + (", any width" if reading is READINGS["wide"] else ""),
         x={"title": {"text": across, "standoff": 8}, "range": _range(planes, "x")},
         y={"title": {"text": up, "standoff": 8}, "range": _range(planes, "y")},
-        subtitles=[_subtitle(plane, reading, resolution) for plane in planes],
+        subtitles=[_subtitle(plane, view, resolution) for plane in planes],
     )
     times = [time.read(step, p.panel.run.epochs) for p in planes for step in p.steps]
     drawn["coloraxis"] = time_colours(time, max(times, default=0))
@@ -223,14 +223,11 @@ def _visibility(layer: str, hidden: Collection[str]) -> dict[str, str]:
     return {"visible": "legendonly"} if plain(layer) in hidden else {}
 
 
-def _subtitle(plane: _Plane, reading: Reading, resolution: int) -> str:
+def _subtitle(plane: _Plane, view: View, resolution: int) -> str:
     """How a panel was read, and how many of its points are not shown."""
-    if reading is READINGS["wide"]:
-        wide = plane.panel.run.wide(plane.panel.set)
-        remarks = [f"{wide.n_samples} samples"] if wide.n_samples else []
-        remarks += [f"y {wide.classes}"] if wide.classes else []
-    else:
-        remarks = [resolution_label(plane.panel, resolution)]
+    remarks = [how_read(plane.panel, view.x, resolution)]
+    if view.y == "V_TY" and (classes := plane.panel.run.wide(plane.panel.set).classes):
+        remarks.append(f"y {classes}")
     n_dropped = sum(each.n_dropped for each in plane.trajectories)
     if n_dropped:
         n_points = n_dropped + sum(len(each.steps) for each in plane.trajectories)

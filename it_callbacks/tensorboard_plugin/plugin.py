@@ -20,6 +20,7 @@ from tensorboard.plugins import base_plugin
 from werkzeug import wrappers
 
 from it_callbacks import figures, logs
+from it_callbacks.records import is_read_by_rulers
 from it_callbacks.runs import natural, outlines
 from it_callbacks.tensorboard_plugin import query
 
@@ -112,7 +113,12 @@ class InformationPlanePlugin(base_plugin.TBPlugin):  # type: ignore[misc] # it s
                 ],
                 "views": [{"name": name, **view._asdict()} for name, view in figures.VIEWS.items()],
                 "quantities": {
-                    name: {"title": row.label, "about": row.meaning} for name, row in rows.items()
+                    name: {
+                        "title": row.label,
+                        "about": row.meaning,
+                        "by_rulers": is_read_by_rulers(name),
+                    }
+                    for name, row in rows.items()
                 },
                 "most_panels": MOST_PANELS,
                 "config": figures.CONFIG,

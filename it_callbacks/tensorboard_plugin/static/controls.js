@@ -216,7 +216,8 @@ export class Controls {
   }
 
   offerResolutions() {
-    if (!this.takes("resolution")) {
+    const quantity = this.takes("quantity") && this.state.quantities[this.chosen.quantity];
+    if (!this.takes("resolution") || (quantity && !quantity.by_rulers)) {
       this.resolutionLabel.hidden = true;
       return;
     }
