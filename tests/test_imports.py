@@ -158,7 +158,7 @@ ABOVE = {
         *("quantities", "own_quantities", "records", "derived", "tags", "texts"),
         "wide_settings",
     ),
-    "texts": (),
+    "texts": ("wide_settings",),
     "wide_settings": (),
     "repeats": ("runs",),
     "tables": ("records", "repeats", "runs"),

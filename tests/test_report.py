@@ -438,6 +438,7 @@ def test_without_labels_the_curve_of_the_reading_that_opens_is_open() -> None:
     summaries = page_of(replace(run, series=left)).of("summary")
     assert not [text for text in summaries if text.startswith("I(X;T+σZ), σ")]
     assert [text for text in summaries if text.startswith("I(X;T): ")]
+    assert not [text for text in page_of(replace(run, series=left)).of("th") if "Y)" in text]
 
 
 def test_the_table_of_any_width_has_values_errors_status_and_cause() -> None:

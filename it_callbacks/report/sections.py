@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -102,19 +102,17 @@ def _planes(runs: Sequence[Run], drawings: Drawings) -> Iterator[Html]:
 
 
 def _planes_of_any_width(row: Sequence[Panel], drawings: Drawings) -> Iterator[Html]:
-    has_spread = any(panel.run.spread for panel in row)
-    yield drawings.place(
-        draw(Request(reading="wide", intervals=has_spread), row),
+    caption = (
         "Layers of any width: information about the input once noise in proportion to the layer's "
         "spread is added, against what a linear reader can predict of the label."
-        + _BARS
-        * has_spread,
     )
+    drawn = draw(Request(reading="wide", intervals=_has_spread(row)), row)
+    yield drawings.place(drawn, caption + _BARS * _has_spread(row))
 
 
 def _planes_of_the_code(row: Sequence[Panel], drawings: Drawings) -> Iterator[Html]:
     """The plane as counted, open; other bins and other estimates, folded."""
-    has_spread = any(panel.run.spread for panel in row)
+    has_spread = _has_spread(row)
 
     def plane(caption: str, view: str = "linear", resolution: int = 0) -> Html:
         request = Request(
@@ -147,6 +145,10 @@ def _planes_of_the_code(row: Sequence[Panel], drawings: Drawings) -> Iterator[Ht
 _BARS = " Bars are standard deviations over the runs."
 
 
+def _has_spread(row: Sequence[Panel]) -> bool:
+    return any(panel.run.spread for panel in row)
+
+
 def _has(row: Sequence[Panel], quantity: str) -> bool:
     """Whether there is a finite value of `quantity` in any of the panels."""
     return any(
@@ -168,21 +170,26 @@ def _layers(runs: Sequence[Run]) -> Iterator[Html]:
                 rows = layer_rows(run, set_, rulers)
                 seen |= {row.status for row in rows}
                 caption = ". ".join(filter(None, [rulers.label, phrases.facts(settings)]))
-                has_y = any(math.isfinite(row.i_ty.last.value) for row in rows)
-                head, *cells = (
-                    [
-                        cell
-                        for column, cell in zip(_HEAD, line, strict=True)
-                        if has_y or column not in _OF_Y
-                    ]
-                    for line in (_HEAD, *map(_cells, rows))
-                )
-                yield table(head, cells, caption)
+                yield _table(_HEAD, map(_cells, rows), caption, _has([Panel(run, set_)], "I_TY"))
             if found := wide_rows(run, set_):
-                yield table(_WIDE_HEAD, map(_wide_cells, found), phrases.wide_facts(run.wide(set_)))
+                caption, has_y = phrases.wide_facts(run.wide(set_)), run.sets("V_TY")
+                yield _table(_WIDE_HEAD, map(_wide_cells, found), caption, set_ in has_y)
     notes = [tag("li", note) for status, note in STATUSES.items() if status in seen]
     if notes:
         yield tag("ul", *notes, class_="faint")
+
+
+def _table(head: Sequence[str], rows: Iterable[Sequence[str]], caption: str, has_y: bool) -> Html:
+    """A table of layers; without the columns of Y where there is none."""
+    shown, *cells = (
+        [cell for column, cell in zip(head, line, strict=True) if has_y or not _is_of_y(column)]
+        for line in (head, *rows)
+    )
+    return table(shown, cells, caption)
+
+
+def _is_of_y(column: str) -> bool:
+    return "Y)" in column or column == "chance share"
 
 
 _HEAD = (
@@ -195,10 +202,6 @@ _HEAD = (
     "chance share",
     "verdict",
 )
-
-
-_OF_Y = frozenset(column for column in _HEAD if "(T;Y)" in column or column == "chance share")
-"""Columns that are empty where there is no Y."""
 
 
 _WIDE_HEAD = (
