@@ -6,6 +6,7 @@ that TensorBoard's tab is made of.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -37,6 +38,17 @@ class WideSettings:
     def method(self) -> str:
         """What two readings have in common whose values can be averaged."""
         return f"{self.reading}, {self.n_samples} samples {self.classes}"
+
+    @property
+    def noise(self) -> float | None:
+        """The share of a layer's spread that the noise has; None where that is not known.
+
+        Example:
+            >>> WideSettings(reading="WideReading(n_samples=512, noise=0.5)").noise
+            0.5
+        """
+        found = re.search(r"\bnoise=(\d+(?:\.\d+)?)\b", self.reading)
+        return float(found[1]) if found else None
 
     @property
     def classes(self) -> str:

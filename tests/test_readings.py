@@ -185,6 +185,14 @@ def test_hovering_says_the_upper_bound_and_why_to_be_cautious() -> None:
     assert "epoch %{customdata[1]}" in way(figure, "fc1")["hovertemplate"]
 
 
+def test_axis_and_hovering_name_the_noise_that_was_added() -> None:
+    figure = wide(run_of({"reading": "WideReading(n_samples=32, noise=0.5)"}))
+    assert figure["layout"]["xaxis"]["title"]["text"] == "I(X;T+σZ), bits, σ = 0.5 of spread"
+    assert "bits, σ = 0.5 of spread<br>" in way(figure, "fc1")["hovertemplate"]
+    title = wide(run_of())["layout"]["xaxis"]["title"]["text"]
+    assert title == "I(X;T+σZ), bits, σ = 0.3 of spread"
+
+
 def test_bars_are_1_96_standard_errors_and_on_demand() -> None:
     trace = way(wide(run_of(), intervals=True), "fc1")
     for axis, errors in (("error_x", (0.125, 0.0625)), ("error_y", (0.03125, 0.0625))):

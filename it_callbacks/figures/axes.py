@@ -5,14 +5,14 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import zip_longest
 from typing import Any, NamedTuple
 
 from it_callbacks.figures.labels import plain, shortened
 from it_callbacks.figures.theme import BACKGROUND, GRID, MUTED, SCALE, TEXT, Theme, painted
 from it_callbacks.figures.times import Clock, TimeAxis, log_time, ticks, time_axis
-from it_callbacks.quantities import OF_WIDE
+from it_callbacks.quantities import OF_WIDE, Quantity
 from it_callbacks.records import is_read_by_rulers
 from it_callbacks.runs import Key, Rulers, Run, Series
 
@@ -83,6 +83,14 @@ class Panel:
         )
         return low, high
 
+    def about(self, quantity: str) -> Quantity:
+        """The row of the table, with the share of noise that the set was read with."""
+        row, noise = self.run.about(quantity), self.run.wide(self.set).noise
+        if noise is None or quantity not in OF_WIDE:
+            return row
+        symbol, meaning = (t.replace("0.3", f"{noise:g}") for t in (row.symbol, row.meaning))
+        return replace(row, symbol=symbol, meaning=meaning)
+
     def has(self, quantity: str) -> bool:
         """Whether the set has a quantity of the table."""
         return self.set in self.run.sets(quantity)
@@ -90,8 +98,7 @@ class Panel:
 
 def axis_title(panels: Sequence[Panel], quantity: str) -> str:
     """The title of an axis; it names what all panels take as Y."""
-    about = panels[0].run.about(quantity)
-    title = about.axis_title
+    title = panels[0].about(quantity).axis_title
     if all(panel.run.label_symbol(panel.set) == "bin Y" for panel in panels):
         title = re.sub(r"\bY\b", "bin Y", title)
     return plain(title)

@@ -44,7 +44,7 @@ def curves(
         resolution: Which of the rulers in ``bins=[...]``.
         theme: Colours.
     """
-    about = next((panel.run.about(quantity) for panel in panels), Quantity(quantity))
+    about = next((panel.about(quantity) for panel in panels), Quantity(quantity))
     title = plain(f"{about.meaning or about.label} over the training")
     if not panels:
         return empty(title, theme)

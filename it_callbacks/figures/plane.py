@@ -116,7 +116,7 @@ def information_plane(
     n_before = len(data)
     if lines:
         joined = [
-            joined_trace(line, plane.shown, time, shown)
+            joined_trace(plane.panel, line, plane.shown, time, shown)
             for line, plane in zip(lines[-1], planes, strict=True)
         ]
         data += _once_in_legend(planes, joined)

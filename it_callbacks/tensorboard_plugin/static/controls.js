@@ -181,9 +181,11 @@ export class Controls {
     return unique(this.ofShown("readings")).includes(reading) ? reading : null;
   }
 
-  // Notes at which reading the server opened the figure; readers stay there until they choose.
+  // Notes at which of several readings the server opened the figure; it stays until another is
+  // chosen.
   opened(reading) {
-    if (!reading || this.reading === reading) return;
+    const isOne = unique(this.ofShown("readings")).length < 2;
+    if (!reading || isOne || this.reading === reading) return;
     this.chosen.reading = reading;
     this.show();
   }
