@@ -59,6 +59,16 @@ class Record:
     n_samples: int
 
     @property
+    def name(self) -> str:
+        """What is measured: the quantity of a layer, or the root with what follows the set.
+
+        Example:
+            >>> Record("information_plane", "val", "epoch", 2, step=0, epoch=2, n_samples=1).name
+            'information_plane/epoch'
+        """
+        return f"{self.quantity}/{self.layer}" if self.quantity in ROOTS else self.quantity
+
+    @property
     def tag(self) -> str:
         """The name under which every logger gets the value."""
         return tag_of(self.quantity, self.set, self.layer)

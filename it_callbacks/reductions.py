@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal, TypeGuard
 
 import torch
+from scipy.linalg import eigh
 from torch import Tensor
 from typing_extensions import override
 
@@ -37,6 +38,15 @@ class Reduction(ABC):
     def freeze(self, activations: Tensor) -> Reduction:
         """The reduction to use from now on, given the first activations ``(n_samples, ...)``."""
         return self
+
+    def operations(self, n_samples: int, n_units: int) -> float:
+        """About how many additions and multiplications `freeze` takes; 0 where they do not matter.
+
+        Args:
+            n_samples: Samples that it is fitted to.
+            n_units: Numbers of each of them.
+        """
+        return 0.0
 
     @property
     def storable(self) -> bool:
@@ -195,6 +205,9 @@ class RandomProjection(Reduction):
 class PCA(Reduction):
     """The first `k` principal components, fitted once to the first activations and then frozen.
 
+    With the bins that are calibrated on them, they are those of the network at that moment: a ReLU
+    network that grows in training soon leaves such bins. `Calibrated(bins, at=1)` fits both later.
+
     Args:
         k: Number of components, at least 1; a layer with fewer units has as many as it has units.
             Where the first activations vary in fewer directions (dead units, say) the rest are
@@ -229,17 +242,26 @@ class PCA(Reduction):
                 f"{tuple(values.shape)}"
             )
         mean = values.mean(0)
-        _, strengths, components = torch.linalg.svd(values - mean, full_matrices=False)
+        centred = values - mean
+        scale = centred.abs().max() if centred.numel() else 0.0
+        if scale > 0:
+            centred /= scale  # whose squares neither overflow nor vanish
+        strengths, components = strongest(centred, self.k)
         # A component as weak as the rounding of the activations, or of the decomposition, is noise,
         # which a ruler calibrated on it would read as information: it becomes constant.
         of_input = torch.finfo(floating(activations[:1]).dtype).eps
         rounding = max(of_input, max(values.shape) * torch.finfo(torch.float64).eps)
-        components[strengths <= rounding * torch.linalg.matrix_norm(values)] = 0.0
-        components = components[: self.k]
+        components[strengths <= rounding * torch.linalg.matrix_norm(centred)] = 0.0
         # A component's sign is arbitrary; its largest entry is made positive.
         largest = components.gather(1, components.abs().argmax(1, keepdim=True))
         directions = (components * largest.sign()).T
         return Projection(directions.cpu(), (mean @ directions).cpu())
+
+    @override
+    def operations(self, n_samples: int, n_units: int) -> float:
+        smaller, larger = sorted((n_samples, n_units))
+        # The Gram matrix and the components, and what leads to its eigenvectors.
+        return 2.0 * smaller * larger * (smaller + self.k) + 2.0 * smaller**3
 
     @override
     def restored(self, state: dict[str, Any]) -> Projection:
@@ -288,6 +310,41 @@ class Projection(Reduction):
                 f"{len(self.directions)}"
             )
         return _project(activations, self.directions) - self.origin.to(activations.device)
+
+
+WEAKEST_OF_GRAM = torch.finfo(torch.float64).eps ** 0.25
+"""Of the strongest component. A Gram matrix squares what it is made of: of a component this weak,
+about half of the 16 digits are left, as many as float32 has; of one at its square, none."""
+
+
+def strongest(centred: Tensor, k: int) -> tuple[Tensor, Tensor]:
+    """The first right singular vectors, from the Gram matrix of the shorter side where that serves.
+
+    Args:
+        centred: float64 ``(n_samples, n_units)``, of a size of about 1.
+        k: How many; at most the shorter side has.
+
+    Returns:
+        Singular values ``(k,)``, falling, and the vectors ``(k, n_units)``, of either sign.
+
+    Example:
+        >>> values, vectors = strongest(torch.diag(torch.tensor([1.0, 3.0, 2.0])).double(), 2)
+        >>> [round(value, 9) for value in values.tolist()], vectors.abs().round().tolist()
+        ([3.0, 2.0], [[0.0, 1.0, 0.0], [0.0, 0.0, 1.0]])
+    """
+    n_samples, n_units = centred.shape
+    k = min(k, n_samples, n_units)
+    by_unit = n_units <= n_samples
+    if k:
+        gram = centred.T @ centred if by_unit else centred @ centred.T
+        last = len(gram) - 1
+        eigenvalues, vectors = eigh(gram.cpu().numpy(), subset_by_index=(last - k + 1, last))
+        values = torch.from_numpy(eigenvalues[::-1].copy()).clamp_min(0).sqrt().to(centred.device)
+        if values[-1] > WEAKEST_OF_GRAM * values[0]:
+            of_side = torch.from_numpy(vectors[:, ::-1].T.copy()).to(centred.device)
+            return values, of_side if by_unit else of_side @ centred / values[:, None]
+    _, values, components = torch.linalg.svd(centred, full_matrices=False)
+    return values[:k], components[:k]
 
 
 def side_by_side(values: Tensor) -> Tensor:

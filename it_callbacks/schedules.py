@@ -90,3 +90,24 @@ def is_due(schedule: Schedule, *, epoch: int, step: int) -> bool:
     if callable(schedule):
         return bool(schedule(epoch))
     return bool(epoch % schedule == 0)
+
+
+def was_due(schedule: Schedule, *, after: tuple[int, int], until: tuple[int, int]) -> bool:
+    """Whether a measurement was due at any time between two moments, the later one included.
+
+    So what is measured at some moments only, of those that another schedule gives, misses none.
+
+    Args:
+        schedule: When to measure.
+        after: Finished epochs and optimizer steps of the earlier moment.
+        until: Those of the later one.
+
+    Example:
+        >>> was_due(LogSpaced(5), after=(4, 40), until=(6, 60))
+        False
+        >>> was_due(LogSpaced(5), after=(4, 40), until=(8, 80))
+        True
+    """
+    if counts_steps(schedule):
+        return any(is_due(schedule, epoch=0, step=n) for n in range(until[1], after[1], -1))
+    return any(is_due(schedule, epoch=n, step=0) for n in range(until[0], after[0], -1))

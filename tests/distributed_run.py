@@ -37,7 +37,9 @@ from it_callbacks import (  # noqa: E402 - torch's threads are pinned first
 )
 from it_callbacks.estimators import LinearVInformation  # noqa: E402
 from it_callbacks.reductions import PCA  # noqa: E402
-from it_callbacks.rulers import Width  # noqa: E402
+from it_callbacks.rulers import Calibrated, Width  # noqa: E402
+
+LATE = Calibrated(8, at=2)
 
 
 def fails_on_process_1() -> ConditionalEntropyMonitor:
@@ -58,6 +60,7 @@ def monitors(case: str, max_samples: int | None) -> list[Any]:
             PredictionEntropyMonitor(max_samples=max_samples),
             ConditionalEntropyMonitor(),
             InformationPlaneMonitor(bins=[30, 5], max_samples=max_samples or 10_000),
+            InformationPlaneMonitor(["net.1"], bins=LATE, reduce=PCA(2), name="late"),
         ]
     if case == "data":
         # Six batches, dealt out unevenly; and one, which leaves all processes but one without.
@@ -68,6 +71,7 @@ def monitors(case: str, max_samples: int | None) -> list[Any]:
                 data=batches, bins=[30, 5], schedule=2, max_samples=max_samples or 10_000
             ),
             InformationPlaneMonitor(["net.1"], data=samples(41, seed=3), reduce=PCA(2), name="pca"),
+            InformationPlaneMonitor(["net.1"], data=batches, bins=LATE, reduce=PCA(2), name="late"),
             InformationPlaneMonitor(
                 data="train", extra=[LinearVInformation(every=1)], exhaustive=True
             ),

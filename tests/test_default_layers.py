@@ -18,6 +18,7 @@ from it_callbacks.observation.batches import Batch
 from it_callbacks.observation.discovery import MOST_COPIES
 from it_callbacks.observation.layer_observer import LayerObserver, Observation
 from it_callbacks.observation.layers import MOST_LAYERS, Plan
+from it_callbacks.observation.stages import Stage
 
 from .toys import Classifier, fit, layer_names, loader, trainer
 from .warned import warned
@@ -30,7 +31,7 @@ def plan_of(net: nn.Module, x: Tensor, layers: Any = None) -> Plan:
     """What is observed of a network that was given `x` once."""
     what = Observation(layers, [30], "auto", None, 0, False)
     observer = LayerObserver(net, what, lambda name, reader: None)
-    current = observer.new_pass(hash_inputs=False, is_training=True)
+    current = observer.new_pass(hash_inputs=False, stage=Stage(0, is_training=True))
     observer.attach()
     observer.begin(Batch.of(x, None, torch.arange(len(x)).numpy()), current)
     with torch.no_grad():
@@ -591,7 +592,7 @@ def test_of_many_layers_few_are_copied_and_the_linears_before_activations_are_no
 
     what = Observation(None, [30], "auto", None, 0, False)
     observer = Watched(net, what, lambda name, reader: None)
-    current = observer.new_pass(hash_inputs=False, is_training=True)
+    current = observer.new_pass(hash_inputs=False, stage=Stage(0, is_training=True))
     x = torch.randn(N, 4)
     observer.attach()
     observer.begin(Batch.of(x, None, torch.arange(N).numpy()), current)
@@ -614,7 +615,7 @@ def test_of_maps_only_what_is_read_is_copied() -> None:
             return copy
 
     observer = Watched(net, Observation(None, [30], "auto", None, 0, False), lambda *_: None)
-    current = observer.new_pass(hash_inputs=False, is_training=True)
+    current = observer.new_pass(hash_inputs=False, stage=Stage(0, is_training=True))
     observer.attach()
     observer.begin(Batch.of(IMAGES, None, torch.arange(N).numpy()), current)
     with torch.no_grad():

@@ -102,6 +102,14 @@ def test_two_processes_give_the_numbers_of_one(case: str) -> None:
     assert len(run(case, 2, "ddp")[0]) == 2
 
 
+@pytest.mark.parametrize("case", ["listen", "data"])
+def test_two_processes_calibrate_together_at_the_epoch_asked_for(case: str) -> None:
+    for rank in run(case, 2, "ddp")[0]:
+        (late,) = (of for of in rank["measured"] if any("/late/" in key for key in of))
+        codes = [key for key in late if key.startswith("information_plane/late/I_XT/")]
+        assert {key.split()[1] for key in codes} == {"2"}
+
+
 @pytest.mark.parametrize("case", ["parts", "tokens", "numbers", "loaders"])
 def test_every_kind_of_samples_gives_the_numbers_of_one_process(case: str) -> None:
     """A step that never calls the forward, positions, a regression, two loaders by name."""
@@ -126,7 +134,12 @@ def test_under_two_processes_a_users_own_numbers_are_those_without_monitors() ->
 @pytest.mark.slow
 def test_a_random_subset_is_the_same_under_two_processes() -> None:
     check_equal_to_one_process("listen", 2, "ddp", "--max-samples", "20")
-    assert run("listen", 2, "ddp", "--max-samples", "20")[0][0]["n_samples"] == [[20], [41], [20]]
+    assert run("listen", 2, "ddp", "--max-samples", "20")[0][0]["n_samples"] == [
+        [20],
+        [41],
+        [20],
+        [41],
+    ]
 
 
 def test_a_fault_on_one_process_costs_all_the_point_and_says_where() -> None:

@@ -169,7 +169,11 @@ ABOVE = {
     ),
     "logs": ("quantities", "records", "runs"),
     "schedules": ("checks",),
-    "estimators": ("checks", "quantities", "own_quantities", "records", "schedules", "estimators"),
+    "sketches": ("checks",),
+    "estimators": (
+        *("checks", "quantities", "own_quantities", "records", "schedules", "sketches"),
+        "estimators",
+    ),
     "rulers": ("checks", "rulers"),
     "reductions": ("checks", "rulers"),
     "codes": ("rulers", "reductions", "codes"),
@@ -181,11 +185,11 @@ ABOVE = {
     "plain": (),
     "observation": (
         *("checks", "plain", "codes", "log_probabilities", "reductions", "rulers"),
-        *("quantities", "records", "observation"),
+        *("quantities", "records", "sketches", "observation"),
     ),
     "plane": (
         *("_version", "estimators", "observation", "reductions", "rulers"),
-        *("quantities", "own_quantities", "records", "plane"),
+        *("quantities", "own_quantities", "records", "schedules", "plane"),
     ),
     "predictions": (
         "checks",

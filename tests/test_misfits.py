@@ -399,7 +399,7 @@ def test_schedules_by_steps_measure_the_weights_of_training() -> None:
 
 def test_no_ruler_is_calibrated_behind_a_batch_norm_that_has_tracked_nothing() -> None:
     """Layers behind it have their first point after training began, and are read as then."""
-    plane, late = Plane(["net.0", "net.3"], data=VAL), Plane(["net.0", "net.3"], data=VAL)
+    plane, late = (Plane(["net.0", "net.3"], wide=None, data=VAL) for _ in range(2))
     fit([plane], _normed)
     model = _normed()
     with torch.no_grad():  # the state after one epoch, as a pretrained model has it
@@ -418,12 +418,12 @@ def _normed() -> Classifier:
 
 
 def test_where_all_layers_wait_for_a_batch_norm_one_line_says_so() -> None:
-    plane = Plane("net.3", data=VAL)
+    plane = Plane("net.3", wide=None, data=VAL)
     with warned() as given:
         fit([plane], _normed)
-    assert given.causes.count("untracked") == 1
+    assert given.causes.count("later") == 1
     assert epochs(plane) == [1, 2]
-    raising = Plane("net.3", data=VAL, on_error="raise")
+    raising = Plane("net.3", wide=None, data=VAL, on_error="raise")
     with warned():
         fit([raising], _normed)
     assert epochs(raising) == [1, 2]

@@ -17,10 +17,14 @@ from scipy.integrate import quad
 from scipy.stats import norm
 
 from it_callbacks.estimators import Extra, NoiseInjected, noise
+from it_callbacks.estimators.extra import own_generator
 
 Density = Callable[[float], float]
 
-KEYS = [f"noise_{quantity}{end}" for quantity in ("I_XT", "I_TY") for end in ("", "_low", "_high")]
+KEYS = [
+    *(f"noise_{quantity}{end}" for quantity in ("I_XT", "I_TY") for end in ("", "_low", "_high")),
+    "noise_I_TY_permuted",
+]
 
 
 def mean_and_deviation(density: Density, value: Density) -> tuple[float, float]:
@@ -99,12 +103,12 @@ def test_points_far_apart_are_all_told_apart(n_units: int) -> None:
 def test_identical_points_tell_nothing() -> None:
     found = NoiseInjected(sigma=0.1)(np.full((50, 3), 7.3), np.arange(50) % 2)
     assert list(found) == KEYS
-    assert list(found.values()) == pytest.approx([0] * 6, abs=1e-12)
+    assert list(found.values()) == pytest.approx([0] * 7, abs=1e-12)
 
 
 def test_a_single_sample_tells_nothing() -> None:
     found = NoiseInjected()([[3.0, 4.0]], [1])
-    assert list(found.values()) == [0] * 6
+    assert list(found.values()) == [0] * 7
 
 
 def test_labels_of_one_class_hold_nothing_to_tell() -> None:
@@ -161,6 +165,37 @@ def test_labels_are_names_only() -> None:
     plain = NoiseInjected(sigma=0.5)(points, y)
     renamed = NoiseInjected(sigma=0.5)(points, np.array([70, -4, 9])[y])
     assert renamed == pytest.approx(plain, abs=1e-12)
+
+
+# --- labels permuted ----------------------------------------------------------------------------
+
+
+def test_permuted_labels_show_what_independent_labels_show() -> None:
+    """In 64 isotropic units that is most of one bit: the samples, not the layer."""
+    rng = np.random.default_rng(9)
+    points, labels = rng.standard_normal((600, 64)), np.arange(600) % 2
+    found = [NoiseInjected(sigma=1.6, seed=seed)(points, labels) for seed in range(8)]
+    given, permuted = (
+        np.mean([values[key] for values in found]) for key in ("noise_I_TY", "noise_I_TY_permuted")
+    )
+    assert given > 0.3
+    assert permuted == pytest.approx(given, abs=0.02)
+
+
+def test_permuted_labels_show_little_where_the_labels_show_all() -> None:
+    labels = np.arange(1000) % 2
+    found = NoiseInjected(sigma=1.0)(20.0 * labels[:, None], labels)
+    assert found["noise_I_TY"] == pytest.approx(1, abs=1e-9)
+    assert abs(found["noise_I_TY_permuted"]) < 0.01
+
+
+def test_the_permuted_value_is_the_value_of_the_permuted_labels() -> None:
+    rng = np.random.default_rng(11)
+    points, labels = rng.standard_normal((300, 3)), rng.permutation(np.repeat([0, 1, 2], [9, 1, 5]))
+    labels = np.resize(labels, 300)
+    permuted = own_generator(0, "permuted labels").permutation(labels)
+    found, of_permuted = (NoiseInjected(sigma=0.5)(points, y) for y in (labels, permuted))
+    assert found["noise_I_TY_permuted"] == pytest.approx(of_permuted["noise_I_TY"], abs=1e-12)
 
 
 # --- bounds -------------------------------------------------------------------------------------

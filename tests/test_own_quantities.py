@@ -17,7 +17,13 @@ from typing_extensions import override
 
 from it_callbacks import InformationPlaneMonitor, cli, pictures
 from it_callbacks.callbacks.loggers import layout
-from it_callbacks.estimators import Extra, LinearVInformation, NoiseInjected
+from it_callbacks.estimators import (
+    Extra,
+    LinearVInformation,
+    NoiseInjected,
+    SlicedInformation,
+    UnitInformation,
+)
 from it_callbacks.figures import draw
 from it_callbacks.logs import Log, read_folder
 from it_callbacks.own_quantities import check_own, from_rows, to_rows
@@ -176,8 +182,8 @@ def test_a_name_alone_is_a_quantity_in_bits_with_a_curve() -> None:
 
 
 def test_estimators_of_this_package_declare_rows_of_the_table() -> None:
-    declared = check_own([*LinearVInformation().quantities, *NoiseInjected().quantities])
-    assert set(declared) == OF_EXTRAS
+    extras = LinearVInformation(), NoiseInjected(), SlicedInformation(), UnitInformation()
+    assert set(check_own(row for extra in extras for row in extra.quantities)) == OF_EXTRAS
 
 
 @pytest.mark.parametrize(

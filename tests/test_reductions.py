@@ -200,6 +200,88 @@ def test_pca_keeps_no_graph_and_no_activations() -> None:
     assert not any(tensor.requires_grad for tensor in held)
 
 
+def of_strengths(n_samples: int, n_units: int, *strengths: float) -> Tensor:
+    """Centred rows with these singular values, and none beside them."""
+    k, generator = len(strengths), np.random.default_rng(n_units)
+    left = generator.standard_normal((n_samples, k))
+    left = np.linalg.qr(left - left.mean(0))[0]
+    right = np.linalg.qr(generator.standard_normal((n_units, k)))[0]
+    return torch.from_numpy(left * strengths @ right.T)
+
+
+SIDES = pytest.mark.parametrize(
+    ("n_samples", "n_units"), [(300, 20), (20, 300), (64, 64)], ids=["tall", "wide", "square"]
+)
+
+
+@SIDES
+@pytest.mark.parametrize(
+    "strengths",
+    [(9.0, 3.0, 1.0), (1.0, 1e-3, 1e-6), (1.0, 1e-5, 1e-10), (3e150, 1e150, 3e149)],
+    ids=["strong", "falling", "weak", "huge"],
+)
+def test_components_are_those_of_numpy_however_weak_they_are(
+    n_samples: int, n_units: int, strengths: tuple[float, ...]
+) -> None:
+    """A Gram matrix alone would leave nothing of a component at 1e-10 of the strongest."""
+    rows = of_strengths(n_samples, n_units, *strengths)
+    expected = np.linalg.svd(rows.numpy() - rows.numpy().mean(0), full_matrices=False)[2][:3]
+    directions = PCA(3).freeze(rows).directions.numpy().T
+    # What 16 digits leave of a component, and half of them where a Gram matrix is good enough.
+    for ours, theirs, strength in zip(directions, expected, strengths, strict=True):
+        floor = 1e-13 * strengths[0] / strength
+        assert abs(ours @ theirs) == pytest.approx(1, abs=max(1e-12, floor))
+        assert ours[np.abs(ours).argmax()] > 0
+
+
+@SIDES
+def test_strong_components_agree_with_numpy_to_twelve_digits(n_samples: int, n_units: int) -> None:
+    rows = of_strengths(n_samples, n_units, 27.0, 9.0, 3.0, 1.0) + 5
+    expected = np.linalg.svd(rows.numpy() - rows.numpy().mean(0), full_matrices=False)[2][:3]
+    ours = PCA(3).freeze(rows).directions.numpy().T
+    signs = np.sign((ours * expected).sum(1, keepdims=True))
+    np.testing.assert_allclose(ours, expected * signs, rtol=0, atol=1e-12)
+
+
+@SIDES
+def test_equal_components_span_the_plane_that_numpy_finds(n_samples: int, n_units: int) -> None:
+    """Any basis of it is right; another strength beside it is not mixed in."""
+    rows = of_strengths(n_samples, n_units, 2.0, 2.0, 1.0)
+    expected = np.linalg.svd(rows.numpy(), full_matrices=False)[2][:2]
+    ours = PCA(2).freeze(rows).directions.numpy().T
+    np.testing.assert_allclose(ours @ ours.T, np.eye(2), atol=1e-12)
+    np.testing.assert_allclose(ours.T @ ours, expected.T @ expected, atol=1e-12)
+
+
+@SIDES
+def test_beyond_the_rank_there_is_nothing_however_the_rows_lie(
+    n_samples: int, n_units: int
+) -> None:
+    directions = PCA(4).freeze(of_strengths(n_samples, n_units, 5.0, 2.0)).directions
+    assert (directions[:, :2].norm(dim=0) - 1).abs().max() < 1e-12
+    assert (directions[:, 2:] == 0).all()
+
+
+@SIDES
+def test_rows_of_zeros_have_no_component(n_samples: int, n_units: int) -> None:
+    assert (PCA(2).freeze(torch.zeros(n_samples, n_units)).directions == 0).all()
+
+
+def test_components_do_not_depend_on_scale() -> None:
+    rows = activations(100, 300).double()
+    once = PCA(2).freeze(rows).directions
+    for scale in (2.0**900, 2.0**-900):
+        assert torch.equal(PCA(2).freeze(rows * scale).directions, once)
+
+
+def test_what_a_fit_takes_grows_with_the_square_of_the_shorter_side() -> None:
+    wide, wider = (PCA(2).operations(1024, n_units) for n_units in (1 << 20, 1 << 21))
+    assert wider / wide == pytest.approx(2, rel=0.01)
+    assert PCA(2).operations(2048, 1 << 20) / wide == pytest.approx(4, rel=0.01)
+    assert PCA(2).operations(1024, 1 << 20) > 2 * 1024**2 * 2**20  # the Gram matrix alone
+    assert Joint().operations(1024, 1 << 20) == 0
+
+
 # All reductions
 
 

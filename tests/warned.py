@@ -11,23 +11,31 @@ from it_callbacks.callbacks.faults import MonitorWarning
 
 CAUSES = {
     # of a layer
-    *("constant", "saturated", "chance", "growth", "stochastic", "inequality", "missed"),
+    *("constant", "saturated", "growth", "stochastic", "inequality", "missed"),
     *("unreadable", "extra"),
     # of a set
     *("few", "missing", "repeated", "calibration", "not rows", "twice", "size", "logits"),
-    *("labels", "shift", "untracked", "left out", "silent"),
+    *("labels", "shift", "later", "left out", "silent", "effort", "spread"),
     # of a point
     *("skipped", "no point", "schedule", "cost"),
     # of a run
     *("no loop", "nothing", "no logger", "logger", "tag taken", "picture", "spawned"),
     # of a checkpoint
-    *("not stored", "not ours", "other layers", "other bins", "other samples", "unstorable"),
+    *(
+        "not stored",
+        "not ours",
+        "other layers",
+        "other bins",
+        "other wide",
+        "other samples",
+        "unstorable",
+    ),
 }
 """Every cause that a monitor warns of."""
 
 
 OF_TINY_SETS = frozenset(
-    ("few", "saturated", "chance", "constant", "inequality", "calibration", "missing", "cost")
+    ("few", "saturated", "constant", "inequality", "calibration", "missing", "cost", "spread")
 )
 """What monitors rightly warn of where a training on few samples is over in a moment."""
 

@@ -16,6 +16,7 @@ from it_callbacks.callbacks.stopwatch import Stopwatch
 from it_callbacks.checks import ArgumentError
 from it_callbacks.observation.guard import random_states_restored
 from it_callbacks.observation.instrument import Instrument, Observer, Occasion
+from it_callbacks.observation.stages import Stage
 from it_callbacks.observation.weak import Weak
 
 
@@ -126,11 +127,19 @@ class Bench:
             yield
             return
         if not trainer.sanity_checking:
-            self.journal.skip(trainer, set_, self.instrument.not_due)
+            place = Moment.of(trainer).place
+            self.journal.skip(
+                trainer, set_, lambda each, n: self.instrument.not_due(each, n, place)
+            )
 
-    def new_pass(self, set_: str) -> Any:
+    def new_pass(self, set_: str, at: Moment) -> Any:
         """A pass over a set begins."""
-        return self.instrument.new_pass(set_, is_training=self.is_training)
+        return self.instrument.new_pass(set_, Stage(at.epoch, self.is_training))
+
+    def warn_ahead(self) -> None:
+        """Warn of what a user should know before more is observed."""
+        for notice in self.instrument.ahead():
+            self.journal.notice(notice)
 
     def is_due(self, ask: Callable[[Moment, tuple[int, int] | None], bool], at: Moment) -> bool:
         """Whether a measurement is due; a schedule of the user's that fails asks for none."""
@@ -163,7 +172,9 @@ class Bench:
         occasion = Occasion(
             set_,
             at.epoch,
+            at.n_steps,
             at.fitting,
+            at.last,
             self.journal.history.n_points(set_, before=at.place),
             same_samples,
             self.journal.published_settings(set_),
@@ -178,6 +189,12 @@ class Bench:
                 self.journal.notice(notice, set_)
         elif self.journal.add(trainer, measured, set_, at):
             self.instrument.keep(measured, occasion)
+
+    def complete(self, trainer: Any) -> None:
+        """Training has ended: the last points get what was not due at them."""
+        with self.stopwatch.running(), self.journal.faults.contained():
+            for late in self.instrument.completions(self.journal.published_settings):
+                self.journal.complete(trainer, late.measured, late.set, late.place)
 
     def end_of_moment(self) -> None:
         """All points of a moment are recorded: the time spent on the next ones starts at zero."""

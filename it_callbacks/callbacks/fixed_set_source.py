@@ -126,14 +126,20 @@ class FixedSetSource:
             def run_first_batch(several: Sequence[Any]) -> None:
                 fixed.run_first(trainer, model, bench.observer, several)
 
+            def explore() -> None:
+                bench.observe(model)
+                run_first_batch([bench.instrument.dry_run(set_)])
+
             def run() -> None:
                 observer = bench.observe(model)
-                if not self._is_explored:
-                    run_first_batch([bench.instrument.dry_run(set_)])
-                    self._is_explored = True
-                passes.append(bench.new_pass(set_))
+                passes.append(bench.new_pass(set_, at))
                 fixed.run_all(trainer, model, observer, passes[0])
 
+            if not self._is_explored:
+                together(explore)
+                bench.instrument.explored()
+                self._is_explored = True
+                bench.warn_ahead()
             together(run)
             if not self._is_checked:
                 self._is_checked = bench.instrument.check_determinism(passes[0], run_first_batch)

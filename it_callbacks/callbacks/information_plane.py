@@ -13,6 +13,7 @@ from it_callbacks.callbacks.options import Argument, Data, Options
 from it_callbacks.checks import whole
 from it_callbacks.estimators.extra import Extra
 from it_callbacks.estimators.verdict import Verdict
+from it_callbacks.estimators.wide import WideReading
 from it_callbacks.figures import Request
 from it_callbacks.observation.batches import Selector
 from it_callbacks.observation.choices import LayerChoice
@@ -21,7 +22,10 @@ from it_callbacks.observation.positions import Samples
 from it_callbacks.observation.resolutions import Resolution, check_resolution
 from it_callbacks.own_quantities import check_own
 from it_callbacks.pictures import check_installed
+from it_callbacks.plane.extras import Extras
 from it_callbacks.plane.instrument import PlaneInstrument, PlaneOptions
+from it_callbacks.plane.wide import choice_of
+from it_callbacks.plane.wide_instrument import WideInstrument
 from it_callbacks.reductions import Reduction
 from it_callbacks.schedules import Schedule
 
@@ -45,6 +49,8 @@ class InformationPlaneMonitor(Monitor[PlaneInstrument]):
             resolutions. The first of a list has the plain tags.
         reduce: Which numbers of a layer are read: ``"auto"`` (maps and token sequences are averaged
             over positions) or a value of `it_callbacks.reductions`.
+        wide: How to read layers of any width, for a plane of its own that shows the whole network
+            on one scale; None for not at all.
         extra: Further estimators, `it_callbacks.estimators` values called on at most 2048
             samples.
         data: A fixed set to measure instead of listening: ``"train"`` or ``"val"`` for the data
@@ -88,6 +94,7 @@ class InformationPlaneMonitor(Monitor[PlaneInstrument]):
         *,
         bins: Resolution | Sequence[Resolution] = 30,
         reduce: Literal["auto"] | Reduction = "auto",
+        wide: WideReading | None = WideReading(),  # noqa: B008 # a frozen value
         extra: Sequence[Extra] = (),
         data: Data = None,
         schedule: Schedule = 1,
@@ -112,24 +119,46 @@ class InformationPlaneMonitor(Monitor[PlaneInstrument]):
             )
         if not isinstance(extra, (list, tuple)) or not all(isinstance(e, Extra) for e in extra):
             raise TypeError(f"extra: need a list of it_callbacks.estimators values, got {extra!r}")
+        if wide is not None and not isinstance(wide, WideReading):
+            raise TypeError(f"wide: need estimators.WideReading(...) or None, got {wide!r}")
         if not isinstance(exhaustive, bool):
             raise ValueError(f"exhaustive: need True or False, got {exhaustive!r}")
         own = check_own(quantity for each in extra for quantity in each.quantities)
         self.layers = layers
         self.bins = bins
         self.reduce = reduce
+        self.wide = wide
         self.extra = tuple(extra)
         self.exhaustive = exhaustive
         self.images = None if images is None else whole("images", images, at_least=1)
         if self.images is not None:
             check_installed()
+        choice = choice_of(wide or WideReading(), options.max_samples, options.seed)
+        takes = {each.rows for each in extra}
         what = Observation(
-            layers, resolutions, reduce, options.max_samples, options.seed, bool(extra)
+            layers,
+            resolutions,
+            reduce,
+            options.max_samples,
+            options.seed,
+            keep_rows="kept" in takes,
+            keep_sketches="sketched" in takes,
+            wide=None if wide is None and "sketched" not in takes else choice,
         )
         read_by = re.sub(" at 0x[0-9a-fA-F]+", "", f"bins={bins!r}, reduce={reduce!r}")
         about = {"measured_on": options.measured_on}
         super().__init__(
-            PlaneInstrument(PlaneOptions(what, self.extra, own, exhaustive, read_by, about)),
+            PlaneInstrument(
+                PlaneOptions(
+                    what,
+                    WideInstrument(wide, choice),
+                    Extras(self.extra),
+                    own,
+                    exhaustive,
+                    read_by,
+                    about,
+                )
+            ),
             options,
             own_quantities=own,
             pictures=None if self.images is None else Pictures(self.images),

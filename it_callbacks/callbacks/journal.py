@@ -86,22 +86,44 @@ class Journal:
             self._show(trainer, set_, at.step)
         return True
 
+    def complete(self, trainer: Any, measured: Measured, set_: str, at: tuple[int, int]) -> None:
+        """Add values to the last point of a set, since training has ended there.
+
+        Args:
+            trainer: Whose metrics and loggers.
+            measured: What is added.
+            set_: To a point of which set.
+            at: Its epoch and step.
+        """
+        epoch, step = at
+        records = [
+            value.record(set_, step=step, epoch=epoch, n_samples=measured.n_samples)
+            for value in measured.values
+        ]
+        for notice in measured.notices:
+            self.notice(notice, set_)
+        self.settings[set_] = dict(measured.settings)
+        self.history.extend(records)
+        others = frozenset(record.name for record in self.history.latest)
+        self._publisher.point(trainer, records, not_due=others)
+        self._publisher.publish_settings(trainer, set_, measured.settings, step)
+
     def resume(self, trainer: Any) -> None:
         """Training goes on: what is not due at once has its last value in the Trainer's metrics."""
         self._publisher.carry(trainer, self.history.latest)
 
-    def skip(self, trainer: Any, set_: str, not_due: Callable[[int], frozenset[str]]) -> None:
+    def skip(self, trainer: Any, set_: str, not_due: Callable[[str, int], frozenset[str]]) -> None:
         """A point that was due could not be measured.
 
         Args:
             trainer: In whose metrics the values are NaN now.
             set_: Of which set; "" for all.
-            not_due: From the number of earlier points of a set to the quantities that are
+            not_due: From a set and its number of earlier points to the quantities that are
                 measured at other points only.
         """
         for each in [set_] if set_ else self.history.sets:
             n_earlier = self.history.n_points(each)
-            self._publisher.skip(trainer, each, not_due=not_due(n_earlier))
+            self._publisher.skip(trainer, each, not_due=not_due(each, n_earlier))
 
     def notice(self, notice: Notice, set_: str = "") -> None:
         """Warn of a notice, or raise its error where a user asked for that."""
@@ -166,7 +188,7 @@ class Journal:
     def _last_of(self, set_: str, quantities: frozenset[str]) -> list[Record]:
         if not quantities:
             return []
-        return [r for r in self.history.latest if r.set == set_ and r.quantity in quantities]
+        return [r for r in self.history.latest if r.set == set_ and r.name in quantities]
 
     def _compare_sizes(self, set_: str, n_samples: int) -> None:
         usual = self.settings.get(set_, {}).get("n_samples", n_samples)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 from torch import nn
@@ -71,7 +72,7 @@ class LoopSource:
             return
         if at.fitting:
             bench.attempt(at)
-        new_pass = bench.instrument.dry_run if at.sanity else bench.new_pass
+        new_pass = bench.instrument.dry_run if at.sanity else partial(bench.new_pass, at=at)
         loop = Loop(new_pass, bench.options)
         with bench.at_work(trainer):
             try:
@@ -96,6 +97,7 @@ class LoopSource:
         with self._in_loop(trainer) as loop:
             if loop is not None:
                 self.bench.observer.end()
+                self.bench.warn_ahead()
 
     def end_loop(self, trainer: Any, at: Moment) -> None:
         """The loop has ended: record a point for each of its sets."""
@@ -107,6 +109,8 @@ class LoopSource:
             refuse_own_shares(reports)
             # In each set all take part, also those that no batch of it has come to.
             sets = dict.fromkeys(set_ for report in reports for set_ in report)
+            if at.sanity:
+                bench.instrument.explored()
             for set_ in () if at.sanity else sets:
                 with bench.contained(trainer, set_):
                     bench.record(

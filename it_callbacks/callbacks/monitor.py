@@ -178,6 +178,7 @@ class Monitor(Callback, Generic[Measuring]):
         if trainer.barebones:
             return
         self._source.finish(trainer, pl_module, Moment.of_training(trainer))
+        self._source.bench.complete(trainer)
         self._journal.end(trainer, self._instrument.texts())
 
     # Validation and test.

@@ -100,7 +100,7 @@ class Publisher:
         return [
             replace(record, bits=math.nan)
             for tag, (record, _) in self._metrics.items()
-            if record.set in sets and record.quantity not in not_due and tag not in but
+            if record.set in sets and record.name not in not_due and tag not in but
         ]
 
     def _put(self, metrics: dict[str, Any], records: Sequence[Record]) -> None:

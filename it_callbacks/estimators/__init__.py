@@ -24,7 +24,10 @@ from it_callbacks.estimators.estimate import Estimate
 from it_callbacks.estimators.extra import Extra
 from it_callbacks.estimators.linear import LinearVInformation
 from it_callbacks.estimators.noise import NoiseInjected
+from it_callbacks.estimators.slices import SlicedInformation
+from it_callbacks.estimators.units import UnitInformation
 from it_callbacks.estimators.verdict import Drop, Verdict
+from it_callbacks.estimators.wide import WideReading
 from it_callbacks.records import Status
 
 __all__ = [
@@ -35,8 +38,11 @@ __all__ = [
     "Extra",
     "LinearVInformation",
     "NoiseInjected",
+    "SlicedInformation",
     "Status",
+    "UnitInformation",
     "Verdict",
+    "WideReading",
     "chao_wang_jost",
     "class_entropies",
     "conditional_entropy",

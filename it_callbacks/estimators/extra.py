@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import Any
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -13,13 +13,18 @@ from it_callbacks.records import Quantity
 
 
 class Extra(ABC):
-    """A further estimator for `InformationPlaneMonitor(extra=...)`: a small frozen value.
-
-    It is called with the reduced rows of at most 2048 samples, the same ones in every epoch.
-    """
+    """A further estimator for `InformationPlaneMonitor(extra=...)`: a small frozen value."""
 
     every: int = 1
     """Called at the first point and then at every so many-th."""
+
+    rows: ClassVar[Literal["kept", "sketched"]] = "kept"
+    """Which rows of a layer a monitor calls it with.
+
+    ``"kept"``: the reduced rows of at most 2048 samples, the same ones in every epoch.
+    ``"sketched"``: all samples of the pass, each sketched to at most 128 numbers, as
+    `WideReading` sketches them.
+    """
 
     @property
     @abstractmethod
@@ -37,9 +42,17 @@ class Extra(ABC):
         """Return a value for the name of each of `quantities`.
 
         Args:
-            activations: A layer's rows after the reduction, ``(n_samples, n_units)``.
+            activations: A layer's rows, ``(n_samples, n_units)``: those that `rows` names.
             labels: Class numbers ``(n_samples,)``.
         """
+
+    def about(self, activations: NDArray[np.floating[Any]], labels: NDArray[np.int64]) -> str:
+        """Return what no number says of a layer, for the settings text; empty if there is nothing.
+
+        It is called with what `__call__` was called with, where the settings are written: so it
+        may take longer.
+        """
+        return ""
 
 
 def checked(
@@ -74,10 +87,10 @@ def checked(
     return points, np.unique(classes, return_inverse=True)[1].astype(np.int64, copy=False)
 
 
-def own_generator(seed: int) -> np.random.Generator:
+def own_generator(seed: int, stream: str = "") -> np.random.Generator:
     """Random numbers by seed that are not those of ``numpy.random.default_rng(seed)``.
 
     Users seed their data with 0 as well, and noise that equals the noise in the data, number for
-    number, adds to it instead of hiding it.
+    number, adds to it instead of hiding it. For the same reason each use has a `stream` of its own.
     """
-    return np.random.default_rng([seed, *b"it_callbacks"])
+    return np.random.default_rng([seed, *b"it_callbacks", *stream.encode()])

@@ -44,6 +44,11 @@ class NoiseInjected(Extra):
     upper less lower and lower less upper, and so they may be wider than 0 to H(Y). The usual value
     of other systems, upper less upper, is not given: it bounds nothing.
 
+    ``noise_I_TY`` is not 0 where T and Y are independent: each of the N samples carries its label,
+    and shows it where the samples lie apart. In a layer of 512 units labels dealt at random had 2.3
+    of 3.3 bits. ``noise_I_TY_permuted`` is the same for labels permuted once: only what exceeds it
+    is about the label.
+
     Args:
         sigma: Standard deviation of the noise, in the units of the activations. It is part of
             what is measured: a result is meaningless without it.
@@ -70,15 +75,12 @@ class NoiseInjected(Extra):
     @property
     @override
     def quantities(self) -> tuple[Quantity, ...]:
-        return tuple(
-            QUANTITIES[f"noise_{quantity}{end}"]
-            for quantity in ("I_XT", "I_TY")
-            for end in ("", "_low", "_high")
-        )
+        names = [f"{what}{end}" for what in ("I_XT", "I_TY") for end in ("", "_low", "_high")]
+        return tuple(QUANTITIES[f"noise_{name}"] for name in [*names, "I_TY_permuted"])
 
     @override
     def __call__(self, activations: ArrayLike, labels: ArrayLike) -> dict[str, float]:
-        """The six numbers in bits, I(X; T+σZ) in [0, log2 n_samples] up to Monte Carlo error.
+        """The seven numbers in bits, I(X; T+σZ) in [0, log2 n_samples] up to Monte Carlo error.
 
         Args:
             activations: ``(n_samples, n_units)``.
@@ -92,8 +94,10 @@ class NoiseInjected(Extra):
         by_class = np.argsort(classes, kind="stable")
         # Differences only matter, and centred numbers lose less in the squares.
         points = (points - points.mean(axis=0)) / self.sigma
-        of_all, within = _log_mean_kernels(
-            points[by_class], noise[by_class], np.bincount(classes), _BLOCK_ROWS
+        permuted = own_generator(self.seed, "permuted labels").permutation(classes)
+        dealt = np.argsort(by_class)[np.argsort(permuted, kind="stable")]
+        of_all, within, within_dealt = _log_mean_kernels(
+            points[by_class], noise[by_class], np.bincount(classes), dealt, _BLOCK_ROWS
         )
         drawn, upper, lower = (-of_all.mean(axis=1)).tolist()
         drawn_within, upper_within, lower_within = (-within.mean(axis=1)).tolist()
@@ -104,28 +108,37 @@ class NoiseInjected(Extra):
             "noise_I_TY": drawn - drawn_within,
             "noise_I_TY_low": lower - upper_within,
             "noise_I_TY_high": upper - lower_within,
+            "noise_I_TY_permuted": drawn + float(within_dealt.mean()),
         }
 
 
 def _log_mean_kernels(
-    points: _Floats, noise: _Floats, class_sizes: NDArray[np.int64], block_rows: int
-) -> tuple[_Floats, _Floats]:
-    """log2 of a sample's mean kernel to all samples, and to those of its class.
+    points: _Floats,
+    noise: _Floats,
+    class_sizes: NDArray[np.int64],
+    dealt: NDArray[np.int64],
+    block_rows: int,
+) -> tuple[_Floats, _Floats, _Floats]:
+    """log2 of a sample's mean kernel to all samples, to those of its class, and of a dealt class.
 
     Args:
         points: ``(n_samples, n_units)`` in units of the noise, class after class.
         noise: The draw of each sample, as large.
         class_sizes: ``(n_classes,)``, none of them 0.
+        dealt: The samples in another order: in it they are dealt the classes, one after the other.
         block_rows: Rows of distances to hold at once.
 
     Returns:
-        Two ``(3, n_samples)``, for the kernels drawn, upper, lower.
+        Two ``(3, n_samples)``, for the kernels drawn, upper, lower; ``(n_samples,)``, for the
+        kernel drawn and the dealt class.
     """
     n_samples, starts = len(points), np.cumsum(class_sizes) - class_sizes
     class_of = np.repeat(np.arange(len(class_sizes)), class_sizes)
+    dealt_class_of = class_of[np.argsort(dealt)]
     squares = (points**2).sum(axis=1)
     shifts = (noise * points).sum(axis=1)
     of_all, within = np.empty((2, 3, n_samples))
+    within_dealt = np.empty(n_samples)
     for start in range(0, n_samples, block_rows):
         block = slice(start, start + block_rows)
         n_rows = len(points[block])
@@ -143,6 +156,8 @@ def _log_mean_kernels(
         towards[itself] = 0
         towards += exponent
         drawn = np.exp(towards, out=towards)
+        sums = np.add.reduceat(drawn[:, dealt], starts, axis=1)
+        within_dealt[block] = sums[np.arange(n_rows), dealt_class_of[block]]
         exponent /= 4
         lower = np.exp(exponent, out=exponent)
         upper = np.square(np.square(lower))  # cheaper than another exp
@@ -150,4 +165,8 @@ def _log_mean_kernels(
             sums = np.add.reduceat(values, starts, axis=1)
             of_all[kernel, block] = sums.sum(axis=1)
             within[kernel, block] = sums[np.arange(n_rows), class_of[block]]
-    return np.log2(of_all / n_samples), np.log2(within / class_sizes[class_of])
+    return (
+        np.log2(of_all / n_samples),
+        np.log2(within / class_sizes[class_of]),
+        np.log2(within_dealt / class_sizes[dealt_class_of]),
+    )

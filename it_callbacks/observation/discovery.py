@@ -9,6 +9,7 @@ from torch import Tensor
 
 from it_callbacks.observation.calls import Call, Tensors, first_tensor
 from it_callbacks.observation.choices import Choice
+from it_callbacks.observation.effort import forward_operations
 from it_callbacks.observation.layers import (
     MOST_LAYERS,
     Layer,
@@ -89,6 +90,11 @@ class Discovery(Generic[C]):
         found = plan(self._choice, self.calls, self._known, candidates, self._grid, why_silent)
         copies = {layer.name: copy for layer, copy in held.values()}
         return found, {layer.name: copies[layer.name] for layer in found.layers}
+
+    @property
+    def forward(self) -> float:
+        """About how many operations the model takes for one row, from all calls so far."""
+        return forward_operations(self.calls, self._grid.n_rows)
 
     def _add_chosen(self, call: Call, firing: Firing) -> None:
         if call.name not in (self._choice.chosen or {}):

@@ -15,6 +15,7 @@ from torch import nn
 
 from it_callbacks.observation.batches import Batch
 from it_callbacks.observation.listening import Listener
+from it_callbacks.observation.stages import Stage
 from it_callbacks.records import Value
 
 
@@ -64,7 +65,9 @@ class Occasion:
     Args:
         set: What the set is called.
         epoch: Finished epochs.
+        step: Optimizer steps done.
         fitting: Whether it is part of a training, not a later validation or test.
+        is_last: Whether training ends here, as far as its arguments say.
         n_earlier: Points of the set at earlier moments.
         same_samples: Whether every pass over the set takes the same samples in the same order.
         settings: What this run has published of the set so far; empty before.
@@ -75,7 +78,9 @@ class Occasion:
 
     set: str
     epoch: int
+    step: int
     fitting: bool
+    is_last: bool
     n_earlier: int
     same_samples: bool
     settings: Mapping[str, Any]
@@ -105,6 +110,20 @@ class Measured:
     taken: str = ""
     not_due: frozenset[str] = field(default_factory=frozenset)
     detail: Any = None
+
+
+class Completion(NamedTuple):
+    """What is added to the last point of a set, since training has ended there.
+
+    Args:
+        set: What the set is called.
+        place: Epoch and step of the point.
+        measured: What is added; its settings are all of the set's.
+    """
+
+    set: str
+    place: tuple[int, int]
+    measured: Measured
 
 
 P_contra = TypeVar("P_contra", contravariant=True)
@@ -152,14 +171,21 @@ class Instrument(ABC, Generic[P]):
         """A pass of which nothing is kept: what cannot be observed is found in time."""
 
     @abstractmethod
-    def new_pass(self, set_: str, *, is_training: bool) -> P:
+    def explored(self) -> None:
+        """The dry runs before a training are over; with several processes all call this."""
+
+    @abstractmethod
+    def new_pass(self, set_: str, stage: Stage) -> P:
         """A pass over a set begins.
 
         Args:
             set_: What the set is called.
-            is_training: Whether training has begun: statistics that are gathered in training are
-                still those of a new model before.
+            stage: How far the training is.
         """
+
+    @abstractmethod
+    def ahead(self) -> list[Notice]:
+        """What a user should know before more is observed, since a batch has shown it."""
 
     @abstractmethod
     def check_determinism(self, first: P, run_first_batch: Callable[[Sequence[P]], None]) -> bool:
@@ -185,16 +211,28 @@ class Instrument(ABC, Generic[P]):
         """
 
     @abstractmethod
-    def not_due(self, n_earlier: int) -> frozenset[str]:
+    def not_due(self, set_: str, n_earlier: int, place: tuple[int, int]) -> frozenset[str]:
         """The quantities that are measured at other points only.
 
         Args:
+            set_: What the set is called.
             n_earlier: Points of the set at earlier moments.
+            place: Epoch and step of this one.
         """
 
     @abstractmethod
     def keep(self, measured: Measured, on: Occasion) -> None:
         """The point was accepted: remember what later points need."""
+
+    @abstractmethod
+    def completions(self, settings: Callable[[str], Mapping[str, Any]]) -> list[Completion]:
+        """Training has ended: what was to be measured of the last points later is measured now.
+
+        With several processes all of them call this.
+
+        Args:
+            settings: Gives the settings of a set as they are.
+        """
 
     @abstractmethod
     def texts(self) -> dict[str, dict[str, Any]]:

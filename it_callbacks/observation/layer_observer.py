@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from it_callbacks.observation.batches import Batch
 from it_callbacks.observation.choices import Choice, LayerChoice, resolve
 from it_callbacks.observation.discovery import Discovery
+from it_callbacks.observation.effort import Effort, effort_of
 from it_callbacks.observation.layers import COMPILED, FUSED, Layer, Plan
 from it_callbacks.observation.listening import Firing, Listener
 from it_callbacks.observation.modules import by_every_name, is_inside_fused
@@ -23,7 +24,10 @@ from it_callbacks.observation.passes import Copy, DryRun, LayerPass, Pass
 from it_callbacks.observation.processes import n_processes, together
 from it_callbacks.observation.readers import Reader
 from it_callbacks.observation.resolutions import Resolution, readers_for, reduction_of
+from it_callbacks.observation.sketched import WidePass
+from it_callbacks.observation.stages import Stage, why_later
 from it_callbacks.observation.streams import KeyStream, Waiting, stream_of
+from it_callbacks.observation.wide_sampling import WideChoice, WideSampling
 from it_callbacks.reductions import Reduction
 from it_callbacks.rulers import CALIBRATION_ROWS
 
@@ -42,6 +46,8 @@ class Observation:
         max_samples: Beyond this many samples, a seeded random subset.
         seed: Seed of the subset.
         keep_rows: Whether to keep some rows of activations.
+        wide: How samples are chosen and sketched for layers of any width; None for none.
+        keep_sketches: Whether to keep a sketch of every sample.
     """
 
     layers: LayerChoice
@@ -50,6 +56,8 @@ class Observation:
     max_samples: int | None
     seed: int
     keep_rows: bool
+    wide: WideChoice | None = None
+    keep_sketches: bool = False
 
 
 class LayerObserver:
@@ -66,6 +74,8 @@ class LayerObserver:
 
     def __init__(self, model: nn.Module, what: Observation, restore: Restore) -> None:
         self.plan: Plan | None = None
+        self.effort = Effort(0.0, 0.0)
+        """What calibrating all layers takes, known with the plan."""
         self.specs: dict[str, Reader] = {}
         """How each layer is to be read, before anything is calibrated."""
         self.readers: dict[str, Reader] = {}
@@ -81,8 +91,12 @@ class LayerObserver:
         self._passes: weakref.WeakSet[Pass] = weakref.WeakSet()
         self._behind_untracked: frozenset[str] = frozenset()
         """Layers behind a BatchNorm that had tracked nothing when the plan was made."""
-        self._left_out: weakref.WeakKeyDictionary[Pass, list[str]] = weakref.WeakKeyDictionary()
-        """Of each pass before training, the layers that are not calibrated on it."""
+        self._stages: weakref.WeakKeyDictionary[Pass, Stage] = weakref.WeakKeyDictionary()
+        """How far the training was when each pass began."""
+        self._left_out: weakref.WeakKeyDictionary[Pass, dict[str, str]] = (
+            weakref.WeakKeyDictionary()
+        )
+        """Of each pass, the layers that are calibrated on a later one, and why."""
         self._discovery: Discovery[Copy | None] | None = None
         self._pass: LayerPass = DryRun()
 
@@ -120,13 +134,16 @@ class LayerObserver:
         self.listener.detach()
         self._discovery = None
 
-    def new_pass(self, *, hash_inputs: bool, is_training: bool) -> Pass:
+    def new_pass(
+        self, *, hash_inputs: bool, stage: Stage, wide: WideSampling | None = None
+    ) -> Pass:
         """A pass over a set begins; what earlier passes can calibrate is calibrated first.
 
         Args:
             hash_inputs: Whether to find out which inputs are equal.
-            is_training: Whether training has begun; before, layers behind a BatchNorm that has
-                tracked nothing yet are left out of the pass if they are not calibrated.
+            stage: How far the training is; layers that are calibrated later are left out of the
+                pass.
+            wide: Chooses the samples that layers of any width are read on; None for none.
         """
         self._calibrate_alone()
         new = Pass(
@@ -134,16 +151,26 @@ class LayerObserver:
             seed=self._what.seed,
             keep_rows=self._what.keep_rows,
             hash_inputs=hash_inputs,
+            wide=self._wide_pass(wide),
         )
         self._passes.add(new)
-        if not is_training:
-            self._left_out[new] = []
+        self._stages[new], self._left_out[new] = stage, {}
         self._fill(new)
         return new
 
-    def left_out(self, current: Pass) -> list[str]:
-        """The layers that wait for the first pass after training began."""
-        return self._left_out.get(current, [])
+    def again(self, earlier: Pass) -> Pass:
+        """A pass that begins when `earlier` did: the same layers are left out."""
+        return self.new_pass(hash_inputs=False, stage=self._stages[earlier])
+
+    def left_out(self, current: Pass) -> dict[str, str]:
+        """The layers that are calibrated on a later pass, and why."""
+        return self._left_out.get(current, {})
+
+    def _wide_pass(self, sampling: WideSampling | None) -> WidePass | None:
+        choice = self._what.wide
+        if choice is None or sampling is None:
+            return None
+        return WidePass(choice, sampling, keeps_all=self._what.keep_sketches)
 
     def begin(self, batch: Batch, current: LayerPass) -> None:
         """A batch of a pass begins."""
@@ -246,6 +273,7 @@ class LayerObserver:
             name: self._restore(name, spec) or spec for name, spec in self.specs.items()
         }
         self.plan = found
+        self.effort = effort_of(found.layers, self.readers, discovery.forward)
         self._behind_untracked = behind_untracked(discovery.calls, found.layers)
         observed = {layer.module_name for layer in found.layers}
         modules = self.listener.modules
@@ -264,16 +292,19 @@ class LayerObserver:
 
     def _fill(self, empty: Pass) -> None:
         alone = n_processes() == 1
-        waiting = self._waiting() if empty in self._left_out else frozenset()
+        untracked = self._untracked
         for layer in self.plan.layers if self.plan is not None else ():
-            if layer.name in waiting:
-                self._left_out[empty].append(layer.name)
+            reader = self.readers[layer.name]
+            why = why_later(reader, self._stages[empty], is_untracked=layer.name in untracked)
+            if why:
+                self._left_out[empty][layer.name] = why
+                empty.observe(layer, None)
                 continue
-            empty.observe(layer, stream_of(self.readers[layer.name], alone=alone))
+            empty.observe(layer, stream_of(reader, alone=alone))
 
-    def _waiting(self) -> frozenset[str]:
+    @property
+    def _untracked(self) -> frozenset[str]:
         model = self._model()
         if model is None or not any(map(is_untracked, model.modules())):
             return frozenset()
-        calibrated = (name for name, reader in self.readers.items() if reader.is_ready)
-        return self._behind_untracked.difference(calibrated)
+        return self._behind_untracked

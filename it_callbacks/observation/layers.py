@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -48,6 +49,7 @@ class Layer:
         made_by: The leaf module that made the output, whose kind determines its range.
         units_axis: Which axis of the output counts units: 1 for maps, -1 for sequences.
         n_axes: How many axes the output has, the samples' included.
+        n_units: How many numbers a sample has in the first batch.
     """
 
     name: str
@@ -57,6 +59,7 @@ class Layer:
     made_by: nn.Module | None = field(default=None, compare=False, repr=False)
     units_axis: Literal[1, -1] = -1
     n_axes: int = 2
+    n_units: int = field(default=0, compare=False)
 
     def rows(self, output: Any, grid: Grid) -> Tensor:
         """The rows ``(n_rows, ...)`` of what the module returned.
@@ -98,8 +101,9 @@ def layer_of(call: Call, rows: Seen, choice: Choice, known: Provenance, grid: Gr
     pick = None if choice.chosen is None else choice.chosen[call.name]
     # At its position, a sample is a row of units.
     n_axes = 2 if grid.axes else len(rows.shape)
-    units_axis = _units_axis(rows, known, grid)
-    return Layer(call.layer_name, call.name, call.number, pick, made_by, units_axis, n_axes)
+    axis = _units_axis(rows, known, grid)
+    n_units = rows.shape[axis] if grid.axes else math.prod(rows.shape[1:])
+    return Layer(call.layer_name, call.name, call.number, pick, made_by, axis, n_axes, n_units)
 
 
 def _units_axis(tensor: Seen, known: Provenance, grid: Grid) -> Literal[1, -1]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,6 +35,7 @@ class Observed:
             ``(n_samples,)``: its keys of these mean nothing.
         by_position: Whether the samples are positions of rows.
         is_shifted: Whether each position has the label of the next one.
+        sketches: For each layer, sketches ``(n_samples, n_numbers)``, where they are wanted of all.
     """
 
     indices: NDArray[np.int64]
@@ -51,6 +52,7 @@ class Observed:
     left_out: dict[str, NDArray[np.bool_]] = field(default_factory=dict)
     by_position: bool = False
     is_shifted: bool = False
+    sketches: dict[str, NDArray[np.floating[Any]]] = field(default_factory=dict)
 
     def read(self, layer: str) -> NDArray[np.bool_]:
         """Which samples the layer was read on, ``(n_samples,)``: all whose rows are finite."""
@@ -64,6 +66,7 @@ class Observed:
             self,
             keys=_without(self.keys, faults),
             kept=_without(self.kept, faults),
+            sketches=_without(self.sketches, faults),
             n_units=_without(self.n_units, faults),
             max_state=_without(self.max_state, faults),
             left_out=_without(self.left_out, faults),

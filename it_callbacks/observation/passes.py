@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from typing import Any, NamedTuple
 
@@ -12,18 +12,15 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from it_callbacks.observation.batches import Batch
-from it_callbacks.observation.input_keys import input_keys
-from it_callbacks.observation.labels import Targets, agreed_shift
+from it_callbacks.observation.labels import Targets
 from it_callbacks.observation.layers import Layer
 from it_callbacks.observation.observed import Observed
-from it_callbacks.observation.positions import MOST_POSITIONS, Grid
-from it_callbacks.observation.sampling import Admission, Subset, hashed
+from it_callbacks.observation.pass_samples import PassSamples
+from it_callbacks.observation.sketched import Sketched, WidePass
 from it_callbacks.observation.streams import KeyStream, Stream, Waiting
-from it_callbacks.reductions import MeanPool, Reduction
+from it_callbacks.observation.wide_sampling import class_numbers
+from it_callbacks.reductions import Reduction
 from it_callbacks.rulers import CALIBRATION_ROWS, refuse_mostly_nonfinite
-
-MOST_KEPT_ROWS = 2048
-"""Rows of activations kept for estimators that need them: their cost grows with the square."""
 
 
 class Copy(NamedTuple):
@@ -32,20 +29,29 @@ class Copy(NamedTuple):
     Args:
         rows: Of the admitted samples.
         is_reduced: Whether the layer's reduction has been applied.
+        sketches: What the reading of layers of any width keeps of them.
     """
 
     rows: Tensor
     is_reduced: bool
+    sketches: NDArray[np.floating[Any]] | None
 
 
 class DryRun:
-    """A pass of which nothing is kept: it only finds out which layers there are."""
+    """A pass of which nothing is kept: it finds out which layers and classes there are."""
 
-    def observe(self, layer: Layer, stream: Stream) -> None:
+    def __init__(self) -> None:
+        self.first_classes = np.zeros(0, np.int64)
+        """Class numbers of the first batch that has any."""
+
+    def observe(self, layer: Layer, stream: Stream | None) -> None:
         """Nothing is taken in."""
 
     def begin(self, batch: Batch) -> None:
-        """Nothing is taken in."""
+        """Nothing is taken in but the classes."""
+        if batch.labels is not None and not len(self.first_classes):
+            labelled = np.flatnonzero(batch.labels.is_labelled)
+            self.first_classes = class_numbers(batch.labels, labelled)
 
     def copied(self, rows: Tensor, layer: Layer, reduction: Reduction) -> Copy | None:
         """Nothing is held."""
@@ -68,26 +74,42 @@ class Pass:
         seed: Seed of the subsets.
         keep_rows: Whether to keep up to `MOST_KEPT_ROWS` reduced rows of each layer.
         hash_inputs: Whether to tell the inputs apart (it costs a pass over them).
+        wide: Takes in what layers of any width are read on; None to read none.
     """
 
     def __init__(
-        self, *, max_samples: int | None, seed: int, keep_rows: bool, hash_inputs: bool
+        self,
+        *,
+        max_samples: int | None,
+        seed: int,
+        keep_rows: bool,
+        hash_inputs: bool,
+        wide: WidePass | None = None,
     ) -> None:
         self.streams: dict[str, Stream] = {}
         """How each layer is read, but for those with a fault."""
         self.faults: dict[str, str] = {}
         """Layers that cannot be read in this pass, and why."""
         self._layers: dict[tuple[str, int], Layer] = {}
-        self._samples = Samples(max_samples, seed, keep=keep_rows, hash_inputs=hash_inputs)
+        self._samples = PassSamples(max_samples, seed, keep=keep_rows, hash_inputs=hash_inputs)
+        self._wide = wide
 
-    def observe(self, layer: Layer, stream: Stream) -> None:
-        """From now on take in what `layer` gives, through `stream`."""
+    def observe(self, layer: Layer, stream: Stream | None) -> None:
+        """From now on take in what `layer` gives.
+
+        Args:
+            layer: Which layer.
+            stream: Encodes it; None where only its reading at any width is wanted.
+        """
         self._layers[layer.module_name, layer.call] = layer
-        self.streams[layer.name] = stream
+        if stream is not None:
+            self.streams[layer.name] = stream
 
     def begin(self, batch: Batch) -> None:
         """A batch begins."""
-        self._samples.begin(batch)
+        admitted = self._samples.begin(batch)
+        if self._wide is not None:
+            self._wide.begin(batch, admitted, self._samples.row_keys)
 
     def copied(self, rows: Tensor, layer: Layer, reduction: Reduction) -> Copy | None:
         """A copy of what is needed of a layer's rows, since a later layer may change them.
@@ -97,39 +119,46 @@ class Pass:
             layer: Which layer.
             reduction: How the layer will be reduced.
         """
+        sketches = None if self._wide is None else self._wide.sketch(rows.detach(), layer)
         rows = self._samples.admitted_of(rows.detach(), layer.units_axis)
         rows = self._samples.without_padding(rows, reduction)
         if reduction.frozen:
             with suppress(Exception):  # raised again if this becomes a layer
-                return Copy(reduction(rows).clone(), is_reduced=True)
-        return Copy(rows.clone(), is_reduced=False)
+                return Copy(reduction(rows).clone(), is_reduced=True, sketches=sketches)
+        return Copy(rows.clone(), is_reduced=False, sketches=sketches)
 
     def take_copy(self, layer: str, copy: Copy | None) -> None:
         """Take in what `copied` gave of a layer."""
+        if copy is None:
+            return
+        if self._wide is not None:
+            self._wide.add(layer, copy.sketches)
         stream = self.streams.get(layer)  # none where it is not read yet
-        if copy is not None and stream is not None:
-            self._take(layer, copy.rows, stream.add_reduced if copy.is_reduced else stream.add)
+        if stream is not None:
+            with self.contained(layer):  # calibrated later, since what that takes is said before
+                add = stream.add_reduced if copy.is_reduced else stream.add
+                add(copy.rows, self._samples.to_keep)
 
     def take(self, module_name: str, call: int, output: Any) -> None:
         """A module gave `output`; taken in at once if it is one of the layers."""
         layer = self._layers.get((module_name, call))
-        if layer is None or layer.name in self.faults:
+        if layer is None:
             return
         rows = layer.rows(output, self._samples.grid).detach()
         if (why := self._samples.grid.misfit(tuple(rows.shape), layer.units_axis)) is not None:
             self.drop({layer.name: why})
             return
-        stream = self.streams[layer.name]
+        if self._wide is not None:
+            self._wide.add(layer.name, self._wide.sketch(rows, layer))
+        stream = self.streams.get(layer.name)  # none where that is all, or its code has a fault
+        if stream is None:
+            return
         rows = self._samples.admitted_of(rows, layer.units_axis)
         rows = self._samples.without_padding(rows, stream.reader.reduction)
-        self._take(layer.name, rows, stream.add)
-
-    def _take(self, layer: str, rows: Tensor, add: Callable[[Tensor, Tensor | None], None]) -> None:
-        with self.contained(layer):
-            add(rows, self._samples.to_keep)
-            stream = self.streams[layer]
+        with self.contained(layer.name):
+            stream.add(rows, self._samples.to_keep)
             if isinstance(stream, Waiting) and stream.is_full:
-                self.streams[layer] = stream.freeze()
+                self.streams[layer.name] = stream.freeze()
 
     @contextmanager
     def contained(self, layer: str) -> Iterator[None]:
@@ -165,6 +194,10 @@ class Pass:
                 found[name] = (of_rows[first], rows.cpu()[torch.from_numpy(first)])
         return found
 
+    def sketched(self) -> Sketched | None:
+        """What this process has kept for layers of any width; None if that is not wanted."""
+        return None if self._wide is None else self._wide.sketched()
+
     def observed(self) -> Observed:
         """What there is so far, of this process, before the random subset is final."""
         samples = self._samples
@@ -190,6 +223,7 @@ class Pass:
             kept={name: stream.kept().cpu() for name, stream in read.items()}
             if samples.keeps
             else {},
+            sketches={} if self._wide is None else self._wide.of_all(),
             n_units={name: stream.n_units for name, stream in read.items()},
             max_state={name: stream.max_state for name, stream in read.items()},
             missed=missed,
@@ -248,6 +282,7 @@ class Pass:
             if self._samples.keeps
             else {},
             kept_indices=np.concatenate([part.kept_indices for part in parts])[kept],
+            sketches=_sketches_of(parts, chosen),
             n_units={name: max(part.n_units.get(name, 0) for part in parts) for name in names},
             max_state={
                 name: max(part.max_state.get(name, 0.0) for part in parts) for name in names
@@ -270,110 +305,17 @@ LayerPass = Pass | DryRun
 """What an observer of layers feeds."""
 
 
-class Samples:
-    """Which samples a pass has taken in: their indices, labels and inputs.
-
-    Args:
-        max_samples: Beyond this many, a seeded random subset; None takes all.
-        seed: Seed of the subsets.
-        keep: Whether some rows are kept for estimators that need activations.
-        hash_inputs: Whether to tell the inputs apart.
-    """
-
-    def __init__(
-        self, max_samples: int | None, seed: int, *, keep: bool, hash_inputs: bool
-    ) -> None:
-        self.keeps = keep
-        self.grid = Grid(0)
-        """How the samples lie in the tensors of this batch."""
-        self.n_admitted = 0
-        self.to_keep: Tensor | None = None
-        """Positions of the rows to keep, among those admitted of this batch."""
-        self.admission = Admission(max_samples, seed)
-        self._kept_subset = Subset(min(MOST_KEPT_ROWS, max_samples or MOST_KEPT_ROWS), seed)
-        self.by_position = False
-        self.is_shifted: bool | None = None
-        self._hash_inputs = hash_inputs
-        self._rows: Tensor | None = None
-        self._mask: Tensor | None = None
-        self._columns: dict[str, list[NDArray[np.int64]]] = {
-            name: [np.zeros(0, np.int64)] for name in ("indices", "kept_indices")
-        }
-        self.targets: list[Targets] = []
-        self._inputs: list[NDArray[np.int64]] = []
-
-    def begin(self, batch: Batch) -> None:
-        """Take in the samples of a batch."""
-        admitted = self.admission.admit(batch)
-        self.grid, self._mask = batch.grid, batch.mask
-        self.by_position |= bool(batch.grid.axes)
-        self.is_shifted = agreed_shift(self.is_shifted, batch.labels)
-        self.n_admitted += len(admitted.indices)
-        is_whole = admitted.is_whole and not batch.grid.axes
-        self._rows = None if is_whole else torch.from_numpy(admitted.positions)
-        self._columns["indices"].append(admitted.indices)
-        self.targets.append(Targets.of(batch.labels, admitted.positions))
-        if self.keeps:
-            one_each = _one_of_each_row(admitted.indices, batch.grid, self.admission.subset.seed)
-            keep = one_each[self._kept_subset.admit(admitted.indices[one_each])]
-            self.to_keep = torch.from_numpy(keep)
-            self._columns["kept_indices"].append(admitted.indices[keep])
-        if self._hash_inputs:
-            self._tell_apart(batch.inputs, admitted.positions)
-
-    def admitted_of(self, rows: Tensor, units_axis: int) -> Tensor:
-        """Those of the batch's rows that were admitted; or their units at admitted positions."""
-        if self._rows is None:
-            return rows
-        if self.grid.axes:
-            return self.grid.rows_at(rows, units_axis, self._rows)
-        return rows[self._rows.to(rows.device)]
-
-    def without_padding(self, rows: Tensor, reduction: Reduction) -> Tensor:
-        """Means over the steps that are no padding, where means are wanted and that is known."""
-        mask = self._mask
-        if mask is None or self.grid.axes or not isinstance(reduction, MeanPool):
-            return rows
-        return reduction.over(rows, mask if self._rows is None else mask[self._rows])
-
-    def columns(self) -> dict[str, NDArray[np.int64]]:
-        """Indices of all samples, and of the kept rows, as `Observed` names them."""
-        return {name: np.concatenate(parts) for name, parts in self._columns.items()}
-
-    def inputs(self) -> NDArray[np.int64] | None:
-        """Keys ``(n_samples, 2)`` of their inputs; None if they were not told apart."""
-        return np.concatenate(self._inputs) if self._inputs else None
-
-    def chosen(self, parts: Sequence[Observed]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """Positions of the final subsets, of samples and of kept rows, among all processes'."""
-        samples = np.concatenate([part.indices for part in parts])
-        kept = np.concatenate([part.kept_indices for part in parts])
-        return self.admission.subset.chosen(samples), self._kept_subset.chosen(kept)
-
-    def _tell_apart(self, inputs: Any, samples: NDArray[np.int64]) -> None:
-        parts = input_keys(inputs, self.grid, samples)
-        if parts is None:
-            self._hash_inputs = False
-            self._inputs.clear()
-        else:
-            self._inputs.append(parts)
-
-
-def _one_of_each_row(indices: NDArray[np.int64], grid: Grid, seed: int) -> NDArray[np.int64]:
-    """Which samples to offer to estimators that split samples into folds: one of each row.
-
-    Positions of one row depend on each other, and must not lie in several folds.
-    """
-    if not grid.axes:
-        return np.arange(len(indices))
-    rows = indices // MOST_POSITIONS
-    order = np.lexsort((hashed(indices, seed), rows))
-    return np.sort(order[np.unique(rows[order], return_index=True)[1]])
-
-
 def _in_order(positions: NDArray[np.int64], of: NDArray[np.int64]) -> bool:
     """Whether `positions` take all of something as it stands."""
     return np.array_equal(positions, np.arange(len(of)))
+
+
+def _sketches_of(
+    parts: Sequence[Observed], chosen: NDArray[np.int64]
+) -> dict[str, NDArray[np.floating[Any]]]:
+    some = [part for part in parts if len(part.indices)]
+    names = [name for name in parts[0].sketches if all(name in part.sketches for part in some)]
+    return {name: np.concatenate([part.sketches[name] for part in some])[chosen] for name in names}
 
 
 def _kept_of(layer: str, parts: Sequence[Observed]) -> Tensor:

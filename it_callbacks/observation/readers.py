@@ -71,6 +71,11 @@ class Reader:
         return Reader(reduction, tuple(rulers))
 
     @property
+    def earliest(self) -> int:
+        """Finished epochs before which it is not calibrated: all of it at once."""
+        return max((ruler.earliest for ruler in self.rulers if not ruler.frozen), default=0)
+
+    @property
     def unstorable(self) -> tuple[Reduction | Ruler, ...]:
         """The parts that a checkpoint cannot keep, known before anything is calibrated."""
         return tuple(part for part in self.uncalibrated if not part.storable)

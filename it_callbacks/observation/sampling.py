@@ -19,6 +19,40 @@ from it_callbacks.observation.positions import MOST_POSITIONS
 _BLOCK = 4096
 
 
+class Lowest:
+    """The `size` lowest of a stream of ranks of unknown length.
+
+    Args:
+        size: How many.
+        below: None is wanted that is not below this.
+
+    Example:
+        >>> lowest = Lowest(1)
+        >>> lowest.admit(np.array([0.5, 0.2])).tolist(), lowest.admit(np.array([0.3])).tolist()
+        ([1], [])
+    """
+
+    def __init__(self, size: int, below: float = np.inf) -> None:
+        self.size = size
+        self.ranks = np.empty(0)
+        """Of all that were admitted, in order."""
+        self.threshold = below
+        """From here on none is wanted any more."""
+
+    def admit(self, ranks: NDArray[np.float64]) -> NDArray[np.int64]:
+        """Positions in `ranks` of those worth keeping so far; some may have to leave again."""
+        positions = np.flatnonzero(ranks < self.threshold)
+        if len(positions) > self.size:  # no more of one batch can be in the end
+            lowest = np.argpartition(ranks[positions], self.size - 1)[: self.size]
+            positions = positions[np.sort(lowest)]
+        self.ranks = np.concatenate([self.ranks, ranks[positions]])
+        if len(self.ranks) > self.size:
+            # Ranks are distinct with probability one, so at most `size` lie at or below this.
+            threshold = np.partition(self.ranks, self.size - 1)[self.size - 1]
+            self.threshold = min(self.threshold, np.nextafter(threshold, np.inf))
+        return positions
+
+
 class Subset:
     """The `size` samples of lowest rank in a stream of unknown length.
 
@@ -38,33 +72,22 @@ class Subset:
             raise ValueError(f"size: need at least 1 sample or None, got {size}")
         self.size = size
         self.seed = seed
-        self._ranks = np.empty(0)
-        self._threshold = np.inf
+        self._lowest = None if size is None else Lowest(size)
 
     def admit(self, indices: NDArray[np.int64]) -> NDArray[np.int64]:
         """Positions in `indices` of the samples worth keeping so far.
 
         Some may have to leave again for later ones: `final` says which.
         """
-        if self.size is None:
+        if self._lowest is None:
             return np.arange(len(indices))
-        ranks = _ranks(indices, self.seed)
-        positions = np.flatnonzero(ranks < self._threshold)
-        if len(positions) > self.size:  # no more of one batch can be in the end
-            lowest = np.argpartition(ranks[positions], self.size - 1)[: self.size]
-            positions = positions[np.sort(lowest)]
-        self._ranks = np.concatenate([self._ranks, ranks[positions]])
-        if len(self._ranks) > self.size:
-            # Ranks are distinct with probability one, so at most `size` lie at or below this.
-            self._threshold = np.partition(self._ranks, self.size - 1)[self.size - 1]
-            self._threshold = np.nextafter(self._threshold, np.inf)
-        return positions
+        return self._lowest.admit(ranks_of(indices, self.seed))
 
     def final(self) -> NDArray[np.int64]:
         """Which of the admitted samples, numbered in order of admission, make up the subset."""
-        if self.size is None:
+        if self._lowest is None:
             raise ValueError("size: a subset of all samples has no final choice to make")
-        return np.flatnonzero(self._ranks < self._threshold)
+        return np.flatnonzero(self._lowest.ranks < self._lowest.threshold)
 
     def chosen(self, indices: NDArray[np.int64]) -> NDArray[np.int64]:
         """Positions of the subset among samples that may have been admitted in several streams.
@@ -129,7 +152,8 @@ class Admission:
         return Admitted(positions, indices[positions], len(positions) == len(indices))
 
 
-def _ranks(indices: NDArray[np.int64], seed: int) -> NDArray[np.float64]:
+def ranks_of(indices: NDArray[np.int64], seed: int) -> NDArray[np.float64]:
+    """The random rank in [0, 1) of each sample, by its index and the seed only."""
     if len(indices) and indices.max() >= MOST_POSITIONS:  # pairs (row, position), of which many
         return hashed(indices, seed)
     ranks = np.empty(len(indices))

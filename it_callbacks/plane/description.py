@@ -20,12 +20,15 @@ from it_callbacks.plane.notices import (
     labels_notice,
     layer_notices,
     left_out_notice,
+    saturated_notices,
     set_notices,
     silent_notice,
     successor_notices,
     unreadable_notice,
 )
 from it_callbacks.plane.point import Point, classes_of, label_entropy, share_repeated
+from it_callbacks.plane.wide import WidePoint
+from it_callbacks.plane.wide_instrument import Postponed
 from it_callbacks.records import unique_slugs
 from it_callbacks.reductions import Joint
 from it_callbacks.rulers import CALIBRATION_ROWS, Calibrated, Width
@@ -41,6 +44,7 @@ class PlanePoint:
         kind: What kind of labels it has.
         labels: Class numbers ``(n_samples,)``; None where there is no Y.
         points: For each layer that could be read, one point per ruler; the first has plain tags.
+        wide: The layers at any width; or what is needed to read them later; None for neither.
         observer: How layers are read.
         memory: What is known from earlier points.
     """
@@ -50,6 +54,7 @@ class PlanePoint:
     kind: LabelKind
     labels: NDArray[np.int64] | None
     points: Mapping[str, list[Point]]
+    wide: WidePoint | Postponed | None
     observer: LayerObserver
     memory: Memory
 
@@ -57,6 +62,11 @@ class PlanePoint:
     def tags(self) -> dict[str, str]:
         """What tags call each layer there is, so that none takes another's place."""
         return tags_of_layers(self.observer)
+
+    @property
+    def n_classes(self) -> int:
+        """How many classes there are; 0 where there is no Y."""
+        return 0 if self.labels is None else len(classes_of(self.labels)[0])
 
     @property
     def n_left_out(self) -> dict[str, int]:
@@ -126,6 +136,9 @@ class PlanePoint:
             found.append(silent_notice(self.set, reasons))
         if self.n_left_out:
             found.append(left_out_notice(self.set, self.n_left_out, len(self.observed.indices)))
+        found += saturated_notices(
+            self.set, list(facts.values()), is_read_at_any_width=self.wide is not None
+        )
         for of_layer in facts.values():
             found += layer_notices(of_layer)
         for after, before in (plan.follows if plan else {}).items():
@@ -134,7 +147,7 @@ class PlanePoint:
                 continue
             if np.array_equal(self.observed.read(before), self.observed.read(after)):
                 found += successor_notices(facts[before], facts[after])
-        return found
+        return found + (self.wide.notices(self.set) if isinstance(self.wide, WidePoint) else [])
 
     def growth(self, layer: str) -> float:
         """How many times the range of its calibration a layer now spans.
@@ -161,7 +174,6 @@ class PlanePoint:
         return {
             name: LayerFacts(
                 of_rulers[0].layer,
-                self.observed.n_units[name],
                 of_rulers[0].entropy,
                 of_rulers[0].information,
                 self.growth(name),

@@ -9,37 +9,37 @@ from functools import partial
 from typing import Any
 
 import numpy as np
-import torch
-from numpy.typing import NDArray
 from torch import nn
 from typing_extensions import override
 
 from it_callbacks._version import __version__
-from it_callbacks.estimators.extra import Extra
 from it_callbacks.estimators.verdict import Peak, Verdict
 from it_callbacks.observation.batches import MOST_CLASSES
 from it_callbacks.observation.choices import choice_in_words
-from it_callbacks.observation.instrument import Instrument, Measured, Notice, Occasion, shift_notice
+from it_callbacks.observation.instrument import (
+    Completion,
+    Instrument,
+    Measured,
+    Notice,
+    Occasion,
+    shift_notice,
+)
 from it_callbacks.observation.layer_observer import LayerObserver, Observation
-from it_callbacks.observation.observed import Observed
-from it_callbacks.observation.passes import DryRun, LayerPass, Pass
+from it_callbacks.observation.passes import LayerPass, Pass
 from it_callbacks.observation.positions import samples_in_words
 from it_callbacks.observation.processes import together
 from it_callbacks.observation.readers import Reader
-from it_callbacks.own_quantities import check_own, to_rows
+from it_callbacks.observation.stages import Stage
+from it_callbacks.own_quantities import to_rows
 from it_callbacks.plane import notices
 from it_callbacks.plane.description import PlanePoint, tags_of_layers, unread_notices
+from it_callbacks.plane.extras import Extras
 from it_callbacks.plane.memory import Memory
-from it_callbacks.plane.point import (
-    Point,
-    classes_of,
-    noise_of,
-    plane_point,
-    share_repeated,
-    surprisal_of,
-)
-from it_callbacks.quantities import QUANTITIES, Quantity
-from it_callbacks.records import Status, Value, slug
+from it_callbacks.plane.point import classes_of, points_of, share_repeated, surprisal_of
+from it_callbacks.plane.wide import WidePoint
+from it_callbacks.plane.wide_instrument import WideInstrument
+from it_callbacks.quantities import OF_WIDE, QUANTITIES, Quantity
+from it_callbacks.records import Status, Value
 
 
 @dataclass(frozen=True)
@@ -48,6 +48,7 @@ class PlaneOptions:
 
     Args:
         observation: What to observe of a model.
+        wide: Reads layers at any width.
         extra: Further estimators.
         own: What those of the user declare.
         exhaustive: Whether the samples are all there is.
@@ -56,7 +57,8 @@ class PlaneOptions:
     """
 
     observation: Observation
-    extra: Sequence[Extra]
+    wide: WideInstrument
+    extra: Extras
     own: tuple[Quantity, ...]
     exhaustive: bool
     read_by: str
@@ -74,6 +76,7 @@ class PlaneInstrument(Instrument[LayerPass]):
 
     def __init__(self, options: PlaneOptions) -> None:
         self._options = options
+        self._wide = options.wide
         self._memory = Memory()
         self._observer: LayerObserver | None = None
         self._recalibrated: dict[str, None] = {}
@@ -101,12 +104,22 @@ class PlaneInstrument(Instrument[LayerPass]):
 
     @override
     def dry_run(self, set_: str) -> LayerPass:
-        return DryRun()
+        return self._wide.dry_run()
 
     @override
-    def new_pass(self, set_: str, *, is_training: bool) -> LayerPass:
+    def explored(self) -> None:
+        self._wide.explored()
+
+    @override
+    def new_pass(self, set_: str, stage: Stage) -> LayerPass:
         hash_inputs = self._repeats.get(set_, True)
-        return self._layers.new_pass(hash_inputs=hash_inputs, is_training=is_training)
+        return self._layers.new_pass(
+            hash_inputs=hash_inputs, stage=stage, wide=self._wide.sampling(set_)
+        )
+
+    @override
+    def ahead(self) -> list[Notice]:
+        return notices.effort_notices(self._layers.effort, self._options.observation.reduce)
 
     @override
     def check_determinism(
@@ -114,10 +127,9 @@ class PlaneInstrument(Instrument[LayerPass]):
     ) -> bool:
         layers = self._layers
         layers.calibrate(_whole(first))
-        is_whole = not layers.left_out(_whole(first))
 
         def differ() -> set[str]:
-            twice = [layers.new_pass(hash_inputs=False, is_training=is_whole) for _ in range(2)]
+            twice = [layers.again(_whole(first)) for _ in range(2)]
             run_first_batch(twice)
             once, again = (current.observed().keys for current in twice)
             return {
@@ -127,7 +139,7 @@ class PlaneInstrument(Instrument[LayerPass]):
             }
 
         self._memory.stochastic = frozenset().union(*together(differ))
-        return is_whole
+        return not layers.left_out(_whole(first))
 
     @property
     @override
@@ -148,11 +160,14 @@ class PlaneInstrument(Instrument[LayerPass]):
                 "target=<function that returns coarser classes>"
             )
         left_out = self._layers.left_out(_whole(finished))
-        if not observed.keys and left_out:
-            return Measured((), 0, {}, [notices.untracked_notice(on.set, left_out)])
-        unread = unread_notices(observed)
-        points = self._points(observed, labels)
-        point = PlanePoint(on.set, observed, kind, labels, points, self._layers, self._memory)
+        tags = tags_of_layers(self._layers)
+        wide = self._wide.point(_whole(finished), on, kind, n_classes, tags)
+        all_wait = bool(left_out) and not observed.keys
+        if all_wait and not isinstance(wide, WidePoint):
+            return Measured((), 0, {}, [notices.later_notice(on.set, left_out)])
+        unread = [] if all_wait else unread_notices(observed)
+        points = points_of(observed, labels, tags, self._layers.slugs, self._memory.stochastic)
+        point = PlanePoint(on.set, observed, kind, labels, points, wide, self._layers, self._memory)
         # Of all there is nothing is to be corrected; positions of one row depend on each other.
         with_intervals = not (self._options.exhaustive or observed.by_position)
         values = [
@@ -161,7 +176,7 @@ class PlaneInstrument(Instrument[LayerPass]):
             for each in of_rulers
             for value in each.values(with_intervals=with_intervals)
         ]
-        extra_values, extra_notices = self._extra(observed, labels, on)
+        extra = self._options.extra.measured(observed, labels, tags, on)
         specs = self._layers.specs.values()
         found = [
             *(
@@ -171,22 +186,22 @@ class PlaneInstrument(Instrument[LayerPass]):
             *unread,
             *point.notices(exhaustive=self._options.exhaustive),
             *([shift_notice(on.set)] if observed.is_shifted else []),
-            *extra_notices,
+            *extra.notices,
         ]
-        values += extra_values
+        values += wide.values(on.epoch) if isinstance(wide, WidePoint) else []
+        values += extra.values
         values.append(Value("information_plane", "epoch", float(on.epoch)))
         cost = on.cost()
         values.append(Value("information_plane", "overhead", cost.share))
         if on.is_training:  # the point before it has no training to be a share of
             found += notices.cost_notices(cost)
+        about_layers = {"about_layers": extra.about} if extra.about else {}
         return Measured(
             values,
             len(observed.indices),
-            {**self._settings(point, on), "calibrated_in_training": left_out}
-            if left_out
-            else self._settings(point, on),
+            {**self._settings(point, on, left_out), **about_layers},
             found,
-            not_due=self.not_due(on.n_earlier),
+            not_due=self._not_due(on.n_earlier, is_wide_due=isinstance(wide, WidePoint)),
             detail=point,
         )
 
@@ -195,6 +210,7 @@ class PlaneInstrument(Instrument[LayerPass]):
         point: PlanePoint = measured.detail
         observed = point.observed
         self._memory.labels[on.set] = point.kind
+        self._wide.keep(on.set, point.wide, on)
         if observed.inputs is not None:
             self._repeats[on.set] = share_repeated(observed.inputs) > 0
         for name, of_rulers in point.points.items():
@@ -232,6 +248,7 @@ class PlaneInstrument(Instrument[LayerPass]):
         specs, readers = (observer.specs, observer.readers) if observer is not None else ({}, {})
         return {
             **self._memory.state(specs, readers),
+            "wide": self._wide.state(),
             "layers": choice_in_words(self._options.observation.layers),
             "read_by": self._options.read_by,
             "samples": self._sampled_by,
@@ -239,34 +256,23 @@ class PlaneInstrument(Instrument[LayerPass]):
 
     @override
     def restore(self, state: Mapping[str, Any]) -> list[Notice]:
+        then, what = state, self._options
         found = []
-        layers = choice_in_words(self._options.observation.layers)
-        if state["layers"] != layers:
-            text = (
-                f"layers: {layers} now, {state['layers']} in the checkpoint; earlier points stay "
-                "in the history; only layers present in both runs continue"
-            )
-            found.append(Notice("other layers", text))
-        if state["read_by"] != self._options.read_by:
-            text = (
-                f"bins, reduce: {self._options.read_by} now, {state['read_by']} in the checkpoint; "
-                "layers are recalibrated; values before and after this resume are not comparable"
-            )
-            return [*found, Notice("other bins", text)]
-        self._memory.restore_readers(state)
-        if state["samples"] == self._sampled_by:
-            self._memory.restore_peaks(state)
-        else:
-            text = (
-                f"max_samples, seed: {self._sampled_by} now, {state['samples']} in the checkpoint; "
-                "a different subset is measured from here on, so compression verdicts restart"
-            )
-            found.append(Notice("other samples", text))
-        return found
+        if not self._wide.restore(then["wide"]):
+            found += notices.changed("wide", self._wide.reading, then["wide"]["reading"])
+        found += notices.changed("layers", choice_in_words(what.observation.layers), then["layers"])
+        if other_bins := notices.changed("bins, reduce", what.read_by, then["read_by"]):
+            return found + other_bins
+        self._memory.restore_readers(then)
+        other_samples = notices.changed("max_samples, seed", self._sampled_by, then["samples"])
+        if not other_samples:
+            self._memory.restore_peaks(then)
+        return found + other_samples
 
     @override
     def reset(self) -> None:
         self._memory = Memory()
+        self._wide = WideInstrument(self._wide.reading, self._wide.choice)
         self._observer = None
         self._repeats, self._recalibrated = {}, {}
 
@@ -291,71 +297,37 @@ class PlaneInstrument(Instrument[LayerPass]):
             self._recalibrated |= dict.fromkeys(map(repr, spec.uncalibrated))
             return None
 
-    def _points(
-        self, observed: Observed, labels: NDArray[np.int64] | None
-    ) -> dict[str, list[Point]]:
-        tags, stochastic = tags_of_layers(self._layers), self._memory.stochastic
-        points = {}
-        for name, by_ruler in observed.keys.items():
-            read = observed.read(name)
-            inputs = None if observed.inputs is None else observed.inputs[read]
-            noisy = None if stochastic is None else name in stochastic
-            points[name] = [
-                plane_point(
-                    tags[name],
-                    slug(self._layers.slugs[name][number]) if number else "",
-                    keys[read],
-                    None if labels is None else labels[read],
-                    noise_of(keys[read], inputs, stochastic=noisy),
-                )
-                for number, keys in enumerate(by_ruler)
-            ]
-        return points
+    @override
+    def not_due(self, set_: str, n_earlier: int, place: tuple[int, int]) -> frozenset[str]:
+        return self._not_due(n_earlier, is_wide_due=self._wide.is_due(set_, place))
 
-    def _extra(
-        self, observed: Observed, labels: NDArray[np.int64] | None, on: Occasion
-    ) -> tuple[list[Value], list[Notice]]:
-        if labels is None:
-            text = f"set {on.set!r}: there is no Y, so no extra= estimator is called"
-            return [], [Notice("extra", text)] if self._options.extra else []
-        kept_labels = labels[np.searchsorted(observed.indices, observed.kept_indices)]
-        values: list[Value] = []
-        found: list[Notice] = []
-        tags = tags_of_layers(self._layers)
-        for extra in self._options.extra:
-            if on.n_earlier % extra.every:
-                continue
-            for name, rows in observed.kept.items():
-                # The samples that were left out of all other values are left out of these.
-                finite = torch.isfinite(rows).all(1)
-                kept = rows[finite]
-                try:
-                    bits = extra(kept.double().numpy(), kept_labels[finite.numpy()])
-                except Exception as error:  # only this estimator's own value is missing
-                    fault = f"layer {name!r}, {extra!r}: {error}"
-                    wrapped = RuntimeError(fault)
-                    wrapped.__cause__ = error
-                    text = f"{fault}; this value is not logged"
-                    found.append(Notice("extra", text, name, wrapped))
-                    continue
-                values += [
-                    Value(quantity, tags[name], float(value), len(kept))
-                    for quantity, value in bits.items()
-                ]
-        return values, found
+    def _not_due(self, n_earlier: int, *, is_wide_due: bool) -> frozenset[str]:
+        of_extras = self._options.extra.not_due(n_earlier)
+        return of_extras if is_wide_due else of_extras | OF_WIDE
 
     @override
-    def not_due(self, n_earlier: int) -> frozenset[str]:
-        return frozenset(
-            quantity.name
-            for extra in self._options.extra
-            if n_earlier % extra.every
-            for quantity in check_own(extra.quantities)
-        )
+    def completions(self, settings: Callable[[str], Mapping[str, Any]]) -> list[Completion]:
+        return [
+            Completion(
+                set_,
+                later.place,
+                Measured(
+                    point.values(later.place[0]),
+                    len(point.kept.choice.of_x),
+                    {**settings(set_), "wide": point.settings(later.n_classes)},
+                    point.notices(set_),
+                ),
+            )
+            for set_, later, point in self._wide.postponed()
+        ]
 
-    def _settings(self, point: PlanePoint, on: Occasion) -> Mapping[str, Any]:
+    def _settings(
+        self, point: PlanePoint, on: Occasion, left_out: Mapping[str, str]
+    ) -> Mapping[str, Any]:
         """As they were, unless a layer is read, or lacks rows, for the first time."""
-        earlier = on.settings
+        earlier, wide = on.settings, {}
+        if isinstance(point.wide, WidePoint):
+            wide = {"wide": point.wide.settings(point.n_classes)}
         known = {layer["tag"] for layer in earlier.get("layers", [])}
         known_to_lack = set(earlier.get("n_left_out", {}))
         if (
@@ -363,7 +335,7 @@ class PlaneInstrument(Instrument[LayerPass]):
             and {point.tags[name] for name in point.points} <= known
             and (set(point.n_left_out) <= known_to_lack)
         ):
-            return earlier
+            return {**earlier, **wide}
         return {
             **point.settings(earlier),
             "exhaustive": self._options.exhaustive,
@@ -371,7 +343,7 @@ class PlaneInstrument(Instrument[LayerPass]):
                 by_position=point.observed.by_position, is_shifted=point.observed.is_shifted
             ),
             "max_samples": self._options.observation.max_samples,
-            "extra": [repr(extra) for extra in self._options.extra],
+            "extra": list(map(repr, self._options.extra.estimators)),
             "extra_samples": len(point.observed.kept_indices),
             "quantities": to_rows(self._options.own),
             "units": {name: row.unit for name, row in QUANTITIES.items() if row.is_logged},
@@ -379,6 +351,8 @@ class PlaneInstrument(Instrument[LayerPass]):
             "weights": on.weights,
             "version": __version__,
             **self._options.about,
+            **({"calibrated_later": dict(left_out)} if left_out else {}),
+            **wide,
         }
 
 

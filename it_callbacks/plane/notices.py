@@ -6,10 +6,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from itertools import count, islice
 from typing import NamedTuple
 
-from it_callbacks.estimators.estimate import CHANCE_SATURATED, COVERAGE_SATURATED, Estimate
+from it_callbacks.estimators.estimate import Estimate
+from it_callbacks.observation.effort import TRAINED_ON, Effort
 from it_callbacks.observation.instrument import Cost, Notice
 from it_callbacks.observation.layers import HOW
 from it_callbacks.observation.readers import Reader
+from it_callbacks.records import Status
+from it_callbacks.reductions import Reduction
 from it_callbacks.rulers import CALIBRATION_ROWS
 
 FEWEST_SAMPLES = 1024
@@ -23,8 +26,6 @@ MOST_OVERHEAD = 0.1
 LEAST_SECONDS = 1.0
 """In a run that is over in a moment, nobody minds what share of it went where."""
 MOST_LISTED = 5
-WIDE = 6
-"""Units from which fewer bins alone no longer help a joint code."""
 
 
 class LayerFacts(NamedTuple):
@@ -32,7 +33,6 @@ class LayerFacts(NamedTuple):
 
     Args:
         name: The layer.
-        n_units: Its units after the reduction.
         entropy: H(bin T).
         information: I(bin T; Y); None where there is no Y.
         growth: Largest state over the largest, or the number of bins, at its calibration, whichever
@@ -41,7 +41,6 @@ class LayerFacts(NamedTuple):
     """
 
     name: str
-    n_units: int
     entropy: Estimate
     information: Estimate | None
     growth: float
@@ -57,22 +56,6 @@ def layer_notices(facts: LayerFacts) -> list[Notice]:
             (
                 "constant",
                 "is constant, but for rounding: all samples share a symbol, so H(T) = 0",
-            )
-        )
-    elif estimate.coverage < COVERAGE_SATURATED:
-        found.append(
-            (
-                "saturated",
-                f"is SATURATED: {1 - estimate.coverage:.0%} of the samples have a code of their "
-                f"own, so {_saturation(facts)}. {_remedy(facts)}",
-            )
-        )
-    elif estimate.chance_share > CHANCE_SATURATED:
-        found.append(
-            (
-                "chance",
-                f"is SATURATED: {estimate.chance_share:.0%} of H(Y) would come by chance, for "
-                f"shuffled labels. {_remedy(facts)}",
             )
         )
     if facts.growth > MOST_GROWTH:
@@ -92,6 +75,47 @@ def layer_notices(facts: LayerFacts) -> list[Notice]:
             )
         )
     return [Notice(cause, f"layer {name!r} {text}", name) for cause, text in found]
+
+
+def saturated_notices(
+    set_: str, layers: Sequence[LayerFacts], *, is_read_at_any_width: bool
+) -> list[Notice]:
+    """What to say of layers that are too wide for their joint code.
+
+    Args:
+        set_: What the set is called.
+        layers: All that were read.
+        is_read_at_any_width: Whether the wide plane has them.
+    """
+    n = sum((facts.information or facts.entropy).status == Status.SATURATED for facts in layers)
+    if not n:
+        return []
+    of_all = f"{n} of {len(layers)} layers {'is' if n == 1 else 'are'}"
+    other = (
+        "see the wide plane (V_TY over relative_I_XT)"
+        if is_read_at_any_width
+        else "pass wide=WideReading(), which reads any width, or fewer bins="
+    )
+    text = f"set {set_!r}: {of_all} too wide for the binned code (SATURATED); {other}"
+    return [Notice("saturated", text)]
+
+
+def uneven_notices(set_: str, uneven: Mapping[str, str]) -> list[Notice]:
+    """What to say of layers most of whose spread is one row or one unit.
+
+    Args:
+        set_: What the set is called.
+        uneven: By layer, what holds most of it; empty where nothing does.
+    """
+    found = [f"layer {tag!r}: {what}" for tag, what in uneven.items() if what]
+    if not found:
+        return []
+    more = f" and {len(found) - MOST_LISTED} more layers" if len(found) > MOST_LISTED else ""
+    text = (
+        f"set {set_!r}: relative_I_XT is low where one sample or unit outweighs all others: "
+        f"{'; '.join(found[:MOST_LISTED])}{more}"
+    )
+    return [Notice("spread", text)]
 
 
 def successor_notices(before: LayerFacts, after: LayerFacts) -> list[Notice]:
@@ -213,13 +237,29 @@ def silent_notice(set_: str, reasons: Mapping[str, str]) -> Notice:
     return Notice("silent", text)
 
 
-def untracked_notice(set_: str, layers: Sequence[str]) -> Notice:
-    """What to say of layers that wait for a BatchNorm to see data."""
+def later_notice(set_: str, reasons: Mapping[str, str]) -> Notice:
+    """What to say where all layers are calibrated later.
+
+    Args:
+        set_: What the set is called.
+        reasons: Why, by layer.
+    """
+    why = " or ".join(dict.fromkeys(reasons.values()))
+    text = f"set {set_!r}: no binned values yet of {_listed(list(reasons))}: each {why}"
+    return Notice("later", text)
+
+
+def effort_notices(effort: Effort, reduce: Reduction | str) -> list[Notice]:
+    """What to say before a reduction is fitted, where that takes more than an epoch."""
+    if not effort.is_notable:
+        return []
     text = (
-        f"set {set_!r}: no values before training of {_listed(layers)}: these layers lie "
-        "behind a BatchNorm that has tracked no batch yet, and are calibrated after training began"
+        f"reduce: fitting {reduce!r} takes about {effort.calibration:.1g} operations, more than an "
+        f"epoch on {TRAINED_ON} rows ({effort.training:.1g}). The wide plane reads any width "
+        "without it; for the binned code pass reduce=RandomProjection(2), which has nothing to "
+        "fit, or layers= to observe fewer or smaller layers"
     )
-    return Notice("untracked", text)
+    return [Notice("effort", text)]
 
 
 def unstorable_notices(specs: Iterable[Reader]) -> list[Notice]:
@@ -245,6 +285,37 @@ def recalibrated_notices(readers: Iterable[str]) -> list[Notice]:
     return [Notice("unstorable", text)]
 
 
+_OF_RESUME = {
+    "wide": ("other wide", "values at any width before and after this resume are not comparable"),
+    "layers": (
+        "other layers",
+        "earlier points stay in the history; only layers present in both runs continue",
+    ),
+    "bins, reduce": (
+        "other bins",
+        "layers are recalibrated; values before and after this resume are not comparable",
+    ),
+    "max_samples, seed": (
+        "other samples",
+        "a different subset is measured from here on, so compression verdicts restart",
+    ),
+}
+
+
+def changed(arguments: str, now: object, then: object) -> list[Notice]:
+    """What to say of arguments that are not those of the checkpoint that a run resumes from.
+
+    Args:
+        arguments: Which: a key of the table above.
+        now: In words, or what prints as them.
+        then: The same in the checkpoint.
+    """
+    if str(now) == str(then):
+        return []
+    cause, consequence = _OF_RESUME[arguments]
+    return [Notice(cause, f"{arguments}: {now} now, {then} in the checkpoint; {consequence}")]
+
+
 def cost_notices(cost: Cost) -> list[Notice]:
     """What to say of the time that observing takes."""
     if cost.share_in_all <= MOST_OVERHEAD or cost.seconds < LEAST_SECONDS:
@@ -260,20 +331,3 @@ def cost_notices(cost: Cost) -> list[Notice]:
 def _listed(names: Sequence[str]) -> str:
     more = f" and {len(names) - MOST_LISTED} more" if len(names) > MOST_LISTED else ""
     return ", ".join(map(repr, names[:MOST_LISTED])) + more
-
-
-def _saturation(facts: LayerFacts) -> str:
-    if facts.information is None:
-        return "I(X;T) is close to log2 N whatever the network does"
-    return "I(T;Y) would be close to H(Y) for any labels"
-
-
-def _remedy(facts: LayerFacts) -> str:
-    if facts.information is None:  # what extra estimators measure is about labels
-        return "Pass fewer bins=, or a reduce="
-    if facts.n_units > WIDE:
-        return (
-            "Fewer bins alone do not help a layer this wide: pass reduce=PCA(2) or another "
-            "reduction, or extra=[LinearVInformation()]"
-        )
-    return "Pass fewer bins=, or extra=[LinearVInformation()]"

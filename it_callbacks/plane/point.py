@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Collection, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -17,7 +18,8 @@ from it_callbacks.estimators.estimate import (
     mutual_information_estimate,
 )
 from it_callbacks.estimators.verdict import surprisal
-from it_callbacks.records import Value
+from it_callbacks.observation.observed import Observed
+from it_callbacks.records import Value, slug
 
 ENOUGH_REPEATS = 0.8
 """Coverage of (input, symbol) pairs from which H(T given X) counts as measured.
@@ -110,6 +112,40 @@ def plane_point(
         mutual_information_estimate(table),
         noise,
     )
+
+
+def points_of(
+    observed: Observed,
+    labels: NDArray[np.int64] | None,
+    tags: Mapping[str, str],
+    slugs: Mapping[str, Sequence[str]],
+    stochastic: Collection[str] | None,
+) -> dict[str, list[Point]]:
+    """One point for each layer that was read, and each of its rulers.
+
+    Args:
+        observed: What the pass has left.
+        labels: Class numbers ``(n_samples,)``; None where there is no Y.
+        tags: What tags call each layer.
+        slugs: The rulers of each layer.
+        stochastic: Layers whose symbols differ between passes; None if nothing was passed twice.
+    """
+    points = {}
+    for name, by_ruler in observed.keys.items():
+        read = observed.read(name)
+        inputs = None if observed.inputs is None else observed.inputs[read]
+        noisy = None if stochastic is None else name in stochastic
+        points[name] = [
+            plane_point(
+                tags[name],
+                slug(slugs[name][number]) if number else "",
+                keys[read],
+                None if labels is None else labels[read],
+                noise_of(keys[read], inputs, stochastic=noisy),
+            )
+            for number, keys in enumerate(by_ruler)
+        ]
+    return points
 
 
 def noise_of(

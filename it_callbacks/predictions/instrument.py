@@ -16,11 +16,19 @@ from it_callbacks.log_probabilities import Kind
 from it_callbacks.metrics import ConditionalEntropy, PredictionEntropy
 from it_callbacks.multi_label import MultiLabelConditionalEntropy, MultiLabelPredictionEntropy
 from it_callbacks.observation.batches import MOST_CLASSES, Selector
-from it_callbacks.observation.instrument import Instrument, Measured, Notice, Occasion, shift_notice
+from it_callbacks.observation.instrument import (
+    Completion,
+    Instrument,
+    Measured,
+    Notice,
+    Occasion,
+    shift_notice,
+)
 from it_callbacks.observation.labels import KINDS, decided
 from it_callbacks.observation.positions import samples_in_words
 from it_callbacks.observation.prediction_observer import PredictionObserver
 from it_callbacks.observation.prediction_pass import Predicted, PredictionPass
+from it_callbacks.observation.stages import Stage
 from it_callbacks.predictions.defined import DefinedRows, Metric
 from it_callbacks.records import Value
 
@@ -189,8 +197,16 @@ class PredictionInstrument(Instrument[Finished]):
         return self._pass(set_, None)
 
     @override
-    def new_pass(self, set_: str, *, is_training: bool) -> Finished:
+    def explored(self) -> None:
+        """Nothing was to be found out."""
+
+    @override
+    def new_pass(self, set_: str, stage: Stage) -> Finished:
         return self._pass(set_, self._max_samples)
+
+    @override
+    def ahead(self) -> list[Notice]:
+        return []
 
     @override
     def check_determinism(
@@ -238,8 +254,12 @@ class PredictionInstrument(Instrument[Finished]):
         )
 
     @override
-    def not_due(self, n_earlier: int) -> frozenset[str]:
+    def not_due(self, set_: str, n_earlier: int, place: tuple[int, int]) -> frozenset[str]:
         return frozenset()
+
+    @override
+    def completions(self, settings: Callable[[str], Mapping[str, Any]]) -> list[Completion]:
+        return []
 
     @override
     def keep(self, measured: Measured, on: Occasion) -> None:

@@ -56,6 +56,11 @@ class Ruler(ABC):
         return self
 
     @property
+    def earliest(self) -> int:
+        """Finished epochs before which no monitor calibrates it."""
+        return 0
+
+    @property
     def storable(self) -> bool:
         """Whether a checkpoint can keep it: it is ready as given, or defines `restored`."""
         return self.frozen or type(self).restored is not Ruler.restored
@@ -234,14 +239,20 @@ class Calibrated(Ruler):
         scope: ``"layer"``: one width from all units together; ``"unit"``: each unit its own;
             ``"auto"``: that of the layer, unless units lie farther apart than they vary, so that
             one width for all would swallow what they tell.
+        at: Finished epochs from which on a monitor calibrates it, and with it a reduction that has
+            to be fitted: bins of an untrained layer do not fit one that grows in training. At
+            points before, the layer has no binned values.
 
     Example:
         >>> Calibrated(4).freeze(torch.linspace(0, 8, 9).reshape(9, 1))
         Width(width=1.996...)
+        >>> Calibrated(4, at=2)
+        Calibrated(bins=4, scope='auto', at=2)
     """
 
     bins: int = 30
     scope: Scope = "auto"
+    at: int = 0
 
     frozen: ClassVar[bool] = False
 
@@ -249,11 +260,23 @@ class Calibrated(Ruler):
         object.__setattr__(self, "bins", whole("bins", self.bins, at_least=2))
         if self.scope not in get_args(Scope):
             raise ValueError(f"scope: need 'auto', 'layer' or 'unit', got {self.scope!r}")
+        object.__setattr__(self, "at", whole("at", self.at, at_least=0))
+
+    @override
+    def __repr__(self) -> str:
+        at = f", at={self.at}" if self.at else ""
+        return f"Calibrated(bins={self.bins}, scope={self.scope!r}{at})"
 
     @property
     @override
     def slug(self) -> str:
-        return f"calibrated{self.bins}" + ("_per_unit" if self.scope == "unit" else "")
+        per_unit = "_per_unit" if self.scope == "unit" else ""
+        return f"calibrated{self.bins}{per_unit}" + (f"_at{self.at}" if self.at else "")
+
+    @property
+    @override
+    def earliest(self) -> int:
+        return self.at
 
     @override
     def freeze(self, activations: Tensor) -> Width:

@@ -17,6 +17,7 @@ from it_callbacks.observation.label_reading import read_labels
 from it_callbacks.observation.layer_observer import LayerObserver, Observation
 from it_callbacks.observation.layers import Layer
 from it_callbacks.observation.observed import Observed
+from it_callbacks.observation.stages import Stage
 from it_callbacks.plane.point import Noise, plane_point
 from it_callbacks.reductions import Joint, Reduction
 from it_callbacks.rulers import Calibrated, Ruler, Uniform, Width
@@ -91,7 +92,9 @@ def listen(given: Setting) -> tuple[Spent, Observed]:
     around, forward = Clock(), Clock()
     run = forward.timed(given.model)
     with hooks() as in_hooks:
-        current = around.timed(observer.new_pass)(hash_inputs=False, is_training=True)
+        current = around.timed(observer.new_pass)(
+            hash_inputs=False, stage=Stage(0, is_training=True)
+        )
         around.timed(observer.attach)()
         for inputs, classes, indices in given.batches:
             around.timed(observer.begin)(Batch.of(inputs, read_labels(classes), indices), current)

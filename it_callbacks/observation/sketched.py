@@ -1,0 +1,183 @@
+"""Sketch the outputs of layers, of the few samples that layers of any width are read on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from it_callbacks.observation.batches import Batch
+from it_callbacks.observation.layers import Layer
+from it_callbacks.observation.wide_sampling import (
+    Chosen,
+    WideChoice,
+    WideSamples,
+    WideSampling,
+    chosen,
+    joined,
+)
+from it_callbacks.rulers import floating
+from it_callbacks.sketches import Sketch
+
+
+@dataclass(frozen=True)
+class Sketched:
+    """What a pass has kept for layers of any width.
+
+    Args:
+        samples: Those that were taken in.
+        rows: For each layer that ran on all of them, their sketches ``(n, n_numbers)``.
+    """
+
+    samples: WideSamples
+    rows: Mapping[str, NDArray[np.floating[Any]]]
+
+
+@dataclass(frozen=True)
+class WideSet:
+    """What is read of a set: samples in an order that tells nothing about them.
+
+    Args:
+        samples: All of them, of all processes.
+        rows: For each layer, their sketches.
+        choice: Which samples are read for what.
+    """
+
+    samples: WideSamples
+    rows: Mapping[str, NDArray[np.floating[Any]]]
+    choice: Chosen
+
+
+def merged(parts: Sequence[Sketched], choice: WideChoice) -> WideSet:
+    """What all processes have kept, as one process would have.
+
+    Args:
+        parts: Of each process.
+        choice: How samples were chosen.
+    """
+    samples = joined([part.samples for part in parts], choice)
+    some = [part for part in parts if len(part.samples.indices)]
+    rows = {}
+    for name in some[0].rows if some else ():
+        of_parts = [part.rows[name] for part in some if name in part.rows]
+        if len(of_parts) == len(some) and len({each.shape[1] for each in of_parts}) == 1:
+            rows[name] = np.concatenate(of_parts)
+    return WideSet(samples, rows, chosen(samples, choice.size))
+
+
+class WidePass:
+    """Takes in what layers of any width are read on, in one pass over a set.
+
+    Args:
+        choice: How samples are chosen and sketched.
+        sampling: Chooses them in this pass.
+        keeps_all: Whether all samples that a pass admits are sketched, too.
+    """
+
+    def __init__(self, choice: WideChoice, sampling: WideSampling, *, keeps_all: bool) -> None:
+        self._sketch = choice.sketch
+        self._sampling = sampling
+        self._keeps_all = keeps_all
+        self._batch: Batch | None = None
+        self._positions = np.zeros(0, np.int64)
+        self._of_wide = [np.zeros(0, np.int64)]
+        self._of_all = [np.zeros(0, np.int64)]
+        self._n = 0
+        self._rows: dict[str, list[NDArray[np.floating[Any]]]] = {}
+
+    def begin(
+        self, batch: Batch, admitted: NDArray[np.int64], row_keys: NDArray[np.int64] | None
+    ) -> None:
+        """A batch begins.
+
+        Args:
+            batch: The batch.
+            admitted: Positions of the samples that the pass takes in.
+            row_keys: Keys of the inputs of its rows; None if they are not told apart.
+        """
+        wanted = self._sampling.admit(batch, row_keys)
+        union = np.union1d(wanted, admitted) if self._keeps_all else wanted
+        self._of_wide.append(self._n + np.searchsorted(union, wanted))
+        if self._keeps_all:
+            self._of_all.append(self._n + np.searchsorted(union, admitted))
+        self._batch, self._positions = batch, union
+        self._n += len(union)
+
+    def sketch(self, output: Tensor, layer: Layer) -> NDArray[np.floating[Any]] | None:
+        """The wanted samples' numbers of a layer's output ``(n_rows, ...)``; None without any.
+
+        Samples are selected before anything is computed: most batches have few or none.
+        """
+        batch = self._batch
+        if batch is None or not len(self._positions):
+            return None
+        wanted = torch.from_numpy(self._positions)
+        if batch.grid.axes:
+            return sketched(batch.grid.rows_at(output, layer.units_axis, wanted), self._sketch)
+        is_whole = len(self._positions) == len(output)
+        rows = output if is_whole else output[wanted.to(output.device)]
+        mask = None if batch.mask is None else batch.mask[wanted]
+        return sketched(rows, self._sketch, units_axis=layer.units_axis, mask=mask)
+
+    def add(self, layer: str, sketches: NDArray[np.floating[Any]] | None) -> None:
+        """Take in what `sketch` gave of a layer."""
+        if sketches is not None:
+            self._rows.setdefault(layer, []).append(sketches)
+
+    def sketched(self) -> Sketched:
+        """What this process has kept."""
+        return Sketched(self._sampling.samples(), self._of(np.concatenate(self._of_wide)))
+
+    def of_all(self) -> dict[str, NDArray[np.floating[Any]]]:
+        """Sketches of all samples that the pass admitted; empty unless they were to be kept."""
+        return self._of(np.concatenate(self._of_all)) if self._keeps_all else {}
+
+    def _of(self, which: NDArray[np.int64]) -> dict[str, NDArray[np.floating[Any]]]:
+        return {
+            name: np.concatenate(parts)[which]
+            for name, parts in self._rows.items()
+            if sum(map(len, parts)) == self._n and len({part.shape[1] for part in parts}) == 1
+        }
+
+
+def sketched(
+    rows: Tensor, sketch: Sketch, *, units_axis: int = -1, mask: Tensor | None = None
+) -> NDArray[np.floating[Any]]:
+    """Sketch a layer's outputs ``(n, ...)``: ``(n, n_numbers)``, float32 or float64.
+
+    Of sequences channels come last, so that a longer one only adds numbers at its end; steps of
+    padding are replaced by 0 (not multiplied: they may hold NaN).
+
+    Args:
+        rows: Of the samples to sketch.
+        sketch: How.
+        units_axis: Which axis counts units.
+        mask: Which steps are none of padding, ``(n, n_steps)``.
+    """
+    rows = floating(rows.detach())
+    if rows.ndim == 3 and units_axis == 1:
+        rows = rows.movedim(1, -1)
+    if mask is not None and rows.ndim == 3 and rows.shape[:2] == mask.shape:
+        rows = torch.where(mask.to(rows.device)[..., None], rows, 0)
+    if not rows.is_cpu:
+        return _on_device(rows, sketch)
+    numbers = sketch(rows.resolve_neg().numpy())
+    # What is kept as it is must not change with the output.
+    return numbers if numbers.base is None else numbers.copy()
+
+
+def _on_device(rows: Tensor, sketch: Sketch) -> NDArray[np.floating[Any]]:
+    """The same where the rows are: only sums travel to the processor."""
+    shape, flat = tuple(rows.shape[1:]), rows.flatten(1)
+    if not sketch.keeps(shape):
+        n_sums = sketch.n_sums(shape)
+        signs = torch.from_numpy(sketch.signs(flat.shape[1], n_sums)).to(rows.device)
+        padded = torch.nn.functional.pad(flat, (0, signs.numel() - flat.shape[1]))
+        flat = torch.einsum("nkb,kb->nb", padded.reshape(len(flat), *signs.shape), signs.to(flat))
+    numbers: NDArray[np.floating[Any]] = flat.cpu().numpy()
+    return numbers

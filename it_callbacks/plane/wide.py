@@ -1,0 +1,157 @@
+"""Read every layer of a set at any width: the values, settings and notices of the wide plane."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from it_callbacks.estimators.wide import MOST_CLASSES, Rows, Wide, WideReading, one_thread
+from it_callbacks.observation.instrument import Notice
+from it_callbacks.observation.processes import n_processes, rank, together
+from it_callbacks.observation.sketched import Sketched, WideSet, merged
+from it_callbacks.observation.wide_sampling import WideChoice
+from it_callbacks.plane.notices import uneven_notices
+from it_callbacks.plane.point import label_entropy
+from it_callbacks.records import Status, Value
+
+
+def choice_of(reading: WideReading, max_samples: int | None, seed: int) -> WideChoice:
+    """How a monitor chooses and sketches the samples of a reading.
+
+    Args:
+        reading: The reading.
+        max_samples: The most samples that the monitor measures; None for all.
+        seed: Seed of its subsets.
+    """
+    size = reading.n_samples if max_samples is None else min(reading.n_samples, max_samples)
+    return WideChoice(size, MOST_CLASSES, reading.sketch, seed)
+
+
+def gathered(sketched: Sketched, choice: WideChoice) -> WideSet:
+    """What all processes have kept of a pass; all of them call this.
+
+    Args:
+        sketched: What this one has kept.
+        choice: How samples were chosen and sketched.
+    """
+    return merged(together(lambda: sketched), choice)
+
+
+@dataclass(frozen=True)
+class WidePoint:
+    """The layers of one set at one moment, at any width.
+
+    Args:
+        reading: How they were read.
+        kept: The samples that they were read on.
+        classes: Their class numbers, of all samples kept; None where there is no Y.
+        by_tag: What each layer shows.
+    """
+
+    reading: WideReading
+    kept: WideSet
+    classes: NDArray[np.int64] | None
+    by_tag: Mapping[str, Wide]
+
+    @classmethod
+    def read(
+        cls,
+        reading: WideReading,
+        kept: WideSet,
+        classes: NDArray[np.int64] | None,
+        tags: Mapping[str, str],
+    ) -> WidePoint:
+        """Read the layers; of several processes all call this, and each reads its share.
+
+        Args:
+            reading: How.
+            kept: What all processes have kept.
+            classes: Class numbers of all samples kept; None where there is no Y.
+            tags: What tags call each layer, in order.
+        """
+        names = [name for name in tags if name in kept.rows]
+
+        def share() -> dict[str, Wide]:
+            with one_thread():
+                return {
+                    name: _read(reading, kept, kept.rows[name], classes)
+                    for name in names[rank() :: n_processes()]
+                }
+
+        found = {name: wide for part in together(share) for name, wide in part.items()}
+        return cls(reading, kept, classes, {tags[name]: found[name] for name in names})
+
+    def values(self, epoch: int) -> list[Value]:
+        """The numbers to log.
+
+        Args:
+            epoch: Finished epochs.
+        """
+        n = len(self.kept.choice.of_x)
+        values = []
+        for tag, wide in self.by_tag.items():
+            values += [Value(name, tag, bits, n) for name, bits in wide.values.items()]
+            status = Status.CAUTION if wide.caution else Status.OK
+            values.append(Value("wide_status", tag, float(status), n))
+        return [*values, Value("information_plane", "wide_epoch", float(epoch))]
+
+    def settings(self, n_classes: int) -> dict[str, Any]:
+        """How they were measured.
+
+        Args:
+            n_classes: How many classes the set has; 0 where there is no Y.
+        """
+        choice, classes = self.kept.choice, self.classes
+        of_y = None if classes is None else classes[choice.of_y]
+        return {
+            "reading": repr(self.reading),
+            "n_samples": len(choice.of_x),
+            "n_samples_of_labels": 0 if of_y is None else len(of_y),
+            "cap": self.reading.cap,
+            "H_Y": None if of_y is None or not len(of_y) else label_entropy(of_y),
+            "n_classes": n_classes,
+            "among": len(choice.classes) or None,
+            "classes": list(choice.classes),
+            "sketch": f"{self.reading.sketch!r} of all positions, channels last in sequences",
+            "layers": {
+                tag: {"numbers": wide.n_numbers, "caution": wide.caution, "uneven": wide.uneven}
+                for tag, wide in self.by_tag.items()
+            },
+        }
+
+    def notices(self, set_: str) -> list[Notice]:
+        """What a reader of the point should know.
+
+        Args:
+            set_: What the set is called.
+        """
+        return uneven_notices(set_, {tag: wide.uneven for tag, wide in self.by_tag.items()})
+
+
+def _read(
+    reading: WideReading,
+    kept: WideSet,
+    rows: NDArray[np.floating[Any]],
+    classes: NDArray[np.int64] | None,
+) -> Wide:
+    finite = np.isfinite(rows).all(axis=1)
+    of_x, of_y = (which[finite[which]] for which in (kept.choice.of_x, kept.choice.of_y))
+    if len(of_x) < 2 or 2 * len(of_x) < len(kept.choice.of_x):
+        n = len(kept.choice.of_x)
+        return Wide({}, rows.shape[1], f"not read: {len(of_x)} of {n} rows are finite", "")
+    about_x, about_y = (
+        Rows.of(
+            rows[which],
+            None if classes is None else classes[which],
+            None if kept.samples.groups is None else kept.samples.groups[which],
+        )
+        for which in (of_x, of_y)
+    )
+    try:
+        return reading.read(about_x, None if classes is None else about_y)
+    except Exception as error:  # the other layers can be read
+        return Wide({}, rows.shape[1], f"not read: {type(error).__name__}: {error}", "")

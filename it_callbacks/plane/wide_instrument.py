@@ -1,0 +1,159 @@
+"""Decide when layers are read at any width, and remember what later readings need."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from it_callbacks.estimators.wide import WideReading
+from it_callbacks.observation.instrument import Occasion
+from it_callbacks.observation.labels import LabelKind
+from it_callbacks.observation.passes import DryRun, Pass
+from it_callbacks.observation.processes import together
+from it_callbacks.observation.sketched import Sketched
+from it_callbacks.observation.wide_sampling import WideChoice, WideSampling, most_frequent
+from it_callbacks.plane.wide import WidePoint, gathered
+from it_callbacks.schedules import was_due
+
+Place = tuple[int, int]
+"""Finished epochs and optimizer steps."""
+
+
+@dataclass(frozen=True)
+class Postponed:
+    """What may still be read of a point, if training ends here.
+
+    Args:
+        sketched: What this process has kept of the pass.
+        kind: What kind of labels the set has.
+        tags: What tags call each layer, in order.
+        n_classes: How many classes the set has; 0 where there is no Y.
+        place: Where the point lies.
+    """
+
+    sketched: Sketched
+    kind: LabelKind
+    tags: Mapping[str, str]
+    n_classes: int
+    place: Place
+
+
+class WideInstrument:
+    """Reads layers at any width, at some of the points.
+
+    Args:
+        reading: How; None for not at all.
+        choice: How samples are chosen and sketched, for the reading or for further estimators.
+    """
+
+    def __init__(self, reading: WideReading | None, choice: WideChoice) -> None:
+        self.reading = reading
+        self.choice = choice
+        self._read: dict[str, Place] = {}
+        """By set, where it was read last."""
+        self._classes: tuple[int, ...] = ()
+        """The classes that the label is read among, the most important first."""
+        self._ranks: dict[str, tuple[float, float]] = {}
+        self._postponed: dict[str, Postponed] = {}
+        self._dry_runs: list[DryRun] = []
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_postponed": {}, "_dry_runs": []}
+
+    def dry_run(self) -> DryRun:
+        """A pass that finds out which layers and classes there are."""
+        self._dry_runs.append(DryRun())
+        return self._dry_runs[-1]
+
+    def explored(self) -> None:
+        """The dry runs are over; all processes call this, and agree on classes."""
+        first = [np.zeros(0, np.int64), *(run.first_classes for run in self._dry_runs)]
+        self._dry_runs = []
+        numbers = np.concatenate(together(lambda: np.concatenate(first)))
+        if not self._classes:
+            self._classes = most_frequent(numbers, self.choice.n_classes)
+
+    def sampling(self, set_: str) -> WideSampling:
+        """Chooses the samples of a pass over a set."""
+        everything = (np.inf, np.inf)
+        return WideSampling(self.choice, self._classes, self._ranks.get(set_, everything))
+
+    def is_due(self, set_: str, place: Place) -> bool:
+        """Whether a reading was due since the last one of a set."""
+        if self.reading is None:
+            return False
+        last = self._read.get(set_)
+        return last is None or was_due(self.reading.schedule, after=last, until=place)
+
+    def point(
+        self, finished: Pass, on: Occasion, kind: LabelKind, n_classes: int, tags: Mapping[str, str]
+    ) -> WidePoint | Postponed | None:
+        """Read a finished pass if that is due; else keep what may be the last one.
+
+        Of several processes all call this.
+        """
+        sketched = finished.sketched()
+        if self.reading is None or sketched is None:
+            return None
+        later = Postponed(sketched, kind, tags, n_classes, (on.epoch, on.step))
+        # A user's own schedule may say otherwise on another process.
+        ask = on.is_last or not on.fitting or self.is_due(on.set, later.place)
+        return self._point(later) if together(lambda: ask)[0] else later
+
+    def keep(self, set_: str, found: WidePoint | Postponed | None, on: Occasion) -> None:
+        """The point was accepted."""
+        self._postponed.pop(set_, None)
+        if isinstance(found, Postponed):
+            self._postponed[set_] = found
+        if isinstance(found, WidePoint):
+            self._note(set_, found, (on.epoch, on.step))
+
+    def postponed(self) -> list[tuple[str, Postponed, WidePoint]]:
+        """Training has ended: read the last point of each set that was not. As `point`."""
+        found = []
+        for set_, later in self._postponed.items():
+            point = self._point(later)
+            self._note(set_, point, later.place)
+            found.append((set_, later, point))
+        self._postponed = {}
+        return found
+
+    def state(self) -> dict[str, Any]:
+        """What a resumed run needs, as plain Python."""
+        return {
+            "reading": repr(self.reading),
+            "read": {set_: list(place) for set_, place in self._read.items()},
+            "classes": list(self._classes),
+        }
+
+    def restore(self, state: Mapping[str, Any]) -> bool:
+        """Take back what `state` gave.
+
+        Returns:
+            Whether it was read in the same way.
+
+        Raises:
+            Exception: The state is not of this form.
+        """
+        read = {str(set_): (int(at[0]), int(at[1])) for set_, at in state["read"].items()}
+        classes = tuple(int(number) for number in state["classes"])
+        if state["reading"] != repr(self.reading):
+            return False
+        self._read, self._classes = read, classes
+        return True
+
+    def _point(self, later: Postponed) -> WidePoint:
+        if self.reading is None:
+            raise RuntimeError("there is no reading")
+        kept = gathered(later.sketched, self.choice)
+        classes: NDArray[np.int64] | None = later.kind.classes(kept.samples.targets)
+        return WidePoint.read(self.reading, kept, classes, later.tags)
+
+    def _note(self, set_: str, point: WidePoint, place: Place) -> None:
+        self._read[set_] = place
+        self._classes = point.kept.choice.classes or self._classes
+        self._ranks[set_] = point.kept.choice.ranks

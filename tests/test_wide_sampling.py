@@ -1,0 +1,183 @@
+"""Which samples layers of any width are read on: the same ones, however a set is dealt out."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+
+from it_callbacks.observation.batches import Batch
+from it_callbacks.observation.label_reading import read_labels
+from it_callbacks.observation.positions import MOST_POSITIONS
+from it_callbacks.observation.sampling import ranks_of
+from it_callbacks.observation.wide_sampling import (
+    Chosen,
+    WideChoice,
+    WideSamples,
+    WideSampling,
+    chosen,
+    joined,
+    most_frequent,
+)
+from it_callbacks.sketches import Sketch
+
+INF = (np.inf, np.inf)
+
+
+def choice(size: int, n_classes: int = 50, seed: int = 0) -> WideChoice:
+    return WideChoice(size, n_classes, Sketch(), seed)
+
+
+def batches(
+    labels: NDArray[np.int64], size: int, rows: NDArray[np.int64] | None = None
+) -> list[Batch]:
+    """A set of rows with these labels ``(n,)`` or ``(n, n_positions)``, in batches."""
+    rows = np.arange(len(labels)) if rows is None else rows
+    return [
+        Batch.of(
+            None,
+            read_labels(torch.from_numpy(labels[start : start + size]), None, "auto"),
+            rows[start : start + size],
+        )
+        for start in range(0, len(labels), size)
+    ]
+
+
+def taken(
+    several: list[Batch],
+    how: WideChoice,
+    classes: tuple[int, ...] = (),
+    ranks: tuple[float, float] = INF,
+) -> WideSamples:
+    sampling = WideSampling(how, classes, ranks)
+    for batch in several:
+        sampling.admit(batch, None)
+    return sampling.samples()
+
+
+def read(samples: WideSamples, how: WideChoice) -> tuple[list[int], list[int], Chosen]:
+    """Indices of the samples that x and y are read on, in order."""
+    found = chosen(samples, how.size)
+    return samples.indices[found.of_x].tolist(), samples.indices[found.of_y].tolist(), found
+
+
+def labels_of_classes(n: int, n_classes: int, seed: int = 0) -> NDArray[np.int64]:
+    return np.random.default_rng(seed).integers(0, n_classes, n)
+
+
+@pytest.mark.parametrize("size", [10, 64, 1000])
+def test_rows_of_lowest_rank_are_read_in_the_order_of_their_ranks(size: int) -> None:
+    labels, how = labels_of_classes(500, 3), choice(size)
+    of_x, of_y, found = read(taken(batches(labels, 40), how), how)
+    expected = np.argsort(ranks_of(np.arange(500), 0))[:size].tolist()
+    assert of_x == of_y == expected
+    assert found.classes == ()
+
+
+@pytest.mark.parametrize("n_classes", [3, 120])
+def test_neither_batches_nor_order_nor_processes_change_who_is_read(n_classes: int) -> None:
+    labels, how = labels_of_classes(3000, n_classes), choice(200)
+    certain = most_frequent(labels[:64], 50)
+    alone = read(taken(batches(labels, 64), how, certain), how)[:2]
+    order = np.random.default_rng(1).permutation(3000)
+    shuffled = taken(batches(labels[order], 17, order), how, certain)
+    assert read(shuffled, how)[:2] == alone
+    shares = [
+        taken(batches(labels[first::3], 20, np.arange(3000)[first::3]), how, certain)
+        for first in range(3)
+    ]
+    assert read(joined(shares, how), how)[:2] == alone
+
+
+def test_a_second_pass_takes_in_no_more_than_it_reads() -> None:
+    labels, how = labels_of_classes(5000, 120), choice(256)
+    first = taken(batches(labels, 100), how)
+    of_x, of_y, found = read(first, how)
+    again = taken(batches(labels, 100), how, found.classes, found.ranks)
+    assert read(again, how)[:2] == (of_x, of_y)
+    assert len(again.indices) == len({*of_x, *of_y}) < len(first.indices)
+
+
+def test_a_set_that_has_lost_samples_is_read_whole_the_time_after() -> None:
+    labels, how = labels_of_classes(5000, 3), choice(256)
+    ranks = read(taken(batches(labels, 100), how), how)[2].ranks
+    smaller = read(taken(batches(labels[:2000], 100), how, (), ranks), how)
+    assert len(smaller[0]) < 256
+    assert len(read(taken(batches(labels[:2000], 100), how, (), smaller[2].ranks), how)[0]) == 256
+
+
+def test_of_many_classes_50_are_chosen_the_most_frequent_of_the_first_batch_first() -> None:
+    rng = np.random.default_rng(2)
+    labels = np.concatenate([np.repeat([7, 3, 90], [10, 8, 6]), rng.integers(0, 300, 5000)])
+    how = choice(256)
+    samples = taken(batches(labels, 24), how)
+    _, of_y, found = read(samples, how)
+    assert found.classes[:3] == (7, 3, 90)
+    assert len(found.classes) == len(set(found.classes)) == 50
+    in_classes = np.flatnonzero(np.isin(labels, found.classes))
+    by_rank = in_classes[np.argsort(ranks_of(in_classes, 0))][:256]
+    assert of_y == by_rank.tolist()  # none of them was lost on the way
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_classes_that_come_late_leave_no_gap(seed: int) -> None:
+    """A set in the order of its classes: each displaces another for a while."""
+    labels, how = np.repeat(np.arange(200), 20), choice(300, n_classes=50, seed=seed)
+    samples = taken(batches(labels, 64), how)
+    _, of_y, found = read(samples, how)
+    in_classes = np.flatnonzero(np.isin(labels, found.classes))
+    assert of_y == in_classes[np.argsort(ranks_of(in_classes, seed))][:300].tolist()
+
+
+def test_up_to_50_classes_are_all_read() -> None:
+    labels, how = np.arange(2000) % 50, choice(500)
+    assert read(taken(batches(labels, 30), how), how)[2].classes == ()
+    labels[77] = 50
+    assert len(read(taken(batches(labels, 30), how), how)[2].classes) == 50
+
+
+def test_few_positions_of_each_row_are_read_and_of_as_many_rows_as_there_are() -> None:
+    labels, how = labels_of_classes(100 * 30, 4).reshape(100, 30), choice(250)
+    of_x, of_y, _ = read(taken(batches(labels, 8), how), how)
+    of_row = np.bincount(np.array(of_x) // MOST_POSITIONS, minlength=100)
+    assert set(of_row.tolist()) == {2, 3}
+    assert of_x == of_y
+    places = np.array(of_x) % MOST_POSITIONS
+    assert places.max() < 30
+    assert len(set(places.tolist())) > 20  # other ones in each row
+    order = np.random.default_rng(3).permutation(100)
+    assert read(taken(batches(labels[order], 13, order), how), how)[0] == of_x
+
+
+def test_more_rows_than_samples_give_one_position_each() -> None:
+    labels, how = labels_of_classes(400 * 5, 3).reshape(400, 5), choice(100)
+    of_x, _, _ = read(taken(batches(labels, 50), how), how)
+    assert len({index // MOST_POSITIONS for index in of_x}) == 100
+
+
+def test_positions_of_a_row_are_a_group_and_masked_ones_are_not_read() -> None:
+    labels, how = labels_of_classes(20 * 6, 3).reshape(20, 6), choice(1000)
+    labels[:, 4:] = -100
+    samples = taken(batches(labels, 7), how)
+    assert len(samples.indices) == 20 * 4
+    assert (samples.indices % MOST_POSITIONS).max() == 3
+    assert samples.groups is not None
+    assert (samples.groups[:, 0] == samples.indices // MOST_POSITIONS).all()
+
+
+def test_rows_with_equal_inputs_are_a_group() -> None:
+    keys = np.array([[1, 1], [2, 2], [1, 1]])
+    sampling = WideSampling(choice(10))
+    (batch,) = batches(np.arange(3), 3)
+    sampling.admit(batch, keys)
+    groups = sampling.samples().groups
+    assert groups is not None
+    assert groups.tolist() == keys.tolist()
+
+
+def test_rows_of_other_processes_are_none_of_ours() -> None:
+    labels = np.arange(4)
+    (batch,) = batches(labels, 4, np.array([5, -1, 6, -1]))
+    sampling = WideSampling(choice(10))
+    assert sampling.admit(batch, None).tolist() == [0, 2]
