@@ -126,7 +126,7 @@ def test_two_processes_calibrate_together_at_the_epoch_asked_for(case: str) -> N
 
 
 def test_of_many_classes_all_processes_choose_the_same_as_one() -> None:
-    """The binned values differ where a forward pass of other batches moves a sample over an edge."""
+    """Binned values may differ: a forward pass of other batches moves a sample over an edge."""
     (one,), _ = run("classes", 1, "auto")
     ranks, _ = run("classes", 2, "ddp")
     (chosen,) = {len(set(which)) for which in one["among"]}

@@ -9,7 +9,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from it_callbacks.estimators.wide import MOST_CLASSES, Rows, Wide, WideReading, one_thread
+from it_callbacks.estimators.wide import (
+    MOST_CLASSES,
+    Rows,
+    Wide,
+    WideReading,
+    caution_of_slices,
+    one_thread,
+)
 from it_callbacks.observation.instrument import Notice
 from it_callbacks.observation.processes import n_processes, rank, together
 from it_callbacks.observation.sketched import Sketched, WideSet, merged
@@ -17,6 +24,8 @@ from it_callbacks.observation.wide_sampling import WideChoice
 from it_callbacks.plane.notices import uneven_notices
 from it_callbacks.plane.point import label_entropy
 from it_callbacks.records import Status, Value
+
+_MISSED = Wide({}, 0, "not read: did not run on every sample, or gave other shapes", "")
 
 
 def choice_of(reading: WideReading, max_samples: int | None, seed: int) -> WideChoice:
@@ -74,6 +83,7 @@ class WidePoint:
             tags: What tags call each layer, in order.
         """
         names = [name for name in tags if name in kept.rows]
+        missed = {tag: _MISSED for name, tag in tags.items() if name not in kept.rows}
 
         def share() -> dict[str, Wide]:
             with one_thread():
@@ -83,7 +93,8 @@ class WidePoint:
                 }
 
         found = {name: wide for part in together(share) for name, wide in part.items()}
-        return cls(reading, kept, classes, {tags[name]: found[name] for name in names})
+        by_tag = {tags[name]: found[name] for name in names}
+        return cls(reading, kept, classes, by_tag | missed)
 
     def values(self, epoch: int) -> list[Value]:
         """The numbers to log.
@@ -95,6 +106,8 @@ class WidePoint:
         values = []
         for tag, wide in self.by_tag.items():
             values += [Value(name, tag, bits, n) for name, bits in wide.values.items()]
+            if wide is _MISSED:
+                continue
             status = Status.CAUTION if wide.caution else Status.OK
             values.append(Value("wide_status", tag, float(status), n))
         return [*values, Value("information_plane", "wide_epoch", float(epoch))]
@@ -117,6 +130,9 @@ class WidePoint:
             "among": len(choice.classes) or None,
             "classes": list(choice.classes),
             "sketch": f"{self.reading.sketch!r} of all positions, channels last in sequences",
+            "sliced_I_TY": ""
+            if of_y is None
+            else caution_of_slices(len(of_y), len(np.unique(of_y))),
             "layers": {
                 tag: {"numbers": wide.n_numbers, "caution": wide.caution, "uneven": wide.uneven}
                 for tag, wide in self.by_tag.items()
