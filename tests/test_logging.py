@@ -57,6 +57,10 @@ _OF_LAYERS = (
     "coverage",
     "status",
 )
+_WIDE = (
+    *("relative_I_XT", "relative_I_XT_se", "relative_I_XT_high", "V_TY", "V_TY_se"),
+    *("sliced_I_TY", "sliced_I_TY_se", "spread", "wide_status"),
+)
 PER_ROOT = {
     "prediction_entropy": (
         "mean",
@@ -74,8 +78,8 @@ PER_ROOT = {
     ),
     "label_information": ("soft", "hard", "equivocation"),
     "information_plane": (
-        *("epoch", "overhead"),
-        *(f"{quantity}/{layer}" for quantity in _OF_LAYERS for layer in MLP),
+        *("epoch", "overhead", "wide_epoch"),
+        *(f"{quantity}/{layer}" for quantity in (*_OF_LAYERS, *_WIDE) for layer in MLP),
     ),
 }
 TAGS = {f"{root}/val/{end}" for root, ends in PER_ROOT.items() for end in ends}

@@ -77,12 +77,14 @@ class Wide(NamedTuple):
 
     Args:
         values: Bits (and the spread, in activation units) by quantity.
-        n_numbers: Numbers of its sketch.
+        n_samples: Samples that were read.
+        n_numbers: Numbers of the sketch of each.
         caution: Why the values are to be read with care, in words; empty if there is no reason.
         uneven: In words, what holds most of the spread, where one row or unit does.
     """
 
     values: Mapping[str, float]
+    n_samples: int
     n_numbers: int
     caution: str
     uneven: str
@@ -205,7 +207,7 @@ class WideReading:
             about_y, caution = self._about_label(of_y, of_y.classes)
             values |= about_y
             cautions += caution
-        return Wide(values, of_x.rows.shape[1], "; ".join(cautions), _uneven(x, *of_x.rows.shape))
+        return Wide(values, *of_x.rows.shape, "; ".join(cautions), _uneven(x, *of_x.rows.shape))
 
     def _about_label(
         self, samples: Rows, classes: NDArray[np.int64]

@@ -25,7 +25,7 @@ from it_callbacks.plane.notices import uneven_notices
 from it_callbacks.plane.point import label_entropy
 from it_callbacks.records import Status, Value
 
-_MISSED = Wide({}, 0, "not read: did not run on every sample, or gave other shapes", "")
+_MISSED = Wide({}, 0, 0, "not read: did not run on every sample, or gave other shapes", "")
 
 
 def choice_of(reading: WideReading, max_samples: int | None, seed: int) -> WideChoice:
@@ -102,9 +102,9 @@ class WidePoint:
         Args:
             epoch: Finished epochs.
         """
-        n = len(self.kept.choice.of_x)
         values = []
         for tag, wide in self.by_tag.items():
+            n = wide.n_samples
             values += [Value(name, tag, bits, n) for name, bits in wide.values.items()]
             if wide is _MISSED:
                 continue
@@ -157,8 +157,8 @@ def _read(
     finite = np.isfinite(rows).all(axis=1)
     of_x, of_y = (which[finite[which]] for which in (kept.choice.of_x, kept.choice.of_y))
     if len(of_x) < 2 or 2 * len(of_x) < len(kept.choice.of_x):
-        n = len(kept.choice.of_x)
-        return Wide({}, rows.shape[1], f"not read: {len(of_x)} of {n} rows are finite", "")
+        few = f"not read: {len(of_x)} of {len(kept.choice.of_x)} rows are finite"
+        return Wide({}, len(of_x), rows.shape[1], few, "")
     about_x, about_y = (
         Rows.of(
             rows[which],
@@ -170,4 +170,5 @@ def _read(
     try:
         return reading.read(about_x, None if classes is None else about_y)
     except Exception as error:  # the other layers can be read
-        return Wide({}, rows.shape[1], f"not read: {type(error).__name__}: {error}", "")
+        fault = f"not read: {type(error).__name__}: {error}"
+        return Wide({}, len(of_x), rows.shape[1], fault, "")
