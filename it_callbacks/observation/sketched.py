@@ -120,7 +120,8 @@ class WidePass:
         if batch.grid.axes:
             return sketched(batch.grid.rows_at(output, layer.units_axis, wanted), self._sketch)
         is_whole = len(self._positions) == len(output)
-        rows = output if is_whole else output[wanted.to(output.device)]
+        # Which copies row by row, several times faster than output[wanted].
+        rows = output if is_whole else output.index_select(0, wanted.to(output.device))
         mask = None if batch.mask is None else batch.mask[wanted]
         return sketched(rows, self._sketch, units_axis=layer.units_axis, mask=mask)
 
