@@ -28,10 +28,10 @@ from it_callbacks.callbacks import (
     LogSpaced,
     PredictionEntropyMonitor,
 )
-from it_callbacks.records import Record
+from it_callbacks.records import Record, Status
 from it_callbacks.rulers import Width
-from it_callbacks.runs import from_records
-from it_callbacks.tables import STATUSES, Number, layer_rows
+from it_callbacks.runs import Run, from_records
+from it_callbacks.tables import STATUSES, Number, WideRow, layer_rows, wide_rows
 from it_callbacks.tasks import digits_network, digits_split, digits_task, szt_network, szt_task
 
 Batch = Sequence[Tensor]
@@ -241,7 +241,8 @@ def _only_the_bar() -> Iterator[None]:
             # Between versions of Lightning and torch: a user cannot mend it.
             warnings.filterwarnings("ignore", message=".*LeafSpec.*is deprecated.*")
             # The table at the end says the same of each layer.
-            warnings.filterwarnings("ignore", message=_IN_THE_TABLE)
+            for message in _IN_THE_TABLE:
+                warnings.filterwarnings("ignore", message=message)
             # A demo of half a minute measures far more often than a training has to.
             warnings.filterwarnings("ignore", message="InformationPlaneMonitor: observing takes")
             yield
@@ -249,7 +250,10 @@ def _only_the_bar() -> Iterator[None]:
         log.setLevel(level)
 
 
-_IN_THE_TABLE = r"InformationPlaneMonitor: layer '[^']+' (?!is skipped)"
+_IN_THE_TABLE = (
+    r"InformationPlaneMonitor: layer '[^']+' (?!is skipped)",
+    r"InformationPlaneMonitor: set '[^']+': too wide for the binned code",
+)
 
 
 def _row(what: str, value: str) -> str:
@@ -274,6 +278,12 @@ def _layers(plane: InformationPlaneMonitor, resolutions: Sequence[str]) -> list[
     """The table of layers: a row for each layer and resolution, in depth order."""
     ((set_, settings),) = plane.settings.items()
     run = from_records("demo", plane.history, {f"information_plane/{set_}": settings})
+    return [*_table(run, set_, resolutions), "", *_verdicts(plane)]
+
+
+def _table(run: Run, set_: str, resolutions: Sequence[str]) -> list[str]:
+    """Rows of the binned code; below, of saturated layers, those of any width."""
+    layers = run.settings[f"information_plane/{set_}"]["layers"]
     by_ruler = [layer_rows(run, set_, rulers) for rulers in run.rulers(set_)]
     cells = [
         (
@@ -290,9 +300,35 @@ def _layers(plane: InformationPlaneMonitor, resolutions: Sequence[str]) -> list[
     ]
     seen = {row.status for rows in by_ruler for row in rows}
     notes = [f"  {note}." for status, note in STATUSES.items() if status in seen and status]
-    if len({str(layer["rulers"]) for layer in settings["layers"]}) > 1:
+    if len({str(layer["rulers"]) for layer in layers}) > 1:
         notes.append("  Each layer has bins of its own: compare it with itself over time.")
-    return [*_aligned([_HEAD, *cells]), *notes, "", *_verdicts(plane)]
+    saturated = {r.layer for rows in by_ruler for r in rows if r.status == Status.SATURATED}
+    wide = [row for row in wide_rows(run, set_) if row.layer in saturated]
+    return [*_aligned([_HEAD, *cells]), *notes, *_of_any_width(wide)]
+
+
+def _of_any_width(rows: Sequence[WideRow]) -> list[str]:
+    cells = [
+        (
+            row.layer,
+            _arrows(row.i_xt.first, row.i_xt.peak, row.i_xt.last),
+            _arrows(row.v_ty.first, row.v_ty.last),
+            f"{row.v_ty_se.value:.2f}",
+            "" if row.status is None else f"{row.status.name} {row.caution}".rstrip(),
+        )
+        for row in rows
+    ]
+    title = "Saturated layers, read at any width (V: what a linear reader predicts of the label):"
+    return ["", title, *_aligned([_WIDE_HEAD, *cells])] if rows else []
+
+
+_WIDE_HEAD = (
+    "layer",
+    "I(X;T+σZ) first -> peak -> last",
+    "V(T→Y) first -> last",
+    "SE",
+    "status",
+)
 
 
 _HEAD = (

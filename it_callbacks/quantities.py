@@ -91,7 +91,7 @@ def monitor_of(quantity: str) -> str:
 _WHOLE, _INSIDE = "predictions", "predictions inside classes"
 WIDE_CHART = "information plane, any width"
 PLANE_CHART, _INTERVALS = "information plane", "information plane, 95 % intervals"
-_DRAWN, _WIDE, _STACKED = ("plane", "curves"), ("wide", "curves"), ("predictions",)
+_DRAWN, _STACKED = ("plane", "curves"), ("predictions",)
 # fmt: off
 _BY_MONITORS = (
     Quantity("prediction_entropy/mean", "H(Ŷ|X)",
@@ -154,12 +154,12 @@ _BY_MONITORS = (
 _BY_WIDE = (
     Quantity("relative_I_XT", "I(X;T+σZ), σ = 0.3 of spread",
              "information about the input of the layer plus noise of 0.3 of its present spread",
-             chart=WIDE_CHART, figures=_WIDE),
+             chart=WIDE_CHART, figures=_DRAWN),
     Quantity("relative_I_XT_se", "SE of I(X;T+σZ)", "standard error of the relative noise reading"),
     Quantity("relative_I_XT_high", "I(X;T+σZ), high",
              "the same of a Gaussian layer with the same covariance, at least as high"),
     Quantity("V_TY", "V(T→Y)", "what a cross-fitted linear reader of the layer tells of the label",
-             chart=WIDE_CHART, figures=_WIDE),
+             chart=WIDE_CHART, figures=_DRAWN),
     Quantity("V_TY_se", "SE of V(T→Y)", "standard error of what the linear reader tells"),
     Quantity("sliced_I_TY", "sliced I(T;Y)",
              "mean information about the label of the layer in random directions, minus chance",
@@ -169,7 +169,7 @@ _BY_WIDE = (
     Quantity("spread", "spread", "root of the summed variances of the layer's units",
              "activation units", figures=("curves",)),
     Quantity("wide_status", "status, any width", "0 OK, 1 CAUTION; of a layer read at any width",
-             "code", chart=WIDE_CHART, figures=("wide",)),
+             "code", chart=WIDE_CHART, figures=("plane",)),
     Quantity("information_plane/wide_epoch", "epoch", "finished epochs at each wide reading",
              "epochs"),
 )

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import NamedTuple
 
-from it_callbacks.quantities import PER_RULER, PLANE, ROOTS, SUFFIXES
+from it_callbacks.quantities import OF_WIDE, PER_RULER, PLANE, ROOTS, SUFFIXES
 from it_callbacks.quantities import QUANTITIES as QUANTITIES
 from it_callbacks.quantities import Quantity as Quantity
 
@@ -176,6 +176,18 @@ def is_read_by_rulers(name: str) -> bool:
         (True, False)
     """
     return any(name == base or name.startswith(f"{base}_") for base in PER_RULER)
+
+
+def epoch_of(quantity: str) -> str:
+    """Return what is logged wherever a quantity of layers is due; empty where nothing is.
+
+    Example:
+        >>> epoch_of("I_TY"), epoch_of("V_TY"), epoch_of("linear_V_TY")
+        ('epoch', 'wide_epoch', '')
+    """
+    if quantity in OF_WIDE:
+        return "wide_epoch"
+    return "epoch" if is_read_by_rulers(quantity) else ""
 
 
 def _is_free(slug_: str) -> bool:

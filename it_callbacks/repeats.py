@@ -12,6 +12,8 @@ from typing import NamedTuple
 
 from it_callbacks.runs import Key, Run, Series
 
+_WORST = ("status", "wide_status")
+
 
 class Mean(NamedTuple):
     """A mean over repeats; of the status the worst."""
@@ -40,7 +42,7 @@ def means(key: Key, repeats: Sequence[Series]) -> dict[int, Mean]:
         values = [first[step], *(series.get(step, math.nan) for series in others)]
         if not all(map(math.isfinite, values)):
             continue
-        if key.quantity == "status":
+        if key.quantity in _WORST:
             found[step] = Mean(max(values), math.nan)
         else:
             found[step] = Mean(fmean(values), stdev(values) if len(values) > 1 else math.nan)
@@ -54,7 +56,11 @@ def are_repeats(runs: Sequence[Run]) -> bool:
     they were trained is not known.
     """
     measured = [
-        {(key, run.method(key)) for key in run.series if key.quantity == "I_XT" and not key.ruler}
+        {
+            (key, run.method(key))
+            for key in run.series
+            if key.quantity in ("I_XT", "relative_I_XT") and not key.ruler
+        }
         for run in runs
     ]
     return len(runs) > 1 and bool(measured[0]) and all(each == measured[0] for each in measured)
@@ -87,7 +93,7 @@ def averaged(runs: Sequence[Run]) -> Run:
         spread={
             key: {step: at.sd for step, at in at_steps.items()}
             for key, at_steps in over.items()
-            if key.quantity != "status"
+            if key.quantity not in _WORST
         },
     )
 

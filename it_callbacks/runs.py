@@ -17,11 +17,20 @@ from typing import Any, NamedTuple
 from it_callbacks.derived import DERIVABLE, derived, is_derivable, sources
 from it_callbacks.derived import Series as Series
 from it_callbacks.own_quantities import from_rows
-from it_callbacks.quantities import OF_EXTRAS, PLANE, QUANTITIES, ROOTS, Quantity, monitor_of
-from it_callbacks.records import Record, is_read_by_rulers, split_ruler
+from it_callbacks.quantities import (
+    OF_EXTRAS,
+    OF_WIDE,
+    PLANE,
+    QUANTITIES,
+    ROOTS,
+    Quantity,
+    monitor_of,
+)
+from it_callbacks.records import Record, epoch_of, is_read_by_rulers, split_ruler
 from it_callbacks.tags import Key as Key
 from it_callbacks.tags import parse_tag as parse_tag
 from it_callbacks.texts import from_text
+from it_callbacks.wide_settings import WideSettings, number, wide_settings
 
 _TEXT = re.compile(
     rf"(?P<prefix>(?:.*-)?)(?P<root>{'|'.join(ROOTS)})/(?P<set>[^/]+)/"
@@ -79,6 +88,18 @@ class Run:
         """Return the row of the table for a quantity; a row that knows no unit for others."""
         return QUANTITIES.get(name) or self.own.get(name) or Quantity(name, unit="value")
 
+    def around(self, name: str) -> tuple[str, ...]:
+        """Return the quantities that an interval is drawn from: its two ends, or standard errors.
+
+        Example:
+            >>> run = Run("a", {})
+            >>> run.around("noise_I_TY"), run.around("V_TY"), run.around("I_TY")
+            (('noise_I_TY_low', 'noise_I_TY_high'), ('V_TY_se',), ())
+        """
+        error = f"{name}_se"
+        known = error in QUANTITIES or error in self.own
+        return self.about(name).interval or ((error,) if known else ())
+
     @cached_property
     def keys(self) -> tuple[Key, ...]:
         """Of all that was logged, and of all that can be derived from it."""
@@ -125,10 +146,11 @@ class Run:
 
     def setting(self, root: str, set_: str, name: str) -> float | None:
         """Return a number from the settings; None where they do not tell it."""
-        value: Any = self.settings.get(f"{root}/{set_}", {}).get(name)
-        is_number = isinstance(value, int | float) and not isinstance(value, bool)
-        # Not every whole number of JSON is a float.
-        return value if is_number and abs(value) < 1e300 else None
+        return number(self.settings.get(f"{root}/{set_}", {}).get(name))
+
+    def wide(self, set_: str) -> WideSettings:
+        """Return how the layers of a set were read at any width."""
+        return wide_settings(self.settings.get(f"{PLANE}/{set_}", {}))
 
     def sets(self, quantity: str) -> list[str]:
         """Return the sets that have a quantity of the table, in alphabetical order."""
@@ -196,6 +218,8 @@ class Run:
         Series that were measured in different ways have no mean. What was calibrated differs from
         training to training, and makes no difference here; what it was calibrated to does.
         """
+        if key.quantity in OF_WIDE:
+            return self.wide(key.set).method
         settings = self.settings.get(f"{monitor_of(key.quantity)}/{key.set}", {})
         layer = next((each for each in self._listed(key.set) if each["tag"] == key.layer), {})
         alike = [settings.get("n_samples"), settings.get("exhaustive")]
@@ -204,6 +228,8 @@ class Run:
 
     def n_samples(self, key: Key) -> int | None:
         """Return how many samples a value is of; None where the settings do not hold it."""
+        if key.quantity in OF_WIDE:
+            return self.wide(key.set).n_samples
         settings = self.settings.get(f"{monitor_of(key.quantity)}/{key.set}", {})
         is_extra = key.quantity in self.own or QUANTITIES.get(key.quantity) in OF_EXTRAS
         n_samples = settings.get("extra_samples" if is_extra else "n_samples")
@@ -297,8 +323,8 @@ class Outline(NamedTuple):
         }
         values = {key: points for key, points in series.items() if key not in times}
         for key, points in values.items():
-            steps = times.get(Key(PLANE, key.set, "epoch"), {})
-            if points and is_read_by_rulers(key.quantity) and len(steps) < most:
+            steps = times.get(Key(PLANE, key.set, epoch_of(key.quantity)), {})
+            if points and len(steps) < most:
                 values[key] = {
                     step: points.get(step, math.nan) for step in sorted({*steps, *points})
                 }
@@ -369,4 +395,4 @@ def outlines(name: str, tags: Iterable[str], texts: Mapping[str, str]) -> list[O
 
 
 def _is_epoch(key: Key) -> bool:
-    return key.quantity in ROOTS and key.layer == "epoch"
+    return key.quantity in ROOTS and key.layer in ("epoch", "wide_epoch")

@@ -187,8 +187,6 @@ def layer_rows(run: Run, set_: str, rulers: Rulers) -> list[LayerRow]:
         def key(quantity: str, layer: str = layer) -> Key:
             return rulers.key(quantity, set_, layer)
 
-        statuses = run.values(key("status")).values()
-        latest = [value for value in statuses if math.isfinite(value)][-1:]
         rows.append(
             LayerRow(
                 layer,
@@ -198,15 +196,59 @@ def layer_rows(run: Run, set_: str, rulers: Rulers) -> list[LayerRow]:
                 last(run, key("I_TY_adjusted")),
                 last(run, key("coverage")),
                 last(run, key("chance_share")),
-                _status(latest[0]) if latest else None,
+                _status(run, key("status")),
                 run.verdicts.get(set_, {}).get(layer, ""),
             )
         )
     return rows
 
 
-def _status(value: float) -> Status | None:
-    return Status(int(value)) if value in list(Status) else None
+class WideRow(NamedTuple):
+    """What one layer came to, read at any width."""
+
+    layer: str
+    i_xt: Course
+    """Of I(X;T+σZ)."""
+    i_xt_se: Number
+    """Standard error of its last value."""
+    v_ty: Course
+    """Of V(T→Y)."""
+    v_ty_se: Number
+    status: Status | None
+    caution: str
+    """Why to read it with caution; empty where there is no reason."""
+
+
+def wide_rows(run: Run, set_: str) -> list[WideRow]:
+    """Return one row for each layer of a set that was read at any width, in order of depth.
+
+    Args:
+        run: One training, or the mean over repeats.
+        set_: Which of its sets.
+    """
+    cautions = run.wide(set_).cautions
+    rows = []
+    for layer in run.layers("relative_I_XT", set_):
+        key = Key("", set_, layer)
+        status = _status(run, key._replace(quantity="wide_status"))
+        rows.append(
+            WideRow(
+                layer,
+                course(run, key._replace(quantity="relative_I_XT")),
+                last(run, key._replace(quantity="relative_I_XT_se")),
+                course(run, key._replace(quantity="V_TY")),
+                last(run, key._replace(quantity="V_TY_se")),
+                status,
+                cautions.get(layer, "") if status == Status.CAUTION else "",
+            )
+        )
+    return rows
+
+
+def _status(run: Run, key: Key) -> Status | None:
+    """The last status that was logged; None where there is none."""
+    latest = [value for value in run.values(key).values() if math.isfinite(value)][-1:]
+    return Status(int(latest[0])) if latest and latest[0] in list(Status) else None
 
 
 def course(run: Run, key: Key) -> Course:

@@ -11,6 +11,8 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from it_callbacks.wide_settings import wide_settings
+
 _INDENT = "    "
 _BELOW = "The same as JSON:"
 """Keeps the block from being part of a list above it."""
@@ -111,6 +113,7 @@ _READABLE = {
     "exhaustive": "the samples are all there is",
     "predictions": "predictions are",
     "max_samples": "sample limit",
+    "wide": "at any width",
     "extra": "further estimators",
     "seed": "seed",
     "version": "version of it_callbacks",
@@ -133,10 +136,21 @@ def settings(values: Mapping[str, Any]) -> list[tuple[str, str]]:
         [('samples', '360'), ('share of repeated inputs', 'not measured'), ('sample limit', 'none')]
     """
     return [
-        (words, _MISSING.get(key, "unknown") if values[key] is None else in_words(values[key]))
+        (words, _MISSING.get(key, "unknown") if values[key] is None else _in_words(key, values))
         for key, words in _READABLE.items()
         if key in values
     ]
+
+
+def _in_words(key: str, values: Mapping[str, Any]) -> str:
+    """A setting in words; how layers of any width were read without what has a table of its own."""
+    if key != "wide":
+        return in_words(values[key])
+    wide = wide_settings(values)
+    samples = f"{wide.n_samples} samples" if wide.n_samples else ""
+    labels = f"labels {wide.classes}" if wide.classes else ""
+    cautions = [f"caution: {layer}: {why}" for layer, why in wide.cautions.items() if why]
+    return "; ".join(filter(None, (wide.reading, samples, labels, *cautions)))
 
 
 LAYER_HEAD = ("layer", "module", "what is read", "rulers", "H(T|X)")

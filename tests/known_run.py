@@ -41,6 +41,38 @@ PREDICTIONS: dict[str, list[float]] = {
     "label_information/val/soft": [0.0625, 0.375, 0.625],
 }
 
+WIDE: dict[str, dict[int, float]] = {
+    "information_plane/val/relative_I_XT/fc1": {0: 6.0, 20: 4.5},
+    "information_plane/val/relative_I_XT_se/fc1": {0: 0.125, 20: 0.0625},
+    "information_plane/val/relative_I_XT_high/fc1": {0: 7.0, 20: 5.25},
+    "information_plane/val/V_TY/fc1": {0: -0.03125, 20: 0.75},
+    "information_plane/val/V_TY_se/fc1": {0: 0.03125, 20: 0.0625},
+    "information_plane/val/spread/fc1": {0: 1.5, 20: 30.0},
+    "information_plane/val/wide_status/fc1": {0: 0, 20: 1},
+    "information_plane/val/relative_I_XT/fc2": {0: 4.0, 20: 2.5},
+    "information_plane/val/relative_I_XT_se/fc2": {0: 0.25, 20: 0.125},
+    "information_plane/val/relative_I_XT_high/fc2": {0: 4.5, 20: 2.75},
+    "information_plane/val/V_TY/fc2": {0: 0.125, 20: 0.5},
+    "information_plane/val/V_TY_se/fc2": {0: 0.0625, 20: 0.03125},
+    "information_plane/val/spread/fc2": {0: 1.0, 20: 2.0},
+    "information_plane/val/wide_status/fc2": {0: 0, 20: 0},
+    "information_plane/val/wide_epoch": {0: 0, 20: 2},
+}
+"""The layers of `PLANE` at any width, read at its first and last point."""
+
+WIDE_SETTINGS: dict[str, Any] = {
+    "reading": "WideReading(n_samples=32)",
+    "n_samples": 32,
+    "cap": 8.0,
+    "H_Y": 1.0,
+    "n_classes": 4,
+    "among": None,
+    "layers": {
+        "fc1": {"numbers": 127, "caution": "one row holds 12 % of the spread"},
+        "fc2": {"numbers": 20, "caution": ""},
+    },
+}
+
 SETTINGS: dict[str, Any] = {
     "n_samples": 64,
     "H_Y": 1.0,
@@ -73,6 +105,14 @@ def write_run(
     """A log of these scalars, and of these texts; returns its folder."""
     values = {tag: dict(zip(steps, of, strict=True)) for tag, of in scalars.items()}
     write(folder, values, {tag: to_text(value) for tag, value in (texts or {}).items()})
+    return folder
+
+
+def write_wide(folder: Path, **wide: Any) -> Path:
+    """A run with everything, read at any width too; `wide` are other settings of that."""
+    words = SETTINGS | {"wide": WIDE_SETTINGS | wide}
+    write_plane(folder, **{"information_plane/val/settings": words})
+    write(folder, WIDE)
     return folder
 
 

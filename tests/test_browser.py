@@ -15,6 +15,7 @@ import pytest
 from matplotlib.image import imread
 
 from .browsing import Tab, chromium, processor_seconds, tensorboard
+from .known_run import write_plane, write_wide
 from .written_logs import plane, settings, write
 
 LAYERS = ["first", "second", "third"]
@@ -407,7 +408,7 @@ def test_svg_and_png_are_saved_as_what_they_say(tab: Tab, tmp_path: Path) -> Non
 
 def test_an_empty_log_says_what_to_do(closed: Tab) -> None:
     nothing = {"runs": [], "newest": None, "most_panels": 6, "config": {}}
-    nothing |= {"kinds": [], "views": [], "quantities": {}}
+    nothing |= {"kinds": [], "readings": [], "views": [], "quantities": {}}
     closed.page.route("**/information_plane/state", lambda route: route.fulfill(json=nothing))
     closed.open()
     message = closed.frame.get_by_role("status")
@@ -450,3 +451,52 @@ def test_more_panels_than_six_are_refused_in_words(tab: Tab) -> None:
 def _without_copies(route: Any) -> str:
     head, _, query = route.request.url.partition("?")
     return head + "?" + "&".join(part for part in query.split("&") if "copy" not in part)
+
+
+# The two readings of a plane.
+
+
+@pytest.fixture(scope="module")
+def readings(browser: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A TensorBoard over a run with both readings, and one with the binned code alone."""
+    logs = tmp_path_factory.mktemp("readings")
+    write_plane(logs / "code")
+    write_wide(logs / "wide")
+    with tensorboard(logs, n_runs=2) as found:
+        yield found
+
+
+def test_the_switch_shows_the_reading_that_opens_and_changes_it(
+    browser: Any, readings: str
+) -> None:
+    with _tab(browser, readings) as tab:
+        tab.open()
+        tab.choose("wide")
+        switch, wide = tab.frame.locator("#readings"), tab.frame.get_by_label("Any width")
+        assert wide.is_checked()
+        assert tab.points("fc1") == [[6.0, -0.03125], [4.5, 0.75]]
+        for words in ("Linear", "Adjusted", "Corrected", "Chance level"):
+            assert not tab.frame.get_by_label(words).is_visible()
+        tab.frame.get_by_label("Intervals").check()
+        tab.settle()
+        assert tab.run("return chart.data.some(({error_x}) => error_x)")
+        tab.press("Binned code")
+        assert tab.points("fc2") == [[1.0, 0.125], [3.5, 0.5], [2.25, 0.75]]
+        tab.press("Adjusted")
+        assert "adjusted" in tab.run("return chart.layout.yaxis.title.text")
+        tab.press("Any width")
+        assert tab.points("fc1") == [[6.0, -0.03125], [4.5, 0.75]]
+        tab.choose("code")
+        assert not switch.is_visible()
+        assert tab.points("fc2")[0][0] == 1.0
+        _had_no_complaint(tab)
+
+
+def test_zoom_outlives_the_note_of_the_reading_that_opened(browser: Any, readings: str) -> None:
+    with _tab(browser, readings) as tab:
+        tab.open()
+        tab.choose("wide")
+        tab.run("return Plotly.relayout(chart, {'xaxis.range': [1, 5]}).then(() => true)")
+        tab.press("Refresh")
+        assert tab.run("return chart.layout.xaxis.range") == [1, 5]
+        _had_no_complaint(tab)

@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -19,7 +20,10 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 from it_callbacks import cli, demo
 from it_callbacks.cli.demo import view_command
+from it_callbacks.runs import Key, Run, Series, from_log
 from it_callbacks.tasks import digits_task
+
+from .known_run import PLANE, SETTINGS, STEPS, WIDE, WIDE_SETTINGS
 
 DIGITS_LAYERS = [*(f"net.hidden{n}.tanh" for n in range(1, 5)), "net.output"]
 SZT_LAYERS = [*(f"net.hidden{n}.tanh" for n in range(1, 6)), "net.output"]
@@ -101,6 +105,27 @@ def test_the_demo_says_which_layers_are_saturated(full_demo: FullDemo) -> None:
     assert rows["net.hidden1.tanh", "30"][-1] == "SATURATED"
     assert rows["net.hidden2.tanh", "30"][-1] == "SATURATED"
     assert rows["net.hidden4.tanh", "30"][-1] == "CAUTION"
+
+
+def test_the_table_of_the_demo_shows_saturated_layers_at_any_width() -> None:
+    """``fc1`` is saturated in the code, ``fc2`` is not."""
+    tags = {tag: dict(zip(STEPS, of, strict=True)) for tag, of in PLANE.items()} | WIDE
+    (run,) = from_log("a", {tag: list(of.items()) for tag, of in tags.items()}, {})
+    settings = {"information_plane/val": {**SETTINGS, "wide": WIDE_SETTINGS}}
+    *code, title, _, fc1 = demo._table(replace(run, settings=settings), "val", ["30"])
+    assert title.startswith("Saturated layers, read at any width")
+    assert fc1.split()[0] == "fc1"
+    expected = [6.0, 6.0, 4.5, -0.03, 0.75, 0.06]  # first, peak, last; first, last; error
+    assert [float(n) for n in re.findall(r"-?\d+\.\d+", fc1)] == expected
+    assert fc1.endswith("CAUTION one row holds 12 % of the spread")
+    assert any(line.split()[0] == "fc2" for line in code if line)
+    readable = replace(run, settings=settings, series={**run.series, **_readable(run)})
+    assert not [line for line in demo._table(readable, "val", ["30"]) if "any width" in line]
+
+
+def _readable(run: Run) -> dict[Key, Series]:
+    """The statuses of the code, all CAUTION."""
+    return {key: dict.fromkeys(of, 1) for key, of in run.series.items() if key[0] == "status"}
 
 
 @pytest.mark.parametrize(("bins", "slug"), [("30", ""), ("5", "_uniform5")])

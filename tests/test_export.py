@@ -16,7 +16,7 @@ import pytest
 from it_callbacks import cli, pictures
 from it_callbacks.records import tag_of
 
-from .known_run import PLANE, PREDICTIONS, SETTINGS, STEPS, write_plane, write_run
+from .known_run import PLANE, PREDICTIONS, SETTINGS, STEPS, WIDE, write_plane, write_run, write_wide
 
 DRAWN = {".pdf": b"%PDF", ".png": b"\x89PNG", ".svg": b"<?xml"}
 
@@ -419,3 +419,57 @@ def test_a_write_that_fails_leaves_the_old_file_and_nothing_else(
     assert list(output.parent.iterdir()) == [output]
     expected = "cannot write" if code == 2 else "interrupted"
     assert expected in capsys.readouterr().err
+
+
+# Layers of any width.
+
+
+@pytest.fixture
+def wide(tmp_path: Path) -> Path:
+    """A folder with a run of both readings."""
+    write_wide(tmp_path / "logs" / "a")
+    return tmp_path / "logs"
+
+
+def test_a_table_has_the_values_of_any_width_and_their_samples(wide: Path, tmp_path: Path) -> None:
+    assert cli.main(["export", str(wide), "-o", str(tmp_path / "a.csv")]) == 0
+    found: dict[str, dict[int, float]] = {}
+    for row in rows_of(tmp_path / "a.csv"):
+        if row["tag"] in WIDE:
+            found.setdefault(row["tag"], {})[int(row["step"])] = float(row["bits"])
+            assert (row["epoch"], row["n_samples"]) == ({"0": "0", "20": "2"}[row["step"]], "32")
+    assert found == {tag: of for tag, of in WIDE.items() if not tag.endswith("wide_epoch")}
+
+
+def test_a_plane_is_drawn_in_the_reading_that_opens_or_is_asked_for(
+    wide: Path, tmp_path: Path, drawn: list[dict[str, Any]]
+) -> None:
+    for words, reading in (
+        ([], "wide"),
+        (["--reading", "wide", "--intervals"], "wide"),
+        (["--reading", "code"], "code"),
+        (["--view", "linear"], "code"),
+        (["--resolution", "0"], "code"),
+    ):
+        assert cli.main(["export", str(wide), *words, "-o", str(tmp_path / "a.svg")]) == 0
+        assert drawn[-1]["layout"]["meta"] == {"reading": reading}
+    assert not any("error_x" in trace for trace in drawn[0]["data"])
+    assert any("error_x" in trace for trace in drawn[1]["data"])
+
+
+@pytest.mark.parametrize("suffix", DRAWN)
+def test_a_plane_of_any_width_is_drawn_as_a_picture(
+    suffix: str, wide: Path, tmp_path: Path
+) -> None:
+    output = tmp_path / f"plane{suffix}"
+    assert cli.main(["export", str(wide), "-o", str(output), "--intervals"]) == 0
+    assert output.read_bytes().startswith(DRAWN[suffix])
+
+
+def test_what_only_the_code_has_is_refused_with_any_width(
+    wide: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for words in (["--view", "adjusted"], ["--chance"], ["--resolution", "1"]):
+        command = ["export", str(wide), "--reading", "wide", *words, "-o", str(tmp_path / "a.svg")]
+        assert f"argument {words[0]}: got " in (reason := said(command, capsys))
+        assert "which only the binned code has" in reason

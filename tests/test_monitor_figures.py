@@ -22,10 +22,13 @@ from it_callbacks import (
     InformationPlaneMonitor,
     PredictionEntropyMonitor,
 )
-from it_callbacks.figures import Panel, information_plane
+from it_callbacks.callbacks.drawing import Pictures, as_plotly, with_y
+from it_callbacks.figures import Panel, Request, draw, information_plane
 from it_callbacks.pictures import pixels
+from it_callbacks.records import Record
 from it_callbacks.runs import from_records
 
+from .known_run import PLANE, SETTINGS, STEPS, WIDE, WIDE_SETTINGS
 from .toys import (
     MONITORS,
     BreaksOff,
@@ -48,7 +51,7 @@ def test_the_figure_of_a_plane_shows_its_points() -> None:
     """A trajectory for each layer, on a panel for each set."""
     plane = InformationPlaneMonitor()
     fit([plane], val=[loader(105, seed=1), loader(50, seed=2)], max_epochs=3)
-    figure = plane.figure()
+    figure = plane.figure(reading="code")
     assert isinstance(figure, plotly.graph_objects.Figure)
     drawn = {
         (trace.xaxis, trace.name): (list(trace.x), list(trace.y))
@@ -113,6 +116,61 @@ def test_the_figure_before_the_first_point_says_that_there_is_none(kind: type[An
     figure = kind(name="mine").figure()
     assert any("logged of this set" in text for text in written_in(figure))
     assert "this run · mine" in written_in(figure)
+
+
+def known_panel(*left_out: str) -> Panel:
+    """The known run as a monitor's history has it, at any width too, but for some quantities."""
+    values = {tag: dict(zip(STEPS, of, strict=True)) for tag, of in PLANE.items()} | WIDE
+    records = [
+        Record(quantity, "val", layer, value, step, step // 10, 64)
+        for tag, of in values.items()
+        if tag.count("/") == 3
+        for quantity, layer in [tag.split("/")[2:]]
+        if not quantity.startswith(left_out)
+        for step, value in of.items()
+    ]
+    settings = {"information_plane/val": {**SETTINGS, "wide": WIDE_SETTINGS}}
+    return Panel(from_records("this run", records, settings), "val")
+
+
+def test_a_plane_opens_at_the_reading_with_more_layers_that_can_be_read() -> None:
+    panel = known_panel()
+    assert with_y(Request(), [panel]).reading == "wide"  # two layers against one
+    assert with_y(Request(reading="code"), [panel]).reading == "code"
+    assert with_y(Request(resolution=1), [panel]).reading == "code"
+    assert draw(with_y(Request(), [panel]), [panel])["layout"]["meta"] == {"reading": "wide"}
+    with pytest.raises(ValueError, match=r"view: got 'adjusted', which only the binned code has"):
+        with_y(Request(reading="wide", view="adjusted"), [panel])
+
+
+def test_without_labels_the_reading_that_opens_is_shown_over_the_epochs() -> None:
+    panel = known_panel("I_TY", "V_TY")
+    request = with_y(Request(), [panel])
+    assert (request.name, request.quantity) == ("curves", "relative_I_XT")
+    request = with_y(Request(reading="code"), [panel])
+    assert (request.name, request.quantity) == ("curves", "I_XT")
+
+
+def test_a_picture_shows_the_reading_that_opens() -> None:
+    panel = known_panel()
+    expected = pixels(information_plane([panel], reading="wide"))
+    np.testing.assert_array_equal(Pictures(1).draw([panel]), expected)
+
+
+def test_a_plane_that_was_not_read_at_any_width_says_so() -> None:
+    panel = known_panel("relative_I_XT", "V_TY", "spread", "wide_status")
+    assert with_y(Request(), [panel]).reading == "code"
+    figure = as_plotly(with_y(Request(reading="wide"), [panel]), [panel])
+    assert "no layer of this set was read at any width" in written_in(figure)
+
+
+def test_a_monitor_draws_the_reading_that_is_asked_for() -> None:
+    plane = InformationPlaneMonitor("net.4")
+    fit([plane], max_epochs=1)
+    for reading in ("code", "wide"):
+        assert plane.figure(reading=reading).layout.meta == {"reading": reading}  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match=r"reading: need one of code, wide, got 'widest'"):
+        plane.figure(reading="widest")  # type: ignore[arg-type]
 
 
 # Pictures of the plane in a logger.

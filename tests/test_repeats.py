@@ -66,6 +66,22 @@ def test_only_runs_that_were_read_alike_are_repeats() -> None:
     assert not are_repeats([thirty, read_with("Calibrated(30)", exhaustive=True)])
 
 
+def wide_repeat(value: float, status: float, among: int | None = None) -> Run:
+    settings = {"information_plane/val": {"wide": {"n_samples": 1024, "among": among}}}
+    values = {Key("relative_I_XT", "val", "fc"): {0: value}}
+    values[Key("wide_status", "val", "fc")] = {0: status}
+    return Run("a", values, settings=settings)
+
+
+def test_layers_of_any_width_have_a_mean_where_they_were_read_alike() -> None:
+    alike = [wide_repeat(1.0, 0.0), wide_repeat(3.0, 1.0)]
+    assert are_repeats(alike)
+    assert averaged(alike).series[Key("relative_I_XT", "val", "fc")] == {0: 2.0}
+    assert averaged(alike).series[Key("wide_status", "val", "fc")] == {0: 1.0}
+    assert Key("wide_status", "val", "fc") not in averaged(alike).spread
+    assert not are_repeats([wide_repeat(1.0, 0.0), wide_repeat(3.0, 1.0, among=50)])
+
+
 def test_report_and_tables_have_one_mean() -> None:
     """A step where one run has no finite value has none in either."""
     runs = [replace(repeat(1.0, 2.0), name="a"), replace(repeat(3.0, math.nan), name="b")]

@@ -21,7 +21,7 @@ from it_callbacks.report import report
 from it_callbacks.report.markup import json_script, script_body, table, tag
 from it_callbacks.runs import Run, from_log
 
-from .known_run import PLANE, PREDICTIONS, SETTINGS, STEPS, write_plane
+from .known_run import PLANE, PREDICTIONS, SETTINGS, STEPS, WIDE, WIDE_SETTINGS, write_plane
 
 VOID = {"meta", "link", "img", "br", "hr", "input", "base"}
 
@@ -394,3 +394,65 @@ def test_the_command_writes_the_page_of_a_log(
     assert cells(html)["fc2"][1:4] == ["1.00", "3.50 (epoch 1)", "2.25"]
     assert cells(html)["fc2"][-1] == "compressed"
     assert "layer 'fc1' is SATURATED" in Page(html).of("li")
+
+
+# Layers of any width.
+
+
+def wide_run(**last_status: float) -> Run:
+    """The known run at any width; `last_status` is that of layers in the code."""
+    tags = {tag: dict(zip(STEPS, of, strict=True)) for tag, of in PLANE.items()} | WIDE
+    for layer, status in last_status.items():
+        tags[f"information_plane/val/status/{layer}"][STEPS[-1]] = status
+    (run,) = from_log("a", {tag: list(of.items()) for tag, of in tags.items()}, {})
+    return replace(run, settings={"information_plane/val": {**SETTINGS, "wide": WIDE_SETTINGS}})
+
+
+def test_the_reading_that_opens_is_shown_first_and_the_other_one_is_offered() -> None:
+    page = page_of(wide_run())
+    readings = [of["layout"]["meta"]["reading"] for of in page.figures.values() if of["frames"]]
+    assert readings[:2] == ["wide", "code"]
+    assert "Another reading: binned code" in page.of("summary")
+    assert "is how many inputs stay apart" in page.text
+    assert "A hollow point is saturated" in page.text
+
+
+def test_a_code_that_shows_more_layers_is_shown_first() -> None:
+    run = wide_run(fc1=1)
+    gone = {key: of for key, of in run.series.items() if key[::2] != ("V_TY", "fc2")}
+    page = page_of(replace(run, series=gone))
+    readings = [of["layout"]["meta"]["reading"] for of in page.figures.values() if of["frames"]]
+    assert readings[0] == "code"
+    assert readings[-1] == "wide"
+    assert "Another reading: any width" in page.of("summary")
+
+
+def test_a_run_without_any_width_offers_no_other_reading(page: Page) -> None:
+    assert not [text for text in page.of("summary") if "reading" in text]
+    assert "stay apart" not in page.text
+
+
+def test_without_labels_the_curve_of_the_reading_that_opens_is_open() -> None:
+    run = wide_run()
+    left = {key: of for key, of in run.series.items() if "TY" not in key.quantity}
+    summaries = page_of(replace(run, series=left)).of("summary")
+    assert not [text for text in summaries if text.startswith("I(X;T+σZ), σ")]
+    assert [text for text in summaries if text.startswith("I(X;T): ")]
+    assert not [text for text in page_of(replace(run, series=left)).of("th") if "Y)" in text]
+
+
+def test_the_table_of_any_width_has_values_errors_status_and_cause() -> None:
+    page = report([wide_run()])
+    bodies = re.findall(r"<tbody>(.*?)</tbody>", page, flags=re.DOTALL)
+    rows = [
+        [re.sub("<[^>]*>", "", cell) for cell in re.findall(r"<t[hd].*?</t[hd]>", row)]
+        for row in re.findall(r"<tr>(.*?)</tr>", bodies[1], flags=re.DOTALL)
+    ]
+    of_fc1 = ["6.00", "6.00 (epoch 0)", "4.50", "0.06", "-0.03", "0.75 (epoch 2)", "0.75", "0.06"]
+    of_fc2 = ["4.00", "4.00 (epoch 0)", "2.50", "0.12", "0.12", "0.50 (epoch 2)", "0.50", "0.03"]
+    assert rows == [
+        ["fc1", "CAUTION", *of_fc1, "one row holds 12 % of the spread"],
+        ["fc2", "OK", *of_fc2, "–"],
+    ]
+    words = "Read at any width from 32 samples; I(X;T+σZ) is at most 8.00 bits; H(Y) = 1.00 bits"
+    assert words in page

@@ -19,6 +19,7 @@ from werkzeug.test import Client, TestResponse
 
 from it_callbacks.tensorboard_plugin.plugin import InformationPlanePlugin
 
+from .known_run import WIDE, write_plane, write_wide
 from .written_logs import plane, provided, settings, write
 
 HERE = "/data/plugin/information_plane"
@@ -289,3 +290,64 @@ def test_loading_the_tab_loads_neither_torch_nor_plotly() -> None:
     run = [sys.executable, "-c", script]
     output = subprocess.run(run, check=True, capture_output=True, text=True).stdout
     assert output.strip() == "set()"
+
+
+# Layers of any width.
+
+
+@pytest.fixture(scope="module")
+def both(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Client]:
+    """Asks over a run with both readings of a plane, and one with the code alone."""
+    folder = tmp_path_factory.mktemp("logs")
+    write_wide(folder / "both")
+    write_plane(folder / "code")
+    with provided(folder, "false") as found:
+        yield _client(found)
+
+
+def _wide_points(layer: str) -> list[tuple[float, float]]:
+    x, y = (WIDE[f"information_plane/val/{name}/{layer}"] for name in ("relative_I_XT", "V_TY"))
+    return [(x[step], y[step]) for step in x]
+
+
+def test_a_plane_opens_at_the_reading_with_more_layers_and_says_which(both: Client) -> None:
+    """Of two layers the code has one that is saturated."""
+    figure = _figure(both, "run=both")
+    assert figure["layout"]["meta"] == {"reading": "wide"}
+    for layer in ("fc1", "fc2"):
+        assert _points(figure, layer) == _wide_points(layer)
+    assert figure == _figure(both, "run=both&reading=wide")
+    assert _figure(both, "run=code")["layout"]["meta"] == {"reading": "code"}
+
+
+def test_each_reading_is_drawn_where_it_is_asked_for(both: Client) -> None:
+    code = _figure(both, "run=both&reading=code")
+    assert _points(code, "fc2") == [(1.0, 0.125), (3.5, 0.5), (2.25, 0.75)]
+    assert _figure(both, "run=both&view=adjusted")["layout"]["meta"] == {"reading": "code"}
+    bars = _figure(both, "run=both&reading=wide&intervals=1")
+    (first, *_) = (trace for trace in _of_layers(bars) if "error_x" in trace)
+    assert first["error_x"]["array"] == pytest.approx([1.96 * 0.125, 1.96 * 0.0625])
+    lacks = _figure(both, "run=code&reading=wide")["layout"]["annotations"]
+    assert "no layer of this set was read at any width" in [note["text"] for note in lacks]
+
+
+def test_a_reading_without_what_is_asked_for_is_refused_in_a_sentence(both: Client) -> None:
+    for query, words in (
+        ("reading=wide&view=adjusted", "view: got 'adjusted', which only the binned code has"),
+        ("reading=wide&chance=1", "chance: got True, which only the binned code has"),
+        ("reading=wied", "reading: there is no 'wied'; there is 'code', 'wide'"),
+    ):
+        answer = both.get(f"{HERE}/figure?run=both&{query}")
+        assert answer.status_code == 400
+        assert words in answer.text
+
+
+def test_the_state_says_which_readings_a_run_has_and_what_they_take(both: Client) -> None:
+    state = both.get(f"{HERE}/state").json
+    assert state is not None
+    readings = {run["name"]: run["readings"] for run in state["runs"]}
+    assert readings == {"both": {"val": ["code", "wide"]}, "code": {"val": ["code"]}}
+    options = {reading["title"]: reading["options"] for reading in state["readings"]}
+    assert options["Any width"] == ["intervals"]
+    assert set(options["Binned code"]) == {"view", "resolution", "chance", "intervals"}
+    assert {"relative_I_XT", "V_TY", "spread"} <= set(state["quantities"])

@@ -101,3 +101,16 @@ def test_none_is_told_by_what_it_means() -> None:
 @pytest.mark.parametrize("listed", ["none", 3, None, [1, None, "x"], {"tag": "fc"}])
 def test_layers_of_any_form_make_rows_or_none(listed: Any) -> None:
     assert all(len(row) == 5 for row in layers({"layers": listed}))
+
+
+def test_how_layers_of_any_width_were_read_is_one_line_with_its_cautions() -> None:
+    layers = {"fc1": {"numbers": 127, "caution": "few samples"}, "fc2": {"caution": ""}}
+    wide = {"reading": "WideReading()", "n_samples": 64, "among": 50, "n_classes": 100}
+    assert settings({"wide": {**wide, "layers": layers}}) == [
+        (
+            "at any width",
+            "WideReading(); 64 samples; labels among 50 of 100 classes; caution: fc1: few samples",
+        )
+    ]
+    for odd in (3, "x", [], {"layers": 3}):
+        assert settings({"wide": odd}) == [("at any width", "")]

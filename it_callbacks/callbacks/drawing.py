@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from it_callbacks.figures import Panel, Request, draw
+from it_callbacks.figures import READINGS, Panel, Request, check, draw, opening
 from it_callbacks.pictures import pixels
 from it_callbacks.records import Record
 from it_callbacks.runs import Run, from_records
@@ -58,11 +59,19 @@ def as_plotly(request: Request, panels: Sequence[Panel]) -> Any:
 
 
 def with_y(request: Request, panels: Sequence[Panel]) -> Request:
-    """The request for a plane; where no panel has I(T;Y), that for the curves of I(X;T)."""
-    has = {name: any(p.set in p.run.sets(name) for p in panels) for name in ("I_XT", "I_TY")}
-    if has["I_TY"] or not has["I_XT"]:
-        return request
-    return Request("curves", quantity="I_XT", resolution=request.resolution)
+    """The request for a plane; where no panel has what it needs, for the curves of what is across.
+
+    That is where there is no Y. The reading is then settled, too.
+
+    Raises:
+        ValueError: The request names what there cannot be.
+    """
+    check(request)
+    reading = opening(request, panels)
+    across, up = READINGS[reading].views["linear"].axes
+    if any(panel.has(up) for panel in panels) or not any(panel.has(across) for panel in panels):
+        return replace(request, reading=reading)
+    return Request("curves", quantity=across, resolution=request.resolution)
 
 
 class Pictures:

@@ -167,31 +167,39 @@ class InformationPlaneMonitor(Monitor[PlaneInstrument]):
     def figure(
         self,
         *,
+        reading: Literal["code", "wide"] | None = None,
         view: str = "linear",
         resolution: int = 0,
         chance: bool = False,
         intervals: bool = False,
     ) -> Any:
-        """The plane: I(X;T) across and I(T;Y) up, a trajectory for each layer.
+        """The plane: information about X across and about Y up, a trajectory for each layer.
 
-        Without labels there is no plane, and the figure shows I(X;T) over the epochs. The colour is
-        the epoch, the symbol the layer; hollow points are saturated. Lines mark
-        H(Y) and log2 N, and a slider joins the layers at a step.
+        Without labels there is no plane, and the figure shows what is across over the epochs. The
+        colour is the epoch, the symbol the layer; hollow points are saturated. Lines mark what
+        there is to know, and a slider joins the layers at a step.
 
         Args:
-            view: ``"linear"``, ``"adjusted"`` for chance, or ``"corrected"`` for bias.
+            reading: ``"code"``: I(X;T) against I(T;Y) of the binned layers. ``"wide"``:
+                I(X;T+σZ) against V(T→Y), of layers of any width. None for the one in which more
+                layers can be read at their last point; any width if there are as many.
+            view: ``"linear"``, ``"adjusted"`` for chance, or ``"corrected"`` for bias; like
+                `resolution` and `chance` of the code only.
             resolution: Which of the rulers in ``bins=[...]``.
             chance: Mark the chance level of I(T;Y) of each point (linear view).
-            intervals: Draw 95 % intervals (corrected view).
+            intervals: Draw 95 % intervals (corrected view, or any width).
 
         Returns:
             A `plotly.graph_objects.Figure`, one panel for each set; before the first point it
             says that there is none.
 
         Raises:
-            ValueError: There is no such view, or `resolution` is negative.
+            ValueError: There is no such reading or view, `resolution` is negative, or the
+                reading does not have what is asked for.
         """
-        request = Request(view=view, resolution=resolution, chance=chance, intervals=intervals)
+        request = Request(
+            reading=reading, view=view, resolution=resolution, chance=chance, intervals=intervals
+        )
         panels = self._journal.panels(self._source.bench.options.set)
         return as_plotly(with_y(request, panels), panels)
 

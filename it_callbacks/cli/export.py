@@ -17,7 +17,7 @@ from it_callbacks.cli.command import (
     whole_number,
 )
 from it_callbacks.cli.files import check_writable, replacing
-from it_callbacks.figures import KINDS, VIEWS, Panel, Request, draw, panels
+from it_callbacks.figures import KINDS, READINGS, VIEWS, Panel, Request, check, draw, panels
 from it_callbacks.repeats import are_repeats, averaged
 from it_callbacks.runs import Run
 from it_callbacks.tables import write_csv, write_json
@@ -66,10 +66,25 @@ def add_to(commands: Commands) -> None:
     drawings = parser.add_argument_group("drawings only")
     drawings.add_argument("--figure", choices=tuple(KINDS), help="what to draw (default: plane)")
     drawings.add_argument(
-        "--view", choices=tuple(VIEWS), help="of the plane: which estimates (default: linear)"
+        "--reading",
+        choices=tuple(READINGS),
+        help="of the plane: the binned code, or layers of any width (default: that in which more "
+        "layers can be read)",
     )
     drawings.add_argument(
-        "--chance", action="store_true", help="of the plane: mark the chance level of I(T;Y)"
+        "--view",
+        choices=tuple(VIEWS),
+        help="of the plane of the code: which estimates (default: linear)",
+    )
+    drawings.add_argument(
+        "--chance",
+        action="store_true",
+        help="of the plane of the code: mark the chance level of I(T;Y)",
+    )
+    drawings.add_argument(
+        "--intervals",
+        action="store_true",
+        help="of the plane: draw 95 %% intervals (the corrected view always has them)",
     )
     drawings.add_argument(
         "--resolution",
@@ -104,7 +119,7 @@ def _run(arguments: argparse.Namespace) -> None:
 
 _ONLY_OF = {
     option: [kind.name for kind in KINDS.values() if option in kind.options]
-    for option in ("view", "chance", "resolution", "quantity")
+    for option in ("reading", "view", "chance", "intervals", "resolution", "quantity")
 }
 """Options of some figures only."""
 
@@ -124,12 +139,32 @@ def _check_for_drawing(arguments: argparse.Namespace) -> None:
     for option, kinds in _ONLY_OF.items():
         if _is_given(arguments, option) and arguments.figure not in kinds:
             raise Wrong(f"argument --{option}: only with --figure {' or '.join(kinds)}")
+    _request(arguments)
     try:
         import matplotlib  # noqa: F401 # better missed before the work than after it
     except ImportError as error:
         raise Wrong(
             'drawings need matplotlib, which is not installed: pip install "it_callbacks[plot]"'
         ) from error
+
+
+def _request(arguments: argparse.Namespace) -> Request:
+    view = arguments.view or "linear"
+    of_code = arguments.view is not None or arguments.resolution is not None
+    request = Request(
+        arguments.figure,
+        reading=arguments.reading or ("code" if of_code else None),
+        view=view,
+        resolution=arguments.resolution or 0,
+        quantity=arguments.quantity or "I_XT",
+        chance=arguments.chance,
+        intervals=arguments.intervals or view == "corrected",
+    )
+    try:
+        check(request)
+    except ValueError as error:
+        raise Wrong(f"argument --{error}") from error
+    return request
 
 
 def _table(runs: Sequence[Run], arguments: argparse.Namespace) -> str:
@@ -154,15 +189,8 @@ def _drawing(runs: Sequence[Run], arguments: argparse.Namespace) -> str:
     from it_callbacks import pictures  # which brings NumPy, if not matplotlib yet
 
     is_mean = are_repeats(runs) and not arguments.each
-    view = arguments.view or "linear"
-    request = Request(
-        arguments.figure,
-        view=view,
-        resolution=arguments.resolution or 0,
-        quantity=arguments.quantity or "I_XT",
-        chance=arguments.chance,
-        intervals=is_mean or view == "corrected",
-    )
+    request = _request(arguments)
+    request = replace(request, intervals=request.intervals or is_mean)
     shown = _panels(request, runs, arguments.set)
     if is_mean:
         sets = dict.fromkeys(panel.set for panel in shown)
@@ -205,7 +233,7 @@ def _panels(request: Request, runs: Sequence[Run], wanted: str | None) -> list[P
 
 def _needed(request: Request, runs: Sequence[Run]) -> str:
     """A quantity that the figure needs; of several, one that no run has."""
-    names = KINDS[request.name].needs(request)
+    names, *_ = KINDS[request.name].needs(request)
     missing = (name for name in reversed(names) if not any(run.sets(name) for run in runs))
     return next(missing, names[-1])
 

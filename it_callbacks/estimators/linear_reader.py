@@ -19,7 +19,7 @@ _STREAM = (17, *b"folds")
 _SHRINKAGES = (0.01, 0.1, 0.5, 0.9)
 """Shares of the within-class covariance that are replaced by its mean eigenvalue."""
 _STEP = 2.0**0.5
-_TEMPERATURES = _STEP ** np.arange(-14, 17)
+_TEMPERATURES = _STEP ** np.arange(-14, 17, dtype=np.float64)
 """Factors of the scores, 1/128 to 256: each second is the square of one before, so that two
 exponentials of a score serve all of them."""
 

@@ -9,27 +9,30 @@ from it_callbacks.figures.curves import curves
 from it_callbacks.figures.entropies import entropies_by_class, prediction_entropies
 from it_callbacks.figures.kinds import Request
 from it_callbacks.figures.plane import information_plane
+from it_callbacks.figures.readings import READINGS, VIEWS, check, opening
 from it_callbacks.figures.request import KINDS, draw, needed, offered, panels
 from it_callbacks.figures.script import plotly_script
 from it_callbacks.figures.theme import DARK, LIGHT, Theme
-from it_callbacks.figures.trajectories import VIEWS
 
 __all__ = [
     "CONFIG",
     "DARK",
     "KINDS",
     "LIGHT",
+    "READINGS",
     "VIEWS",
     "Figure",
     "Panel",
     "Request",
     "Theme",
+    "check",
     "curves",
     "draw",
     "entropies_by_class",
     "information_plane",
     "needed",
     "offered",
+    "opening",
     "panels",
     "plotly_script",
     "prediction_entropies",

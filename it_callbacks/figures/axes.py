@@ -5,13 +5,15 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import zip_longest
 from typing import Any, NamedTuple
 
 from it_callbacks.figures.labels import plain, shortened
 from it_callbacks.figures.theme import BACKGROUND, GRID, MUTED, SCALE, TEXT, Theme, painted
 from it_callbacks.figures.times import Clock, TimeAxis, log_time, ticks, time_axis
+from it_callbacks.quantities import OF_WIDE, Quantity
+from it_callbacks.records import is_read_by_rulers
 from it_callbacks.runs import Key, Rulers, Run, Series
 
 Figure = dict[str, Any]
@@ -29,6 +31,8 @@ CONFIG: dict[str, Any] = {
 }
 """Plotly's own settings for all figures."""
 
+BAR_IN_SE = 1.96
+"""Standard errors from a value to the end of its bar: a 95 % interval."""
 _MOST_COLUMNS = 3
 _MOST_IN_TITLE = (90, 45, 30)
 """Characters that fit above one of one, two, three panels in a row."""
@@ -61,20 +65,40 @@ class Panel:
         return self.run.values(self.key(quantity, layer, resolution))
 
     def ends(self, quantity: str, layer: str, resolution: int = 0) -> tuple[Series, Series]:
-        """A standard deviation below and above a mean, or the ends of an interval, if any."""
+        """The lower and the upper ends of the bars, if any.
+
+        A standard deviation beside a mean over runs; else those of an interval, or `BAR_IN_SE`
+        standard errors beside a value.
+        """
         spread = self.run.spread.get(self.key(quantity, layer, resolution), {})
-        if spread:
-            mean = self.series(quantity, layer, resolution)
-            below = {step: mean[step] - sd for step, sd in spread.items() if step in mean}
-            return below, {step: mean[step] + sd for step, sd in spread.items() if step in mean}
-        low, high = self.run.about(quantity).interval or ("", "")
-        return self.series(low, layer, resolution), self.series(high, layer, resolution)
+        around = [self.series(name, layer, resolution) for name in self.run.around(quantity)]
+        if not spread and len(around) == 2:
+            return around[0], around[1]
+        error, n_errors = (around[0], BAR_IN_SE) if around and not spread else (spread, 1.0)
+        centre = self.series(quantity, layer, resolution)
+        both = [step for step in error if step in centre]
+        low, high = (
+            {step: centre[step] + sign * n_errors * error[step] for step in both}
+            for sign in (-1, 1)
+        )
+        return low, high
+
+    def about(self, quantity: str) -> Quantity:
+        """The row of the table, with the share of noise that the set was read with."""
+        row, noise = self.run.about(quantity), self.run.wide(self.set).noise
+        if noise is None or quantity not in OF_WIDE:
+            return row
+        symbol, meaning = (t.replace("0.3", f"{noise:g}") for t in (row.symbol, row.meaning))
+        return replace(row, symbol=symbol, meaning=meaning)
+
+    def has(self, quantity: str) -> bool:
+        """Whether the set has a quantity of the table."""
+        return self.set in self.run.sets(quantity)
 
 
 def axis_title(panels: Sequence[Panel], quantity: str) -> str:
     """The title of an axis; it names what all panels take as Y."""
-    about = panels[0].run.about(quantity)
-    title = about.axis_title
+    title = panels[0].about(quantity).axis_title
     if all(panel.run.label_symbol(panel.set) == "bin Y" for panel in panels):
         title = re.sub(r"\bY\b", "bin Y", title)
     return plain(title)
@@ -164,11 +188,14 @@ def layout(
     return drawn
 
 
-def resolution_label(panel: Panel, number: int) -> str:
-    """With which rulers a panel is read; empty where that is not known."""
-    if number >= len(panel.rulers):
+def how_read(panel: Panel, quantity: str, resolution: int) -> str:
+    """With which rulers a quantity is read, or from how many samples; empty if not known."""
+    if quantity in OF_WIDE:
+        n_samples = panel.run.wide(panel.set).n_samples
+        return f"{n_samples} samples" if n_samples else ""
+    if not is_read_by_rulers(quantity) or resolution >= len(panel.rulers):
         return ""
-    return plain(shortened(panel.rulers[number].label, 60))
+    return plain(shortened(panel.rulers[resolution].label, 60))
 
 
 def _heading(panel: Panel, place: Place, below: str, n_panels: int) -> list[dict[str, Any]]:

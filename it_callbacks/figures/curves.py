@@ -14,8 +14,8 @@ from it_callbacks.figures.axes import (
     coloured,
     empty,
     finite_all,
+    how_read,
     over_time,
-    resolution_label,
 )
 from it_callbacks.figures.kinds import Kind
 from it_callbacks.figures.labels import plain, shortened
@@ -44,7 +44,7 @@ def curves(
         resolution: Which of the rulers in ``bins=[...]``.
         theme: Colours.
     """
-    about = next((panel.run.about(quantity) for panel in panels), Quantity(quantity))
+    about = next((panel.about(quantity) for panel in panels), Quantity(quantity))
     title = plain(f"{about.meaning or about.label} over the training")
     if not panels:
         return empty(title, theme)
@@ -67,7 +67,7 @@ def curves(
         title=title,
         y={"title": {"text": axis_title(panels, quantity), "standoff": 8}},
         absent=plain(f"no {about.label} has a value in this set"),
-        subtitles=[resolution_label(panel, resolution) for panel in panels],
+        subtitles=[how_read(panel, quantity, resolution) for panel in panels],
     )
     return coloured(figure, theme)
 
@@ -151,8 +151,8 @@ CURVES = Kind(
     "InformationPlaneMonitor",
     "quantities of layers",
     options=("quantity", "resolution"),
-    needs=lambda request: (request.quantity,),
-    reads=lambda request, run: (request.quantity, *run.about(request.quantity).interval),
+    needs=lambda request: [(request.quantity,)],
+    reads=lambda request, run: (request.quantity, *run.around(request.quantity)),
     draw=lambda panels, request: curves(
         panels, request.quantity, resolution=request.resolution, theme=request.theme
     ),

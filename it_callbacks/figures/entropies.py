@@ -218,7 +218,7 @@ PREDICTIONS = Kind(
     "PredictionEntropyMonitor",
     "entropies of its predictions",
     options=(),
-    needs=lambda _: ("prediction_entropy/mean",),
+    needs=lambda _: [("prediction_entropy/mean",)],
     reads=lambda *_: _of("predictions"),
     draw=lambda panels, request: prediction_entropies(panels, theme=request.theme),
 )
@@ -228,7 +228,7 @@ CLASSES = Kind(
     "ConditionalEntropyMonitor",
     "entropies by class",
     options=(),
-    needs=lambda _: _of("classes"),
+    needs=lambda _: [_of("classes")],
     reads=lambda *_: _of("classes"),
     draw=lambda panels, request: entropies_by_class(panels, theme=request.theme),
 )

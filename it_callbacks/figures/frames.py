@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from it_callbacks.figures.axes import finite_all
-from it_callbacks.figures.labels import SATURATED, status_word
 from it_callbacks.figures.theme import BACKGROUND, GRID, MUTED, TEXT
 from it_callbacks.figures.times import Clock, Measured, thinned
 from it_callbacks.figures.trajectories import Trajectory
@@ -79,16 +78,12 @@ def polyline(
         symbols: Of the layers.
     """
     at = -1 if step is None else step
-    words = [status_word(each.status.get(at, -1)) for each in shown]
     return {
         "x": [value for each in shown for value in finite_all(each.x, [at])],
         "y": [value for each in shown for value in finite_all(each.y, [at])],
-        "customdata": words,
+        "customdata": [each.remarks(step) for each in shown],
         "marker": {
-            "symbol": [
-                symbols[each.layer] + "-open" * (word == SATURATED)
-                for each, word in zip(shown, words, strict=True)
-            ]
+            "symbol": [symbols[each.layer] + "-open" * each.is_saturated(step) for each in shown]
         },
         "meta": [epochs.get(at), step],
     }

@@ -19,7 +19,9 @@ class Request:
 
     Args:
         name: Which kind of figure.
-        view: Which estimates the plane shows.
+        reading: How the layers of a plane are read: ``"code"``, binned, or ``"wide"``, at any
+            width; None for the reading in which more layers can be read.
+        view: Which estimates the plane of the binned code shows.
         resolution: Which of the rulers in ``bins=[...]``.
         quantity: What curves are of, by its name in the table.
         chance: Mark the chance level of I(T;Y) of each point.
@@ -29,6 +31,7 @@ class Request:
     """
 
     name: str = "plane"
+    reading: str | None = None
     view: str = "linear"
     resolution: int = 0
     quantity: str = "I_XT"
@@ -48,7 +51,8 @@ class Kind:
         monitor: The class that logs what it shows.
         what: What that is, in words.
         options: The options of a request that it takes.
-        needs: Names of the quantities that a set must have to be drawn.
+        needs: Names of the quantities that a set must have to be drawn; of several such lists,
+            those of any one.
         reads: Names of all quantities of a run that are drawn.
         draw: Draws it.
     """
@@ -58,6 +62,6 @@ class Kind:
     monitor: str
     what: str
     options: tuple[str, ...]
-    needs: Callable[[Request], tuple[str, ...]]
+    needs: Callable[[Request], list[tuple[str, ...]]]
     reads: Callable[[Request, Run], Collection[str]]
     draw: Callable[[Sequence[Panel], Request], Figure]

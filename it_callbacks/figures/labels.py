@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from it_callbacks.records import Status
 
-SATURATED = "saturated"
-_STATUSES = {Status.OK: "OK", Status.CAUTION: "caution", Status.SATURATED: SATURATED}
+CAUTION, SATURATED = "caution", "saturated"
+_STATUSES = {Status.OK: "OK", Status.CAUTION: CAUTION, Status.SATURATED: SATURATED}
 
 
 def plain(name: str) -> str:

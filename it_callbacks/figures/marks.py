@@ -7,21 +7,29 @@ from collections.abc import Collection, Sequence
 from typing import Any
 
 from it_callbacks.figures.axes import Panel, finite, finite_all
-from it_callbacks.figures.labels import SATURATED, plain, shortened, status_word
+from it_callbacks.figures.labels import plain, shortened
+from it_callbacks.figures.readings import View
 from it_callbacks.figures.theme import MUTED, TEXT
 from it_callbacks.figures.times import Clock, log_time
-from it_callbacks.figures.trajectories import VIEWS, Trajectory
-from it_callbacks.records import QUANTITIES
+from it_callbacks.figures.trajectories import Trajectory
 
 
-def _hover(layer: str, epoch: str, step: str, status: str, clock: Clock, view: str) -> str:
-    """What hovering shows of a point; names come in as data, never as part of the template."""
+def _hover(panel: Panel, view: View, clock: Clock, *, names: Sequence[str]) -> str:
+    """What hovering shows of a point; names come in as data, never as part of the template.
+
+    Args:
+        panel: Where the point is.
+        view: What its plane shows.
+        clock: What time is counted in.
+        names: What the template calls layer, epoch, step and remarks.
+    """
+    layer, epoch, step, remarks = names
     when = f"epoch %{{{epoch}}}, " if clock.unit == "epoch" else ""
     values = []
-    for letter, name in (("x", VIEWS[view].x), ("y", VIEWS[view].y)):
-        symbol, comma, remark = QUANTITIES[name].label.partition(", ")
+    for letter, name in zip("xy", view.axes, strict=True):
+        symbol, comma, remark = panel.about(name).label.partition(", ")
         values.append(f"{symbol} %{{{letter}:.3f}} bits{comma}{remark}")
-    lines = [f"<b>%{{{layer}}}</b>", f"{when}step %{{{step}}}", *values, f"%{{{status}}}"]
+    lines = [f"<b>%{{{layer}}}</b>", f"{when}step %{{{step}}}", *values, f"%{{{remarks}}}"]
     return "<br>".join(lines) + "<extra></extra>"
 
 
@@ -31,11 +39,11 @@ def trajectory_trace(
     kept: Collection[int],
     clock: Clock,
     symbol: str,
-    view: str,
+    view: View,
 ) -> dict[str, Any]:
     """The drawn points of one layer, and a faint line from each to the next."""
     steps = [step for step in trajectory.steps if step in kept]
-    words = [status_word(trajectory.status.get(step, -1)) for step in steps]
+    remarks = [trajectory.remarks(step) for step in steps]
     epochs = [panel.run.epochs.get(step, -1) for step in steps]
     return {
         "type": "scatter",
@@ -46,14 +54,14 @@ def trajectory_trace(
         "meta": plain(trajectory.layer),
         "x": finite_all(trajectory.x, steps),
         "y": finite_all(trajectory.y, steps),
-        "customdata": [list(row) for row in zip(words, epochs, steps, strict=True)],
+        "customdata": [list(row) for row in zip(remarks, epochs, steps, strict=True)],
         "hovertemplate": _hover(
-            "meta", "customdata[1]", "customdata[2]", "customdata[0]", clock, view
+            panel, view, clock, names=("meta", "customdata[1]", "customdata[2]", "customdata[0]")
         ),
         # Of one colour: Plotly gives a line no scale, and each piece a trace would be too many.
         "line": {"color": MUTED.faint(0.45), "width": 1},
         "marker": {
-            "symbol": [symbol + "-open" * (word == SATURATED) for word in words],
+            "symbol": [symbol + "-open" * trajectory.is_saturated(step) for step in steps],
             "color": [log_time(clock.read(step, panel.run.epochs)) for step in steps],
             "coloraxis": "coloraxis",
             "size": 7,
@@ -104,7 +112,7 @@ def chance_trace(shown: Sequence[Trajectory], kept: Collection[int]) -> dict[str
 
 
 def joined_trace(
-    line: dict[str, Any], shown: Sequence[Trajectory], clock: Clock, view: str
+    panel: Panel, line: dict[str, Any], shown: Sequence[Trajectory], clock: Clock, view: View
 ) -> dict[str, Any]:
     """The line that joins the layers at one moment."""
     return {
@@ -115,7 +123,9 @@ def joined_trace(
         "legendrank": 1003,
         **line,
         "hovertext": [plain(each.layer) for each in shown],
-        "hovertemplate": _hover("hovertext", "meta[0]", "meta[1]", "customdata", clock, view),
+        "hovertemplate": _hover(
+            panel, view, clock, names=("hovertext", "meta[0]", "meta[1]", "customdata")
+        ),
         "connectgaps": True,
         "line": {"color": TEXT, "width": 1.5},
         "marker": {**line["marker"], "color": TEXT, "size": 9},

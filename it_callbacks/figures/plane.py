@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Collection, Sequence
 from typing import Any, NamedTuple
 
-from it_callbacks.checks import nearest, whole
 from it_callbacks.figures.axes import (
     Figure,
     Panel,
@@ -15,21 +13,21 @@ from it_callbacks.figures.axes import (
     axis_title,
     coloured,
     empty,
-    finite,
+    how_read,
     layout,
     legend_entry,
-    note,
     places,
-    resolution_label,
     time_colours,
 )
 from it_callbacks.figures.frames import controls, moments, polyline
 from it_callbacks.figures.kinds import Kind, Request
-from it_callbacks.figures.labels import SATURATED, plain, shortened, status_word
+from it_callbacks.figures.labels import plain, shortened
+from it_callbacks.figures.limits import LABEL_BOUND, Limit, draw_limits, limits
 from it_callbacks.figures.marks import bars, chance_trace, joined_trace, trajectory_trace
-from it_callbacks.figures.theme import LIGHT, MUTED, Theme
+from it_callbacks.figures.readings import READINGS, Reading, View, candidates, check, opening
+from it_callbacks.figures.theme import LIGHT, Theme
 from it_callbacks.figures.times import MOST_DRAWN, Clock, clock, thinned
-from it_callbacks.figures.trajectories import VIEWS, Trajectory, trajectories, why_empty
+from it_callbacks.figures.trajectories import Trajectory, trajectories, why_empty
 from it_callbacks.runs import Run
 
 SYMBOLS = (
@@ -46,6 +44,7 @@ _FEWEST_DRAWN = 50
 def information_plane(
     panels: Sequence[Panel],
     *,
+    reading: str | None = None,
     view: str = "linear",
     resolution: int = 0,
     chance: bool = False,
@@ -61,28 +60,31 @@ def information_plane(
 
     Args:
         panels: Runs and sets, drawn side by side on equal axes.
+        reading: ``"code"``, binned, or ``"wide"``, at any width; None for that of them in which
+            more layers can be read. `view`, `resolution` and `chance` are of the code only.
         view: One of `VIEWS`.
         resolution: Which of the rulers in ``bins=[...]``.
         chance: Mark the chance level of I(T;Y) below each point (linear view).
-        intervals: Draw 95 % intervals (corrected view), or the spread of averaged runs.
+        intervals: Draw 95 % intervals (corrected view, or any width), or the spread of averaged
+            runs.
         hidden: Layers that only the legend shows, named as it names them.
         theme: Colours.
 
     Raises:
-        ValueError: There is no such view, or `resolution` is negative.
+        ValueError: There is no such reading or view, `resolution` is negative, or the reading
+            does not have what is asked for.
 
     Example:
         figure = information_plane([Panel(run, "val")], view="corrected", intervals=True)
     """
-    if view not in VIEWS:
-        raise ValueError(
-            f"view: need one of {', '.join(VIEWS)}, got {view!r}{nearest(view, VIEWS)}"
-        )
-    resolution = whole("resolution", resolution, at_least=0)
+    request = Request(reading=reading, view=view, resolution=resolution, chance=chance)
+    check(request)
     if not panels:
         return empty("Information plane", theme)
+    opened = opening(request, panels)
+    shown = READINGS[opened].views[view]
     planes = [
-        _plane(panel, place, trajectories(panel, view, resolution), hidden)
+        _plane(panel, place, opened, trajectories(panel, shown, resolution), hidden)
         for panel, place in zip(panels, places(len(panels)), strict=True)
     ]
     measured = [(plane.steps, plane.panel.run.epochs) for plane in planes]
@@ -98,7 +100,7 @@ def information_plane(
     ]
     data = [
         {
-            **trajectory_trace(plane.panel, each, plane.drawn, time, symbols[each.layer], view),
+            **trajectory_trace(plane.panel, each, plane.drawn, time, symbols[each.layer], shown),
             **(bars(each, plane.drawn) if intervals else {}),
             **plane.place.on,
             **_visibility(each.layer, hidden),
@@ -106,7 +108,7 @@ def information_plane(
         for plane in planes
         for each in plane.trajectories
     ]
-    if chance and view == "linear":
+    if chance and "chance" in shown.options:
         data += _once_in_legend(
             planes, [chance_trace(plane.shown, plane.drawn) for plane in planes]
         )
@@ -114,7 +116,7 @@ def information_plane(
     n_before = len(data)
     if lines:
         joined = [
-            joined_trace(line, plane.shown, time, view)
+            joined_trace(plane.panel, line, plane.shown, time, shown)
             for line, plane in zip(lines[-1], planes, strict=True)
         ]
         data += _once_in_legend(planes, joined)
@@ -122,7 +124,8 @@ def information_plane(
         {"name": moment.name, "data": line, "traces": list(range(n_before, len(data)))}
         for moment, line in zip(found, lines, strict=True)
     ]
-    drawn = _layout(planes, view, resolution, time) | controls(found, time)
+    drawn = _layout(planes, READINGS[opened], shown, resolution, time) | controls(found, time)
+    drawn["meta"] = {"reading": opened}
     if len(found) > 1:
         drawn["margin"]["b"] = 140
     return coloured({"data": data, "layout": drawn, "frames": frames}, theme)
@@ -139,13 +142,17 @@ class _Plane(NamedTuple):
     steps: list[int]
     drawn: set[int]
     """The steps of those points that trajectories show."""
+    limits: list[Limit]
 
 
-def _plane(panel: Panel, place: Place, found: list[Trajectory], hidden: Collection[str]) -> _Plane:
+def _plane(
+    panel: Panel, place: Place, reading: str, found: list[Trajectory], hidden: Collection[str]
+) -> _Plane:
     steps = sorted({step for each in found for step in each.steps})
     shown = [each for each in found if plain(each.layer) not in hidden]
     most = min(MOST_DRAWN, max(_FEWEST_DRAWN, _MOST_IN_PANEL // max(len(found), 1)))
-    return _Plane(panel, place, found, shown, steps, set(thinned(steps, most)))
+    drawn = set(thinned(steps, most))
+    return _Plane(panel, place, found, shown, steps, drawn, limits(panel, reading))
 
 
 def _once_in_legend(
@@ -171,7 +178,7 @@ def _legend(
         for layer, symbol in symbols.items()
     ]
     if any(
-        status_word(each.status.get(step, -1)) == SATURATED
+        each.is_saturated(step)
         for plane in planes
         for each in plane.trajectories
         for step in each.steps
@@ -181,35 +188,46 @@ def _legend(
     return entries
 
 
-def _layout(planes: Sequence[_Plane], view: str, resolution: int, time: Clock) -> dict[str, Any]:
+def _layout(
+    planes: Sequence[_Plane], reading: Reading, view: View, resolution: int, time: Clock
+) -> dict[str, Any]:
     panels = [plane.panel for plane in planes]
-    across, up = (axis_title(panels, name) for name in (VIEWS[view].x, VIEWS[view].y))
+    across, up = (_axis_title(panels, name) for name in view.axes)
     drawn = layout(
         panels,
-        title="Information plane",
+        title="Information plane" + (", any width" if reading is READINGS["wide"] else ""),
         x={"title": {"text": across, "standoff": 8}, "range": _range(planes, "x")},
         y={"title": {"text": up, "standoff": 8}, "range": _range(planes, "y")},
-        subtitles=[_subtitle(plane, resolution) for plane in planes],
+        subtitles=[_subtitle(plane, view, resolution) for plane in planes],
     )
     times = [time.read(step, p.panel.run.epochs) for p in planes for step in p.steps]
     drawn["coloraxis"] = time_colours(time, max(times, default=0))
     drawn["legend"]["x"] = 1.1  # beside the colour bar
     for plane in planes:
         if plane.steps:
-            _draw_limits(drawn, plane)
+            draw_limits(drawn, plane.place, plane.limits)
         else:
-            text = why_empty(plane.panel, resolution)
+            text = why_empty(plane.panel, reading, resolution)
             drawn["annotations"].append(absence(plane.place, text))
     return drawn
+
+
+def _axis_title(panels: Sequence[Panel], quantity: str) -> str:
+    """The title of an axis; of V(T→Y) with its classes if these are the same in all panels."""
+    first, *others = (panel.run.wide(panel.set).classes for panel in panels)
+    is_said = quantity == "V_TY" and first and all(each == first for each in others)
+    return axis_title(panels, quantity) + (f", {first}" if is_said else "")
 
 
 def _visibility(layer: str, hidden: Collection[str]) -> dict[str, str]:
     return {"visible": "legendonly"} if plain(layer) in hidden else {}
 
 
-def _subtitle(plane: _Plane, resolution: int) -> str:
-    """With which of several rulers a panel was read, and how many of its points are not shown."""
-    remarks = [resolution_label(plane.panel, resolution)]
+def _subtitle(plane: _Plane, view: View, resolution: int) -> str:
+    """How a panel was read, and how many of its points are not shown."""
+    remarks = [how_read(plane.panel, view.x, resolution)]
+    if view.y == "V_TY" and (classes := plane.panel.run.wide(plane.panel.set).classes):
+        remarks.append(f"y {classes}")
     n_dropped = sum(each.n_dropped for each in plane.trajectories)
     if n_dropped:
         n_points = n_dropped + sum(len(each.steps) for each in plane.trajectories)
@@ -231,48 +249,21 @@ def _range(planes: Sequence[_Plane], axis: str) -> list[float]:
         for each in plane.trajectories
         for value in map((each.x if axis == "x" else each.y).__getitem__, each.steps)
     ]
-    limits = ((_log_n if axis == "x" else _h_y)(plane.panel) for plane in planes)
-    values += [limit for limit in limits if limit is not None]
+    values += [limit.at for plane in planes for limit in plane.limits if limit.axis == axis]
     low, high = min([0.0, *values]), max([0.0, *values]) or 1.0
     pad = 0.06 * (high - low)
     return [round(low - pad / 2, 4), round(high + pad, 4)]
 
 
-def _h_y(panel: Panel) -> float | None:
-    return finite(panel.run.label_entropy(panel.set))
-
-
-def _log_n(panel: Panel) -> float | None:
-    n = panel.run.setting("information_plane", panel.set, "n_samples")
-    return finite(math.log2(n)) if n is not None and n >= 1 else None
-
-
-def _draw_limits(drawn: dict[str, Any], plane: _Plane) -> None:
-    """The two lines that no point should lie beyond, as far as the settings hold them."""
-    line = {"type": "line", "line": {"color": MUTED, "width": 1, "dash": "dash"}}
-    font = {"color": MUTED, "size": 12}
-    x, y = f"x{plane.place.axis}", f"y{plane.place.axis}"
-    if (h_y := _h_y(plane.panel)) is not None:
-        ends = {"xref": f"{x} domain", "x0": 0, "x1": 1, "yref": y, "y0": h_y, "y1": h_y}
-        drawn["shapes"].append({**line, **ends, "name": "H(Y)"})
-        where = {"x": 0.01, "y": h_y, "yref": y, "xanchor": "left", "yanchor": "bottom"}
-        text = f"H({plane.panel.run.label_symbol(plane.panel.set)}) = {h_y:.2f}"
-        drawn["annotations"].append(note(plane.place, text, font=font, **where))
-    if (log_n := _log_n(plane.panel)) is not None:
-        ends = {"xref": x, "x0": log_n, "x1": log_n, "yref": f"{y} domain", "y0": 0, "y1": 1}
-        drawn["shapes"].append({**line, **ends, "name": "log2 N"})
-        where = {"x": log_n, "xref": x, "y": 0.01, "xanchor": "right", "yanchor": "bottom"}
-        drawn["annotations"].append(note(plane.place, f"log₂ N = {log_n:.2f}", font=font, **where))
-
-
-def _reads(request: Request, run: Run) -> tuple[str, ...]:
-    view = VIEWS[request.view]
-    ends = [end for name in (view.x, view.y) for end in run.about(name).interval]
-    return (
-        *(view.x, view.y, "status"),
-        *(("I_TY_chance",) if request.chance else ()),
-        *(ends if request.intervals else ()),
-    )
+def _reads(request: Request, run: Run) -> list[str]:
+    names = [LABEL_BOUND] if "wide" in candidates(request) else []
+    for view in (READINGS[name].views[request.view] for name in candidates(request)):
+        names += [*view.axes, view.status, *filter(None, [view.upper])]
+        if request.chance:
+            names.append("I_TY_chance")
+        if request.intervals:
+            names += [end for name in view.axes for end in run.around(name)]
+    return names
 
 
 PLANE = Kind(
@@ -280,11 +271,12 @@ PLANE = Kind(
     "Information plane",
     "InformationPlaneMonitor",
     "an information plane",
-    options=("view", "resolution", "chance", "intervals", "hidden"),
-    needs=lambda request: (VIEWS[request.view].x, VIEWS[request.view].y),
+    options=("reading", "view", "resolution", "chance", "intervals", "hidden"),
+    needs=lambda request: [READINGS[name].views[request.view].axes for name in candidates(request)],
     reads=_reads,
     draw=lambda panels, request: information_plane(
         panels,
+        reading=request.reading,
         view=request.view,
         resolution=request.resolution,
         chance=request.chance,

@@ -14,6 +14,7 @@ from it_callbacks.figures.curves import CURVES
 from it_callbacks.figures.entropies import CLASSES, PREDICTIONS
 from it_callbacks.figures.kinds import Kind, Request
 from it_callbacks.figures.plane import PLANE
+from it_callbacks.figures.readings import READINGS
 from it_callbacks.quantities import QUANTITIES
 from it_callbacks.runs import Key, Run
 
@@ -39,7 +40,7 @@ def panels(request: Request, runs: Sequence[Run], sets: Collection[str] = ()) ->
         Panel(run, set_)
         for run in runs
         for set_ in sets or sorted({key.set for key in run.keys})
-        if all(set_ in run.sets(name) for name in needs)
+        if any(all(set_ in run.sets(name) for name in names) for names in needs)
     ]
 
 
@@ -77,8 +78,8 @@ def offered(run: Run) -> dict[str, Any] | None:
     """Return what can be asked for of a run; None if it gives no figure.
 
     Returns:
-        ``figures``: by kind the sets that it can show. By set, ``resolutions``: the labels of its
-        rulers, and ``quantities``: what there are curves of.
+        ``figures``: by kind the sets that it can show. By set, ``readings`` that a plane has,
+        ``resolutions``: the labels of its rulers, and ``quantities``: what there are curves of.
     """
     names: dict[str, set[str]] = {}
     for key in sorted(run.keys):
@@ -93,11 +94,26 @@ def offered(run: Run) -> dict[str, Any] | None:
         if (found := [name for name in curves if name in has])
     }
     figures = {
-        kind.name: [set_ for set_, has in names.items() if has.issuperset(kind.needs(Request()))]
+        kind.name: [
+            set_ for set_, has in names.items() if any(map(has.issuperset, kind.needs(Request())))
+        ]
         for kind in KINDS.values()
     }
     figures[CURVES.name] = list(quantities)
     if not any(figures.values()):
         return None
     resolutions = {set_: [rulers.label for rulers in run.rulers(set_)] for set_ in quantities}
-    return {"figures": figures, "resolutions": resolutions, "quantities": quantities}
+    readings = {
+        set_: [
+            name
+            for name, reading in READINGS.items()
+            if names[set_].issuperset(reading.views["linear"].axes)
+        ]
+        for set_ in figures[PLANE.name]
+    }
+    return {
+        "figures": figures,
+        "readings": readings,
+        "resolutions": resolutions,
+        "quantities": quantities,
+    }

@@ -3,38 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import NamedTuple
 
 from it_callbacks.figures.axes import Panel
+from it_callbacks.figures.labels import CAUTION, SATURATED, plain, status_word
+from it_callbacks.figures.readings import Reading, View
 from it_callbacks.runs import Series
-
-
-class View(NamedTuple):
-    """Which estimates a plane shows."""
-
-    title: str
-    about: str
-    x: str
-    """Name of the quantity across."""
-    y: str
-    """Name of the quantity up."""
-    options: tuple[str, ...]
-    """What can be drawn besides: ``chance`` or ``intervals``."""
-
-
-VIEWS = {
-    "linear": View("Linear", "I(X;T) against I(T;Y), as counted", "I_XT", "I_TY", ("chance",)),
-    "adjusted": View(
-        "Adjusted", "I(T;Y) on a scale on which chance is 0", "I_XT", "I_TY_adjusted", ()
-    ),
-    "corrected": View(
-        "Corrected",
-        "both corrected for the size of the sample",
-        "I_XT_corrected",
-        "I_TY_corrected",
-        ("intervals",),
-    ),
-}
+from it_callbacks.wide_settings import WideSettings
 
 
 class Trajectory(NamedTuple):
@@ -50,24 +26,45 @@ class Trajectory(NamedTuple):
     x_ends: tuple[Series, Series]
     """Ends of the bar around x; empty where there is none."""
     y_ends: tuple[Series, Series]
+    bounds: Mapping[int, str]
+    """By step, in words, what x cannot exceed; empty where that is not known."""
+    caution: str
+    """Why to read the layer with caution, if the settings say it."""
+    classes: str
+    """Among which classes y was read, if not among all."""
     n_dropped: int
     """Points that this view has no value of."""
 
+    def is_saturated(self, step: int | None) -> bool:
+        """Whether its point is hollow."""
+        return self._word(step) == SATURATED
 
-def trajectories(panel: Panel, view: str, resolution: int) -> list[Trajectory]:
+    def remarks(self, step: int | None) -> str:
+        """What hovering shows of a point besides its values, with markup."""
+        word = self._word(step)
+        if word == CAUTION and self.caution:
+            word = f"{word}: {plain(self.caution)}"
+        bound = "" if step is None else self.bounds.get(step, "")
+        return "<br>".join(filter(None, (self.classes, bound, word)))
+
+    def _word(self, step: int | None) -> str:
+        return status_word(-1 if step is None else self.status.get(step, -1))
+
+
+def trajectories(panel: Panel, view: View, resolution: int) -> list[Trajectory]:
     """Return those of all layers that have both quantities, in order of depth.
 
     Args:
         panel: What to read.
-        view: One of `VIEWS`.
+        view: What its plane shows.
         resolution: Which of the panel's rulers.
     """
     if resolution >= len(panel.rulers):
         return []
-    across, up = VIEWS[view].x, VIEWS[view].y
+    wide = panel.run.wide(panel.set) if view.status == "wide_status" else WideSettings()
     found = []
-    for layer in panel.run.layers("I_XT", panel.set):
-        x, y = panel.series(across, layer, resolution), panel.series(up, layer, resolution)
+    for layer in panel.run.layers(view.x, panel.set):
+        x, y = (panel.series(name, layer, resolution) for name in view.axes)
         both = x.keys() & y.keys()
         if not both:
             continue
@@ -78,25 +75,36 @@ def trajectories(panel: Panel, view: str, resolution: int) -> list[Trajectory]:
                 steps,
                 x,
                 y,
-                panel.series("status", layer, resolution),
+                panel.series(view.status, layer, resolution),
                 panel.series("I_TY_chance", layer, resolution),
-                panel.ends(across, layer, resolution),
-                panel.ends(up, layer, resolution),
+                panel.ends(view.x, layer, resolution),
+                panel.ends(view.y, layer, resolution),
+                _bounds(panel, view, layer),
+                wide.cautions.get(layer, ""),
+                wide.classes,
                 len(both) - len(steps),
             )
         )
     return found
 
 
-def why_empty(panel: Panel, resolution: int) -> str:
+def _bounds(panel: Panel, view: View, layer: str) -> dict[int, str]:
+    symbol = panel.run.about(view.x).label.partition(", ")[0]
+    upper = panel.series(view.upper, layer)
+    return {s: f"{symbol} at most {u:.3f} bits" for s, u in upper.items() if math.isfinite(u)}
+
+
+def why_empty(panel: Panel, reading: Reading, resolution: int) -> str:
     """Say why a panel has no plane."""
-    has = {name: panel.set in panel.run.sets(name) for name in ("I_XT", "I_TY")}
-    if not any(has.values()):
-        return "no information plane was logged of this set"
-    if not has["I_TY"]:
-        return "I(X;T) was logged, but no I(T;Y):<br>there is no Y; see the curves of I(X;T)"
-    if not has["I_XT"]:
-        return "I(T;Y) was logged, but no I(X;T)"
+    counted = reading.views["linear"]
+    x, y = (panel.run.about(name).label.partition(",")[0] for name in counted.axes)
+    if not panel.has(counted.x) and not panel.has(counted.y):
+        return reading.absent
+    if not panel.has(counted.y):
+        why = "too few samples of a class" if panel.has("I_TY") else "there is no Y"
+        return f"{x} was logged, but no {y}:<br>{why}; see the curves of {x}"
+    if not panel.has(counted.x):
+        return f"{y} was logged, but no {x}"
     n_rulers = len(panel.rulers)
     if resolution >= n_rulers:
         return f"this plane was read at {n_rulers} resolution{'s' * (n_rulers > 1)} only"

@@ -7,16 +7,28 @@ from collections.abc import Mapping
 from typing import Any
 
 from it_callbacks.tables import Course, Number
+from it_callbacks.wide_settings import WideSettings
 
-LIMITS = (
-    "A hollow point is saturated: nearly every sample had a code of its own, so I(T;Y) would be as "
-    "high for random labels, and the point holds no information about the network.",
-    "I(X;T) of a deterministic network is the entropy of its binned layer: how finely the layer "
-    "distinguishes inputs at the resolution of its bins. Compare a layer with itself over time; "
-    "layers with different bins or numbers of units are not on one scale, and a compression is no "
-    "proof of generalisation.",
-)
-"""How far any plane can be read."""
+LIMITS = {
+    "code": (
+        "A hollow point is saturated: nearly every sample had a code of its own, so I(T;Y) would "
+        "be as high for random labels, and the point holds no information about the network.",
+        "I(X;T) of a deterministic network is the entropy of its binned layer: how finely the "
+        "layer distinguishes inputs at the resolution of its bins. Compare a layer with itself "
+        "over time; layers with different bins or numbers of units are not on one scale, and a "
+        "compression is no proof of generalisation.",
+    ),
+    "wide": (
+        "I(X;T+σZ) is how many inputs stay apart, in bits, once noise of a fixed share of the "
+        "layer's present spread is added. It is not I(X;T), and a fall is no compression of bins: "
+        "a layer that stretches in one direction falls, too. A value near log2 K means that "
+        "samples cluster by class, which is no proof of generalisation.",
+        "V(T→Y) is what a linear reader can predict of the label from the layer, on samples it was "
+        "not fitted to: a lower bound on the information. A low value does not mean that the "
+        "information is gone, it may rise with depth, and below 0 it says no more than at 0.",
+    ),
+}
+"""How far a plane can be read, by its reading."""
 
 
 def number(value: Number, digits: int = 2) -> str:
@@ -41,6 +53,22 @@ def peak(values: Course) -> str:
     """
     known = values.peak_epoch is not None
     return number(values.peak) + (f" (epoch {values.peak_epoch})" if known else "")
+
+
+def wide_facts(wide: WideSettings) -> str:
+    """Say how layers of any width were read.
+
+    Example:
+        >>> wide_facts(WideSettings(n_samples=1024, cap=8.015, label_entropy=1.0))
+        'Read at any width from 1024 samples; I(X;T+σZ) is at most 8.02 bits; H(Y) = 1.00 bits'
+    """
+    of = f" from {wide.n_samples} samples" if wide.n_samples else ""
+    known = [f"Read at any width{of}"]
+    if wide.cap is not None:
+        known.append(f"I(X;T+σZ) is at most {wide.cap:.2f} bits")
+    if wide.label_entropy is not None:
+        known.append(f"H(Y) = {wide.label_entropy:.2f} bits {wide.classes}".rstrip())
+    return "; ".join(known)
 
 
 _BEYOND_ALL = 1e18

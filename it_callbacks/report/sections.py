@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from it_callbacks import texts
-from it_callbacks.figures import Figure, Panel, Request, draw, panels
+from it_callbacks.figures import READINGS, Figure, Panel, Request, draw, opening, panels
 from it_callbacks.quantities import QUANTITIES
+from it_callbacks.records import Status
 from it_callbacks.repeats import are_repeats, averaged
 from it_callbacks.report import phrases
 from it_callbacks.report.markup import Html, folded, joined, table, tag
 from it_callbacks.runs import Key, Run
-from it_callbacks.tables import STATUSES, LayerRow, course, layer_rows
+from it_callbacks.tables import STATUSES, LayerRow, WideRow, course, layer_rows, wide_rows
 
 MOST_TOGETHER = 12
 """Panels of one figure, on equal axes and under one slider; more would be slow to move."""
@@ -80,19 +81,42 @@ def _of_layers(runs: Sequence[Run]) -> list[list[Panel]]:
 
 
 def _planes(runs: Sequence[Run], drawings: Drawings) -> Iterator[Html]:
-    rows = [row for row in _of_layers(runs) if _has(row, "I_TY")]  # else there is no Y
-    for row in rows:
-        yield from _row_of_planes(row, drawings)
-    if rows:
-        yield from (tag("p", limit) for limit in phrases.LIMITS)
+    """The reading that opens, and the other one folded."""
+    shown: set[str] = set()
+    for row in _of_layers(runs):
+        there = {
+            name: drawn
+            for name, drawn in (
+                ("code", _planes_of_the_code(row, drawings)),
+                ("wide", _planes_of_any_width(row, drawings)),
+            )
+            if _has(row, READINGS[name].views["linear"].y)  # else there is no Y
+        }
+        opened = opening(Request(), row)
+        yield from there.get(opened, ())
+        for name in there.keys() - {opened}:
+            yield folded(f"Another reading: {READINGS[name].title.lower()}", *there[name])
+        shown |= there.keys()
+    for name, limits in phrases.LIMITS.items():
+        yield from (tag("p", limit) for limit in limits if name in shown)
 
 
-def _row_of_planes(row: Sequence[Panel], drawings: Drawings) -> Iterator[Html]:
+def _planes_of_any_width(row: Sequence[Panel], drawings: Drawings) -> Iterator[Html]:
+    caption = (
+        "Layers of any width: information about the input once noise in proportion to the layer's "
+        "spread is added, against what a linear reader can predict of the label."
+    )
+    drawn = draw(Request(reading="wide", intervals=_has_spread(row)), row)
+    yield drawings.place(drawn, caption + _BARS * _has_spread(row))
+
+
+def _planes_of_the_code(row: Sequence[Panel], drawings: Drawings) -> Iterator[Html]:
     """The plane as counted, open; other bins and other estimates, folded."""
-    has_spread = any(panel.run.spread for panel in row)
+    has_spread = _has_spread(row)
 
     def plane(caption: str, view: str = "linear", resolution: int = 0) -> Html:
         request = Request(
+            reading="code",
             view=view,
             resolution=resolution,
             chance=view == "linear",
@@ -102,8 +126,7 @@ def _row_of_planes(row: Sequence[Panel], drawings: Drawings) -> Iterator[Html]:
 
     yield plane(
         "I(X;T) against I(T;Y), a line for each layer. Hollow points are saturated; the small mark "
-        "below a point is what chance alone would give."
-        + (" Bars are standard deviations over the runs." if has_spread else "")
+        "below a point is what chance alone would give." + _BARS * has_spread
     )
     for number in range(1, min(len(panel.rulers) for panel in row)):
         label = row[0].rulers[number].label
@@ -117,6 +140,13 @@ def _row_of_planes(row: Sequence[Panel], drawings: Drawings) -> Iterator[Html]:
         yield folded(
             "Corrected for the number of samples, with intervals", plane(caption, view="corrected")
         )
+
+
+_BARS = " Bars are standard deviations over the runs."
+
+
+def _has_spread(row: Sequence[Panel]) -> bool:
+    return any(panel.run.spread for panel in row)
 
 
 def _has(row: Sequence[Panel], quantity: str) -> bool:
@@ -140,19 +170,26 @@ def _layers(runs: Sequence[Run]) -> Iterator[Html]:
                 rows = layer_rows(run, set_, rulers)
                 seen |= {row.status for row in rows}
                 caption = ". ".join(filter(None, [rulers.label, phrases.facts(settings)]))
-                has_y = any(math.isfinite(row.i_ty.last.value) for row in rows)
-                head, *cells = (
-                    [
-                        cell
-                        for column, cell in zip(_HEAD, line, strict=True)
-                        if has_y or column not in _OF_Y
-                    ]
-                    for line in (_HEAD, *map(_cells, rows))
-                )
-                yield table(head, cells, caption)
+                yield _table(_HEAD, map(_cells, rows), caption, _has([Panel(run, set_)], "I_TY"))
+            if found := wide_rows(run, set_):
+                caption, has_y = phrases.wide_facts(run.wide(set_)), run.sets("V_TY")
+                yield _table(_WIDE_HEAD, map(_wide_cells, found), caption, set_ in has_y)
     notes = [tag("li", note) for status, note in STATUSES.items() if status in seen]
     if notes:
         yield tag("ul", *notes, class_="faint")
+
+
+def _table(head: Sequence[str], rows: Iterable[Sequence[str]], caption: str, has_y: bool) -> Html:
+    """A table of layers; without the columns of Y where there is none."""
+    shown, *cells = (
+        [cell for column, cell in zip(head, line, strict=True) if has_y or not _is_of_y(column)]
+        for line in (head, *rows)
+    )
+    return table(shown, cells, caption)
+
+
+def _is_of_y(column: str) -> bool:
+    return "Y)" in column or column == "chance share"
 
 
 _HEAD = (
@@ -167,28 +204,51 @@ _HEAD = (
 )
 
 
-_OF_Y = frozenset(column for column in _HEAD if "(T;Y)" in column or column == "chance share")
-"""Columns that are empty where there is no Y."""
+_WIDE_HEAD = (
+    "layer",
+    "status",
+    *(
+        f"{of} {what}"
+        for of in ("I(X;T+σZ)", "V(T→Y)")
+        for what in ("first", "peak", "last", "SE of last")
+    ),
+    "why caution",
+)
+
+
+def _wide_cells(row: WideRow) -> list[str]:
+    numbers = [
+        text
+        for values, error in ((row.i_xt, row.i_xt_se), (row.v_ty, row.v_ty_se))
+        for text in (
+            *(phrases.number(values.first), phrases.peak(values), phrases.number(values.last)),
+            phrases.number(error),
+        )
+    ]
+    return [row.layer, _status(row.status), *map(_steady, numbers), row.caution or "–"]
+
+
+def _status(status: Status | None) -> str:
+    return "–" if status is None else tag("span", status.name, class_=status.name.lower())
+
+
+def _steady(number: str) -> str:
+    return tag("span", number, class_="steady")
 
 
 def _cells(row: LayerRow) -> list[str]:
-    status = row.status
     numbers = [
         *(phrases.number(row.i_xt.first), phrases.peak(row.i_xt), phrases.number(row.i_xt.last)),
         *(phrases.number(row.i_ty.first), phrases.peak(row.i_ty), phrases.number(row.i_ty.last)),
         *map(phrases.number, (row.chance, row.adjusted, row.coverage, row.chance_share)),
     ]
-    return [
-        row.layer,
-        "–" if status is None else tag("span", status.name, class_=status.name.lower()),
-        *(tag("span", number, class_="steady") for number in numbers),
-        row.verdict or "–",
-    ]
+    return [row.layer, _status(row.status), *map(_steady, numbers), row.verdict or "–"]
 
 
 def _curves(runs: Sequence[Run], drawings: Drawings) -> Iterator[Html]:
     own = {name: row for run in runs for name, row in run.own.items()}
     for row in _of_layers(runs):
+        opened = READINGS[opening(Request(), row)].views["linear"].axes
         for quantity in (*QUANTITIES.values(), *own.values()):
             if "curves" in quantity.figures and _has(row, quantity.name):
                 figure = draw(Request("curves", quantity=quantity.name), row)
@@ -196,8 +256,7 @@ def _curves(runs: Sequence[Run], drawings: Drawings) -> Iterator[Html]:
                     f"{quantity.label}: {quantity.meaning}" if quantity.meaning else quantity.label
                 )
                 drawn = drawings.place(figure, f"{title}, over the epochs.")
-                is_first = quantity.name in ("I_XT", "I_TY")
-                yield drawn if is_first else folded(title, drawn)
+                yield drawn if quantity.name in opened else folded(title, drawn)
 
 
 def _predictions(runs: Sequence[Run], drawings: Drawings) -> Iterator[Html]:

@@ -20,6 +20,7 @@ from tensorboard.plugins import base_plugin
 from werkzeug import wrappers
 
 from it_callbacks import figures, logs
+from it_callbacks.records import is_read_by_rulers
 from it_callbacks.runs import natural, outlines
 from it_callbacks.tensorboard_plugin import query
 
@@ -31,6 +32,7 @@ _STATIC = {
     "/style.css": "text/css",
 }
 _AN_HOUR = 3600
+_OF_A_READING = ("title", "about", "options")
 _OF_A_KIND = ("name", "title", "monitor", "what", "options")
 MOST_PANELS = 6
 """Side by side; more could not be read."""
@@ -105,9 +107,18 @@ class InformationPlanePlugin(base_plugin.TBPlugin):  # type: ignore[misc] # it s
                     {key: getattr(kind, key) for key in _OF_A_KIND}
                     for kind in figures.KINDS.values()
                 ],
+                "readings": [
+                    {"name": name, **{key: getattr(each, key) for key in _OF_A_READING}}
+                    for name, each in figures.READINGS.items()
+                ],
                 "views": [{"name": name, **view._asdict()} for name, view in figures.VIEWS.items()],
                 "quantities": {
-                    name: {"title": row.label, "about": row.meaning} for name, row in rows.items()
+                    name: {
+                        "title": row.label,
+                        "about": row.meaning,
+                        "by_rulers": is_read_by_rulers(name),
+                    }
+                    for name, row in rows.items()
                 },
                 "most_panels": MOST_PANELS,
                 "config": figures.CONFIG,
@@ -143,8 +154,8 @@ class InformationPlanePlugin(base_plugin.TBPlugin):  # type: ignore[misc] # it s
                 names = sorted((each.run.name for each in every), key=natural)
                 raise query.unknown("run", name, names)
         runs = [outline_of[name].run for name in asked.runs]
-        # A panel that lacks the view says so itself.
-        request = replace(asked.request, view=next(iter(figures.VIEWS)))
+        # A panel that lacks the reading or the view says so itself.
+        request = replace(asked.request, reading=None, view=next(iter(figures.VIEWS)))
         shown = figures.panels(request, runs, asked.sets)
         query.check_panels(asked, shown, shown or figures.panels(request, runs))
         shown = shown[:MOST_PANELS]

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import NamedTuple, Protocol
 
 from it_callbacks.checks import nearest
-from it_callbacks.figures import DARK, KINDS, LIGHT, VIEWS, Panel, Request
+from it_callbacks.figures import DARK, KINDS, LIGHT, READINGS, VIEWS, Panel, Request, check
 
 THEMES = {"light": LIGHT, "dark": DARK}
 _SHOWN = 8
@@ -49,8 +49,10 @@ def parse(query: Query) -> Asked:
         raise QueryError(f"resolution: got {resolution!r}, expected a number from 0 on")
     if not query.getlist("run"):
         raise QueryError("run: none was asked for; name at least one")
+    reading = query.get("reading")
     request = Request(
         name=_one_of("name", query.get("name") or "plane", list(KINDS)),
+        reading=_one_of("reading", reading, list(READINGS)) if reading else None,
         view=_one_of("view", query.get("view") or next(iter(VIEWS)), list(VIEWS)),
         resolution=int(resolution),
         quantity=query.get("quantity") or "I_XT",
@@ -59,6 +61,10 @@ def parse(query: Query) -> Asked:
         hidden=query.getlist("hidden"),
         theme=THEMES[_one_of("theme", query.get("theme") or "light", list(THEMES))],
     )
+    try:
+        check(request)
+    except ValueError as error:
+        raise QueryError(str(error)) from error
     runs, sets = (list(dict.fromkeys(query.getlist(key))) for key in ("run", "set"))
     return Asked(request, runs, sets)
 

@@ -53,6 +53,7 @@ export class Controls {
     this.figures = list("figures");
     this.runs = list("runs");
     this.sets = list("sets");
+    this.readings = list("readings");
     this.views = list("views");
     this.filter = element("input", {type: "search", id: "filter", placeholder: "Filter runs"});
     this.filter.setAttribute("aria-label", "Filter runs");
@@ -70,6 +71,7 @@ export class Controls {
     Object.assign(this, {chance, chanceLabel, intervals, intervalsLabel, follow});
     Object.assign(this, {quantity, quantityLabel, resolution, resolutionLabel});
     this.setsGroup = group("Sets", this.sets);
+    this.readingsGroup = group("Reading", this.readings);
     this.options = group(
       "Options", this.views, quantityLabel, resolutionLabel, chanceLabel, intervalsLabel,
     );
@@ -86,10 +88,10 @@ export class Controls {
           button("png", "PNG", "Save as PNG", () => save("png")),
         ),
       ),
-      element("aside", {}, group("Runs", this.filter, this.runs), this.setsGroup, this.options),
+      element("aside", {}, group("Runs", this.filter, this.runs), this.setsGroup, this.readingsGroup, this.options),
     );
     this.chosen = {
-      name: null, runs: null, sets: null, view: null, quantity: null, resolution: 0,
+      name: null, runs: null, sets: null, reading: null, view: null, quantity: null, resolution: 0,
       chance: false, intervals: false, hidden: new Set(), follow: false,
     };
     this.root.addEventListener("change", ({target}) => {
@@ -110,6 +112,7 @@ export class Controls {
       chance: this.chance.checked,
       intervals: this.intervals.checked,
       follow: this.follow.checked,
+      reading: checked(this.readings)[0] ?? chosen.reading,
       view: checked(this.views)[0] ?? chosen.view,
     });
     // Figures that have none must not undo the choice.
@@ -144,6 +147,7 @@ export class Controls {
     fill(this.sets, "checkbox", sets, this.shownSets);
     fillTitled(this.figures, state.kinds, chosen.name);
     fillTitled(this.views, state.views, chosen.view);
+    this.offerReadings();
     this.filter.hidden = names.length <= MANY;
     this.narrow();
     this.setsGroup.hidden = sets.length < 2;
@@ -159,12 +163,37 @@ export class Controls {
     return named(this.state.kinds, this.chosen.name);
   }
 
-  // Whether the figure has this option, in this view of it if it has views.
+  // Whether the figure has this option, in this reading and view of it if it has several.
   takes(option) {
     const options = this.kind?.options ?? [];
-    const view = named(this.state.views, this.chosen.view);
-    const ofView = this.state.views.some((each) => each.options.includes(option));
-    return options.includes(option) && (!ofView || view.options.includes(option));
+    if (!options.includes(option)) return false;
+    const {readings, views} = this.state;
+    const may = (rows, chosen) =>
+      !rows.some((each) => each.options.includes(option)) || chosen.options.includes(option);
+    const reading = named(readings, this.reading) ?? readings[0];
+    if (options.includes("reading") && !may(readings, reading)) return false;
+    return !reading.options.includes("view") || may(views, named(views, this.chosen.view));
+  }
+
+  // The reading that was chosen, or at which the figure opened, where it is still there.
+  get reading() {
+    const {reading} = this.chosen;
+    return unique(this.ofShown("readings")).includes(reading) ? reading : null;
+  }
+
+  // Notes at which of several readings the server opened the figure; it stays until another is
+  // chosen.
+  opened(reading) {
+    const isOne = unique(this.ofShown("readings")).length < 2;
+    if (!reading || isOne || this.reading === reading) return;
+    this.chosen.reading = reading;
+    this.show();
+  }
+
+  offerReadings() {
+    const there = unique(this.ofShown("readings"));
+    this.readingsGroup.hidden = !this.takes("reading") || there.length < 2;
+    fillTitled(this.readings, this.state.readings, this.reading);
   }
 
   // What the runs that are shown have of the sets that are shown.
@@ -189,7 +218,8 @@ export class Controls {
   }
 
   offerResolutions() {
-    if (!this.takes("resolution")) {
+    const quantity = this.takes("quantity") && this.state.quantities[this.chosen.quantity];
+    if (!this.takes("resolution") || (quantity && !quantity.by_rulers)) {
       this.resolutionLabel.hidden = true;
       return;
     }
@@ -246,6 +276,7 @@ export class Controls {
     const axes = [["name", chosen.name]];
     for (const run of this.shownRuns) axes.push(["run", run]);
     for (const set of this.shownSets) axes.push(["set", set]);
+    if (this.takes("reading") && this.reading) axes.push(["reading", this.reading]);
     for (const option of ["view", "quantity", "resolution"]) {
       if (this.takes(option)) axes.push([option, chosen[option]]);
     }

@@ -75,11 +75,14 @@ class Tab {
       this.say(obstacle);
       return;
     }
-    const {query, axes} = this.controls.query(this.theme);
+    const {query} = this.controls.query(this.theme);
     const text = await answer(`./figure?${query}`, signal);
     this.say(this.controls.note());
     if (text === this.shown) return;
-    await this.chart.draw(JSON.parse(text), this.controls.state.config, axes);
+    const figure = JSON.parse(text);
+    this.controls.opened(figure.layout.meta?.reading);
+    const {axes} = this.controls.query(this.theme);
+    await this.chart.draw(figure, this.controls.state.config, axes);
     this.shown = text;
   }
 
