@@ -132,7 +132,9 @@ def main() -> None:
                 photograph_tab(page, address)
                 page.goto(f"{address}#custom_scalars")
                 page.wait_for_timeout(8000)
-                page.screenshot(path=IMAGES / "demo_scalars.png")
+                plane = page.get_by_text("information plane, data", exact=True).first
+                plane.evaluate("heading => heading.scrollIntoView()")
+                _save(page, "demo_scalars.png")
             for name in WIDE:
                 with tensorboard(Path(folder) / name) as address:
                     photograph_wide_plane(page, address, f"wide_{name}.png")
