@@ -170,7 +170,7 @@ def experiment(settings: Settings, out: Path | None = None) -> list[Signature]:
             seeded(seed)
             drawn = labels[torch.randperm(len(labels))]
             of_name[seed] = train(NETWORKS[name], images, drawn, settings.epochs_by_lot, 32)
-        for name, runs in (*learnt.items(), *((f"{n}_lot", of) for n, of in by_lot.items())):
+        for name, runs in (*learnt.items(), *((f"{n}_by_lot", of) for n, of in by_lot.items())):
             describe(f"{name}, seed {seed}", runs[seed])
             save_plane(runs[seed].planes["train"], out, f"wide_{name}_{seed}")
     return [
@@ -236,23 +236,20 @@ def of_activations(tanh: Mapping[int, Trained], relu: Mapping[int, Trained]) -> 
 
 def of_positions(name: str, runs: Mapping[int, Trained]) -> list[Signature]:
     """A mean over positions loses what early layers have, and so their order."""
-    of_first: dict[str, dict[int, float]] = {"y": {}, "x": {}}
-    order: dict[str, dict[int, float]] = {"all positions": {}, "their mean": {}}
+    lost_y, lost_x, of_all, of_mean = {}, {}, {}, {}
     for seed, run in runs.items():
         pooled = run.layers("pooled")
         whole = {layer.name: layer for layer in run.layers("train")}
         first, last = pooled[0], pooled[-1]
-        of_first["y"][seed] = whole[first.name].y[-1] - first.y[-1]
-        of_first["x"][seed] = whole[first.name].x[-1] - first.x[-1]
-        order["all positions"][seed] = whole[first.name].x[-1] - whole[last.name].x[-1]
-        order["their mean"][seed] = first.x[-1] - last.x[-1]
+        lost_y[seed] = whole[first.name].y[-1] - first.y[-1]
+        lost_x[seed] = whole[first.name].x[-1] - first.x[-1]
+        of_all[seed] = whole[first.name].x[-1] - whole[last.name].x[-1]
+        of_mean[seed] = first.x[-1] - last.x[-1]
     return [
-        Signature(f"{name}: first layer, y that its mean loses, bits", of_first["y"], low=0.3),
-        Signature(f"{name}: first layer, x that its mean loses, bits", of_first["x"], low=1.0),
-        *(
-            Signature(f"{name}: {how}, x of the first above the last, bits", values)
-            for how, values in order.items()
-        ),
+        Signature(f"{name}: first layer, y that its mean loses, bits", lost_y, low=0.3),
+        Signature(f"{name}: first layer, x that its mean loses, bits", lost_x, low=1.0),
+        Signature(f"{name}: all positions, x of first above last, bits", of_all, low=0.3),
+        Signature(f"{name}: their mean, x of first above last, bits", of_mean),
     ]
 
 
