@@ -252,7 +252,7 @@ def _only_the_bar() -> Iterator[None]:
 
 _IN_THE_TABLE = (
     r"InformationPlaneMonitor: layer '[^']+' (?!is skipped)",
-    r"InformationPlaneMonitor: set '[^']+': \d+ of \d+ layers are too wide",
+    r"InformationPlaneMonitor: set '[^']+': too wide for the binned code",
 )
 
 

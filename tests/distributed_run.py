@@ -35,7 +35,7 @@ from it_callbacks import (  # noqa: E402 - torch's threads are pinned first
     InformationPlaneMonitor,
     PredictionEntropyMonitor,
 )
-from it_callbacks.estimators import LinearVInformation  # noqa: E402
+from it_callbacks.estimators import LinearVInformation, SlicedInformation  # noqa: E402
 from it_callbacks.reductions import PCA  # noqa: E402
 from it_callbacks.rulers import Calibrated, Width  # noqa: E402
 
@@ -102,6 +102,12 @@ def monitors(case: str, max_samples: int | None) -> list[Any]:
         return [PredictionEntropyMonitor(), ConditionalEntropyMonitor(), InformationPlaneMonitor()]
     if case == "numbers":
         return [InformationPlaneMonitor()]
+    if case == "classes":
+        sliced = SlicedInformation(every=1)
+        return [
+            InformationPlaneMonitor(),
+            InformationPlaneMonitor(extra=[sliced], max_samples=500, wide=None, name="sliced"),
+        ]
     if case.startswith("alone"):
         return []
     raise SystemExit(f"no case {case!r}")
@@ -166,6 +172,14 @@ class Tokens(Classifier):
         self(batch[0])
 
 
+class Classes(Classifier):
+    """Sixty classes, which its outputs know nothing of."""
+
+    @override
+    def validation_step(self, batch: Any, batch_idx: int, dataloader_idx: int = 0) -> None:
+        self(batch[0])
+
+
 class Numbers(Classifier):
     """A regression."""
 
@@ -182,15 +196,20 @@ KINDS: dict[str, type[Classifier]] = {
     "alone parts": Parts,
     "tokens": Tokens,
     "numbers": Numbers,
+    "classes": Classes,
 }
 
 
-def validation(case: str, n: int) -> Any:
+def validation(case: str, n: int, n_processes: int) -> Any:
     """What is validated on."""
     x, y = samples(n, seed=2)
     if case == "tokens":
         labels = torch.where(x > 1.5, -100, (x > 0).long() + (x > 1).long())
         return DataLoader(TensorDataset(x, labels), 8)
+    if case == "classes":  # the first batches of all processes hold what that of one would
+        x, _ = samples(1300, seed=2)
+        order = torch.randperm(1300, generator=torch.Generator().manual_seed(4))
+        return DataLoader(TensorDataset(x, (torch.arange(1300) % 60)[order]), 60 // n_processes)
     if case == "lopsided":
         return DataLoader(OnTheFirst(x, y), 8)
     if case == "numbers":
@@ -234,7 +253,7 @@ def main() -> None:
     train = DataLoader(TensorDataset(*samples(60)), 10, shuffle=True)
     # With NaN it lies beyond the rows that calibrate, so that one process only comes upon it.
     n_val = 1100 if arguments.case == "nan" else 41
-    val = validation(arguments.case, n_val)
+    val = validation(arguments.case, n_val, arguments.devices)
     if arguments.case == "shares":
         share = range(trainer.global_rank, n_val, trainer.world_size)
         val = DataLoader(Subset(val.dataset, share), 8)
@@ -254,7 +273,9 @@ def main() -> None:
     users = {tag: float(value) for tag, value in trainer.callback_metrics.items() if "user" in tag}
     sources = [m.settings.get("val", {}).get("predictions", "") for m in callbacks]
     weights = [s.get("weights") for m in callbacks for s in m.settings.values()]
+    wide = [s["wide"] for m in callbacks for s in m.settings.values() if "wide" in s]
     document = {
+        "among": [each["classes"] for each in wide],
         "measured": measured,
         "n_samples": n_samples,
         "callback_metrics": seen,

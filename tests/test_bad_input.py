@@ -342,14 +342,6 @@ def test_more_than_a_thousand_classes_do_not_fit_the_table_of_labels_and_predict
     )
 
 
-def test_more_than_a_thousand_classes_of_labels_are_a_misfit() -> None:
-    many = (torch.randn(1001, N_UNITS), torch.arange(1001))
-    assert_said(
-        [Plane(data=many)],
-        "target: 1001 classes, at most 1000 .*pass target=<function that returns coarser classes>",
-    )
-
-
 @pytest.mark.parametrize("monitor", PREDICTION_MONITORS)
 def test_logits_that_are_not_there_are_refused(monitor: type[Any]) -> None:
     message = r"logits='nett\.4': no such key .*no module of that name; did you mean 'net\.4'"

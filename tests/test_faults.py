@@ -216,7 +216,7 @@ def test_addresses_and_numbers_make_no_new_cause(first: str, again: str, other: 
     def fails(*_: Any) -> float:
         raise ArithmeticError(next(messages))
 
-    plane = InformationPlaneMonitor("net.4", extra=[Own("V_TY", fails)])
+    plane = InformationPlaneMonitor("net.4", extra=[Own("own_V_TY", fails)])
     with warned() as given:
         fit([plane], train=loader(25), max_epochs=3)
     before, after = (one.text for one in given.of("extra"))
@@ -232,7 +232,7 @@ SINGULAR = FloatingPointError("singular")
 
 def test_an_estimator_that_raises_costs_its_own_numbers_and_gives_one_warning_a_layer() -> None:
     """Each names the layer and says what happened; all else is measured on."""
-    plane = InformationPlaneMonitor(extra=[Own("V_TY", raises(SINGULAR))])
+    plane = InformationPlaneMonitor(extra=[Own("own_V_TY", raises(SINGULAR))])
     predictions = PredictionEntropyMonitor()
     with warned() as given:
         _, running = fit([plane, predictions], max_epochs=3)
@@ -244,7 +244,7 @@ def test_an_estimator_that_raises_costs_its_own_numbers_and_gives_one_warning_a_
 
 
 def test_an_estimator_that_raises_ends_training_where_asked_to() -> None:
-    extra = [Own("V_TY", raises(SINGULAR))]
+    extra = [Own("own_V_TY", raises(SINGULAR))]
     with pytest.raises(RuntimeError, match="singular"):
         fit([InformationPlaneMonitor(extra=extra, on_error="raise")])
 

@@ -57,6 +57,10 @@ _OF_LAYERS = (
     "coverage",
     "status",
 )
+_WIDE = (
+    *("relative_I_XT", "relative_I_XT_se", "relative_I_XT_high", "V_TY", "V_TY_se"),
+    *("sliced_I_TY", "sliced_I_TY_se", "spread", "wide_status"),
+)
 PER_ROOT = {
     "prediction_entropy": (
         "mean",
@@ -74,8 +78,8 @@ PER_ROOT = {
     ),
     "label_information": ("soft", "hard", "equivocation"),
     "information_plane": (
-        *("epoch", "overhead"),
-        *(f"{quantity}/{layer}" for quantity in _OF_LAYERS for layer in MLP),
+        *("epoch", "overhead", "wide_epoch"),
+        *(f"{quantity}/{layer}" for quantity in (*_OF_LAYERS, *_WIDE) for layer in MLP),
     ),
 }
 TAGS = {f"{root}/val/{end}" for root, ends in PER_ROOT.items() for end in ends}
@@ -226,7 +230,7 @@ def test_warnings_are_written_in_words(written: Any) -> None:
     step, texts = _texts(events, "information_plane/val/warnings")[0]
     assert step == 5
     assert any(text.startswith("set 'val': 105 samples") for text in texts)
-    assert any("too wide for the binned code (SATURATED)" in text for text in texts)
+    assert any("too wide for the binned code (SATURATED): " in text for text in texts)
     assert not [
         tag for tag in events.Tags()["tensors"] if tag.startswith("prediction_entropy/val/w")
     ]

@@ -193,7 +193,7 @@ def test_a_raising_estimator_costs_its_number_and_nothing_else(data: Any) -> Non
             raise ZeroDivisionError("an estimator of the user's")
         return 0.0
 
-    plane = InformationPlaneMonitor(data=data, extra=[Own("V_TY", draws)])
+    plane = InformationPlaneMonitor(data=data, extra=[Own("own_V_TY", draws)])
     with warned() as given:
         trace = _trace("norm_dropout", [plane])
     assert given.of("extra")

@@ -99,6 +99,10 @@ def test_units_are_bits_unless_said_otherwise() -> None:
         "information_plane/epoch": "epochs",
         "prediction_entropy/epoch": "epochs",
         "conditional_entropy/epoch": "epochs",
+        "information_plane/wide_epoch": "epochs",
+        "wide_status": "code",
+        "spread": "activation units",
+        "unit_dead": "share",
     }
 
 

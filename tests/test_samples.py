@@ -89,6 +89,7 @@ def test_ignored_labels_are_left_out_and_counted() -> None:
 
     def run(val: TensorDataset) -> list[Any]:
         monitors = all_three("val")
+        monitors[2] = InformationPlaneMonitor(data="val", wide=None)  # of other samples, by rank
         fit(monitors, Lenient, val=DataLoader(val, 105), max_epochs=1)
         return monitors
 

@@ -7,7 +7,7 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from it_callbacks.observation.sketched import sketched
+from it_callbacks.observation.sketched import _on_device, sketched
 from it_callbacks.sketches import Sketch
 
 SKETCH = Sketch()
@@ -141,3 +141,9 @@ def test_what_is_kept_does_not_change_with_the_output() -> None:
     found = sketched(output, SKETCH)
     output.zero_()
     assert found.min() == 1
+
+
+@pytest.mark.parametrize("shape", [(90,), (300,), (5, 50), (3, 16, 16), (10, 127)])
+def test_what_a_device_adds_up_is_the_same(shape: tuple[int, ...]) -> None:
+    rows = torch.randn(9, *shape)
+    assert _on_device(rows, SKETCH) == pytest.approx(SKETCH(rows.numpy()), abs=1e-4)

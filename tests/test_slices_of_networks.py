@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
 from it_callbacks.estimators.slices import sliced
+from it_callbacks.sketches import Sketch
 from it_callbacks.tasks import digits_task
 
 
@@ -76,21 +77,12 @@ def test_random_labels_show_nothing_before_training() -> None:
         assert abs(sliced(layer, untrained.labels).information) <= 0.02
 
 
-def sketch(rows: np.ndarray, seed: int) -> np.ndarray:
-    """Number u of a row is added to number u mod 127, with a random sign."""
-    n_samples, n_units = rows.shape
-    signed = rows * np.random.default_rng(seed).choice([-1, 1], n_units)
-    padded = np.zeros((n_samples, -(-n_units // 127) * 127))
-    padded[:, :n_units] = signed
-    return padded.reshape(n_samples, -1, 127).sum(axis=1)
-
-
 @pytest.mark.parametrize("seed", [0, 1, 2])
 def test_the_sketch_of_a_layer_shows_what_the_layer_shows(learnt: Trained, seed: int) -> None:
     layer = learnt.layers[0]
     of_both = [
         sliced(rows, learnt.labels, n_directions=512).information
-        for rows in (layer, sketch(layer, seed))
+        for rows in (layer, Sketch(seed=seed)(layer))
     ]
     assert of_both[0] > 0.5
     assert of_both[1] == pytest.approx(of_both[0], abs=0.04)

@@ -26,11 +26,12 @@ PAGES = sorted(path for kind in ("*.js", "*.css") for path in PACKAGE.rglob(kind
 MOST_CLASSES = 2
 MOST_METHODS = 45
 MOST_ATTRIBUTES = 20
-MOST_LINES_OF_CALLBACKS = 2800
+MOST_LINES_OF_CALLBACKS = 2850
 MOST_LINES_OF_A_ROOM = 400
-MOST_LINES_OF_CODE = 14_000
+MOST_LINES_OF_CODE = 16_200
 """0.1.0 had 10,140. A user's own estimators that reach the tab, Markdown texts, derived values,
-curves in the tab, and every kind of labels, batches and predictions have come since."""
+curves in the tab, every kind of labels, batches and predictions, and the plane of any width have
+come since."""
 
 
 def own_classes(monitor: type[Any]) -> list[type[Any]]:

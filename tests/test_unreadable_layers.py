@@ -64,7 +64,7 @@ def measured(
 ) -> tuple[InformationPlaneMonitor, Warnings]:
     """A monitor that has seen the network fall ill, and what it warned of."""
     logger = {"logger": options.pop("logger")} if "logger" in options else {}
-    plane = InformationPlaneMonitor(LAYERS, data=data, **options)
+    plane = InformationPlaneMonitor(LAYERS, data=data, wide=None, **options)
     with warned() as given:
         _, running = fit([plane], lambda: FallsIll(ill, wholly=wholly), max_epochs=epochs, **logger)
     assert running.global_step == 5 * epochs
@@ -258,7 +258,11 @@ def test_a_row_that_is_not_finite_costs_that_row(bad: float, reduce: Any) -> Non
 
     def of(x: Tensor, y: Tensor) -> tuple[InformationPlaneMonitor, Warnings]:
         plane = InformationPlaneMonitor(
-            ["net.0"], data=DataLoader(TensorDataset(x, y), 60), reduce=reduce, extra=extra
+            ["net.0"],
+            data=DataLoader(TensorDataset(x, y), 60),
+            reduce=reduce,
+            wide=None,  # of other samples, by rank
+            extra=extra,
         )
         with warned() as given:
             fit([plane], lambda: Classifier(net), max_epochs=1)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import Any, ClassVar, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -18,7 +18,8 @@ class Extra(ABC):
     every: int = 1
     """Called at the first point and then at every so many-th."""
 
-    rows: ClassVar[Literal["kept", "sketched"]] = "kept"
+    # Not annotated: who reads signatures resolves annotations where a subclass is defined.
+    rows = "kept"
     """Which rows of a layer a monitor calls it with.
 
     ``"kept"``: the reduced rows of at most 2048 samples, the same ones in every epoch.

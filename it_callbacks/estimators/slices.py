@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -151,7 +151,7 @@ class SlicedInformation(Extra):
     every: int = 5
     seed: int = 0
 
-    rows: ClassVar[Literal["kept", "sketched"]] = "sketched"
+    rows = "sketched"
 
     def __post_init__(self) -> None:
         for name, least in (("n_directions", 2), ("bins", 2), ("every", 1), ("seed", 0)):

@@ -28,6 +28,8 @@ MOST_CLASSES = 50
 _N_DIRECTIONS, _N_BINS = 64, 30
 _PER_CLASS, _LEAST_PER_CLASS, _PER_NUMBER = 20, 5, 4
 """Samples for each class, and for each number of a layer, that a reading of the label needs."""
+_SAMPLES_OF_SLICES, _CLASSES_OF_SLICES = 1024, 10
+"""Fewer samples, or more classes, and slices are low."""
 _MOST_RISE = 0.25
 _NEAR_THE_CAP = 0.81
 _NEAR_THE_SAMPLES = 2.0
@@ -75,12 +77,14 @@ class Wide(NamedTuple):
 
     Args:
         values: Bits (and the spread, in activation units) by quantity.
-        n_numbers: Numbers of its sketch.
+        n_samples: Samples that were read.
+        n_numbers: Numbers of the sketch of each.
         caution: Why the values are to be read with care, in words; empty if there is no reason.
         uneven: In words, what holds most of the spread, where one row or unit does.
     """
 
     values: Mapping[str, float]
+    n_samples: int
     n_numbers: int
     caution: str
     uneven: str
@@ -203,7 +207,7 @@ class WideReading:
             about_y, caution = self._about_label(of_y, of_y.classes)
             values |= about_y
             cautions += caution
-        return Wide(values, of_x.rows.shape[1], "; ".join(cautions), _uneven(x, *of_x.rows.shape))
+        return Wide(values, *of_x.rows.shape, "; ".join(cautions), _uneven(x, *of_x.rows.shape))
 
     def _about_label(
         self, samples: Rows, classes: NDArray[np.int64]
@@ -231,6 +235,21 @@ class WideReading:
             wanted = _PER_NUMBER * n_numbers
             return values, [f"V(T→Y) is low: {n} samples of {n_numbers} numbers need {wanted}"]
         return values, []
+
+
+def caution_of_slices(n_samples: int, n_classes: int) -> str:
+    """Why ``sliced_I_TY`` is to be read with care, or is not there; empty if it is neither.
+
+    Example:
+        >>> caution_of_slices(1024, 10), caution_of_slices(1024, 50)
+        ('', 'not read: 1024 samples of 50 classes, 30 for each are needed')
+    """
+    about = f"{n_samples} samples of {n_classes} classes"
+    if n_samples < _N_BINS * n_classes:
+        return f"not read: {about}, {_N_BINS} for each are needed"
+    if n_samples < _SAMPLES_OF_SLICES or n_classes > _CLASSES_OF_SLICES:
+        return f"low by 10 to 40 %: {about}"
+    return ""
 
 
 @contextmanager

@@ -28,8 +28,10 @@ class Lowest:
 
     Example:
         >>> lowest = Lowest(1)
-        >>> lowest.admit(np.array([0.5, 0.2])).tolist(), lowest.admit(np.array([0.3])).tolist()
-        ([1], [])
+        >>> lowest.admit(np.array([0.5, 0.2])).tolist(), lowest.admit(np.array([0.1])).tolist()
+        ([1], [0])
+        >>> lowest.admit(np.array([0.3])).tolist()
+        []
     """
 
     def __init__(self, size: int, below: float = np.inf) -> None:

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from it_callbacks.observation.batches import Batch
 from it_callbacks.observation.layers import Layer
+from it_callbacks.observation.positions import Grid
 from it_callbacks.observation.wide_sampling import (
     Chosen,
     WideChoice,
@@ -83,7 +84,8 @@ class WidePass:
         self._sketch = choice.sketch
         self._sampling = sampling
         self._keeps_all = keeps_all
-        self._batch: Batch | None = None
+        self._grid = Grid(0)
+        self._mask: Tensor | None = None
         self._positions = np.zeros(0, np.int64)
         self._of_wide = [np.zeros(0, np.int64)]
         self._of_all = [np.zeros(0, np.int64)]
@@ -105,7 +107,7 @@ class WidePass:
         self._of_wide.append(self._n + np.searchsorted(union, wanted))
         if self._keeps_all:
             self._of_all.append(self._n + np.searchsorted(union, admitted))
-        self._batch, self._positions = batch, union
+        self._grid, self._mask, self._positions = batch.grid, batch.mask, union
         self._n += len(union)
 
     def sketch(self, output: Tensor, layer: Layer) -> NDArray[np.floating[Any]] | None:
@@ -113,15 +115,14 @@ class WidePass:
 
         Samples are selected before anything is computed: most batches have few or none.
         """
-        batch = self._batch
-        if batch is None or not len(self._positions):
+        if not len(self._positions):
             return None
         wanted = torch.from_numpy(self._positions)
-        if batch.grid.axes:
-            return sketched(batch.grid.rows_at(output, layer.units_axis, wanted), self._sketch)
+        if self._grid.axes:
+            return sketched(self._grid.rows_at(output, layer.units_axis, wanted), self._sketch)
         is_whole = len(self._positions) == len(output)
         rows = output if is_whole else output[wanted.to(output.device)]
-        mask = None if batch.mask is None else batch.mask[wanted]
+        mask = None if self._mask is None else self._mask[wanted]
         return sketched(rows, self._sketch, units_axis=layer.units_axis, mask=mask)
 
     def add(self, layer: str, sketches: NDArray[np.floating[Any]] | None) -> None:

@@ -33,6 +33,9 @@ from it_callbacks.records import unique_slugs
 from it_callbacks.reductions import Joint
 from it_callbacks.rulers import CALIBRATION_ROWS, Calibrated, Width
 
+MOST_LISTED_CLASSES = 1000
+"""Class numbers in the settings; those of a vocabulary nobody reads."""
+
 
 @dataclass(frozen=True)
 class PlanePoint:
@@ -107,7 +110,10 @@ class PlanePoint:
             "labels": self.kind.about,
             "Y": self.kind.symbol,
             "H_Y": None if labels is None else label_entropy(labels),
-            "classes": [] if labels is None else classes_of(labels)[0].tolist(),
+            "n_classes": self.n_classes,
+            "classes": classes_of(labels)[0].tolist()
+            if labels is not None and self.n_classes <= MOST_LISTED_CLASSES
+            else [],
             "share_of_repeated_inputs": repeated,
             "layers": [layers[tag] for tag in self.tags.values() if tag in layers],
             "skipped": plan.skipped if plan else {},
@@ -147,7 +153,7 @@ class PlanePoint:
                 continue
             if np.array_equal(self.observed.read(before), self.observed.read(after)):
                 found += successor_notices(facts[before], facts[after])
-        return found + (self.wide.notices(self.set) if isinstance(self.wide, WidePoint) else [])
+        return found + ([] if self.wide is None else self.wide.notices(self.set))
 
     def growth(self, layer: str) -> float:
         """How many times the range of its calibration a layer now spans.

@@ -14,7 +14,6 @@ from typing_extensions import override
 
 from it_callbacks._version import __version__
 from it_callbacks.estimators.verdict import Peak, Verdict
-from it_callbacks.observation.batches import MOST_CLASSES
 from it_callbacks.observation.choices import choice_in_words
 from it_callbacks.observation.instrument import (
     Completion,
@@ -154,11 +153,6 @@ class PlaneInstrument(Instrument[LayerPass]):
         kind = self._memory.kind_of(on.set, observed.targets)
         labels = kind.classes(observed.targets)
         n_classes = 0 if labels is None else len(classes_of(labels)[0])
-        if n_classes > MOST_CLASSES:
-            raise ValueError(
-                f"target: {n_classes} classes, at most {MOST_CLASSES} classes are supported; pass "
-                "target=<function that returns coarser classes>"
-            )
         left_out = self._layers.left_out(_whole(finished))
         tags = tags_of_layers(self._layers)
         wide = self._wide.point(_whole(finished), on, kind, n_classes, tags)

@@ -26,6 +26,8 @@ MOST_OVERHEAD = 0.1
 LEAST_SECONDS = 1.0
 """In a run that is over in a moment, nobody minds what share of it went where."""
 MOST_LISTED = 5
+MOST_NAMED_CLASSES = 100
+"""Of the words of a vocabulary, say, many never occur in a set."""
 
 
 class LayerFacts(NamedTuple):
@@ -90,14 +92,13 @@ def saturated_notices(
     n = sum((facts.information or facts.entropy).status == Status.SATURATED for facts in layers)
     if not n:
         return []
-    of_all = f"{n} of {len(layers)} layers {'is' if n == 1 else 'are'}"
     other = (
         "see the wide plane (V_TY over relative_I_XT)"
         if is_read_at_any_width
         else "pass wide=WideReading(), which reads any width, or fewer bins="
     )
-    text = f"set {set_!r}: {of_all} too wide for the binned code (SATURATED); {other}"
-    return [Notice("saturated", text)]
+    text = f"set {set_!r}: too wide for the binned code (SATURATED): {n} of {len(layers)} layers"
+    return [Notice("saturated", f"{text}; {other}")]
 
 
 def uneven_notices(set_: str, uneven: Mapping[str, str]) -> list[Notice]:
@@ -168,7 +169,7 @@ def set_notices(
 def _missing_notices(set_: str, classes: Sequence[int]) -> list[Notice]:
     seen, largest = set(classes), max(classes, default=0)
     n_missing = largest + 1 - len(seen) if seen else 0
-    if not n_missing:
+    if not n_missing or len(seen) > MOST_NAMED_CLASSES:
         return []
     missing = islice((number for number in count() if number not in seen), MOST_LISTED)
     listed = ", ".join(map(str, islice(missing, n_missing)))

@@ -9,7 +9,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from it_callbacks.estimators.wide import MOST_CLASSES, Rows, Wide, WideReading, one_thread
+from it_callbacks.estimators.wide import (
+    MOST_CLASSES,
+    Rows,
+    Wide,
+    WideReading,
+    caution_of_slices,
+    one_thread,
+)
 from it_callbacks.observation.instrument import Notice
 from it_callbacks.observation.processes import n_processes, rank, together
 from it_callbacks.observation.sketched import Sketched, WideSet, merged
@@ -17,6 +24,8 @@ from it_callbacks.observation.wide_sampling import WideChoice
 from it_callbacks.plane.notices import uneven_notices
 from it_callbacks.plane.point import label_entropy
 from it_callbacks.records import Status, Value
+
+_MISSED = Wide({}, 0, 0, "not read: did not run on every sample, or gave other shapes", "")
 
 
 def choice_of(reading: WideReading, max_samples: int | None, seed: int) -> WideChoice:
@@ -74,6 +83,7 @@ class WidePoint:
             tags: What tags call each layer, in order.
         """
         names = [name for name in tags if name in kept.rows]
+        missed = {tag: _MISSED for name, tag in tags.items() if name not in kept.rows}
 
         def share() -> dict[str, Wide]:
             with one_thread():
@@ -83,7 +93,8 @@ class WidePoint:
                 }
 
         found = {name: wide for part in together(share) for name, wide in part.items()}
-        return cls(reading, kept, classes, {tags[name]: found[name] for name in names})
+        by_tag = {tags[name]: found[name] for name in names}
+        return cls(reading, kept, classes, by_tag | missed)
 
     def values(self, epoch: int) -> list[Value]:
         """The numbers to log.
@@ -91,10 +102,12 @@ class WidePoint:
         Args:
             epoch: Finished epochs.
         """
-        n = len(self.kept.choice.of_x)
         values = []
         for tag, wide in self.by_tag.items():
+            n = wide.n_samples
             values += [Value(name, tag, bits, n) for name, bits in wide.values.items()]
+            if wide is _MISSED:
+                continue
             status = Status.CAUTION if wide.caution else Status.OK
             values.append(Value("wide_status", tag, float(status), n))
         return [*values, Value("information_plane", "wide_epoch", float(epoch))]
@@ -117,6 +130,9 @@ class WidePoint:
             "among": len(choice.classes) or None,
             "classes": list(choice.classes),
             "sketch": f"{self.reading.sketch!r} of all positions, channels last in sequences",
+            "sliced_I_TY": ""
+            if of_y is None
+            else caution_of_slices(len(of_y), len(np.unique(of_y))),
             "layers": {
                 tag: {"numbers": wide.n_numbers, "caution": wide.caution, "uneven": wide.uneven}
                 for tag, wide in self.by_tag.items()
@@ -141,8 +157,8 @@ def _read(
     finite = np.isfinite(rows).all(axis=1)
     of_x, of_y = (which[finite[which]] for which in (kept.choice.of_x, kept.choice.of_y))
     if len(of_x) < 2 or 2 * len(of_x) < len(kept.choice.of_x):
-        n = len(kept.choice.of_x)
-        return Wide({}, rows.shape[1], f"not read: {len(of_x)} of {n} rows are finite", "")
+        few = f"not read: {len(of_x)} of {len(kept.choice.of_x)} rows are finite"
+        return Wide({}, len(of_x), rows.shape[1], few, "")
     about_x, about_y = (
         Rows.of(
             rows[which],
@@ -154,4 +170,5 @@ def _read(
     try:
         return reading.read(about_x, None if classes is None else about_y)
     except Exception as error:  # the other layers can be read
-        return Wide({}, rows.shape[1], f"not read: {type(error).__name__}: {error}", "")
+        fault = f"not read: {type(error).__name__}: {error}"
+        return Wide({}, len(of_x), rows.shape[1], fault, "")

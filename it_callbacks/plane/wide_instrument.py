@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from it_callbacks.estimators.wide import WideReading
-from it_callbacks.observation.instrument import Occasion
+from it_callbacks.observation.instrument import Notice, Occasion
 from it_callbacks.observation.labels import LabelKind
 from it_callbacks.observation.passes import DryRun, Pass
 from it_callbacks.observation.processes import together
@@ -33,6 +34,7 @@ class Postponed:
         tags: What tags call each layer, in order.
         n_classes: How many classes the set has; 0 where there is no Y.
         place: Where the point lies.
+        fault: What went wrong as the user's schedule was asked.
     """
 
     sketched: Sketched
@@ -40,6 +42,18 @@ class Postponed:
     tags: Mapping[str, str]
     n_classes: int
     place: Place
+    fault: Exception | None = None
+
+    def notices(self, set_: str) -> list[Notice]:
+        """What a reader of the point should know.
+
+        Args:
+            set_: What the set is called.
+        """
+        if self.fault is None:
+            return []
+        text = f"set {set_!r}: schedule of wide=: the function failed ({self.fault}); not read"
+        return [Notice("schedule", text, error=self.fault)]
 
 
 class WideInstrument:
@@ -83,26 +97,33 @@ class WideInstrument:
         return WideSampling(self.choice, self._classes, self._ranks.get(set_, everything))
 
     def is_due(self, set_: str, place: Place) -> bool:
-        """Whether a reading was due since the last one of a set."""
-        if self.reading is None:
-            return False
-        last = self._read.get(set_)
-        return last is None or was_due(self.reading.schedule, after=last, until=place)
+        """Whether a reading was due since the last one of a set; not if nobody can tell."""
+        with suppress(Exception):
+            return self._asked(set_, place)
+        return False
 
     def point(
         self, finished: Pass, on: Occasion, kind: LabelKind, n_classes: int, tags: Mapping[str, str]
     ) -> WidePoint | Postponed | None:
         """Read a finished pass if that is due; else keep what may be the last one.
 
-        Of several processes all call this.
+        Of several processes all call this, and do what the first one's schedule says.
         """
         sketched = finished.sketched()
         if self.reading is None or sketched is None:
             return None
         later = Postponed(sketched, kind, tags, n_classes, (on.epoch, on.step))
-        # A user's own schedule may say otherwise on another process.
-        ask = on.is_last or not on.fitting or self.is_due(on.set, later.place)
-        return self._point(later) if together(lambda: ask)[0] else later
+        try:
+            is_due = together(lambda: self._asked(on.set, later.place))[0]
+        except Exception as error:  # of a user's function; all else of the point can be measured
+            return replace(later, fault=error)
+        return self._point(later) if is_due or on.is_last or not on.fitting else later
+
+    def _asked(self, set_: str, place: Place) -> bool:
+        if self.reading is None:
+            return False
+        last = self._read.get(set_)
+        return last is None or was_due(self.reading.schedule, after=last, until=place)
 
     def keep(self, set_: str, found: WidePoint | Postponed | None, on: Occasion) -> None:
         """The point was accepted."""
