@@ -315,7 +315,8 @@ def test_figures_and_the_report_do_without_y(tmp_path: Any) -> None:
     loader = DataLoader(TensorDataset(X), 25)
     with warned():
         fit([plane], AutoEncoder, train=loader, val=loader)
-    figure = plane.figure()
+    assert plane.figure().layout.yaxis.title.text.startswith("I(X;T+σZ), bits")
+    figure = plane.figure(reading="code")
     assert figure.layout.yaxis.title.text == "I(X;T), bits"
     assert len(figure.data) == 2
     run = plane._journal.run({})
