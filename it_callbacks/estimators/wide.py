@@ -207,7 +207,8 @@ class WideReading:
             about_y, caution = self._about_label(of_y, of_y.classes)
             values |= about_y
             cautions += caution
-        return Wide(values, *of_x.rows.shape, "; ".join(cautions), _uneven(x, *of_x.rows.shape))
+        n, d = of_x.rows.shape
+        return Wide(values, n, d, "; ".join(cautions), _uneven(x, n, d))
 
     def _about_label(
         self, samples: Rows, classes: NDArray[np.int64]
