@@ -41,7 +41,7 @@ test-slow: $(VENV)/dev-installed $(VENV)/zoo-installed
 bench: $(VENV)/dev-installed
 	$(BIN)/python -m tests.benchmarks $(ARGS)
 
-# The literature's experiments, some ten minutes; fails if a signature is missed. ARGS: --fast.
+# The literature's experiments, a quarter of an hour; fails if a signature is missed. ARGS: --fast.
 reproduce: $(VENV)/demo-installed
 	$(BIN)/python examples/reproduce $(ARGS)
 

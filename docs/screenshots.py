@@ -1,4 +1,7 @@
-"""Makes the pictures of README and docs: trains the demo, opens TensorBoard, photographs it.
+"""Makes the pictures of README and docs: trains networks, opens TensorBoard, photographs it.
+
+The demo shows the whole tab; a perceptron, a CNN and a transformer of the literature's experiments,
+each with a default monitor, show the wide plane.
 
     python docs/screenshots.py [--chromium /usr/bin/chromium]
 
@@ -20,7 +23,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from torch.utils.data import TensorDataset
+
 IMAGES = Path(__file__).parent / "images"
+REPRODUCE = Path(__file__).parents[1] / "examples" / "reproduce"
+WIDE = ("relu", "cnn", "transformer")
 CHROMIUM_ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
 
 
@@ -61,7 +68,8 @@ def photograph_tab(page: Any, address: str) -> None:
     page.goto(f"{address}#information_plane")
     tab = page.frame_locator("iframe")
     tab.locator("#chart .main-svg").first.wait_for()
-    tab.locator("select").select_option(index=1)  # few bins, in which more layers can be read
+    tab.get_by_label("Binned code").check()
+    tab.locator("#resolution").select_option(index=1)  # few bins: more layers can be read
     _save(page, "tab_plane.png")
     page.evaluate("document.body.classList.add('dark-mode')")
     _save(page, "tab_plane_dark.png")
@@ -69,6 +77,31 @@ def photograph_tab(page: Any, address: str) -> None:
     for figure, name in (("Prediction entropies", "predictions"), ("Classes", "classes")):
         tab.locator("#figures span").filter(has_text=figure).click()
         _save(page, f"tab_{name}.png")
+
+
+def train(name: str, logdir: Path) -> None:
+    """Train one of the networks of `wide.py` on the digits, with a default monitor and a log."""
+    sys.path.append(str(REPRODUCE))
+    from pytorch_lightning.loggers import TensorBoardLogger
+    from training import Classifier, batches, fit, seeded
+    from wide import NETWORKS
+
+    from it_callbacks import InformationPlaneMonitor
+    from it_callbacks.tasks import digits_split
+
+    seeded(0)
+    images, labels = digits_split()[0].tensors
+    training = TensorDataset(images.reshape(-1, 1, 8, 8), labels)
+    model = Classifier(NETWORKS[name].build(8), lr=NETWORKS[name].lr)
+    plane = InformationPlaneMonitor(data="train")
+    fit(model, batches(training, 64), 30, [plane], TensorBoardLogger(logdir, name, version=""))
+
+
+def photograph_wide_plane(page: Any, address: str, name: str) -> None:
+    """The tab as it opens."""
+    page.goto(f"{address}#information_plane")
+    page.frame_locator("iframe").locator("#chart .main-svg").first.wait_for()
+    _save(page, name)
 
 
 def _save(page: Any, name: str) -> None:
@@ -88,15 +121,23 @@ def main() -> None:
         logdir = Path(folder) / "digits"
         demo = [sys.executable, "-m", "it_callbacks.cli", "demo", "--logdir", str(logdir)]
         subprocess.run(demo, check=True)
-        with tensorboard(logdir) as address, sync_playwright() as playwright:
+        for name in WIDE:
+            train(name, Path(folder) / name)
+        with sync_playwright() as playwright:
             browser = playwright.chromium.launch(
                 executable_path=arguments.chromium, args=CHROMIUM_ARGUMENTS
             )
             page = browser.new_page(viewport={"width": 1080, "height": 700})
-            photograph_tab(page, address)
-            page.goto(f"{address}#custom_scalars")
-            page.wait_for_timeout(8000)
-            page.screenshot(path=IMAGES / "demo_scalars.png")
+            with tensorboard(logdir) as address:
+                photograph_tab(page, address)
+                page.goto(f"{address}#custom_scalars")
+                page.wait_for_timeout(8000)
+                plane = page.get_by_text("information plane, data", exact=True).first
+                plane.evaluate("heading => heading.scrollIntoView()")
+                _save(page, "demo_scalars.png")
+            for name in WIDE:
+                with tensorboard(Path(folder) / name) as address:
+                    photograph_wide_plane(page, address, f"wide_{name}.png")
             browser.close()
 
 

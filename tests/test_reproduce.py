@@ -24,12 +24,12 @@ from it_callbacks import InformationPlaneMonitor, LogSpaced, Record
 from it_callbacks.codes import symbols
 from it_callbacks.estimators import entropy
 from it_callbacks.rulers import Width
-from it_callbacks.tasks import szt_network, szt_task
+from it_callbacks.tasks import digits_task, szt_network, szt_task
 
 FOLDER = Path(__file__).parents[1] / "examples" / "reproduce"
 SCRIPTS = [
     *("szt", "artefacts", "quantised", "minimal_model"),
-    *("bottleneck", "convolutional", "transformer"),
+    *("bottleneck", "convolutional", "transformer", "wide"),
 ]
 
 
@@ -263,9 +263,33 @@ def test_images_of_mnists_size_go_through_the_network(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_the_convolutional_network_on_mnist(shared: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("name", ["convolutional", "wide"])
+def test_what_is_found_of_the_digits_is_found_of_mnist(
+    name: str, shared: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     folder = str(shared / "data" / "mnist")
-    assert run("convolutional", "--fast", "--data", folder, monkeypatch=monkeypatch) == 0
+    assert run(name, "--fast", "--data", folder, monkeypatch=monkeypatch) == 0
+
+
+def test_the_bounds_of_the_wide_plane_hold_there_and_are_all_missed_by_binned_codes() -> None:
+    """Codes are saturated: all layers at (log2 N, H(Y)), at every moment and on both sets."""
+    wide = module("wide")
+    module("training").seeded(0)
+    images, labels = digits_task()
+    images = images.reshape(-1, 1, 8, 8)
+    run = {0: wide.train(wide.NETWORKS["relu"], images, labels, epochs=7)}
+    of_both = [wide.of_network("relu", run, axes) for axes in (wide.WIDE, wide.CODE)]
+    on_the_plane, of_codes = ([one for one in of if one.bound] for of in of_both)
+    assert [one.what for one in on_the_plane if not one.holds] == []
+    assert [one.what for one in of_codes if one.holds] == []
+    assert len(of_codes) == 4
+
+
+@pytest.mark.parametrize("side", [8, 28])
+@pytest.mark.parametrize("name", ["tanh", "relu", "cnn", "resnet", "transformer"])
+def test_the_networks_of_the_wide_plane_take_images_of_both_sizes(name: str, side: int) -> None:
+    net = module("wide").NETWORKS[name].build(side)
+    assert net(torch.rand(3, 1, side, side)).shape == (3, 10)
 
 
 def test_the_label_is_the_token_after_the_marker() -> None:

@@ -18,6 +18,7 @@ import minimal_model
 import quantised
 import szt
 import transformer
+import wide
 from signatures import conclude, summarise
 
 SCRIPTS = (
@@ -28,6 +29,7 @@ SCRIPTS = (
     bottleneck,
     convolutional,
     transformer,
+    wide,
 )
 
 if __name__ == "__main__":
@@ -39,7 +41,7 @@ if __name__ == "__main__":
     found = {}
     for script in SCRIPTS:
         settings = script.FAST if arguments.fast else script.USUAL
-        if isinstance(settings, convolutional.Settings):
+        if isinstance(settings, (convolutional.Settings, wide.Settings)):
             settings = settings._replace(data=arguments.data)
         found[script.__name__] = script.experiment(settings, arguments.out)
         conclude(script.__doc__ or "", found[script.__name__])

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import torch
 from lightning_utilities.core import rank_zero
 from pytorch_lightning import Callback, LightningModule, Trainer, seed_everything
+from pytorch_lightning.loggers import Logger
 from torch import Tensor, nn
 from torch.utils.data import BatchSampler, DataLoader, RandomSampler, TensorDataset
 
@@ -80,7 +81,11 @@ def seeded(seed: int) -> None:
 
 
 def fit(
-    model: LightningModule, training: DataLoader[Any], epochs: int, monitors: Sequence[Callback]
+    model: LightningModule,
+    training: DataLoader[Any],
+    epochs: int,
+    monitors: Sequence[Callback],
+    logger: Logger | None = None,
 ) -> None:
     """Train in silence; what there is to tell stands in the table."""
     log = rank_zero.log  # the logger of whichever of Lightning's two names was imported last
@@ -94,12 +99,15 @@ def fit(
             # What there is to know of each layer and set here, the scripts say.
             told = r"InformationPlaneMonitor: (layer|set) '[^']+'(?! is left out)"
             warnings.filterwarnings("ignore", message=told)
+            # Of epochs as short as these, observing is a large part.
+            warnings.filterwarnings("ignore", message="InformationPlaneMonitor: observing takes")
             Trainer(
                 accelerator="cpu",
                 devices=1,
                 max_epochs=epochs,
                 callbacks=list(monitors),
-                logger=False,
+                logger=logger or False,
+                log_every_n_steps=len(training),
                 enable_checkpointing=False,
                 enable_model_summary=False,
                 enable_progress_bar=False,
