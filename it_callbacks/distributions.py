@@ -75,7 +75,8 @@ def blocks(rows: Tensor, labels: Tensor, kind: Kind) -> Iterator[Block]:
     start = 0
     for part in parts:
         n = len(part)
-        numbers = part.to(dtype)
+        # Columns of a transposed tensor would be added up in another order.
+        numbers = part.to(dtype).contiguous()
         largest, predicted = _largest(numbers)
         if kind == "logits":
             check_defined(part, largest, start)
@@ -101,7 +102,7 @@ def _space(part: Tensor) -> _Space:
     if part.dtype == torch.float64 or part.shape[1] <= _MOST_CLASSES_IN_FLOAT64:
         return _Space()
     dtypes = (torch.float32, torch.float32, torch.float64)
-    return _Space(*(torch.empty_like(part, dtype=dtype) for dtype in dtypes))
+    return _Space(*(torch.empty(part.shape, dtype=dtype, device=part.device) for dtype in dtypes))
 
 
 def _block(

@@ -82,7 +82,7 @@ def as_log_probabilities(predictions: Tensor, kind: Kind | None = None) -> Tenso
     """
     check_kind(kind)
     kind = kind or kind_of(predictions)
-    rows = rows_of(predictions, kind).double()
+    rows = rows_of(predictions, kind).double().contiguous()
     if kind == "logits":
         check_defined(rows, rows.amax(dim=1))
         return torch.log_softmax(rows, dim=1)

@@ -119,7 +119,7 @@ def _table(seed: int, n_sums: int, n_blocks: int) -> NDArray[np.float32]:
     table = _TABLES.get((seed, n_sums))
     if table is None or len(table) < n_blocks:
         n = max(n_blocks, 0 if table is None else 2 * len(table))
-        bits = np.random.default_rng([*_STREAM, seed]).integers(0, 2, n * n_sums, dtype=np.int64)
+        bits = np.random.default_rng([*_STREAM, seed]).integers(0, 2, n * n_sums, dtype=np.int8)
         table = (2 * bits - 1).astype(np.float32).reshape(n, n_sums)
         table.flags.writeable = False
         _TABLES[seed, n_sums] = table

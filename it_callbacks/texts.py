@@ -115,6 +115,7 @@ _READABLE = {
     "max_samples": "sample limit",
     "wide": "at any width",
     "extra": "further estimators",
+    "about_layers": "what they say of layers",
     "seed": "seed",
     "version": "version of it_callbacks",
 }
@@ -150,7 +151,8 @@ def _in_words(key: str, values: Mapping[str, Any]) -> str:
     samples = f"{wide.n_samples} samples" if wide.n_samples else ""
     labels = f"labels {wide.classes}" if wide.classes else ""
     cautions = [f"caution: {layer}: {why}" for layer, why in wide.cautions.items() if why]
-    return "; ".join(filter(None, (wide.reading, samples, labels, *cautions)))
+    slices = f"sliced I(T;Y) is {wide.slices}" if wide.slices else ""
+    return "; ".join(filter(None, (wide.reading, samples, labels, slices, *cautions)))
 
 
 LAYER_HEAD = ("layer", "module", "what is read", "rulers", "H(T|X)")

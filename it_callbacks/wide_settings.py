@@ -24,6 +24,7 @@ class WideSettings:
         among: Among how many of these V(T→Y) was read, where not among all.
         cautions: By layer, why to read it with caution.
         reading: The `WideReading` as text.
+        slices: Why to read sliced I(T;Y) with caution; empty if there is no reason.
     """
 
     n_samples: int | None = None
@@ -33,6 +34,7 @@ class WideSettings:
     among: int | None = None
     cautions: Mapping[str, str] = field(default_factory=dict)
     reading: str = ""
+    slices: str = ""
 
     @property
     def method(self) -> str:
@@ -86,6 +88,7 @@ def wide_settings(settings: Mapping[str, Any]) -> WideSettings:
             if isinstance(about, Mapping) and isinstance(about.get("caution"), str)
         },
         str(values.get("reading", "")),
+        str(values.get("sliced_I_TY", "")),
     )
 
 

@@ -20,6 +20,7 @@ from it_callbacks import InformationPlaneMonitor
 from it_callbacks.codes import encode, encode_keys
 from it_callbacks.estimators import contingency, jackknife, mutual_information
 from it_callbacks.observation.layer_observer import LayerObserver
+from it_callbacks.observation.sketched import WidePass
 from it_callbacks.reductions import Joint
 from it_callbacks.rulers import Uniform, Width
 
@@ -29,11 +30,14 @@ from .benchmarks import (
     data,
     estimate,
     memory,
+    networks,
     peers,
     ratios,
     streaming,
+    threads,
     training,
     vocabulary,
+    wide,
 )
 from .benchmarks.ratios import Ratio, report, seconds
 
@@ -60,6 +64,12 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> FakeTime:
     monkeypatch.setattr(time, "process_time", lambda: fake.now)
     return fake
 
+
+TINY = (
+    partial(networks.resnet, batch_size=4, width=4),
+    partial(networks.vit, batch_size=4, width=32, depth=1),
+    partial(networks.gpt, batch_size=4, width=32, depth=1, n_steps=8, n_tokens=20),
+)
 
 # Ratios and their report.
 
@@ -309,6 +319,46 @@ def test_a_monitor_that_listens_adds_no_call_and_one_that_does_not_would_be_seen
     assert not probing.holds
 
 
+def test_the_least_of_a_kernel_is_the_sum_of_its_exponentials() -> None:
+    left, right = (
+        np.array([[1.0, 0], [0, 2]], np.float32),
+        np.array([[1.0, 0], [0, -1]], np.float32),
+    )
+    sums = wide.product_and_exp(left, right)
+    assert sums == pytest.approx([math.e + 1, 1 + math.exp(-2)])
+
+
+def test_readings_are_counted_over_the_epochs_of_a_training() -> None:
+    """Epochs 1, 2, 3, 4, 7, 10, 16 and 26 are spaced so; the last is 30."""
+    assert networks.n_readings() == 9
+
+
+def test_a_share_of_training_follows_from_its_batches() -> None:
+    """Batches of 64: 312.5 of training for each 16 of validation, thirty times over."""
+    found = networks.Cost(training=2.0, sketching=0.25, reading=10.0)
+    assert found.share(64, 1) == pytest.approx((30 * 16 * 0.25 + 9 * 10) / (30 * 312.5 * 2))
+    assert found.share(64, 2) == pytest.approx(2 * found.share(64, 1))
+
+
+@pytest.mark.parametrize("tiny", TINY, ids=["resnet", "vit", "gpt"])
+def test_each_layer_of_a_network_is_sketched_on_the_clock(
+    tiny: Callable[[], networks.Network], monkeypatch: pytest.MonkeyPatch, clock: FakeTime
+) -> None:
+    sketch = WidePass.sketch
+
+    def slow(self: WidePass, output: Tensor, layer: Any) -> Any:
+        clock.passes(0.125)
+        return sketch(self, output, layer)
+
+    monkeypatch.setattr(WidePass, "sketch", slow)
+    network = tiny()
+    kept, spent = networks.sketched_of(network, rounds=1)
+    assert len(kept.rows) == len(network.layers or ())
+    assert spent == 0.125 * len(kept.rows)
+    assert {len(rows) for rows in kept.rows.values()} == {4}
+    assert len(networks.read(kept).kept.choice.of_x) == 1024
+
+
 @needs_proc
 def test_memory_taken_and_given_back_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
     def wasteful(activations: Tensor, classes: np.ndarray) -> None:
@@ -348,6 +398,15 @@ SMALL: dict[str, tuple[Small, ...]] = {
         (vocabulary.beside_plain, {"sizes": ((3, 2000), (2, 3000)), "rounds": 1}),
         (vocabulary.beside_logits, {"sizes": ((3, 2000),)}),
     ),
+    "wide": (
+        (wide.readings, {"n_samples": 300, "n_numbers": 12, "summed": 100, "rounds": 1}),
+        (wide.sketching, {"shape": (20, 4, 8, 8), "rounds": 1}),
+    ),
+    "networks": (
+        (networks.of_networks, {"networks": TINY, "rounds": 1}),
+        (networks.of_small_mlp, {"n_hidden": 30, "rounds": 1}),
+    ),
+    "threads": ((threads.unpinned_over_pinned, {"n_samples": 50, "rounds": 1, "processes": 1}),),
     "peers": ((peers.beside_peers, {"n_samples": 200, "n_units": 3, "rounds": 1}),),
 }
 
@@ -375,4 +434,6 @@ def test_every_benchmark_runs_small_and_the_page_has_its_goals(
     table = PAGE.read_text(encoding="utf-8").partition("\n## The table\n")[2]
     rows = re.findall(r"^\| P\d+ .*$", table, re.MULTILINE)
     assert [gate(row) for row in rows] == gates
-    assert {number for number, _ in gates} == {f"P{n}" for n in (1, 2, 5, *range(7, 15), 16)}
+    assert {number for number, _ in gates} == {
+        f"P{n}" for n in (1, 2, 5, *range(7, 15), *range(16, 21))
+    }

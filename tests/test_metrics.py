@@ -791,3 +791,19 @@ def test_integer_and_boolean_labels_of_any_width_are_taken() -> None:
     expected = values(PredictionEntropy(2), z, torch.tensor([1, 0, 1]))
     for dtype in (torch.uint8, torch.int32, torch.uint16, torch.uint32, torch.uint64, torch.bool):
         assert values(PredictionEntropy(2), z, torch.tensor([1, 0, 1], dtype=dtype)) == expected
+
+
+@pytest.mark.parametrize("metric", [PredictionEntropy, ConditionalEntropy])
+@pytest.mark.parametrize("n_classes", [5, 1500])
+def test_a_transposed_tensor_of_predictions_gives_the_same_numbers_to_the_bit(
+    metric: Any, n_classes: int
+) -> None:
+    for seed in range(5):
+        generator = torch.Generator().manual_seed(seed)
+        logits = torch.randn(n_classes, 200, generator=generator).t()
+        labels = torch.arange(200) % n_classes
+        transposed, contiguous = metric(n_classes), metric(n_classes)
+        transposed.update(logits, labels)
+        contiguous.update(logits.contiguous(), labels)
+        found, expected = transposed.compute(), contiguous.compute()
+        assert all(torch.equal(found[name], expected[name]) for name in expected)

@@ -21,11 +21,17 @@ from typing_extensions import override
 
 from it_callbacks import InformationPlaneMonitor
 from it_callbacks import InformationPlaneMonitor as Plane
-from it_callbacks.estimators import LinearVInformation, SlicedInformation, WideReading
+from it_callbacks.estimators import (
+    LinearVInformation,
+    SlicedInformation,
+    UnitInformation,
+    WideReading,
+)
 from it_callbacks.estimators.wide import Rows
 from it_callbacks.observation.sampling import ranks_of
 from it_callbacks.quantities import OF_WIDE
 from it_callbacks.schedules import LogSpaced
+from it_callbacks.texts import to_text
 
 from .toys import VAL, Classifier, Side, curve, fit, loader, outputs, raises, trainer, values
 from .warned import OF_TINY_SETS, warned
@@ -483,3 +489,15 @@ def test_one_line_for_all_layers_that_are_too_wide() -> None:
     (line,) = given.of("saturated")
     assert line.layer == ""
     assert "see the wide plane" in line.text
+
+
+def test_what_an_estimator_says_of_layers_is_in_the_settings() -> None:
+    """Settings of a run, as TensorBoard shows them."""
+    plane = Plane(extra=[UnitInformation(every=1)])
+    fit([plane], max_epochs=1)
+    about = plane.settings["val"]["about_layers"]["UnitInformation"]
+    assert set(about) == {"net.1", "net.3", "net.4"}
+    assert all("p = " in words for words in about.values())
+    text = to_text(plane.settings["val"])
+    assert "what they say of layers" in text
+    assert "sliced I(T;Y) is low by 10 to 40 %: 105 samples of 3 classes" in text

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from itertools import pairwise
 from typing import Any, NamedTuple
 
@@ -18,7 +19,7 @@ _STREAM = (17, *b"folds")
 _SHRINKAGES = (0.01, 0.1, 0.5, 0.9)
 """Shares of the within-class covariance that are replaced by its mean eigenvalue."""
 _STEP = 2.0**0.5
-_TEMPERATURES = _STEP ** np.arange(-14, 17)
+_TEMPERATURES = _STEP ** np.arange(-14, 17, dtype=np.float64)
 """Factors of the scores, 1/128 to 256: each second is the square of one before, so that two
 exponentials of a score serve all of them."""
 
@@ -77,14 +78,16 @@ def linear_reader(
 
 def _standardised(rows: NDArray[np.floating[Any]]) -> NDArray[np.float32]:
     """Units of mean 0 and variance 1, without those that are constant but for rounding."""
-    size = np.abs(rows).max(0)
-    varies = size > 0
-    scaled = rows[:, varies] / size[varies]
-    centred = (scaled - scaled.mean(0, dtype=np.float64)).astype(np.float32)
+    size = np.maximum(rows.max(0), -rows.min(0))
+    scaled = rows / np.where(size > 0, size, 1)
+    centred = scaled.astype(np.float32, copy=False)
+    np.subtract(scaled, scaled.mean(0, dtype=np.float64), out=centred, casting="same_kind")
     deviations = np.sqrt(np.einsum("ij,ij->j", centred, centred, dtype=np.float64) / len(rows))
     kept = deviations > _ROUNDING * np.finfo(rows.dtype).eps
-    standard: NDArray[np.float32] = centred[:, kept] * (1 / deviations[kept]).astype(np.float32)
-    return standard
+    if not kept.all():
+        centred, deviations = np.compress(kept, centred, axis=1), deviations[kept]
+    centred *= (1 / deviations).astype(np.float32)
+    return centred
 
 
 def _scores(
@@ -99,6 +102,8 @@ def _scores(
     grams = _of_others([points[own].T @ points[own] for own in slices])
     scores = np.empty((n, len(_SHRINKAGES), k), np.float32)
     prior = np.empty((n, k), np.float32)
+    shrunken = np.empty((d, d), order="F")  # once: pages of new memory cost as much as the numbers
+    diagonal = np.einsum("ii->i", shrunken)
     for own, count, total, gram in zip(slices, counts, totals, grams, strict=True):
         means = total / np.maximum(count, 1)[:, None]
         within = (gram - (means * count[:, None]).T @ means) / max(count.sum() - k, 1)
@@ -106,9 +111,9 @@ def _scores(
         weights = np.empty((d, len(_SHRINKAGES), k), np.float32)
         offsets = np.empty((len(_SHRINKAGES), k), np.float32)
         for number, share in enumerate(_SHRINKAGES):
-            shrunken = (1 - share) * within
-            shrunken[np.diag_indices(d)] += share * mean_eigenvalue
-            weights[:, number] = solved = dposv(shrunken, means.T)[1]
+            np.multiply(within.T, 1 - share, out=shrunken)
+            diagonal += share * mean_eigenvalue
+            weights[:, number] = solved = dposv(shrunken, means.T, overwrite_a=True)[1]
             offsets[number] = -0.5 * np.einsum("kd,dk->k", means, solved)
         flat = points[own] @ weights.reshape(d, -1)
         scores[own] = flat.reshape(-1, len(_SHRINKAGES), k) + offsets
@@ -117,11 +122,10 @@ def _scores(
     return scores, prior
 
 
-def _of_others(by_fold: list[NDArray[np.float32]]) -> _Floats:
+def _of_others(by_fold: list[NDArray[np.float32]]) -> Iterator[_Floats]:
     """Sums over all folds but one, for each."""
-    stacked = np.stack(by_fold).astype(np.float64)
-    others: _Floats = stacked.sum(0) - stacked
-    return others
+    total = np.sum(by_fold, axis=0, dtype=np.float64)
+    return (total - own for own in by_fold)
 
 
 def _log_probabilities(
@@ -133,12 +137,9 @@ def _log_probabilities(
     """Ln p of each sample's own class ``(n,)``, by what the other folds found best."""
     n, each = len(classes), np.arange(len(classes))
     base = np.log(prior[each, classes]).astype(np.float64)
-    likelihood = _likelihoods(scores, prior, classes)
-    starts = [own.start for own in slices]
-    by_fold = np.add.reduceat(likelihood, starts, axis=1)
-    others = by_fold.sum(1, keepdims=True) - by_fold  # (n_temperatures, n_folds, n_shrinkages)
-    base_by_fold = np.add.reduceat(base, starts)
-    base_others = base_by_fold.sum() - base_by_fold
+    at_zero = np.add.reduceat(base, [own.start for own in slices])
+    by_fold = _likelihoods(scores, prior, classes, slices) + at_zero[:, None]
+    others, base_others = by_fold.sum(1, keepdims=True) - by_fold, at_zero.sum() - at_zero
     log_p = np.empty(n)
     for fold, own in enumerate(slices):
         shrinkage, temperature = _best(others[:, fold], base_others[fold])
@@ -151,18 +152,26 @@ def _log_probabilities(
 
 
 def _likelihoods(
-    scores: NDArray[np.float32], prior: NDArray[np.float32], classes: NDArray[np.int64]
+    scores: NDArray[np.float32],
+    prior: NDArray[np.float32],
+    classes: NDArray[np.int64],
+    slices: list[slice],
 ) -> _Floats:
-    """Ln p of each own class at each temperature, ``(n_temperatures, n, n_shrinkages)``."""
-    each = np.arange(len(classes))
-    own = np.log(prior[each, classes])[:, None]
-    hit = scores[each, :, classes].astype(np.float64)
+    """By how much ln p of the own class is above that of the class frequencies, summed by fold.
+
+    ``(n_temperatures, n_folds, n_shrinkages)``.
+    """
+    starts, k = [own.start for own in slices], prior.shape[1]
+    hit = np.add.reduceat(scores[np.arange(len(classes)), :, classes].astype(np.float64), starts)
     powers = [np.exp(scores * np.float32(t)) for t in _TEMPERATURES[:2]]
-    found = np.empty((len(_TEMPERATURES), *hit.shape))
-    for number, temperature in enumerate(_TEMPERATURES):
+    sums = np.empty((len(_TEMPERATURES), *scores.shape[:2]), np.float32)
+    for number in range(len(_TEMPERATURES)):
         power = powers[number % 2]
-        found[number] = temperature * hit + own - np.log(np.einsum("nak,nk->na", power, prior))
+        for own in slices:  # the samples of a fold share their class frequencies
+            np.dot(power[own].reshape(-1, k), prior[own.start], out=sums[number, own].reshape(-1))
         power *= power  # exp(2 t s)
+    log_sums = np.add.reduceat(np.log(sums, out=sums), starts, axis=1, dtype=np.float64)
+    found: _Floats = _TEMPERATURES[:, None, None] * hit - log_sums
     return found
 
 

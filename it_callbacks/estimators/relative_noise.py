@@ -18,6 +18,9 @@ _BLOCK = 128
 """Rows of the kernel matrix worked out at once: they stay in the processor's cache."""
 _LEAST_COLUMNS = 128
 """Columns of the noise table: narrower layers take the first of them."""
+_MOST = 80
+"""Exponents are cut here, before exp overflows: none is so large but by a draw of 12 standard
+deviations."""
 
 _ROUNDING = 8
 """What rounding may leave of a constant layer, in units of its last digit."""
@@ -58,11 +61,12 @@ def relative_noise(
         noise: c.
     """
     n, d = rows.shape
-    scale = float(np.abs(rows).max(initial=0))
+    scale = float(max(rows.max(initial=0), -rows.min(initial=0)))
     if not scale > 0:
         return RelativeNoise(0, 0, 0, 0, 0, 0, 0)
-    u = rows / scale if rows.dtype == np.float64 else rows * np.float32(1 / scale)
-    u = (u - u.mean(0, dtype=np.float64)).astype(np.float32)
+    scaled = rows / scale if rows.dtype == np.float64 else rows * np.float32(1 / scale)
+    u = scaled.astype(np.float32, copy=False)
+    np.subtract(scaled, scaled.mean(0, dtype=np.float64), out=u, casting="same_kind")
     by_row, by_unit = (np.einsum(f"ij,ij->{axis}", u, u, dtype=np.float64) for axis in "ij")
     spread = math.sqrt(float(by_row.sum()) / n)
     if spread <= _ROUNDING * np.finfo(rows.dtype).eps * math.sqrt(d):
@@ -102,19 +106,22 @@ def _kernel_sums(
     e_ii is 0, so a sum is at least 1 and no maximum has to be taken out.
     """
     n, d = u.shape
-    left, right = np.empty((n, d + 2), np.float32), np.empty((n, d + 2), np.float32)
+    left, right = np.empty((n, d + 2), np.float32), np.empty((d + 2, n), np.float32)
     squares = 0.5 * np.einsum("ij,ij->i", u, u)
     np.add(u, z, out=left[:, :d])
     left[:, d], left[:, d + 1] = -np.einsum("ij,ij->i", z, u) - squares, 1
-    right[:, :d], right[:, d], right[:, d + 1] = u, 1, -squares
-    right_t, half = np.ascontiguousarray(right.T), n // 2
+    right[:d], right[d], right[d + 1] = u.T, 1, -squares
+    is_far = np.einsum("ij,ij->i", z, z) > 2 * _MOST  # e_ij is at most half of it
+    half, buffer = n // 2, np.empty((_BLOCK, n), np.float32)
     first, second = np.empty(n), np.empty(n)
     for start in range(0, n, _BLOCK):
-        exponents = left[start : start + _BLOCK] @ right_t
-        np.minimum(exponents, 80, out=exponents)  # a draw of 12 standard deviations
+        block = slice(start, start + _BLOCK)
+        exponents = np.matmul(left[block], right, out=buffer[: n - start])
+        far = is_far[block]
+        exponents[far] = np.minimum(exponents[far], _MOST)
         np.exp(exponents, out=exponents)
-        first[start : start + _BLOCK] = exponents[:, :half].sum(1)
-        second[start : start + _BLOCK] = exponents[:, half:].sum(1)
+        first[block] = exponents[:, :half].sum(1)
+        second[block] = exponents[:, half:].sum(1)
     return first, second
 
 

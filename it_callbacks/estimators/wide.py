@@ -192,6 +192,7 @@ class WideReading:
             of_x: Those that the information about the input is read from.
             of_y: Those that the label is read from, with classes; None where there is no Y.
         """
+        n, d = of_x.rows.shape
         x = relative_noise(of_x.rows, of_x.groups, self.noise)
         values = {
             "relative_I_XT": x.bits,
@@ -200,14 +201,14 @@ class WideReading:
             "spread": x.spread,
         }
         cautions = []
-        most = min(_NEAR_THE_CAP * self.cap, math.log2(len(of_x.rows)) - _NEAR_THE_SAMPLES)
+        most = min(_NEAR_THE_CAP * self.cap, math.log2(n) - _NEAR_THE_SAMPLES)
         if x.bits - x.half > _MOST_RISE or x.bits > most:
             cautions.append("I(X;T+σZ) may be low by up to a bit: it still rises with more samples")
         if of_y is not None and of_y.classes is not None:
             about_y, caution = self._about_label(of_y, of_y.classes)
             values |= about_y
             cautions += caution
-        return Wide(values, *of_x.rows.shape, "; ".join(cautions), _uneven(x, *of_x.rows.shape))
+        return Wide(values, n, d, "; ".join(cautions), _uneven(x, n, d))
 
     def _about_label(
         self, samples: Rows, classes: NDArray[np.int64]

@@ -82,7 +82,7 @@ class PassSamples:
             return rows
         if self.grid.axes:
             return self.grid.rows_at(rows, units_axis, self._rows)
-        return rows[self._rows.to(rows.device)]
+        return rows.index_select(0, self._rows.to(rows.device))
 
     def without_padding(self, rows: Tensor, reduction: Reduction) -> Tensor:
         """Means over the steps that are no padding, where means are wanted and that is known."""

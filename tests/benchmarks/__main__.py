@@ -15,7 +15,18 @@ import torch
 
 from .ratios import Ratio, report
 
-SUBJECTS = ("estimate", "chance", "memory", "streaming", "training", "vocabulary", "peers")
+SUBJECTS = (
+    "estimate",
+    "chance",
+    "memory",
+    "streaming",
+    "training",
+    "vocabulary",
+    "wide",
+    "networks",
+    "threads",
+    "peers",
+)
 
 
 def run(subjects: Sequence[str]) -> int:
