@@ -120,6 +120,18 @@ def test_padding_is_replaced_even_where_it_holds_nan() -> None:
     assert np.array_equal(of_padded, sketched(tokens[:, :4], SKETCH))
 
 
+def test_padding_on_the_left_is_as_padding_on_the_right() -> None:
+    tokens = torch.randn(5, 6, 40)
+    lengths = torch.tensor([6, 3, 1, 5, 4])
+    right = torch.arange(9) < lengths[:, None]
+    left, found = right.flip(1), []
+    for mask in (right, left):
+        padded = torch.full((5, 9, 40), torch.nan)
+        padded[mask] = torch.cat([row[:n] for row, n in zip(tokens, lengths, strict=True)])
+        found.append(sketched(padded, SKETCH, mask=mask))
+    assert np.array_equal(found[0], found[1])
+
+
 def test_channels_of_a_sequence_come_last_so_that_its_length_may_vary() -> None:
     channels_first = torch.randn(3, 40, 6)
     longer = torch.nn.functional.pad(channels_first, (0, 5))

@@ -30,6 +30,7 @@ from it_callbacks.estimators import (
 from it_callbacks.estimators.wide import Rows
 from it_callbacks.observation.sampling import ranks_of
 from it_callbacks.quantities import OF_WIDE
+from it_callbacks.rulers import Calibrated
 from it_callbacks.schedules import LogSpaced
 from it_callbacks.texts import to_text
 
@@ -501,3 +502,73 @@ def test_what_an_estimator_says_of_layers_is_in_the_settings() -> None:
     text = to_text(plane.settings["val"])
     assert "what they say of layers" in text
     assert "sliced I(T;Y) is low by 10 to 40 %: 105 samples of 3 classes" in text
+
+
+class Interrupted(Classifier):
+    """Its user ends the training in the sixth epoch."""
+
+    @override
+    def training_step(self, batch: Any, batch_idx: int) -> Any:
+        if self.current_epoch == 5 and batch_idx == 2:
+            raise KeyboardInterrupt
+        return super().training_step(batch, batch_idx)
+
+
+def test_a_training_that_its_user_interrupts_is_read_at_its_end() -> None:
+    plane = Plane()
+    with pytest.raises(SystemExit):
+        fit([plane], Interrupted, max_epochs=50)
+    assert read_at(plane) == [1, 2, 3, 4, 5]
+
+
+@pytest.mark.parametrize("data", [None, VAL])
+def test_an_early_end_is_read_where_all_layers_wait_for_their_ruler(data: Any) -> None:
+    plane = Plane(data=data, bins=Calibrated(8, at=40), name="set")
+    with warned():
+        fit([plane], lambda: StopsAt(6), max_epochs=50)
+    assert read_at(plane, "set")[-1] == 6
+    assert not any(record.quantity == "I_XT" for record in plane.history)
+
+
+def test_a_schedule_is_no_part_of_the_method(tmp_path: Path) -> None:
+    path = tmp_path / "two.ckpt"
+    _, running = fit([Plane(wide=WideReading(schedule=lambda epoch: epoch == 2))], max_epochs=2)
+    running.save_checkpoint(path)
+    after = Plane(wide=WideReading(schedule=lambda epoch: epoch == 3))
+    with warned() as given:
+        fit([after], max_epochs=4, ckpt_path=str(path))
+    assert given.of("other wide") == []
+    assert read_at(after) == [1, 2, 3, 4]
+    assert "0x" not in wide_settings(after)["schedule"]
+    assert "schedule" not in wide_settings(after)["reading"]
+
+
+def test_slices_of_equal_inputs_take_one_of_each() -> None:
+    """100 inputs, eight times each, with labels dealt at random: taken apart, .9 of a bit."""
+    x, y = torch.randn(100, 8).repeat(8, 1), torch.randint(0, 3, (100,)).repeat(8)
+    plane = Plane("net.1", data=(x, y), extra=[SlicedInformation(every=1)])
+    with warned():
+        fit([plane], max_epochs=1)
+    of_all = [r for r in plane.history if r.quantity == "all_sliced_I_TY"]
+    assert {record.n_samples for record in of_all} == {100}
+    for quantity in ("sliced_I_TY", "all_sliced_I_TY"):
+        for bits in at_any_width(plane, quantity, "net.1", "data"):
+            assert abs(bits) < 0.15
+
+
+def test_a_test_set_of_other_classes_is_read_among_them() -> None:
+    x, y = many_classes(3000, 120)
+
+    class Wide(Classifier):
+        def __init__(self) -> None:
+            super().__init__(nn.Sequential(nn.Linear(120, 60), nn.Tanh(), nn.Linear(60, 120)))
+
+    plane = Plane(["net.1"])
+    val = DataLoader(TensorDataset(x, y), 100)
+    others = DataLoader(TensorDataset(x[y >= 100], y[y >= 100]), 100)
+    with warned():
+        model, running = fit([plane], Wide, train=val, val=val, max_epochs=1)
+        running.test(model, others, verbose=False)
+    assert wide_settings(plane, "test")["among"] is None
+    assert wide_settings(plane, "test")["n_classes"] == 20
+    assert at_any_width(plane, "V_TY", "net.1", "test")[0] > 3.5

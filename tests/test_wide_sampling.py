@@ -58,7 +58,7 @@ def taken(
 
 def read(samples: WideSamples, how: WideChoice) -> tuple[list[int], list[int], Chosen]:
     """Indices of the samples that x and y are read on, in order."""
-    found = chosen(samples, how.size)
+    found = chosen(joined([samples], how), how)
     return samples.indices[found.of_x].tolist(), samples.indices[found.of_y].tolist(), found
 
 
@@ -130,11 +130,50 @@ def test_classes_that_come_late_leave_no_gap(seed: int) -> None:
     assert of_y == in_classes[np.argsort(ranks_of(in_classes, seed))][:300].tolist()
 
 
+@pytest.mark.parametrize(
+    ("n_classes", "most"), [(10, 7000), (50, 11_000), (100, 13_000), (1000, 12_000)]
+)
+def test_a_set_in_the_order_of_its_classes_is_not_kept_whole(n_classes: int, most: int) -> None:
+    """As an unshuffled folder of images gives it; the first batch shows one class only."""
+    labels, how = np.repeat(np.arange(n_classes), 50_000 // n_classes), choice(1024)
+    samples = taken(batches(labels, 100), how)
+    assert len(samples.indices) < most
+    _, of_y, found = read(samples, how)
+    assert len(of_y) == 1024
+    if n_classes > 50:
+        of_class = np.bincount(labels[of_y], minlength=n_classes)[list(found.classes)]
+        assert len(found.classes) == 50
+        assert of_class.min() > 5
+
+
+def test_a_class_that_the_first_batch_alone_had_keeps_nothing_else_out() -> None:
+    labels, how = np.arange(20_000) % 10 + 1, choice(1024)
+    samples = taken(batches(labels, 100), how, classes=(0,))
+    assert len(samples.indices) < 8000
+
+
+def test_a_set_is_read_among_its_own_classes() -> None:
+    """Preferred are those of other sets, but only where this one has them, and has too many."""
+    how, elsewhere = choice(1024), tuple(range(50))
+    few = taken(batches(labels_of_classes(4000, 40) + 30, 64), how, elsewhere)
+    assert read(few, how)[2].classes == ()
+    none_of_them = taken(batches(labels_of_classes(4000, 20) + 100, 64), how, elsewhere)
+    of_x, of_y, found = read(none_of_them, how)
+    assert of_y == of_x
+    assert found.classes == ()
+    many = taken(batches(labels_of_classes(8000, 60) + 30, 64), how, elsewhere)
+    _, of_y, found = read(many, how)
+    assert set(range(30, 50)) < set(found.classes)
+    assert len(found.classes) == 50
+    assert len(of_y) == 1024
+
+
 def test_up_to_50_classes_are_all_read() -> None:
     labels, how = np.arange(2000) % 50, choice(500)
     assert read(taken(batches(labels, 30), how), how)[2].classes == ()
     labels[77] = 50
-    assert len(read(taken(batches(labels, 30), how), how)[2].classes) == 50
+    everyone = choice(2000)
+    assert len(read(taken(batches(labels, 30), everyone), everyone)[2].classes) == 50
 
 
 def test_few_positions_of_each_row_are_read_and_of_as_many_rows_as_there_are() -> None:

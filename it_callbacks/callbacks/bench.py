@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from torch import nn
@@ -127,10 +128,11 @@ class Bench:
             yield
             return
         if not trainer.sanity_checking:
-            place = Moment.of(trainer).place
-            self.journal.skip(
-                trainer, set_, lambda each, n: self.instrument.not_due(each, n, place)
+            at = Moment.of(trainer)
+            not_due = partial(
+                self.instrument.not_due, place=at.place, is_end=at.last or not at.fitting
             )
+            self.journal.skip(trainer, set_, not_due)
 
     def new_pass(self, set_: str, at: Moment) -> Any:
         """A pass over a set begins."""
@@ -187,6 +189,8 @@ class Bench:
         if not measured.values:
             for notice in measured.notices:
                 self.journal.notice(notice, set_)
+            if measured.detail is not None:  # what the end of the training may still need
+                self.instrument.keep(measured, occasion)
         elif self.journal.add(trainer, measured, set_, at):
             self.instrument.keep(measured, occasion)
 

@@ -19,6 +19,7 @@ from it_callbacks.callbacks.namespaces import Callback
 from it_callbacks.callbacks.options import Argument, Options
 from it_callbacks.checks import ArgumentValueError
 from it_callbacks.observation.instrument import Instrument
+from it_callbacks.observation.processes import n_processes
 from it_callbacks.plain import plain
 from it_callbacks.quantities import Quantity
 from it_callbacks.records import Record
@@ -246,6 +247,8 @@ class Monitor(Callback, Generic[Measuring]):
         is_training = trainer.state.fn == "fit" and self._source.bench.is_training
         if is_training and not trainer.barebones:
             with suppress(Exception):  # the user must see theirs
+                if isinstance(exception, KeyboardInterrupt) and n_processes() == 1:
+                    self._source.bench.complete(trainer)  # a user's own way to end a training
                 self._journal.end(trainer, self._instrument.texts())
 
     @override

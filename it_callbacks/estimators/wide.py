@@ -30,6 +30,8 @@ _PER_CLASS, _LEAST_PER_CLASS, _PER_NUMBER = 20, 5, 4
 """Samples for each class, and for each number of a layer, that a reading of the label needs."""
 _SAMPLES_OF_SLICES, _CLASSES_OF_SLICES = 1024, 10
 """Fewer samples, or more classes, and slices are low."""
+_LEAST_PER_FOLD, _LEAST_GROUPS = 5, 50
+"""Rows that differ, for each fold; and in all, so that a standard error can be trusted."""
 _MOST_RISE = 0.25
 _NEAR_THE_CAP = 0.81
 _NEAR_THE_SAMPLES = 2.0
@@ -77,7 +79,8 @@ class Wide(NamedTuple):
 
     Args:
         values: Bits (and the spread, in activation units) by quantity.
-        n_samples: Samples that were read.
+        n_samples: Samples that were read for the information about the input.
+        n_labels: Those that the label was read off; 0 where there is no Y.
         n_numbers: Numbers of the sketch of each.
         caution: Why the values are to be read with care, in words; empty if there is no reason.
         uneven: In words, what holds most of the spread, where one row or unit does.
@@ -85,6 +88,7 @@ class Wide(NamedTuple):
 
     values: Mapping[str, float]
     n_samples: int
+    n_labels: int
     n_numbers: int
     caution: str
     uneven: str
@@ -149,6 +153,14 @@ class WideReading:
         check_schedule(self.schedule)
 
     @property
+    def method(self) -> str:
+        """All of it but when it is read: two readings with one method can be compared."""
+        return (
+            f"WideReading(n_samples={self.n_samples}, n_components={self.n_components}, "
+            f"noise={self.noise}, folds={self.folds})"
+        )
+
+    @property
     def sketch(self) -> Sketch:
         """How it reduces a sample."""
         return Sketch(self.n_components)
@@ -202,44 +214,59 @@ class WideReading:
         }
         cautions = []
         most = min(_NEAR_THE_CAP * self.cap, math.log2(n) - _NEAR_THE_SAMPLES)
-        if x.bits - x.half > _MOST_RISE or x.bits > most:
+        if x.bits - x.half > _MOST_RISE:
             cautions.append("I(X;T+σZ) may be low by up to a bit: it still rises with more samples")
+        elif x.bits > most:
+            limit = min(self.cap, math.log2(n))
+            cautions.append(f"I(X;T+σZ) may be low: it is near the {limit:.1f} bits it can show")
         if of_y is not None and of_y.classes is not None:
             about_y, caution = self._about_label(of_y, of_y.classes)
             values |= about_y
             cautions += caution
-        return Wide(values, n, d, "; ".join(cautions), _uneven(x, n, d))
+        n_labels = 0 if of_y is None or of_y.classes is None else len(of_y.rows)
+        return Wide(values, n, n_labels, d, "; ".join(cautions), _uneven(x, n, d))
 
     def _about_label(
         self, samples: Rows, classes: NDArray[np.int64]
     ) -> tuple[dict[str, float], list[str]]:
+        """Values about the label, and why to read them with care."""
         n, k = len(classes), int(classes.max(initial=-1)) + 1
-        if n < _LEAST_PER_CLASS * k:
-            few = f"no V(T→Y): {n} samples of {k} classes, {_LEAST_PER_CLASS} for each are needed"
-            return {"V_TY": math.nan, "V_TY_se": math.nan}, [few]
-        bits, se = linear_reader(samples.rows, classes, samples.groups, self.folds)
-        values = {"V_TY": bits, "V_TY_se": se}
-        if n >= _N_BINS * k:
-            slices = sliced(samples.rows, classes, n_directions=_N_DIRECTIONS, bins=_N_BINS)
-            values |= {
-                "sliced_I_TY": slices.information,
-                "sliced_I_TY_se": slices.information_se,
-            }
-        n_numbers = int((np.ptp(samples.rows, axis=0) > 0).sum())
-        if math.isnan(bits):
+        n_groups = int(samples.groups.max(initial=-1)) + 1
+        values = {"V_TY": math.nan, "V_TY_se": math.nan}
+        if not n or n < _LEAST_PER_CLASS * k:
             return values, [
-                f"no V(T→Y): fewer than {2 * self.folds} rows that differ, so no {self.folds} folds"
+                f"no V(T→Y): {n} samples of {k} classes, {_LEAST_PER_CLASS} for each are needed"
             ]
-        if n < _PER_CLASS * k:
-            return values, [f"V(T→Y) is low: {n} samples of {k} classes, {_PER_CLASS} for each"]
-        if n < _PER_NUMBER * n_numbers:
-            wanted = _PER_NUMBER * n_numbers
-            return values, [f"V(T→Y) is low: {n} samples of {n_numbers} numbers need {wanted}"]
+        if n_groups < _LEAST_PER_FOLD * self.folds:
+            least = _LEAST_PER_FOLD * self.folds
+            return values, [f"no V(T→Y): {n_groups} rows that differ, {least} are needed"]
+        bits, se = linear_reader(samples.rows, classes, samples.groups, self.folds)
+        values |= {"V_TY": bits, "V_TY_se": se}
+        # Permuted labels show what chance is only where samples do not depend on each other.
+        of_each = np.unique(samples.groups, return_index=True)[1]
+        if n_groups >= _N_BINS * k:
+            found = sliced(
+                samples.rows[of_each],
+                np.unique(classes[of_each], return_inverse=True)[1],
+                n_directions=_N_DIRECTIONS,
+                bins=_N_BINS,
+            )
+            values["sliced_I_TY"] = found.information
+            values["sliced_I_TY_se"] = found.information_se
+        n_numbers = int((np.ptp(samples.rows, axis=0) > 0).sum())
+        least = max(_PER_CLASS * k, _PER_NUMBER * n_numbers, _LEAST_GROUPS)
+        if n_groups < least:
+            what = f"{n_groups} rows that differ, {k} classes and {n_numbers} numbers"
+            return values, [f"V(T→Y) is low: {what} need {least}"]
         return values, []
 
 
 def caution_of_slices(n_samples: int, n_classes: int) -> str:
     """Why ``sliced_I_TY`` is to be read with care, or is not there; empty if it is neither.
+
+    Args:
+        n_samples: Samples that do not depend on each other.
+        n_classes: Classes of them.
 
     Example:
         >>> caution_of_slices(1024, 10), caution_of_slices(1024, 50)

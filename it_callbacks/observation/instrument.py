@@ -211,13 +211,16 @@ class Instrument(ABC, Generic[P]):
         """
 
     @abstractmethod
-    def not_due(self, set_: str, n_earlier: int, place: tuple[int, int]) -> frozenset[str]:
+    def not_due(
+        self, set_: str, n_earlier: int, place: tuple[int, int], *, is_end: bool
+    ) -> frozenset[str]:
         """The quantities that are measured at other points only.
 
         Args:
             set_: What the set is called.
             n_earlier: Points of the set at earlier moments.
             place: Epoch and step of this one.
+            is_end: Whether it is the last of a training, or stands alone.
         """
 
     @abstractmethod

@@ -314,8 +314,12 @@ def _sketches_of(
     parts: Sequence[Observed], chosen: NDArray[np.int64]
 ) -> dict[str, NDArray[np.floating[Any]]]:
     some = [part for part in parts if len(part.indices)]
-    names = [name for name in parts[0].sketches if all(name in part.sketches for part in some)]
-    return {name: np.concatenate([part.sketches[name] for part in some])[chosen] for name in names}
+    found = {}
+    for name in some[0].sketches if some else ():
+        of_parts = [part.sketches[name] for part in some if name in part.sketches]
+        if len(of_parts) == len(some) and len({each.shape[1] for each in of_parts}) == 1:
+            found[name] = np.concatenate(of_parts)[chosen]
+    return found
 
 
 def _kept_of(layer: str, parts: Sequence[Observed]) -> Tensor:

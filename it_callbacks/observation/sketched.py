@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -69,7 +68,7 @@ def merged(parts: Sequence[Sketched], choice: WideChoice) -> WideSet:
         of_parts = [part.rows[name] for part in some if name in part.rows]
         if len(of_parts) == len(some) and len({each.shape[1] for each in of_parts}) == 1:
             rows[name] = np.concatenate(of_parts)
-    return WideSet(samples, rows, chosen(samples, choice.size))
+    return WideSet(samples, rows, chosen(samples, choice))
 
 
 class WidePass:
@@ -153,8 +152,8 @@ def sketched(
 ) -> NDArray[np.floating[Any]]:
     """Sketch a layer's outputs ``(n, ...)``: ``(n, n_numbers)``, float32 or float64.
 
-    Of sequences channels come last, so that a longer one only adds numbers at its end; steps of
-    padding are replaced by 0 (not multiplied: they may hold NaN).
+    Of sequences channels come last and steps of padding after all others, so that a longer one
+    only adds numbers at its end; padding is replaced by 0 (not multiplied: it may hold NaN).
 
     Args:
         rows: Of the samples to sketch.
@@ -166,7 +165,7 @@ def sketched(
     if rows.ndim == 3 and units_axis == 1:
         rows = rows.movedim(1, -1)
     if mask is not None and rows.ndim == 3 and rows.shape[:2] == mask.shape:
-        rows = torch.where(mask.to(rows.device)[..., None], rows, 0)
+        rows = _padding_last(rows, mask.to(rows.device))
     if not rows.is_cpu:
         return _on_device(rows, sketch)
     numbers = sketch(rows.resolve_neg().numpy())
@@ -174,18 +173,46 @@ def sketched(
     return numbers if numbers.base is None else numbers.copy()
 
 
+def _padding_last(rows: Tensor, mask: Tensor) -> Tensor:
+    """The steps that are no padding first, in their order, and then zeros."""
+    if (mask[:, 1:] & ~mask[:, :-1]).any():  # padded on the left, or in between
+        order = (~mask).to(torch.uint8).argsort(dim=1, stable=True)
+        rows, mask = rows.gather(1, order[..., None].expand_as(rows)), mask.gather(1, order)
+    return torch.where(mask[..., None], rows, 0)
+
+
+_LARGEST_PRODUCT = 2**24
+"""Numbers of a copy that is made at a time."""
+
+
 def _on_device(rows: Tensor, sketch: Sketch) -> NDArray[np.floating[Any]]:
     """The same where the rows are: only sums travel to the processor."""
     shape, flat = tuple(rows.shape[1:]), rows.flatten(1)
     if not sketch.keeps(shape):
-        n_sums = sketch.n_sums(shape)
-        signs = _signs_on(rows.device, sketch, flat.shape[1], n_sums)
-        padded = torch.nn.functional.pad(flat, (0, signs.numel() - flat.shape[1]))
-        flat = torch.einsum("nkb,kb->nb", padded.reshape(len(flat), *signs.shape), signs.to(flat))
+        n_units, n_sums = flat.shape[1], sketch.n_sums(shape)
+        n_whole = n_units // n_sums
+        signs = _signs_on(rows.device, sketch.seed, n_sums, n_whole + 1)
+        per_block = max(1, _LARGEST_PRODUCT // n_units)
+        sums = []
+        for start in range(0, len(flat), per_block):
+            block = flat[start : start + per_block]
+            whole = block[:, : n_whole * n_sums].reshape(len(block), n_whole, n_sums)
+            of_block = (whole * signs[:n_whole].to(block)).sum(1)
+            rest = n_units - n_whole * n_sums
+            of_block[:, :rest] += block[:, n_units - rest :] * signs[n_whole, :rest].to(block)
+            sums.append(of_block)
+        flat = torch.cat(sums)
     numbers: NDArray[np.floating[Any]] = flat.cpu().numpy()
     return numbers
 
 
-@lru_cache(maxsize=64)
-def _signs_on(device: torch.device, sketch: Sketch, n_units: int, n_sums: int) -> Tensor:
-    return torch.from_numpy(sketch.signs(n_units, n_sums).copy()).to(device)
+_SIGNS: dict[tuple[torch.device, int, int], Tensor] = {}
+
+
+def _signs_on(device: torch.device, seed: int, n_sums: int, n_blocks: int) -> Tensor:
+    """At least so many blocks of signs on a device, which has one table of each kind."""
+    key = device, seed, n_sums
+    if key not in _SIGNS or len(_SIGNS[key]) < n_blocks:
+        signs = Sketch(seed=seed).signs(n_blocks * n_sums, n_sums)
+        _SIGNS[key] = torch.from_numpy(signs.copy()).to(device)
+    return _SIGNS[key]

@@ -48,16 +48,16 @@ class WideSamples:
         targets: Their labels.
         groups: Keys ``(n, 2)`` of the rows that they are positions of, or of their inputs: samples
             of one group depend on each other. None if there are no two such.
-        classes: The classes that the label may be read among, the first of them for certain.
-        has_more: Whether there are others.
+        certain: The classes that are preferred where the label is read among some only.
+        classes: Those of them that were seen, and others in a seeded order.
     """
 
     indices: NDArray[np.int64]
     ranks: NDArray[np.float64]
     targets: Targets
     groups: NDArray[np.int64] | None
+    certain: tuple[int, ...]
     classes: tuple[int, ...]
-    has_more: bool
 
     def at(self, positions: NDArray[np.int64]) -> WideSamples:
         """Some of them."""
@@ -106,9 +106,12 @@ class WideSampling:
         ranks: tuple[float, float] = (np.inf, np.inf),
     ) -> None:
         self._choice = choice
-        self._of_x, self._of_y = (Lowest(choice.size, np.nextafter(r, np.inf)) for r in ranks)
-        self._certain, self._classes = tuple(classes), tuple(classes)
-        self._has_more = False
+        self._of_x, self._of_certain = (Lowest(choice.size, np.nextafter(r, np.inf)) for r in ranks)
+        self._certain = tuple(classes)
+        self._seen: set[int] = set()
+        """Those of the certain classes that this set has."""
+        self._of_others: dict[int, Lowest] = {}
+        """By class that may leave again, a few samples, in the order of preference."""
         self._parts: list[WideSamples] = []
 
     def admit(self, batch: Batch, group_keys: NDArray[np.int64] | None) -> NDArray[np.int64]:
@@ -118,15 +121,17 @@ class WideSampling:
             batch: The batch.
             group_keys: Keys ``(n_rows, 2)`` of its rows' inputs; None if they are not told apart.
         """
-        most = max(self._of_x.threshold, self._of_y.threshold)
-        positions, ranks = self._ranked(batch, most)
+        below = np.inf if self._of_others else self._of_certain.threshold
+        positions, ranks = self._ranked(batch, max(self._of_x.threshold, below))
         numbers = class_numbers(batch.labels, positions)
         self._note(numbers)
         taken = np.zeros(len(positions), bool)
         taken[self._of_x.admit(ranks)] = True
-        # A class that may leave again must not keep samples of the others out.
-        self._of_y.admit(ranks[np.isin(numbers, self._certain)])
-        taken |= np.isin(numbers, self._classes) & (ranks < self._of_y.threshold)
+        certain = np.flatnonzero(np.isin(numbers, self._certain))
+        taken[certain[self._of_certain.admit(ranks[certain])]] = True
+        for number, lowest in self._of_others.items():
+            of_class = np.flatnonzero(numbers == number)
+            taken[of_class[lowest.admit(ranks[of_class])]] = True
         positions, indices = positions[taken], batch.indices[positions[taken]]
         self._parts.append(
             WideSamples(
@@ -135,14 +140,15 @@ class WideSampling:
                 Targets.of(batch.labels, positions),
                 _groups(positions, indices, batch.grid, group_keys),
                 (),
-                False,
+                (),
             )
         )
         return positions
 
     def samples(self) -> WideSamples:
         """All that were taken in so far."""
-        return _joined(self._parts, self._classes, self._has_more)
+        seen = [number for number in self._certain if number in self._seen]
+        return _joined(self._parts, self._certain, (*seen, *self._of_others))
 
     def _ranked(self, batch: Batch, below: float) -> _Ranked:
         """Positions in a batch of samples that may be wanted, and their ranks."""
@@ -156,36 +162,37 @@ class WideSampling:
 
     def _note(self, numbers: NDArray[np.int64]) -> None:
         """See which classes there are; the first batch with labels decides what it can."""
-        most = self._choice.n_classes
+        choice = self._choice
         if not len(numbers):
             return
         if not self._certain:
-            self._certain = self._classes = most_frequent(numbers, most)
-        new = np.setdiff1d(numbers, self._classes)
-        if not len(new):
-            return
-        others = np.concatenate([self._classes[len(self._certain) :], new]).astype(np.int64)
-        others = others[np.argsort(hashed(others, self._choice.seed), kind="stable")]
-        ordered = (*self._certain, *others.tolist())
-        self._has_more |= len(ordered) > most
-        self._classes = ordered[:most]
+            self._certain = most_frequent(numbers, choice.n_classes)
+        here = set(np.unique(numbers).tolist())
+        self._seen |= here.intersection(self._certain)
+        others = np.array([*self._of_others, *here.difference(self._certain, self._of_others)])
+        others = _in_order(others.astype(np.int64), choice.seed)
+        # Few samples of each: they are no more than half of what is read in the end, if that many.
+        few = -(-2 * choice.size // choice.n_classes)
+        self._of_others = {
+            number: self._of_others.get(number) or Lowest(few)
+            for number in others[: choice.n_classes - len(self._seen)].tolist()
+        }
 
 
-def chosen(samples: WideSamples, size: int) -> Chosen:
+def chosen(samples: WideSamples, choice: WideChoice) -> Chosen:
     """Choose among the samples that all processes have taken in.
 
     Args:
         samples: Of all of them, `joined`.
-        size: How many to read.
+        choice: How many to read, and among how many classes.
     """
     order = np.argsort(samples.ranks, kind="stable")
-    of_x = order[:size]
-    if not samples.has_more:
-        return Chosen(of_x, of_x, (), (_last(samples, of_x, size),) * 2)
-    of_class = np.isin(samples.targets.numbers[order], samples.classes)
-    of_y = order[of_class][:size]
-    ranks = _last(samples, of_x, size), _last(samples, of_y, size)
-    return Chosen(of_x, of_y, samples.classes, ranks)
+    of_x, numbers = order[: choice.size], samples.targets.numbers
+    last = _last(samples, of_x, choice)
+    if not samples.classes or len(np.unique(numbers[of_x])) <= choice.n_classes:
+        return Chosen(of_x, of_x, (), (last, last))
+    of_y = order[np.isin(numbers[order], samples.classes)][: choice.size]
+    return Chosen(of_x, of_y, samples.classes, (last, _last(samples, of_y, choice)))
 
 
 def joined(parts: Sequence[WideSamples], choice: WideChoice) -> WideSamples:
@@ -195,14 +202,20 @@ def joined(parts: Sequence[WideSamples], choice: WideChoice) -> WideSamples:
         parts: Of each.
         choice: How they were chosen.
     """
-    if len(parts) == 1:
-        return parts[0]
-    seen = np.array([number for part in parts for number in part.classes], np.int64)
-    place = np.concatenate([np.zeros(0), *(np.arange(len(part.classes)) for part in parts)])
-    order = np.lexsort((hashed(seen, choice.seed), place))
-    classes = tuple(dict.fromkeys(seen[order].tolist()))
-    has_more = any(part.has_more for part in parts) or len(classes) > choice.n_classes
-    return _joined(parts, classes[: choice.n_classes], has_more)
+    preferred = np.array([number for part in parts for number in part.certain], np.int64)
+    place = np.concatenate([np.zeros(0), *(np.arange(len(part.certain)) for part in parts)])
+    by_place = preferred[np.lexsort((hashed(preferred, choice.seed), place))]
+    certain = tuple(dict.fromkeys(by_place.tolist()))[: choice.n_classes]
+    seen = {number for part in parts for number in part.classes}
+    others = _in_order(np.array(sorted(seen.difference(certain)), np.int64), choice.seed)
+    classes = (*(number for number in certain if number in seen), *others.tolist())
+    return _joined(parts, certain, classes[: choice.n_classes])
+
+
+def _in_order(numbers: NDArray[np.int64], seed: int) -> NDArray[np.int64]:
+    """Class numbers in a seeded order, the same whatever others there are."""
+    ordered: NDArray[np.int64] = numbers[np.argsort(hashed(numbers, seed), kind="stable")]
+    return ordered
 
 
 def class_numbers(labels: Labels | None, positions: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -223,7 +236,9 @@ def most_frequent(numbers: NDArray[np.int64], most: int) -> tuple[int, ...]:
     return tuple(classes[np.argsort(-counts, kind="stable")][:most].tolist())
 
 
-def _joined(parts: Sequence[WideSamples], classes: tuple[int, ...], has_more: bool) -> WideSamples:
+def _joined(
+    parts: Sequence[WideSamples], certain: tuple[int, ...], classes: tuple[int, ...]
+) -> WideSamples:
     some = [part for part in parts if len(part.indices)]
     groups = [part.groups for part in some]
     has_groups = bool(groups) and all(of_part is not None for of_part in groups)
@@ -232,14 +247,14 @@ def _joined(parts: Sequence[WideSamples], classes: tuple[int, ...], has_more: bo
         np.concatenate([np.zeros(0), *(part.ranks for part in some)]),
         Targets.joined([part.targets for part in parts]),
         np.concatenate([one for one in groups if one is not None]) if has_groups else None,
+        certain,
         classes,
-        has_more,
     )
 
 
-def _last(samples: WideSamples, of: NDArray[np.int64], size: int) -> float:
+def _last(samples: WideSamples, of: NDArray[np.int64], choice: WideChoice) -> float:
     """The rank from which on no sample is read; infinity if all were."""
-    return float(samples.ranks[of[-1]]) if len(of) == size else np.inf
+    return float(samples.ranks[of[-1]]) if len(of) == choice.size else np.inf
 
 
 class _Ranked(NamedTuple):

@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 from it_callbacks.estimators.extra import Extra
 from it_callbacks.observation.instrument import Notice, Occasion
 from it_callbacks.observation.observed import Observed
+from it_callbacks.observation.positions import MOST_POSITIONS
+from it_callbacks.observation.sampling import hashed
 from it_callbacks.own_quantities import check_own
 from it_callbacks.records import Value
 
@@ -105,7 +107,9 @@ def _rows_for(
     The samples that were left out of all other values are left out of these.
     """
     if extra.rows == "sketched":
-        rows = dict(observed.sketches)
+        apart = _one_of_each_group(observed)
+        rows = {name: of_layer[apart] for name, of_layer in observed.sketches.items()}
+        labels = labels[apart]
     else:
         rows = {name: kept.double().numpy() for name, kept in observed.kept.items()}
         labels = labels[np.searchsorted(observed.indices, observed.kept_indices)]
@@ -114,3 +118,15 @@ def _rows_for(
         finite = np.isfinite(of_layer).all(axis=1)
         found[name] = of_layer[finite].astype(np.float64), labels[finite]
     return found
+
+
+def _one_of_each_group(observed: Observed) -> NDArray[np.int64]:
+    """Samples that do not depend on each other: one position of each row, of equal inputs one."""
+    indices = np.arange(len(observed.indices))
+    if observed.by_position:
+        rows = observed.indices // MOST_POSITIONS
+        order = np.lexsort((hashed(observed.indices, 0), rows))  # at another place in each row
+        return np.sort(order[np.unique(rows[order], return_index=True)[1]])
+    if observed.inputs is not None:
+        return np.sort(np.unique(observed.inputs, axis=0, return_index=True)[1])
+    return indices

@@ -157,11 +157,12 @@ class PlaneInstrument(Instrument[LayerPass]):
         tags = tags_of_layers(self._layers)
         wide = self._wide.point(_whole(finished), on, kind, n_classes, tags)
         all_wait = bool(left_out) and not observed.keys
-        if all_wait and not isinstance(wide, WidePoint):
-            return Measured((), 0, {}, [notices.later_notice(on.set, left_out)])
         unread = [] if all_wait else unread_notices(observed)
         points = points_of(observed, labels, tags, self._layers.slugs, self._memory.stochastic)
         point = PlanePoint(on.set, observed, kind, labels, points, wide, self._layers, self._memory)
+        if all_wait and not isinstance(wide, WidePoint):
+            waits = [notices.later_notice(on.set, left_out)]
+            return Measured((), 0, {}, waits, detail=point)
         # Of all there is nothing is to be corrected; positions of one row depend on each other.
         with_intervals = not (self._options.exhaustive or observed.by_position)
         values = [
@@ -253,7 +254,7 @@ class PlaneInstrument(Instrument[LayerPass]):
         then, what = state, self._options
         found = []
         if not self._wide.restore(then["wide"]):
-            found += notices.changed("wide", self._wide.reading, then["wide"]["reading"])
+            found += notices.changed("wide", self._wide.method, then["wide"]["reading"])
         found += notices.changed("layers", choice_in_words(what.observation.layers), then["layers"])
         if other_bins := notices.changed("bins, reduce", what.read_by, then["read_by"]):
             return found + other_bins
@@ -292,8 +293,10 @@ class PlaneInstrument(Instrument[LayerPass]):
             return None
 
     @override
-    def not_due(self, set_: str, n_earlier: int, place: tuple[int, int]) -> frozenset[str]:
-        return self._not_due(n_earlier, is_wide_due=self._wide.is_due(set_, place))
+    def not_due(
+        self, set_: str, n_earlier: int, place: tuple[int, int], *, is_end: bool
+    ) -> frozenset[str]:
+        return self._not_due(n_earlier, is_wide_due=is_end or self._wide.is_due(set_, place))
 
     def _not_due(self, n_earlier: int, *, is_wide_due: bool) -> frozenset[str]:
         of_extras = self._options.extra.not_due(n_earlier)

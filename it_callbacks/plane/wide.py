@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -25,7 +26,8 @@ from it_callbacks.plane.notices import uneven_notices
 from it_callbacks.plane.point import label_entropy
 from it_callbacks.records import Status, Value
 
-_MISSED = Wide({}, 0, 0, "not read: did not run on every sample, or gave other shapes", "")
+_OF_LABELS = frozenset(("V_TY", "V_TY_se", "sliced_I_TY", "sliced_I_TY_se"))
+_MISSED = Wide({}, 0, 0, 0, "not read: did not run on every sample, or gave other shapes", "")
 
 
 def choice_of(reading: WideReading, max_samples: int | None, seed: int) -> WideChoice:
@@ -105,7 +107,10 @@ class WidePoint:
         values = []
         for tag, wide in self.by_tag.items():
             n = wide.n_samples
-            values += [Value(name, tag, bits, n) for name, bits in wide.values.items()]
+            values += [
+                Value(name, tag, bits, wide.n_labels if name in _OF_LABELS else n)
+                for name, bits in wide.values.items()
+            ]
             if wide is _MISSED:
                 continue
             status = Status.CAUTION if wide.caution else Status.OK
@@ -121,23 +126,35 @@ class WidePoint:
         choice, classes = self.kept.choice, self.classes
         of_y = None if classes is None else classes[choice.of_y]
         return {
-            "reading": repr(self.reading),
+            "reading": self.reading.method,
+            "schedule": re.sub(" at 0x[0-9a-fA-F]+", "", repr(self.reading.schedule)),
             "n_samples": len(choice.of_x),
             "n_samples_of_labels": 0 if of_y is None else len(of_y),
             "cap": self.reading.cap,
             "H_Y": None if of_y is None or not len(of_y) else label_entropy(of_y),
             "n_classes": n_classes,
-            "among": len(choice.classes) or None,
+            "among": None if of_y is None else len(choice.classes) or None,
             "classes": list(choice.classes),
             "sketch": f"{self.reading.sketch!r} of all positions, channels last in sequences",
             "sliced_I_TY": ""
             if of_y is None
-            else caution_of_slices(len(of_y), len(np.unique(of_y))),
+            else caution_of_slices(self._n_groups, len(np.unique(of_y))),
             "layers": {
-                tag: {"numbers": wide.n_numbers, "caution": wide.caution, "uneven": wide.uneven}
+                tag: {
+                    "samples": wide.n_samples,
+                    "numbers": wide.n_numbers,
+                    "caution": wide.caution,
+                    "uneven": wide.uneven,
+                }
                 for tag, wide in self.by_tag.items()
             },
         }
+
+    @property
+    def _n_groups(self) -> int:
+        """Samples of the label that do not depend on each other."""
+        of_y, groups = self.kept.choice.of_y, self.kept.samples.groups
+        return len(of_y) if groups is None else len(np.unique(groups[of_y], axis=0))
 
     def notices(self, set_: str) -> list[Notice]:
         """What a reader of the point should know.
@@ -158,7 +175,7 @@ def _read(
     of_x, of_y = (which[finite[which]] for which in (kept.choice.of_x, kept.choice.of_y))
     if len(of_x) < 2 or 2 * len(of_x) < len(kept.choice.of_x):
         few = f"not read: {len(of_x)} of {len(kept.choice.of_x)} rows are finite"
-        return Wide({}, len(of_x), rows.shape[1], few, "")
+        return Wide({}, len(of_x), 0, rows.shape[1], few, "")
     about_x, about_y = (
         Rows.of(
             rows[which],
@@ -171,4 +188,4 @@ def _read(
         return reading.read(about_x, None if classes is None else about_y)
     except Exception as error:  # the other layers can be read
         fault = f"not read: {type(error).__name__}: {error}"
-        return Wide({}, len(of_x), rows.shape[1], fault, "")
+        return Wide({}, len(of_x), 0, rows.shape[1], fault, "")

@@ -69,8 +69,8 @@ class WideInstrument:
         self.choice = choice
         self._read: dict[str, Place] = {}
         """By set, where it was read last."""
-        self._classes: tuple[int, ...] = ()
-        """The classes that the label is read among, the most important first."""
+        self._classes: dict[str, tuple[int, ...]] = {}
+        """By set, the classes that the label is read among; of "" those of the first batches."""
         self._ranks: dict[str, tuple[float, float]] = {}
         self._postponed: dict[str, Postponed] = {}
         self._dry_runs: list[DryRun] = []
@@ -88,13 +88,13 @@ class WideInstrument:
         first = [np.zeros(0, np.int64), *(run.first_classes for run in self._dry_runs)]
         self._dry_runs = []
         numbers = np.concatenate(together(lambda: np.concatenate(first)))
-        if not self._classes:
-            self._classes = most_frequent(numbers, self.choice.n_classes)
+        self._classes.setdefault("", most_frequent(numbers, self.choice.n_classes))
 
     def sampling(self, set_: str) -> WideSampling:
         """Chooses the samples of a pass over a set."""
         everything = (np.inf, np.inf)
-        return WideSampling(self.choice, self._classes, self._ranks.get(set_, everything))
+        classes = self._classes.get(set_) or self._classes.get("", ())
+        return WideSampling(self.choice, classes, self._ranks.get(set_, everything))
 
     def is_due(self, set_: str, place: Place) -> bool:
         """Whether a reading was due since the last one of a set; not if nobody can tell."""
@@ -146,9 +146,9 @@ class WideInstrument:
     def state(self) -> dict[str, Any]:
         """What a resumed run needs, as plain Python."""
         return {
-            "reading": repr(self.reading),
+            "reading": self.method,
             "read": {set_: list(place) for set_, place in self._read.items()},
-            "classes": list(self._classes),
+            "classes": {set_: list(classes) for set_, classes in self._classes.items()},
         }
 
     def restore(self, state: Mapping[str, Any]) -> bool:
@@ -161,11 +161,16 @@ class WideInstrument:
             Exception: The state is not of this form.
         """
         read = {str(set_): (int(at[0]), int(at[1])) for set_, at in state["read"].items()}
-        classes = tuple(int(number) for number in state["classes"])
-        if state["reading"] != repr(self.reading):
+        classes = {str(set_): tuple(map(int, of)) for set_, of in state["classes"].items()}
+        if state["reading"] != self.method:
             return False
         self._read, self._classes = read, classes
         return True
+
+    @property
+    def method(self) -> str:
+        """How layers are read, whenever that is."""
+        return "None" if self.reading is None else self.reading.method
 
     def _point(self, later: Postponed) -> WidePoint:
         if self.reading is None:
@@ -176,5 +181,6 @@ class WideInstrument:
 
     def _note(self, set_: str, point: WidePoint, place: Place) -> None:
         self._read[set_] = place
-        self._classes = point.kept.choice.classes or self._classes
+        if point.kept.choice.classes:
+            self._classes[set_] = point.kept.choice.classes
         self._ranks[set_] = point.kept.choice.ranks

@@ -254,7 +254,9 @@ class PredictionInstrument(Instrument[Finished]):
         )
 
     @override
-    def not_due(self, set_: str, n_earlier: int, place: tuple[int, int]) -> frozenset[str]:
+    def not_due(
+        self, set_: str, n_earlier: int, place: tuple[int, int], *, is_end: bool
+    ) -> frozenset[str]:
         return frozenset()
 
     @override
