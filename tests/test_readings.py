@@ -9,6 +9,7 @@ from typing import Any
 import plotly.graph_objects as go
 import pytest
 
+from it_callbacks import pictures
 from it_callbacks.figures import Figure, Panel, Request, draw, information_plane, needed, panels
 from it_callbacks.runs import Key, Run, from_log
 
@@ -157,6 +158,7 @@ def test_the_axis_ends_just_above_the_largest_value_there_can_be_at_any_noise(
     across = {name: at for name, at in lines(figure).items() if name not in ("0", "H(Y)")}
     assert across == drawn
     assert end < figure["layout"]["xaxis"]["range"][1] < 1.1 * end
+    assert end < pictures.draw(figure).axes[0].get_xlim()[1] < 1.1 * end
 
 
 def test_the_cap_is_a_line_unless_it_is_a_bit_beyond_what_the_samples_can_show() -> None:
