@@ -157,7 +157,7 @@ _BY_WIDE = (
              chart=WIDE_CHART, figures=_DRAWN),
     Quantity("relative_I_XT_se", "SE of I(X;T+σZ)", "standard error of the relative noise reading"),
     Quantity("relative_I_XT_high", "I(X;T+σZ), high",
-             "the same of a Gaussian layer with the same covariance, at least as high"),
+             "the same of a Gaussian layer with the same covariance: an upper bound"),
     Quantity("V_TY", "V(T→Y)", "what a cross-fitted linear reader of the layer tells of the label",
              chart=WIDE_CHART, figures=_DRAWN),
     Quantity("V_TY_se", "SE of V(T→Y)", "standard error of what the linear reader tells"),

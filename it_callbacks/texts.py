@@ -152,7 +152,9 @@ def _in_words(key: str, values: Mapping[str, Any]) -> str:
     labels = f"labels {wide.classes}" if wide.classes else ""
     cautions = [f"caution: {layer}: {why}" for layer, why in wide.cautions.items() if why]
     slices = f"sliced I(T;Y) is {wide.slices}" if wide.slices else ""
-    return "; ".join(filter(None, (wide.reading, samples, labels, slices, *cautions)))
+    return "; ".join(
+        filter(None, (wide.reading, wide.schedule, samples, labels, slices, *cautions))
+    )
 
 
 LAYER_HEAD = ("layer", "module", "what is read", "rulers", "H(T|X)")

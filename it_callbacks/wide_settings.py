@@ -6,6 +6,7 @@ that TensorBoard's tab is made of.
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -24,6 +25,8 @@ class WideSettings:
         among: Among how many of these V(T→Y) was read, where not among all.
         cautions: By layer, why to read it with caution.
         reading: The `WideReading` as text.
+        schedule: When it is read, as text.
+        samples: By layer, how many samples had finite values.
         slices: Why to read sliced I(T;Y) with caution; empty if there is no reason.
     """
 
@@ -34,12 +37,33 @@ class WideSettings:
     among: int | None = None
     cautions: Mapping[str, str] = field(default_factory=dict)
     reading: str = ""
+    schedule: str = ""
+    samples: Mapping[str, int] = field(default_factory=dict)
     slices: str = ""
 
     @property
     def method(self) -> str:
-        """What two readings have in common whose values can be averaged."""
+        """What two readings have in common whose values can be averaged, whenever they are read."""
         return f"{self.reading}, {self.n_samples} samples {self.classes}"
+
+    @property
+    def log_n(self) -> float | None:
+        """What I(X;T+σZ) cannot exceed with so few samples, in bits."""
+        return math.log2(self.n_samples) if self.n_samples else None
+
+    @property
+    def ceiling(self) -> float | None:
+        """What I(X;T+σZ) cannot exceed: the cap or log2 of the samples; None for neither.
+
+        Example:
+            >>> WideSettings(cap=8.015).ceiling, WideSettings(n_samples=64, cap=8.015).ceiling
+            (8.015, 6.0)
+        """
+        return min((each for each in (self.cap, self.log_n) if each is not None), default=None)
+
+    def n_samples_of(self, layer: str) -> int | None:
+        """How many samples a layer was read on."""
+        return self.samples.get(layer, self.n_samples)
 
     @property
     def noise(self) -> float | None:
@@ -75,7 +99,12 @@ def wide_settings(settings: Mapping[str, Any]) -> WideSettings:
     """
     given = settings.get("wide")
     values: Mapping[str, Any] = given if isinstance(given, Mapping) else {}
-    layers = values.get("layers")
+    given_layers = values.get("layers")
+    layers = {
+        str(layer): about
+        for layer, about in (given_layers if isinstance(given_layers, Mapping) else {}).items()
+        if isinstance(about, Mapping)
+    }
     return WideSettings(
         _count(values.get("n_samples")),
         number(values.get("cap")),
@@ -83,11 +112,13 @@ def wide_settings(settings: Mapping[str, Any]) -> WideSettings:
         _count(values.get("n_classes")),
         _count(values.get("among")),
         {
-            str(layer): about["caution"]
-            for layer, about in (layers if isinstance(layers, Mapping) else {}).items()
-            if isinstance(about, Mapping) and isinstance(about.get("caution"), str)
+            layer: about["caution"]
+            for layer, about in layers.items()
+            if isinstance(about.get("caution"), str)
         },
         str(values.get("reading", "")),
+        str(values.get("schedule", "")),
+        {layer: n for layer, about in layers.items() if (n := _count(about.get("samples")))},
         str(values.get("sliced_I_TY", "")),
     )
 

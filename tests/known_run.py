@@ -61,8 +61,8 @@ WIDE: dict[str, dict[int, float]] = {
 """The layers of `PLANE` at any width, read at its first and last point."""
 
 WIDE_SETTINGS: dict[str, Any] = {
-    "reading": "WideReading(n_samples=32)",
-    "n_samples": 32,
+    "reading": "WideReading(n_samples=1024)",
+    "n_samples": 1024,
     "cap": 8.0,
     "H_Y": 1.0,
     "n_classes": 4,

@@ -437,7 +437,7 @@ def test_a_table_has_the_values_of_any_width_and_their_samples(wide: Path, tmp_p
     for row in rows_of(tmp_path / "a.csv"):
         if row["tag"] in WIDE:
             found.setdefault(row["tag"], {})[int(row["step"])] = float(row["bits"])
-            assert (row["epoch"], row["n_samples"]) == ({"0": "0", "20": "2"}[row["step"]], "32")
+            assert (row["epoch"], row["n_samples"]) == ({"0": "0", "20": "2"}[row["step"]], "1024")
     assert found == {tag: of for tag, of in WIDE.items() if not tag.endswith("wide_epoch")}
 
 

@@ -327,6 +327,17 @@ def test_the_custom_scalars_show_all_layers_of_a_quantity_in_one_chart(written: 
     assert all(any(re.match(pattern, tag) for tag in TAGS) for pattern in patterns)
 
 
+def test_no_chart_of_the_custom_scalars_finds_epochs_or_the_overhead(written: Any) -> None:
+    """They are in no bits, and the line of epochs would stretch an axis of bits."""
+    _, events, _ = written
+    charts = [chart for category in _layout(events).values() for chart in category.values()]
+    patterns = [pattern for chart in charts for pattern in chart if isinstance(pattern, str)]
+    found = {tag for tag in TAGS for pattern in patterns if re.match(pattern, tag)}
+    assert "prediction_entropy/val/mean" in found
+    assert "prediction_entropy/val/epoch" in TAGS
+    assert not {tag for tag in TAGS if tag.endswith(("/epoch", "/wide_epoch", "/overhead"))} & found
+
+
 def test_the_custom_scalars_show_intervals_where_there_are_any(tmp_path: Path) -> None:
     """Two bins of three units leave few states, so that coverage allows an interval."""
     logger = TensorBoardLogger(tmp_path, name="run", version=0)

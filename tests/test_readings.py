@@ -9,6 +9,7 @@ from typing import Any
 import plotly.graph_objects as go
 import pytest
 
+from it_callbacks import pictures
 from it_callbacks.figures import Figure, Panel, Request, draw, information_plane, needed, panels
 from it_callbacks.runs import Key, Run, from_log
 
@@ -141,6 +142,30 @@ def test_lines_stand_at_the_classes_the_cap_zero_and_the_label_entropy() -> None
     assert figure["layout"]["yaxis"]["range"][0] < -0.03125
 
 
+@pytest.mark.parametrize(
+    ("noise", "cap", "drawn", "end"),
+    [  # caps are 1 / (2 noise^2 ln 2) bits; the largest value of the known run is 6 bits
+        (0.05, 288.539, {"log2 K": 2.0, "log2 N": 10.0}, 10.0),
+        (0.3, 8.015, {"log2 K": 2.0, "cap": 8.015}, 8.015),
+        (1.0, 0.721, {"cap": 0.721}, 6.0),
+    ],
+)
+def test_the_axis_ends_just_above_the_largest_value_there_can_be_at_any_noise(
+    noise: float, cap: float, drawn: dict[str, float], end: float
+) -> None:
+    run = run_of({"reading": f"WideReading(n_samples=1024, noise={noise})", "cap": cap})
+    figure = wide(run)
+    across = {name: at for name, at in lines(figure).items() if name not in ("0", "H(Y)")}
+    assert across == drawn
+    assert end < figure["layout"]["xaxis"]["range"][1] < 1.1 * end
+    assert end < pictures.draw(figure).axes[0].get_xlim()[1] < 1.1 * end
+
+
+def test_the_cap_is_a_line_unless_it_is_a_bit_beyond_what_the_samples_can_show() -> None:
+    for n_samples, name in ((129, "cap"), (128, "log2 N"), (None, "cap")):
+        assert ({"cap", "log2 N"} & lines(wide(run_of({"n_samples": n_samples}))).keys()) == {name}
+
+
 BOUND = "prediction_entropy/val/label_bound"
 
 
@@ -163,14 +188,14 @@ def test_among_some_classes_the_axis_says_so_and_there_is_no_label_bound() -> No
     assert figure["layout"]["yaxis"]["title"]["text"] == "V(T→Y), bits, among 50 of 1000 classes"
     assert lines(figure) == {"cap": 8.0, "0": 0.0, "H(Y)": 5.625}  # log2 1000 is beyond the cap
     assert "among 50 of 1000 classes" in way(figure, "fc1")["customdata"][0][0]
-    assert "32 samples; y among 50 of 1000 classes" in texts(figure)
+    assert "1024 samples; y among 50 of 1000 classes" in texts(figure)
 
 
 def test_panels_of_different_classes_say_so_above_each() -> None:
     some = run_of({"among": 50, "n_classes": 1000, "H_Y": 5.625})
     figure = information_plane([panel(some), panel(run_of())], reading="wide")
     assert figure["layout"]["yaxis"]["title"]["text"] == "V(T→Y), bits"
-    assert {"32 samples; y among 50 of 1000 classes", "32 samples"} <= set(texts(figure))
+    assert {"1024 samples; y among 50 of 1000 classes", "1024 samples"} <= set(texts(figure))
 
 
 def test_hovering_says_the_upper_bound_and_why_to_be_cautious() -> None:
@@ -185,8 +210,17 @@ def test_hovering_says_the_upper_bound_and_why_to_be_cautious() -> None:
     assert "epoch %{customdata[1]}" in way(figure, "fc1")["hovertemplate"]
 
 
+def test_a_layer_of_fewer_samples_says_so_and_its_values_are_of_these() -> None:
+    run = run_of({"layers": {"fc1": {"samples": 900}, "fc2": {"samples": 1024}}})
+    figure = wide(run)
+    assert way(figure, "fc1")["customdata"][0][0].startswith("900 samples<br>")
+    assert "samples" not in way(figure, "fc2")["customdata"][0][0]
+    counts = [run.n_samples(Key("V_TY", "val", layer)) for layer in ("fc1", "fc2", "others")]
+    assert counts == [900, 1024, 1024]
+
+
 def test_axis_and_hovering_name_the_noise_that_was_added() -> None:
-    figure = wide(run_of({"reading": "WideReading(n_samples=32, noise=0.5)"}))
+    figure = wide(run_of({"reading": "WideReading(n_samples=1024, noise=0.5)"}))
     assert figure["layout"]["xaxis"]["title"]["text"] == "I(X;T+σZ), bits, σ = 0.5 of spread"
     assert "bits, σ = 0.5 of spread<br>" in way(figure, "fc1")["hovertemplate"]
     title = wide(run_of())["layout"]["xaxis"]["title"]["text"]
@@ -212,7 +246,7 @@ def test_a_curve_of_any_width_has_a_band_of_1_96_standard_errors() -> None:
 def test_a_curve_says_with_which_rulers_or_from_how_many_samples_it_was_read() -> None:
     for quantity, said in (("V_TY", True), ("spread", True), ("I_TY", False)):
         figure = draw(Request("curves", quantity=quantity), [panel(run_of())])
-        assert ("32 samples" in texts(figure)) == said
+        assert ("1024 samples" in texts(figure)) == said
 
 
 def test_a_point_that_is_missing_where_others_were_read_is_a_gap() -> None:

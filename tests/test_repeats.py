@@ -82,6 +82,17 @@ def test_layers_of_any_width_have_a_mean_where_they_were_read_alike() -> None:
     assert not are_repeats([wide_repeat(1.0, 0.0), wide_repeat(3.0, 1.0, among=50)])
 
 
+def test_readings_of_one_kind_have_a_mean_whatever_their_schedule() -> None:
+    def read(reading: str, schedule: str) -> Run:
+        wide = {"n_samples": 1024, "reading": reading, "schedule": schedule}
+        settings = {"information_plane/val": {"wide": wide}}
+        return replace(wide_repeat(1.0, 0.0), settings=settings)
+
+    first = read("WideReading(noise=0.3)", "1")
+    assert are_repeats([first, read("WideReading(noise=0.3)", "LogSpaced(per_decade=5)")])
+    assert not are_repeats([first, read("WideReading(noise=0.5)", "1")])
+
+
 def test_report_and_tables_have_one_mean() -> None:
     """A step where one run has no finite value has none in either."""
     runs = [replace(repeat(1.0, 2.0), name="a"), replace(repeat(3.0, math.nan), name="b")]

@@ -454,5 +454,5 @@ def test_the_table_of_any_width_has_values_errors_status_and_cause() -> None:
         ["fc1", "CAUTION", *of_fc1, "one row holds 12 % of the spread"],
         ["fc2", "OK", *of_fc2, "–"],
     ]
-    words = "Read at any width from 32 samples; I(X;T+σZ) is at most 8.00 bits; H(Y) = 1.00 bits"
+    words = "Read at any width from 1024 samples; I(X;T+σZ) is at most 8.00 bits; H(Y) = 1.00 bits"
     assert words in page

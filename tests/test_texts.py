@@ -104,12 +104,18 @@ def test_layers_of_any_form_make_rows_or_none(listed: Any) -> None:
 
 
 def test_how_layers_of_any_width_were_read_is_one_line_with_its_cautions() -> None:
-    layers = {"fc1": {"numbers": 127, "caution": "few samples"}, "fc2": {"caution": ""}}
-    wide = {"reading": "WideReading()", "n_samples": 64, "among": 50, "n_classes": 100}
+    layers = {"fc1": {"numbers": 127, "caution": "few rows"}, "fc2": {"caution": ""}}
+    wide = {
+        "reading": "WideReading()",
+        "schedule": "2",
+        "n_samples": 64,
+        "among": 50,
+        "n_classes": 100,
+    }
     assert settings({"wide": {**wide, "layers": layers}}) == [
         (
             "at any width",
-            "WideReading(); 64 samples; labels among 50 of 100 classes; caution: fc1: few samples",
+            "WideReading(); 2; 64 samples; labels among 50 of 100 classes; caution: fc1: few rows",
         )
     ]
     for odd in (3, "x", [], {"layers": 3}):

@@ -7,7 +7,7 @@ classes of its own.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -179,10 +179,22 @@ def layout(tags: Iterable[str], prefix: str = "", own: Iterable[Quantity] = ()) 
             elif row.is_logged:
                 # All layers in one chart, and all further rulers in one.
                 chart = charts.setdefault(heading, {}).setdefault(key.quantity, ["Multiline", []])
-                pattern = f"{re.escape(prefix + tag_of(key.recorded, key.set, ''))}.+"
+                pattern = re.escape(prefix + tag_of(key.recorded, key.set, ""))
+                pattern += f"{_all_but(_without_chart(key.quantity, rows))}.+"
                 if pattern not in chart[1]:
                     chart[1].append(pattern)
     return charts
+
+
+def _without_chart(root: str, rows: Mapping[str, Quantity]) -> list[str]:
+    """What lies under a root and has no chart: epochs, whose line would stretch the axis."""
+    under = [row.name.partition("/") for row in rows.values() if not row.chart]
+    return [name for of, _, name in under if name and of == root]
+
+
+def _all_but(names: Sequence[str]) -> str:
+    """The start of a pattern that finds none of these names."""
+    return f"(?!(?:{'|'.join(map(re.escape, names))})$)" if names else ""
 
 
 def _experiment(logger: Any) -> Any:

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 from it_callbacks.figures.axes import Panel, Place, finite, note
 from it_callbacks.figures.theme import MUTED
 from it_callbacks.runs import Key
+from it_callbacks.wide_settings import WideSettings
 
 LABEL_BOUND = "prediction_entropy/label_bound"
 """Name of the quantity that every layer of any width is compared with."""
@@ -44,16 +45,23 @@ def _of_the_code(panel: Panel) -> list[Limit]:
 def _of_any_width(panel: Panel) -> list[Limit]:
     wide = panel.run.wide(panel.set)
     log_k = math.log2(wide.n_classes) if wide.n_classes else None
-    is_below = log_k is not None and log_k < (wide.cap or math.inf)
+    is_below = log_k is not None and log_k < (math.inf if wide.ceiling is None else wide.ceiling)
     bound = None if wide.among else _last_bound(panel)
     return [
         *_limit("x", log_k if is_below else None, "log2 K", "log₂ K ="),
-        *_limit("x", wide.cap, "cap", "at most"),
+        *_ceiling(wide),
         Limit("y", 0.0, "0", ""),
         *_limit("y", wide.label_entropy, "H(Y)", _label_entropy(panel), wide.classes),
         # A bound below 0 says nothing; far below, it would stretch the axis.
         *_limit("y", bound if bound and bound > 0 else None, _BOUND, "H(Y) − CE ="),
     ]
+
+
+def _ceiling(wide: WideSettings) -> list[Limit]:
+    """The cap of little noise is far beyond what so few samples can show: log2 N is the limit."""
+    if wide.cap is None or wide.log_n is None or wide.cap < wide.log_n + 1:
+        return _limit("x", wide.cap, "cap", "at most")
+    return _limit("x", wide.log_n, "log2 N", "log₂ N =")
 
 
 def _limit(axis: str, at: float | None, name: str, text: str, remark: str = "") -> list[Limit]:

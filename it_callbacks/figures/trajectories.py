@@ -32,6 +32,8 @@ class Trajectory(NamedTuple):
     """Why to read the layer with caution, if the settings say it."""
     classes: str
     """Among which classes y was read, if not among all."""
+    samples: str
+    """How many samples the layer was read on, if not on as many as the others."""
     n_dropped: int
     """Points that this view has no value of."""
 
@@ -45,7 +47,7 @@ class Trajectory(NamedTuple):
         if word == CAUTION and self.caution:
             word = f"{word}: {plain(self.caution)}"
         bound = "" if step is None else self.bounds.get(step, "")
-        return "<br>".join(filter(None, (self.classes, bound, word)))
+        return "<br>".join(filter(None, (self.classes, self.samples, bound, word)))
 
     def _word(self, step: int | None) -> str:
         return status_word(-1 if step is None else self.status.get(step, -1))
@@ -82,10 +84,16 @@ def trajectories(panel: Panel, view: View, resolution: int) -> list[Trajectory]:
                 _bounds(panel, view, layer),
                 wide.cautions.get(layer, ""),
                 wide.classes,
+                _samples(wide, layer),
                 len(both) - len(steps),
             )
         )
     return found
+
+
+def _samples(wide: WideSettings, layer: str) -> str:
+    n_samples = wide.n_samples_of(layer)
+    return "" if n_samples in (None, wide.n_samples) else f"{n_samples} samples"
 
 
 def _bounds(panel: Panel, view: View, layer: str) -> dict[int, str]:

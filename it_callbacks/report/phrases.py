@@ -64,8 +64,8 @@ def wide_facts(wide: WideSettings) -> str:
     """
     of = f" from {wide.n_samples} samples" if wide.n_samples else ""
     known = [f"Read at any width{of}"]
-    if wide.cap is not None:
-        known.append(f"I(X;T+σZ) is at most {wide.cap:.2f} bits")
+    if wide.ceiling is not None:
+        known.append(f"I(X;T+σZ) is at most {wide.ceiling:.2f} bits")
     if wide.label_entropy is not None:
         known.append(f"H(Y) = {wide.label_entropy:.2f} bits {wide.classes}".rstrip())
     return "; ".join(known)
