@@ -226,6 +226,8 @@ QUANTITIES: Mapping[str, Quantity] = {
 
 OF_WIDE = frozenset(row.name for row in _BY_WIDE)
 """Names of what the reading at any width gives."""
+OF_LABELS = frozenset(("V_TY", "V_TY_se", "sliced_I_TY", "sliced_I_TY_se"))
+"""Those of them that are about the label, and may be of other samples."""
 OF_EXTRAS = frozenset(_BY_EXTRAS)
 """Rows of the estimators that `extra=` takes from this package."""
 PER_RULER = tuple(

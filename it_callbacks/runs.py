@@ -229,7 +229,7 @@ class Run:
     def n_samples(self, key: Key) -> int | None:
         """Return how many samples a value is of; None where the settings do not hold it."""
         if key.quantity in OF_WIDE:
-            return self.wide(key.set).n_samples_of(key.layer)
+            return self.wide(key.set).n_samples_of(key.layer, key.quantity)
         settings = self.settings.get(f"{monitor_of(key.quantity)}/{key.set}", {})
         is_extra = key.quantity in self.own or QUANTITIES.get(key.quantity) in OF_EXTRAS
         n_samples = settings.get("extra_samples" if is_extra else "n_samples")

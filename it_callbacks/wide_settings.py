@@ -12,6 +12,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from it_callbacks.quantities import OF_LABELS
+
 
 @dataclass(frozen=True)
 class WideSettings:
@@ -27,6 +29,7 @@ class WideSettings:
         reading: The `WideReading` as text.
         schedule: When it is read, as text.
         samples: By layer, how many samples had finite values.
+        labels: By layer, how many samples the label was read off.
         slices: Why to read sliced I(T;Y) with caution; empty if there is no reason.
     """
 
@@ -39,6 +42,7 @@ class WideSettings:
     reading: str = ""
     schedule: str = ""
     samples: Mapping[str, int] = field(default_factory=dict)
+    labels: Mapping[str, int] = field(default_factory=dict)
     slices: str = ""
 
     @property
@@ -61,9 +65,10 @@ class WideSettings:
         """
         return min((each for each in (self.cap, self.log_n) if each is not None), default=None)
 
-    def n_samples_of(self, layer: str) -> int | None:
-        """How many samples a layer was read on."""
-        return self.samples.get(layer, self.n_samples)
+    def n_samples_of(self, layer: str, quantity: str = "relative_I_XT") -> int | None:
+        """How many samples a quantity of a layer was read on."""
+        of_layer = self.samples.get(layer, self.n_samples)
+        return self.labels.get(layer, of_layer) if quantity in OF_LABELS else of_layer
 
     @property
     def noise(self) -> float | None:
@@ -119,6 +124,7 @@ def wide_settings(settings: Mapping[str, Any]) -> WideSettings:
         str(values.get("reading", "")),
         str(values.get("schedule", "")),
         {layer: n for layer, about in layers.items() if (n := _count(about.get("samples")))},
+        {layer: n for layer, about in layers.items() if (n := _count(about.get("labels")))},
         str(values.get("sliced_I_TY", "")),
     )
 

@@ -159,7 +159,7 @@ ABOVE = {
         "wide_settings",
     ),
     "texts": ("wide_settings",),
-    "wide_settings": (),
+    "wide_settings": ("quantities",),
     "repeats": ("runs",),
     "tables": ("records", "repeats", "runs"),
     "derived": ("quantities", "records"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import csv
 import math
 import pickle
 from pathlib import Path
@@ -572,3 +573,51 @@ def test_a_test_set_of_other_classes_is_read_among_them() -> None:
     assert wide_settings(plane, "test")["among"] is None
     assert wide_settings(plane, "test")["n_classes"] == 20
     assert at_any_width(plane, "V_TY", "net.1", "test")[0] > 3.5
+
+
+def test_a_regression_target_is_read_in_its_bins_from_all_samples() -> None:
+    """Eight bins of equal share of a number that the layer shows, in part."""
+
+    class Regression(Classifier):
+        @override
+        def step(self, batch: Any) -> tuple[Tensor, Tensor]:
+            out = self(batch[0])
+            return (out[:, 0] - batch[1]).square().mean(), out
+
+    x = torch.randn(1500, 8, generator=torch.Generator().manual_seed(0))
+    data = DataLoader(TensorDataset(x, x[:, 0]), 100)
+    plane = Plane(["net.1"])
+    with warned():
+        fit([plane], Regression, train=data, val=data, max_epochs=2)
+    assert wide_settings(plane)["n_samples_of_labels"] == 1024
+    assert wide_settings(plane)["among"] is None
+    assert wide_settings(plane)["H_Y"] == pytest.approx(3, abs=0.02)
+    assert 1 < at_any_width(plane, "V_TY", "net.1")[-1] < 3
+
+
+def test_a_validation_of_its_own_on_fewer_samples_is_read_on_all_of_them() -> None:
+    """What the training's set has shown of its ranks says nothing about another one."""
+    plane = Plane()
+    with warned():
+        model, running = fit([plane], val=loader(8000, 500, seed=1), max_epochs=1)
+        running.validate(model, loader(1200, 100, seed=3), verbose=False)
+    assert wide_settings(plane)["n_samples"] == 1024
+
+
+def test_numbers_of_samples_in_tables_are_those_of_the_history(tmp_path: Path) -> None:
+    x, y = many_classes(1100, 100)
+
+    class Wide(Classifier):
+        def __init__(self) -> None:
+            super().__init__(nn.Sequential(nn.Linear(100, 60), nn.Tanh(), nn.Linear(60, 100)))
+
+    plane = Plane(["net.1"])
+    data = DataLoader(TensorDataset(x, y), 100)
+    with warned():
+        fit([plane], Wide, train=data, val=data, max_epochs=1)
+    plane.to_csv(tmp_path / "plane.csv")
+    with (tmp_path / "plane.csv").open(encoding="utf-8") as file:
+        of_rows = {row["quantity"]: int(row["n_samples"]) for row in csv.DictReader(file)}
+    of_history = {record.quantity: record.n_samples for record in plane.history}
+    assert of_rows["V_TY"] == of_history["V_TY"] == 550
+    assert of_rows["relative_I_XT"] == of_history["relative_I_XT"] == 1024

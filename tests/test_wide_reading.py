@@ -356,7 +356,7 @@ def test_a_class_alone_has_nothing_to_be_read() -> None:
         ({"n_components": 128}, "n_components: need a prime"),
         ({"noise": 0}, "noise: need a finite number > 0"),
         ({"noise": 1.5}, "noise: need a share of the spread, at most 1"),
-        ({"n_samples": 9}, "n_samples: need a whole number >= 10"),
+        ({"n_samples": 9}, "n_samples: need a whole number >= 25"),
         ({"folds": 1}, "folds: need a whole number >= 2"),
         ({"schedule": 0}, "schedule"),
     ],

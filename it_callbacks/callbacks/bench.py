@@ -136,7 +136,7 @@ class Bench:
 
     def new_pass(self, set_: str, at: Moment) -> Any:
         """A pass over a set begins."""
-        return self.instrument.new_pass(set_, Stage(at.epoch, self.is_training))
+        return self.instrument.new_pass(set_, Stage(at.epoch, self.is_training, at.fitting))
 
     def warn_ahead(self) -> None:
         """Warn of what a user should know before more is observed."""
@@ -197,7 +197,7 @@ class Bench:
     def complete(self, trainer: Any) -> None:
         """Training has ended: the last points get what was not due at them."""
         with self.stopwatch.running(), self.journal.faults.contained():
-            for late in self.instrument.completions(self.journal.published_settings):
+            for late in self.instrument.completions(self.journal.settings_of):
                 self.journal.complete(trainer, late.measured, late.set, late.place)
 
     def end_of_moment(self) -> None:

@@ -48,6 +48,10 @@ class Journal:
         """The settings of a set as published in this run; empty before its first point."""
         return self._publisher.settings(set_)
 
+    def settings_of(self, set_: str) -> Mapping[str, Any]:
+        """The settings of a set, of this run or of the one that it resumes; empty before both."""
+        return self.published_settings(set_) or self.settings.get(set_, {})
+
     def add(self, trainer: Any, measured: Measured, set_: str, at: Moment) -> bool:
         """Keep and publish a point, unless it is there already.
 

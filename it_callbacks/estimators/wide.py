@@ -118,7 +118,7 @@ class WideReading:
     chance, which distinguishes labels learnt from labels memorised; and ``spread``, which is s.
 
     Args:
-        n_samples: How many samples at most, a seeded subset; at least 10.
+        n_samples: How many samples at most, a seeded subset; at least five for each fold.
         n_components: How many numbers of a sample a sketch keeps, a prime.
         noise: c, above 0 and at most 1.
         folds: Into how many parts samples are split for cross-fitting, at least 2.
@@ -143,7 +143,7 @@ class WideReading:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "folds", whole("folds", self.folds, at_least=2))
-        n_samples = whole("n_samples", self.n_samples, at_least=max(10, 2 * self.folds))
+        n_samples = whole("n_samples", self.n_samples, at_least=_LEAST_PER_FOLD * self.folds)
         object.__setattr__(self, "n_samples", n_samples)
         object.__setattr__(self, "n_components", Sketch(self.n_components).n_components)
         noise = finite("noise", self.noise, above=0)

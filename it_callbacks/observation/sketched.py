@@ -192,7 +192,7 @@ def _on_device(rows: Tensor, sketch: Sketch) -> NDArray[np.floating[Any]]:
         n_units, n_sums = flat.shape[1], sketch.n_sums(shape)
         n_whole = n_units // n_sums
         signs = _signs_on(rows.device, sketch.seed, n_sums, n_whole + 1)
-        per_block = max(1, _LARGEST_PRODUCT // n_units)
+        per_block = max(1, _LARGEST_PRODUCT // max(1, n_units))
         sums = []
         for start in range(0, len(flat), per_block):
             block = flat[start : start + per_block]

@@ -14,10 +14,12 @@ class Stage(NamedTuple):
         epoch: Finished epochs.
         is_training: Whether training has begun: statistics that are gathered in training are still
             those of a new model before.
+        is_fitting: Whether the pass is part of a training, which passes over its sets again.
     """
 
     epoch: int
     is_training: bool
+    is_fitting: bool = True
 
 
 def why_later(reader: Reader, stage: Stage, *, is_untracked: bool) -> str:

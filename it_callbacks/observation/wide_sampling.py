@@ -50,6 +50,7 @@ class WideSamples:
             of one group depend on each other. None if there are no two such.
         certain: The classes that are preferred where the label is read among some only.
         classes: Those of them that were seen, and others in a seeded order.
+        below: Of samples with these ranks, none of these classes was left out.
     """
 
     indices: NDArray[np.int64]
@@ -58,6 +59,7 @@ class WideSamples:
     groups: NDArray[np.int64] | None
     certain: tuple[int, ...]
     classes: tuple[int, ...]
+    below: float = np.inf
 
     def at(self, positions: NDArray[np.int64]) -> WideSamples:
         """Some of them."""
@@ -97,6 +99,7 @@ class WideSampling:
             first.
         ranks: The highest ranks of an earlier pass over the set: it spares those that would have
             to leave again.
+        is_settled: Whether these are the classes that an earlier pass over the set was read among.
     """
 
     def __init__(
@@ -104,8 +107,11 @@ class WideSampling:
         choice: WideChoice,
         classes: Sequence[int] = (),
         ranks: tuple[float, float] = (np.inf, np.inf),
+        *,
+        is_settled: bool = False,
     ) -> None:
         self._choice = choice
+        self._is_settled = is_settled
         self._of_x, self._of_certain = (Lowest(choice.size, np.nextafter(r, np.inf)) for r in ranks)
         self._certain = tuple(classes)
         self._seen: set[int] = set()
@@ -148,7 +154,9 @@ class WideSampling:
     def samples(self) -> WideSamples:
         """All that were taken in so far."""
         seen = [number for number in self._certain if number in self._seen]
-        return _joined(self._parts, self._certain, (*seen, *self._of_others))
+        below = min((lowest.threshold for lowest in self._of_others.values()), default=np.inf)
+        whole = _joined(self._parts, self._certain, (*seen, *self._of_others))
+        return replace(whole, below=below)
 
     def _ranked(self, batch: Batch, below: float) -> _Ranked:
         """Positions in a batch of samples that may be wanted, and their ranks."""
@@ -169,9 +177,11 @@ class WideSampling:
             self._certain = most_frequent(numbers, choice.n_classes)
         here = set(np.unique(numbers).tolist())
         self._seen |= here.intersection(self._certain)
+        if self._is_settled:
+            return
         others = np.array([*self._of_others, *here.difference(self._certain, self._of_others)])
         others = _in_order(others.astype(np.int64), choice.seed)
-        # Few samples of each: they are no more than half of what is read in the end, if that many.
+        # A few samples of each, so that a set in the order of its classes is not kept whole.
         few = -(-2 * choice.size // choice.n_classes)
         self._of_others = {
             number: self._of_others.get(number) or Lowest(few)
@@ -189,9 +199,11 @@ def chosen(samples: WideSamples, choice: WideChoice) -> Chosen:
     order = np.argsort(samples.ranks, kind="stable")
     of_x, numbers = order[: choice.size], samples.targets.numbers
     last = _last(samples, of_x, choice)
-    if not samples.classes or len(np.unique(numbers[of_x])) <= choice.n_classes:
+    is_classes = not samples.targets.fits.isdisjoint((Classes.name, SoftLabels.name))
+    if not is_classes or len(np.unique(numbers[of_x])) <= choice.n_classes:
         return Chosen(of_x, of_x, (), (last, last))
-    of_y = order[np.isin(numbers[order], samples.classes)][: choice.size]
+    is_of_them = np.isin(numbers[order], samples.classes) & (samples.ranks[order] < samples.below)
+    of_y = order[is_of_them][: choice.size]
     return Chosen(of_x, of_y, samples.classes, (last, _last(samples, of_y, choice)))
 
 
@@ -209,7 +221,8 @@ def joined(parts: Sequence[WideSamples], choice: WideChoice) -> WideSamples:
     seen = {number for part in parts for number in part.classes}
     others = _in_order(np.array(sorted(seen.difference(certain)), np.int64), choice.seed)
     classes = (*(number for number in certain if number in seen), *others.tolist())
-    return _joined(parts, certain, classes[: choice.n_classes])
+    whole = _joined(parts, certain, classes[: choice.n_classes])
+    return replace(whole, below=min(part.below for part in parts))
 
 
 def _in_order(numbers: NDArray[np.int64], seed: int) -> NDArray[np.int64]:

@@ -113,7 +113,7 @@ class PlaneInstrument(Instrument[LayerPass]):
     def new_pass(self, set_: str, stage: Stage) -> LayerPass:
         hash_inputs = self._repeats.get(set_, True)
         return self._layers.new_pass(
-            hash_inputs=hash_inputs, stage=stage, wide=self._wide.sampling(set_)
+            hash_inputs=hash_inputs, stage=stage, wide=self._wide.sampling(set_, stage)
         )
 
     @override
@@ -162,6 +162,7 @@ class PlaneInstrument(Instrument[LayerPass]):
         point = PlanePoint(on.set, observed, kind, labels, points, wide, self._layers, self._memory)
         if all_wait and not isinstance(wide, WidePoint):
             waits = [notices.later_notice(on.set, left_out)]
+            waits += [] if wide is None else wide.notices(on.set)
             return Measured((), 0, {}, waits, detail=point)
         # Of all there is nothing is to be corrected; positions of one row depend on each other.
         with_intervals = not (self._options.exhaustive or observed.by_position)

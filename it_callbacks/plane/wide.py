@@ -24,9 +24,9 @@ from it_callbacks.observation.sketched import Sketched, WideSet, merged
 from it_callbacks.observation.wide_sampling import WideChoice
 from it_callbacks.plane.notices import uneven_notices
 from it_callbacks.plane.point import label_entropy
+from it_callbacks.quantities import OF_LABELS
 from it_callbacks.records import Status, Value
 
-_OF_LABELS = frozenset(("V_TY", "V_TY_se", "sliced_I_TY", "sliced_I_TY_se"))
 _MISSED = Wide({}, 0, 0, 0, "not read: did not run on every sample, or gave other shapes", "")
 
 
@@ -108,7 +108,7 @@ class WidePoint:
         for tag, wide in self.by_tag.items():
             n = wide.n_samples
             values += [
-                Value(name, tag, bits, wide.n_labels if name in _OF_LABELS else n)
+                Value(name, tag, bits, wide.n_labels if name in OF_LABELS else n)
                 for name, bits in wide.values.items()
             ]
             if wide is _MISSED:
@@ -142,6 +142,7 @@ class WidePoint:
             "layers": {
                 tag: {
                     "samples": wide.n_samples,
+                    "labels": wide.n_labels,
                     "numbers": wide.n_numbers,
                     "caution": wide.caution,
                     "uneven": wide.uneven,

@@ -16,6 +16,7 @@ from it_callbacks.observation.labels import LabelKind
 from it_callbacks.observation.passes import DryRun, Pass
 from it_callbacks.observation.processes import together
 from it_callbacks.observation.sketched import Sketched
+from it_callbacks.observation.stages import Stage
 from it_callbacks.observation.wide_sampling import WideChoice, WideSampling, most_frequent
 from it_callbacks.plane.wide import WidePoint, gathered
 from it_callbacks.schedules import was_due
@@ -90,11 +91,14 @@ class WideInstrument:
         numbers = np.concatenate(together(lambda: np.concatenate(first)))
         self._classes.setdefault("", most_frequent(numbers, self.choice.n_classes))
 
-    def sampling(self, set_: str) -> WideSampling:
+    def sampling(self, set_: str, stage: Stage) -> WideSampling:
         """Chooses the samples of a pass over a set."""
-        everything = (np.inf, np.inf)
-        classes = self._classes.get(set_) or self._classes.get("", ())
-        return WideSampling(self.choice, classes, self._ranks.get(set_, everything))
+        if not stage.is_fitting:  # on its own, a loop may have other samples
+            return WideSampling(self.choice, self._classes.get(set_) or self._classes.get("", ()))
+        ranks = self._ranks.get(set_, (np.inf, np.inf))
+        if set_ in self._classes:
+            return WideSampling(self.choice, self._classes[set_], ranks, is_settled=True)
+        return WideSampling(self.choice, self._classes.get("", ()), ranks)
 
     def is_due(self, set_: str, place: Place) -> bool:
         """Whether a reading was due since the last one of a set; not if nobody can tell."""
@@ -181,6 +185,9 @@ class WideInstrument:
 
     def _note(self, set_: str, point: WidePoint, place: Place) -> None:
         self._read[set_] = place
-        if point.kept.choice.classes:
-            self._classes[set_] = point.kept.choice.classes
+        chosen = point.kept.choice.classes
+        if len(chosen) == self.choice.n_classes:
+            self._classes[set_] = chosen
+        else:  # it has few classes, or has lost some: the next pass looks for all
+            self._classes.pop(set_, None)
         self._ranks[set_] = point.kept.choice.ranks
