@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import pytest
@@ -364,6 +365,24 @@ def test_a_class_alone_has_nothing_to_be_read() -> None:
 def test_arguments_without_a_meaning_are_refused(options: dict[str, float], what: str) -> None:
     with pytest.raises(ValueError, match=what):
         WideReading(**options)  # type: ignore[arg-type] # what is tested
+
+
+@pytest.mark.parametrize(
+    ("rows", "labels", "what"),
+    [
+        (
+            np.zeros((0, 3)),
+            None,
+            r"activations: need \(n_samples, n_units\), .* got shape \(0, 3\)",
+        ),
+        (np.zeros(5), None, "activations: need"),
+        (np.zeros((5, 2)), [1, 2], "labels: need 5 integer class numbers"),
+        (np.full((50, 2), np.nan), None, "activations: 100 values are NaN or infinite"),
+    ],
+)
+def test_what_cannot_be_read_is_refused_in_words(rows: Any, labels: Any, what: str) -> None:
+    with pytest.raises(ValueError, match=what):
+        READING(rows, labels)
 
 
 def test_it_prints_as_what_it_is_and_equals_its_like() -> None:

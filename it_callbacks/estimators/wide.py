@@ -186,7 +186,7 @@ class WideReading:
         """
         array = as_array(activations)
         array = array if array.dtype.kind == "f" else array.astype(np.float64)
-        flat = array.reshape(len(array), -1) if array.ndim > 1 else array
+        flat = array.reshape(len(array), -1) if array.size and array.ndim > 2 else array
         _, classes = checked(flat, np.zeros(len(flat), int) if labels is None else labels)
         rows = self.sketch(array)
         order = np.random.default_rng([*b"order"]).permutation(len(rows))
