@@ -7,7 +7,7 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from it_callbacks.observation.sketched import _on_device, sketched
+from it_callbacks.observation.sketched import _on_device, pooled, sketched
 from it_callbacks.sketches import Sketch
 
 SKETCH = Sketch()
@@ -159,3 +159,12 @@ def test_what_is_kept_does_not_change_with_the_output() -> None:
 def test_what_a_device_adds_up_is_the_same(shape: tuple[int, ...]) -> None:
     rows = torch.randn(9, *shape)
     assert _on_device(rows, SKETCH) == pytest.approx(SKETCH(rows.numpy()), abs=1e-4)
+
+
+def test_sketches_of_processes_are_pooled_where_all_of_them_have_a_layer_in_one_width() -> None:
+    first = {"both": np.zeros((2, 3)), "one": np.zeros((2, 3)), "other width": np.zeros((2, 3))}
+    second = {"both": np.ones((1, 3)), "other width": np.zeros((1, 4))}
+    found = pooled([first, second])
+    assert found.keys() == {"both"}
+    assert found["both"].tolist() == [[0, 0, 0], [0, 0, 0], [1, 1, 1]]
+    assert pooled([]) == {}

@@ -16,7 +16,7 @@ from it_callbacks.observation.labels import Targets
 from it_callbacks.observation.layers import Layer
 from it_callbacks.observation.observed import Observed
 from it_callbacks.observation.pass_samples import PassSamples
-from it_callbacks.observation.sketched import Sketched, WidePass
+from it_callbacks.observation.sketched import Sketched, WidePass, pooled
 from it_callbacks.observation.streams import KeyStream, Stream, Waiting
 from it_callbacks.observation.wide_sampling import class_numbers
 from it_callbacks.reductions import Reduction
@@ -282,7 +282,10 @@ class Pass:
             if self._samples.keeps
             else {},
             kept_indices=np.concatenate([part.kept_indices for part in parts])[kept],
-            sketches=_sketches_of(parts, chosen),
+            sketches={
+                name: of_all[chosen]
+                for name, of_all in pooled([p.sketches for p in parts if len(p.indices)]).items()
+            },
             n_units={name: max(part.n_units.get(name, 0) for part in parts) for name in names},
             max_state={
                 name: max(part.max_state.get(name, 0.0) for part in parts) for name in names
@@ -308,18 +311,6 @@ LayerPass = Pass | DryRun
 def _in_order(positions: NDArray[np.int64], of: NDArray[np.int64]) -> bool:
     """Whether `positions` take all of something as it stands."""
     return np.array_equal(positions, np.arange(len(of)))
-
-
-def _sketches_of(
-    parts: Sequence[Observed], chosen: NDArray[np.int64]
-) -> dict[str, NDArray[np.floating[Any]]]:
-    some = [part for part in parts if len(part.indices)]
-    found = {}
-    for name in some[0].sketches if some else ():
-        of_parts = [part.sketches[name] for part in some if name in part.sketches]
-        if len(of_parts) == len(some) and len({each.shape[1] for each in of_parts}) == 1:
-            found[name] = np.concatenate(of_parts)[chosen]
-    return found
 
 
 def _kept_of(layer: str, parts: Sequence[Observed]) -> Tensor:

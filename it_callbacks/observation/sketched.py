@@ -62,13 +62,24 @@ def merged(parts: Sequence[Sketched], choice: WideChoice) -> WideSet:
         choice: How samples were chosen.
     """
     samples = joined([part.samples for part in parts], choice)
-    some = [part for part in parts if len(part.samples.indices)]
-    rows = {}
-    for name in some[0].rows if some else ():
-        of_parts = [part.rows[name] for part in some if name in part.rows]
-        if len(of_parts) == len(some) and len({each.shape[1] for each in of_parts}) == 1:
-            rows[name] = np.concatenate(of_parts)
+    rows = pooled([part.rows for part in parts if len(part.samples.indices)])
     return WideSet(samples, rows, chosen(samples, choice))
+
+
+def pooled(
+    parts: Sequence[Mapping[str, NDArray[np.floating[Any]]]],
+) -> dict[str, NDArray[np.floating[Any]]]:
+    """The sketches of all processes, of the layers that all of them have in one width.
+
+    Args:
+        parts: Of each process with samples, by layer.
+    """
+    found = {}
+    for name in parts[0] if parts else ():
+        of_parts = [part[name] for part in parts if name in part]
+        if len(of_parts) == len(parts) and len({each.shape[1] for each in of_parts}) == 1:
+            found[name] = np.concatenate(of_parts)
+    return found
 
 
 class WidePass:

@@ -61,17 +61,6 @@ class WideSamples:
     classes: tuple[int, ...]
     below: float = np.inf
 
-    def at(self, positions: NDArray[np.int64]) -> WideSamples:
-        """Some of them."""
-        groups = None if self.groups is None else self.groups[positions]
-        return replace(
-            self,
-            indices=self.indices[positions],
-            ranks=self.ranks[positions],
-            targets=self.targets.at(positions),
-            groups=groups,
-        )
-
 
 @dataclass(frozen=True)
 class Chosen:

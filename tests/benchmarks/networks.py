@@ -277,7 +277,14 @@ def read(kept: Sketched) -> WidePoint:
     """One measurement: of as many samples as the batch's sketches, repeated, give."""
     n = len(kept.samples.indices)
     which = np.arange(N_VALIDATION) % n
-    samples = replace(kept.samples.at(which), indices=np.arange(N_VALIDATION))
+    taken, groups = kept.samples, kept.samples.groups
+    samples = replace(
+        taken,
+        indices=np.arange(N_VALIDATION),
+        ranks=taken.ranks[which],
+        targets=taken.targets.at(which),
+        groups=None if groups is None else groups[which],
+    )
     rows = {name: of_layer[which] for name, of_layer in kept.rows.items()}
     whole = gathered(Sketched(samples, rows), _CHOICE)
     point = WidePoint.read(_READING, whole, samples.targets.numbers, {name: name for name in rows})
