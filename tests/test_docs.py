@@ -203,3 +203,26 @@ def test_a_block_that_raises_fails_at_its_line() -> None:
         run_page(PAGE.replace("== 84", "== 85"), "page")
 
     assert failure.traceback[-1].lineno == PAGE.splitlines().index("  assert doubled == 84")
+
+
+CITED = re.compile(
+    r"\b(?P<first>[A-Z][a-zéøö]+)(?:, [A-Z][a-zéøö]+)*(?: & [A-Z][a-zéøö]+| et al\.)? ?\(?"
+    r"(?P<year>(?:19|20)\d\d)\b"
+)
+NO_AUTHORS = {"MIT", "Version", "Since", "Python", "Lightning"}
+
+
+@pytest.mark.parametrize(
+    "path",
+    sorted((ROOT / "it_callbacks").rglob("*.py")),
+    ids=lambda path: path.relative_to(ROOT).as_posix(),
+)
+def test_every_paper_that_a_docstring_names_is_in_the_references(path: Path) -> None:
+    listed = (ROOT / "docs/references.md").read_text(encoding="utf-8")
+    entries = [" ".join(entry.split()) for entry in re.split(r"^- ", listed, flags=re.MULTILINE)]
+    for found in CITED.finditer(" ".join(path.read_text(encoding="utf-8").split())):
+        if found["first"] not in NO_AUTHORS:
+            assert any(
+                found["first"] in entry.partition(".")[0] and found["year"] in entry
+                for entry in entries
+            ), found[0]
