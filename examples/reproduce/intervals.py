@@ -270,7 +270,7 @@ _WITH_LABELS = (
 
 
 def _show(title: str, regimes: Sequence[Regime], again: Callable[[Regime], Regime]) -> None:
-    print(f"### {title}", table(regimes), sep="\n\n", flush=True)
+    print(f"**{title}**", table(regimes), sep="\n\n", flush=True)
     print("", *filter(None, [weak(regimes, again)]), sep="\n", flush=True)
 
 

@@ -174,22 +174,23 @@ def leave_one_out_information(table: Contingency, n_classes: int) -> tuple[float
         >>> round(leave_one_out_information(table, 2)[0], 3)  # of 1 bit
         0.999
     """
-    n_samples = table.n_samples
+    n_samples, columns = table.n_samples, len(table.column_counts)
     share = (table.column_counts - 0.5) / (n_samples - 1 + n_classes / 2)
     surprise = np.log2(table.column_counts / n_samples)
-    # A state seen once tells nothing, whatever the weight: all of them are one cell per label.
-    in_row = table.row_counts[table.cell_rows]
-    again, once = in_row > 1, in_row == 1
-    column, n = table.cell_columns[again], table.cell_counts[again]
-    alone = np.bincount(table.cell_columns[once], minlength=len(share))
-    bits = np.log2((n - 1 + _PRIOR_WEIGHTS * share[column]) / (in_row[again] - 1 + _PRIOR_WEIGHTS))
-    bits -= surprise[column]
-    of_alone = np.log2(share) - surprise
-    totals = bits @ n + of_alone @ alone
+    # Cells that are alike in label and count are one term, as are rows of one count.
+    alike, cells = spectrum(table.cell_counts * columns + table.cell_columns)
+    n, column = np.divmod(alike, columns)
+    in_row, rows = spectrum(table.row_counts)
+    right = np.log2(n - 1 + _PRIOR_WEIGHTS * share[column]) - surprise[column]
+    totals = right @ (cells * n) - np.log2(in_row - 1 + _PRIOR_WEIGHTS) @ (rows * in_row)
     best = int(totals.argmax())
-    mean = float(totals[best]) / n_samples
-    squares = n @ (bits[best] - mean) ** 2 + alone @ (of_alone - mean) ** 2
-    return mean, math.sqrt(float(squares) / n_samples / (n_samples - 1))
+    mean, weight = float(totals[best]) / n_samples, float(_PRIOR_WEIGHTS[best, 0])
+    bits = (weight * share)[table.cell_columns] + (table.cell_counts - 1)
+    bits /= (table.row_counts + (weight - 1))[table.cell_rows]
+    np.log2(bits, out=bits)
+    bits -= (surprise + mean)[table.cell_columns]
+    squares = float(table.cell_counts @ bits**2)
+    return mean, math.sqrt(squares / n_samples / (n_samples - 1))
 
 
 class _Seen(NamedTuple):
