@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import importlib
 import math
+import re
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from types import ModuleType
@@ -312,3 +314,32 @@ def test_all_intervals_hold(laws: ModuleType, script: ModuleType, part: str) -> 
         assert not [each for each in low if each.held < 0.93]
         assert np.mean([each.held for each in told]) >= 0.96
         assert min(each.least for each in regimes) >= 0.93
+
+
+def test_the_page_shows_the_tables_that_the_script_prints(
+    laws: ModuleType, script: ModuleType
+) -> None:
+    """All of its families, each with as many regimes; none below .93 that was not drawn again."""
+    page = (FOLDER.parents[1] / "docs" / "accuracy.md").read_text(encoding="utf-8")
+    sizes = {"H": script.USUAL.trials, "H(T|Y)": script.USUAL.trials_with_labels}
+    for title, part in (
+        ("families the rules were chosen on", "chosen_on"),
+        ("other families", "held_out"),
+    ):
+        for what in sizes:
+            suffix = "" if what == "H" else "_with_labels"
+            expected = Counter(law.family for law in getattr(laws, part + suffix)())
+            block = page.split(f"**{what}, {title}**\n\n")[1].split("**")[0].split("## ")[0]
+            head, _, *rows = [
+                [cell.strip() for cell in line.strip("|").split("|")]
+                for line in block.splitlines()
+                if line.startswith("|")
+            ]
+            found = {row[0]: int(row[1]) for row in rows}
+            total = found.pop("all")
+            assert found == {family: n * len(sizes[what]) for family, n in expected.items()}
+            assert total == sum(found.values())
+            n_below = int(rows[-1][head.index("below .93")])
+            again = re.findall(r"^- .*of 1000 other samples (\S+);", block, flags=re.MULTILINE)
+            assert len(again) == n_below
+            assert all(float(held) >= 0.93 for held in again)
