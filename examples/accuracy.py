@@ -314,7 +314,7 @@ def scatter(values: Sequence[float]) -> str:
 
 def held(intervals: Sequence[tuple[float, float]], truth: float) -> str:
     """How many of the intervals drawn hold the truth."""
-    drawn = [(low, high) for low, high in intervals if not math.isnan(low)]
+    drawn = [(low, high) for low, high in intervals if not math.isnan(high)]
     return f"{sum(a <= truth <= b for a, b in drawn)} of {len(drawn)}" if drawn else "not drawn"
 
 

@@ -16,10 +16,6 @@ ADJUSTABLE_CHANCE = 0.9
 """Share of H(Y) above which an adjusted value divides noise by next to nothing."""
 
 
-def _middle(_: float, low: float, high: float) -> float:
-    return (low + high) / 2
-
-
 def _chance_share(label_entropy: float, chance: float) -> float:
     return min(1.0, chance / label_entropy) if label_entropy > 0 else 0.0
 
@@ -35,13 +31,10 @@ def _adjusted(label_entropy: float, information: float, chance: float) -> float:
 class _Rule(NamedTuple):
     sources: tuple[str, ...]
     value: Callable[..., float]
-    """Of H(Y), NaN where it is not known, and of a value of each source."""
-    needs_label_entropy: bool = True
+    """Of H(Y), and of a value of each source."""
 
 
 _RULES = {
-    "I_XT_corrected": _Rule(("I_XT_low", "I_XT_high"), _middle, needs_label_entropy=False),
-    "I_TY_corrected": _Rule(("I_TY_low", "I_TY_high"), _middle, needs_label_entropy=False),
     "I_TY_adjusted": _Rule(("I_TY", "I_TY_chance"), _adjusted),
     "chance_share": _Rule(("I_TY_chance",), _chance_share),
 }
@@ -53,37 +46,32 @@ def sources(name: str) -> tuple[str, ...]:
     """Return the quantities that `name` is derived from; none where it is only logged.
 
     Example:
-        >>> sources("I_XT_corrected"), sources("coverage")
-        (('I_XT_low', 'I_XT_high'), ())
+        >>> sources("I_TY_adjusted"), sources("coverage")
+        (('I_TY', 'I_TY_chance'), ())
     """
     return _RULES[name].sources if name in _RULES else ()
 
 
 def is_derivable(name: str, known: Callable[[str], bool], label_entropy: float | None) -> bool:
-    """Whether what `name` is derived from is known, H(Y) too where it needs that."""
-    rule = _RULES[name]
-    has_entropy = label_entropy is not None or not rule.needs_label_entropy
-    return has_entropy and all(map(known, rule.sources))
+    """Whether what `name` is derived from is known, H(Y) too."""
+    return label_entropy is not None and all(map(known, _RULES[name].sources))
 
 
-def derived(name: str, values: Sequence[Series], label_entropy: float | None) -> Series:
+def derived(name: str, values: Sequence[Series], label_entropy: float) -> Series:
     """Return a derived quantity at the steps that all its sources have.
 
     Args:
         name: One of `DERIVABLE`.
         values: Those of each of its `sources`, in order.
-        label_entropy: H(Y) in bits; None where it is not known.
+        label_entropy: H(Y) in bits.
 
     Example:
-        >>> derived("I_XT_corrected", [{10: 1.0, 20: 2.0}, {10: 2.0}], None)
-        {10: 1.5}
-        >>> derived("I_TY_adjusted", [{10: 1.5}, {10: 1.0}], 2.0)
+        >>> derived("I_TY_adjusted", [{10: 1.5, 20: 1.75}, {10: 1.0}], 2.0)
         {10: 1.0}
     """
-    entropy = math.nan if label_entropy is None else label_entropy
     first, *others = values
     return {
-        step: _RULES[name].value(entropy, value, *(series[step] for series in others))
+        step: _RULES[name].value(label_entropy, value, *(series[step] for series in others))
         for step, value in first.items()
         if all(step in series for series in others)
     }

@@ -126,9 +126,9 @@ class Run:
             self.series.get(key._replace(quantity=source), {}) for source in sources(key.quantity)
         ]
         entropy = self.label_entropy(key.set)
-        return (
-            derived(key.quantity, parts, entropy) if self._is_derivable(key, key.quantity) else {}
-        )
+        if entropy is None or not self._is_derivable(key, key.quantity):
+            return {}
+        return derived(key.quantity, parts, entropy)
 
     def label_entropy(self, set_: str) -> float | None:
         """Return H(Y) of a set in bits; None where the settings do not hold it."""

@@ -15,6 +15,7 @@ from operator import itemgetter
 from pathlib import Path
 from typing import NamedTuple
 
+from it_callbacks.quantities import QUANTITIES
 from it_callbacks.records import Status
 from it_callbacks.repeats import Mean, means
 from it_callbacks.runs import Key, Rulers, Run, Series
@@ -157,12 +158,23 @@ class Course(NamedTuple):
     last: Number
 
 
+class Interval(NamedTuple):
+    """The 95 % interval of a value; NaN where an end is not known."""
+
+    low: float
+    high: float
+
+
 class LayerRow(NamedTuple):
     """What one layer came to, under one ruler: its course, and the last point's quality."""
 
     layer: str
     i_xt: Course
     i_ty: Course
+    i_xt_interval: Interval
+    """Of the last I(X;T)."""
+    i_ty_interval: Interval
+    """Of the last I(T;Y)."""
     chance: Number
     adjusted: Number
     coverage: Number
@@ -192,6 +204,8 @@ def layer_rows(run: Run, set_: str, rulers: Rulers) -> list[LayerRow]:
                 layer,
                 course(run, key("I_XT")),
                 course(run, key("I_TY")),
+                _interval(run, key("I_XT"), "I_XT_corrected"),
+                _interval(run, key("I_TY"), "I_TY_adjusted"),
                 last(run, key("I_TY_chance")),
                 last(run, key("I_TY_adjusted")),
                 last(run, key("coverage")),
@@ -201,6 +215,14 @@ def layer_rows(run: Run, set_: str, rulers: Rulers) -> list[LayerRow]:
             )
         )
     return rows
+
+
+def _interval(run: Run, key: Key, name: str) -> Interval:
+    """The last interval of a layer; none of a further ruler."""
+    if key.ruler:
+        return Interval(math.nan, math.nan)
+    ends = QUANTITIES[name].interval
+    return Interval(*(last(run, key._replace(quantity=end)).value for end in ends))
 
 
 class WideRow(NamedTuple):

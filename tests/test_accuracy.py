@@ -265,22 +265,16 @@ def test_saturated_rows_promise_nothing(fast: Tables) -> None:
 def test_intervals_hold_the_truth_where_they_are_drawn(fast: Tables, title: str) -> None:
     held, drawn = np.sum([share(row["interval holds"]) for row in fast[title].values()], axis=0)
     assert drawn >= 60
-    assert held / drawn >= 0.9
+    assert held / drawn >= 0.95
 
 
 def test_intervals_hold_as_often_as_the_page_says(page: Tables) -> None:
-    """From the page's own rows: each sentence on intervals, at its coverage or chance share."""
-    h = [(float(r["coverage"]), *share(r["holds"])) for r in page["Intervals of H(T)"].values()]
-    assert all(held / drawn > 0.9 for seen, held, drawn in h if seen >= 0.87)
-    early = [held / drawn for seen, held, drawn in h if 0.82 < seen < 0.87]
-    assert early == pytest.approx([0.87] * 2, abs=0.01)
-    edge = np.sum([(held, drawn) for seen, held, drawn in h if seen < 0.8], axis=0)
-    assert tuple(edge) == (50, 86)
-    i = page["Intervals of I(T;Y)"].values()
-    below = [share(r["holds"]) for r in i if float(r["chance share"]) < 0.05]
-    assert all(0.925 <= held / drawn <= 0.97 for held, drawn in below)
-    (at_edge,) = (share(r["holds"]) for r in i if float(r["chance share"]) >= 0.05)
-    assert at_edge[0] / at_edge[1] == pytest.approx(0.88, abs=0.005)
+    """From the page's own rows, down to a coverage of .71 and a chance share of .05."""
+    for title in ("Intervals of H(T)", "Intervals of I(T;Y)"):
+        shares = [share(row["holds"]) for row in page[title].values()]
+        assert len(shares) == 10
+        assert all(held / drawn > 0.95 for held, drawn in shares)
+    assert share(page["Intervals of H(T)"]["Zipf, 1000 states", 512]["holds"])[1] > 60
 
 
 def test_a_linear_reader_never_exceeds_the_truth_by_more_than_its_scatter(page: Tables) -> None:

@@ -30,12 +30,6 @@ def derived_value(run: Run, name: str) -> float:
     return run.values(Key(name, "val", "fc"))[10]
 
 
-def test_the_corrected_value_is_the_middle_of_its_interval() -> None:
-    run = run_of(I_XT_low=1.0, I_XT_high=1.5, I_TY_low=NAN, I_TY_high=NAN)
-    assert derived_value(run, "I_XT_corrected") == 1.25
-    assert math.isnan(derived_value(run, "I_TY_corrected"))
-
-
 @pytest.mark.parametrize(
     ("h_y", "chance", "expected"), [(2.0, 0.5, 0.25), (0.0, 0.0, 0.0), (1.0, 1.0 + 1e-9, 1.0)]
 )
@@ -67,13 +61,9 @@ def test_derived_values_are_those_of_the_estimator(n_states: int) -> None:
         entropy(y).bits,
         I_TY=found.bits,
         I_TY_chance=found.chance,
-        I_TY_low=found.low,
-        I_TY_high=found.high,
     )
     assert derived_value(run, "I_TY_adjusted") == pytest.approx(found.adjusted, nan_ok=True)
     assert derived_value(run, "chance_share") == pytest.approx(found.chance_share)
-    middle = NAN if math.isnan(found.low) else found.corrected
-    assert derived_value(run, "I_TY_corrected") == pytest.approx(middle, nan_ok=True)
     assert ADJUSTABLE_CHANCE == estimate.ADJUSTABLE_CHANCE
 
 
@@ -91,10 +81,10 @@ def test_without_a_label_entropy_nothing_is_made_up(h_y: Any) -> None:
 
 
 def test_a_run_names_what_can_be_derived() -> None:
-    run = run_of(I_XT_low=1.0, I_XT_high=1.5, I_TY_chance=0.5)
-    assert run.sets("I_XT_corrected") == run.sets("chance_share") == ["val"]
-    assert run.layers("I_XT_corrected", "val") == ["fc"]
-    assert run.sets("I_TY_corrected") == run.sets("I_TY_adjusted") == []
+    run = run_of(I_TY_chance=0.5)
+    assert run.sets("chance_share") == ["val"]
+    assert run.layers("chance_share", "val") == ["fc"]
+    assert run.sets("I_TY_adjusted") == []
     assert run_of(None, I_TY_chance=0.5).sets("chance_share") == []
 
 

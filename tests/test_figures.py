@@ -40,10 +40,11 @@ def small(name: str = "a", set_: str = "val", first: str = "fc1", second: str = 
         ("I_TY", first): series(1.0, 1.25, 1.5),
         ("I_TY_chance", first): series(0.1, 0.2, 0.3),
         ("I_TY_adjusted", first): series(0.9, 1.1, math.nan),
-        ("I_XT_low", first): series(5.0, math.nan, 6.0),
-        ("I_XT_high", first): series(5.5, math.nan, 6.5),
-        ("I_TY_low", first): series(0.375, math.nan, 0.5),
-        ("I_TY_high", first): series(0.625, math.nan, 1.0),
+        ("I_XT_corrected", first): series(5.125, 5.75, math.nan),
+        ("I_XT_low", first): series(5.0, 5.5, 5.625),
+        ("I_XT_high", first): series(5.5, 6.25, math.nan),
+        ("I_TY_low", first): series(0.5, 0.75, 0.0),
+        ("I_TY_high", first): series(0.875, math.nan, math.nan),
         ("status", first): series(0.0, 1.0, 2.0),
         ("I_XT", second): series(3.0, 2.5, 2.0),
         ("I_TY", second): series(0.75, 1.0, 1.25),
@@ -124,7 +125,8 @@ def test_saturated_points_are_hollow_and_hovering_says_the_status() -> None:
         False,
         True,
     ]
-    assert [row[0] for row in trace["customdata"]] == ["OK", "caution", "saturated"]
+    words = [row[0].rpartition("<br>")[2] for row in trace["customdata"]]
+    assert words == ["OK", "caution", "saturated"]
     assert not any(symbol.endswith("-open") for symbol in way(figure, "fc2")["marker"]["symbol"])
     assert [s.endswith("-open") for s in line(figure)["marker"]["symbol"]] == [True, False]
     assert "hollow: saturated" in [trace["name"] for trace in figure["data"]]
@@ -164,8 +166,9 @@ def test_views_draw_their_own_quantities_and_say_so_on_the_axes() -> None:
     assert way(adjusted, "fc1")["y"] == [0.9, 1.1]
     assert adjusted["layout"]["yaxis"]["title"]["text"] == "I(T;Y), bits, adjusted for chance"
     corrected = information_plane([panel(small())], view="corrected")
-    assert way(corrected, "fc1")["x"] == [5.25, 6.25]
-    assert way(corrected, "fc1")["y"] == [0.5, 0.75]
+    assert way(corrected, "fc1")["x"] == [5.125, 5.75]
+    assert way(corrected, "fc1")["y"] == [0.9, 1.1]
+    assert corrected["layout"]["yaxis"]["title"]["text"] == "I(T;Y), bits, adjusted for chance"
     assert corrected["layout"]["xaxis"]["title"]["text"] == "I(X;T), bits, corrected"
 
 
@@ -230,10 +233,27 @@ def test_chance_levels_lie_below_their_points_in_the_linear_view_only() -> None:
 
 
 def test_intervals_reach_from_low_to_high() -> None:
+    """Only where both ends are known; from a value of .9 above its .5 to .875 only down."""
     trace = way(information_plane([panel(small())], view="corrected", intervals=True), "fc1")
-    assert trace["error_x"]["arrayminus"] == trace["error_x"]["array"] == [0.25, 0.25]
-    assert trace["error_y"]["arrayminus"] == trace["error_y"]["array"] == [0.125, 0.25]
+    assert trace["error_x"]["arrayminus"] == [0.125, 0.25]
+    assert trace["error_x"]["array"] == [0.375, 0.5]
+    assert trace["error_y"]["arrayminus"] == [pytest.approx(0.4), None]
+    assert trace["error_y"]["array"] == [0.0, None]
     assert "error_x" not in way(information_plane([panel(small())], view="corrected"), "fc1")
+
+
+def test_hovering_tells_the_lower_end_where_it_stands_alone() -> None:
+    """Of the first ruler; at least 0 is no news."""
+    first, second, third = (remarks for remarks, *_ in way(plane_of(small()), "fc1")["customdata"])
+    assert "at least" not in first
+    assert "I(T;Y) at least 0.750 bits" in second
+    assert "I(X;T)" not in second
+    assert "I(X;T) at least 5.625 bits" in third
+    assert "I(T;Y)" not in third
+
+
+def plane_of(run: Run) -> Figure:
+    return information_plane([panel(run)], reading="code")
 
 
 def test_averaged_runs_show_their_spread_in_any_view() -> None:
@@ -375,9 +395,9 @@ def test_the_heat_map_has_a_row_for_each_class_and_gaps_for_absent_ones() -> Non
 def test_a_curve_leaves_its_gaps_open_and_so_does_its_band() -> None:
     values = {
         Key(f"I_TY_{end}", "val", "fc1"): series(1 + d, 2 + d, math.nan, 3 + d, 4 + d)
-        for end, d in (("low", -0.5), ("high", 0.5))
+        for end, d in (("low", -0.5), ("adjusted", 0), ("high", 0.5))
     }
-    figure = curves([panel(Run("a", values, {10 * n: n for n in range(5)}))], "I_TY_corrected")
+    figure = curves([panel(Run("a", values, {10 * n: n for n in range(5)}))], "I_TY_adjusted")
     first, second, middle = figure["data"]
     assert (middle["x"], middle["y"]) == ([0, 1, 2, 3, 4], [1, 2, None, 3, 4])
     assert (first["x"], first["y"]) == ([0, 1, 1, 0], [0.5, 1.5, 2.5, 1.5])
@@ -408,7 +428,7 @@ def all_figures(run: Run) -> list[Figure]:
         ),
         prediction_entropies(panels, theme=DARK),
         entropies_by_class(panels),
-        curves(panels, "I_TY_corrected"),
+        curves(panels, "I_XT_corrected"),
         curves(panels, "conditional_entropy"),
     ]
 

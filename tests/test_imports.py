@@ -161,7 +161,7 @@ ABOVE = {
     "texts": ("wide_settings",),
     "wide_settings": ("quantities",),
     "repeats": ("runs",),
-    "tables": ("records", "repeats", "runs"),
+    "tables": ("quantities", "records", "repeats", "runs"),
     "derived": ("quantities", "records"),
     "figures": (
         *("checks", "quantities", "records", "runs", "derived", "tables", "wide_settings"),

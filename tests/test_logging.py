@@ -47,6 +47,7 @@ from .written_logs import read_text
 _CLASSES = tuple(f"class_{c}" for c in range(3))
 _OF_LAYERS = (
     "I_XT",
+    "I_XT_corrected",
     "I_XT_low",
     "I_XT_high",
     "I_TY",
@@ -83,7 +84,7 @@ PER_ROOT = {
     ),
 }
 TAGS = {f"{root}/val/{end}" for root, ends in PER_ROOT.items() for end in ends}
-LOGGED = {tag for tag in TAGS if not re.search("/I_(XT|TY)_(low|high|adjusted)/", tag)}
+LOGGED = {tag for tag in TAGS if not re.search("/I_(XT|TY)_(low|high|adjusted|corrected)/", tag)}
 """Those with a value: of 105 samples, 30 bins allow no interval, nor an adjusted value of net.1."""
 
 
@@ -351,8 +352,10 @@ def test_the_custom_scalars_show_intervals_where_there_are_any(tmp_path: Path) -
         for band in chart
         if isinstance(band, tuple)
     ]
-    low, high = (f"information_plane/val/I_XT_{end}/net.3" for end in ("low", "high"))
-    assert (low, low, high) in margins
+    centre, low, high = (
+        f"information_plane/val/I_XT_{what}/net.3" for what in ("corrected", "low", "high")
+    )
+    assert (centre, low, high) in margins
 
 
 def test_a_logger_with_a_prefix_gets_it_on_settings_and_charts_too(tmp_path: Path) -> None:

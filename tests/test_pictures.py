@@ -39,6 +39,8 @@ def _run(name: str = "run", layers: tuple[str, ...] = ("fc1", "fc2"), **spread: 
             "I_XT": (3.0, 4.0, 5.0, 4.5),
             "I_TY": (0.5, 1.0, 1.5, 1.55),
             "I_TY_chance": (0.1, 0.2, 0.3, 0.25),
+            "I_TY_adjusted": (0.4, 0.9, 1.4, 1.45),
+            "I_XT_corrected": (3.05, 4.1, math.nan, 4.5),
             "I_XT_low": (2.9, 3.9, math.nan, 4.2),
             "I_XT_high": (3.3, 4.3, math.nan, 5.0),
             "I_TY_low": (0.3, 0.8, math.nan, 1.3),
@@ -189,7 +191,7 @@ def test_hidden_layers_are_not_drawn() -> None:
 
 
 def test_intervals_reach_from_low_to_high() -> None:
-    """Of the first layer at epoch 0: 2.9 to 3.3 around 3.1; where there is no value, none."""
+    """Of the first layer at epoch 0: 2.9 to 3.3 around 3.05; where there is no value, none."""
     picture = pictures.draw(information_plane([PANEL], view="corrected", intervals=True))
     bars = [
         segment[:, 0].round(6).tolist()

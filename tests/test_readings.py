@@ -294,7 +294,8 @@ def test_a_plane_reads_of_the_log_what_its_reading_draws() -> None:
         request = Request(**options)
         return {key.name for key in needed(request, panels(request, [run]))["a"]}
 
-    code = {"I_XT", "I_TY", "status"}
+    ends = {f"I_{of}_{end}" for of in ("XT", "TY") for end in ("low", "high")}
+    code = {"I_XT", "I_TY", "status", *ends}
     wide = {"relative_I_XT", "relative_I_XT_high", "V_TY", "wide_status"}
     wide |= {"prediction_entropy/label_bound"}
     errors = {"relative_I_XT_se", "V_TY_se"}

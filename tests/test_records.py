@@ -127,7 +127,8 @@ def test_an_interval_is_of_quantities_in_the_table() -> None:
         ("I_TY_lowest", ("I_TY", "lowest")),
         ("linear_V_TY", ("linear_V_TY", "")),
         ("linear_V_TY_uniform5", None),  # extras are read by no ruler
-        ("I_XT_corrected", None),  # derived, never logged
+        ("I_XT_corrected", ("I_XT_corrected", "")),
+        ("I_XT_corrected_uniform5", None),  # of the first ruler only
         ("I_XT_corrected_low", None),
         ("I_TY_adjusted_uniform5", None),
         ("chance_share", None),

@@ -118,8 +118,8 @@ def test_the_table_has_first_peak_and_last_with_quality_status_and_verdict() -> 
     assert found == {
         "fc1": [
             "SATURATED",
-            *("6.00", "6.00 (epoch 0)", "6.00"),
-            *("1.00", "1.00 (epoch 0)", "1.00"),
+            *("6.00", "6.00 (epoch 0)", "6.00", "–"),
+            *("1.00", "1.00 (epoch 0)", "1.00", "–"),
             "0.75",
             "–",  # NaN: chance is too high for an adjusted value
             "0.25",
@@ -128,8 +128,8 @@ def test_the_table_has_first_peak_and_last_with_quality_status_and_verdict() -> 
         ],
         "fc2": [
             "OK",
-            *("1.00", "3.50 (epoch 1)", "2.25"),
-            *("0.12", "0.75 (epoch 2)", "0.75"),
+            *("1.00", "3.50 (epoch 1)", "2.25", "2.25 to 2.75"),
+            *("0.12", "0.75 (epoch 2)", "0.75", "at least 0.50"),
             "0.03",
             "0.72",
             "1.00",
@@ -140,7 +140,7 @@ def test_the_table_has_first_peak_and_last_with_quality_status_and_verdict() -> 
 
 
 def test_every_kind_of_figure_is_in_the_page(page: Page) -> None:
-    """The plane in three views, two curves and two corrected, predictions and classes."""
+    """The plane in three views, four curves of the layers, predictions and classes."""
     assert len(page.figures) == 9
     assert page.data["config"] == CONFIG
     places = [of["data-figure"] for _, of in page.elements if "data-figure" in of]
@@ -256,9 +256,9 @@ def test_further_resolutions_have_planes_and_tables_of_their_own() -> None:
 def test_corrected_values_have_a_view_and_curves_with_their_interval(page: Page) -> None:
     """And where there are none, as of a whole population, there is neither."""
     view = "Corrected for the number of samples, with intervals"
-    curve = "I(T;Y), corrected: I(T;Y) by Chao, Wang & Jost, the middle of its interval"
+    curve = "I(X;T), corrected: I(X;T) with what is unseen added, by Chao, Wang & Jost"
     assert {view, curve} <= set(page.of("summary"))
-    uncorrected = {tag: of for tag, of in PLANE.items() if not re.search("_(low|high)/", tag)}
+    uncorrected = {tag: of for tag, of in PLANE.items() if "_corrected/" not in tag}
     assert not {view, curve} & set(page_of(run_of("a", uncorrected)).of("summary"))
 
 

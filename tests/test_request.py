@@ -24,6 +24,7 @@ LAYERED = (
     "I_XT",
     "I_TY",
     "I_TY_chance",
+    "I_XT_corrected",
     "I_XT_low",
     "I_XT_high",
     "I_TY_low",
@@ -53,11 +54,12 @@ def read(request: Request) -> set[str]:
 
 def test_a_figure_reads_what_it_draws_and_no_more() -> None:
     plane = {"I_XT", "I_TY", "status"}
-    assert read(Request()) == plane
-    assert read(Request(chance=True)) == {*plane, "I_TY_chance"}
-    assert read(Request(view="adjusted")) == {"I_XT", "I_TY_adjusted", "status"}
-    corrected = {f"I_{of}_{end}" for of in ("XT", "TY") for end in ("low", "high")}
-    assert read(Request(view="corrected")) == {*corrected, "status"}
+    ends = {f"I_{of}_{end}" for of in ("XT", "TY") for end in ("low", "high")}
+    assert read(Request()) == {*plane, *ends}
+    assert read(Request(chance=True)) == {*plane, *ends, "I_TY_chance"}
+    assert read(Request(view="adjusted")) == {"I_XT", "I_TY_adjusted", "status", *ends}
+    corrected = {"I_XT_corrected", "I_TY_adjusted", "status", *ends}
+    assert read(Request(view="corrected")) == corrected
     assert read(Request(resolution=1)) == {f"{name}_u5" for name in plane}
     adjusted = {f"{name}_u5" for name in ("I_XT", "I_TY", "I_TY_chance", "status")}
     assert read(Request(view="adjusted", resolution=1)) == adjusted  # derived, not logged

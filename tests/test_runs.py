@@ -50,7 +50,7 @@ def test_every_tag_of_the_table_is_taken_apart(
         "I_XTra/val/fc",
         "XI_XT/val/fc",
         "information_plane/val/mine/fc",
-        "information_plane/val/I_XT_corrected/fc",
+        "information_plane/val/I_TY_corrected/fc",
         "prediction_entropy/val/mine",
         "conditional_entropy/val/class_x",
         "/val/fc",

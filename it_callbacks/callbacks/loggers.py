@@ -166,9 +166,8 @@ def layout(tags: Iterable[str], prefix: str = "", own: Iterable[Quantity] = ()) 
     known = set(keys)
     charts: Layout = {}
     for row in rows.values():
-        line = row.name if row.is_logged else row.interval[0] if row.interval else ""
         for key in keys if row.chart else ():
-            if key.name != line:
+            if key.name != row.name:
                 continue
             heading = f"{row.chart}{', other rulers' * bool(key.ruler)}, {key.set}"
             ends = [key._replace(quantity=end) for end in row.interval]
@@ -176,7 +175,7 @@ def layout(tags: Iterable[str], prefix: str = "", own: Iterable[Quantity] = ()) 
                 band = [prefix + each.tag for each in (key, *ends)]
                 title = f"{row.name} {key.layer}, 95 %"
                 charts.setdefault(heading, {})[title] = ["Margin", band]
-            elif row.is_logged:
+            else:
                 # All layers in one chart, and all further rulers in one.
                 chart = charts.setdefault(heading, {}).setdefault(key.quantity, ["Multiline", []])
                 pattern = re.escape(prefix + tag_of(key.recorded, key.set, ""))

@@ -16,7 +16,9 @@ from it_callbacks.estimators.estimate import (
 )
 
 
-def entropy(codes: ArrayLike, *, estimator: Estimator = mle) -> Estimate:
+def entropy(
+    codes: ArrayLike, *, estimator: Estimator = mle, n_states: int | None = None
+) -> Estimate:
     """Entropy H(X) in bits of a discrete sample: how evenly its states are used.
 
     In [0, log2 n_samples] by `mle`. Of a deterministic layer's symbols over distinct inputs it
@@ -26,16 +28,18 @@ def entropy(codes: ArrayLike, *, estimator: Estimator = mle) -> Estimate:
         codes: symbols `(n_samples,)`, or keys `(n_samples, 2)` (see `counting.contingency`);
             a list, a NumPy array or a torch tensor of integers.
         estimator: counts -> bits.
+        n_states: how many states are possible; None where that is not known. The interval then
+            ends at log2 of it.
 
     Raises:
-        ValueError: no samples, or a wrong shape.
+        ValueError: no samples, a wrong shape, or `n_states` below the number of states seen.
         TypeError: codes that are not integers.
 
     Example:
         >>> entropy([0, 0, 1, 2]).bits
         1.5
     """
-    return entropy_estimate(count(as_symbols(codes, "codes")), estimator)
+    return entropy_estimate(count(as_symbols(codes, "codes")), estimator, n_states=n_states)
 
 
 def conditional_entropy(
@@ -63,7 +67,9 @@ def conditional_entropy(
     return conditional_entropy_estimate(table, estimator)
 
 
-def mutual_information(x: ArrayLike, y: ArrayLike, *, estimator: Estimator = mle) -> Estimate:
+def mutual_information(
+    x: ArrayLike, y: ArrayLike, *, estimator: Estimator = mle, n_classes: int | None = None
+) -> Estimate:
     """Mutual information I(X;Y) in bits, with the level that chance would show.
 
     ``H(X) + H(Y) - H(X,Y)`` (Cover & Thomas 2006, eq. 2.45), in [0, min(H(X), H(Y))] by `mle`;
@@ -75,9 +81,12 @@ def mutual_information(x: ArrayLike, y: ArrayLike, *, estimator: Estimator = mle
         x: symbols `(n_samples,)` or keys `(n_samples, 2)`.
         y: the same, as long as x.
         estimator: counts -> bits, used on all three entropies.
+        n_classes: how many states of y are possible; None for as many as were seen. Only the
+            interval depends on it.
 
     Raises:
-        ValueError: no samples, a wrong shape, or unequal lengths.
+        ValueError: no samples, a wrong shape, unequal lengths, or `n_classes` below the number
+            of states of y seen.
         TypeError: symbols that are not integers.
 
     Example:
@@ -86,7 +95,7 @@ def mutual_information(x: ArrayLike, y: ArrayLike, *, estimator: Estimator = mle
         >>> mutual_information([0, 1, 2, 3], [0, 0, 1, 1]).status.name  # so would any labelling
         'SATURATED'
     """
-    return mutual_information_estimate(contingency(x, y), estimator)
+    return mutual_information_estimate(contingency(x, y), estimator, n_classes=n_classes)
 
 
 def class_entropies(table: Contingency) -> dict[int, float]:

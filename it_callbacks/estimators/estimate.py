@@ -10,28 +10,19 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from it_callbacks.checks import whole
 from it_callbacks.estimators import counts as of_counts
+from it_callbacks.estimators import intervals
 from it_callbacks.estimators.chance import chance_share, expected_from_marginals
 from it_callbacks.estimators.counting import Contingency
 from it_callbacks.estimators.counts import Estimator, Spectrum, chao_wang_jost, coverage, mle
+from it_callbacks.estimators.intervals import Interval
 from it_callbacks.records import Status
 
 # Beyond these a value says more about the number of samples than about the network. Simulated
 # with known truths: uniform, Zipf and clustered states, coin-labelled states.
 COVERAGE_OK, COVERAGE_SATURATED = 0.95, 0.5
 CHANCE_OK, CHANCE_SATURATED = 0.05, 0.5
-
-# Where a nominal 95 % interval holds the truth in .90 to .98 of samples simulated from uniform,
-# Zipf-1, clustered and Dirichlet states (tests/test_intervals.py); at a coverage of .56 it held
-# .75, at a chance share of .18 .62. Known to fall short above these lines: entropies of states
-# with heavier tails or of finely binned Gaussians, whose rarest states no estimator can see. There
-# the true entropy lies above the interval: it held .3 to .8 at coverages of .87 to .96.
-# Two harmless exceptions: equally likely states (it holds .99), and values at an end of
-# their range (independence, or labels known for sure and balanced), where errors are of order
-# 1/N and not normal (it holds about .8, and misses by less than 10/N bits).
-INTERVAL_COVERAGE = 0.8
-INTERVAL_CHANCE = 0.05
-_Z_95 = 1.96
 
 # Chance so near to H(Y) that the adjusted value divides noise by next to nothing.
 ADJUSTABLE_CHANCE = 0.9
@@ -44,10 +35,10 @@ class Estimate:
     Attributes:
         bits: the value of the chosen estimator.
         standard_error: jackknife standard error; NaN for a single sample.
-        low: lower end of the 95 % interval, `corrected` - 1.96 standard errors, whatever the
-            chosen estimator; NaN where such an interval is known not to hold what it promises
-            (coverage below .8 for an entropy, chance share above .05 for mutual information).
-        high: upper end of the same.
+        low: lower end of the 95 % interval, in [0, high], whatever the chosen estimator; where
+            `high` is NaN it stands alone: at least so much. NaN for a single sample.
+        high: upper end of the same; NaN where no interval is known to hold what it promises (see
+            `it_callbacks.estimators.intervals`). The interval is not symmetric around any value.
         chance: for mutual information, its mean over all permutations of the labels.
         adjusted: for mutual information, ``H(Y) (I - chance) / (H(Y) - chance)`` of the
             maximum-likelihood I: 0 at chance level, H(Y) where Y is a function of X. May be
@@ -56,7 +47,9 @@ class Estimate:
         status: OK, CAUTION or SATURATED, from coverage and chance share.
         n_samples: N.
         n_states: distinct states seen (for mutual information: of x, the layer).
-        corrected: Chao-Wang-Jost value, the middle of `low` and `high`; a guess once SATURATED.
+        corrected: for an entropy, an estimate with what is unseen added (Chao-Wang-Jost), nearer
+            to `low` than to `high`; NaN where no interval is drawn, and for mutual information,
+            where the same correction may add what is not there: its centre is `adjusted`.
         chance_share: for mutual information, `chance` over H(Y), in [0, 1].
     """
 
@@ -74,12 +67,18 @@ class Estimate:
     chance_share: float = math.nan
 
 
-def entropy_estimate(counts: NDArray[np.int64], estimator: Estimator = mle) -> Estimate:
+def entropy_estimate(
+    counts: NDArray[np.int64], estimator: Estimator = mle, *, n_states: int | None = None
+) -> Estimate:
     """Entropy in bits of the distribution that the counts were drawn from.
 
     Args:
         counts: integers `(n_states,)`, samples in each state.
         estimator: counts -> bits.
+        n_states: how many states are possible, which bounds the interval; None if not known.
+
+    Raises:
+        ValueError: `n_states` below the number of states seen.
 
     Example:
         >>> estimate = entropy_estimate(np.array([40, 40]))
@@ -87,10 +86,13 @@ def entropy_estimate(counts: NDArray[np.int64], estimator: Estimator = mle) -> E
         (1.0, 1.0, 'OK')
     """
     seen = of_counts.spectrum(counts)
+    possible = _possible("n_states", n_states, int(seen.states.sum()), "states")
+    error = of_counts.standard_error(seen)
     return _without_chance(
         mle(seen) if estimator is mle else float(estimator(counts)),
         corrected=chao_wang_jost(seen),
-        standard_error=of_counts.standard_error(seen),
+        standard_error=error,
+        interval=intervals.of_entropy(seen, error, possible),
         counts=seen,
     )
 
@@ -104,24 +106,36 @@ def conditional_entropy_estimate(table: Contingency, estimator: Estimator = mle)
     """
     columns, cells = table.column_counts, table.cell_counts
     change = of_counts.leave_one_out(columns)[table.cell_columns] - of_counts.leave_one_out(cells)
+    error = of_counts.spread(change, cells)
+    pairs, given = of_counts.spectrum(cells), of_counts.spectrum(columns)
+    plain = _settled(mle(pairs) - mle(given))
     return _without_chance(
-        _settled(float(estimator(cells)) - float(estimator(columns))),
-        corrected=_settled(chao_wang_jost(cells) - chao_wang_jost(columns)),
-        standard_error=of_counts.spread(change, cells),
-        counts=of_counts.spectrum(cells),
+        plain if estimator is mle else _settled(estimator(cells) - estimator(columns)),
+        corrected=_settled(chao_wang_jost(pairs) - chao_wang_jost(given)),
+        standard_error=error,
+        interval=intervals.of_conditional_entropy(pairs, given, plain, error),
+        counts=pairs,
     )
 
 
-def mutual_information_estimate(table: Contingency, estimator: Estimator = mle) -> Estimate:
+def mutual_information_estimate(
+    table: Contingency, estimator: Estimator = mle, *, n_classes: int | None = None
+) -> Estimate:
     """I(X;Y) = H(X) + H(Y) - H(X,Y) in bits, with its chance level.
 
     x (rows) plays the layer T, y (columns) the labels: coverage and n_states are those of x, and
-    chance is compared with H(Y). `bits`, `corrected` and `chance` are symmetric in the two.
+    chance is compared with H(Y). `bits` and `chance` are symmetric in the two, the interval is not.
 
     Args:
         table: of x and y.
         estimator: counts -> bits, used on all three entropies.
+        n_classes: how many states of y are possible, for the interval; None for as many as
+            were seen.
+
+    Raises:
+        ValueError: `n_classes` below the number of classes seen.
     """
+    possible = _possible("n_classes", n_classes, len(table.column_counts), "classes")
     counts = (table.row_counts, table.column_counts, table.cell_counts)
     rows, columns, cells = map(of_counts.spectrum, counts)
     label_entropy = mle(columns)
@@ -140,21 +154,19 @@ def mutual_information_estimate(table: Contingency, estimator: Estimator = mle) 
         - of_counts.leave_one_out(table.column_counts)[table.cell_columns]
     )
     error = of_counts.spread(change, table.cell_counts)
-    corrected = _information(chao_wang_jost, rows, columns, cells)
-    low, high = _interval(corrected, error, share <= INTERVAL_CHANCE)
+    interval = intervals.of_information(table, dependence, error, share, possible)
     row_coverage = coverage(rows)
     return Estimate(
         bits=dependence if estimator is mle else _information(estimator, *counts),
         standard_error=error,
-        low=low,
-        high=high,
+        low=interval.low,
+        high=interval.high,
         chance=chance,
         adjusted=adjusted,
         coverage=row_coverage,
         status=status(row_coverage, share),
         n_samples=table.n_samples,
         n_states=len(table.row_counts),
-        corrected=corrected,
         chance_share=share,
     )
 
@@ -174,23 +186,22 @@ def status(coverage: float, chance_share: float = 0.0) -> Status:
 
 
 def _without_chance(
-    bits: float, *, corrected: float, standard_error: float, counts: Spectrum
+    bits: float, *, corrected: float, standard_error: float, interval: Interval, counts: Spectrum
 ) -> Estimate:
     """The Estimate of a quantity to which no chance level belongs."""
     seen = coverage(counts)
-    low, high = _interval(corrected, standard_error, seen >= INTERVAL_COVERAGE)
     return Estimate(
         bits=bits,
         standard_error=standard_error,
-        low=low,
-        high=high,
+        low=interval.low,
+        high=interval.high,
         chance=math.nan,
         adjusted=math.nan,
         coverage=seen,
         status=status(seen),
         n_samples=int((counts.n * counts.states).sum()),
         n_states=int(counts.states.sum()),
-        corrected=corrected,
+        corrected=corrected if interval.is_drawn else math.nan,
     )
 
 
@@ -199,10 +210,17 @@ def _information(estimator: Callable[[Any], float], rows: Any, columns: Any, cel
     return _settled(float(estimator(rows)) + float(estimator(columns)) - float(estimator(cells)))
 
 
-def _interval(centre: float, standard_error: float, holds: bool) -> tuple[float, float]:
-    if not holds:
-        return math.nan, math.nan
-    return centre - _Z_95 * standard_error, centre + _Z_95 * standard_error
+def _possible(argument: str, given: int | None, n_seen: int, what: str) -> int | None:
+    """`given`, unless there are more already."""
+    if given is None:
+        return None
+    number = whole(argument, given, at_least=1)
+    if number < n_seen:
+        raise ValueError(
+            f"{argument}: got {number}, but {n_seen} {what} were seen; give how many are "
+            "possible, or None where that is not known"
+        )
+    return number
 
 
 def _settled(bits: float) -> float:

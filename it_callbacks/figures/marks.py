@@ -70,7 +70,10 @@ def trajectory_trace(
 
 
 def bars(trajectory: Trajectory, kept: Collection[int]) -> dict[str, Any]:
-    """Error bars where there is an interval or a spread."""
+    """Error bars where there is an interval with both ends, or a spread.
+
+    A value beyond an end of its interval is where the bar starts.
+    """
     steps = [step for step in trajectory.steps if step in kept]
     found = {}
     for name, values, (low, high) in (
@@ -78,16 +81,26 @@ def bars(trajectory: Trajectory, kept: Collection[int]) -> dict[str, Any]:
         ("error_y", trajectory.y, trajectory.y_ends),
     ):
         if low and high:
+            lengths = [_lengths(low.get(s), values[s], high.get(s)) for s in steps]
             found[name] = {
                 "type": "data",
                 "symmetric": False,
-                "array": [finite(high.get(step, math.nan) - values[step]) for step in steps],
-                "arrayminus": [finite(values[step] - low.get(step, math.nan)) for step in steps],
+                "array": [above for _, above in lengths],
+                "arrayminus": [below for below, _ in lengths],
                 "thickness": 1,
                 "width": 0,
                 "color": MUTED,
             }
     return found
+
+
+def _lengths(
+    low: float | None, value: float, high: float | None
+) -> tuple[float | None, float | None]:
+    """How far a bar reaches down and up; no bar unless it has both ends."""
+    if low is None or high is None or not (math.isfinite(low) and math.isfinite(high)):
+        return None, None
+    return max(0.0, value - low), max(0.0, high - value)
 
 
 def chance_trace(shown: Sequence[Trajectory], kept: Collection[int]) -> dict[str, Any]:

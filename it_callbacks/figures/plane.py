@@ -261,6 +261,8 @@ def _reads(request: Request, run: Run) -> list[str]:
         names += [*view.axes, view.status, *filter(None, [view.upper])]
         if request.chance:
             names.append("I_TY_chance")
+        if request.resolution == 0:
+            names += [end for name in view.bounded for end in run.about(name).interval]
         if request.intervals:
             names += [end for name in view.axes for end in run.around(name)]
     return names

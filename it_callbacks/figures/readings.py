@@ -27,6 +27,8 @@ class View(NamedTuple):
     """What can be drawn besides: ``chance`` or ``intervals``."""
     upper: str = ""
     """Name of the quantity that bounds x from above, if there is one."""
+    bounded: tuple[str, ...] = ()
+    """Names of the quantities whose interval may have a lower end only; of the first ruler."""
 
     @property
     def axes(self) -> tuple[str, str]:
@@ -46,9 +48,16 @@ class Reading(NamedTuple):
     """The options of a request that have a meaning for it."""
 
 
+_BOUNDED = ("I_XT_corrected", "I_TY_adjusted")
 VIEWS = {
     "linear": View(
-        "Linear", "I(X;T) against I(T;Y), as counted", "I_XT", "I_TY", "status", ("chance",)
+        "Linear",
+        "I(X;T) against I(T;Y), as counted",
+        "I_XT",
+        "I_TY",
+        "status",
+        ("chance",),
+        bounded=_BOUNDED,
     ),
     "adjusted": View(
         "Adjusted",
@@ -57,14 +66,16 @@ VIEWS = {
         "I_TY_adjusted",
         "status",
         (),
+        bounded=_BOUNDED,
     ),
     "corrected": View(
         "Corrected",
-        "both corrected for the size of the sample",
+        "I(X;T) with what is unseen added, I(T;Y) adjusted for chance, with their intervals",
         "I_XT_corrected",
-        "I_TY_corrected",
+        "I_TY_adjusted",
         "status",
         ("intervals",),
+        bounded=_BOUNDED,
     ),
 }
 """Of the binned code."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import defaultdict
 from collections.abc import Mapping
 from typing import NamedTuple
 
@@ -27,7 +28,7 @@ class Trajectory(NamedTuple):
     """Ends of the bar around x; empty where there is none."""
     y_ends: tuple[Series, Series]
     bounds: Mapping[int, str]
-    """By step, in words, what x cannot exceed; empty where that is not known."""
+    """By step, in words, what a value cannot exceed or fall below, as far as that is known."""
     caution: str
     """Why to read the layer with caution, if the settings say it."""
     classes: str
@@ -81,7 +82,7 @@ def trajectories(panel: Panel, view: View, resolution: int) -> list[Trajectory]:
                 panel.series("I_TY_chance", layer, resolution),
                 panel.ends(view.x, layer, resolution),
                 panel.ends(view.y, layer, resolution),
-                _bounds(panel, view, layer),
+                _bounds(panel, view, layer, resolution),
                 wide.cautions.get(layer, ""),
                 wide.classes,
                 _samples(wide, layer),
@@ -96,10 +97,21 @@ def _samples(wide: WideSettings, layer: str) -> str:
     return "" if n_samples in (None, wide.n_samples) else f"{n_samples} samples"
 
 
-def _bounds(panel: Panel, view: View, layer: str) -> dict[int, str]:
-    symbol = panel.run.about(view.x).label.partition(", ")[0]
-    upper = panel.series(view.upper, layer)
-    return {s: f"{symbol} at most {u:.3f} bits" for s, u in upper.items() if math.isfinite(u)}
+def _bounds(panel: Panel, view: View, layer: str, resolution: int) -> dict[int, str]:
+    found: dict[int, list[str]] = defaultdict(list)
+    for step, most in panel.series(view.upper, layer).items():
+        if math.isfinite(most):
+            found[step].append(f"{_symbol(panel, view.x)} at most {most:.3f} bits")
+    for name in view.bounded if resolution == 0 else ():
+        low, high = (panel.series(end, layer) for end in panel.run.about(name).interval)
+        for step, least in low.items():
+            if least > 0 and not math.isfinite(high.get(step, math.nan)):
+                found[step].append(f"{_symbol(panel, name)} at least {least:.3f} bits")
+    return {step: "<br>".join(lines) for step, lines in found.items()}
+
+
+def _symbol(panel: Panel, quantity: str) -> str:
+    return panel.run.about(quantity).label.partition(", ")[0]
 
 
 def why_empty(panel: Panel, reading: Reading, resolution: int) -> str:

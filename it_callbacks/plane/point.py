@@ -88,6 +88,7 @@ class Point(NamedTuple):
         if with_intervals:
             # What is taken off for noise is itself a plug-in value, too low by an unknown amount.
             known = self.noise.bits == 0
+            values["I_XT_corrected"] = self.entropy.corrected if known else math.nan
             values["I_XT_low"] = self.entropy.low if known else math.nan
             values["I_XT_high"] = self.entropy.high if known else math.nan
             if about_y is not None:

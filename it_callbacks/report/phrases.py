@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from it_callbacks.tables import Course, Number
+from it_callbacks.tables import Course, Interval, Number
 from it_callbacks.wide_settings import WideSettings
 
 LIMITS = {
@@ -42,6 +42,19 @@ def number(value: Number, digits: int = 2) -> str:
         return "–"
     text = f"{value.value:.{digits}f}"
     return f"{text} ± {value.spread:.{digits}f}" if math.isfinite(value.spread) else text
+
+
+def interval(ends: Interval) -> str:
+    """Write an interval, or its lower end where it stands alone; a dash where there is neither.
+
+    Example:
+        >>> nan = float("nan")
+        >>> interval(Interval(5.31, 5.6)), interval(Interval(5.31, nan)), interval(Interval(0, nan))
+        ('5.31 to 5.60', 'at least 5.31', '–')
+    """
+    if math.isfinite(ends.low) and math.isfinite(ends.high):
+        return f"{ends.low:.2f} to {ends.high:.2f}"
+    return f"at least {ends.low:.2f}" if ends.low > 0 else "–"
 
 
 def peak(values: Course) -> str:

@@ -135,8 +135,12 @@ def _planes_of_the_code(row: Sequence[Panel], drawings: Drawings) -> Iterator[Ht
     if _has(row, "I_TY_adjusted"):
         caption = "I(T;Y) on a scale where chance is 0 and H(Y) stays H(Y)."
         yield folded("Adjusted for chance", plane(caption, view="adjusted"))
-    if _has(row, "I_TY_corrected") and _has(row, "I_XT_corrected"):
-        caption = "By Chao, Wang & Jost (2013), where the samples allow an honest interval."
+    if _has(row, "I_XT_corrected") and _has(row, "I_TY_adjusted"):
+        caption = (
+            "I(X;T) with what is unseen added (Chao, Wang & Jost 2013), where the samples allow an "
+            "interval; I(T;Y) adjusted for chance. Bars are 95 % intervals: they reach further up "
+            "than down, as what was not seen can only add."
+        )
         yield folded(
             "Corrected for the number of samples, with intervals", plane(caption, view="corrected")
         )
@@ -195,7 +199,7 @@ def _is_of_y(column: str) -> bool:
 _HEAD = (
     "layer",
     "status",
-    *(f"{of} {when}" for of in ("I(X;T)", "I(T;Y)") for when in ("first", "peak", "last")),
+    *(f"{of} {when}" for of in ("I(X;T)", "I(T;Y)") for when in ("first", "peak", "last", "95 %")),
     "I(T;Y) by chance",
     "I(T;Y) adjusted",
     "coverage",
@@ -239,7 +243,9 @@ def _steady(number: str) -> str:
 def _cells(row: LayerRow) -> list[str]:
     numbers = [
         *(phrases.number(row.i_xt.first), phrases.peak(row.i_xt), phrases.number(row.i_xt.last)),
+        phrases.interval(row.i_xt_interval),
         *(phrases.number(row.i_ty.first), phrases.peak(row.i_ty), phrases.number(row.i_ty.last)),
+        phrases.interval(row.i_ty_interval),
         *map(phrases.number, (row.chance, row.adjusted, row.coverage, row.chance_share)),
     ]
     return [row.layer, _status(row.status), *map(_steady, numbers), row.verdict or "–"]

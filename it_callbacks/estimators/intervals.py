@@ -1,0 +1,263 @@
+"""Give the 95 % interval of an entropy or of mutual information, in bits, or its lower end alone.
+
+The rules are ours; `examples/reproduce/intervals.py` measures how often they hold the truth. Each
+is asymmetric: what a sample has not seen can only add entropy. Where the samples say too little
+of what is unseen, the upper end is NaN and the lower end stands alone: "at least".
+"""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+from scipy.special import digamma
+
+from it_callbacks.estimators.counting import Contingency
+from it_callbacks.estimators.counts import (
+    BITS_PER_NAT,
+    Spectrum,
+    chao_wang_jost,
+    coverage,
+    mle,
+    spectrum,
+)
+from it_callbacks.estimators.counts import standard_error as jackknife_error
+
+_Z_95 = 1.96
+_LEAST_COVERAGE = 0.6
+_GREATEST_CHANCE_SHARE = 0.25
+# The unseen states may hold up to four times the entropy that Chao, Wang & Jost give them: that
+# covers tails as heavy as Zipf-1.1.
+_HEAVIER_TAIL = 3.0
+# Nats that the unseen states may be wrong by for each state seen once, shared over those seen
+# twice: a state seen twice is what tells how rare the unseen ones are.
+_IGNORANCE = 20.0
+# Nothing rare was seen: then up to 3/N of the mass may be rare (the rule of three).
+_RULE_OF_THREE = 3.0
+# Weights of the prior that a reader of the code starts from, in samples. The last one ignores the
+# code, and so gives 0.
+_PRIOR_WEIGHTS = np.array([0.25, 1, 4, 16, 64, 256, 1024, 1e6])[:, None]
+
+
+class Interval(NamedTuple):
+    """Lower and upper end in bits.
+
+    Args:
+        low: At least so much; NaN for a single sample.
+        high: At most so much; NaN where no interval is drawn.
+    """
+
+    low: float
+    high: float
+
+    @property
+    def is_drawn(self) -> bool:
+        """Whether there are both ends."""
+        return math.isfinite(self.high)
+
+
+def of_entropy(counts: Spectrum, standard_error: float, n_states: int | None = None) -> Interval:
+    """The interval of H.
+
+    Around the value C of Chao, Wang & Jost (2013), of which u bits are for unseen states:
+
+        low  = C - 1.96 s - q
+        high = C + max(3 u + 1.96 s + q, 3 log2(N) / N)
+
+    where s adds to the standard error what the jackknife misses, (m - 1) / 2N^2 nats^2 at even
+    counts and the Poisson error of the states seen once and twice (f1, f2), and q is half a
+    sample's worth, log2(N) / 2N. Drawn where coverage is at least .6 and the ignorance of the
+    tail, 20 f1 / (N (f2 + 1)) nats, is below 1.96 standard errors. Elsewhere `low` is the
+    plug-in value less 1.96 standard errors, which on average lies below the truth, entropy
+    being concave in the distribution.
+
+    Args:
+        counts: Of the states.
+        standard_error: Of the plug-in value, by the jackknife; NaN for a single sample.
+        n_states: How many states are possible; None where that is not known.
+    """
+    seen = _seen(counts)
+    if not _is_drawn(seen.coverage, seen.ignorance, standard_error):
+        return _at_least(mle(counts), standard_error)
+    error = _Z_95 * math.hypot(standard_error, seen.further_error)
+    q = _half_a_sample(seen.n_samples)
+    low = seen.value - error - q
+    high = seen.value + max(_HEAVIER_TAIL * seen.unseen + error + q, _three(seen.n_samples))
+    if n_states is not None:
+        high = min(high, math.log2(n_states))
+    return _possible(low, high, seen.n_samples)
+
+
+def of_conditional_entropy(
+    pairs: Spectrum, given: Spectrum, bits: float, standard_error: float
+) -> Interval:
+    """The interval of H(X|Y) = H(X,Y) - H(Y): the rule of `of_entropy` on both parts at once.
+
+    What is unseen of the pairs can add to the value, what is unseen of y can take away. The
+    standard error is that of the difference; ignorance of both tails counts.
+
+    Args:
+        pairs: Counts of the pairs (x, y).
+        given: Counts of y.
+        bits: The plug-in value.
+        standard_error: Of the plug-in value, by the jackknife.
+    """
+    both, y = _seen(pairs), _seen(given)
+    if not _is_drawn(both.coverage, both.ignorance + y.ignorance, standard_error):
+        return _at_least(bits, standard_error)
+    value = both.value - y.value
+    further = math.hypot(both.further_error, y.further_error)
+    error = _Z_95 * math.hypot(standard_error, further)
+    q = _half_a_sample(both.n_samples)
+    low = value - _HEAVIER_TAIL * y.unseen - error - q
+    high = value + max(_HEAVIER_TAIL * both.unseen + error + q, _three(both.n_samples))
+    return _possible(low, high, both.n_samples)
+
+
+def of_information(
+    table: Contingency,
+    bits: float,
+    standard_error: float,
+    chance_share: float,
+    n_classes: int | None = None,
+) -> Interval:
+    """The interval of I(X;Y), y being the labels.
+
+    From V, what a reader of x who was not shown the sample's own label certainly gets, up to what
+    the sample shows:
+
+        low  = V - 1.96 max(s, se_V)
+        high = bits + max(1.96 s, 3 log2(N) / N) + (K - 1) / 2N nats
+
+    s adds to the standard error that of independence, sqrt(2 d) / 2N nats with
+    d = min((m - 1)(K - 1), cells). Drawn up to a chance share of .25; elsewhere `low` stands alone.
+    The upper end is at most log2 K, if K is known, and at most the upper end of H(Y).
+
+    Args:
+        table: Of x (rows) and y (columns).
+        bits: The plug-in value.
+        standard_error: Of it, by the jackknife; NaN for a single sample.
+        chance_share: Chance level over H(Y).
+        n_classes: K, how many classes are possible; None for as many as were seen.
+    """
+    n_samples, m, columns = table.n_samples, len(table.row_counts), len(table.column_counts)
+    k = columns if n_classes is None else n_classes
+    if n_samples < 2:
+        return Interval(math.nan, math.nan)
+    freedom = min((m - 1) * (k - 1), len(table.cell_counts))
+    error = math.hypot(standard_error, math.sqrt(2 * freedom) / (2 * n_samples) * BITS_PER_NAT)
+    held_out, held_out_error = leave_one_out_information(table, k)
+    low = held_out - _Z_95 * max(error, held_out_error)
+    if chance_share > _GREATEST_CHANCE_SHARE:
+        return Interval(max(0.0, low), math.nan)
+    high = bits + max(_Z_95 * error, _three(n_samples))
+    high += (k - 1) / (2 * n_samples) * BITS_PER_NAT
+    return _possible(low, min(high, _most_of_labels(table, n_classes)), n_samples)
+
+
+def leave_one_out_information(table: Contingency, n_classes: int) -> tuple[float, float]:
+    """What x certainly tells of y, in bits, and its standard error over the samples.
+
+    The mean log score of a reader who predicts each label from the other samples of its x, mixed
+    with the shares of the labels as if those were `a` samples more, over the label's share; of
+    several `a` the best. A bound from below on average, as any predictor's log score is (Barber &
+    Agakov 2003, The IM algorithm, eq. 3). Never above H(Y), about 0 or less where x tells nothing.
+
+    Args:
+        table: Of x (rows) and y (columns).
+        n_classes: How many classes are possible.
+
+    Example:
+        >>> from it_callbacks.estimators.counting import contingency
+        >>> table = contingency([0, 0, 1, 1] * 100, [0, 0, 1, 1] * 100)
+        >>> round(leave_one_out_information(table, 2)[0], 3)  # of 1 bit
+        0.999
+    """
+    n_samples, columns = table.n_samples, len(table.column_counts)
+    share = (table.column_counts - 0.5) / (n_samples - 1 + n_classes / 2)
+    surprise = np.log2(table.column_counts / n_samples)
+    # Cells that are alike in label and count are one term, as are rows of one count.
+    alike, cells = spectrum(table.cell_counts * columns + table.cell_columns)
+    n, column = np.divmod(alike, columns)
+    in_row, rows = spectrum(table.row_counts)
+    right = np.log2(n - 1 + _PRIOR_WEIGHTS * share[column]) - surprise[column]
+    totals = right @ (cells * n) - np.log2(in_row - 1 + _PRIOR_WEIGHTS) @ (rows * in_row)
+    best = int(totals.argmax())
+    mean, weight = float(totals[best]) / n_samples, float(_PRIOR_WEIGHTS[best, 0])
+    bits = (weight * share)[table.cell_columns] + (table.cell_counts - 1)
+    bits /= (table.row_counts + (weight - 1))[table.cell_rows]
+    np.log2(bits, out=bits)
+    bits -= (surprise + mean)[table.cell_columns]
+    squares = float(table.cell_counts @ bits**2)
+    return mean, math.sqrt(squares / n_samples / (n_samples - 1))
+
+
+class _Seen(NamedTuple):
+    """What counts of states tell of an entropy, in bits."""
+
+    n_samples: int
+    coverage: float
+    value: float
+    """By Chao, Wang & Jost."""
+    unseen: float
+    """The part of it for states not seen."""
+    further_error: float
+    """Standard deviation that the jackknife misses."""
+    ignorance: float
+    """What the unseen states may be wrong by."""
+
+
+def _seen(counts: Spectrum) -> _Seen:
+    n, states = counts
+    n_samples = int((n * states).sum())
+    once, twice = (int(states[n == times].sum()) for times in (1, 2))
+    value = chao_wang_jost(counts)
+    of_seen = BITS_PER_NAT * float((states * n * (digamma(n_samples) - digamma(n))).sum())
+    even = (int(states.sum()) - 1) / (2 * n_samples**2)
+    rare = (once / n_samples) ** 2 * (1 / max(once, 1) + 1 / (twice + 1))
+    return _Seen(
+        n_samples,
+        coverage(counts),
+        value,
+        unseen=max(0.0, value - of_seen / n_samples),
+        further_error=BITS_PER_NAT * math.sqrt(even + rare),
+        ignorance=BITS_PER_NAT * _IGNORANCE * once / (n_samples * (twice + 1)),
+    )
+
+
+def _is_drawn(coverage: float, ignorance: float, standard_error: float) -> bool:
+    return coverage >= _LEAST_COVERAGE and ignorance <= _Z_95 * standard_error
+
+
+def _at_least(bits: float, standard_error: float) -> Interval:
+    return Interval(_not_below_0(bits - _Z_95 * standard_error), math.nan)
+
+
+def _possible(low: float, high: float, n_samples: int) -> Interval:
+    """The ends, kept apart by half a sample's worth, and not below 0.
+
+    What is known of the upper end may lie below a lower end that took nothing for granted.
+    """
+    return Interval(max(0.0, min(low, high - _half_a_sample(n_samples))), high)
+
+
+def _most_of_labels(table: Contingency, n_classes: int | None) -> float:
+    """What H(Y) can be at most; infinite where that is not known."""
+    counts = spectrum(table.column_counts)
+    known = of_entropy(counts, jackknife_error(counts), n_classes).high
+    if not math.isnan(known):
+        return known
+    return math.inf if n_classes is None else math.log2(n_classes)
+
+
+def _half_a_sample(n_samples: int) -> float:
+    return math.log2(n_samples) / (2 * n_samples)
+
+
+def _three(n_samples: int) -> float:
+    return _RULE_OF_THREE * math.log2(n_samples) / n_samples
+
+
+def _not_below_0(bits: float) -> float:
+    return bits if math.isnan(bits) else max(0.0, bits)
