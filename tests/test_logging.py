@@ -76,7 +76,10 @@ PER_ROOT = {
         *("all", "epoch"),
         *(f"{kind}{c}" for kind in ("", "within/", "hard/") for c in _CLASSES),
     ),
-    "label_information": ("soft", "hard", "equivocation"),
+    "label_information": (
+        *("soft", "hard", "equivocation", "status"),
+        *("soft_chance", "soft_adjusted", "hard_chance", "hard_adjusted"),
+    ),
     "information_plane": (
         *("epoch", "overhead", "wide_epoch"),
         *(f"{quantity}/{layer}" for quantity in (*_OF_LAYERS, *_WIDE) for layer in MLP),
