@@ -83,7 +83,7 @@ class PredictionMetric(Metric):
     def merge_state(self, incoming_state: dict[str, Any] | Metric) -> None:
         """Add the states of another metric of this class."""
         super().merge_state(incoming_state)
-        if "kept" in self._defaults and sum(map(torch.numel, self.kept)) > MOST_NUMBERS:
+        if "kept" in self._defaults and self.n_counted * self.num_classes > MOST_NUMBERS:
             self.kept = []
 
     def read(self, predictions: Tensor, labels: Tensor) -> tuple[Tensor, Tensor, Kind]:
@@ -162,7 +162,7 @@ def about_chance(
         "information_hard_adjusted": adjusted(hard.item(), chance.hard, entropy),
         "information_status": float(chance.status),
     }
-    return {name: torch.as_tensor(value).to(label_entropy) for name, value in bits.items()}
+    return {name: label_entropy.new_tensor(value) for name, value in bits.items()}
 
 
 def zeros(shape: tuple[int, ...]) -> Tensor:

@@ -234,9 +234,8 @@ def test_warnings_are_written_in_words(written: Any) -> None:
     assert step == 5
     assert any(text.startswith("set 'val': 105 samples") for text in texts)
     assert any("too wide for the binned code (SATURATED): " in text for text in texts)
-    assert not [
-        tag for tag in events.Tags()["tensors"] if tag.startswith("prediction_entropy/val/w")
-    ]
+    ((_, of_predictions),) = _texts(events, "prediction_entropy/val/warnings")
+    assert [text.startswith("set 'val': 105 samples") for text in of_predictions] == [True]
 
 
 def test_all_warnings_are_written_again_when_a_new_one_comes(tmp_path: Path) -> None:

@@ -65,7 +65,7 @@ class DefinedRows:
         return 1 - len(self._met) / self._n_samples
 
     def computed(self) -> dict[str, float]:
-        """What the metric computes; NaN for what distinct samples show, where they are not known."""
+        """What the metric computes; NaN for what only a count of distinct samples would show."""
         values = {name: float(value) for name, value in _counting_once(self.metric, self.once)}
         if self.is_mixed:
             values |= dict.fromkeys(OF_DISTINCT & set(values), math.nan)

@@ -22,14 +22,13 @@ from it_callbacks.observation.instrument import (
     Measured,
     Notice,
     Occasion,
-    shift_notice,
 )
 from it_callbacks.observation.labels import KINDS, decided
 from it_callbacks.observation.positions import samples_in_words
 from it_callbacks.observation.prediction_observer import PredictionObserver
 from it_callbacks.observation.prediction_pass import Predicted, PredictionPass
-from it_callbacks.observation.set_notices import MOST_REPEATED, few_notices
 from it_callbacks.observation.stages import Stage
+from it_callbacks.predictions import notices
 from it_callbacks.predictions.defined import DefinedRows, Metric
 from it_callbacks.records import Value
 
@@ -245,7 +244,7 @@ class PredictionInstrument(Instrument[Finished]):
         missing = self._readout.missing(computed, metric.num_classes)
         # Readers of a log ask each monitor for the epochs of its own points.
         values.append(Value(self.group, "epoch", float(on.epoch)))
-        found_notices = _notices(on.set, found, missing)
+        found_notices = notices.notices(on.set, found, missing)
         if self._kinds.get(on.set) == "probabilities" and found.kind == "logits":
             text = (
                 f"set {on.set!r}: predictions leave [0, 1], so they are logits after all; earlier "
@@ -257,7 +256,7 @@ class PredictionInstrument(Instrument[Finished]):
             n_samples,
             self._settings(found, on),
             found_notices,
-            _taken(found),
+            notices.taken(found),
             detail=_Kept(found.kind or metric.kind, found.labels, found.metric.share_repeated),
         )
 
@@ -352,63 +351,3 @@ class _Kept(NamedTuple):
     kind: Kind | None
     labels: str
     share_repeated: float | None
-
-
-def _taken(found: Predicted[DefinedRows]) -> str:
-    """Which output was found to be predictions; the user has not named it."""
-    metric, source = found.metric.metric, found.source
-    if not source.is_guess:
-        return ""
-    return (
-        f"takes the {metric.kind} of {metric.num_classes} classes from {source} as predictions; "
-        "logits= names another output"
-    )
-
-
-def _notices(set_: str, found: Predicted[DefinedRows], missing: Sequence[int]) -> list[Notice]:
-    notices = []
-    if found.is_shifted:
-        notices.append(shift_notice(set_))
-    if found.is_kind_a_guess:
-        text = (
-            f"set {set_!r}: predictions are single numbers, all in [0, 1], and are read as "
-            "probabilities; if they are logits, "
-            "pass logits=lambda z: torch.stack([-z.flatten(), z.flatten()], 1) / 2"
-        )
-        notices.append(Notice("logits", text))
-    if found.metric.n_left_out:
-        text = (
-            f"set {set_!r}: {found.metric.n_left_out} of {found.n_samples} rows of predictions are "
-            "NaN or infinite and are left out"
-        )
-        notices.append(Notice("left out", text))
-    if missing:
-        classes = ", ".join(map(str, missing))
-        text = f"set {set_!r}: no sample of class {classes}, so it has no point"
-        notices.append(Notice("missing", text))
-    return notices + _notices_of_samples(set_, found)
-
-
-def _notices_of_samples(set_: str, found: Predicted[DefinedRows]) -> list[Notice]:
-    rows = found.metric
-    # Of many positions, many are of rare words, say, which is no reason for a warning.
-    notices = few_notices(
-        set_,
-        rows.once.n_counted,
-        () if found.by_position else rows.once.class_sizes,
-        "much of what predictions seem to tell about labels is chance. Pass a larger data=",
-    )
-    if rows.is_mixed:
-        text = (
-            f"set {set_!r}: processes have met the same inputs, so that nobody has counted each "
-            "once: no chance level, adjusted value, status and standard error. Pass data= of "
-            "distinct inputs, or measure in one process"
-        )
-        notices.append(Notice("repeated", text))
-    elif (share := rows.share_repeated) is not None and share > MOST_REPEATED:
-        text = (
-            f"set {set_!r}: {share:.0%} of the inputs are repeated; each counts once for chance, "
-            "status and standard errors"
-        )
-        notices.append(Notice("repeated", text))
-    return notices
