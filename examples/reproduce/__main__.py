@@ -14,6 +14,7 @@ from pathlib import Path
 import artefacts
 import bottleneck
 import convolutional
+import label_information
 import minimal_model
 import quantised
 import szt
@@ -22,6 +23,7 @@ import wide
 from signatures import conclude, summarise
 
 SCRIPTS = (
+    label_information,
     minimal_model,
     szt,
     artefacts,
