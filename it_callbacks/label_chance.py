@@ -58,7 +58,7 @@ class LabelChance(NamedTuple):
 def adjusted(information: float, chance: float, label_entropy: float) -> float:
     """Information on a scale where chance is 0 and H(Y) stays H(Y).
 
-    ``H(Y) (I - chance) / (H(Y) - chance)`` (Hubert & Arabie 1985; Vinh, Epps & Bailey 2010). NaN
+    ``H(Y) (I - chance) / (H(Y) - chance)`` (Vinh, Epps & Bailey 2010). NaN
     where chance is above .9 of H(Y); 0 where there is one class.
 
     Example:

@@ -23,7 +23,6 @@ import wide
 from signatures import conclude, summarise
 
 SCRIPTS = (
-    label_information,
     minimal_model,
     szt,
     artefacts,
@@ -32,6 +31,7 @@ SCRIPTS = (
     convolutional,
     transformer,
     wide,
+    label_information,
 )
 
 if __name__ == "__main__":
