@@ -18,7 +18,12 @@ from it_callbacks.observation import prediction_pass
 from it_callbacks.observation.distinct import Distinct, sample_numbers
 from it_callbacks.observation.input_keys import input_keys, row_keys
 from it_callbacks.observation.positions import Grid
+from it_callbacks.observation.prediction_pass import Predicted
+from it_callbacks.observation.prediction_source import Source
+from it_callbacks.predictions import notices
 from it_callbacks.predictions.defined import OF_DISTINCT, DefinedRows
+from it_callbacks.report import report
+from it_callbacks.runs import Key, Run
 
 from .toys import fit, samples, values
 from .warned import Warnings, warned
@@ -186,3 +191,56 @@ def test_positions_repeat_where_row_and_position_do() -> None:
     inputs = input_keys(of_rows, Grid(3, (2,)), np.arange(6))
     first = Distinct().first(sample_numbers(inputs, torch.zeros(6, dtype=torch.long)))
     assert first.tolist() == [True, True, True, True, False, False]
+
+
+# What is said
+
+
+def found(rows: DefinedRows, n: int, *, by_position: bool = False) -> Predicted[DefinedRows]:
+    """A pass that has left these rows."""
+    source = Source("", is_guess=False)
+    return Predicted(rows, "logits", "classes", n, 0, source, by_position, False, False)
+
+
+def of_counts(*counts: int) -> DefinedRows:
+    labels = torch.arange(len(counts)).repeat_interleave(torch.tensor(counts))
+    rows = DefinedRows(PredictionEntropy(len(counts)))
+    rows.update(torch.zeros(len(labels), len(counts)), labels)
+    return rows
+
+
+@pytest.mark.parametrize(
+    ("counts", "by_position", "said"),
+    [
+        ((512, 512), False, []),
+        ((511, 512), False, ["1023 samples, 511 in the smallest class, are few"]),
+        ((2000, 49), False, ["2049 samples, 49 in the smallest class, are few"]),
+        ((2000, 49), True, []),  # a rare word among many
+        ((20, 49), True, ["69 samples are few"]),
+    ],
+)
+def test_few_samples_are_told(counts: tuple[int, ...], by_position: bool, said: list[str]) -> None:
+    got = notices.notices(
+        "val", found(of_counts(*counts), sum(counts), by_position=by_position), []
+    )
+    assert [one.cause for one in got] == ["few"] * len(said)
+    assert all(part in one.text for one, part in zip(got, said, strict=True))
+
+
+def test_that_nobody_has_counted_once_is_told() -> None:
+    mixed = of_process([1.0, -1.0, 2.0])
+    mixed.merge_state(of_process([2.0, -3.0]))
+    got = {one.cause: one.text for one in notices.notices("val", found(mixed, 5), [])}
+    assert "processes have met the same inputs" in got["repeated"]
+
+
+def test_the_report_writes_a_status_in_words() -> None:
+    key = Key("label_information", "val", "status")
+    of_soft = Key("label_information", "val", "soft_chance")
+    mean = Key("prediction_entropy", "val", "mean")
+    run = Run("a", {mean: {0: 1.0}, of_soft: {0: 0.25}, key: {0: 0.0, 1: 2.0}}, {0: 0, 1: 1})
+    text = report([run])
+    row = text[text.index("status of label information") :][:200]
+    assert "OK" in row
+    assert "SATURATED" in row
+    assert "0.250" in text
