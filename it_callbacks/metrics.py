@@ -248,7 +248,7 @@ class ConditionalEntropy(PredictionMetric):
             cells = block.labels * self.num_classes + block.predicted
             ones = torch.ones_like(block.entropy)
             sums["joint_sum"].index_add_(0, block.labels, p)
-            sums["square_sum"] += p.square_().sum(0)
+            sums["square_sum"].addmv_(p.square_().T, ones)
             sums["confusion"].view(-1).index_add_(0, cells, ones)
             sums["entropy_sum"].index_add_(0, block.labels, block.entropy)
         self.keep(sums, kind, len(rows))
