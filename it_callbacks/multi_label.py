@@ -11,21 +11,34 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from typing_extensions import override
 
+from it_callbacks.label_chance import (
+    LabelChance,
+    chance_by_moments,
+    hard_chance,
+    soft_chance_of_columns,
+)
 from it_callbacks.log_probabilities import Kind, as_log_probabilities
-from it_callbacks.metrics import _PredictionMetric
+from it_callbacks.prediction_metric import PredictionMetric, about_chance
 
 __all__ = ["MultiLabelConditionalEntropy", "MultiLabelPredictionEntropy"]
 
 
-class _MultiLabelMetric(_PredictionMetric):
+class _MultiLabelMetric(PredictionMetric):
     """What both metrics share: predictions and labels of shape ``(n, K)``, checked."""
 
     n_samples: Tensor
 
     def __init__(self, num_classes: int, *, kind: Kind | None = None, **kwargs: Any) -> None:
         super().__init__(num_classes, kind=kind or "logits", **kwargs)
-        self._add_sum("n_samples")
+        self.add_sum("n_samples")
+
+    @property
+    @override
+    def n_counted(self) -> int:
+        """Samples counted so far."""
+        return int(self.n_samples.item())
 
     def _add(self, name: str, amount: Tensor) -> None:
         # Not in place: a sum made in inference mode may not be changed in place outside of it.
@@ -55,7 +68,8 @@ class MultiLabelPredictionEntropy(_MultiLabelMetric):
     dictionary of float64 scalars: ``label_<k>``, the mean entropy of column k, 0 to 1; and sums
     over the K columns of what `it_callbacks.metrics.PredictionEntropy` computes of one column:
     ``mean``, ``marginal``, ``hard``, ``input_information``, ``cross_entropy``, ``label_bound``
-    (the sum of H(Y_k) - CE_k) and its standard error ``label_bound_se``.
+    (the sum of H(Y_k) - CE_k, H(Y_k) without the bias of counts) and its standard error
+    ``label_bound_se``.
 
     Args:
         num_classes: K >= 2 columns. Keeps a matrix of K * K numbers.
@@ -87,10 +101,10 @@ class MultiLabelPredictionEntropy(_MultiLabelMetric):
     def __init__(self, num_classes: int, *, kind: Kind | None = None, **kwargs: Any) -> None:
         super().__init__(num_classes, kind=kind, **kwargs)
         for name in ("present", "predicted", "probability_sum", "entropy_sum", "nll_of_present"):
-            self._add_sum(name, num_classes)
-        self._add_sum("nll_sum")
-        self._add_sum("nll_square_sum")
-        self._add_sum("present_together", num_classes, num_classes)
+            self.add_sum(name, num_classes)
+        self.add_sum("nll_sum")
+        self.add_sum("nll_square_sum")
+        self.add_sum("present_together", num_classes, num_classes)
 
     def update(self, predictions: Tensor, labels: Tensor) -> None:
         """Count predictions ``(n, K)`` and labels ``(n, K)`` of 0 and 1."""
@@ -108,6 +122,10 @@ class MultiLabelPredictionEntropy(_MultiLabelMetric):
 
     def compute(self) -> dict[str, Tensor]:
         """The quantities of the class docstring, from all samples since the last reset."""
+        return self.counting_once(self)
+
+    def counting_once(self, once: MultiLabelPredictionEntropy) -> dict[str, Tensor]:
+        """The same where samples repeat; see `it_callbacks.metrics.PredictionEntropy`."""
         n = self.n_samples
         if n == 0:
             raise ValueError("compute: no samples yet; expected update() before it")
@@ -120,14 +138,27 @@ class MultiLabelPredictionEntropy(_MultiLabelMetric):
             "hard": _binary(self.predicted / n).sum(),
             "input_information": (marginal - mean).clamp(min=0),  # below 0 only by rounding
             "cross_entropy": cross_entropy,
-            "label_bound": _binary(self.present / n).sum() - cross_entropy,
-            "label_bound_se": self._label_bound_se(n),
+            "label_bound": self._label_entropy(once) - cross_entropy,
+            "label_bound_se": once._label_bound_se(),
             **{f"label_{k}": bits for k, bits in enumerate(of_labels)},
         }
 
-    def _label_bound_se(self, n: Tensor) -> Tensor:
+    @property
+    @override
+    def class_sizes(self) -> list[int]:
+        """Samples of each label that was present."""
+        return [int(count) for count in self.present.tolist() if count]
+
+    def _label_entropy(self, once: MultiLabelPredictionEntropy) -> Tensor:
+        """The sum of H(Y_k), without the bias of counts; none is above 1."""
+        varies = (once.present > 0) & (once.present < once.n_samples)
+        too_low = varies.double() / (2 * once.n_samples * math.log(2))
+        return (_binary(self.present / self.n_samples) + too_low).clamp(max=1).sum()
+
+    def _label_bound_se(self) -> Tensor:
         # But for a constant, the influence of a sample is -nll + Σ_k y_k (s_k1 - s_k0), with the
         # surprise s of a label that is present or absent; see `PredictionEntropy`.
+        n = self.n_samples
         if n < 2 or self.nll_sum.isinf():
             return torch.full_like(n, math.inf)
         share = self.present / n
@@ -153,6 +184,10 @@ class MultiLabelConditionalEntropy(_MultiLabelMetric):
     - ``hard_class_<k>``: entropy of the hard predictions there.
     - ``all``, ``information_soft``, ``information_hard``, ``equivocation``: sums over the columns
       of H(Ŷ_k|Y_k), I(Y_k;Ŷ_k), I(Y_k;hard_k) and H(Y_k|hard_k).
+    - ``information_soft_chance``, ``information_hard_chance``: what chance alone shows of both, the
+      sums of what it shows in each column; ``information_soft_adjusted``,
+      ``information_hard_adjusted`` and ``information_status``: as in
+      `it_callbacks.metrics.ConditionalEntropy`, from the sums, with the sum of H(Y_k).
 
     A label that was never present has no keys of its own.
 
@@ -179,11 +214,14 @@ class MultiLabelConditionalEntropy(_MultiLabelMetric):
     probability_sum: Tensor
     predicted: Tensor
     entropy_sum: Tensor
+    square_sum: Tensor
 
     def __init__(self, num_classes: int, *, kind: Kind | None = None, **kwargs: Any) -> None:
         super().__init__(num_classes, kind=kind, **kwargs)
         for name in ("label_count", "probability_sum", "predicted", "entropy_sum"):
-            self._add_sum(name, 2, num_classes)  # where a label is absent, and where it is present
+            self.add_sum(name, 2, num_classes)  # where a label is absent, and where it is present
+        self.add_sum("square_sum", num_classes)
+        self.add_kept()
 
     def update(self, predictions: Tensor, labels: Tensor) -> None:
         """Count predictions ``(n, K)`` and labels ``(n, K)`` of 0 and 1."""
@@ -194,9 +232,15 @@ class MultiLabelConditionalEntropy(_MultiLabelMetric):
         self._add("probability_sum", (where * p[..., 1]).sum(1))
         self._add("predicted", (where * (log_p[..., 1] > log_p[..., 0])).sum(1))
         self._add("entropy_sum", (where * _entropy(p)).sum(1))
+        self._add("square_sum", p[..., 1].square().sum(0))
+        self.keep_rows([p[..., 1]], self.n_samples.item())
 
     def compute(self) -> dict[str, Tensor]:
         """The quantities of the class docstring, from all samples since the last reset."""
+        return self.counting_once(self)
+
+    def counting_once(self, once: MultiLabelConditionalEntropy) -> dict[str, Tensor]:
+        """The same where samples repeat; see `it_callbacks.metrics.ConditionalEntropy`."""
         n = self.n_samples
         if n == 0:
             raise ValueError("compute: no samples yet; expected update() before it")
@@ -207,16 +251,44 @@ class MultiLabelConditionalEntropy(_MultiLabelMetric):
         soft_marginal = _binary(self.probability_sum.sum(0) / n)
         hard_marginal = _binary(self.predicted.sum(0) / n)
         information_hard = (hard_marginal - (share * hard).sum(0)).clamp(min=0)
+        information_soft = (soft_marginal - (share * soft).sum(0)).clamp(min=0).sum()
+        label_entropy = _binary(share[1])
         present = self.label_count[1].nonzero().flatten().tolist()
         return {
             **{f"class_{k}": soft[1, k] for k in present},
             **{f"within_class_{k}": within[k] for k in present},
             **{f"hard_class_{k}": hard[1, k] for k in present},
             "all": (share * soft).sum(),
-            "information_soft": (soft_marginal - (share * soft).sum(0)).clamp(min=0).sum(),
+            "information_soft": information_soft,
             "information_hard": information_hard.sum(),
-            "equivocation": (_binary(share[1]) - information_hard).clamp(min=0).sum(),
+            "equivocation": (label_entropy - information_hard).clamp(min=0).sum(),
+            **about_chance(
+                information_soft, information_hard.sum(), label_entropy.sum(), once.chance()
+            ),
         }
+
+    def chance(self) -> LabelChance:
+        """What chance shows of both informations, column by column and summed."""
+        n = self.n_samples.item()
+        counts = self.label_count.cpu().numpy()
+        predicted = self.predicted.sum(0).cpu().numpy()
+        kept = self.kept_rows(n)
+        if kept is not None:
+            soft = soft_chance_of_columns(kept, counts[1])
+        else:
+            mean = (self.probability_sum.sum(0) / n).cpu().numpy()
+            variance = (self.square_sum.cpu().numpy() / n - mean**2).clip(min=0)
+            soft = chance_by_moments(counts, [mean, 1 - mean], [variance, variance])
+        columns = zip(counts.T, predicted, strict=True)
+        hard = sum(hard_chance(of_label, [n - drawn, drawn]) for of_label, drawn in columns)
+        label_entropy = _binary(self.label_count[1] / n).sum().item()
+        return LabelChance(hard, float(soft.sum()), label_entropy, kept is not None)
+
+    @property
+    @override
+    def class_sizes(self) -> list[int]:
+        """Samples of each label that was present."""
+        return [int(count) for count in self.label_count[1].tolist() if count]
 
 
 def _entropy(p: Tensor) -> Tensor:

@@ -15,6 +15,10 @@ from it_callbacks.runs import Key, Run, Series
 _WORST = ("status", "wide_status")
 
 
+def _is_status(key: Key) -> bool:
+    return key.quantity in _WORST or (key.quantity, key.layer) == ("label_information", "status")
+
+
 class Mean(NamedTuple):
     """A mean over repeats; of the status the worst."""
 
@@ -42,7 +46,7 @@ def means(key: Key, repeats: Sequence[Series]) -> dict[int, Mean]:
         values = [first[step], *(series.get(step, math.nan) for series in others)]
         if not all(map(math.isfinite, values)):
             continue
-        if key.quantity in _WORST:
+        if _is_status(key):
             found[step] = Mean(max(values), math.nan)
         else:
             found[step] = Mean(fmean(values), stdev(values) if len(values) > 1 else math.nan)
@@ -93,7 +97,7 @@ def averaged(runs: Sequence[Run]) -> Run:
         spread={
             key: {step: at.sd for step, at in at_steps.items()}
             for key, at_steps in over.items()
-            if key.quantity not in _WORST
+            if not _is_status(key)
         },
     )
 

@@ -77,7 +77,10 @@ PER_ROOT = {
         *("all", "epoch"),
         *(f"{kind}{c}" for kind in ("", "within/", "hard/") for c in _CLASSES),
     ),
-    "label_information": ("soft", "hard", "equivocation"),
+    "label_information": (
+        *("soft", "hard", "equivocation", "status"),
+        *("soft_chance", "soft_adjusted", "hard_chance", "hard_adjusted"),
+    ),
     "information_plane": (
         *("epoch", "overhead", "wide_epoch"),
         *(f"{quantity}/{layer}" for quantity in (*_OF_LAYERS, *_WIDE) for layer in MLP),
@@ -232,9 +235,8 @@ def test_warnings_are_written_in_words(written: Any) -> None:
     assert step == 5
     assert any(text.startswith("set 'val': 105 samples") for text in texts)
     assert any("too wide for the binned code (SATURATED): " in text for text in texts)
-    assert not [
-        tag for tag in events.Tags()["tensors"] if tag.startswith("prediction_entropy/val/w")
-    ]
+    ((_, of_predictions),) = _texts(events, "prediction_entropy/val/warnings")
+    assert [text.startswith("set 'val': 105 samples") for text in of_predictions] == [True]
 
 
 def test_all_warnings_are_written_again_when_a_new_one_comes(tmp_path: Path) -> None:

@@ -416,7 +416,7 @@ class Counts:
     kind: Any
     n_given: int = 0
 
-    def update(self, predictions: Tensor, labels: Tensor) -> None:
+    def update(self, predictions: Tensor, labels: Tensor, inputs: Any) -> None:
         self.n_given += len(labels)
 
     def merge_state(self, incoming_state: Any) -> None:
@@ -444,7 +444,7 @@ class Pass(PredictionPass[Counts]):
 
     @property
     def n_waiting(self) -> int:
-        return sum(len(labels) for *_, labels in self._waiting)
+        return sum(len(rows.labels) for rows in self._waiting)
 
 
 @pytest.mark.parametrize("known", [{"kind": "probabilities"}, {"of_source": "probabilities"}])

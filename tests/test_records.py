@@ -92,6 +92,7 @@ def test_quantities_are_named_once_and_have_a_symbol_and_a_meaning() -> None:
 def test_units_are_bits_unless_said_otherwise() -> None:
     units = {name: row.unit for name, row in QUANTITIES.items() if row.unit != "bits"}
     assert units == {
+        "label_information/status": "code",
         "coverage": "share",
         "chance_share": "share",
         "status": "code",

@@ -42,6 +42,14 @@ def test_a_mean_is_as_unsafe_as_the_worst_that_went_into_it() -> None:
     assert Key("status", "val", "fc") not in mean.spread
 
 
+def test_a_mean_of_label_information_is_as_unsafe_too() -> None:
+    key = Key("label_information", "val", "status")
+    repeats = [Run("a", {key: {0: value}}) for value in (0.0, 1.0)]
+    mean = averaged(repeats)
+    assert mean.series[key] == {0: 1.0}
+    assert key not in mean.spread
+
+
 def test_only_runs_of_the_same_layers_are_repeats() -> None:
     assert are_repeats([repeat(1.0), repeat(2.0, 3.0)])
     assert not are_repeats([repeat(1.0), repeat(1.0, layer="other")])

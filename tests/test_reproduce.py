@@ -29,7 +29,7 @@ from it_callbacks.tasks import digits_task, szt_network, szt_task
 FOLDER = Path(__file__).parents[1] / "examples" / "reproduce"
 SCRIPTS = [
     *("szt", "artefacts", "quantised", "minimal_model"),
-    *("bottleneck", "convolutional", "transformer", "wide"),
+    *("bottleneck", "convolutional", "transformer", "wide", "label_information"),
 ]
 
 

@@ -245,7 +245,7 @@ def test_prediction_tags_are_what_one_computes_by_hand() -> None:
         "prediction_entropy/val/hard": bits_of(np.bincount(hard)),
         "prediction_entropy/val/input_information": bits_of(p.sum(0)) - h.mean(),
         "prediction_entropy/val/cross_entropy": -np.log2(p[np.arange(len(y)), y]).mean(),
-        "prediction_entropy/val/label_bound": bound.mean(),
+        "prediction_entropy/val/label_bound": bound.mean() + 2 / (2 * len(y) * math.log(2)),
         "prediction_entropy/val/label_bound_se": bound.std(ddof=1) / np.sqrt(len(y)),
         **{f"conditional_entropy/val/class_{c}": inside[c] for c in range(3)},
         **{f"conditional_entropy/val/within/class_{c}": h[y == c].mean() for c in range(3)},
@@ -257,10 +257,29 @@ def test_prediction_tags_are_what_one_computes_by_hand() -> None:
         "label_information/val/soft": bits_of(p.sum(0)) - (share * inside).sum(),
         "label_information/val/hard": mutual_info_score(y, hard) / math.log(2),
         "label_information/val/equivocation": bits_of(table) - bits_of(table.sum(0)),
+        "label_information/val/hard_chance": (
+            expected_mutual_information(table, len(y)) / math.log(2)
+        ),
         "prediction_entropy/val/epoch": 2.0,
         "conditional_entropy/val/epoch": 2.0,
     }
-    assert values(predictions) | values(conditional) == pytest.approx(expected, abs=1e-9)
+    label_entropy = bits_of(np.bincount(y))
+    got = values(predictions) | values(conditional)
+    for way in ("soft", "hard"):
+        of = f"label_information/val/{way}"
+        left = (got[of] - got[f"{of}_chance"]) / (label_entropy - got[f"{of}_chance"])
+        expected[f"{of}_adjusted"] = label_entropy * left
+    generator = np.random.default_rng(0)
+    dealt = [information(p, generator.permutation(y)) for _ in range(100)]
+    assert abs(got.pop("label_information/val/soft_chance") - np.mean(dealt)) < 2 * np.std(dealt)
+    expected["label_information/val/status"] = 0.0
+    assert got == pytest.approx(expected, abs=1e-9)
+
+
+def information(p: NDArray[np.float64], y: NDArray[np.int64]) -> float:
+    """I(Y;Ŷ) of predictions beside labels."""
+    inside = [np.mean(y == c) * bits_of(p[y == c].sum(0)) for c in np.unique(y)]
+    return bits_of(p.sum(0)) - float(sum(inside))
 
 
 @cache

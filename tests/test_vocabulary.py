@@ -45,6 +45,8 @@ def oracle(log_p: np.ndarray, labels: np.ndarray) -> dict[str, float]:
     surprise = -log_p[np.arange(n), labels] / math.log(2)
     share = np.bincount(labels, minlength=k) / n
     surplus = -np.log2(share[labels]) - surprise
+    too_low = (np.count_nonzero(share) - 1) / (2 * n * math.log(2))  # H(Y) of counts, by Miller
+    label_entropy = float(stats.entropy(share, base=2)) + too_low
     mean = float(np.mean(stats.entropy(p, base=2, axis=1)))
     marginal = float(stats.entropy(p.mean(axis=0), base=2))
     return {
@@ -53,7 +55,7 @@ def oracle(log_p: np.ndarray, labels: np.ndarray) -> dict[str, float]:
         "hard": float(stats.entropy(np.bincount(p.argmax(axis=1)), base=2)),
         "input_information": marginal - mean,
         "cross_entropy": float(surprise.mean()),
-        "label_bound": float(stats.entropy(share, base=2) - surprise.mean()),
+        "label_bound": min(math.log2(k), label_entropy) - float(surprise.mean()),
         "label_bound_se": float(surplus.std(ddof=1) / math.sqrt(n)),
     }
 

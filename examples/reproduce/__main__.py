@@ -14,6 +14,7 @@ from pathlib import Path
 import artefacts
 import bottleneck
 import convolutional
+import label_information
 import minimal_model
 import quantised
 import szt
@@ -30,6 +31,7 @@ SCRIPTS = (
     convolutional,
     transformer,
     wide,
+    label_information,
 )
 
 if __name__ == "__main__":

@@ -21,7 +21,8 @@ class PredictionEntropyMonitor(Monitor[PredictionInstrument]):
 
     Tags ``prediction_entropy/<set>/...``: ``mean`` H(Ŷ|X), ``marginal`` H(Ŷ), ``hard`` H(argmax),
     ``input_information`` I(X;Ŷ), ``cross_entropy``, ``label_bound`` H(Y) - CE, a lower
-    bound on every layer's I(T;Y), and its standard error ``label_bound_se``. See
+    bound on every layer's I(T;Y), and its standard error ``label_bound_se``, for which repeated
+    inputs count once. See
     `it_callbacks.metrics.PredictionEntropy` for each.
 
     Args:
@@ -100,7 +101,10 @@ class ConditionalEntropyMonitor(Monitor[PredictionInstrument]):
 
     Tags ``conditional_entropy/<set>/...``: ``class_<c>`` H(Ŷ|Y=c), ``within/class_<c>`` the mean of
     H(p) in the class, ``hard/class_<c>`` the entropy of the argmax, ``all`` H(Ŷ|Y); and
-    ``label_information/<set>/...``: ``soft``, ``hard`` and ``equivocation``. All are in bits. See
+    ``label_information/<set>/...``: ``soft``, ``hard`` and ``equivocation``, and of the first two
+    what chance shows, ``soft_chance`` and ``hard_chance``, the values adjusted for it,
+    ``soft_adjusted`` and ``hard_adjusted``, and their ``status``. Repeated inputs count once for
+    chance and status. All but the status are in bits. See
     `it_callbacks.metrics.ConditionalEntropy` for each. Beyond 100 classes the tags per class are
     left out.
 

@@ -102,6 +102,7 @@ class PredictionObserver:
             if self.source is not None and self._pass.shows_logits:
                 self.source = replace(self.source, kind="logits")
         self._batch, self._pass = batch, current
+        current.begin(batch)
         self._n_classes = max(self._n_classes, least_classes(batch))
         self._seen = _Seen()
         self.listener.begin()

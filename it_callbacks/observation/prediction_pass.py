@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 
 import numpy as np
 import torch
@@ -14,6 +14,7 @@ from torch import Tensor
 
 from it_callbacks.log_probabilities import Kind
 from it_callbacks.observation.batches import Batch
+from it_callbacks.observation.input_keys import input_keys, row_keys
 from it_callbacks.observation.labels import (
     COUNTED_AS,
     KINDS,
@@ -39,16 +40,38 @@ MOST_NUMBERS = 2**22
 
 
 class Accumulator(Protocol):
-    """What takes in predictions and labels: a `torchmetrics.Metric`."""
+    """What takes in predictions and labels, as a `torchmetrics.Metric` does, and inputs."""
 
-    def update(self, predictions: Tensor, labels: Tensor) -> None:
-        """Take in the predictions ``(n, ...)`` of a batch, and its class numbers or columns."""
+    def update(self, predictions: Tensor, labels: Tensor, inputs: NDArray[np.int64] | None) -> None:
+        """Take in the predictions ``(n, ...)`` of a batch, and its class numbers or columns.
+
+        Args:
+            predictions: A row for each sample.
+            labels: Class numbers ``(n,)``, or columns ``(n, n_labels)``.
+            inputs: Keys ``(n, 2)`` of the inputs; None where they are not told apart.
+        """
 
     def merge_state(self, incoming_state: Any) -> None:
         """Add what another one has taken in."""
 
 
 M = TypeVar("M", bound=Accumulator)
+
+
+class Rows(NamedTuple):
+    """Some samples of a pass.
+
+    Args:
+        predictions: A row for each.
+        labels: As the batch has them.
+        indices: Which samples of the set they are, ``(n,)``.
+        inputs: Keys ``(n, 2)`` of their inputs; None where they are not told apart.
+    """
+
+    predictions: Tensor
+    labels: Tensor
+    indices: NDArray[np.int64]
+    inputs: NDArray[np.int64] | None
 
 
 @dataclass(frozen=True)
@@ -93,6 +116,7 @@ class PredictionPass(Generic[M]):
         kind: What the predictions are, as far as earlier passes show.
         max_samples: Beyond this many, a seeded random subset; None takes all.
         seed: Seed of the subset.
+        hash_inputs: Whether to tell the inputs apart.
     """
 
     def __init__(
@@ -104,6 +128,7 @@ class PredictionPass(Generic[M]):
         kind: Kind | None,
         max_samples: int | None,
         seed: int,
+        hash_inputs: bool = False,
     ) -> None:
         self._make_metric = make_metric
         self._decide = decide
@@ -111,7 +136,10 @@ class PredictionPass(Generic[M]):
         self._kind = kind
         self._fits = frozenset(KINDS)
         self._admission = Admission(max_samples, seed)
-        self._waiting: list[tuple[NDArray[np.int64], Tensor, Tensor]] = []
+        self._hash_inputs = hash_inputs
+        self._row_keys: NDArray[np.int64] | None = None
+        """Keys of the inputs of this batch's rows, where they are told apart."""
+        self._waiting: list[Rows] = []
         self._metric: M | None = None
         self._mine = Share()
         self._undecided = ""
@@ -121,6 +149,12 @@ class PredictionPass(Generic[M]):
         """Whether single numbers of any process lie outside [0, 1]; known once it is over."""
         self.n_classes = 0
         """How many classes the labels have at least, of all processes; known once it is over."""
+
+    def begin(self, batch: Batch) -> None:
+        """Tell the inputs of a batch apart before a model can write into them."""
+        if self._hash_inputs:
+            self._row_keys = row_keys(batch.inputs, batch.grid.n_rows)
+            self._hash_inputs = self._row_keys is not None
 
     def takes(self, batch: Batch) -> bool:
         """Note the labels of a batch; whether predictions can be counted beside them."""
@@ -152,14 +186,20 @@ class PredictionPass(Generic[M]):
         admitted, labels = self._admission.admit(batch), batch.labels.values
         self._mine = self._mine.with_batch(predictions, batch, source, len(admitted.indices))
         for part in _parts(admitted, predictions):
+            told_apart = self._row_keys
+            inputs = (
+                None if told_apart is None else input_keys(told_apart, batch.grid, part.positions)
+            )
             if part.is_whole:
-                self._add(predictions, labels, part.indices)
+                self._add(Rows(predictions, labels, part.indices, inputs))
             else:
                 at = torch.from_numpy(part.positions)
-                self._add(predictions[at.to(predictions.device)], labels[at], part.indices)
+                some = predictions[at.to(predictions.device)]
+                self._add(Rows(some, labels[at], part.indices, inputs))
 
-    def _add(self, predictions: Tensor, labels: Tensor, indices: NDArray[np.int64]) -> None:
-        if not len(labels):
+    def _add(self, rows: Rows) -> None:
+        predictions = rows.predictions
+        if not len(rows.labels):
             return
         is_open = self._kind != "logits" and self._is_bernoulli(predictions)
         if is_open and _leave_interval(predictions):
@@ -171,11 +211,13 @@ class PredictionPass(Generic[M]):
             (way,) = self._ways
             self._metric = self._metric or self._metric_for(way, predictions, self._kind)
             waiting, self._waiting = self._waiting, []
-            for _, earlier, of_earlier in waiting:
-                _update(self._metric, way, earlier.to(predictions.device), of_earlier)
-            _update(self._metric, way, predictions, labels)
+            for earlier in waiting:
+                at_hand = earlier._replace(predictions=earlier.predictions.to(predictions.device))
+                _update(self._metric, way, at_hand)
+            _update(self._metric, way, rows)
         else:
-            self._waiting.append((indices, predictions.detach().cpu().clone(), labels))
+            kept = predictions.detach().cpu().clone()
+            self._waiting.append(rows._replace(predictions=kept))
 
     def _is_known(self, predictions: Tensor) -> bool:
         """Whether it is known how a batch counts, and that all of it does."""
@@ -259,31 +301,39 @@ class PredictionPass(Generic[M]):
 
     def _count(
         self,
-        waiting: Sequence[tuple[NDArray[np.int64], Tensor, Tensor]],
+        waiting: Sequence[Rows],
         way: str,
         metric: M | None,
         kind: Kind | None,
     ) -> tuple[Kind | None, M, int]:
         """Feed what has waited to the metric; what the predictions are, and how many."""
-        rows = self._chosen(waiting, way)
-        is_bernoulli = way == SeveralLabels.name or _is_one_number(rows[0][0])
+        parts = self._chosen(waiting, way)
+        first = parts[0].predictions
+        is_bernoulli = way == SeveralLabels.name or _is_one_number(first)
         if is_bernoulli and kind != "logits":
-            kind = "logits" if any(_leave_interval(p) for p, _ in rows) else "probabilities"
-        metric = metric or self._metric_for(way, rows[0][0], kind)
-        for predictions, labels in rows:
-            _update(metric, way, predictions, labels)
-        return kind, metric, sum(len(labels) for _, labels in rows)
+            leave = any(_leave_interval(rows.predictions) for rows in parts)
+            kind = "logits" if leave else "probabilities"
+        metric = metric or self._metric_for(way, first, kind)
+        for rows in parts:
+            _update(metric, way, rows)
+        return kind, metric, sum(len(rows.labels) for rows in parts)
 
-    def _chosen(
-        self, waiting: Sequence[tuple[NDArray[np.int64], Tensor, Tensor]], way: str
-    ) -> list[tuple[Tensor, Tensor]]:
-        """Predictions and labels of what has waited: batch by batch, or of the random subset."""
+    def _chosen(self, waiting: Sequence[Rows], way: str) -> Sequence[Rows]:
+        """What has waited: batch by batch, or the random subset of it."""
         if self._admission.subset.size is None:
-            return [(predictions, labels) for _, predictions, labels in waiting]
-        indices = np.concatenate([indices for indices, *_ in waiting])
-        rows = torch.from_numpy(self._admission.subset.chosen(indices))
-        labels = torch.cat([_counted(way, labels) for *_, labels in waiting])
-        return [(torch.cat([predictions for _, predictions, _ in waiting])[rows], labels[rows])]
+            return waiting
+        indices = np.concatenate([rows.indices for rows in waiting])
+        chosen = self._admission.subset.chosen(indices)
+        at = torch.from_numpy(chosen)
+        keys = [rows.inputs for rows in waiting if rows.inputs is not None]
+        return [
+            Rows(
+                torch.cat([rows.predictions for rows in waiting])[at],
+                torch.cat([_counted(way, rows.labels) for rows in waiting])[at],
+                indices[chosen],
+                np.concatenate(keys)[chosen] if len(keys) == len(waiting) else None,
+            )
+        ]
 
     def _metric_for(self, way: str, predictions: Tensor, kind: Kind | None) -> M:
         return self._make_metric(way, n_columns(predictions), kind)
@@ -306,15 +356,15 @@ def _counted(way: str, labels: Tensor) -> Tensor:
     return labels.long() if labels.ndim == 1 else labels.argmax(1)
 
 
-def _update(metric: Accumulator, way: str, predictions: Tensor, labels: Tensor) -> None:
-    labels = _counted(way, labels)
+def _update(metric: Accumulator, way: str, rows: Rows) -> None:
+    labels, predictions = _counted(way, rows.labels), rows.predictions
     n_classes, largest = n_columns(predictions), int(labels.max())
     if way == Classes.name and largest >= n_classes:
         raise ValueError(
             f"target: there is a label {largest}, but predictions are of classes 0 to "
             f"{n_classes - 1}; {ignored(largest)}"
         )
-    metric.update(predictions, labels)
+    metric.update(predictions, labels, rows.inputs)
 
 
 def _is_one_number(predictions: Tensor) -> bool:

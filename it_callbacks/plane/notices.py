@@ -11,13 +11,11 @@ from it_callbacks.observation.effort import TRAINED_ON, Effort
 from it_callbacks.observation.instrument import Cost, Notice
 from it_callbacks.observation.layers import HOW
 from it_callbacks.observation.readers import Reader
+from it_callbacks.observation.set_notices import MOST_REPEATED, few_notices
 from it_callbacks.records import Status
 from it_callbacks.reductions import Reduction
 from it_callbacks.rulers import CALIBRATION_ROWS
 
-FEWEST_SAMPLES = 1024
-FEWEST_PER_CLASS = 50
-MOST_REPEATED = 0.01
 MOST_GROWTH = 8.0
 """A layer that outgrew the range of its calibration by more is read with ever finer bins."""
 DPI_TOLERANCE = 0.5
@@ -146,16 +144,10 @@ def set_notices(
         per_class: By class number, samples in each class seen; empty where there is no Y.
         repeated: Share of samples whose input was there before; None if not known.
     """
-    notices = []
-    fewest = min(per_class.values(), default=n_samples)
-    if n_samples < FEWEST_SAMPLES or fewest < FEWEST_PER_CLASS:
-        in_smallest = f", {fewest} in the smallest class," if per_class else ""
-        text = (
-            f"set {set_!r}: {n_samples} samples{in_smallest} are few: "
-            f"below {FEWEST_SAMPLES}, or {FEWEST_PER_CLASS} per class, much of what a joint code "
-            "shows is chance. Pass a larger data=, fewer bins=, or a reduce="
-        )
-        notices.append(Notice("few", text))
+    shown = (
+        "much of what a joint code shows is chance. Pass a larger data=, fewer bins=, or a reduce="
+    )
+    notices = few_notices(set_, n_samples, per_class.values(), shown)
     notices += _missing_notices(set_, list(per_class))
     if repeated is not None and repeated > MOST_REPEATED:
         text = (

@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, get_args
+from typing import Any, ClassVar, NamedTuple, get_args
 
 from torch import nn
 from typing_extensions import override
@@ -22,13 +22,13 @@ from it_callbacks.observation.instrument import (
     Measured,
     Notice,
     Occasion,
-    shift_notice,
 )
 from it_callbacks.observation.labels import KINDS, decided
 from it_callbacks.observation.positions import samples_in_words
 from it_callbacks.observation.prediction_observer import PredictionObserver
 from it_callbacks.observation.prediction_pass import Predicted, PredictionPass
 from it_callbacks.observation.stages import Stage
+from it_callbacks.predictions import notices
 from it_callbacks.predictions.defined import DefinedRows, Metric
 from it_callbacks.records import Value
 
@@ -149,6 +149,11 @@ _OF_LABELS = {
     "information_soft": "soft",
     "information_hard": "hard",
     "equivocation": "equivocation",
+    "information_soft_chance": "soft_chance",
+    "information_soft_adjusted": "soft_adjusted",
+    "information_hard_chance": "hard_chance",
+    "information_hard_adjusted": "hard_adjusted",
+    "information_status": "status",
 }
 """What the metric computes of the labels, and what tags call it."""
 
@@ -181,6 +186,8 @@ class PredictionInstrument(Instrument[Finished]):
         """By set: logits or probabilities, as the first pass found."""
         self._labels: dict[str, str] = {}
         """By set: the kind of its labels, as the first pass found."""
+        self._repeats: dict[str, bool] = {}
+        """By set, whether inputs were repeated: where none is, they need not be told apart."""
 
     def __getstate__(self) -> dict[str, Any]:
         # A copy observes nothing: hooks and modules stay with the original.
@@ -194,7 +201,7 @@ class PredictionInstrument(Instrument[Finished]):
     @override
     def dry_run(self, set_: str) -> Finished:
         # All samples go through the metric at once, so that what it refuses is known in time.
-        return self._pass(set_, None)
+        return self._pass(set_, None, hash_inputs=False)
 
     @override
     def explored(self) -> None:
@@ -202,7 +209,7 @@ class PredictionInstrument(Instrument[Finished]):
 
     @override
     def new_pass(self, set_: str, stage: Stage) -> Finished:
-        return self._pass(set_, self._max_samples)
+        return self._pass(set_, self._max_samples, hash_inputs=self._repeats.get(set_, True))
 
     @override
     def ahead(self) -> list[Notice]:
@@ -229,7 +236,7 @@ class PredictionInstrument(Instrument[Finished]):
                 f"logits: all {found.n_samples} rows of predictions are NaN or infinite"
             )
         metric = found.metric.metric
-        computed = {name: float(value) for name, value in metric.compute().items()}
+        computed = found.metric.computed()
         if found.by_position:
             # Positions of one row depend on each other: no standard error of independent samples.
             computed.pop("label_bound_se", None)
@@ -237,7 +244,7 @@ class PredictionInstrument(Instrument[Finished]):
         missing = self._readout.missing(computed, metric.num_classes)
         # Readers of a log ask each monitor for the epochs of its own points.
         values.append(Value(self.group, "epoch", float(on.epoch)))
-        found_notices = _notices(on.set, found, missing)
+        found_notices = notices.notices(on.set, found, missing)
         if self._kinds.get(on.set) == "probabilities" and found.kind == "logits":
             text = (
                 f"set {on.set!r}: predictions leave [0, 1], so they are logits after all; earlier "
@@ -249,8 +256,8 @@ class PredictionInstrument(Instrument[Finished]):
             n_samples,
             self._settings(found, on),
             found_notices,
-            _taken(found),
-            detail=(found.kind or metric.kind, found.labels),
+            notices.taken(found),
+            detail=_Kept(found.kind or metric.kind, found.labels, found.metric.share_repeated),
         )
 
     @override
@@ -265,7 +272,10 @@ class PredictionInstrument(Instrument[Finished]):
 
     @override
     def keep(self, measured: Measured, on: Occasion) -> None:
-        self._kinds[on.set], self._labels[on.set] = measured.detail
+        kept: _Kept = measured.detail
+        self._kinds[on.set], self._labels[on.set] = kept.kind, kept.labels
+        if kept.share_repeated is not None:
+            self._repeats[on.set] = kept.share_repeated > 0
 
     @override
     def texts(self) -> dict[str, dict[str, Any]]:
@@ -288,9 +298,9 @@ class PredictionInstrument(Instrument[Finished]):
     @override
     def reset(self) -> None:
         self._observer = None
-        self._kinds, self._labels = {}, {}
+        self._kinds, self._labels, self._repeats = {}, {}, {}
 
-    def _pass(self, set_: str, max_samples: int | None) -> Finished:
+    def _pass(self, set_: str, max_samples: int | None, *, hash_inputs: bool) -> Finished:
         def make(way: str, n_classes: int, kind: Kind | None) -> DefinedRows:
             return DefinedRows(self._readout.metric(way, n_classes, kind))
 
@@ -302,6 +312,7 @@ class PredictionInstrument(Instrument[Finished]):
             kind=self._kinds.get(set_),
             max_samples=max_samples,
             seed=_SEED,
+            hash_inputs=hash_inputs,
         )
 
     def _settings(self, found: Predicted[DefinedRows], on: Occasion) -> Mapping[str, Any]:
@@ -314,6 +325,9 @@ class PredictionInstrument(Instrument[Finished]):
             "n_unlabelled": found.n_unlabelled,
             "n_left_out": n_left_out,
             "n_classes": metric.num_classes,
+            "share_of_repeated_inputs": earlier.get(
+                "share_of_repeated_inputs", found.metric.share_repeated
+            ),
             "labels": found.labels,
             "samples": samples_in_words(by_position=found.by_position, is_shifted=found.is_shifted),
             "predictions": f"{metric.kind}, from {found.source}",
@@ -325,36 +339,15 @@ class PredictionInstrument(Instrument[Finished]):
         }
 
 
-def _taken(found: Predicted[DefinedRows]) -> str:
-    """Which output was found to be predictions; the user has not named it."""
-    metric, source = found.metric.metric, found.source
-    if not source.is_guess:
-        return ""
-    return (
-        f"takes the {metric.kind} of {metric.num_classes} classes from {source} as predictions; "
-        "logits= names another output"
-    )
+class _Kept(NamedTuple):
+    """What later points need of one.
 
+    Args:
+        kind: What the predictions are.
+        labels: The kind of their labels.
+        share_repeated: Share of the samples that were there before; None if not known.
+    """
 
-def _notices(set_: str, found: Predicted[DefinedRows], missing: Sequence[int]) -> list[Notice]:
-    notices = []
-    if found.is_shifted:
-        notices.append(shift_notice(set_))
-    if found.is_kind_a_guess:
-        text = (
-            f"set {set_!r}: predictions are single numbers, all in [0, 1], and are read as "
-            "probabilities; if they are logits, "
-            "pass logits=lambda z: torch.stack([-z.flatten(), z.flatten()], 1) / 2"
-        )
-        notices.append(Notice("logits", text))
-    if found.metric.n_left_out:
-        text = (
-            f"set {set_!r}: {found.metric.n_left_out} of {found.n_samples} rows of predictions are "
-            "NaN or infinite and are left out"
-        )
-        notices.append(Notice("left out", text))
-    if missing:
-        classes = ", ".join(map(str, missing))
-        text = f"set {set_!r}: no sample of class {classes}, so it has no point"
-        notices.append(Notice("missing", text))
-    return notices
+    kind: Kind | None
+    labels: str
+    share_repeated: float | None

@@ -10,13 +10,13 @@ from typing import NamedTuple
 
 from it_callbacks import texts
 from it_callbacks.figures import READINGS, Figure, Panel, Request, draw, opening, panels
-from it_callbacks.quantities import QUANTITIES
+from it_callbacks.quantities import QUANTITIES, Quantity
 from it_callbacks.records import Status
 from it_callbacks.repeats import are_repeats, averaged
 from it_callbacks.report import phrases
 from it_callbacks.report.markup import Html, folded, joined, table, tag
 from it_callbacks.runs import Key, Run
-from it_callbacks.tables import STATUSES, LayerRow, WideRow, course, layer_rows, wide_rows
+from it_callbacks.tables import STATUSES, LayerRow, Number, WideRow, course, layer_rows, wide_rows
 
 MOST_TOGETHER = 12
 """Panels of one figure, on equal axes and under one slider; more would be slow to move."""
@@ -275,7 +275,7 @@ def _predictions(runs: Sequence[Run], drawings: Drawings) -> Iterator[Html]:
     for run in runs:
         for set_ in run.sets("prediction_entropy/mean"):
             rows = [
-                [f"{row.symbol}, {row.meaning}", *(phrases.number(value, 3) for value in ends)]
+                [f"{row.symbol}, {row.meaning}", *(_of_predictions(row, value) for value in ends)]
                 for row in QUANTITIES.values()
                 if (key := _key(row.name, set_)) in run.series
                 for ends in [(course(run, key).first, course(run, key).last)]
@@ -283,6 +283,13 @@ def _predictions(runs: Sequence[Run], drawings: Drawings) -> Iterator[Html]:
             settings = run.settings.get(f"prediction_entropy/{set_}", {})
             yield tag("h3", f"{run.name} · {set_}")
             yield table(("bits", "first", "last"), rows, phrases.facts(settings))
+
+
+def _of_predictions(row: Quantity, value: Number) -> str:
+    """A value; of a status the word for it."""
+    if row.unit == "code" and value.value in list(Status):
+        return Status(int(value.value)).name
+    return phrases.number(value, 3)
 
 
 def _key(name: str, set_: str) -> Key:

@@ -1,0 +1,194 @@
+"""Check what a metric of predictions is given, and keep its sums as torchmetrics wants them."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torchmetrics import Metric
+
+from it_callbacks.checks import whole
+from it_callbacks.label_chance import MOST_NUMBERS, LabelChance, adjusted
+from it_callbacks.log_probabilities import Kind, check_kind, kind_of, rows_of
+
+_NONE = torch.zeros(0, dtype=torch.float32)
+
+
+class PredictionMetric(Metric):
+    """What all metrics of predictions share: checked input, one kind of them, sums in float64.
+
+    Predictions themselves are kept only where a metric asks for it, as float32 and up to
+    `MOST_NUMBERS` numbers: what chance shows is the same for any order of them.
+    """
+
+    is_differentiable = False
+    higher_is_better = None
+    full_state_update = False
+
+    n_from_probabilities: Tensor
+    kept: list[Tensor] | Tensor
+
+    def __init__(self, num_classes: int, *, kind: Kind | None = None, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        num_classes = whole("num_classes", num_classes, at_least=2)
+        check_kind(kind)
+        self.num_classes = num_classes
+        self.kind = kind
+        self._counted: list[str] = []
+        # A process knows only its own batches; this sum shows whether processes disagree.
+        self.add_state("n_from_probabilities", zeros(()), dist_reduce_fx="sum")
+
+    @property
+    @abstractmethod
+    def class_sizes(self) -> list[int]:
+        """Samples of each class that a label named."""
+
+    @property
+    @abstractmethod
+    def n_counted(self) -> int:
+        """Samples counted so far."""
+
+    def add_sum(self, name: str, *shape: int) -> None:
+        """Add a state that is a sum over samples."""
+        self.add_state(name, zeros(shape), dist_reduce_fx="sum")
+        self._counted.append(name)
+
+    def add_kept(self) -> None:
+        """Add the predictions themselves as a state."""
+        # Of one axis, since processes without samples gather an empty tensor of one.
+        self.add_state("kept", [], dist_reduce_fx="cat")
+
+    def keep_rows(self, rows: Sequence[Tensor], n_samples: float) -> None:
+        """Keep the predictions of a batch, ``(n, n_classes)`` each; `n_samples` counts them in."""
+        if n_samples * self.num_classes > MOST_NUMBERS:
+            self.kept = []  # for good: samples never become fewer
+        else:
+            device = self.n_from_probabilities.device
+            self.kept = [*self.kept, *(row.to(device, torch.float32).reshape(-1) for row in rows)]
+
+    def kept_rows(self, n_samples: float) -> NDArray[np.float32] | None:
+        """All predictions, float32 ``(n_samples, n_classes)``; None where they are too many."""
+        wanted = int(n_samples) * self.num_classes
+        kept = self.kept if isinstance(self.kept, Tensor) else torch.cat([_NONE, *_cpu(self.kept)])
+        if wanted > MOST_NUMBERS or kept.numel() != wanted:
+            return None
+        rows: NDArray[np.float32] = kept.cpu().numpy().reshape(-1, self.num_classes)
+        return rows
+
+    def merge_state(self, incoming_state: dict[str, Any] | Metric) -> None:
+        """Add the states of another metric of this class."""
+        super().merge_state(incoming_state)
+        if "kept" in self._defaults and self.n_counted * self.num_classes > MOST_NUMBERS:
+            self.kept = []
+
+    def read(self, predictions: Tensor, labels: Tensor) -> tuple[Tensor, Tensor, Kind]:
+        """Rows of logits or probabilities, labels ``(n,)`` int64 on one device, and the kind."""
+        kind = self.kind or kind_of(predictions)
+        rows = rows_of(predictions, kind)
+        if rows.shape[1] != self.num_classes:
+            raise ValueError(
+                f"predictions: got shape {tuple(predictions.shape)}, that is {rows.shape[1]} "
+                f"classes; expected {self.num_classes} columns, as num_classes={self.num_classes} "
+                "(one value per sample is a Bernoulli logit, 2 classes)"
+            )
+        numbers = class_numbers(labels, len(rows), self.num_classes)
+        return rows, numbers.to(rows.device), kind
+
+    def sums(self, device: torch.device) -> dict[str, Tensor]:
+        """The states to add to. Those that are added to in place are copies.
+
+        So a refused batch leaves no trace, and no sum made in inference mode is changed outside it.
+        """
+        states = ((name, getattr(self, name)) for name in self._counted)
+        return {name: state.to(device, copy=state.ndim > 0) for name, state in states}
+
+    def keep(self, sums: dict[str, Tensor], kind: Kind, n_samples: int) -> None:
+        """Accept a batch: its sums become the states."""
+        # The first batch decides for good, through `reset` too: one run has one kind of prediction,
+        # and a later batch that by chance looks like another must not be taken for it.
+        if n_samples > 0:
+            self.kind = kind
+        if kind == "probabilities":
+            self.n_from_probabilities = self.n_from_probabilities + n_samples
+        device = self.n_from_probabilities.device
+        for name, total in sums.items():
+            setattr(self, name, total.to(device))
+
+    def check_counts(self, n_samples: float) -> None:
+        """Raise where nothing was counted, or logits and probabilities were."""
+        if n_samples == 0:
+            raise ValueError(
+                "compute: no samples yet, and nothing has no entropy; expected update() before it"
+            )
+        n_from_probabilities = self.n_from_probabilities.item()
+        if n_from_probabilities not in (0, n_samples):
+            raise ValueError(
+                f"predictions: {n_from_probabilities:.0f} of {n_samples:.0f} samples were read as "
+                "probabilities, the others as logits; expected one kind throughout; set kind= in "
+                "the constructor"
+            )
+
+    # torchmetrics lets `.to(dtype)` and `set_dtype` narrow the states; a sum over an epoch in half
+    # precision is no sum. Only the device may change. MPS has no float64: the sums stay on the CPU.
+    def _apply(self, fn: Callable[[Tensor], Tensor], exclude_state: Any = "") -> Any:
+        def to_device_only(tensor: Tensor) -> Tensor:
+            device = fn(torch.empty(0, dtype=torch.float32, device=tensor.device)).device
+            return tensor if device.type == "mps" else tensor.to(device)
+
+        return super()._apply(to_device_only, exclude_state)
+
+
+def about_chance(
+    soft: Tensor, hard: Tensor, label_entropy: Tensor, chance: LabelChance
+) -> dict[str, Tensor]:
+    """What chance has to do with the two informations, as metrics call it.
+
+    Args:
+        soft: I(Y;Ŷ).
+        hard: I(Y;argmax).
+        label_entropy: H(Y) of the same samples.
+        chance: What chance shows, of the same samples or of those that are distinct.
+    """
+    entropy = label_entropy.item()
+    bits = {
+        "information_soft_chance": chance.soft,
+        "information_soft_adjusted": adjusted(soft.item(), chance.soft, entropy),
+        "information_hard_chance": chance.hard,
+        "information_hard_adjusted": adjusted(hard.item(), chance.hard, entropy),
+        "information_status": float(chance.status),
+    }
+    return {name: label_entropy.new_tensor(value) for name, value in bits.items()}
+
+
+def zeros(shape: tuple[int, ...]) -> Tensor:
+    """A sum of nothing yet, float64."""
+    return torch.zeros(shape, dtype=torch.float64)
+
+
+def class_numbers(labels: Tensor, n_samples: int, num_classes: int) -> Tensor:
+    """The labels in int64, checked."""
+    expected = f"expected integer class numbers 0..{num_classes - 1}"
+    if not isinstance(labels, Tensor):
+        raise TypeError(f"labels: got {type(labels).__name__}; {expected} in a tensor")
+    if labels.is_floating_point() or labels.is_complex():
+        raise TypeError(f"labels: got {str(labels.dtype).removeprefix('torch.')}; {expected}")
+    if labels.shape != (n_samples,):
+        raise ValueError(
+            f"labels: got shape {tuple(labels.shape)}; expected ({n_samples},), one for each "
+            "row of predictions"
+        )
+    numbers = labels.to(torch.int64)  # uint64 beyond 2**63 turns negative
+    is_outside = (numbers < 0) | (numbers >= num_classes)
+    if is_outside.any():
+        row = int(is_outside.int().argmax())
+        raise ValueError(f"labels: got {int(labels[row])} in row {row}; {expected}")
+    return numbers
+
+
+def _cpu(kept: Iterable[Tensor]) -> list[Tensor]:
+    return [rows.cpu() for rows in kept]
