@@ -15,7 +15,7 @@ CAUSES = {
     *("unreadable", "extra"),
     # of a set
     *("few", "missing", "repeated", "calibration", "not rows", "twice", "size", "logits"),
-    *("labels", "shift", "later", "left out", "silent", "effort", "spread"),
+    *("labels", "shift", "later", "left out", "silent", "effort", "spread", "imbalance"),
     # of a point
     *("skipped", "no point", "schedule", "cost"),
     # of a run

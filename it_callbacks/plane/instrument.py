@@ -34,7 +34,8 @@ from it_callbacks.plane import notices
 from it_callbacks.plane.description import PlanePoint, tags_of_layers, unread_notices
 from it_callbacks.plane.extras import Extras
 from it_callbacks.plane.memory import Memory
-from it_callbacks.plane.point import classes_of, points_of, share_repeated, surprisal_of
+from it_callbacks.plane.point import classes_of, points_of, surprisal_of
+from it_callbacks.plane.repeated import share_repeated, stochastic_in
 from it_callbacks.plane.wide import WidePoint
 from it_callbacks.plane.wide_instrument import WideInstrument
 from it_callbacks.quantities import OF_WIDE, QUANTITIES, Quantity
@@ -158,8 +159,12 @@ class PlaneInstrument(Instrument[LayerPass]):
         wide = self._wide.point(_whole(finished), on, kind, n_classes, tags)
         all_wait = bool(left_out) and not observed.keys
         unread = [] if all_wait else unread_notices(observed)
-        points = points_of(observed, labels, tags, self._layers.slugs, self._memory.stochastic)
-        point = PlanePoint(on.set, observed, kind, labels, points, wide, self._layers, self._memory)
+        rulers = {name: reader.rulers[0] for name, reader in self._layers.readers.items()}
+        stochastic = stochastic_in(observed, rulers, self._memory.stochastic)
+        points = points_of(observed, labels, tags, self._layers.slugs, stochastic)
+        point = PlanePoint(
+            on.set, observed, kind, labels, points, wide, self._layers, self._memory, stochastic
+        )
         if all_wait and not isinstance(wide, WidePoint):
             waits = [notices.later_notice(on.set, left_out)]
             waits += [] if wide is None else wide.notices(on.set)
@@ -206,6 +211,7 @@ class PlaneInstrument(Instrument[LayerPass]):
         point: PlanePoint = measured.detail
         observed = point.observed
         self._memory.labels[on.set] = point.kind
+        self._memory.stochastic = point.stochastic
         self._wide.keep(on.set, point.wide, on)
         if observed.inputs is not None:
             self._repeats[on.set] = share_repeated(observed.inputs) > 0
