@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from functools import partial
 from typing import Any
 
@@ -12,6 +12,8 @@ from torch import nn
 from it_callbacks.callbacks.bench import Bench
 from it_callbacks.callbacks.loops import Loop, refuse_own_shares, sets_of_trainer
 from it_callbacks.callbacks.moments import Moment, lost_validation
+from it_callbacks.callbacks.passing import run_again
+from it_callbacks.observation.batches import Batch
 from it_callbacks.observation.processes import n_processes, together
 
 
@@ -27,9 +29,11 @@ class LoopSource:
         self._loop: Loop | None = None
         self._is_waiting = False
         """Whether no batch of a validation loop has come yet."""
+        self._first: Batch | None = None
+        """A batch of the sanity check that may be run once more."""
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_loop": None}
+        return {**self.__dict__, "_loop": None, "_first": None}
 
     def sets(self, trainer: Any) -> list[str]:
         """What the sets are called, as far as their loaders are known yet."""
@@ -90,7 +94,9 @@ class LoopSource:
         """A batch of that loop begins."""
         with self._in_loop(trainer) as loop:
             if loop is not None:
-                self.bench.observer.begin(*loop.batch(trainer, batch, dataloader_idx))
+                read, current = loop.batch(trainer, batch, dataloader_idx)
+                self._first = read if trainer.sanity_checking else None
+                self.bench.observer.begin(read, current)
 
     def end_batch(self, trainer: Any) -> None:
         """The batch has ended."""
@@ -98,6 +104,7 @@ class LoopSource:
             if loop is not None:
                 self.bench.observer.end()
                 self.bench.warn_ahead()
+                self._check_determinism(trainer)
 
     def end_loop(self, trainer: Any, at: Moment) -> None:
         """The loop has ended: record a point for each of its sets."""
@@ -143,6 +150,25 @@ class LoopSource:
         """Forget everything: another training begins."""
         self.bench.reset()
         self._loop, self._is_waiting = None, False
+
+    def _check_determinism(self, trainer: Any) -> None:
+        """In the sanity check, see whether one batch gives the same outputs twice.
+
+        Where the model cannot be run like that, nobody knows.
+        """
+        batch, self._first = self._first, None
+        if batch is None or batch.inputs is None:
+            return
+        observer, model = self.bench.observer, trainer.lightning_module
+
+        def run(several: Sequence[Any]) -> None:
+            try:
+                run_again(trainer, model, observer, batch, several)
+            finally:
+                observer.attach()  # the loop goes on
+
+        with suppress(Exception):
+            self.bench.instrument.check_ahead(run)
 
     @contextmanager
     def _in_loop(self, trainer: Any) -> Iterator[Loop | None]:

@@ -33,7 +33,7 @@ from it_callbacks.plane.notices import (
     unreadable_notice,
 )
 from it_callbacks.plane.point import Point, classes_of, label_entropy
-from it_callbacks.plane.repeated import share_repeated
+from it_callbacks.plane.repeated import Distinct, share_repeated
 from it_callbacks.plane.wide import WidePoint
 from it_callbacks.plane.wide_instrument import Postponed
 from it_callbacks.records import unique_slugs
@@ -207,11 +207,14 @@ class PlanePoint:
 
     def _set_notices(self) -> list[Notice]:
         observed, labels, per_class = self.observed, self.labels, dict[int, int]()
-        if labels is not None:
-            classes, n_in_class = classes_of(labels)
-            per_class = dict(zip(classes.tolist(), n_in_class.tolist(), strict=True))
         repeated = None if observed.inputs is None else share_repeated(observed.inputs)
-        found = set_notices(self.set, len(observed.indices), per_class, repeated)
+        distinct = Distinct.of(observed.inputs, labels)
+        n_inputs = len(observed.indices) if distinct is None else len(distinct.inputs)
+        if labels is not None:
+            once = labels if distinct is None else labels[distinct.pairs]
+            classes, n_in_class = classes_of(once)
+            per_class = dict(zip(classes.tolist(), n_in_class.tolist(), strict=True))
+        found = set_notices(self.set, n_inputs, per_class, repeated)
         found += imbalance_notices(self.set, per_class)
         if labels is not None and self.observer.was_calibrated:
             n_first = len(classes_of(labels[:CALIBRATION_ROWS])[0])

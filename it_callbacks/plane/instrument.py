@@ -24,6 +24,7 @@ from it_callbacks.observation.instrument import (
     shift_notice,
 )
 from it_callbacks.observation.layer_observer import LayerObserver, Observation
+from it_callbacks.observation.outputs import Outputs, differing
 from it_callbacks.observation.passes import LayerPass, Pass
 from it_callbacks.observation.positions import samples_in_words
 from it_callbacks.observation.processes import together
@@ -83,6 +84,9 @@ class PlaneInstrument(Instrument[LayerPass]):
         """Rulers and reductions that could not be restored as an earlier run calibrated them."""
         self._repeats: dict[str, bool] = {}
         """By set, whether inputs were repeated: where none is, they need not be told apart."""
+        self._checked: list[frozenset[str]] = []
+        """The layers that a batch of the sanity check has shown to be stochastic, if one was run
+        again."""
 
     def __getstate__(self) -> dict[str, Any]:
         # A copy observes nothing: hooks and modules stay with the original. It reads as that does.
@@ -107,8 +111,21 @@ class PlaneInstrument(Instrument[LayerPass]):
         return self._wide.dry_run()
 
     @override
+    def check_ahead(self, run_batch: Callable[[Sequence[LayerPass]], None]) -> None:
+        plan = self._layers.plan
+        if plan is None or self._checked:
+            return
+        twice = (Outputs(), Outputs())
+        run_batch(twice)
+        found = differing(*twice, plan.layers)
+        self._checked = [] if found is None else [found]
+
+    @override
     def explored(self) -> None:
         self._wide.explored()
+        checked, self._checked = together(lambda: self._checked), []
+        if all(checked):  # a process without a batch knows nothing
+            self._memory.stochastic = frozenset().union(*(one for of in checked for one in of))
 
     @override
     def new_pass(self, set_: str, stage: Stage) -> LayerPass:
@@ -276,7 +293,7 @@ class PlaneInstrument(Instrument[LayerPass]):
         self._memory = Memory()
         self._wide = WideInstrument(self._wide.reading, self._wide.choice)
         self._observer = None
-        self._repeats, self._recalibrated = {}, {}
+        self._repeats, self._recalibrated, self._checked = {}, {}, []
 
     @property
     def _layers(self) -> LayerObserver:

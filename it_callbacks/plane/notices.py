@@ -105,16 +105,16 @@ def set_notices(
 
     Args:
         set_: What they are called.
-        n_samples: How many they are.
+        n_samples: How many they are; each distinct input counts once.
         per_class: By class number, samples in each class seen; empty where there is no Y.
         repeated: Share of samples whose input was there before; None if not known.
     """
-    notices = []
+    notices, distinct = [], "distinct " if repeated else ""
     fewest = min(per_class.values(), default=n_samples)
     if n_samples < FEWEST_SAMPLES or fewest < FEWEST_PER_CLASS:
         in_smallest = f", {fewest} in the smallest class," if per_class else ""
         text = (
-            f"set {set_!r}: {n_samples} samples{in_smallest} are few: "
+            f"set {set_!r}: {n_samples} {distinct}samples{in_smallest} are few: "
             f"below {FEWEST_SAMPLES}, or {FEWEST_PER_CLASS} per class, much of what a joint code "
             "shows is chance. Pass a larger data=, fewer bins=, or a reduce="
         )

@@ -179,7 +179,7 @@ def noise_of(
 
 def _unmeasured(stochastic: bool | None) -> str:
     if stochastic is None:
-        return "assumed 0: one pass over distinct inputs cannot show it"
+        return "assumed 0: no input was seen twice, so noise was not checked"
     if stochastic:
         return (
             "assumed 0, though the layer is stochastic: inputs do not repeat enough to measure it"
