@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from functools import partial
 from typing import Any
@@ -30,7 +30,7 @@ class LoopSource:
         self._is_waiting = False
         """Whether no batch of a validation loop has come yet."""
         self._first: Batch | None = None
-        """A batch of the sanity check that may be run once more."""
+        """The first batch of the sanity check, which is run again when that is over."""
 
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_loop": None, "_first": None}
@@ -95,7 +95,8 @@ class LoopSource:
         with self._in_loop(trainer) as loop:
             if loop is not None:
                 read, current = loop.batch(trainer, batch, dataloader_idx)
-                self._first = read if trainer.sanity_checking else None
+                if trainer.sanity_checking and self._first is None:
+                    self._first = read
                 self.bench.observer.begin(read, current)
 
     def end_batch(self, trainer: Any) -> None:
@@ -104,7 +105,6 @@ class LoopSource:
             if loop is not None:
                 self.bench.observer.end()
                 self.bench.warn_ahead()
-                self._check_determinism(trainer)
 
     def end_loop(self, trainer: Any, at: Moment) -> None:
         """The loop has ended: record a point for each of its sets."""
@@ -117,6 +117,7 @@ class LoopSource:
             # In each set all take part, also those that no batch of it has come to.
             sets = dict.fromkeys(set_ for report in reports for set_ in report)
             if at.sanity:
+                self._check_determinism(trainer)  # now that no other monitor hears it
                 bench.instrument.explored()
             for set_ in () if at.sanity else sets:
                 with bench.contained(trainer, set_):
@@ -143,7 +144,7 @@ class LoopSource:
 
     def close(self) -> None:
         """Leave nothing on the model."""
-        self._loop = None
+        self._loop, self._first = None, None
         self.bench.detach()
 
     def reset(self) -> None:
@@ -159,16 +160,9 @@ class LoopSource:
         batch, self._first = self._first, None
         if batch is None or batch.inputs is None:
             return
-        observer, model = self.bench.observer, trainer.lightning_module
-
-        def run(several: Sequence[Any]) -> None:
-            try:
-                run_again(trainer, model, observer, batch, several)
-            finally:
-                observer.attach()  # the loop goes on
-
+        again = partial(run_again, trainer, trainer.lightning_module, self.bench.observer, batch)
         with suppress(Exception):
-            self.bench.instrument.check_ahead(run)
+            self.bench.instrument.check_ahead(again)
 
     @contextmanager
     def _in_loop(self, trainer: Any) -> Iterator[Loop | None]:
