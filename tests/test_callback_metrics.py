@@ -31,7 +31,7 @@ def _no_warning_of_a_monitor_goes_unseen() -> None:
 
 
 pytestmark = pytest.mark.filterwarnings(
-    "ignore::it_callbacks.callbacks.faults.MonitorWarning",
+    "ignore::it_callbacks.callbacks.console.MonitorWarning",
     # Lightning's, of the tests' checkpoints.
     "ignore:.*weights_only.*",
     "ignore:Checkpoint directory .* exists",

@@ -21,13 +21,13 @@ from it_callbacks import (
     InformationPlaneMonitor,
     PredictionEntropyMonitor,
 )
-from it_callbacks.callbacks.faults import MonitorWarning
+from it_callbacks.callbacks.console import MonitorWarning
 
 from .file_store import FileStoreLogger, Stored, folders_among
 from .toys import N_UNITS, Classifier, MemoryLogger, fit, loader, samples
 
 pytestmark = pytest.mark.filterwarnings(
-    "ignore::it_callbacks.callbacks.faults.MonitorWarning",
+    "ignore::it_callbacks.callbacks.console.MonitorWarning",
     # Lightning's, of metrics that are logged of every loader of several.
     "ignore:.*same name.*:UserWarning",
 )

@@ -130,8 +130,8 @@ def test_training_is_bit_equal_with_all_monitors(setup: str, data: str) -> None:
     callbacks = all_three(DATA[data]())
     with warned() as given:
         with_monitors = _trace(setup, callbacks)
-    # A fixed set is passed twice, which shows what draws and what remembers.
-    moves = setup in ("mc_dropout", "moving_buffers") and data != "listening"
+    # A batch is passed twice, which shows what draws and what remembers.
+    moves = setup in ("mc_dropout", "moving_buffers")
     assert set(given.causes) - OF_TINY_SETS == ({"stochastic"} if moves else set())
     assert _differences(_undisturbed(setup), with_monitors) == []
     assert all(monitor.history for monitor in callbacks)

@@ -182,9 +182,12 @@ def test_states_beyond_64_bits_are_refused() -> None:
 
 
 def test_calibration_takes_the_middle_of_the_values() -> None:
-    """Of 0, 1, ..., 10000 the middle 99.8 % are 10 to 9990; outliers do not stretch the bins."""
+    """Of 0, 1, ..., 10000 the middle 99.8 % are 10 to 9990; outliers do not stretch the bins.
+
+    One of them is moved a little, since bins never merge whole numbers.
+    """
     values = torch.arange(10_001.0)
-    values[-1] = 1e9
+    values[5000], values[-1] = 5000.25, 1e9
     ruler = Calibrated(30).freeze(values.reshape(-1, 1))
     assert ruler.width == pytest.approx(9980 / 30, rel=1e-12)
 
@@ -715,3 +718,57 @@ def test_a_ruler_that_cannot_be_stored_says_what_to_define() -> None:
         calibrated.state()
     with pytest.raises(Unstorable, match=r"Halves .*define state\(\) on the ruler .* restored\("):
         Halves().restored({"middle": 2.0})
+
+
+# Activations that are discrete already.
+
+
+def n_states_of(ruler: Ruler, activations: Tensor) -> int:
+    """How many states the calibrated ruler gives a column."""
+    return len(ruler.freeze(activations)(activations).unique())
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.bfloat16])
+def test_whole_numbers_are_never_merged(dtype: torch.dtype) -> None:
+    """A hundred whole numbers in 30 bins would be 34 states; in bfloat16 they are exact."""
+    whole = torch.arange(100).repeat(5).reshape(-1, 1).to(dtype)
+    ruler = Calibrated(30).freeze(whole)
+    assert ruler == Width(1.0, -0.5)
+    assert n_states_of(Calibrated(30), whole) == 100
+    assert ruler(torch.tensor([[-3.0], [2.9999998], [250.0]])).flatten().tolist() == [-3, 3, 250]
+
+
+def test_few_whole_numbers_keep_the_width_of_their_range() -> None:
+    binary = torch.arange(2.0).repeat(50).reshape(-1, 1)
+    assert Calibrated(30).freeze(binary) == Width(1 / 30)
+    assert n_states_of(Calibrated(30), binary) == 2
+
+
+@pytest.mark.parametrize(("step", "offset"), [(1 / 8, 0.0), (0.1, 0.03)])
+def test_steps_of_a_quantised_layer_are_never_merged(step: float, offset: float) -> None:
+    levels = (torch.arange(-60.0, 68).repeat(8) * step + offset).reshape(-1, 2)
+    ruler = Calibrated(30).freeze(levels)
+    assert ruler.width == pytest.approx(step, rel=1e-4)
+    assert len(ruler(levels).unique()) == 128
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+@pytest.mark.parametrize("scale", [1.0, 300.0])
+@pytest.mark.parametrize("is_widened", [False, True])
+def test_rounded_real_numbers_are_not_taken_for_whole_ones(
+    dtype: torch.dtype, scale: float, is_widened: bool
+) -> None:
+    """Beyond 256 every bfloat16 is whole, and between two powers of 2 all have one distance."""
+    generator = torch.Generator().manual_seed(0)
+    real = ((1 + torch.rand(1000, 1, generator=generator)) * scale).to(dtype)
+    rounded = real.float() if is_widened else real
+    spread = float(torch.quantile(real.double(), 0.999) - torch.quantile(real.double(), 0.001))
+    assert Calibrated(30).freeze(rounded).width == pytest.approx(spread / 30)
+
+
+def test_real_numbers_keep_their_width() -> None:
+    generator = torch.Generator().manual_seed(0)
+    for rows in (20, 105, 1024):
+        real = torch.randn(rows, 3, generator=generator).relu()
+        spread = torch.quantile(real.double(), 0.999) - torch.quantile(real.double(), 0.001)
+        assert Calibrated(30).freeze(real).width == pytest.approx(float(spread) / 30)

@@ -368,7 +368,8 @@ def test_noise_on_repeated_inputs_is_measured_and_taken_off() -> None:
     plane = InformationPlaneMonitor(["noise"], data=(x, y), bins=Uniform(2, -1, 1))
     with warned() as given:
         fit([plane], SignNet, max_epochs=1)
-    assert set(given.causes) == {"repeated", "stochastic"}
+    few = {"few", "saturated"}  # of 4 distinct inputs
+    assert set(given.causes) == {"repeated", "stochastic"} | few
     assert h_t_given_x(plane, "data", "noise") == "measured"
     # I(X;T) = 2 (1 - h(1/4)) = 0.3774 bits, by Cover & Thomas (2006), section 7.1.4.
     assert values(plane)["information_plane/data/I_XT/noise"] == pytest.approx(0.3774, abs=0.03)
@@ -378,9 +379,10 @@ def test_noise_on_distinct_inputs_is_said_to_be_assumed() -> None:
     plane = InformationPlaneMonitor(["noise", "net"], data=samples(100))
     with warned() as given:
         fit([plane], SignNet, max_epochs=1)
-    assert [one.layer for one in given.of("stochastic")] == ["noise", "net"]
+    (noisy,) = given.of("stochastic")
+    assert "layer 'noise', 'net'" in noisy.text
     assert "assumed" in h_t_given_x(plane, "data", "noise")
-    assert "two passes differ" in h_t_given_x(plane, "data", "noise")
+    assert "the layer is stochastic" in h_t_given_x(plane, "data", "noise")
 
 
 def test_a_deterministic_network_is_said_to_be_one() -> None:
@@ -392,9 +394,9 @@ def test_a_deterministic_network_is_said_to_be_one() -> None:
 def test_listening_does_not_claim_what_one_pass_cannot_show() -> None:
     """Nothing is passed twice, so that a layer is only taken to be deterministic."""
     plane = InformationPlaneMonitor(["noise"])
-    fit([plane], SignNet, max_epochs=1)
+    fit([plane], SignNet, max_epochs=1, num_sanity_val_steps=0)
     assert "assumed" in h_t_given_x(plane, "val", "noise")
-    assert "one pass" in h_t_given_x(plane, "val", "noise")
+    assert "was not checked" in h_t_given_x(plane, "val", "noise")
     x, y = VAL
     twice = DataLoader(TensorDataset(x.repeat(2, 1), y.repeat(2)), 30)
     plane = InformationPlaneMonitor()

@@ -6,8 +6,9 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import NamedTuple
+from unittest.mock import patch
 
-from it_callbacks.callbacks.faults import MonitorWarning
+from it_callbacks.callbacks.console import Console, MonitorWarning
 
 CAUSES = {
     # of a layer
@@ -15,11 +16,11 @@ CAUSES = {
     *("unreadable", "extra"),
     # of a set
     *("few", "missing", "repeated", "calibration", "not rows", "twice", "size", "logits"),
-    *("labels", "shift", "later", "left out", "silent", "effort", "spread"),
+    *("labels", "shift", "later", "left out", "silent", "effort", "spread", "imbalance"),
     # of a point
     *("skipped", "no point", "schedule", "cost"),
     # of a run
-    *("no loop", "nothing", "no logger", "logger", "tag taken", "picture", "spawned"),
+    *("more", "no loop", "nothing", "no logger", "logger", "tag taken", "picture", "spawned"),
     # of a checkpoint
     *(
         "not stored",
@@ -76,9 +77,19 @@ class Warnings(list[Warned]):
         ]
 
 
+_ADMITS = Console.admits
+
+
+@contextmanager
+def printed() -> Iterator[Warnings]:
+    """Record the monitors' warnings that are printed, where few lines are."""
+    with warned() as given, patch.object(Console, "admits", _ADMITS):
+        yield given
+
+
 @contextmanager
 def warned() -> Iterator[Warnings]:
-    """Record the monitors' warnings; all others fare as the test's filters say.
+    """Record all that the monitors warn of, as in their texts; all others fare as filters say.
 
     Example:
         ```
@@ -88,7 +99,8 @@ def warned() -> Iterator[Warnings]:
         ```
     """
     given = Warnings()
-    with warnings.catch_warnings(record=True) as recorded:
+    all_admitted = patch.object(Console, "admits", lambda *_: True)
+    with warnings.catch_warnings(record=True) as recorded, all_admitted:
         warnings.simplefilter("always", MonitorWarning)
         try:
             yield given

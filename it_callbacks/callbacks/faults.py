@@ -9,27 +9,13 @@ from typing import Literal
 
 from lightning_utilities.core.rank_zero import rank_zero_info, rank_zero_warn
 
+from it_callbacks.callbacks.console import Console, MonitorWarning
+
 OnError = Literal["warn", "raise"]
 
 
-class MonitorWarning(UserWarning):
-    """A warning of a monitor.
-
-    Attributes:
-        cause: What kind of thing it is about, in a word or two.
-        set: Which set it is about; "" for all.
-        layer: Which layer it is about; "" for none in particular.
-    """
-
-    def __init__(self, message: str, cause: str = "", set: str = "", layer: str = "") -> None:
-        super().__init__(message)
-        self.cause = cause
-        self.set = set
-        self.layer = layer
-
-
 class Faults:
-    """Warns of each cause once.
+    """Warns of each cause once, and keeps all that there was to warn of.
 
     Args:
         who: The first word of every warning.
@@ -42,7 +28,8 @@ class Faults:
         self._about: dict[tuple[str, str, str], set[str]] = {}
         """By cause, layer and message, the sets that it was warned of for."""
         self._texts: list[tuple[str, str]] = []
-        self._informed: set[str] = set()
+        self.console = Console()
+        """Where warnings are printed: shared with the other monitors of a Trainer."""
 
     def warn(self, message: str, *, cause: str, set_: str = "", layer: str = "") -> None:
         """Warn, unless the same was warned of before, whatever its numbers and set.
@@ -53,18 +40,19 @@ class Faults:
             set_: Whose numbers it is about; "" for all.
             layer: Which layer it is about.
         """
-        about = self._about.setdefault((cause, layer, _CHANGING.sub("", message)), set())
-        if not about:
-            rank_zero_warn(MonitorWarning(f"{self._who}: {message}", cause, set_, layer))
-        if about.isdisjoint({"", set_}):
-            about.add(set_)
-            self._texts.append((set_, message))
+        warning = self._new(message, cause, set_, layer)
+        if warning is not None and self.console.admits(warning):
+            rank_zero_warn(warning)
 
     def inform(self, message: str) -> None:
         """Print a line on the console, once."""
-        if message not in self._informed:
-            self._informed.add(message)
+        if self.console.is_news(message):
             rank_zero_info(f"{self._who}: {message}")
+
+    def end(self) -> None:
+        """A run is over: print what was held back, or how much that is. Safe to call twice."""
+        for warning in self.console.last_lines():
+            rank_zero_warn(warning)
 
     def handle(
         self,
@@ -75,10 +63,16 @@ class Faults:
         set_: str = "",
         layer: str = "",
     ) -> None:
-        """Raise `error` where that was asked for; else warn, with its own words or `message`."""
+        """Raise `error` where that was asked for; else warn, with its own words or `message`.
+
+        An error has a line on the console, whatever else was printed.
+        """
         if self._on_error == "raise":
             raise error
-        self.warn(str(error) if message is None else message, cause=cause, set_=set_, layer=layer)
+        text = str(error) if message is None else message
+        warning = self._new(text, cause, set_, layer)
+        if warning is not None:
+            rank_zero_warn(warning)
 
     @contextmanager
     def contained(self, *fatal: type[Exception], set_: str = "") -> Iterator[None]:
@@ -106,7 +100,15 @@ class Faults:
         """Every cause may be warned of again."""
         self._about.clear()
         self._texts.clear()
-        self._informed.clear()
+
+    def _new(self, message: str, cause: str, set_: str, layer: str) -> MonitorWarning | None:
+        """Keep what there is to warn of; None where that was said before."""
+        about = self._about.setdefault((cause, layer, _CHANGING.sub("", message)), set())
+        is_new = not about
+        if about.isdisjoint({"", set_}):
+            about.add(set_)
+            self._texts.append((set_, message))
+        return MonitorWarning(f"{self._who}: {message}", cause, set_, layer) if is_new else None
 
 
 _CHANGING = re.compile(r"(?<![\w.])0x[0-9a-fA-F]+|(?<![\w.'])\d+(\.\d*)?([eE][+-]?\d+)?(?![\w'])")

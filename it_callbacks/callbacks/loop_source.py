@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from typing import Any
 
@@ -12,6 +12,8 @@ from torch import nn
 from it_callbacks.callbacks.bench import Bench
 from it_callbacks.callbacks.loops import Loop, refuse_own_shares, sets_of_trainer
 from it_callbacks.callbacks.moments import Moment, lost_validation
+from it_callbacks.callbacks.passing import run_again
+from it_callbacks.observation.batches import Batch
 from it_callbacks.observation.processes import n_processes, together
 
 
@@ -27,9 +29,11 @@ class LoopSource:
         self._loop: Loop | None = None
         self._is_waiting = False
         """Whether no batch of a validation loop has come yet."""
+        self._first: Batch | None = None
+        """The first batch of the sanity check, which is run again when that is over."""
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_loop": None}
+        return {**self.__dict__, "_loop": None, "_first": None}
 
     def sets(self, trainer: Any) -> list[str]:
         """What the sets are called, as far as their loaders are known yet."""
@@ -90,7 +94,10 @@ class LoopSource:
         """A batch of that loop begins."""
         with self._in_loop(trainer) as loop:
             if loop is not None:
-                self.bench.observer.begin(*loop.batch(trainer, batch, dataloader_idx))
+                read, current = loop.batch(trainer, batch, dataloader_idx)
+                if trainer.sanity_checking and self._first is None:
+                    self._first = read
+                self.bench.observer.begin(read, current)
 
     def end_batch(self, trainer: Any) -> None:
         """The batch has ended."""
@@ -110,6 +117,7 @@ class LoopSource:
             # In each set all take part, also those that no batch of it has come to.
             sets = dict.fromkeys(set_ for report in reports for set_ in report)
             if at.sanity:
+                self._check_determinism(trainer)  # now that no other monitor hears it
                 bench.instrument.explored()
             for set_ in () if at.sanity else sets:
                 with bench.contained(trainer, set_):
@@ -136,13 +144,25 @@ class LoopSource:
 
     def close(self) -> None:
         """Leave nothing on the model."""
-        self._loop = None
+        self._loop, self._first = None, None
         self.bench.detach()
 
     def reset(self) -> None:
         """Forget everything: another training begins."""
         self.bench.reset()
         self._loop, self._is_waiting = None, False
+
+    def _check_determinism(self, trainer: Any) -> None:
+        """In the sanity check, see whether one batch gives the same outputs twice.
+
+        Where the model cannot be run like that, nobody knows.
+        """
+        batch, self._first = self._first, None
+        if batch is None or batch.inputs is None:
+            return
+        again = partial(run_again, trainer, trainer.lightning_module, self.bench.observer, batch)
+        with suppress(Exception):
+            self.bench.instrument.check_ahead(again)
 
     @contextmanager
     def _in_loop(self, trainer: Any) -> Iterator[Loop | None]:

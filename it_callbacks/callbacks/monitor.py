@@ -9,6 +9,7 @@ from typing import Any, Generic, TypeVar
 from typing_extensions import override
 
 from it_callbacks.callbacks.bench import Bench
+from it_callbacks.callbacks.console import console_of, end_run
 from it_callbacks.callbacks.drawing import Pictures
 from it_callbacks.callbacks.faults import Faults
 from it_callbacks.callbacks.fixed_set_source import FixedSetSource
@@ -95,6 +96,7 @@ class Monitor(Callback, Generic[Measuring]):
 
     @override
     def setup(self, trainer: Any, pl_module: Any, stage: str) -> None:
+        self._journal.faults.console = console_of(trainer)
         if self._source.bench.begin_run(trainer, fits=stage == "fit"):
             # A new training starts a new history; a resumed one gets it back after this.
             self._reset()
@@ -250,10 +252,16 @@ class Monitor(Callback, Generic[Measuring]):
                 if isinstance(exception, KeyboardInterrupt) and n_processes() == 1:
                     self._source.bench.complete(trainer)  # a user's own way to end a training
                 self._journal.end(trainer, self._instrument.texts())
+        self._end_run(trainer)
 
     @override
     def teardown(self, trainer: Any, pl_module: Any, stage: str) -> None:
         self._source.close()
+        self._end_run(trainer)
+
+    def _end_run(self, trainer: Any) -> None:
+        self._journal.faults.end()
+        end_run(trainer)
 
     def _start_loop(self, trainer: Any, pl_module: Any) -> None:
         if trainer.barebones:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, nullcontext
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import replace
 from typing import Any, Literal
 
 import numpy as np
@@ -22,7 +23,7 @@ from it_callbacks.observation.batches import (
     n_rows_of,
 )
 from it_callbacks.observation.fixed_set import FixedSet, fetch, fetch_behind
-from it_callbacks.observation.guard import silenced, undisturbed, unfused
+from it_callbacks.observation.guard import silenced, traceless, undisturbed, unfused
 from it_callbacks.observation.instrument import Observer
 from it_callbacks.observation.labels import Labels
 from it_callbacks.observation.modules import padding_of
@@ -186,12 +187,40 @@ def _in_words(value: Any) -> str:
     return f"{kind} {tuple(value.shape)}" if isinstance(value, Tensor) else kind
 
 
+def run_again(
+    trainer: Any, model: Any, observer: Observer[Any], batch: Batch, passes: Sequence[Any]
+) -> None:
+    """Run a batch of the loop that runs anyway once more for each of `passes`, without a trace.
+
+    The model is in the mode that it has in the loop. One guard is around all passes, so that what
+    is drawn at random differs from one to the next.
+
+    Raises:
+        ValueError: The model cannot be run by one process alone.
+        Exception: What its forward raises.
+    """
+    is_training = any(part.training for part in model.modules())
+    if _spreads_parameters(trainer.strategy) or (n_processes() > 1 and is_training):
+        raise ValueError("model: its processes have to run together")
+    with _observed(trainer, model, observer, traceless):
+        for current in passes:
+            given = apply_to_collection(batch.inputs, Tensor, torch.clone)
+            observer.begin(replace(batch, inputs=given), current)
+            with trainer.precision_plugin.forward_context():
+                _call(model, given)
+            observer.end()
+
+
+Guard = Callable[[Any], AbstractContextManager[None]]
+"""From a model to a block in which it may be run."""
+
+
 @contextmanager
-def guarded(trainer: Any, model: Any) -> Iterator[None]:
+def guarded(trainer: Any, model: Any, guard: Guard = undisturbed) -> Iterator[None]:
     """Inside, `model` may be run as in validation."""
     with (
         _validating(trainer),
-        undisturbed(model),
+        guard(model),
         silenced(model, ("log", "log_dict")),
     ):
         yield
@@ -209,9 +238,11 @@ def _validating(trainer: Any) -> Iterator[None]:
 
 
 @contextmanager
-def _observed(trainer: Any, model: Any, observer: Observer[Any]) -> Iterator[None]:
+def _observed(
+    trainer: Any, model: Any, observer: Observer[Any], guard: Guard = undisturbed
+) -> Iterator[None]:
     """As `guarded`, while `observer` listens."""
-    with guarded(trainer, model), unfused() if observer.is_inside_fused else nullcontext():
+    with guarded(trainer, model, guard), unfused() if observer.is_inside_fused else nullcontext():
         observer.attach(eager=True)
         try:
             yield

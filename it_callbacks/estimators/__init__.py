@@ -26,18 +26,18 @@ from it_callbacks.estimators.linear import LinearVInformation
 from it_callbacks.estimators.noise import NoiseInjected
 from it_callbacks.estimators.slices import SlicedInformation
 from it_callbacks.estimators.units import UnitInformation
-from it_callbacks.estimators.verdict import Drop, Verdict
+from it_callbacks.estimators.verdict import RulerVerdict, Verdict
 from it_callbacks.estimators.wide import WideReading
 from it_callbacks.records import Status
 
 __all__ = [
     "Contingency",
-    "Drop",
     "Estimate",
     "Estimator",
     "Extra",
     "LinearVInformation",
     "NoiseInjected",
+    "RulerVerdict",
     "SlicedInformation",
     "Status",
     "UnitInformation",

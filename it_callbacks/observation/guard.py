@@ -24,7 +24,15 @@ from torch.nn.parameter import is_lazy
 
 @contextmanager
 def undisturbed(module: nn.Module) -> Iterator[None]:
-    """Inside, `module` is in eval mode without gradients; afterwards it is as it was.
+    """As `traceless`, in eval mode."""
+    with traceless(module):
+        module.eval()
+        yield
+
+
+@contextmanager
+def traceless(module: nn.Module) -> Iterator[None]:
+    """Inside, `module` is run without gradients, in the mode it has; afterwards it is as it was.
 
     Compiled parts run eagerly inside: a hook that comes and goes would make them compile again.
     Plain attributes are restored as far as `attributes_restored` can.
@@ -43,7 +51,6 @@ def undisturbed(module: nn.Module) -> Iterator[None]:
         torch.no_grad(),
         torch.compiler.set_stance("force_eager"),
     ):
-        module.eval()
         yield
 
 

@@ -195,6 +195,13 @@ class Instrument(ABC, Generic[P]):
             Whether that is known now of all that is observed.
         """
 
+    def check_ahead(self, run_batch: Callable[[Sequence[P]], None]) -> None:
+        """In a dry run before a training: may run its batch again, once for each pass given.
+
+        Raises:
+            Exception: It cannot be run again.
+        """
+
     @property
     @abstractmethod
     def may_draw(self) -> bool:

@@ -9,10 +9,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from it_callbacks.estimators.counting import counts
 from it_callbacks.observation.instrument import Notice
 from it_callbacks.observation.labels import LabelKind, SoftLabels
 from it_callbacks.observation.layer_observer import LayerObserver
 from it_callbacks.observation.observed import Observed
+from it_callbacks.plane.causes import (
+    constant_notices,
+    imbalance_notices,
+    stochastic_notices,
+    successor_notices,
+)
 from it_callbacks.plane.memory import Memory
 from it_callbacks.plane.notices import (
     LayerFacts,
@@ -23,10 +30,10 @@ from it_callbacks.plane.notices import (
     saturated_notices,
     set_notices,
     silent_notice,
-    successor_notices,
     unreadable_notice,
 )
-from it_callbacks.plane.point import Point, classes_of, label_entropy, share_repeated
+from it_callbacks.plane.point import Point, classes_of, label_entropy
+from it_callbacks.plane.repeated import Distinct, share_repeated
 from it_callbacks.plane.wide import WidePoint
 from it_callbacks.plane.wide_instrument import Postponed
 from it_callbacks.records import unique_slugs
@@ -50,6 +57,7 @@ class PlanePoint:
         wide: The layers at any width; or what is needed to read them later; None for neither.
         observer: How layers are read.
         memory: What is known from earlier points.
+        stochastic: The layers that are stochastic, as far as is known; None if nobody knows.
     """
 
     set: str
@@ -60,6 +68,7 @@ class PlanePoint:
     wide: WidePoint | Postponed | None
     observer: LayerObserver
     memory: Memory
+    stochastic: frozenset[str] | None
 
     @property
     def tags(self) -> dict[str, str]:
@@ -145,6 +154,8 @@ class PlanePoint:
         found += saturated_notices(
             self.set, list(facts.values()), is_read_at_any_width=self.wide is not None
         )
+        found += constant_notices(self.set, list(facts.values()), self._n_inputs)
+        found += stochastic_notices(self.set, list(facts.values()))
         for of_layer in facts.values():
             found += layer_notices(of_layer)
         for after, before in (plan.follows if plan else {}).items():
@@ -175,26 +186,36 @@ class PlanePoint:
         return float(max(self.observed.max_state[layer], spec.bins))
 
     @property
+    def _n_inputs(self) -> int | None:
+        """How many distinct inputs there are; None where they were not told apart."""
+        inputs = self.observed.inputs
+        return None if inputs is None else len(counts(inputs))
+
+    @property
     def _facts(self) -> dict[str, LayerFacts]:
-        stochastic = self.memory.stochastic or frozenset()
+        stochastic = self.stochastic
         return {
             name: LayerFacts(
                 of_rulers[0].layer,
                 of_rulers[0].entropy,
                 of_rulers[0].information,
                 self.growth(name),
-                name in stochastic,
+                None if stochastic is None else name in stochastic,
             )
             for name, of_rulers in self.points.items()
         }
 
     def _set_notices(self) -> list[Notice]:
         observed, labels, per_class = self.observed, self.labels, dict[int, int]()
-        if labels is not None:
-            classes, n_in_class = classes_of(labels)
-            per_class = dict(zip(classes.tolist(), n_in_class.tolist(), strict=True))
         repeated = None if observed.inputs is None else share_repeated(observed.inputs)
-        found = set_notices(self.set, len(observed.indices), per_class, repeated)
+        distinct = Distinct.of(observed.inputs, labels)
+        n_inputs = len(observed.indices) if distinct is None else len(distinct.inputs)
+        if labels is not None:
+            once = labels if distinct is None else labels[distinct.pairs]
+            classes, n_in_class = classes_of(once)
+            per_class = dict(zip(classes.tolist(), n_in_class.tolist(), strict=True))
+        found = set_notices(self.set, n_inputs, per_class, repeated)
+        found += imbalance_notices(self.set, per_class)
         if labels is not None and self.observer.was_calibrated:
             n_first = len(classes_of(labels[:CALIBRATION_ROWS])[0])
             if n_first < len(per_class):

@@ -24,6 +24,7 @@ from it_callbacks.observation.instrument import (
     shift_notice,
 )
 from it_callbacks.observation.layer_observer import LayerObserver, Observation
+from it_callbacks.observation.outputs import Outputs, differing
 from it_callbacks.observation.passes import LayerPass, Pass
 from it_callbacks.observation.positions import samples_in_words
 from it_callbacks.observation.processes import together
@@ -34,7 +35,8 @@ from it_callbacks.plane import notices
 from it_callbacks.plane.description import PlanePoint, tags_of_layers, unread_notices
 from it_callbacks.plane.extras import Extras
 from it_callbacks.plane.memory import Memory
-from it_callbacks.plane.point import classes_of, points_of, share_repeated, surprisal_of
+from it_callbacks.plane.point import classes_of, points_of, surprisal_of
+from it_callbacks.plane.repeated import share_repeated, stochastic_in
 from it_callbacks.plane.wide import WidePoint
 from it_callbacks.plane.wide_instrument import WideInstrument
 from it_callbacks.quantities import OF_WIDE, QUANTITIES, Quantity
@@ -82,6 +84,9 @@ class PlaneInstrument(Instrument[LayerPass]):
         """Rulers and reductions that could not be restored as an earlier run calibrated them."""
         self._repeats: dict[str, bool] = {}
         """By set, whether inputs were repeated: where none is, they need not be told apart."""
+        self._checked: list[frozenset[str]] = []
+        """The layers that a batch of the sanity check has shown to be stochastic, if one was run
+        again."""
 
     def __getstate__(self) -> dict[str, Any]:
         # A copy observes nothing: hooks and modules stay with the original. It reads as that does.
@@ -106,8 +111,21 @@ class PlaneInstrument(Instrument[LayerPass]):
         return self._wide.dry_run()
 
     @override
+    def check_ahead(self, run_batch: Callable[[Sequence[LayerPass]], None]) -> None:
+        plan = self._layers.plan
+        if plan is None or self._checked:
+            return
+        twice = (Outputs(), Outputs())
+        run_batch(twice)
+        found = differing(*twice, plan.layers)
+        self._checked = [] if found is None else [found]
+
+    @override
     def explored(self) -> None:
         self._wide.explored()
+        checked, self._checked = together(lambda: self._checked), []
+        if all(checked):  # a process without a batch knows nothing
+            self._memory.stochastic = frozenset().union(*(one for of in checked for one in of))
 
     @override
     def new_pass(self, set_: str, stage: Stage) -> LayerPass:
@@ -158,8 +176,12 @@ class PlaneInstrument(Instrument[LayerPass]):
         wide = self._wide.point(_whole(finished), on, kind, n_classes, tags)
         all_wait = bool(left_out) and not observed.keys
         unread = [] if all_wait else unread_notices(observed)
-        points = points_of(observed, labels, tags, self._layers.slugs, self._memory.stochastic)
-        point = PlanePoint(on.set, observed, kind, labels, points, wide, self._layers, self._memory)
+        rulers = {name: reader.rulers[0] for name, reader in self._layers.readers.items()}
+        stochastic = stochastic_in(observed, rulers, self._memory.stochastic)
+        points = points_of(observed, labels, tags, self._layers.slugs, stochastic)
+        point = PlanePoint(
+            on.set, observed, kind, labels, points, wide, self._layers, self._memory, stochastic
+        )
         if all_wait and not isinstance(wide, WidePoint):
             waits = [notices.later_notice(on.set, left_out)]
             waits += [] if wide is None else wide.notices(on.set)
@@ -206,6 +228,7 @@ class PlaneInstrument(Instrument[LayerPass]):
         point: PlanePoint = measured.detail
         observed = point.observed
         self._memory.labels[on.set] = point.kind
+        self._memory.stochastic = point.stochastic
         self._wide.keep(on.set, point.wide, on)
         if observed.inputs is not None:
             self._repeats[on.set] = share_repeated(observed.inputs) > 0
@@ -270,7 +293,7 @@ class PlaneInstrument(Instrument[LayerPass]):
         self._memory = Memory()
         self._wide = WideInstrument(self._wide.reading, self._wide.choice)
         self._observer = None
-        self._repeats, self._recalibrated = {}, {}
+        self._repeats, self._recalibrated, self._checked = {}, {}, []
 
     @property
     def _layers(self) -> LayerObserver:

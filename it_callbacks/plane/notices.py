@@ -18,8 +18,6 @@ from it_callbacks.rulers import CALIBRATION_ROWS
 
 MOST_GROWTH = 8.0
 """A layer that outgrew the range of its calibration by more is read with ever finer bins."""
-DPI_TOLERANCE = 0.5
-"""Bits by which a layer may seem to know more than the one before it."""
 MOST_OVERHEAD = 0.1
 LEAST_SECONDS = 1.0
 """In a run that is over in a moment, nobody minds what share of it went where."""
@@ -37,44 +35,25 @@ class LayerFacts(NamedTuple):
         information: I(bin T; Y); None where there is no Y.
         growth: Largest state over the largest, or the number of bins, at its calibration, whichever
             is more; 0 if it was not calibrated.
-        stochastic: Whether two passes of one batch differed.
+        stochastic: Whether one input gives different codes; None if nobody knows.
     """
 
     name: str
     entropy: Estimate
     information: Estimate | None
     growth: float
-    stochastic: bool
+    stochastic: bool | None
 
 
 def layer_notices(facts: LayerFacts) -> list[Notice]:
     """What to say of one layer."""
-    name, estimate = facts.name, facts.information or facts.entropy
-    found: list[tuple[str, str]] = []
-    if estimate.n_states == 1 < estimate.n_samples:
-        found.append(
-            (
-                "constant",
-                "is constant, but for rounding: all samples share a symbol, so H(T) = 0",
-            )
-        )
-    if facts.growth > MOST_GROWTH:
-        found.append(
-            (
-                "growth",
-                f"now spans {facts.growth:.0f} times the range used for calibration, so its "
-                "binning has become finer. Pass a Width of your own in bins=",
-            )
-        )
-    if facts.stochastic:
-        found.append(
-            (
-                "stochastic",
-                "is stochastic: two passes over one batch gave different codes, and that noise is "
-                "counted as information unless inputs repeat",
-            )
-        )
-    return [Notice(cause, f"layer {name!r} {text}", name) for cause, text in found]
+    if facts.growth <= MOST_GROWTH:
+        return []
+    text = (
+        f"layer {facts.name!r} now spans {facts.growth:.0f} times the range used for calibration, "
+        "so its binning has become finer. Pass a Width of your own in bins="
+    )
+    return [Notice("growth", text, facts.name)]
 
 
 def saturated_notices(
@@ -117,22 +96,6 @@ def uneven_notices(set_: str, uneven: Mapping[str, str]) -> list[Notice]:
     return [Notice("spread", text)]
 
 
-def successor_notices(before: LayerFacts, after: LayerFacts) -> list[Notice]:
-    """What to say of a layer that was computed from another one alone."""
-    rises = {"I(X;T)": after.entropy.bits - before.entropy.bits}
-    if after.information is not None and before.information is not None:
-        rises["I(T;Y)"] = after.information.bits - before.information.bits
-    high = [f"{rise:.1f} bits more {name}" for name, rise in rises.items() if rise > DPI_TOLERANCE]
-    if not high:
-        return []
-    text = (
-        f"layer {after.name!r} appears to have {' and '.join(high)} than {before.name!r}, from "
-        "which it is computed; that is impossible (data-processing inequality) and means that its "
-        "bins are finer. Compare layers with bins= of one kind"
-    )
-    return [Notice("inequality", text, after.name)]
-
-
 def set_notices(
     set_: str, n_samples: int, per_class: Mapping[int, int], repeated: float | None
 ) -> list[Notice]:
@@ -140,7 +103,7 @@ def set_notices(
 
     Args:
         set_: What they are called.
-        n_samples: How many they are.
+        n_samples: How many they are; each distinct input counts once.
         per_class: By class number, samples in each class seen; empty where there is no Y.
         repeated: Share of samples whose input was there before; None if not known.
     """
@@ -151,8 +114,8 @@ def set_notices(
     notices += _missing_notices(set_, list(per_class))
     if repeated is not None and repeated > MOST_REPEATED:
         text = (
-            f"set {set_!r}: {repeated:.0%} of the inputs are repeated, which makes symbols look "
-            "better covered than they are. Pass a data= of distinct inputs"
+            f"set {set_!r}: {repeated:.0%} of the inputs are repeated and count once: for "
+            "coverage, chance, intervals and status. I_XT and I_TY are of all samples"
         )
         notices.append(Notice("repeated", text))
     return notices
@@ -225,7 +188,7 @@ def silent_notice(set_: str, reasons: Mapping[str, str]) -> Notice:
         reasons: Why, by layer.
     """
     why = " and ".join(dict.fromkeys(reasons.values()))
-    names = _listed(list(reasons))
+    names = listed(list(reasons))
     text = f"set {set_!r}: {names} cannot be listened to: each {why}. {HOW} to read them"
     return Notice("silent", text)
 
@@ -238,7 +201,7 @@ def later_notice(set_: str, reasons: Mapping[str, str]) -> Notice:
         reasons: Why, by layer.
     """
     why = " or ".join(dict.fromkeys(reasons.values()))
-    text = f"set {set_!r}: no binned values yet of {_listed(list(reasons))}: each {why}"
+    text = f"set {set_!r}: no binned values yet of {listed(list(reasons))}: each {why}"
     return Notice("later", text)
 
 
@@ -321,6 +284,7 @@ def cost_notices(cost: Cost) -> list[Notice]:
     return [Notice("cost", text)]
 
 
-def _listed(names: Sequence[str]) -> str:
+def listed(names: Sequence[str]) -> str:
+    """The first few names in quotes, and how many more there are."""
     more = f" and {len(names) - MOST_LISTED} more" if len(names) > MOST_LISTED else ""
     return ", ".join(map(repr, names[:MOST_LISTED])) + more

@@ -9,16 +9,16 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from it_callbacks.estimators.counting import contingency, counts, number
+from it_callbacks.estimators.counting import contingency, number
 from it_callbacks.estimators.counts import coverage
 from it_callbacks.estimators.estimate import (
     Estimate,
     conditional_entropy_estimate,
     entropy_estimate,
-    mutual_information_estimate,
 )
 from it_callbacks.estimators.verdict import surprisal
 from it_callbacks.observation.observed import Observed
+from it_callbacks.plane.repeated import Distinct, entropy_of, information_of
 from it_callbacks.records import Value, slug
 
 ENOUGH_REPEATS = 0.8
@@ -97,22 +97,23 @@ class Point(NamedTuple):
 
 
 def plane_point(
-    layer: str, slug: str, keys: NDArray[np.int64], labels: NDArray[np.int64] | None, noise: Noise
+    layer: str,
+    slug: str,
+    keys: NDArray[np.int64],
+    labels: NDArray[np.int64] | None,
+    noise: Noise,
+    distinct: Distinct | None = None,
 ) -> Point:
     """Count one layer's keys ``(n_samples, 2)`` and labels ``(n_samples,)`` once, and read them.
 
-    Without labels there is no I(bin T; Y).
+    Without labels there is no I(bin T; Y). Where inputs repeat, `distinct` are the samples that
+    count for all but the values themselves.
     """
     if labels is None:
-        return Point(layer, slug, entropy_estimate(counts(keys)), None, noise)
+        return Point(layer, slug, entropy_of(keys, distinct), None, noise)
     table = contingency(keys, labels, names=("symbols", "labels"))
-    return Point(
-        layer,
-        slug,
-        entropy_estimate(table.row_counts),
-        mutual_information_estimate(table),
-        noise,
-    )
+    entropy = entropy_estimate(table.row_counts) if distinct is None else entropy_of(keys, distinct)
+    return Point(layer, slug, entropy, information_of(table, keys, labels, distinct), noise)
 
 
 def points_of(
@@ -132,17 +133,22 @@ def points_of(
         stochastic: Layers whose symbols differ between passes; None if nothing was passed twice.
     """
     points = {}
+    distinct_of_all = Distinct.of(observed.inputs, labels)
     for name, by_ruler in observed.keys.items():
-        read = observed.read(name)
-        inputs = None if observed.inputs is None else observed.inputs[read]
+        read, inputs, distinct = observed.read(name), None, distinct_of_all
+        of_labels = None if labels is None else labels[read]
+        if observed.inputs is not None and distinct is not None:
+            inputs = observed.inputs[read]
+            distinct = distinct if read.all() else Distinct.of(inputs, of_labels)
         noisy = None if stochastic is None else name in stochastic
         points[name] = [
             plane_point(
                 tags[name],
                 slug(slugs[name][number]) if number else "",
                 keys[read],
-                None if labels is None else labels[read],
+                of_labels,
                 noise_of(keys[read], inputs, stochastic=noisy),
+                distinct,
             )
             for number, keys in enumerate(by_ruler)
         ]
@@ -156,7 +162,8 @@ def noise_of(
 
     Args:
         keys: Keys ``(n_samples, 2)`` of its symbols.
-        inputs: Keys ``(n_samples, 2)`` of the inputs; None where they were not told apart.
+        inputs: Keys ``(n_samples, 2)`` of the inputs; None where none repeats, or they were not
+            told apart.
         stochastic: Whether two passes of the same batch gave different symbols; None if nothing
             was passed twice.
     """
@@ -173,9 +180,11 @@ def noise_of(
 
 def _unmeasured(stochastic: bool | None) -> str:
     if stochastic is None:
-        return "assumed 0: one pass over distinct inputs cannot show it"
+        return "assumed 0: no input was seen twice, so noise was not checked"
     if stochastic:
-        return "assumed 0, though two passes differ: inputs do not repeat enough to measure it"
+        return (
+            "assumed 0, though the layer is stochastic: inputs do not repeat enough to measure it"
+        )
     return "0, deterministic"
 
 
@@ -189,11 +198,6 @@ def surprisal_of(keys: NDArray[np.int64], read: NDArray[np.bool_]) -> NDArray[np
     bits = np.full(len(keys), math.nan)
     bits[read] = surprisal(keys[read])
     return bits
-
-
-def share_repeated(inputs: NDArray[np.int64]) -> float:
-    """Share of the samples whose input, given as keys ``(n_samples, 2)``, was there before."""
-    return 1 - len(counts(inputs)) / len(inputs)
 
 
 def label_entropy(labels: NDArray[np.int64]) -> float:

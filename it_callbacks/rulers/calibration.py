@@ -7,6 +7,8 @@ from typing import Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from it_callbacks.rulers.lattice import step_of
+
 Scope = Literal["auto", "layer", "unit"]
 Floats = NDArray[np.float64]
 
@@ -44,7 +46,8 @@ def fitted(values: Floats, n_bins: int, scope: Scope, precision: Precision) -> B
     """Bins of which `n_bins` cover the middle 99.8 % of first activations ``(n_samples, n_units)``.
 
     Units that are constant, and numbers that a mask has written, do not count. A unit that is
-    constant but for rounding lies in the middle of one bin.
+    constant but for rounding lies in the middle of one bin. Where first activations are discrete
+    already, whole numbers say, bins that would merge two of them have one in the middle of each.
     """
     values = _unmasked(values)
     low, high = np.fmin.reduce(values, axis=0), np.fmax.reduce(values, axis=0)
@@ -64,6 +67,12 @@ def fitted(values: Floats, n_bins: int, scope: Scope, precision: Precision) -> B
     origins = np.where(rounded, middle - widths / 2, 0.0)
     if apart:  # numbers near 0 are encoded faster than those of the offset
         origins = np.where(live, low - widths / 2, origins)
+    lattice = step_of(values, precision.eps) if live.any() else None
+    if lattice is not None:
+        step, place = lattice
+        merges = live & (widths > step)
+        origins = np.where(merges, place - step / 2, origins)
+        widths = np.where(merges, step, widths)
     return Bins(widths, origins)
 
 

@@ -231,6 +231,8 @@ class Calibrated(Ruler):
     tell `bins` bins apart at that moment. Where the layer is constant then (a dead ReLU, say),
     the width is ``1 / bins``; where it is constant but for rounding, all of it lies in one bin.
     Units that are constant, and numbers that a mask has written (-1e9, say), do not set the width.
+    Activations that are discrete already (whole numbers, or steps of 1/8) are never merged: the
+    width is at most their step, with one of them in the middle of each bin.
     A monitor freezes it on the first 1024 rows that it sees; called on its own, it calibrates on
     the activations that it is given.
 
