@@ -39,6 +39,10 @@ _TEXT = re.compile(
 )
 
 
+Verdicts = Mapping[str, Mapping[str, str]]
+"""By layer and ruler, whether it has compressed, in words; the joint one under `ALL_RULERS`."""
+
+
 class Rulers(NamedTuple):
     """One of the ways to read a plane that ``bins=[...]`` lists: a ruler for each layer."""
 
@@ -66,7 +70,7 @@ class Run:
         series: The logged values.
         epochs: From steps to finished epochs, where they were logged.
         settings: By ``<root>/<set>``, how the values were measured.
-        verdicts: By set and layer, whether it has compressed, in words.
+        verdicts: By set, layer and ruler, whether it has compressed, in words.
         warnings: What the monitors warned of, in words.
         spread: Standard deviations over repeats, where `series` are means over them.
     """
@@ -75,7 +79,7 @@ class Run:
     series: Mapping[Key, Series]
     epochs: Mapping[int, int] = field(default_factory=dict)
     settings: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
-    verdicts: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    verdicts: Mapping[str, Verdicts] = field(default_factory=dict)
     warnings: Sequence[str] = ()
     spread: Mapping[Key, Series] = field(default_factory=dict)
 
@@ -266,7 +270,7 @@ def from_records(
     records: Iterable[Record],
     settings: Mapping[str, Mapping[str, Any]],
     *,
-    verdicts: Mapping[str, Mapping[str, str]] | None = None,
+    verdicts: Mapping[str, Verdicts] | None = None,
     warnings: Sequence[str] = (),
 ) -> Run:
     """Return the run that a monitor's history is, as its log would give it.
@@ -275,7 +279,7 @@ def from_records(
         name: What to call it.
         records: The history.
         settings: By ``<root>/<set>``.
-        verdicts: By set and layer, in words.
+        verdicts: By set, layer and ruler, in words.
         warnings: What the monitor warned of.
     """
     own = own_quantities(settings)
@@ -375,9 +379,7 @@ def outlines(name: str, tags: Iterable[str], texts: Mapping[str, str]) -> list[O
                 {key: {} for key in key_of.values() if not _is_epoch(key)},
                 settings=settings.get(prefix, {}),
                 verdicts={
-                    place.partition("/")[2]: {
-                        layer: str(verdict) for layer, verdict in from_text(text, dict).items()
-                    }
+                    place.partition("/")[2]: _verdicts(from_text(text, dict))
                     for place, text in found[prefix]["verdicts"].items()
                 },
                 warnings=list(
@@ -392,6 +394,14 @@ def outlines(name: str, tags: Iterable[str], texts: Mapping[str, str]) -> list[O
         )
         for prefix, key_of in keys.items()
     ]
+
+
+def _verdicts(by_layer: Mapping[str, Any]) -> Verdicts:
+    return {
+        layer: {str(ruler): str(verdict) for ruler, verdict in by_ruler.items()}
+        for layer, by_ruler in by_layer.items()
+        if isinstance(by_ruler, Mapping)
+    }
 
 
 def _is_epoch(key: Key) -> bool:

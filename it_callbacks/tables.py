@@ -182,7 +182,7 @@ class LayerRow(NamedTuple):
     status: Status | None
     """Of repeats the worst; None where it was not logged."""
     verdict: str
-    """Whether it has compressed, in words; empty where there is no verdict."""
+    """Whether it has compressed, as this ruler tells, in words; empty where there is no verdict."""
 
 
 def layer_rows(run: Run, set_: str, rulers: Rulers) -> list[LayerRow]:
@@ -211,7 +211,7 @@ def layer_rows(run: Run, set_: str, rulers: Rulers) -> list[LayerRow]:
                 last(run, key("coverage")),
                 last(run, key("chance_share")),
                 _status(run, key("status")),
-                run.verdicts.get(set_, {}).get(layer, ""),
+                run.verdicts.get(set_, {}).get(layer, {}).get(key("I_XT").ruler, ""),
             )
         )
     return rows

@@ -22,8 +22,8 @@ def to_text(value: object) -> str:
     """Return settings, warnings or verdicts as Markdown with their JSON below.
 
     Args:
-        value: Settings of a set, with or without layers; a list of warnings; or for each layer a
-            verdict.
+        value: Settings of a set, with or without layers; a list of warnings; or for each layer its
+            verdicts, one for each ruler.
 
     Raises:
         ValueError: A number in it is not finite.
@@ -71,11 +71,26 @@ def _shown(value: object) -> list[str]:
     """The lines of Markdown above the block."""
     if not isinstance(value, Mapping):
         return [f"- {_plain(line)}" for line in _listed(value)]
-    if all(isinstance(words, str) for words in value.values()):
-        return _table(("layer", "verdict"), value.items())
+    if all(isinstance(of_layer, Mapping) for of_layer in value.values()):
+        return _verdicts(value)
     shown = _table(("setting", "value"), settings(value))
     layer_rows = layers(value)
     return [*shown, "", *_table(LAYER_HEAD, layer_rows)] if layer_rows else shown
+
+
+ALL_RULERS = "all rulers"
+"""Where the joint verdict stands beside those of rulers; no slug, as it has a blank."""
+
+
+def _verdicts(by_layer: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    """A table with a column for each ruler; in tags the first has no name."""
+    rulers = list(dict.fromkeys(ruler for verdicts in by_layer.values() for ruler in verdicts))
+    head = ["verdict"] if rulers == [""] else [ruler or "first ruler" for ruler in rulers]
+    rows = [
+        [layer, *(str(verdicts.get(ruler, "")) for ruler in rulers)]
+        for layer, verdicts in by_layer.items()
+    ]
+    return _table(["layer", *head], rows)
 
 
 def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from it_callbacks.figures import READINGS, Panel, Request, check, draw, opening
 from it_callbacks.pictures import pixels
 from it_callbacks.records import Record
-from it_callbacks.runs import Run, from_records
+from it_callbacks.runs import Run, Verdicts, from_records
 
 
 def panels_of(
@@ -35,7 +35,7 @@ def run_of(
     settings: Mapping[str, Any],
     group: str,
     *,
-    verdicts: Mapping[str, Mapping[str, str]] | None = None,
+    verdicts: Mapping[str, Verdicts] | None = None,
     warnings: Sequence[str] = (),
 ) -> Run:
     """Return a monitor's history as a run, for tables and figures.
@@ -44,7 +44,7 @@ def run_of(
         records: The history, or a part of it.
         settings: For each set, how it was measured.
         group: Root of the tags of the settings.
-        verdicts: By set and layer, in words.
+        verdicts: By set, layer and ruler, in words.
         warnings: What the monitor warned of.
     """
     by_place = {f"{group}/{set_}": values for set_, values in settings.items()}

@@ -175,6 +175,13 @@ def _layers(runs: Sequence[Run]) -> Iterator[Html]:
                 seen |= {row.status for row in rows}
                 caption = ". ".join(filter(None, [rulers.label, phrases.facts(settings)]))
                 yield _table(_HEAD, map(_cells, rows), caption, _has([Panel(run, set_)], "I_TY"))
+            joint = {
+                layer: of_layer[texts.ALL_RULERS]
+                for layer, of_layer in run.verdicts.get(set_, {}).items()
+                if texts.ALL_RULERS in of_layer
+            }
+            if joint:
+                yield table(("layer", "verdict of all rulers together"), joint.items(), "")
             if found := wide_rows(run, set_):
                 caption, has_y = phrases.wide_facts(run.wide(set_)), run.sets("V_TY")
                 yield _table(_WIDE_HEAD, map(_wide_cells, found), caption, set_ in has_y)
