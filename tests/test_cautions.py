@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 import time
 from pathlib import Path
 from typing import Any
@@ -111,20 +112,24 @@ def test_a_dead_layer_is_named() -> None:
     assert "though inputs differ" in dead.text
 
 
-def test_growth_beyond_the_calibrated_range_is_warned_of_once() -> None:
-    """Logits grow a hundredfold after each epoch; a ruler that was given claims no range."""
-
-    def grows() -> Scales:
-        return Scales(4, 100)
-
-    given = warnings_of(InformationPlaneMonitor(), grows, max_epochs=4)
-    assert [one.layer for one in given.of("growth")] == ["net.4"]
-    given = warnings_of(InformationPlaneMonitor(bins=Width(0.1)), grows, max_epochs=4)
-    assert given.of("growth") == []
+@pytest.mark.parametrize(("factor", "words"), [(1.6, "times as far"), (0.6, "of the distance")])
+@pytest.mark.parametrize("bins", [30, Width(0.1)], ids=["calibrated", "given"])
+def test_another_scale_is_told_once(factor: float, words: str, bins: int | Width) -> None:
+    """Logits are scaled after each epoch; what they are read with was taken before."""
+    monitor = InformationPlaneMonitor(bins=bins)
+    (given,) = warnings_of(monitor, lambda: Scales(4, factor), max_epochs=4).of("scale")
+    assert re.search(rf"'net.4' now spreads [0-9.]+ {words}", str(given))
+    assert "net.3" not in str(given)
 
 
-def test_growth_is_warned_of_across_a_resume(tmp_path: Path) -> None:
-    """The range that it is measured against comes back with the rulers."""
+@pytest.mark.parametrize("factor", [1.9, 0.55])
+def test_a_scale_within_an_octave_is_not_told(factor: float) -> None:
+    monitor = InformationPlaneMonitor()
+    assert warnings_of(monitor, lambda: Scales(4, factor), max_epochs=1).of("scale") == []
+
+
+def test_another_scale_is_told_across_a_resume(tmp_path: Path) -> None:
+    """The spread that it is measured against comes back with the rulers."""
     _, running = fit([InformationPlaneMonitor()], max_epochs=1)
     running.save_checkpoint(tmp_path / "one.ckpt")
     given = warnings_of(
@@ -133,7 +138,7 @@ def test_growth_is_warned_of_across_a_resume(tmp_path: Path) -> None:
         max_epochs=2,
         ckpt_path=str(tmp_path / "one.ckpt"),
     )
-    assert [one.layer for one in given.of("growth")] == ["net.4"]
+    assert ["net.4" in str(one) for one in given.of("scale")] == [True]
 
 
 def test_a_stochastic_forward_is_warned_of() -> None:

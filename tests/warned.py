@@ -12,7 +12,7 @@ from it_callbacks.callbacks.console import Console, MonitorWarning
 
 CAUSES = {
     # of a layer
-    *("constant", "saturated", "growth", "stochastic", "inequality", "missed"),
+    *("constant", "saturated", "scale", "stochastic", "inequality", "missed"),
     *("unreadable", "extra"),
     # of a set
     *("few", "missing", "repeated", "calibration", "not rows", "twice", "size", "logits"),

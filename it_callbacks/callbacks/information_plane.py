@@ -143,7 +143,7 @@ class InformationPlaneMonitor(Monitor[PlaneInstrument]):
             options.seed,
             keep_rows="kept" in takes,
             keep_sketches="sketched" in takes,
-            wide=None if wide is None and "sketched" not in takes else choice,
+            wide=choice,
         )
         read_by = re.sub(" at 0x[0-9a-fA-F]+", "", f"bins={bins!r}, reduce={reduce!r}")
         about = {"measured_on": options.measured_on}
@@ -183,8 +183,8 @@ class InformationPlaneMonitor(Monitor[PlaneInstrument]):
             reading: ``"code"``: I(X;T) against I(T;Y) of the binned layers. ``"wide"``:
                 I(X;T+σZ) against V(T→Y), of layers of any width. None for the one in which more
                 layers can be read at their last point; any width if there are as many.
-            view: ``"linear"``, ``"adjusted"`` for chance, or ``"corrected"`` for what is unseen; like
-                `resolution` and `chance` of the code only.
+            view: ``"linear"``, ``"adjusted"`` for chance, or ``"corrected"`` for what is unseen;
+                like `resolution` and `chance` of the code only.
             resolution: Which of the rulers in ``bins=[...]``.
             chance: Mark the chance level of I(T;Y) of each point (linear view).
             intervals: Draw 95 % intervals (corrected view, or any width).
@@ -205,11 +205,12 @@ class InformationPlaneMonitor(Monitor[PlaneInstrument]):
 
     @property
     def verdicts(self) -> dict[str, dict[str, Verdict]]:
-        """For each set and layer, whether it has compressed since its peak.
+        """For each set and layer, whether it has compressed, or why that cannot be told.
 
-        Compressed means that H(bin T) has fallen by more than max(3 standard errors, 0.3 bit)
-        under every ruler; no compression is a result too. Standard errors are paired over
-        samples, so with a shuffled loader the verdict on a large drop is not available.
+        Compressed means that H(bin T) has fallen from its highest three points to its last three
+        by more than .3 bit, three standard errors and 2.2 times what the curve would stray if it
+        wandered blindly; and that a change of the layer's scale cannot explain it. ``by_ruler``
+        has the verdict of each ruler, ``compressed`` is True, False or None for unknown.
         """
         return self._instrument.verdicts
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -25,6 +25,7 @@ from it_callbacks.observation.processes import n_processes, together
 from it_callbacks.observation.readers import Reader
 from it_callbacks.observation.resolutions import Resolution, readers_for, reduction_of
 from it_callbacks.observation.sketched import WidePass
+from it_callbacks.observation.spreads import spreads_of
 from it_callbacks.observation.stages import Stage, why_later
 from it_callbacks.observation.streams import KeyStream, Waiting, stream_of
 from it_callbacks.observation.wide_sampling import WideChoice, WideSampling
@@ -82,6 +83,8 @@ class LayerObserver:
         """How each layer is read; ready after the first pass that could read it."""
         self.slugs: dict[str, tuple[str, ...]] = {}
         """Each layer's rulers as tags name them."""
+        self.unmerged: dict[str, frozenset[int]] = {}
+        """By layer, the rulers of which no keys with merged bins are wanted."""
         self._model = weakref.ref(model)
         self._what = what
         self._restore = restore
@@ -212,7 +215,10 @@ class LayerObserver:
         self.calibrate(current)
         observed = current.merge(together(current.observed))
         self._passes.discard(current)
-        return observed
+        sketched, choice = current.sketched(), self._what.wide
+        if sketched is None or choice is None:
+            return observed
+        return replace(observed, spreads=spreads_of(sketched, choice.size))
 
     def _calibrate(
         self, current: Pass, waiting: Sequence[Mapping[str, tuple[NDArray[np.int64], Tensor]]]
@@ -300,7 +306,8 @@ class LayerObserver:
                 self._left_out[empty][layer.name] = why
                 empty.observe(layer, None)
                 continue
-            empty.observe(layer, stream_of(reader, alone=alone))
+            unmerged = self.unmerged.get(layer.name, frozenset())
+            empty.observe(layer, stream_of(reader, alone=alone, unmerged=unmerged))
 
     @property
     def _untracked(self) -> frozenset[str]:

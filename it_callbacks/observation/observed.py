@@ -35,6 +35,9 @@ class Observed:
             ``(n_samples,)``: its keys of these mean nothing.
         by_position: Whether the samples are positions of rows.
         is_shifted: Whether each position has the label of the next one.
+        merged: For each layer, keys ``(n_samples, 2)`` per ruler with its bins merged in pairs;
+            None for a ruler of which they are not wanted.
+        spreads: For each layer, the root of the summed variances of its outputs.
         sketches: For each layer, sketches ``(n_samples, n_numbers)``, where they are wanted of all.
     """
 
@@ -52,6 +55,8 @@ class Observed:
     left_out: dict[str, NDArray[np.bool_]] = field(default_factory=dict)
     by_position: bool = False
     is_shifted: bool = False
+    merged: dict[str, list[NDArray[np.int64] | None]] = field(default_factory=dict)
+    spreads: dict[str, float] = field(default_factory=dict)
     sketches: dict[str, NDArray[np.floating[Any]]] = field(default_factory=dict)
 
     def read(self, layer: str) -> NDArray[np.bool_]:
@@ -65,6 +70,7 @@ class Observed:
         return replace(
             self,
             keys=_without(self.keys, faults),
+            merged=_without(self.merged, faults),
             kept=_without(self.kept, faults),
             sketches=_without(self.sketches, faults),
             n_units=_without(self.n_units, faults),

@@ -215,11 +215,13 @@ class Pass:
         unread = {name: stream for name, stream in whole.items() if name not in read}
         none = np.zeros((0, 2), dtype=np.int64)
         return Observed(
-            **samples.columns(),
+            indices=(columns := samples.columns())["indices"],
+            kept_indices=columns["kept_indices"],
             targets=Targets.joined(samples.targets),
             inputs=samples.inputs(),
             keys={name: stream.keys() for name, stream in read.items()}
             | {name: [none] * len(stream.reader.rulers) for name, stream in unread.items()},
+            merged={name: stream.merged() for name, stream in read.items()},
             kept={name: stream.kept().cpu() for name, stream in read.items()}
             if samples.keeps
             else {},
@@ -278,6 +280,7 @@ class Pass:
                 ]
                 for name in names
             },
+            merged={name: found for name in names if (found := _merged_of(name, parts, chosen))},
             kept={name: _kept_of(name, parts)[torch.from_numpy(kept)] for name in names}
             if self._samples.keeps
             else {},
@@ -311,6 +314,19 @@ LayerPass = Pass | DryRun
 def _in_order(positions: NDArray[np.int64], of: NDArray[np.int64]) -> bool:
     """Whether `positions` take all of something as it stands."""
     return np.array_equal(positions, np.arange(len(of)))
+
+
+def _merged_of(
+    layer: str, parts: Sequence[Observed], chosen: NDArray[np.int64]
+) -> list[NDArray[np.int64] | None]:
+    """A layer's keys with merged bins, of all processes that have samples of it."""
+    some = [part.merged[layer] for part in parts if layer in part.merged]
+    return [
+        None
+        if any(keys is None for keys in of_parts)
+        else np.concatenate([keys for keys in of_parts if keys is not None])[chosen]
+        for of_parts in zip(*some, strict=True)
+    ]
 
 
 def _kept_of(layer: str, parts: Sequence[Observed]) -> Tensor:

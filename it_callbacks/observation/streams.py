@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Collection, Sequence
 
 import numpy as np
 import torch
@@ -11,7 +12,15 @@ from torch import Tensor
 
 from it_callbacks.codes import Encoded, encoded
 from it_callbacks.observation.readers import Reader
-from it_callbacks.rulers import CALIBRATION_ROWS, finite_rows, refuse_mostly_nonfinite
+from it_callbacks.rulers import (
+    CALIBRATION_ROWS,
+    Ruler,
+    Uniform,
+    Width,
+    finite_rows,
+    pair_merged,
+    refuse_mostly_nonfinite,
+)
 
 
 class KeyStream:
@@ -23,15 +32,29 @@ class KeyStream:
 
     Args:
         reader: How the layer is read; it is ready.
+        unmerged: Numbers of the rulers of which no keys with merged bins are wanted.
     """
 
-    def __init__(self, reader: Reader) -> None:
+    def __init__(self, reader: Reader, unmerged: Collection[int] = ()) -> None:
         self.reader = reader
+        self._rulers = list(reader.rulers)
+        """All that is read with: the reader's, and those with merged bins."""
+        self._merged: list[int | None] = []
+        """For each of the reader's rulers, the number of the one with merged bins."""
+        for number, ruler in enumerate(reader.rulers):
+            if number in unmerged:
+                self._merged.append(None)
+                continue
+            merged = pair_merged(ruler)
+            place = _place_of(merged, self._rulers)
+            if place == len(self._rulers):
+                self._rulers.append(merged)
+            self._merged.append(place)
         self.n_samples = 0
         self.n_units = 0
         self.max_state = 0.0
         """The largest state of the first ruler so far, in absolute value."""
-        self._keys: list[list[NDArray[np.int64]]] = [[] for _ in reader.rulers]
+        self._keys: list[list[NDArray[np.int64]]] = [[] for _ in self._rulers]
         self._kept: list[Tensor] = []
         self._left_out = _LeftOut()
 
@@ -54,7 +77,7 @@ class KeyStream:
             return
         self.n_units = rows.shape[1]
         rows = rows if finite is None else rows[finite]
-        for number, ruler in enumerate(self.reader.rulers):
+        for number, ruler in enumerate(self._rulers):
             read = encoded(rows, ruler) if len(rows) else _NOTHING
             self._keys[number].append(read.keys if finite is None else _at(finite, read.keys))
             if number == 0:
@@ -62,8 +85,14 @@ class KeyStream:
 
     def keys(self) -> list[NDArray[np.int64]]:
         """All keys so far, ``(n_samples, 2)`` per ruler, in the order of the samples."""
-        none = np.zeros((0, 2), dtype=np.int64)
-        return [np.concatenate([none, *parts]) for parts in self._keys]
+        return [self._joined(number) for number in range(len(self.reader.rulers))]
+
+    def merged(self) -> list[NDArray[np.int64] | None]:
+        """The same with bins merged in pairs; None for a ruler of which that is not wanted."""
+        return [None if number is None else self._joined(number) for number in self._merged]
+
+    def _joined(self, number: int) -> NDArray[np.int64]:
+        return np.concatenate([np.zeros((0, 2), dtype=np.int64), *self._keys[number]])
 
     def left_out(self) -> NDArray[np.bool_]:
         """Which samples have no symbol since their rows are not finite, ``(n_samples,)``."""
@@ -72,6 +101,18 @@ class KeyStream:
     def kept(self) -> Tensor:
         """The reduced rows ``(n_kept, n_units)`` that were to be kept, in order."""
         return torch.cat(self._kept) if self._kept else torch.zeros(0, self.n_units)
+
+
+def _place_of(merged: Ruler, rulers: Sequence[Ruler]) -> int:
+    """The number of the ruler that reads as `merged`, as 15 bins do for 30; else the next number.
+
+    A user's own is not asked whether it is equal to another: it may be no plain value.
+    """
+    usual = type(merged) if isinstance(merged, (Uniform, Width)) else ()
+    for number, ruler in enumerate(rulers):
+        if isinstance(ruler, usual) and type(ruler) is usual and ruler == merged:
+            return number
+    return len(rulers)
 
 
 _NOTHING = Encoded(np.zeros((0, 2), dtype=np.int64), 0.0)
@@ -114,10 +155,17 @@ class Waiting:
         reader: How the layer is to be read.
         most_rows: From how many rows on `is_full`. Several processes calibrate together, on rows
             of all of them, and wait for the end of the pass: infinity.
+        unmerged: As of `KeyStream`.
     """
 
-    def __init__(self, reader: Reader, most_rows: float = CALIBRATION_ROWS) -> None:
+    def __init__(
+        self,
+        reader: Reader,
+        most_rows: float = CALIBRATION_ROWS,
+        unmerged: Collection[int] = (),
+    ) -> None:
         self.reader = reader
+        self._unmerged = unmerged
         self.n_samples = 0
         self._most_rows = most_rows
         self._left_out = _LeftOut()
@@ -171,7 +219,7 @@ class Waiting:
 
     def read_by(self, reader: Reader) -> KeyStream:
         """Encode what has waited with a reader that was calibrated elsewhere."""
-        stream = KeyStream(reader)
+        stream = KeyStream(reader, self._unmerged)
         while self._batches:  # one after the other, so that no more is held than needed
             rows, keep = self._batches.pop(0)
             if self.reader.reduction.frozen:
@@ -184,13 +232,14 @@ class Waiting:
 Stream = Waiting | KeyStream
 
 
-def stream_of(reader: Reader, *, alone: bool) -> Stream:
+def stream_of(reader: Reader, *, alone: bool, unmerged: Collection[int] = ()) -> Stream:
     """The stream for a layer: its outputs are encoded at once if its reader is ready.
 
     Args:
         reader: How the layer is read.
         alone: Whether this process calibrates on its own, as soon as it has enough rows.
+        unmerged: Numbers of the rulers of which no keys with merged bins are wanted.
     """
     if reader.is_ready:
-        return KeyStream(reader)
-    return Waiting(reader, CALIBRATION_ROWS if alone else math.inf)
+        return KeyStream(reader, unmerged)
+    return Waiting(reader, CALIBRATION_ROWS if alone else math.inf, unmerged)

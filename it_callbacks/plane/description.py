@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -25,9 +26,9 @@ from it_callbacks.plane.notices import (
     LayerFacts,
     calibration_notice,
     labels_notice,
-    layer_notices,
     left_out_notice,
     saturated_notices,
+    scale_notices,
     set_notices,
     silent_notice,
     unreadable_notice,
@@ -38,7 +39,7 @@ from it_callbacks.plane.wide import WidePoint
 from it_callbacks.plane.wide_instrument import Postponed
 from it_callbacks.records import unique_slugs
 from it_callbacks.reductions import Joint
-from it_callbacks.rulers import CALIBRATION_ROWS, Calibrated, Width
+from it_callbacks.rulers import CALIBRATION_ROWS, Exact, Uniform
 
 MOST_LISTED_CLASSES = 1000
 """Class numbers in the settings; those of a vocabulary nobody reads."""
@@ -156,8 +157,7 @@ class PlanePoint:
         )
         found += constant_notices(self.set, list(facts.values()), self._n_inputs)
         found += stochastic_notices(self.set, list(facts.values()))
-        for of_layer in facts.values():
-            found += layer_notices(of_layer)
+        found += scale_notices(self.set, facts.values())
         for after, before in (plan.follows if plan else {}).items():
             # What a reduction leaves out of one layer the next one may still have.
             if before not in facts or after not in facts or not self._is_whole(before):
@@ -167,23 +167,19 @@ class PlanePoint:
         return found + ([] if self.wide is None else self.wide.notices(self.set))
 
     def growth(self, layer: str) -> float:
-        """How many times the range of its calibration a layer now spans.
+        """How many times as far as at its first point a layer spreads, as its first ruler sees it.
 
-        0 where it was not calibrated: a range that is given does not move.
+        NaN where that is not known, where the layer was constant, and for rulers whose states do
+        not depend on it: `Exact`, and `Uniform` that still holds all of the layer, as one of a
+        bounded activation does.
         """
-        max_state = self.calibrated_max_state(layer)
-        if max_state is None:
-            return 0.0
-        first = self.memory.first_max_state.get(layer, max_state)
-        return self.observed.max_state[layer] / first
-
-    def calibrated_max_state(self, layer: str) -> float | None:
-        """The largest state of a calibrated layer, at least its number of bins; else None."""
-        spec = self.observer.specs[layer].rulers[0]
         ruler = self.observer.readers[layer].rulers[0]
-        if not isinstance(spec, Calibrated) or not isinstance(ruler, Width):
-            return None
-        return float(max(self.observed.max_state[layer], spec.bins))
+        if isinstance(ruler, Exact) or (
+            isinstance(ruler, Uniform) and not self.observed.max_state[layer] >= ruler.bins
+        ):
+            return math.nan
+        first = self.memory.first_spread.get(layer, 0.0)
+        return self.observed.spreads.get(layer, math.nan) / first if first > 0 else math.nan
 
     @property
     def _n_inputs(self) -> int | None:

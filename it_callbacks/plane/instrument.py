@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -13,7 +12,7 @@ from torch import nn
 from typing_extensions import override
 
 from it_callbacks._version import __version__
-from it_callbacks.estimators.verdict import Peak, Verdict
+from it_callbacks.estimators.verdict import Verdict
 from it_callbacks.observation.choices import choice_in_words
 from it_callbacks.observation.instrument import (
     Completion,
@@ -34,13 +33,14 @@ from it_callbacks.own_quantities import to_rows
 from it_callbacks.plane import notices
 from it_callbacks.plane.description import PlanePoint, tags_of_layers, unread_notices
 from it_callbacks.plane.extras import Extras
+from it_callbacks.plane.following import follow
 from it_callbacks.plane.memory import Memory
-from it_callbacks.plane.point import classes_of, points_of, surprisal_of
+from it_callbacks.plane.point import classes_of, points_of
 from it_callbacks.plane.repeated import share_repeated, stochastic_in
 from it_callbacks.plane.wide import WidePoint
 from it_callbacks.plane.wide_instrument import WideInstrument
 from it_callbacks.quantities import OF_WIDE, QUANTITIES, Quantity
-from it_callbacks.records import Status, Value
+from it_callbacks.records import Value
 
 
 @dataclass(frozen=True)
@@ -130,6 +130,7 @@ class PlaneInstrument(Instrument[LayerPass]):
     @override
     def new_pass(self, set_: str, stage: Stage) -> LayerPass:
         hash_inputs = self._repeats.get(set_, True)
+        self._layers.unmerged = self._memory.unmerged
         return self._layers.new_pass(
             hash_inputs=hash_inputs, stage=stage, wide=self._wide.sampling(set_, stage)
         )
@@ -232,22 +233,7 @@ class PlaneInstrument(Instrument[LayerPass]):
         self._wide.keep(on.set, point.wide, on)
         if observed.inputs is not None:
             self._repeats[on.set] = share_repeated(observed.inputs) > 0
-        for name, of_rulers in point.points.items():
-            max_state = point.calibrated_max_state(name)
-            if max_state is not None:
-                self._memory.first_max_state.setdefault(name, max_state)
-            if not on.fitting:
-                continue
-            read = observed.read(name)
-            for number, each in enumerate(of_rulers):
-                keys = observed.keys[name][number]
-                peak = self._memory.peaks.setdefault((on.set, each.layer, number), Peak())
-                peak.update(
-                    on.epoch,
-                    each.entropy.bits,
-                    partial(surprisal_of, keys, read) if on.same_samples else None,
-                    saturated=each.entropy.status == Status.SATURATED,
-                )
+        follow(self._memory, point, on, exhaustive=self._options.exhaustive)
 
     @property
     def verdicts(self) -> dict[str, dict[str, Verdict]]:
@@ -256,10 +242,7 @@ class PlaneInstrument(Instrument[LayerPass]):
 
     @override
     def texts(self) -> dict[str, dict[str, Any]]:
-        return {
-            set_: {"verdicts": {layer: str(verdict) for layer, verdict in by_layer.items()}}
-            for set_, by_layer in self.verdicts.items()
-        }
+        return {set_: {"verdicts": said} for set_, said in self._memory.in_words().items()}
 
     @override
     def state(self) -> dict[str, Any]:
@@ -285,7 +268,7 @@ class PlaneInstrument(Instrument[LayerPass]):
         self._memory.restore_readers(then)
         other_samples = notices.changed("max_samples, seed", self._sampled_by, then["samples"])
         if not other_samples:
-            self._memory.restore_peaks(then)
+            self._memory.restore_looks(then)
         return found + other_samples
 
     @override

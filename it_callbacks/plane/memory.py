@@ -6,27 +6,30 @@ from a stranger: whatever does not have the form that is written here is refused
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
-from it_callbacks.estimators.verdict import Drop, Peak, Verdict
+from it_callbacks.estimators.looks import Looks
+from it_callbacks.estimators.verdict import Verdict
 from it_callbacks.observation.labels import KINDS, LabelKind, Targets, decided, restored
 from it_callbacks.observation.readers import Reader
+from it_callbacks.texts import ALL_RULERS
 
 
 class Memory:
-    """Peaks of each layer, how far it reached when calibrated, how it and labels are read."""
+    """The course of each layer, how far it spread when calibrated, how it and labels are read."""
 
     def __init__(self) -> None:
-        self.peaks: dict[tuple[str, str, int], Peak] = {}
-        """By set, layer in tags and number of the ruler: the highest and the latest H(bin T)."""
-        self.first_max_state: dict[str, float] = {}
-        """How large the states of each calibrated layer were at its first point."""
+        self.looks: dict[tuple[str, str, str], Looks] = {}
+        """By set, layer and ruler as tags name them: the course of H(bin T)."""
+        self.first_spread: dict[str, float] = {}
+        """How far each layer spread at its first point, at which it was calibrated."""
+        self.unmerged: dict[str, frozenset[int]] = {}
+        """By layer, the rulers SATURATED at their first point, of which no bins are merged."""
         self.stochastic: frozenset[str] | None = None
         """Layers whose codes differed between two passes; None while nothing is passed twice."""
         self.readers: dict[str, dict[str, Any]] = {}
@@ -46,14 +49,29 @@ class Memory:
         return KINDS[name].of(targets) if alike is None else alike
 
     def verdicts(self) -> dict[str, dict[str, Verdict]]:
-        """For each set and layer, whether it has compressed since its peak."""
-        drops: dict[str, dict[str, list[Drop]]] = {}
-        for (set_, layer, _), peak in self.peaks.items():
-            drops.setdefault(set_, {}).setdefault(layer, []).append(peak.drop())
+        """For each set and layer, whether it has compressed."""
+        by_ruler: dict[str, dict[str, list[Looks]]] = {}
+        for (set_, layer, _), looks in self.looks.items():
+            by_ruler.setdefault(set_, {}).setdefault(layer, []).append(looks)
         return {
-            set_: {layer: Verdict(tuple(several)) for layer, several in by_layer.items()}
-            for set_, by_layer in drops.items()
+            set_: {
+                layer: Verdict(tuple(looks.verdict() for looks in several))
+                for layer, several in by_layer.items()
+            }
+            for set_, by_layer in by_ruler.items()
         }
+
+    def in_words(self) -> dict[str, dict[str, dict[str, str]]]:
+        """By set, layer and ruler, the verdict; of several rulers the joint one, too."""
+        found: dict[str, dict[str, dict[str, str]]] = {}
+        for set_, by_layer in self.verdicts().items():
+            of_set = found[set_] = {}
+            for layer, verdict in by_layer.items():
+                rulers = [ruler for *place, ruler in self.looks if place == [set_, layer]]
+                of_set[layer] = dict(zip(rulers, map(str, verdict.by_ruler), strict=True))
+                if len(rulers) > 1:
+                    of_set[layer][ALL_RULERS] = str(verdict)
+        return found
 
     def state(self, specs: Mapping[str, Reader], readers: Mapping[str, Reader]) -> dict[str, Any]:
         """All of it as plain Python and tensors.
@@ -68,50 +86,48 @@ class Memory:
         return {
             "readers": {**self.readers, **current},
             "labels": {set_: kind.state() for set_, kind in self.labels.items()},
-            "first_max_state": dict(self.first_max_state),
+            "first_spread": dict(self.first_spread),
+            "unmerged": {layer: sorted(of) for layer, of in self.unmerged.items()},
             "stochastic": None if self.stochastic is None else sorted(self.stochastic),
-            "peaks": [[*key, *_as_tensors(peak.memory())] for key, peak in self.peaks.items()],
+            "looks": [[*key, _as_tensors(looks.state())] for key, looks in self.looks.items()],
         }
 
     def restore_readers(self, state: Mapping[str, Any]) -> None:
         """Take back how layers and labels are read."""
-        readers, first = state["readers"], state["first_max_state"]
+        readers, first = state["readers"], state["first_spread"]
         stochastic = state["stochastic"]
         if not isinstance(readers, dict) or not all(isinstance(r, dict) for r in readers.values()):
             raise ValueError("readers: need a mapping for each layer")
         if not all(isinstance(number, float) for number in first.values()):
-            raise ValueError("first_max_state: need a number for each layer")
+            raise ValueError("first_spread: need a number for each layer")
         self.labels = {str(set_): restored(kind) for set_, kind in state["labels"].items()}
-        self.readers, self.first_max_state = dict(readers), dict(first)
+        self.readers, self.first_spread = dict(readers), dict(first)
+        self.unmerged = {
+            str(layer): frozenset(map(int, of)) for layer, of in state["unmerged"].items()
+        }
         self.stochastic = None if stochastic is None else frozenset(map(str, stochastic))
 
-    def restore_peaks(self, state: Mapping[str, Any]) -> None:
-        """Take back the peaks."""
-        peaks: dict[tuple[str, str, int], Peak] = {}
-        for set_, layer, number, epoch, bits, saturated, surprisal, last_bits, last in state[
-            "peaks"
-        ]:
-            peak = peaks[str(set_), str(layer), int(number)] = Peak()
-            peak.restore(
-                int(epoch),
-                float(bits),
-                bool(saturated),
-                _surprisal(surprisal),
-                float(last_bits),
-                _surprisal(last),
-            )
-        self.peaks = peaks
+    def restore_looks(self, state: Mapping[str, Any]) -> None:
+        """Take back the courses."""
+        self.looks = {
+            (str(set_), str(layer), str(ruler)): Looks.from_state(_as_arrays(looks))
+            for set_, layer, ruler, looks in state["looks"]
+        }
 
 
-def _as_tensors(values: Sequence[Any]) -> Iterator[Any]:
-    for value in values:
-        yield torch.from_numpy(value) if isinstance(value, np.ndarray) else value
+def _as_tensors(value: Any) -> Any:
+    """A value of plain Python with tensors in place of its arrays."""
+    if isinstance(value, dict):
+        return {name: _as_tensors(each) for name, each in value.items()}
+    if isinstance(value, list):
+        return list(map(_as_tensors, value))
+    return torch.from_numpy(value) if isinstance(value, np.ndarray) else value
 
 
-def _surprisal(stored: object) -> NDArray[np.float32] | None:
-    if stored is None:
-        return None
-    if not isinstance(stored, Tensor) or stored.ndim != 1 or stored.dtype != torch.float32:
-        raise ValueError("peaks: need a tensor (n_samples,) of torch.float32 or None")
-    surprisal: NDArray[np.float32] = stored.cpu().numpy()
-    return surprisal
+def _as_arrays(value: Any) -> Any:
+    """The reverse of `_as_tensors`."""
+    if isinstance(value, dict):
+        return {name: _as_arrays(each) for name, each in value.items()}
+    if isinstance(value, list):
+        return list(map(_as_arrays, value))
+    return value.cpu().numpy() if isinstance(value, Tensor) else value

@@ -16,8 +16,9 @@ from it_callbacks.records import Status
 from it_callbacks.reductions import Reduction
 from it_callbacks.rulers import CALIBRATION_ROWS
 
-MOST_GROWTH = 8.0
-"""A layer that outgrew the range of its calibration by more is read with ever finer bins."""
+MOST_GROWTH = 2.0
+"""A layer that spreads more times as far as when it was calibrated, or so many times less, is told:
+its bins have become finer, or coarser, by more than one octave."""
 MOST_OVERHEAD = 0.1
 LEAST_SECONDS = 1.0
 """In a run that is over in a moment, nobody minds what share of it went where."""
@@ -33,8 +34,8 @@ class LayerFacts(NamedTuple):
         name: The layer.
         entropy: H(bin T).
         information: I(bin T; Y); None where there is no Y.
-        growth: Largest state over the largest, or the number of bins, at its calibration, whichever
-            is more; 0 if it was not calibrated.
+        growth: How many times as far as at its first point it spreads; NaN where its bins do not
+            depend on that, or it is not known.
         stochastic: Whether one input gives different codes; None if nobody knows.
     """
 
@@ -43,17 +44,6 @@ class LayerFacts(NamedTuple):
     information: Estimate | None
     growth: float
     stochastic: bool | None
-
-
-def layer_notices(facts: LayerFacts) -> list[Notice]:
-    """What to say of one layer."""
-    if facts.growth <= MOST_GROWTH:
-        return []
-    text = (
-        f"layer {facts.name!r} now spans {facts.growth:.0f} times the range used for calibration, "
-        "so its binning has become finer. Pass a Width of your own in bins="
-    )
-    return [Notice("growth", text, facts.name)]
 
 
 def saturated_notices(
@@ -76,6 +66,32 @@ def saturated_notices(
     )
     text = f"set {set_!r}: too wide for the binned code (SATURATED): {n} of {len(layers)} layers"
     return [Notice("saturated", f"{text}; {other}")]
+
+
+def scale_notices(set_: str, layers: Iterable[LayerFacts]) -> list[Notice]:
+    """What to say of layers whose scale has changed while their bins stayed.
+
+    Args:
+        set_: What the set is called.
+        layers: All that were read.
+    """
+    grown = [of for of in layers if of.growth > MOST_GROWTH or 0 < of.growth < 1 / MOST_GROWTH]
+    if not grown:
+        return []
+    found = [f"layer {of.name!r} {_times(of.growth)}" for of in grown]
+    more = f" and {len(found) - MOST_LISTED} more layers" if len(found) > MOST_LISTED else ""
+    text = (
+        f"set {set_!r}: bins of a fixed width read what grows ever more finely, what shrinks ever "
+        f"more coarsely: {', '.join(found[:MOST_LISTED])}{more}. A change of I_XT may be one of "
+        "scale; relative_I_XT does not depend on scale"
+    )
+    return [Notice("scale", text)]
+
+
+def _times(growth: float) -> str:
+    far = f"{growth:.1f} times" if growth > 1 else f"{growth:.2g} of"
+    how = "as far as" if growth > 1 else "the distance"
+    return f"now spreads {far} {how} at its first point"
 
 
 def uneven_notices(set_: str, uneven: Mapping[str, str]) -> list[Notice]:

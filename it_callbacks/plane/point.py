@@ -9,14 +9,13 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from it_callbacks.estimators.counting import contingency, number
-from it_callbacks.estimators.counts import coverage
+from it_callbacks.estimators.counting import contingency, counts, number
+from it_callbacks.estimators.counts import coverage, mle
 from it_callbacks.estimators.estimate import (
     Estimate,
     conditional_entropy_estimate,
     entropy_estimate,
 )
-from it_callbacks.estimators.verdict import surprisal
 from it_callbacks.observation.observed import Observed
 from it_callbacks.plane.repeated import Distinct, entropy_of, information_of
 from it_callbacks.records import Value, slug
@@ -50,6 +49,7 @@ class Point(NamedTuple):
         entropy: H(bin T).
         information: I(bin T; Y); None where there is no Y.
         noise: H(T given X).
+        merged_bits: H(bin T) with the bins merged in pairs; NaN where it was not measured.
     """
 
     layer: str
@@ -57,6 +57,7 @@ class Point(NamedTuple):
     entropy: Estimate
     information: Estimate | None
     noise: Noise
+    merged_bits: float = math.nan
 
     @property
     def input_information(self) -> float:
@@ -149,10 +150,16 @@ def points_of(
                 of_labels,
                 noise_of(keys[read], inputs, stochastic=noisy),
                 distinct,
+            )._replace(merged_bits=_bits_of(merged, read))
+            for number, (keys, merged) in enumerate(
+                zip(by_ruler, observed.merged.get(name) or [None] * len(by_ruler), strict=True)
             )
-            for number, keys in enumerate(by_ruler)
         ]
     return points
+
+
+def _bits_of(merged: NDArray[np.int64] | None, read: NDArray[np.bool_]) -> float:
+    return math.nan if merged is None else mle(counts(merged[read]))
 
 
 def noise_of(
@@ -186,18 +193,6 @@ def _unmeasured(stochastic: bool | None) -> str:
             "assumed 0, though the layer is stochastic: inputs do not repeat enough to measure it"
         )
     return "0, deterministic"
-
-
-def surprisal_of(keys: NDArray[np.int64], read: NDArray[np.bool_]) -> NDArray[np.float64]:
-    """How surprising each sample's symbol is, in bits; NaN where it was left out.
-
-    Args:
-        keys: Keys ``(n_samples, 2)`` of a layer's symbols.
-        read: Which samples it was read on, ``(n_samples,)``.
-    """
-    bits = np.full(len(keys), math.nan)
-    bits[read] = surprisal(keys[read])
-    return bits
 
 
 def label_entropy(labels: NDArray[np.int64]) -> float:

@@ -14,10 +14,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from it_callbacks.estimators.counting import Contingency, contingency, counts, number
+from it_callbacks.estimators.counts import coverage
 from it_callbacks.estimators.estimate import (
     Estimate,
     entropy_estimate,
     mutual_information_estimate,
+    status,
 )
 from it_callbacks.observation.observed import Observed
 from it_callbacks.rulers import Exact, Ruler
@@ -101,6 +103,8 @@ def information_of(
         mutual_information_estimate(contingency(keys[distinct.pairs], labels[distinct.pairs])),
         every,
     )
+    covered = coverage(counts(keys[distinct.inputs]))  # one input may have several labels
+    once = replace(once, coverage=covered, status=status(covered, once.chance_share))
     of_labels = entropy_estimate(table.column_counts).bits
     room = of_labels - once.chance
     if not np.isfinite(once.adjusted) or room <= 0:

@@ -17,6 +17,7 @@ from it_callbacks.rulers.comparison import (
     ibsgd,
     idnns,
 )
+from it_callbacks.rulers.merged import PairMerged, pair_merged
 from it_callbacks.rulers.numbers import (
     as_states,
     finite_rows,
@@ -43,6 +44,7 @@ __all__ = [
     "ExactIB",
     "ExactIBGrid",
     "Moving",
+    "PairMerged",
     "Quantile",
     "Refitted",
     "Ruler",
@@ -56,6 +58,7 @@ __all__ = [
     "ibsgd",
     "idnns",
     "of_activation",
+    "pair_merged",
     "range_of",
     "refuse_mostly_nonfinite",
     "refuse_nonfinite",

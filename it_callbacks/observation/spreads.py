@@ -1,0 +1,100 @@
+"""How far each layer's outputs spread at a point, of the samples that a wide reading would take.
+
+The spread is the root of the summed variances of a layer's numbers: it goes with the layer's scale,
+which bins of a fixed width do not. It costs no pass over all outputs, and processes exchange sums.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from it_callbacks.observation.processes import together
+from it_callbacks.observation.sketched import Sketched
+
+
+@dataclass(frozen=True)
+class Moments:
+    """Sums of a part of a layer's rows, which with those of other parts give the spread of all.
+
+    Args:
+        n: Rows that are finite.
+        mean: Their mean, ``(n_numbers,)``.
+        squares: Their squared distances from it, summed over rows and numbers.
+    """
+
+    n: int
+    mean: NDArray[np.float64]
+    squares: float
+
+    @classmethod
+    def of(cls, rows: NDArray[np.floating[Any]]) -> Moments:
+        """Those of rows ``(n_rows, n_numbers)``; rows that are not finite are left out.
+
+        Example:
+            >>> Moments.of(np.array([[0.0, 1.0], [4.0, 1.0], [np.nan, 1.0]]))
+            Moments(n=2, mean=array([2., 1.]), squares=8.0)
+        """
+        rows = rows[np.isfinite(rows).all(axis=1)].astype(np.float64)
+        if not len(rows):
+            return cls(0, np.zeros(rows.shape[1]), 0.0)
+        mean = rows.mean(axis=0)
+        return cls(len(rows), mean, float(np.square(rows - mean).sum()))
+
+    def __add__(self, other: Moments) -> Moments:
+        n = self.n + other.n
+        if not self.n or not other.n:
+            return self if self.n else other
+        between = other.mean - self.mean
+        squares = self.squares + other.squares
+        squares += self.n * other.n / n * float(np.square(between).sum())
+        return Moments(n, self.mean + other.n / n * between, squares)
+
+    @property
+    def spread(self) -> float:
+        """Root of the summed variances of the numbers; NaN of fewer than two rows.
+
+        Example:
+            >>> Moments.of(np.array([[0.0, 1.0], [4.0, 1.0]])).spread
+            2.0
+        """
+        return math.sqrt(self.squares / self.n) if self.n > 1 else math.nan
+
+
+def spreads_of(sketched: Sketched, size: int) -> dict[str, float]:
+    """The spread of each layer; of several processes all call this, and get that of all rows.
+
+    Args:
+        sketched: What this process has kept of the pass.
+        size: How many samples count at most: those of lowest rank.
+    """
+    ranks = sketched.samples.ranks
+    of_all = np.sort(np.concatenate(together(lambda: ranks)))
+    counted = ranks <= of_all[:size].max(initial=-math.inf)
+
+    def share() -> dict[str, Moments] | None:
+        """None of a process without samples, which says nothing about layers."""
+        if not len(ranks):
+            return None
+        return {name: Moments.of(rows[counted]) for name, rows in sketched.rows.items()}
+
+    return _pooled([part for part in together(share) if part is not None])
+
+
+def _pooled(parts: Sequence[Mapping[str, Moments]]) -> dict[str, float]:
+    """The spreads of the layers that all parts have in one width."""
+    found = {}
+    for name in parts[0] if parts else ():
+        of_parts = [part[name] for part in parts if name in part]
+        if len(of_parts) < len(parts) or len({len(each.mean) for each in of_parts}) > 1:
+            continue
+        whole = of_parts[0]
+        for other in of_parts[1:]:
+            whole += other
+        found[name] = whole.spread
+    return found
