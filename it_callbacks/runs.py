@@ -29,7 +29,8 @@ from it_callbacks.quantities import (
 from it_callbacks.records import Record, epoch_of, is_read_by_rulers, split_ruler
 from it_callbacks.tags import Key as Key
 from it_callbacks.tags import parse_tag as parse_tag
-from it_callbacks.texts import from_text
+from it_callbacks.texts import Verdicts as Verdicts
+from it_callbacks.texts import from_text, verdicts_of
 from it_callbacks.wide_settings import WideSettings, number, wide_settings
 
 _TEXT = re.compile(
@@ -37,10 +38,6 @@ _TEXT = re.compile(
     r"(?P<kind>settings|warnings|verdicts)",
     re.DOTALL,
 )
-
-
-Verdicts = Mapping[str, Mapping[str, str]]
-"""By layer and ruler, whether it has compressed, in words; the joint one under `ALL_RULERS`."""
 
 
 class Rulers(NamedTuple):
@@ -379,7 +376,7 @@ def outlines(name: str, tags: Iterable[str], texts: Mapping[str, str]) -> list[O
                 {key: {} for key in key_of.values() if not _is_epoch(key)},
                 settings=settings.get(prefix, {}),
                 verdicts={
-                    place.partition("/")[2]: _verdicts(from_text(text, dict))
+                    place.partition("/")[2]: verdicts_of(text)
                     for place, text in found[prefix]["verdicts"].items()
                 },
                 warnings=list(
@@ -394,14 +391,6 @@ def outlines(name: str, tags: Iterable[str], texts: Mapping[str, str]) -> list[O
         )
         for prefix, key_of in keys.items()
     ]
-
-
-def _verdicts(by_layer: Mapping[str, Any]) -> Verdicts:
-    return {
-        layer: {str(ruler): str(verdict) for ruler, verdict in by_ruler.items()}
-        for layer, by_ruler in by_layer.items()
-        if isinstance(by_ruler, Mapping)
-    }
 
 
 def _is_epoch(key: Key) -> bool:

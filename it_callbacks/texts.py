@@ -78,8 +78,25 @@ def _shown(value: object) -> list[str]:
     return [*shown, "", *_table(LAYER_HEAD, layer_rows)] if layer_rows else shown
 
 
+Verdicts = Mapping[str, Mapping[str, str]]
+"""By layer and ruler, whether it has compressed, in words; the joint one under `ALL_RULERS`."""
+
 ALL_RULERS = "all rulers"
 """Where the joint verdict stands beside those of rulers; no slug, as it has a blank."""
+
+
+def verdicts_of(text: str) -> Verdicts:
+    """Return the verdicts that a text of `to_text` holds; none for any other text.
+
+    Example:
+        >>> verdicts_of(to_text({"fc": {"": "no compression"}}))
+        {'fc': {'': 'no compression'}}
+    """
+    return {
+        layer: {str(ruler): str(verdict) for ruler, verdict in by_ruler.items()}
+        for layer, by_ruler in from_text(text, dict).items()
+        if isinstance(by_ruler, Mapping)
+    }
 
 
 def _verdicts(by_layer: Mapping[str, Mapping[str, Any]]) -> list[str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from functools import cache
 from typing import Any
 
@@ -161,10 +160,10 @@ def test_a_set_that_cannot_be_measured_costs_no_other_set_its_point(bad: int) ->
         for set_ in ("val", "val_1")
     }
     assert epochs == {whole: [1, 2, 3], torn: [1, 3]}
-    assert not any(
-        math.isnan(drop.bits) for v in plane.verdicts[whole].values() for drop in v.drops
-    )
-    assert not any(math.isnan(v.drops[0].standard_error) for v in plane.verdicts[whole].values())
+    looks = plane._instrument._memory.looks
+    n_looks = {set_: len(looks[set_, "net.1", ""]) for set_ in (whole, torn)}
+    assert n_looks == {whole: 3, torn: 2}
+    assert all(each.is_paired for each in looks.values())
 
 
 # Random subsets.
@@ -230,5 +229,4 @@ def test_a_drop_has_a_standard_error_only_where_samples_keep_their_order(
     plane = InformationPlaneMonitor("net.1")
     running = trainer([plane], max_epochs=1)
     running.fit(Classifier(), loader(25), DataLoader(data, **make(data)))
-    (drop,) = plane.verdicts["val"]["net.1"].drops
-    assert math.isfinite(drop.standard_error) is keeps_order
+    assert plane._instrument._memory.looks["val", "net.1", ""].is_paired is keeps_order

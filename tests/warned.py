@@ -36,7 +36,17 @@ CAUSES = {
 
 
 OF_TINY_SETS = frozenset(
-    ("few", "saturated", "constant", "inequality", "calibration", "missing", "cost", "spread")
+    (
+        "few",
+        "saturated",
+        "constant",
+        "inequality",
+        "calibration",
+        "missing",
+        "cost",
+        "spread",
+        "scale",
+    )
 )
 """What monitors rightly warn of where a training on few samples is over in a moment."""
 

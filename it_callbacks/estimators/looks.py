@@ -86,6 +86,11 @@ class Looks:
         if len(bits) == 3 and sum(bits) / 3 > self._peak_bits:
             self._peak_bits, self._peak = sum(bits) / 3, self._previous
 
+    @property
+    def is_paired(self) -> bool:
+        """Whether the latest look is of samples that keep their identity."""
+        return self._latest.surprisal is not None
+
     def verdict(self) -> RulerVerdict:
         """What has become of the layer, as far as this ruler tells."""
         columns = {name: np.array(column) for name, column in self._columns.items()}
