@@ -276,7 +276,7 @@ def test_verdicts_are_written_when_training_ends(tmp_path: Path) -> None:
     ((step, texts),) = _texts(_read(logger.log_dir), "information_plane/val/verdicts")
     assert step == 15
     assert list(texts) == MLP
-    assert texts == {layer: str(verdict) for layer, verdict in plane.verdicts["val"].items()}
+    assert texts == {layer: {"": str(verdict)} for layer, verdict in plane.verdicts["val"].items()}
 
 
 @pytest.mark.parametrize("on_error", ["warn", "raise"])
@@ -287,7 +287,7 @@ def test_verdicts_are_written_when_training_is_cut_off(tmp_path: Path, on_error:
         fit([plane, BreaksOff(ZeroDivisionError("user's own"))], logger=logger, max_epochs=9)
     ((step, texts),) = _texts(_read(logger.log_dir), "information_plane/val/verdicts")
     assert step == 10
-    assert texts == {layer: str(verdict) for layer, verdict in plane.verdicts["val"].items()}
+    assert texts == {layer: {"": str(verdict)} for layer, verdict in plane.verdicts["val"].items()}
 
 
 def test_what_fails_when_training_is_cut_off_does_not_hide_why(

@@ -96,7 +96,7 @@ def page() -> Page:
     return page_of(
         run_of(
             "first",
-            verdicts={"val": {"fc2": "compressed: 1.25 ± 0.05 bits below the peak of epoch 1"}},
+            verdicts={"val": {"fc2": {"": "compressed by 1.25 bits (1.20 to 1.30) since epoch 1"}}},
             warnings=["layer 'fc1' is SATURATED: 75% of the samples have a code of their own"],
         )
     )
@@ -113,7 +113,7 @@ def cells(page: str) -> dict[str, list[str]]:
 
 
 def test_the_table_has_first_peak_and_last_with_quality_status_and_verdict() -> None:
-    verdicts = {"val": {"fc2": "compressed"}}
+    verdicts = {"val": {"fc2": {"": "compressed"}}}
     found = cells(report([run_of("a", verdicts=verdicts)]))
     assert found == {
         "fc1": [
@@ -324,9 +324,18 @@ def test_hostile_names_are_text_wherever_they_stand() -> None:
         tags,
         settings,
         warnings=[HOSTILE],
-        verdicts={"val": {name: HOSTILE}, name: {name: HOSTILE}},
+        verdicts={
+            "val": {name: {"": HOSTILE, HOSTILE: HOSTILE, "all rulers": HOSTILE}},
+            name: {name: {name: HOSTILE}},
+        },
     )
-    calm = run_of("calm", tags, settings, warnings=["w"], verdicts={"val": {name: "v"}})
+    calm = run_of(
+        "calm",
+        tags,
+        settings,
+        warnings=["w"],
+        verdicts={"val": {name: {"": "v", HOSTILE: "v", "all rulers": "v"}}},
+    )
     html = report([hostile])
     page = Page(html)
     assert {name for name, _ in page.elements} == {name for name, _ in page_of(calm).elements}
@@ -384,7 +393,7 @@ def test_the_command_writes_the_page_of_a_log(
         tmp_path / "logs" / "a",
         **{
             "information_plane/val/warnings": ["layer 'fc1' is SATURATED"],
-            "information_plane/val/verdicts": {"fc2": "compressed"},
+            "information_plane/val/verdicts": {"fc2": {"": "compressed"}},
         },
     )
     output = tmp_path / "report.html"

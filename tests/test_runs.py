@@ -126,13 +126,15 @@ def test_every_prefix_of_a_logger_is_a_run_of_its_own() -> None:
 def test_texts_are_settings_verdicts_and_warnings() -> None:
     texts = {
         "information_plane/val/settings": to_text({"H_Y": 2.0}),
-        "information_plane/val/verdicts": to_text({"fc": "has compressed", "out": 3}),
+        "information_plane/val/verdicts": to_text(
+            {"fc": {"": "has compressed"}, "out": {"": 3, "b": [1]}}
+        ),
         "information_plane/val/warnings": to_text(["few samples", "wide layer"]),
         "prediction_entropy/val/warnings": to_text(["few samples"]),
     }
     (run,) = from_log("a", {"information_plane/val/I_XT/fc": [(1, 1.0)]}, texts)
     assert run.settings == {"information_plane/val": {"H_Y": 2.0}}
-    assert run.verdicts == {"val": {"fc": "has compressed", "out": "3"}}
+    assert run.verdicts == {"val": {"fc": {"": "has compressed"}, "out": {"": "3", "b": "[1]"}}}
     assert run.warnings == ["few samples", "wide layer"]
 
 

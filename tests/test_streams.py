@@ -160,13 +160,13 @@ def test_kept_rows_are_readings_of_the_rows_asked_for(reduction) -> None:
 
 
 def test_a_stream_holds_keys_and_no_activations() -> None:
-    """16 bytes per sample and ruler, whatever the layer's width."""
+    """16 bytes per sample and ruler, and as many for its merged bins, whatever the layer's width."""
     stream = Read(Joint(), (Calibrated(30), Width(0.1)))
     for _ in range(8):
         stream.add(torch.randn(500, 200))
     tensors, arrays = held_by(stream)
     assert tensors == 0
-    assert arrays == 8 * 500 * 16 * 2
+    assert arrays == 8 * 500 * 16 * 2 * 2
 
 
 def test_a_waiting_stream_holds_the_rows_it_waits_for_only() -> None:
@@ -174,7 +174,7 @@ def test_a_waiting_stream_holds_the_rows_it_waits_for_only() -> None:
     stream.add(torch.randn(1000, 200))
     assert held_by(stream) == (1000 * 200 * 4, 0)
     stream.add(torch.randn(1000, 200))
-    assert held_by(stream) == (0, 2000 * 16)
+    assert held_by(stream) == (0, 2000 * 16 * 2)
 
 
 def test_a_stream_does_not_keep_the_output_of_a_layer_alive() -> None:

@@ -137,7 +137,7 @@ def test_json_tells_of_the_runs_and_has_no_number_that_json_has_not() -> None:
         "a",
         {FC1: {0: NAN, 10: math.inf, 20: 2.5}},
         settings={"information_plane/val": {"H_Y": NAN, "sizes": [1, math.inf]}},
-        verdicts={"val": {"fc1": "no compression"}},
+        verdicts={"val": {"fc1": {"": "no compression"}}},
         warnings=["few samples"],
     )
     found = json.loads(as_json([run], tidy([run])), parse_constant=lambda name: pytest.fail(name))
@@ -145,7 +145,7 @@ def test_json_tells_of_the_runs_and_has_no_number_that_json_has_not() -> None:
     assert found["runs"] == {
         "a": {
             "settings": {"information_plane/val": {"H_Y": None, "sizes": [1, None]}},
-            "verdicts": {"val": {"fc1": "no compression"}},
+            "verdicts": {"val": {"fc1": {"": "no compression"}}},
             "warnings": ["few samples"],
         }
     }
@@ -227,5 +227,14 @@ def test_a_status_of_no_known_meaning_is_none(code: float) -> None:
 
 
 def test_a_verdict_stands_at_its_layer() -> None:
-    run = Run("a", {FC1: {0: 1.0}}, verdicts={"val": {"fc1": "compressed"}, "train": {"fc1": "no"}})
+    verdicts = {"val": {"fc1": {"": "compressed"}}, "train": {"fc1": {"": "no"}}}
+    run = Run("a", {FC1: {0: 1.0}}, verdicts=verdicts)
     assert layer_rows(run, "val", run.rulers("val")[0])[0].verdict == "compressed"
+
+
+def test_each_ruler_has_the_verdict_of_its_own() -> None:
+    verdicts = {"val": {"fc1": {"": "compressed", "uniform5": "no compression"}}}
+    other = FC1._replace(ruler="uniform5")
+    run = Run("a", {FC1: {0: 1.0}, other: {0: 1.0}}, verdicts=verdicts)
+    said = [layer_rows(run, "val", rulers)[0].verdict for rulers in run.rulers("val")]
+    assert said == ["compressed", "no compression"]

@@ -53,10 +53,16 @@ def test_warnings_are_a_list() -> None:
 
 
 def test_verdicts_are_a_table() -> None:
-    page = shown({name: "no compression" for name in HOSTILE})
+    page = shown({name: {"": "no compression"} for name in HOSTILE})
     assert cells(page, "th") == ["layer", "verdict"]
     assert cells(page, "td")[::2] == [text.strip() for text in HOSTILE]
     assert set(cells(page, "td")[1::2]) == {"no compression"}
+
+
+def test_verdicts_of_several_rulers_have_a_column_each() -> None:
+    page = shown({"fc": {"": "a", "uniform5": "b", "all rulers": "c"}, "out": {"": "d"}})
+    assert cells(page, "th") == ["layer", "first ruler", "uniform5", "all rulers"]
+    assert cells(page, "td") == ["fc", "a", "b", "c", "out", "d", "", ""]
 
 
 def test_settings_are_tables_of_what_and_of_layers() -> None:
