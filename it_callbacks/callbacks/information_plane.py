@@ -183,8 +183,8 @@ class InformationPlaneMonitor(Monitor[PlaneInstrument]):
             reading: ``"code"``: I(X;T) against I(T;Y) of the binned layers. ``"wide"``:
                 I(X;T+σZ) against V(T→Y), of layers of any width. None for the one in which more
                 layers can be read at their last point; any width if there are as many.
-            view: ``"linear"``, ``"adjusted"`` for chance, or ``"corrected"`` for what is unseen; like
-                `resolution` and `chance` of the code only.
+            view: ``"linear"``, ``"adjusted"`` for chance, or ``"corrected"`` for what is
+                unseen; like `resolution` and `chance` of the code only.
             resolution: Which of the rulers in ``bins=[...]``.
             chance: Mark the chance level of I(T;Y) of each point (linear view).
             intervals: Draw 95 % intervals (corrected view, or any width).
