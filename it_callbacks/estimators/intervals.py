@@ -153,7 +153,7 @@ def of_information(
         return Interval(max(0.0, low), math.nan)
     high = bits + max(_Z_95 * error, _three(n_samples))
     high += (k - 1) / (2 * n_samples) * BITS_PER_NAT
-    return _possible(low, min(high, _most_of_labels(table, n_classes)), n_samples)
+    return _possible(low, min(high, _most_of_labels(table, max(2, k))), n_samples)
 
 
 def leave_one_out_information(table: Contingency, n_classes: int) -> tuple[float, float]:
@@ -242,13 +242,11 @@ def _possible(low: float, high: float, n_samples: int) -> Interval:
     return Interval(max(0.0, min(low, high - _half_a_sample(n_samples))), high)
 
 
-def _most_of_labels(table: Contingency, n_classes: int | None) -> float:
-    """What H(Y) can be at most; infinite where that is not known."""
+def _most_of_labels(table: Contingency, n_classes: int) -> float:
+    """What H(Y) can be at most, of so many classes."""
     counts = spectrum(table.column_counts)
     known = of_entropy(counts, jackknife_error(counts), n_classes).high
-    if not math.isnan(known):
-        return known
-    return math.inf if n_classes is None else math.log2(n_classes)
+    return math.log2(n_classes) if math.isnan(known) else known
 
 
 def _half_a_sample(n_samples: int) -> float:
