@@ -193,7 +193,7 @@ ABOVE = {
     ),
     "plane": (
         *("_version", "estimators", "observation", "reductions", "rulers"),
-        *("quantities", "own_quantities", "records", "schedules", "plane"),
+        *("quantities", "own_quantities", "records", "schedules", "texts", "plane"),
     ),
     "predictions": (
         "checks",

@@ -26,7 +26,7 @@ PAGES = sorted(path for kind in ("*.js", "*.css") for path in PACKAGE.rglob(kind
 MOST_CLASSES = 2
 MOST_METHODS = 45
 MOST_ATTRIBUTES = 20
-MOST_LINES_OF_CALLBACKS = 2850
+MOST_LINES_OF_CALLBACKS = 3000
 MOST_LINES_OF_A_ROOM = 400
 MOST_LINES_OF_CODE = 18_000
 """0.1.0 had 10,140. A user's own estimators that reach the tab, Markdown texts, derived values,

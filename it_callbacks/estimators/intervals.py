@@ -132,7 +132,7 @@ def of_information(
 
     s adds to the standard error that of independence, sqrt(2 d) / 2N nats with
     d = min((m - 1)(K - 1), cells). Drawn up to a chance share of .25; elsewhere `low` stands alone.
-    The upper end is at most log2 K, if K is known, and at most the upper end of H(Y).
+    The upper end is at most log2 K, and at most the upper end of H(Y).
 
     Args:
         table: Of x (rows) and y (columns).
@@ -153,7 +153,7 @@ def of_information(
         return Interval(max(0.0, low), math.nan)
     high = bits + max(_Z_95 * error, _three(n_samples))
     high += (k - 1) / (2 * n_samples) * BITS_PER_NAT
-    return _possible(low, min(high, _most_of_labels(table, max(2, k))), n_samples)
+    return _possible(low, min(high, _most_of_labels(table, k)), n_samples)
 
 
 def leave_one_out_information(table: Contingency, n_classes: int) -> tuple[float, float]:
@@ -235,15 +235,17 @@ def _at_least(bits: float, standard_error: float) -> Interval:
 
 
 def _possible(low: float, high: float, n_samples: int) -> Interval:
-    """The ends, kept apart by half a sample's worth, and not below 0.
+    """The ends, not below 0; half a sample's worth apart where they would meet.
 
     What is known of the upper end may lie below a lower end that took nothing for granted.
     """
-    return Interval(max(0.0, min(low, high - _half_a_sample(n_samples))), high)
+    return Interval(max(0.0, low if low < high else high - _half_a_sample(n_samples)), high)
 
 
 def _most_of_labels(table: Contingency, n_classes: int) -> float:
-    """What H(Y) can be at most, of so many classes."""
+    """What H(Y) can be at most, of so many classes; infinite of one, beside which others may be."""
+    if n_classes < 2:
+        return math.inf
     counts = spectrum(table.column_counts)
     known = of_entropy(counts, jackknife_error(counts), n_classes).high
     return math.log2(n_classes) if math.isnan(known) else known
