@@ -160,7 +160,7 @@ def test_kept_rows_are_readings_of_the_rows_asked_for(reduction) -> None:
 
 
 def test_a_stream_holds_keys_and_no_activations() -> None:
-    """16 bytes per sample and ruler, and as many for its merged bins, whatever the layer's width."""
+    """16 bytes per sample and ruler, and again for its merged bins, whatever the layer's width."""
     stream = Read(Joint(), (Calibrated(30), Width(0.1)))
     for _ in range(8):
         stream.add(torch.randn(500, 200))

@@ -339,7 +339,9 @@ class Verdict:
         said = str(self.deciding)
         if len(self.by_ruler) == 1:
             return said
-        others = "; ".join(str(each) for each in self.by_ruler if each is not self.deciding)
+        others = "; ".join(dict.fromkeys(str(each) for each in self.by_ruler if str(each) != said))
+        if not others:
+            return f"{said} (all bins)"
         if self.answer is Answer.DISAGREE:
             return f"cannot tell: the rulers disagree ({said}; by other bins {others})"
         return f"{said}; by other bins {others}"

@@ -81,17 +81,16 @@ def scale_notices(set_: str, layers: Iterable[LayerFacts]) -> list[Notice]:
     found = [f"layer {of.name!r} {_times(of.growth)}" for of in grown]
     more = f" and {len(found) - MOST_LISTED} more layers" if len(found) > MOST_LISTED else ""
     text = (
-        f"set {set_!r}: bins of a fixed width read what grows ever more finely, what shrinks ever "
-        f"more coarsely: {', '.join(found[:MOST_LISTED])}{more}. A change of I_XT may be one of "
-        "scale; relative_I_XT does not depend on scale"
+        f"set {set_!r}: {', '.join(found[:MOST_LISTED])}{more}, while the width of the bins stayed, "
+        "so that I_XT rises or falls with the scale. relative_I_XT does not depend on it"
     )
     return [Notice("scale", text)]
 
 
 def _times(growth: float) -> str:
-    far = f"{growth:.1f} times" if growth > 1 else f"{growth:.2g} of"
-    how = "as far as" if growth > 1 else "the distance"
-    return f"now spreads {far} {how} at its first point"
+    if growth > 1:
+        return f"has grown to {growth:.1f} times its first spread"
+    return f"has shrunk to {growth:.2g} of its first spread"
 
 
 def uneven_notices(set_: str, uneven: Mapping[str, str]) -> list[Notice]:
