@@ -19,10 +19,10 @@ from it_callbacks.quantities import Quantity as Quantity
 
 
 class Status(IntEnum):
-    """How far a point of the plane can be read as information, logged as ``status``."""
+    """How far a point can be read as information, logged as ``status``."""
 
     OK = 0
-    """Coverage >= 0.95 and chance share <= 0.05."""
+    """Coverage >= 0.95 and chance share <= 0.05; chance still has its part in I(T;Y)."""
     CAUTION = 1
     """Read it as a trend only: between OK and SATURATED."""
     SATURATED = 2

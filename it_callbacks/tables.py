@@ -134,7 +134,7 @@ def finite_or_none(value: float) -> float | None:
 
 
 STATUSES = {
-    Status.OK: "OK: read it as information",
+    Status.OK: "OK: mostly information; of many rare codes read the adjusted value",
     Status.CAUTION: "CAUTION: chance or rare codes have a part in the value; read its trend",
     Status.SATURATED: "SATURATED: nearly one code per sample; any labels would give this I(T;Y)",
 }
