@@ -88,6 +88,17 @@ def test_of_some_rulers_no_bins_are_merged() -> None:
     assert merged is not None
 
 
+@pytest.mark.parametrize("ruler", [Uniform(15, -1, 1), Width(1e-16)])
+@pytest.mark.parametrize("n_units", [3, 40])
+def test_merged_bins_have_one_key_by_both_ways(ruler: Ruler, n_units: int) -> None:
+    """Far from 0, negative and at the closed edge alike; narrow rows and wide ones."""
+    rows = torch.randn(300, n_units, generator=TORCH).clamp(-1.5, 1.0)
+    rows[:9] *= 1e-12
+    scale = 1 if isinstance(ruler, Uniform) else 1e-10
+    merged = PairMerged(ruler)
+    assert torch.equal(encode_keys(rows * scale, merged), keys(merged(rows * scale)))
+
+
 def test_odd_bins_are_merged_with_the_closed_edge() -> None:
     assert PairMerged(Uniform(3, 0, 3))(torch.tensor([0.0, 1.5, 2.5, 3.0])).tolist() == [0, 0, 1, 1]
 
