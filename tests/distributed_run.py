@@ -274,6 +274,12 @@ def main() -> None:
     sources = [m.settings.get("val", {}).get("predictions", "") for m in callbacks]
     weights = [s.get("weights") for m in callbacks for s in m.settings.values()]
     wide = [s["wide"] for m in callbacks for s in m.settings.values() if "wide" in s]
+    looks = {
+        f"{number} {'/'.join(place)}": of_ruler.state()["looks"].tolist()
+        for number, monitor in enumerate(callbacks)
+        if isinstance(monitor, InformationPlaneMonitor)
+        for place, of_ruler in monitor._instrument._memory.looks.items()
+    }
     document = {
         "among": [each["classes"] for each in wide],
         "measured": measured,
@@ -282,6 +288,7 @@ def main() -> None:
         "users": users,
         "sources": sources,
         "weights": weights,
+        "looks": looks,
     }
     out = arguments.out / f"rank{trainer.global_rank}.json"
     out.write_text(json.dumps(document))

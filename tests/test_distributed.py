@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 
 from it_callbacks import InformationPlaneMonitor, PredictionEntropyMonitor
+from it_callbacks.estimators.looks import Look
 from it_callbacks.quantities import OF_WIDE
 
 from .forked import Running
@@ -115,6 +116,22 @@ def test_two_processes_give_the_numbers_of_one(case: str) -> None:
     """On 41 samples, which a sampler pads to 42, every number on both processes is that of one."""
     check_equal_to_one_process(case, 2, "ddp")
     assert len(run(case, 2, "ddp")[0]) == 2
+
+
+@pytest.mark.parametrize("case", ["listen", "data"])
+def test_two_processes_remember_the_course_of_one(case: str) -> None:
+    """Spreads, pooled from sums, and codes with merged bins are those of all samples."""
+    (one,), _ = run(case, 1, "auto")
+    for rank in run(case, 2, "ddp")[0]:
+        assert rank["looks"].keys() == one["looks"].keys() != set()
+        for place, alone in one["looks"].items():
+            for name, several, column in zip(
+                Look._fields, rank["looks"][place], alone, strict=True
+            ):
+                # Two processes have as many steps as one has for half of the batches.
+                assert name == "step" or several == pytest.approx(
+                    column, rel=1e-5, abs=1e-9, nan_ok=True
+                )
 
 
 @pytest.mark.parametrize("case", ["listen", "data"])

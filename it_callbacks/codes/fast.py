@@ -2,7 +2,7 @@
 
 The spec's way, ``keys(ruler(activations))``, makes a 64-bit copy of all states and multiplies whole
 numbers, which processors do slowly. For `Uniform` and `Width`, which `Calibrated` becomes, most of
-that can be saved:
+that can be saved, also where bins are merged in pairs:
 
 - Activations are read in chunks that fit the cache, into a buffer that is used again and again.
 - One scan tells how far the states of a chunk reach. Where all are in -254..254, the eight columns
@@ -38,7 +38,7 @@ from it_callbacks.codes.spec import (
     weights,
 )
 from it_callbacks.reductions import side_by_side
-from it_callbacks.rulers import Exact, Ruler, Uniform, Width, as_states, floating
+from it_callbacks.rulers import Exact, PairMerged, Ruler, Uniform, Width, as_states, floating
 
 # float32 holds every integer up to here, so sums below it are exact in any order of summation.
 _EXACT_BELOW = 2**24
@@ -227,10 +227,19 @@ def _exact(ruler: Exact, scratch: Tensor, activations: Tensor) -> Levels:
     return scanned(ruler.levels(activations))
 
 
+def _pair_merged(ruler: PairMerged, scratch: Tensor, activations: Tensor) -> Levels:
+    if type(ruler.ruler) not in (Uniform, Width):
+        raise ValueError("ruler: the spec merges its bins")
+    states, low, high = _LEVELS[type(ruler.ruler)](ruler.ruler, scratch, activations)
+    # Halves of floats are exact, and whole numbers stay floats.
+    return Levels(states.mul_(0.5).floor_(), float(np.floor(low / 2)), float(np.floor(high / 2)))
+
+
 _LEVELS: dict[type[Ruler], Callable[[Any, Tensor, Tensor], Levels]] = {
     Uniform: _uniform,
     Width: _width,
     Exact: _exact,
+    PairMerged: _pair_merged,
 }
 
 
