@@ -253,6 +253,8 @@ def _only_the_bar() -> Iterator[None]:
 _IN_THE_TABLE = (
     r"InformationPlaneMonitor: layer '[^']+' (?!is skipped)",
     r"InformationPlaneMonitor: set '[^']+': too wide for the binned code",
+    r"InformationPlaneMonitor: set '[^']+': layer '[^']+' has (grown|shrunk)",
+    r"it-callbacks: \d+ more warnings",
 )
 
 

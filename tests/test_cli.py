@@ -155,12 +155,14 @@ def test_the_first_rows_are_what_was_logged(full_demo: FullDemo) -> None:
 
 
 def test_the_table_has_a_verdict_for_each_layer(full_demo: FullDemo) -> None:
-    """The 5-unit layer has merged its classes; 64 units are unique from first to last."""
+    """The 5-unit layer falls, and wanders; 64 units are unique from first to last."""
     text = full_demo.finished.stdout.split("Compression since the peak")[1].split("\n\n")[0]
     said = dict(re.findall(r"^  (net\.\S+) +(.+)$", text, flags=re.MULTILINE))
     assert list(said) == DIGITS_LAYERS
-    assert said["net.hidden4.tanh"].startswith("compressed: ")
-    assert said["net.hidden1.tanh"].startswith("no compression (0.00 ")
+    assert re.match(
+        r"cannot tell: \d\.\d\d bits below its highest, but it", said["net.hidden4.tanh"]
+    )
+    assert said["net.hidden1.tanh"].startswith("cannot tell: saturated")
 
 
 def test_the_printed_command_opens_the_run(full_demo: FullDemo) -> None:

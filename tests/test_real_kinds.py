@@ -577,7 +577,7 @@ def test_tags_that_are_all_alike_in_a_batch_are_not_the_inputs() -> None:
         monitor = PredictionEntropyMonitor()
         with warned() as given:
             fit([monitor], Named, train=loading, val=loading, max_epochs=1)
-        assert given == []
+        assert set(given.causes) <= {"few"}
         assert {record.n_samples for record in monitor.history} == {int(mask.sum())}
 
 

@@ -161,7 +161,7 @@ def test_numbers_of_the_set_warnings_verdicts_and_limits_are_in_words(page: Page
     for words in (
         "N = 64 samples, log2 N = 6.00 bits; H(Y) = 1.00 bits",
         "layer 'fc1' is SATURATED: 75% of the samples have a code of their own",
-        "compressed: 1.25 ± 0.05 bits below the peak of epoch 1",
+        "compressed by 1.25 bits (1.20 to 1.30) since epoch 1",
         "A hollow point is saturated",
         "Compare a layer with itself over time",
     ):

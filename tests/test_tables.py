@@ -235,6 +235,8 @@ def test_a_verdict_stands_at_its_layer() -> None:
 def test_each_ruler_has_the_verdict_of_its_own() -> None:
     verdicts = {"val": {"fc1": {"": "compressed", "uniform5": "no compression"}}}
     other = FC1._replace(ruler="uniform5")
-    run = Run("a", {FC1: {0: 1.0}, other: {0: 1.0}}, verdicts=verdicts)
+    layer = {"tag": "fc1", "tag_of_ruler": ["", "uniform5"], "slugs": ["uniform30", "uniform5"]}
+    settings = {"information_plane/val": {"layers": [layer]}}
+    run = Run("a", {FC1: {0: 1.0}, other: {0: 1.0}}, settings=settings, verdicts=verdicts)
     said = [layer_rows(run, "val", rulers)[0].verdict for rulers in run.rulers("val")]
     assert said == ["compressed", "no compression"]

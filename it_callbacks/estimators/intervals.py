@@ -153,7 +153,9 @@ def of_information(
         return Interval(max(0.0, low), math.nan)
     high = bits + max(_Z_95 * error, _three(n_samples))
     high += (k - 1) / (2 * n_samples) * BITS_PER_NAT
-    return _possible(low, min(high, _most_of_labels(table, k)), n_samples)
+    if k > 1 or n_classes is not None:  # beside the only class seen there may be others
+        high = min(high, _most_of_labels(table, k))
+    return _possible(low, high, n_samples)
 
 
 def leave_one_out_information(table: Contingency, n_classes: int) -> tuple[float, float]:
@@ -243,9 +245,7 @@ def _possible(low: float, high: float, n_samples: int) -> Interval:
 
 
 def _most_of_labels(table: Contingency, n_classes: int) -> float:
-    """What H(Y) can be at most, of so many classes; infinite of one, beside which others may be."""
-    if n_classes < 2:
-        return math.inf
+    """What H(Y) can be at most, of so many classes."""
     counts = spectrum(table.column_counts)
     known = of_entropy(counts, jackknife_error(counts), n_classes).high
     return math.log2(n_classes) if math.isnan(known) else known

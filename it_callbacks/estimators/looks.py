@@ -53,7 +53,7 @@ class Looks:
     Example:
         >>> looks = Looks(n_units=2)
         >>> for step in range(12):
-        ...     looks.add(Look(step, step, 6 - step / 11, 5 - step / 11, 0.02, 0.95, math.nan, 1.0))
+        ...     looks.add(Look(step, step, 6 - step / 11, 5 - step / 11, 0.02, 0.95, math.nan, 1.0), None)
         >>> print(looks.verdict())
         compressed by at least 0.79 bits since epoch 1, step 1
     """

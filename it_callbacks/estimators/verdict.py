@@ -124,7 +124,7 @@ class RulerVerdict:
     def __str__(self) -> str:
         match self.answer:
             case Answer.DEAD:
-                return f"dead since {self._place}: all samples give the same output"
+                return f"dead since {self._place}: its output hardly varies from sample to sample"
             case Answer.COMPRESSED if self.is_peak_saturated:
                 return (
                     "cannot tell by how much: saturated at its highest, at least "
@@ -161,6 +161,7 @@ class RulerVerdict:
         ratio = self.spread_ratio
         if math.isnan(ratio):
             return "how its scale changed is not known"
+        times = f"{ratio:.0f}" if ratio >= 10 else f"{ratio:.1f}"
         if ratio < 1:
             return (
                 f"its scale fell to {ratio:.2g} of what it was, which alone could explain its fall "
@@ -168,10 +169,10 @@ class RulerVerdict:
             )
         if self.bits > self.needed:
             return (
-                f"its scale grew {ratio:.2g}-fold, which alone could explain its rise of "
+                f"its scale grew {times}-fold, which alone could explain its rise of "
                 f"{self.bits:.2f} bits"
             )
-        return f"its scale has grown {ratio:.2g}-fold, which may hide a fall"
+        return f"its scale has grown {times}-fold, which may hide a fall"
 
 
 class _Change(NamedTuple):

@@ -81,7 +81,7 @@ def scale_notices(set_: str, layers: Iterable[LayerFacts]) -> list[Notice]:
     found = [f"layer {of.name!r} {_times(of.growth)}" for of in grown]
     more = f" and {len(found) - MOST_LISTED} more layers" if len(found) > MOST_LISTED else ""
     text = (
-        f"set {set_!r}: {', '.join(found[:MOST_LISTED])}{more}, while the width of the bins stayed, "
+        f"set {set_!r}: {', '.join(found[:MOST_LISTED])}{more}, while the width of the bins stays, "
         "so that I_XT rises or falls with the scale. relative_I_XT does not depend on it"
     )
     return [Notice("scale", text)]

@@ -112,6 +112,8 @@ def fit(
             enable_progress_bar=False,
             enable_model_summary=False,
             enable_checkpointing=False,
+            # Its first batch is passed again, to see whether the network is stochastic.
+            num_sanity_val_steps=0,
         )
         loaders = [
             None if samples is None else DataLoader(TensorDataset(*samples), batch_size)
