@@ -1,22 +1,22 @@
-"""A drop is called compression where it is larger than its error, and only there."""
+"""A verdict holds against scale, wandering and saturation, and says why where it cannot tell."""
 
 from __future__ import annotations
 
 import math
-from functools import partial
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 
-from it_callbacks.estimators import Drop, Verdict, entropy
-from it_callbacks.estimators.verdict import (
-    Peak,
-    drop_error,
-    surprisal,
-)
+from it_callbacks.estimators import RulerVerdict, Verdict, entropy
+from it_callbacks.estimators.looks import Look, Looks, drop_error, surprisal
+from it_callbacks.estimators.verdict import Answer, Curve, verdict
 
+Floats = NDArray[np.float64]
 NAN = math.nan
 
 
@@ -92,194 +92,320 @@ def test_other_samples_have_no_paired_error(before: np.ndarray, after: np.ndarra
 # --- one ruler ----------------------------------------------------------------------------------
 
 
+def still(i: Floats) -> Floats:
+    """A curve that moves by .02 at most."""
+    return 0.01 * ((7 * i) % 5 - 2)
+
+
+STRAY = np.array([0, 0.3, -0.1, 0.2, 0.5, 0.1, -0.3, 0.1, -0.2, -0.5, -0.1, -0.4])
+LOG_SPACED = np.array([0, 1, 2, 3, 4, 6, 8, 11, 16, 22, 30, 39.0])
+
+
+def course(
+    bits: Callable[[Floats], Floats],
+    n: int = 12,
+    *,
+    spread: Callable[[Floats], Floats] = np.ones_like,
+    coverage: Callable[[Floats], Floats] = lambda i: 0 * i + 0.95,
+    times: Floats | None = None,
+    error: float = 0.02,
+    paired: float | None = 0.02,
+    merged: float = 1.0,
+    corrected: float = NAN,
+) -> RulerVerdict:
+    """The verdict on a layer of two units; `bits` and others are given the number of the point."""
+    i = np.arange(n, dtype=float)
+    values, of = bits(i), i if times is None else times
+    curve = Curve(
+        epoch=of,
+        step=of,
+        bits=values,
+        merged_bits=values - merged,
+        standard_error=np.full(n, error),
+        coverage=coverage(i),
+        corrected=values + corrected,
+        spread=spread(i),
+        n_units=2,
+    )
+    return verdict(curve, paired)
+
+
+def falls(i: Floats) -> Floats:
+    return 6 - i / 11 + still(i)
+
+
+CASES: dict[str, tuple[dict[str, Any], Answer, tuple[float, ...]]] = {
+    # by name: the course; the answer; bits, needed, step of the peak, ratio of spreads, coverage
+    "still": ({"bits": lambda i: 6 + still(i)}, Answer.NO, (0.01, 0.3, 3, 1, 0.95)),
+    "a steady fall": ({"bits": falls}, Answer.COMPRESSED, (0.821515, 0.3, 1, 1, 0.95)),
+    "stray": (
+        {"bits": lambda i: 6 + STRAY[i.astype(int)]},
+        Answer.WANDERS,
+        (0.6, 2.492382, 4, 1, 0.95),
+    ),
+    "it shrinks": (
+        {"bits": falls, "spread": lambda i: 2 ** (-i / 11)},
+        Answer.SCALE,
+        (0.821515, 0.3, 1, 0.567156, 0.95),
+    ),
+    "it grows and falls": (
+        {"bits": falls, "spread": lambda i: 1 + i / 40},
+        Answer.COMPRESSED,
+        (0.821515, 0.3, 1, 1.219512, 0.95),
+    ),
+    "saturated": (
+        {"bits": lambda i: 8.2 + still(i), "coverage": lambda i: 0 * i + 0.2},
+        Answer.SATURATED,
+        (0.01, 0.3, 3, 1, 0.2),
+    ),
+    "from saturation": (
+        {"bits": lambda i: 8 - 2 * i / 11 + still(i), "coverage": lambda i: 0.3 + 0.06 * i},
+        Answer.COMPRESSED,
+        (1.639697, 0.3, 1, 1, 0.36),
+    ),
+    "it rises": (
+        {"bits": lambda i: 5 + 2 * i / 11 + still(i)},
+        Answer.GAINING,
+        (0.538788, 0.3, 7, 1, 0.95),
+    ),
+    "it grows": (
+        {"bits": lambda i: 6 + still(i), "spread": lambda i: 16 ** (i / 11)},
+        Answer.SCALE,
+        (0.01, 0.3, 3, 2.130082, 0.95),
+    ),
+    "a late fall": (
+        {"bits": lambda i: 6 + still(i) - 2 * (i >= 20), "n": 24},
+        Answer.COMPRESSED,
+        (2.003333, 0.3, 3, 1, 0.95),
+    ),
+    "own samples": (
+        {"bits": lambda i: 6 + 10 * still(i), "n": 24, "error": 0.1, "paired": None},
+        Answer.NO,
+        (0.033333, 0.3, 3, 1, 0.95),
+    ),
+    "log-spaced": (
+        {"bits": lambda i: 6 - LOG_SPACED[i.astype(int)] / 39 + still(i), "times": LOG_SPACED},
+        Answer.COMPRESSED,
+        (0.75547, 0.444263, 1, 1, 0.95),
+    ),
+    "own samples, a fall": (
+        {"bits": falls, "error": 0.15, "paired": None},
+        Answer.COMPRESSED,
+        (0.821515, 0.367423, 1, 1, 0.95),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_courses_have_the_verdict_of_a_reference(name: str) -> None:
+    """Values of a reference implementation of the rule."""
+    options, answer, expected = CASES[name]
+    found = course(**options)
+    assert found.answer is answer
+    values = (found.bits, found.needed, found.step, found.spread_ratio, found.coverage)
+    assert values == pytest.approx(expected, abs=1e-6)
+
+
+def test_a_dead_layer_is_dead_from_its_first_dead_point_on() -> None:
+    dies = course(lambda i: np.where(i < 8, 6.0, 0.0), spread=lambda i: np.where(i < 8, 1.0, 0.0))
+    assert (dies.answer, dies.step) == (Answer.DEAD, 8)
+    assert str(dies).startswith("dead since epoch 8, step 8")
+    assert dies.compressed is None
+
+
+@pytest.mark.parametrize(("n", "answer"), [(7, Answer.FEW), (8, Answer.COMPRESSED)])
+def test_eight_points_are_needed(n: int, answer: Answer) -> None:
+    assert course(falls, n).answer is answer
+
+
+def test_the_unit_of_time_makes_no_difference() -> None:
+    options: dict[str, Any] = dict(CASES["log-spaced"][0])
+    one, other = course(**options), course(**{**options, "times": 391 * LOG_SPACED})
+    assert other.answer is one.answer
+    assert other.needed == pytest.approx(one.needed, rel=1e-12)
+
+
+def test_a_saturated_end_claims_nothing() -> None:
+    """It lies below its peak, and may hold more than the samples can show."""
+    found = course(falls, coverage=lambda i: np.where(i > 8, 0.4, 0.95))
+    assert found.answer is Answer.SATURATED
+    assert found.compressed is None
+
+
+def test_a_saturated_peak_claims_no_compression() -> None:
+    found = course(lambda i: 8 - 2 * i / 11, coverage=lambda i: 0.3 + 0.06 * i)
+    assert found.compressed is None
+    assert "compress" not in str(found)
+    assert "saturated at its highest, at least 1.6" in str(found)
+
+
+@pytest.mark.parametrize("coverage", [0.49, 0.6, 0.79])
+def test_no_compression_is_only_said_where_a_fall_would_show(coverage: float) -> None:
+    found = course(lambda i: 8 + still(i), coverage=lambda i: 0 * i + coverage)
+    assert found.answer is Answer.SATURATED
+    assert found.compressed is None
+
+
+def test_without_a_spread_a_fall_may_be_one_of_scale() -> None:
+    found = course(falls, spread=lambda i: NAN * i)
+    assert str(found) == "cannot tell: how its scale changed is not known"
+    assert course(lambda i: 6 + still(i), spread=lambda i: NAN * i).answer is Answer.NO
+
+
+def test_without_merged_bins_each_unit_may_lose_a_bit_an_octave() -> None:
+    """Half the scale: up to 2 bits of two units; .1 bit, if merging bins takes away no more."""
+    halves = {"bits": falls, "spread": lambda i: 2 ** (-i / 11)}
+    assert course(**halves, merged=NAN).answer is Answer.SCALE
+    assert course(**halves, merged=0.1).answer is Answer.COMPRESSED
+
+
+def test_a_drop_has_an_interval_where_its_ends_have_one() -> None:
+    """Three paired errors around the fall of the corrected value."""
+    found = course(falls, corrected=0.5)
+    assert (found.low, found.high) == pytest.approx((0.821515 - 0.06, 0.821515 + 0.06), abs=1e-6)
+    assert str(found) == "compressed by 0.82 bits (0.76 to 0.88) since epoch 1, step 1"
+    alone = course(falls)
+    assert alone.low == pytest.approx(0.821515 - 1.96 * 0.02, abs=1e-6)
+    assert math.isnan(alone.high)
+
+
 @pytest.mark.parametrize(
-    ("last", "error", "compressed"),
+    ("name", "said"),
     [
-        (6.0, 0.1, True),
-        (7.5, 0.1, True),
-        (7.75, 0.01, False),  # sure, but below .3 bit
-        (7.5, 0.2, False),  # .5 bit, but not three errors
-        (7.5, 0.16, True),
-        (8.0, 0.0, False),
-        (7.75, NAN, False),  # below .3 bit whatever the error
-        (6.0, NAN, None),
+        ("still", "no compression: within 0.3 bits of its highest"),
+        ("a steady fall", "compressed by at least 0.78 bits since epoch 1, step 1"),
+        (
+            "stray",
+            "cannot tell: 0.60 bits below its highest, but it wanders; 2.49 bits would count",
+        ),
+        (
+            "it shrinks",
+            "cannot tell: its scale fell to 0.57 of what it was, which alone could explain its "
+            "fall of 0.82 bits",
+        ),
+        ("saturated", "cannot tell: saturated; more samples or fewer bins would help"),
+        ("it rises", "still gaining: 0.54 bits in the second half"),
+        ("it grows", "cannot tell: its scale has grown 2.1-fold, which may hide a fall"),
     ],
 )
-def test_compression_is_a_drop_beyond_both_limits(
-    last: float, error: float, compressed: bool | None
-) -> None:
-    """The larger of .3 bit and three standard errors; the peak was 8 bits."""
-    drop = Drop(peak_epoch=3, peak_bits=8.0, last_bits=last, standard_error=error)
-    assert drop.bits == 8.0 - last
-    assert drop.is_compression is compressed
-
-
-def test_a_false_alarm_is_rare() -> None:
-    """Noise that moves a tenth of the samples anew each time, around a level that stays."""
-    alarms = 0
-    for seed in range(100):
-        peak, rng = Peak(), np.random.default_rng(seed)
-        base = rng.integers(0, 64, 512)
-        for epoch in range(20):
-            moved = np.where(rng.random(512) < 0.1, rng.integers(0, 64, 512), base)
-            states = surprisal(moved)
-            peak.update(epoch, float(states.mean()), partial(surprisal, moved), saturated=False)
-        alarms += peak.drop().is_compression is True
-    assert alarms == 0
+def test_verdicts_in_words(name: str, said: str) -> None:
+    assert str(course(**CASES[name][0])) == said
 
 
 # --- following a layer --------------------------------------------------------------------------
 
 
-def follow(*values: list[float]) -> Peak:
-    peak = Peak()
-    for epoch, value in enumerate(values):
-        bits = np.array(value)
-        peak.update(epoch, float(bits.mean()), partial(np.array, value), saturated=False)
-    return peak
+def look(step: int, bits: float, **values: float) -> Look:
+    return Look(step, step, bits, **{**DEFAULTS, **values})
 
 
-def test_the_drop_is_from_the_highest_point_to_the_last() -> None:
-    peak = follow([1, 1, 1, 1], [3, 3, 5, 5], [2, 2, 2, 2], [1, 3, 3, 3])
-    drop = peak.drop()
-    assert (drop.peak_epoch, drop.peak_bits, drop.last_bits) == (1, 4.0, 2.5)
-    assert drop.bits == 1.5
-    # Falls of 2, 0, 2, 2 bits: standard deviation 1, over the root of 4.
-    assert drop.standard_error == pytest.approx(0.5, abs=1e-7)
-
-
-def test_of_equal_peaks_the_first_counts() -> None:
-    assert follow([2.0, 4.0], [3.0, 3.0], [1.0, 1.0]).drop().peak_epoch == 0
-
-
-def test_a_layer_at_its_peak_has_not_dropped() -> None:
-    drop = follow([1.0, 2.0], [3.0, 4.0]).drop()
-    assert (drop.bits, drop.standard_error, drop.is_compression) == (0.0, 0.0, False)
-
-
-def test_samples_without_identity_have_a_drop_but_no_error() -> None:
-    peak = Peak()
-    for epoch, bits in enumerate([8.0, 5.0]):
-        peak.update(epoch, bits, None, saturated=False)
-    drop = peak.drop()
-    assert drop.bits == 3.0
-    assert math.isnan(drop.standard_error)
-    assert drop.is_compression is None
-
-
-@pytest.mark.parametrize("last", [None, np.ones(3)], ids=["no samples", "another number of them"])
-def test_a_last_point_of_other_samples_has_no_error(last: np.ndarray | None) -> None:
-    peak = Peak()
-    peak.update(0, 8.0, lambda: np.full(4, 8.0), saturated=False)
-    peak.update(1, 5.0, None if last is None else lambda: last, saturated=False)
-    assert math.isnan(peak.drop().standard_error)
-
-
-def test_the_peak_remembers_its_own_saturation() -> None:
-    peak = Peak()
-    peak.update(0, 8.0, None, saturated=True)
-    peak.update(1, 5.0, None, saturated=False)
-    assert peak.drop().saturated
-    peak.update(2, 9.0, None, saturated=False)
-    assert not peak.drop().saturated
+DEFAULTS = {
+    "merged_bits": NAN,
+    "standard_error": 0.02,
+    "coverage": 0.95,
+    "corrected": NAN,
+    "spread": 1.0,
+}
 
 
 def test_surprisals_are_counted_only_where_somebody_asks() -> None:
-    """Most points are neither a peak that is left again nor the last one."""
-    asked = []
-    peak = Peak()
-    for epoch, bits in enumerate([1.0, 4.0, 3.0, 2.0]):
-        peak.update(
-            epoch, bits, lambda n=epoch: (asked.append(n), np.full(4, 4.0))[1], saturated=False
-        )
+    """Of the middle one of the highest three points, the one before the last, and the last."""
+    asked: list[int] = []
+    looks = Looks(2)
+
+    def ask(step: int) -> Callable[[], Floats]:
+        return lambda: (asked.append(step), np.full(4, 4.0))[1]
+
+    for step, bits in enumerate([1, 4, 5, 4, 3, 2, 2, 1, 1.0]):
+        looks.add(look(step, bits), ask(step))
     assert asked == []
-    assert peak.drop().bits == 2.0
-    assert peak.memory()[3] is not None
-    assert asked == [1, 3]
+    looks.verdict()
+    assert asked == [2, 8]
+    looks.state()
+    assert asked == [2, 8, 7]
 
 
-def test_the_samples_are_kept_at_four_bytes_each() -> None:
-    peak = follow([1.0, 2.0])
-    assert peak.surprisal is not None
-    assert peak.surprisal.dtype == np.float32
+def test_the_error_of_a_fall_is_paired_over_samples_that_both_points_have() -> None:
+    """Falls of 0, 2, 2, 2 bits, of one sample nobody knows: deviation 1, over the root of 4."""
+    looks = Looks(2)
+    peak, end = np.array([3.0, 3, 5, 5, NAN]), np.array([3.0, 1, 3, 3, 1])
+    for step in range(12):
+        samples = peak if step < 6 else end
+        looks.add(look(step, 6.0 if step < 6 else 4.0), lambda samples=samples: samples)
+    assert looks._paired_error() == pytest.approx(0.5, abs=1e-7)
 
 
-def test_a_restored_peak_goes_on_as_if_never_stopped() -> None:
-    points = [[1.0, 1.0, 2.0], [7.0, 8.0, 9.0], [4.0, 5.0, 3.0], [2.0, 2.0, 3.0]]
-    whole, first, second = follow(*points), follow(*points[:3]), Peak()
-    second.restore(first.epoch, first.bits, first.saturated, first.surprisal)
-    assert second.drop().bits == 0  # nothing seen yet since the peak
-    last = np.array(points[3])
-    second.update(3, float(last.mean()), lambda: last, saturated=False)
-    assert second.drop() == whole.drop()
-    assert second.drop().peak_epoch == 1
+def test_of_two_looks_at_one_step_the_first_stays() -> None:
+    looks = Looks(2)
+    looks.add(look(3, 5.0), None)
+    looks.add(look(3, 1.0), None)
+    assert len(looks) == 1
+    assert looks.state()["looks"][2].tolist() == [5.0]
 
 
-def test_before_the_first_point_there_is_no_drop() -> None:
-    with pytest.raises(ValueError, match="no point has been taken in"):
-        Peak().drop()
+def test_a_restored_course_goes_on_as_if_never_stopped() -> None:
+    rng = np.random.default_rng(0)
+    whole, first = Looks(2), Looks(2)
+    for step in range(20):
+        samples = rng.random(50) + 6 - step / 10
+        for each in (whole, first):
+            each.add(look(step, float(samples.mean())), lambda samples=samples: samples)
+        if step == 11:
+            first = Looks.from_state(first.state())
+    assert str(first.verdict()) == str(whole.verdict())
+    assert first._paired_error() == whole._paired_error()
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"looks": [1.0]},
+        {"looks": np.zeros((3, 2))},
+        {"surprisal": []},
+        {"surprisal": [3, None, None]},
+        {"surprisal": [np.zeros((2, 2)), None, None]},
+    ],
+)
+def test_a_state_of_another_form_is_refused(wrong: dict[str, Any]) -> None:
+    looks = Looks(2)
+    looks.add(look(0, 1.0), None)
+    with pytest.raises(ValueError, match="need"):
+        Looks.from_state({**looks.state(), **wrong})
 
 
 # --- all rulers together ------------------------------------------------------------------------
 
-FELL = Drop(16, 8.46, 2.31, 0.09)
-STAYED = Drop(30, 8.0, 7.9, 0.05)
-UNSURE = Drop(16, 8.0, 5.0, NAN)
-SMALL = Drop(2, 8.0, 7.9, NAN)
-
 
 @pytest.mark.parametrize(
-    ("drops", "compressed", "said"),
+    ("rulers", "joint"),
     [
-        ((FELL,), True, "compressed: 6.15 ± 0.09 bits below the peak of epoch 16"),
-        (
-            (FELL, FELL),
-            True,
-            "compressed: 6.15 ± 0.09 bits below the peak of epoch 16; by other bins 6.15 ± 0.09",
-        ),
-        (
-            (Drop(1, 11.9, 8.0, 0.1, saturated=True),),
-            True,
-            "compressed: 3.90 ± 0.10 bits below the peak of epoch 1, from a saturated peak",
-        ),
-        ((STAYED,), False, "no compression (0.10 ± 0.05 bits below the peak of epoch 30)"),
-        (
-            (FELL, STAYED),
-            None,
-            "undecided: the rulers disagree (6.15 ± 0.09 bits below the peak of epoch 16; "
-            "by other bins 0.10 ± 0.05)",
-        ),
-        (
-            (STAYED, FELL, STAYED),
-            None,
-            "undecided: the rulers disagree (0.10 ± 0.05 bits below the peak of epoch 30; "
-            "by other bins 6.15 ± 0.09, 0.10 ± 0.05)",
-        ),
-        (
-            (UNSURE,),
-            None,
-            "not available: samples are shuffled (3.00 bits below the peak of epoch 16)",
-        ),
-        (
-            (SMALL, UNSURE),
-            None,
-            "not available: samples are shuffled (0.10 bits below the peak of epoch 2; "
-            "by other bins 3.00)",
-        ),
-        ((SMALL,), False, "no compression (0.10 bits below the peak of epoch 2)"),
+        ([(Answer.COMPRESSED, 0.5), (Answer.NO, 0.2)], Answer.COMPRESSED),
+        ([(Answer.COMPRESSED, 0.5), (Answer.NO, 0.1)], Answer.DISAGREE),
+        ([(Answer.SATURATED, 0.0), (Answer.NO, 0.1)], Answer.NO),
+        ([(Answer.COMPRESSED, 1.0), (Answer.WANDERS, 0.4)], Answer.COMPRESSED),
+        ([(Answer.COMPRESSED, 1.0), (Answer.GAINING, 0.4)], Answer.DISAGREE),
     ],
 )
-def test_a_verdict_is_what_all_rulers_agree_on(
-    drops: tuple[Drop, ...], compressed: bool | None, said: str
+def test_rulers_have_one_verdict_together(
+    rulers: list[tuple[Answer, float]], joint: Answer
 ) -> None:
-    verdict = Verdict(drops)
-    assert verdict.compressed is compressed
-    assert str(verdict) == said
+    found = Verdict(tuple(RulerVerdict(answer, bits, low=0.4) for answer, bits in rulers))
+    assert found.answer is joint
+    assert found.compressed is {Answer.COMPRESSED: True, Answer.NO: False}.get(joint)
+
+
+def test_rulers_in_words() -> None:
+    fell = RulerVerdict(Answer.COMPRESSED, 2.0, low=1.9, high=2.1, epoch=3, step=9)
+    steady = RulerVerdict(Answer.NO, 0.1)
+    said = "compressed by 2.00 bits (1.90 to 2.10) since epoch 3, step 9"
+    assert str(Verdict((fell,))) == said
+    assert str(Verdict((fell, fell))) == f"{said} (all bins)"
+    assert str(Verdict((steady, fell))) == (
+        f"cannot tell: the rulers disagree ({said}; by other bins no compression: within 0.3 bits "
+        "of its highest)"
+    )
 
 
 def test_a_verdict_needs_a_ruler() -> None:
-    with pytest.raises(ValueError, match="drops: need at least one, got none"):
+    with pytest.raises(ValueError, match="by_ruler: need at least one, got none"):
         Verdict(())
-
-
-# --- successive layers --------------------------------------------------------------------------

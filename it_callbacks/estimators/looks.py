@@ -8,9 +8,9 @@ from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
-from it_callbacks.estimators.counting import number
+from it_callbacks.estimators.counting import as_symbols, number
 from it_callbacks.estimators.verdict import Curve, RulerVerdict, verdict
 
 
@@ -53,7 +53,8 @@ class Looks:
     Example:
         >>> looks = Looks(n_units=2)
         >>> for step in range(12):
-        ...     looks.add(Look(step, step, 6 - step / 11, 5 - step / 11, 0.02, 0.95, math.nan, 1.0), None)
+        ...     bits = 6 - step / 11
+        ...     looks.add(Look(step, step, bits, bits - 1, 0.02, 0.95, math.nan, 1.0), None)
         >>> print(looks.verdict())
         compressed by at least 0.79 bits since epoch 1, step 1
     """
@@ -188,7 +189,7 @@ def drop_error(before: NDArray[np.float64], after: NDArray[np.float64]) -> float
     return float(np.std(after - before, ddof=1) / math.sqrt(len(before)))
 
 
-def surprisal(symbols: NDArray[np.int64]) -> NDArray[np.float64]:
+def surprisal(symbols: ArrayLike) -> NDArray[np.float64]:
     """How surprising each sample's symbol is, -log2 of its relative frequency, in bits.
 
     Its mean is the entropy H(bin T) by `mle`.
@@ -200,6 +201,6 @@ def surprisal(symbols: NDArray[np.int64]) -> NDArray[np.float64]:
         >>> surprisal(np.array([7, 7, 8, 9])).tolist()
         [1.0, 1.0, 2.0, 2.0]
     """
-    states, counts, _ = number(symbols)
+    states, counts, _ = number(as_symbols(symbols, "symbols"))
     bits: NDArray[np.float64] = np.log2(len(states)) - np.log2(counts)[states]
     return bits
