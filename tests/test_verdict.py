@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import importlib
 import math
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -409,3 +411,28 @@ def test_rulers_in_words() -> None:
 def test_a_verdict_needs_a_ruler() -> None:
     with pytest.raises(ValueError, match="by_ruler: need at least one, got none"):
         Verdict(())
+
+
+# --- simulated courses --------------------------------------------------------------------------
+
+
+@pytest.fixture
+def simulation(monkeypatch: pytest.MonkeyPatch) -> Any:
+    folder = Path(__file__).parents[1] / "examples" / "reproduce"
+    monkeypatch.syspath_prepend(str(folder))
+    return importlib.import_module("verdicts")
+
+
+def test_simulated_layers_are_called_compressed_where_they_are(simulation: Any) -> None:
+    """A few courses of each kind: N = 300, weights that stand still or walk."""
+    found = simulation.experiment(simulation.FAST)
+    assert [each.what for each in found if not each.holds] == []
+    shares = {each.what.split(", ", 2)[2]: each.values[0] for each in found}
+    assert shares["walk 0, fall of 2: called compressed"] == 1
+    assert shares["walk 0, none: called compressed"] == 0
+
+
+@pytest.mark.slow
+def test_verdicts_are_right_as_often_as_the_page_says(simulation: Any) -> None:
+    found = simulation.experiment(simulation.USUAL)
+    assert [each.what for each in found if not each.holds] == []
