@@ -215,6 +215,15 @@ def test_a_dead_layer_is_dead_from_its_first_dead_point_on() -> None:
     assert dies.compressed is None
 
 
+@pytest.mark.filterwarnings("error")
+def test_a_layer_may_be_dead_from_the_start_or_come_to_life() -> None:
+    constant = course(lambda i: 0 * i, spread=lambda i: 0 * i)
+    assert (constant.answer, constant.step) == (Answer.DEAD, 0)
+    lives = course(lambda i: np.where(i < 8, 0.0, 6.0), spread=lambda i: np.where(i < 8, 0.0, 1.0))
+    assert lives.compressed is None
+    assert str(lives) == "cannot tell: it was dead once, and has come to life"
+
+
 @pytest.mark.parametrize(("n", "answer"), [(7, Answer.FEW), (8, Answer.COMPRESSED)])
 def test_eight_points_are_needed(n: int, answer: Answer) -> None:
     assert course(falls, n).answer is answer

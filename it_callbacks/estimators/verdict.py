@@ -161,6 +161,8 @@ class RulerVerdict:
         ratio = self.spread_ratio
         if math.isnan(ratio):
             return "how its scale changed is not known"
+        if math.isinf(ratio):
+            return "it was dead once, and has come to life"
         times = f"{ratio:.0f}" if ratio >= 10 else f"{ratio:.1f}"
         if ratio < 1:
             return (
@@ -191,6 +193,7 @@ class _Change(NamedTuple):
     error: float
 
 
+@np.errstate(divide="ignore", invalid="ignore")  # of a layer that was dead once
 def verdict(curve: Curve, paired_error: float | None) -> RulerVerdict:
     """What has become of one layer, read with one ruler.
 
@@ -201,9 +204,9 @@ def verdict(curve: Curve, paired_error: float | None) -> RulerVerdict:
     """
     n = len(curve.bits)
     largest = np.fmax.reduce(curve.spread, initial=0.0)
-    if n and largest > 0 and curve.spread[-1] <= DEAD * largest:
+    if n and curve.spread[-1] <= DEAD * largest:
         living = np.flatnonzero(curve.spread > DEAD * largest)
-        first = int(living[-1]) + 1
+        first = int(living[-1]) + 1 if len(living) else 0
         return RulerVerdict(Answer.DEAD, epoch=int(curve.epoch[first]), step=int(curve.step[first]))
     if n < FEWEST:
         return RulerVerdict(Answer.FEW, n_points=n)
