@@ -71,7 +71,8 @@ def train(net: nn.Module, x: Tensor, y: Tensor, rate: float, n_steps: int) -> No
     for _ in range(n_steps):
         batch = torch.randint(len(x), (128,))
         optimizer.zero_grad()
-        nn.functional.cross_entropy(net(x[batch]), y[batch]).backward()
+        loss = nn.functional.cross_entropy(net(x[batch]), y[batch])
+        loss.backward()  # type: ignore[no-untyped-call] # torch has no types for it
         optimizer.step()
 
 

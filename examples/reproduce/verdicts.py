@@ -68,16 +68,24 @@ class Truth(NamedTuple):
     is_linear: bool = False
 
 
+def steadily(bits: float) -> Callable[[float], float]:
+    return lambda share: bits * share
+
+
+def by_factor(factor: float) -> Callable[[float], float]:
+    return lambda share: math.pow(factor, share)
+
+
 TRUTHS = {
     "none": Truth(),
-    **{f"fall of {bits:g}": Truth(lambda share, b=bits: b * share) for bits in (0.2, 0.5, 1, 2)},
+    **{f"fall of {bits:g}": Truth(steadily(bits)) for bits in (0.2, 0.5, 1, 2)},
     "late collapse of 2": Truth(lambda share: 2.0 * (share > 0.75)),
     "rise of 1": Truth(lambda share: -share),
     **{
-        f"shrunk {times}-fold": Truth(scale=lambda share, t=times: t**-share, is_linear=True)
+        f"shrunk {times}-fold": Truth(scale=by_factor(1 / times), is_linear=True)
         for times in (2, 5, 30)
     },
-    "grown 5-fold": Truth(scale=lambda share: 5**share, is_linear=True),
+    "grown 5-fold": Truth(scale=by_factor(5), is_linear=True),
     # Not as the rule was made: clusters that merge one after the other; units that die.
     "classes merge": Truth(lambda share: math.nan),
     "it goes up and down": Truth(lambda share: 0.3 * math.sin(40 * share)),
@@ -109,7 +117,8 @@ class Layer:
         """``(n_samples, n_units)``; `tightness` is how far samples lie from their cluster."""
         inputs = centers[self.cluster] + tightness * self.noise
         units = inputs @ (self.weights / np.linalg.norm(self.weights, axis=0))
-        return np.maximum(units, 0.0) if self.is_relu else np.tanh(units)
+        found: Floats = np.maximum(units, 0.0) if self.is_relu else np.tanh(units)
+        return found
 
     def states(self, layer: Floats) -> NDArray[np.int64]:
         return np.floor(layer / self.width).astype(np.int64)
@@ -124,7 +133,7 @@ class Layer:
             middle = (low + high) / 2
             bits = mle(counts(_packed(self.states(self.output(self.centers, 2.0**middle)))))
             low, high = (middle, high) if bits < first - fall else (low, middle)
-        return 2.0**middle
+        return math.pow(2.0, middle)
 
     def outputs(self, times: Floats, walk: float) -> Iterator[Floats]:
         """At each look, of the same samples, while the weights walk."""
