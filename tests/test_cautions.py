@@ -277,6 +277,22 @@ def saturates() -> Scales:
     return Scales(0, 1.5)
 
 
+class Unknown(Scales):
+    """As `saturates`, but Lightning does not know who optimizes."""
+
+    def __init__(self) -> None:
+        super().__init__(0, 1.5)
+        self.automatic_optimization = False
+
+    @override
+    def training_step(self, batch: Any, batch_idx: int) -> Any:
+        """Nothing is learnt: only the scale grows."""
+
+    @override
+    def configure_optimizers(self) -> Any:
+        return None
+
+
 def followed(model: Callable[[], Any] = saturates, **options: Any) -> InformationPlaneMonitor:
     """A plane of 13 points of the layer behind the tanh."""
     plane = InformationPlaneMonitor(["net.1"], **{"data": "val", **options})
@@ -337,6 +353,15 @@ def test_few_points_have_no_verdict() -> None:
     verdict = plane.verdicts["val"]["net.1"]
     assert verdict.compressed is None
     assert str(verdict) == "cannot tell: 7 points, 8 are needed"
+
+
+@pytest.mark.filterwarnings("ignore:`LightningModule.configure_optimizers` returned `None`")
+def test_where_lightning_counts_no_steps_epochs_are_the_time_of_a_verdict() -> None:
+    """Steps of an optimizer that is the model's own stay 0."""
+    verdict = followed(Unknown, bins=Uniform(6, -1, 1)).verdicts["val"]["net.1"]
+    (found,) = verdict.by_ruler
+    assert (found.n_points, found.step) == (13, found.epoch)
+    assert verdict.compressed is True
 
 
 @pytest.mark.filterwarnings("ignore:.*sampler has shuffling enabled")

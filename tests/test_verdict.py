@@ -249,6 +249,15 @@ def test_a_saturated_peak_claims_no_compression() -> None:
     assert "saturated at its highest, at least 1.6" in str(found)
 
 
+def test_a_rise_to_where_samples_are_counted_claims_nothing() -> None:
+    """What an earlier peak held is not known either, if H(bin T) counted samples there."""
+    rises = CASES["it rises"][0]["bits"]
+    assert course(rises).compressed is False
+    found = course(rises, coverage=lambda i: np.where(i > 8, 0.4, 0.95))
+    assert found.answer is Answer.GAINING
+    assert found.compressed is None
+
+
 @pytest.mark.parametrize("coverage", [0.49, 0.6, 0.79])
 def test_no_compression_is_only_said_where_a_fall_would_show(coverage: float) -> None:
     found = course(lambda i: 8 + still(i), coverage=lambda i: 0 * i + coverage)
@@ -402,6 +411,16 @@ def test_rulers_have_one_verdict_together(
     found = Verdict(tuple(RulerVerdict(answer, bits, low=0.4) for answer, bits in rulers))
     assert found.answer is joint
     assert found.compressed is {Answer.COMPRESSED: True, Answer.NO: False}.get(joint)
+
+
+@pytest.mark.parametrize("places", [(0, 1), (1, 0)])
+def test_of_rulers_that_fell_one_that_is_not_saturated_decides(places: tuple[int, int]) -> None:
+    """Finer bins saturate first, and stand first."""
+    fine = RulerVerdict(Answer.COMPRESSED, 2.5, low=2.4, epoch=1, step=3, is_saturated=True)
+    coarse = RulerVerdict(Answer.COMPRESSED, 2.0, low=1.9, high=2.1, epoch=1, step=3)
+    found = Verdict(tuple((fine, coarse)[place] for place in places))
+    assert found.compressed is True
+    assert str(found).startswith("compressed by 2.00 bits (1.90 to 2.10) since epoch 1, step 3; ")
 
 
 def test_rulers_in_words() -> None:

@@ -99,7 +99,7 @@ class RulerVerdict:
         low: Lower end of the drop's interval.
         high: Its upper end; NaN where only a lower one is known.
         n_points: How many there are.
-        is_peak_saturated: Whether the height of the peak is that of the number of samples.
+        is_saturated: Whether H(bin T) counts samples, at its highest points or at its end.
     """
 
     answer: Answer
@@ -112,20 +112,22 @@ class RulerVerdict:
     low: float = math.nan
     high: float = math.nan
     n_points: int = 0
-    is_peak_saturated: bool = False
+    is_saturated: bool = False
 
     @property
     def compressed(self) -> bool | None:
         """True or False where that can be told; else None."""
+        if self.is_saturated:
+            return None
         if self.answer is Answer.COMPRESSED:
-            return None if self.is_peak_saturated else True
+            return True
         return False if self.answer in (Answer.NO, Answer.GAINING) else None
 
     def __str__(self) -> str:
         match self.answer:
             case Answer.DEAD:
                 return f"dead since {self._place}: its output hardly varies from sample to sample"
-            case Answer.COMPRESSED if self.is_peak_saturated:
+            case Answer.COMPRESSED if self.is_saturated:
                 return (
                     "cannot tell by how much: saturated at its highest, at least "
                     f"{self.low:.2f} bits below it since {self._place}"
@@ -212,6 +214,7 @@ def verdict(curve: Curve, paired_error: float | None) -> RulerVerdict:
         return RulerVerdict(Answer.FEW, n_points=n)
     spread, coverage = _means(curve.spread), _means(curve.coverage)
     fall = _fall(curve.bits, curve.step, curve.standard_error, paired_error)
+    at_both = float(min(coverage[fall.at], coverage[-1]))
 
     def about(answer: Answer, change: _Change, ratio: float | None = None) -> RulerVerdict:
         low, high = _interval(curve, change, is_paired=paired_error is not None)
@@ -227,7 +230,7 @@ def verdict(curve: Curve, paired_error: float | None) -> RulerVerdict:
             low,
             high,
             n,
-            bool(coverage[change.at] < SATURATED),
+            at_both < SATURATED,
         )
 
     if fall.bits > fall.needed:
@@ -246,7 +249,6 @@ def verdict(curve: Curve, paired_error: float | None) -> RulerVerdict:
     grown = float(spread[-1] / np.fmin.reduce(spread[half:]))
     if grown > GROWN:
         return about(Answer.SCALE, fall, grown)
-    at_both = min(coverage[fall.at], coverage[-1])
     if at_both < SATURATED:
         return about(Answer.SATURATED, fall)
     if fall.bits > SMALLEST_DROP:
@@ -324,9 +326,9 @@ class Verdict:
 
     @property
     def deciding(self) -> RulerVerdict:
-        """The first ruler that gives the joint answer, or that says what another disputes."""
+        """The ruler that gives the joint answer, or that says what another disputes."""
         answer = Answer.COMPRESSED if self.answer is Answer.DISAGREE else self.answer
-        return next(each for each in self.by_ruler if each.answer is answer)
+        return _first(answer, self.by_ruler)
 
     @property
     def compressed(self) -> bool | None:
@@ -351,12 +353,17 @@ class Verdict:
         return f"{said}; by other bins {others}"
 
 
+def _first(answer: Answer, by_ruler: tuple[RulerVerdict, ...]) -> RulerVerdict:
+    """The first that gives an answer; one that is saturated only if no other does."""
+    return min((v for v in by_ruler if v.answer is answer), key=lambda v: v.is_saturated)
+
+
 def _joint(by_ruler: tuple[RulerVerdict, ...]) -> Answer:
     """Those that cannot tell abstain; coarser bins may show less of a fall, but a third of it."""
     answer = next(each for each in Answer if any(v.answer is each for v in by_ruler))
     if answer is not Answer.COMPRESSED:
         return answer
-    fall = next(v.bits for v in by_ruler if v.answer is answer)
+    fall = _first(answer, by_ruler).bits
     disputed = any(
         v.answer is Answer.GAINING
         or (v.answer is Answer.NO and v.bits < SHARE_OF_OTHER_RULER * fall)

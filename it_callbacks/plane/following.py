@@ -57,7 +57,7 @@ def _look(point: Point, spread: float, on: Occasion, *, is_all: bool, by_positio
     has_interval = math.isfinite(entropy.high) and not (is_all or by_position)
     return Look(
         on.epoch,
-        on.step,
+        on.step or on.epoch,  # of an optimizer that Lightning does not know, no steps are counted
         entropy.bits,
         point.merged_bits,
         0.0 if is_all else entropy.standard_error,
