@@ -7,7 +7,7 @@ allows.
 
     python examples/reproduce/verdicts.py [--fast] [--out DIR]
 
-A plain run takes about a quarter of an hour on one core.
+A plain run takes about half an hour on one core.
 """
 
 from __future__ import annotations
@@ -95,7 +95,7 @@ OF_SCALE = {name for name, truth in TRUTHS.items() if truth.is_linear}
 
 
 class Layer:
-    """A layer of 2 or 3 units behind ten clusters of inputs.
+    """A layer of 2 to 5 units behind ten clusters of inputs.
 
     Args:
         truth: What becomes of it.
@@ -105,12 +105,13 @@ class Layer:
 
     def __init__(self, truth: Truth, n: int, seed: int) -> None:
         self.truth, self.rng = truth, np.random.default_rng(seed)
-        n_units = int(self.rng.integers(2, 4))
+        n_units = int(self.rng.integers(2, 6))
         self.is_relu = truth.is_linear or bool(self.rng.integers(2))
         self.centers = 0.5 * self.rng.normal(size=(10, 6))
         self.cluster = self.rng.integers(10, size=n)
         self.noise = 0.12 / (n_units - 1) * self.rng.normal(size=(n, 6))
-        self.weights = self.rng.normal(size=(6, n_units))
+        weights = self.rng.normal(size=(6, n_units))
+        self.weights = weights / np.linalg.norm(weights, axis=0)
         self.width = float(np.ptp(self.output(self.centers, 1.0))) / 30
 
     def output(self, centers: Floats, tightness: float) -> Floats:
