@@ -6,7 +6,7 @@ far H(bin T) of the whole set has fallen; the verdict sees a fixed half of it.
 
     python examples/reproduce/trained_verdicts.py [--fast] [--out DIR]
 
-A plain run takes about two minutes.
+A plain run takes about ten minutes.
 """
 
 from __future__ import annotations
@@ -40,15 +40,29 @@ class Settings(NamedTuple):
 USUAL = Settings((11, 12, 13, 14), n_looks=40)
 FAST = Settings((11,), n_looks=10)
 
-STEPS = 30
-"""Between two looks."""
 WIDTHS = (5, 4, 3, 2)
+
+
+class Phase(NamedTuple):
+    """A part of a training.
+
+    Args:
+        n_steps: Between two looks.
+        rate: The learning rate from the first look on.
+        before: The learning rate of 600 steps before it.
+    """
+
+    n_steps: int
+    rate: float
+    before: float = 0.0
+
+
 PHASES = {
-    "learning rate 0": (0.0, 0.0),
-    "training": (0.01, 0.01),
-    "plateau": (0.01, 0.0005),
+    "learning rate 0": Phase(30, 0.0),
+    "training": Phase(30, 0.01),
+    "long training": Phase(250, 0.004),
+    "plateau": Phase(30, 0.0005, before=0.01),
 }
-"""What a network learns with: before the first look, and from it on."""
 
 
 class Found(NamedTuple):
@@ -103,7 +117,7 @@ def trained(
     activation: type[nn.Module],
     x: Tensor,
     y: Tensor,
-    rates: tuple[float, float],
+    phase: Phase,
     settings: Settings,
 ) -> list[Found]:
     """What became of each layer of one network."""
@@ -112,8 +126,7 @@ def trained(
         parts += [nn.Linear(before, after), activation()]
     net = nn.Sequential(*parts, nn.Linear(sizes[-1], int(y.max()) + 1))
     sample = np.sort(np.random.default_rng(0).permutation(len(x))[: len(x) // 2])
-    if rates[0] != rates[1]:
-        train(net, x, y, rates[0], 20 * STEPS)
+    train(net, x, y, phase.before, 600)
     first = outputs(net, x)
     is_tanh = activation is nn.Tanh
     widths = [2 / 30 if is_tanh else max(float(np.ptp(t)), 1e-3) / 30 for t in first]
@@ -131,7 +144,7 @@ def trained(
                     *(standard_error(of[number]), coverage(of[number]), math.nan, spread),
                 )
                 looks[place][number].add(at, partial(surprisal, codes[number][sample]))
-        train(net, x, y, rates[1], STEPS)
+        train(net, x, y, phase.rate, phase.n_steps)
     found = []
     for curve, rulers in zip(whole, looks, strict=True):
         means = np.convolve(curve, np.full(3, 1 / 3), "valid")
@@ -149,23 +162,23 @@ def experiment(settings: Settings, out: Path | None = None) -> list[Signature]:
     """Count answers by phase and fall; only a fall may be called compression."""
     torch.set_num_threads(1)
     called: dict[tuple[str, str], dict[int, Counter[Answer]]] = defaultdict(dict)
-    for phase, rates in PHASES.items():
+    for name, phase in PHASES.items():
         for seed in settings.seeds:
             for x, y in (szt_task(), digits_task()):
                 for activation in (nn.Tanh, nn.ReLU):
                     torch.manual_seed(seed)
-                    for found in trained(activation, x, y, rates, settings):
-                        by_seed = called[phase, kind(found.fall)]
+                    for found in trained(activation, x, y, phase, settings):
+                        by_seed = called[name, kind(found.fall)]
                         by_seed.setdefault(seed, Counter())[found.answer] += 1
     signatures = []
-    for (phase, fall), by_seed in sorted(called.items()):
+    for (name, fall), by_seed in sorted(called.items()):
         total = sum(by_seed.values(), Counter[Answer]())
         said = ", ".join(f"{answer.value} {n}" for answer, n in total.most_common())
         shares = {
             seed: counter[Answer.COMPRESSED] / counter.total() for seed, counter in by_seed.items()
         }
         high = 0.05 if fall == "< .3" else math.inf
-        what = f"{phase}, whole set fell {fall}: share compressed ({said})"
+        what = f"{name}, whole set fell {fall}: share compressed ({said})"
         signatures.append(Signature(what, shares, high=high))
     return signatures
 

@@ -138,7 +138,9 @@ class Layer:
 
     def outputs(self, times: Floats, walk: float) -> Iterator[Floats]:
         """At each look, of the same samples, while the weights walk."""
-        at_end = self.tightness(0.0 if math.isnan(self.truth.fall(1.0)) else self.truth.fall(1.0))
+        whole = self.truth.fall(1.0)
+        # A rise is a fall backwards: no looser clusters need be found, of which there may be none.
+        tightest = self.tightness(0.0 if math.isnan(whole) else abs(whole))
         steps = np.diff(times, prepend=times[0])
         for share, step in zip(times / times[-1], steps, strict=True):
             self.weights += walk * math.sqrt(step) * self.rng.normal(size=self.weights.shape)
@@ -147,9 +149,8 @@ class Layer:
                 fall, n_met = 0.0, min(5, int(6 * share))
                 centers = centers.copy()
                 centers[5 : 5 + n_met] = centers[:n_met]
-            whole = self.truth.fall(1.0)
-            tightness = at_end ** (fall / whole) if fall and whole else 1.0
-            yield self.truth.scale(share) * self.output(centers, tightness)
+            part = fall / whole if whole > 0 else 1 - fall / whole if whole < 0 else 0.0
+            yield self.truth.scale(share) * self.output(centers, math.pow(tightest, part))
 
 
 def history(truth: Truth, n: int, times: Floats, walk: float, seed: int) -> Verdict:
