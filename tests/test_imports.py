@@ -161,6 +161,7 @@ ABOVE = {
         "wide_settings",
     ),
     "texts": ("wide_settings",),
+    "charts": ("quantities", "records", "tags"),
     "wide_settings": ("quantities",),
     "repeats": ("runs",),
     "tables": ("quantities", "records", "repeats", "runs"),

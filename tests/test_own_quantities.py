@@ -16,7 +16,7 @@ from tensorboard.context import RequestContext
 from typing_extensions import override
 
 from it_callbacks import InformationPlaneMonitor, cli, pictures
-from it_callbacks.callbacks.loggers import layout
+from it_callbacks.charts import layout
 from it_callbacks.estimators import (
     Extra,
     LinearVInformation,

@@ -95,12 +95,12 @@ def test_outputs_wait_for_their_calibration_and_are_then_read_as_others() -> Non
     assert isinstance(again, KeyStream)
     for part in ROWS.split(20):
         again.add(part, keep=torch.tensor([0, 2]))
-    assert (stream.keys()[0] == again.keys()[0]).all()
+    assert (stream.read().keys[0] == again.read().keys[0]).all()
     assert torch.equal(stream.kept(), ROWS[[0, 2, 20, 22, 40, 42]])
     assert torch.equal(stream.kept(), again.kept())
-    assert (stream.n_samples, stream.n_units) == (50, 4)
+    assert (stream.n_samples, stream.read().n_units) == (50, 4)
     # The middle 99.8 % of -4..4 are 7.984, a quarter of it 1.996: -4 lies in the bin -3.
-    assert stream.max_state == 3.0
+    assert stream.read().max_state == 3.0
 
 
 def test_alone_a_process_calibrates_on_enough_rows_and_several_wait_for_the_end() -> None:

@@ -64,7 +64,7 @@ def test_bins_are_merged_in_pairs(ruler: Ruler, dtype: torch.dtype) -> None:
     stream = KeyStream(Reader(Joint(), (ruler,)))
     for batch in rows.split(64):
         stream.add(batch)
-    (merged,) = stream.merged()
+    (merged,) = stream.read().merged
     assert merged is not None
     assert in_bits(merged) == expected
 
@@ -74,8 +74,8 @@ def test_another_ruler_with_merged_bins_is_read_once() -> None:
     rulers = tuple(Calibrated(bins).freeze(ROWS) for bins in (30, 15))
     stream = KeyStream(Reader(Joint(), rulers))
     stream.add(ROWS)
-    first, second = stream.keys()
-    assert np.array_equal(np.asarray(stream.merged()[0]), second)
+    first, second = stream.read().keys
+    assert np.array_equal(np.asarray(stream.read().merged[0]), second)
     assert not np.array_equal(first, second)
     assert len(stream._keys) == 3
 
@@ -83,7 +83,7 @@ def test_another_ruler_with_merged_bins_is_read_once() -> None:
 def test_of_some_rulers_no_bins_are_merged() -> None:
     stream = KeyStream(Reader(Joint(), (Width(0.1), Width(0.3))), unmerged={0})
     stream.add(ROWS)
-    none, merged = stream.merged()
+    none, merged = stream.read().merged
     assert none is None
     assert merged is not None
 

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from it_callbacks.codes import encode_keys
+from it_callbacks.observation.gathering import Gathered
 from it_callbacks.observation.readers import Reader
 from it_callbacks.observation.streams import KeyStream, Waiting, stream_of
 from it_callbacks.reductions import PCA, Joint, MeanPool, RandomProjection
@@ -45,7 +46,7 @@ class Read:
         return self.stream
 
     def all_keys(self):
-        return self.freeze().keys()
+        return self.freeze().read().keys
 
     def kept(self) -> Tensor:
         return self.freeze().kept()
@@ -164,6 +165,7 @@ def test_a_stream_holds_keys_and_no_activations() -> None:
     stream = Read(Joint(), (Calibrated(30), Width(0.1)))
     for _ in range(8):
         stream.add(torch.randn(500, 200))
+    assert len(stream.all_keys()) == 2
     tensors, arrays = held_by(stream)
     assert tensors == 0
     assert arrays == 8 * 500 * 16 * 2 * 2
@@ -212,4 +214,6 @@ def held_by(read: Read) -> tuple[int, int]:
             arrays.append((held if held.base is None else held.base).nbytes)
         elif isinstance(held, (list, tuple)):
             waiting.extend(held)
+        elif isinstance(held, Gathered):
+            waiting.extend(vars(held).values())
     return sum(tensors), sum(arrays)

@@ -336,8 +336,8 @@ def test_a_ruler_is_calibrated_on_the_finite_rows() -> None:
     waiting.add(spoilt)
     stream = waiting.freeze()
     assert stream.reader.rulers == (ruler,)
-    assert stream.left_out().tolist() == [False] * 200 + [True] * 60
-    np.testing.assert_array_equal(stream.keys()[0][:200], encode_keys(x, ruler).numpy())
+    assert stream.read().left_out.tolist() == [False] * 200 + [True] * 60
+    np.testing.assert_array_equal(stream.read().keys[0][:200], encode_keys(x, ruler).numpy())
 
 
 @pytest.mark.parametrize("kind", [PredictionEntropyMonitor, ConditionalEntropyMonitor])

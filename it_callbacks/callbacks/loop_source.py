@@ -13,6 +13,7 @@ from it_callbacks.callbacks.bench import Bench
 from it_callbacks.callbacks.loops import Loop, refuse_own_shares, sets_of_trainer
 from it_callbacks.callbacks.moments import Moment, lost_validation
 from it_callbacks.callbacks.passing import run_again
+from it_callbacks.observation.at_hand import forget_batch
 from it_callbacks.observation.batches import Batch
 from it_callbacks.observation.processes import n_processes, together
 
@@ -101,6 +102,7 @@ class LoopSource:
 
     def end_batch(self, trainer: Any) -> None:
         """The batch has ended."""
+        forget_batch(trainer)
         with self._in_loop(trainer) as loop:
             if loop is not None:
                 self.bench.observer.end()
@@ -108,6 +110,7 @@ class LoopSource:
 
     def end_loop(self, trainer: Any, at: Moment) -> None:
         """The loop has ended: record a point for each of its sets."""
+        forget_batch(trainer)
         loop, bench = self._loop, self.bench
         if loop is None:
             return

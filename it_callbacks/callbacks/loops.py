@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from it_callbacks.callbacks.options import Options
+from it_callbacks.observation.at_hand import read_once
 from it_callbacks.observation.batches import Batch, inputs_of, labels_of, mask_of, n_rows_of
 from it_callbacks.observation.loaders import (
     is_surely_filled,
@@ -45,26 +46,37 @@ class Loop:
             ValueError: Its labels cannot be read, or its samples not be counted.
         """
         loader, set_ = _loader_and_set(trainer, dataloader_idx, self._options.name)
-        options = self._options
-        labels = labels_of(raw, options.target, options.ignore_index, options.samples)
-        n = n_rows_of(raw, labels)
+        start = self._n_seen[set_]
+        batch = read_once(
+            trainer, raw, self._way(start), lambda: self._read(trainer, raw, loader, start)
+        )
+        labels = batch.labels
         if set_ not in self._passes:
             if is_unshuffled(loader):
                 self.unshuffled.add(set_)
             if repeats_whole_set(loader):
                 values = None if labels is None else labels.values.flatten().nan_to_num()
                 self._first_labels[set_] = [] if values is None else values.tolist()
-        rows = sample_indices(loader, self._n_seen[set_], n)
-        self._n_seen[set_] += n
-        model, inputs = trainer.lightning_module, self._inputs_of(raw)
-        batch = Batch.of(
+        self._n_seen[set_] += batch.grid.n_rows
+        return batch, self.pass_over(set_)
+
+    def _way(self, start: int) -> tuple[Any, ...]:
+        """How a batch is read; a function is equal to itself only."""
+        options = self._options
+        selectors = (id(one) if callable(one) else one for one in (options.inputs, options.target))
+        return start, *selectors, options.ignore_index, options.samples
+
+    def _read(self, trainer: Any, raw: Any, loader: Any, start: int) -> Batch:
+        options, model = self._options, trainer.lightning_module
+        labels = labels_of(raw, options.target, options.ignore_index, options.samples)
+        rows, inputs = n_rows_of(raw, labels), self._inputs_of(raw)
+        return Batch.of(
             inputs,
             labels,
-            rows,
+            sample_indices(loader, start, rows),
             is_step_routed=trainer.strategy.model is not model,
             mask=mask_of(raw, inputs, padding_of(model)),
         )
-        return batch, self.pass_over(set_)
 
     def pass_over(self, set_: str) -> Any:
         """The pass over a set; a new one if no batch of it has come."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, is_dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from it_callbacks.checks import ArgumentValueError, nearest
+from it_callbacks.observation.input_keys import row_keys
 from it_callbacks.observation.label_reading import read_labels, shifted
 from it_callbacks.observation.labels import Labels
 from it_callbacks.observation.positions import Grid, Samples
@@ -70,8 +72,38 @@ class Batch:
         grid = Grid(len(rows), () if labels is None else labels.axes)
         return cls(inputs, labels, grid.indices(rows), grid, is_step_routed, mask)
 
+    @classmethod
+    def joined(cls, parts: Sequence[Batch]) -> Batch:
+        """Several batches of plain rows as one, without its inputs.
+
+        Args:
+            parts: At least one; all or none of them have labels, of one kind of numbers.
+        """
+        labels = [part.labels for part in parts if part.labels is not None]
+        return cls(
+            None,
+            Labels.joined(labels) if labels else None,
+            np.concatenate([part.indices for part in parts]),
+            Grid(sum(part.grid.n_rows for part in parts)),
+            parts[0].is_step_routed,
+        )
+
     def __len__(self) -> int:
         return len(self.indices)
+
+    @cached_property
+    def counted(self) -> NDArray[np.int64]:
+        """Positions of the samples that count: no other process has them, and they are labelled."""
+        here = self.indices >= 0
+        return np.flatnonzero(here if self.labels is None else here & self.labels.is_labelled)
+
+    @cached_property
+    def row_keys(self) -> NDArray[np.int64] | None:
+        """Keys ``(n_rows, 2)`` of the rows' inputs; None where they cannot be told apart.
+
+        To be asked for before a model can write into them.
+        """
+        return row_keys(self.inputs, self.grid.n_rows)
 
 
 def labels_of(

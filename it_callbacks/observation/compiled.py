@@ -44,17 +44,22 @@ def _holds(module: nn.Module) -> bool:
 
 
 def _attributes(module: nn.Module) -> Iterator[object]:
-    """Its own, and those of its classes but torch's."""
+    """Its own, and those of its classes but torch's and Lightning's."""
     for name, value in vars(module).items():
         if name not in _OF_EVERY_MODULE:
             yield value
     for kind in type(module).__mro__:
-        if not kind.__module__.startswith("torch."):
+        if kind.__module__.partition(".")[0] not in _PLAIN_PACKAGES:
             yield from vars(kind).values()
 
 
 def _is_compiled_function(value: object) -> bool:
     return callable(value) and hasattr(value, "_torchdynamo_orig_callable")
 
+
+_PLAIN_PACKAGES = frozenset(
+    ("builtins", "torch", "pytorch_lightning", "lightning", "lightning_fabric")
+)
+"""Whose classes hold no compiled functions."""
 
 _OF_EVERY_MODULE = frozenset(vars(nn.Module()))

@@ -9,6 +9,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any, ClassVar
 
 import numpy as np
@@ -44,6 +45,15 @@ class Labels:
     axes: tuple[int, ...] = ()
     is_shifted: bool = False
 
+    @classmethod
+    def joined(cls, parts: Sequence[Labels]) -> Labels:
+        """Those of several batches of plain rows, of one kind of numbers."""
+        return cls(
+            torch.cat([part.values for part in parts]),
+            np.concatenate([part.is_labelled for part in parts]),
+            frozenset(KINDS).intersection(*(part.fits for part in parts)),
+        )
+
     def __len__(self) -> int:
         return len(self.values)
 
@@ -58,14 +68,14 @@ class Labels:
         counted = mask.roll(-1, 1) if self.is_shifted else mask
         return replace(self, is_labelled=self.is_labelled & counted.reshape(-1).numpy())
 
-    @property
+    @cached_property
     def n_classes(self) -> int:
         """How many classes there are at least: a column for each, or the largest number; or 0."""
         if self.fits.isdisjoint(COUNTED_AS):
             return 0
         if self.values.ndim == 2:
             return self.values.shape[1]
-        shown = self.values[torch.from_numpy(self.is_labelled)]
+        shown = self.values.numpy()[self.is_labelled]
         return int(shown.max()) + 1 if len(shown) else 0
 
 

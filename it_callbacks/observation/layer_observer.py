@@ -15,6 +15,7 @@ from it_callbacks.observation.batches import Batch
 from it_callbacks.observation.choices import Choice, LayerChoice, resolve
 from it_callbacks.observation.discovery import Discovery
 from it_callbacks.observation.effort import Effort, effort_of
+from it_callbacks.observation.gathering import enough_for
 from it_callbacks.observation.layers import COMPILED, FUSED, Layer, Plan
 from it_callbacks.observation.listening import Firing, Listener
 from it_callbacks.observation.modules import by_every_name, is_inside_fused
@@ -299,7 +300,9 @@ class LayerObserver:
     def _fill(self, empty: Pass) -> None:
         alone = n_processes() == 1
         untracked = self._untracked
-        for layer in self.plan.layers if self.plan is not None else ():
+        layers = self.plan.layers if self.plan is not None else ()
+        enough = enough_for(len(layers))
+        for layer in layers:
             reader = self.readers[layer.name]
             why = why_later(reader, self._stages[empty], is_untracked=layer.name in untracked)
             if why:
@@ -307,7 +310,8 @@ class LayerObserver:
                 empty.observe(layer, None)
                 continue
             unmerged = self.unmerged.get(layer.name, frozenset())
-            empty.observe(layer, stream_of(reader, alone=alone, unmerged=unmerged))
+            stream = stream_of(reader, alone=alone, unmerged=unmerged, enough=enough)
+            empty.observe(layer, stream)
 
     @property
     def _untracked(self) -> frozenset[str]:

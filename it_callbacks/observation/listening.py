@@ -10,8 +10,8 @@ from __future__ import annotations
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from typing import Any, NamedTuple
 
 import torch
@@ -68,10 +68,8 @@ class Listener:
         self._receive = receive
         self._model = Weak[nn.Module]()
         self._runs_eagerly = False
-        self._names: dict[int, list[str]] = {}
-        """From the identity of a module, in this batch, to the names that it is heard under."""
-        self._inside: dict[int, frozenset[int]] = {}
-        """From an encoder to its parts, whose outputs were as long as its own before."""
+        self._table: _Table | None = None
+        """What is heard of the model in this loop; None until its first batch."""
         self._thread = 0
         self._calls: Counter[str] = Counter()
         self._nested: list[Firing] = []
@@ -87,11 +85,12 @@ class Listener:
         """
         self.modules = {name: now.get(name, part) for name, part in self.modules.items()}
         self._model, self._runs_eagerly = Weak(model), eager
+        self._table = None
 
     def detach(self) -> None:
         """Listen no more. Safe to call twice."""
         self._stop()
-        self._model = Weak()
+        self._model, self._table = Weak(), None
 
     def listen_to(
         self, modules: Mapping[str, nn.Module], receive: Callable[[Firing], None]
@@ -103,6 +102,7 @@ class Listener:
             receive: Called with each firing.
         """
         self.modules, self._receive = dict(modules), receive
+        self._table = None
 
     def begin(self) -> None:
         """A batch begins, in this thread."""
@@ -112,26 +112,18 @@ class Listener:
         model = self._model()
         if model is None:
             return
-        named = dict(model.named_modules())
-        modules, compiled = self.modules, compiled_parts(named)
-        if compiled and not self._runs_eagerly:
-            eager = set(map(id, eager_parts(named).values()))
-            modules = {name: part for name, part in modules.items() if id(part) in eager}
-        self.compiled = frozenset(self.modules).difference(modules)
-        encoders = [part for part in named.values() if isinstance(part, nn.TransformerEncoder)]
-        self._inside = {id(one): frozenset(map(id, one.modules())) for one in encoders}
-        self._names = {}
-        for name, part in modules.items():
-            self._names.setdefault(id(part), []).append(name)
+        if self._table is None:
+            self._table = _table_of(model, self.modules, is_eager=self._runs_eagerly)
+        table = self._table
+        self.compiled = frozenset(self.modules).difference(*table.names.values())
         self._thread = threading.get_ident()
-        wanted = {id(part): part for part in (*modules.values(), *encoders)}
         # Compiled code warns of a hook of the process, and is compiled once more because of it.
         # A module's own hooks run behind it, and may replace what the next layer gets.
-        local = {n for n, part in wanted.items() if compiled or part._forward_hooks}
+        local = {n for n, part in table.wanted.items() if table.is_compiled or part._forward_hooks}
         for number in local:
             tap = _Tap(self)
-            self._local.append(wanted[number].register_forward_hook(tap, with_kwargs=True))
-        _PROCESS.open(self, {n: part for n, part in wanted.items() if n not in local})
+            self._local.append(table.wanted[number].register_forward_hook(tap, with_kwargs=True))
+        _PROCESS.open(self, {n: part for n, part in table.wanted.items() if n not in local})
 
     def end(self) -> None:
         """The batch has ended; what fires now is none of ours. Safe to call twice."""
@@ -149,27 +141,30 @@ class Listener:
             handle.remove()
         self._local.clear()
         self._nested.clear()
-        self._names = {}
 
     def fired(self, module: nn.Module, args: Any, kwargs: Mapping[str, Any], output: Any) -> None:
         """A module was called, and returned `output`."""
-        if self.error is not None or threading.get_ident() != self._thread:
+        table = self._table
+        if table is None or self.error is not None or threading.get_ident() != self._thread:
             return
         if not _is_plain_call():
             return
         started = time.perf_counter()
         try:
-            if id(module) in self._inside:
-                self._pad(module, output)
-            self._notice(module, (*args, *kwargs.values()), output)
+            if id(module) in table.inside:
+                self._pad(table.inside[id(module)], output)
+            names = table.names.get(id(module), ())
+            self._notice(module, names, (*args, *kwargs.values()), output)
         except Exception as error:  # the user's forward must not fail because of an observer
             self.error = error
         finally:
             self.seconds += time.perf_counter() - started
 
-    def _notice(self, module: nn.Module, given: Sequence[Any], output: Any) -> None:
+    def _notice(
+        self, module: nn.Module, names: Sequence[str], given: Sequence[Any], output: Any
+    ) -> None:
         inputs = tuple(value for value in given if isinstance(value, Tensor))
-        for name in self._names.get(id(module), ()):
+        for name in names:
             self._calls[name] += 1
             firing = Firing(name, self._calls[name], module, inputs, output)
             if isinstance(output, Tensor) and output.is_nested:
@@ -177,9 +172,8 @@ class Listener:
             else:
                 self._give(firing)
 
-    def _pad(self, encoder: nn.Module, whole: Any) -> None:
+    def _pad(self, inside: frozenset[int], whole: Any) -> None:
         """Pad what parts of an encoder have left nested with zeros, to the length of its output."""
-        inside = self._inside[id(encoder)]
         n_steps = whole.shape[1] if isinstance(whole, Tensor) and whole.ndim == 3 else 0
         waiting, self._nested = self._nested, []
         for firing in waiting:
@@ -191,6 +185,47 @@ class Listener:
     def _give(self, firing: Firing) -> None:
         with torch.no_grad(), _full_precision():
             self._receive(firing)
+
+
+class _Table(NamedTuple):
+    """What is heard of a model.
+
+    Args:
+        names: From the identity of a module to the names that it is heard under.
+        inside: From an encoder to its parts, whose outputs were as long as its own before.
+        wanted: The modules heard, and the encoders, by their identity.
+        is_compiled: Whether parts of the model are compiled.
+    """
+
+    names: Mapping[int, Sequence[str]]
+    inside: Mapping[int, frozenset[int]]
+    wanted: Mapping[int, nn.Module]
+    is_compiled: bool
+
+
+def _table_of(model: nn.Module, modules: Mapping[str, nn.Module], *, is_eager: bool) -> _Table:
+    """What is heard of `model` where these modules are listened to.
+
+    Args:
+        model: The model.
+        modules: By name.
+        is_eager: Whether compiled parts run eagerly.
+    """
+    named = dict(model.named_modules())
+    compiled = compiled_parts(named)
+    if compiled and not is_eager:
+        eager = set(map(id, eager_parts(named).values()))
+        modules = {name: part for name, part in modules.items() if id(part) in eager}
+    encoders = [part for part in named.values() if isinstance(part, nn.TransformerEncoder)]
+    names: dict[int, list[str]] = {}
+    for name, part in modules.items():
+        names.setdefault(id(part), []).append(name)
+    return _Table(
+        names,
+        {id(one): frozenset(map(id, one.modules())) for one in encoders},
+        {id(part): part for part in (*modules.values(), *encoders)},
+        bool(compiled),
+    )
 
 
 def _padded(firing: Firing, n_steps: int = 0) -> Firing:
@@ -277,16 +312,24 @@ def _is_plain_call() -> bool:
     )
 
 
-@contextmanager
-def _full_precision() -> Iterator[None]:
+def _full_precision() -> AbstractContextManager[object]:
     """Inside, our arithmetic is not in half precision, as autocast or a default may want it."""
+    devices = ["cpu"]
     accelerator = torch.accelerator.current_accelerator()
+    if accelerator is not None:
+        devices.append(accelerator.type)
+    off = [device for device in devices if torch.is_autocast_enabled(device)]
     dtype = torch.get_default_dtype()
-    with ExitStack() as off:
-        for device in {"cpu", "cpu" if accelerator is None else accelerator.type}:
-            if torch.is_autocast_enabled(device):
-                off.enter_context(torch.autocast(device, enabled=False))
-        if dtype.itemsize < torch.float32.itemsize:
-            off.callback(torch.set_default_dtype, dtype)
-            torch.set_default_dtype(torch.float32)
-        yield
+    is_half = dtype.itemsize < torch.float32.itemsize
+    if not off and not is_half:
+        return _NOTHING_TO_DO
+    stack = ExitStack()
+    for device in off:
+        stack.enter_context(torch.autocast(device, enabled=False))
+    if is_half:
+        stack.callback(torch.set_default_dtype, dtype)
+        torch.set_default_dtype(torch.float32)
+    return stack
+
+
+_NOTHING_TO_DO = nullcontext()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 import torch
@@ -11,7 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from it_callbacks.observation.batches import Batch
-from it_callbacks.observation.input_keys import input_keys, row_keys
+from it_callbacks.observation.input_keys import input_keys
 from it_callbacks.observation.labels import Targets, agreed_shift
 from it_callbacks.observation.observed import Observed
 from it_callbacks.observation.positions import MOST_POSITIONS, Grid
@@ -47,7 +46,8 @@ class PassSamples:
         self._kept_subset = Subset(min(MOST_KEPT_ROWS, max_samples or MOST_KEPT_ROWS), seed)
         self.by_position = False
         self.is_shifted: bool | None = None
-        self._hash_inputs = hash_inputs
+        self.tells_apart = hash_inputs
+        """Whether inputs are told apart."""
         self._rows: Tensor | None = None
         self._mask: Tensor | None = None
         self._columns: dict[str, list[NDArray[np.int64]]] = {
@@ -72,8 +72,8 @@ class PassSamples:
             keep = one_each[self._kept_subset.admit(admitted.indices[one_each])]
             self.to_keep = torch.from_numpy(keep)
             self._columns["kept_indices"].append(admitted.indices[keep])
-        if self._hash_inputs:
-            self._tell_apart(batch.inputs, admitted.positions)
+        if self.tells_apart:
+            self._tell_apart(batch, admitted.positions)
         return admitted.positions
 
     def admitted_of(self, rows: Tensor, units_axis: int) -> Tensor:
@@ -105,10 +105,10 @@ class PassSamples:
         kept = np.concatenate([part.kept_indices for part in parts])
         return self.admission.subset.chosen(samples), self._kept_subset.chosen(kept)
 
-    def _tell_apart(self, inputs: Any, samples: NDArray[np.int64]) -> None:
-        self.row_keys = row_keys(inputs, self.grid.n_rows)
+    def _tell_apart(self, batch: Batch, samples: NDArray[np.int64]) -> None:
+        self.row_keys = batch.row_keys
         if self.row_keys is None:
-            self._hash_inputs = False
+            self.tells_apart = False
             self._inputs.clear()
         else:
             self._inputs.append(input_keys(self.row_keys, self.grid, samples))

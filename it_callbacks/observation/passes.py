@@ -16,8 +16,10 @@ from it_callbacks.observation.labels import Targets
 from it_callbacks.observation.layers import Layer
 from it_callbacks.observation.observed import Observed
 from it_callbacks.observation.pass_samples import PassSamples
+from it_callbacks.observation.positions import Grid
 from it_callbacks.observation.sketched import Sketched, WidePass, pooled
-from it_callbacks.observation.streams import KeyStream, Stream, Waiting
+from it_callbacks.observation.small_batches import SmallBatches
+from it_callbacks.observation.streams import Encodings, KeyStream, Stream, Waiting
 from it_callbacks.observation.wide_sampling import class_numbers
 from it_callbacks.reductions import Reduction
 from it_callbacks.rulers import CALIBRATION_ROWS, refuse_mostly_nonfinite
@@ -93,6 +95,9 @@ class Pass:
         self._layers: dict[tuple[str, int], Layer] = {}
         self._samples = PassSamples(max_samples, seed, keep=keep_rows, hash_inputs=hash_inputs)
         self._wide = wide
+        self._small = SmallBatches()
+        self._grid = Grid(0)
+        """How the samples lie in the tensors of the batch that runs."""
 
     def observe(self, layer: Layer, stream: Stream | None) -> None:
         """From now on take in what `layer` gives.
@@ -106,10 +111,32 @@ class Pass:
             self.streams[layer.name] = stream
 
     def begin(self, batch: Batch) -> None:
-        """A batch begins."""
+        """A batch begins; a small one waits, with its outputs, until it is taken in with others."""
+        self._grid = batch.grid
+        if self._small.is_full:
+            self._settle()
+        if self._may_wait and self._small.begin(batch, self._layers.values()):
+            return
+        self._settle()
+        self._begin(batch)
+
+    def _begin(self, batch: Batch) -> None:
         admitted = self._samples.begin(batch)
         if self._wide is not None:
             self._wide.begin(batch, admitted, self._samples.row_keys)
+
+    @property
+    def _may_wait(self) -> bool:
+        """Whether nothing has to be known of a batch before it has ended."""
+        are_ready = all(isinstance(stream, KeyStream) for stream in self.streams.values())
+        return bool(self._layers) and are_ready and not self._samples.tells_apart
+
+    def _settle(self) -> None:
+        """Take in all batches that have waited."""
+        for batch, outputs in self._small.joined():
+            self._begin(batch)
+            for layer, rows in outputs.items():
+                self._take(layer, rows)
 
     def copied(self, rows: Tensor, layer: Layer, reduction: Reduction) -> Copy | None:
         """A copy of what is needed of a layer's rows, since a later layer may change them.
@@ -144,10 +171,14 @@ class Pass:
         layer = self._layers.get((module_name, call))
         if layer is None:
             return
-        rows = layer.rows(output, self._samples.grid).detach()
-        if (why := self._samples.grid.misfit(tuple(rows.shape), layer.units_axis)) is not None:
+        rows = layer.rows(output, self._grid).detach()
+        if (why := self._grid.misfit(tuple(rows.shape), layer.units_axis)) is not None:
             self.drop({layer.name: why})
-            return
+        elif not self._small.hold(layer, rows):
+            self._take(layer, rows)
+
+    def _take(self, layer: Layer, rows: Tensor) -> None:
+        """Take in the rows of a layer in the batch that has begun."""
         if self._wide is not None:
             self._wide.add(layer.name, self._wide.sketch(rows, layer))
         stream = self.streams.get(layer.name)  # none where that is all, or its code has a fault
@@ -182,6 +213,7 @@ class Pass:
 
     def waiting(self) -> dict[str, tuple[NDArray[np.int64], Tensor]]:
         """For each layer that waits to be calibrated, the first rows that it may be, and which."""
+        self._settle()
         indices = self._samples.columns()["indices"]
         found = {}
         for name, stream in self.streams.items():
@@ -200,6 +232,7 @@ class Pass:
 
     def observed(self) -> Observed:
         """What there is so far, of this process, before the random subset is final."""
+        self._settle()
         samples = self._samples
         missed = {
             name: f"ran on {stream.n_samples} of {samples.n_admitted} samples"
@@ -210,8 +243,12 @@ class Pass:
             if isinstance(stream, Waiting) and stream.n_samples and name not in missed:
                 with self.contained(name):
                     self.streams[name] = stream.freeze()
+        read: dict[str, Encodings] = {}
+        for name, stream in list(self.streams.items()):
+            if isinstance(stream, KeyStream) and name not in missed:
+                with self.contained(name):
+                    read[name] = stream.read()
         whole = {name: stream for name, stream in self.streams.items() if name not in missed}
-        read = {name: stream for name, stream in whole.items() if isinstance(stream, KeyStream)}
         unread = {name: stream for name, stream in whole.items() if name not in read}
         none = np.zeros((0, 2), dtype=np.int64)
         return Observed(
@@ -219,22 +256,26 @@ class Pass:
             kept_indices=columns["kept_indices"],
             targets=Targets.joined(samples.targets),
             inputs=samples.inputs(),
-            keys={name: stream.keys() for name, stream in read.items()}
+            keys={name: of_layer.keys for name, of_layer in read.items()}
             | {name: [none] * len(stream.reader.rulers) for name, stream in unread.items()},
-            merged={name: stream.merged() for name, stream in read.items()},
-            kept={name: stream.kept().cpu() for name, stream in read.items()}
+            merged={name: of_layer.merged for name, of_layer in read.items()},
+            kept={
+                name: stream.kept().cpu()
+                for name, stream in whole.items()
+                if isinstance(stream, KeyStream)
+            }
             if samples.keeps
             else {},
             sketches={} if self._wide is None else self._wide.of_all(),
-            n_units={name: stream.n_units for name, stream in read.items()},
-            max_state={name: stream.max_state for name, stream in read.items()},
+            n_units={name: of_layer.n_units for name, of_layer in read.items()},
+            max_state={name: of_layer.max_state for name, of_layer in read.items()},
             missed=missed,
             faults=dict(self.faults),
             n_unlabelled=samples.admission.n_unlabelled,
             left_out={
-                name: left_out
-                for name, stream in read.items()
-                if (left_out := stream.left_out()).any()
+                name: of_layer.left_out
+                for name, of_layer in read.items()
+                if of_layer.left_out.any()
             },
             by_position=samples.by_position,
             is_shifted=bool(samples.is_shifted),

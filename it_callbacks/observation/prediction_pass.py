@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Generic, NamedTuple, Protocol, TypeVar
+from typing import Generic, TypeVar
 
 import numpy as np
 import torch
@@ -14,7 +14,8 @@ from torch import Tensor
 
 from it_callbacks.log_probabilities import Kind
 from it_callbacks.observation.batches import Batch
-from it_callbacks.observation.input_keys import input_keys, row_keys
+from it_callbacks.observation.gathering import GATHERED, Gathered
+from it_callbacks.observation.input_keys import input_keys
 from it_callbacks.observation.labels import (
     COUNTED_AS,
     KINDS,
@@ -22,13 +23,20 @@ from it_callbacks.observation.labels import (
     SeveralLabels,
     fits_of,
 )
+from it_callbacks.observation.prediction_rows import (
+    Accumulator,
+    Rows,
+    count,
+    counted,
+    is_one_number,
+    leave_interval,
+)
 from it_callbacks.observation.prediction_share import Share, least_classes
 from it_callbacks.observation.prediction_source import (
     HINT,
     Implausible,
     Source,
     Undecided,
-    ignored,
     n_columns,
     refuse_implausible,
 )
@@ -39,39 +47,7 @@ MOST_NUMBERS = 2**22
 """Numbers of predictions that are copied at a time."""
 
 
-class Accumulator(Protocol):
-    """What takes in predictions and labels, as a `torchmetrics.Metric` does, and inputs."""
-
-    def update(self, predictions: Tensor, labels: Tensor, inputs: NDArray[np.int64] | None) -> None:
-        """Take in the predictions ``(n, ...)`` of a batch, and its class numbers or columns.
-
-        Args:
-            predictions: A row for each sample.
-            labels: Class numbers ``(n,)``, or columns ``(n, n_labels)``.
-            inputs: Keys ``(n, 2)`` of the inputs; None where they are not told apart.
-        """
-
-    def merge_state(self, incoming_state: Any) -> None:
-        """Add what another one has taken in."""
-
-
 M = TypeVar("M", bound=Accumulator)
-
-
-class Rows(NamedTuple):
-    """Some samples of a pass.
-
-    Args:
-        predictions: A row for each.
-        labels: As the batch has them.
-        indices: Which samples of the set they are, ``(n,)``.
-        inputs: Keys ``(n, 2)`` of their inputs; None where they are not told apart.
-    """
-
-    predictions: Tensor
-    labels: Tensor
-    indices: NDArray[np.int64]
-    inputs: NDArray[np.int64] | None
 
 
 @dataclass(frozen=True)
@@ -117,6 +93,7 @@ class PredictionPass(Generic[M]):
         max_samples: Beyond this many, a seeded random subset; None takes all.
         seed: Seed of the subset.
         hash_inputs: Whether to tell the inputs apart.
+        enough: So many numbers of predictions go to the metric at a time, as `Gathered` has it.
     """
 
     def __init__(
@@ -129,7 +106,9 @@ class PredictionPass(Generic[M]):
         max_samples: int | None,
         seed: int,
         hash_inputs: bool = False,
+        enough: int = GATHERED,
     ) -> None:
+        self._gathered = Gathered(enough)
         self._make_metric = make_metric
         self._decide = decide
         self._labels = labels
@@ -141,6 +120,8 @@ class PredictionPass(Generic[M]):
         """Keys of the inputs of this batch's rows, where they are told apart."""
         self._waiting: list[Rows] = []
         self._metric: M | None = None
+        self._way = Classes.name
+        """How the metric counts labels."""
         self._mine = Share()
         self._undecided = ""
         self._contradicts = False
@@ -153,7 +134,7 @@ class PredictionPass(Generic[M]):
     def begin(self, batch: Batch) -> None:
         """Tell the inputs of a batch apart before a model can write into them."""
         if self._hash_inputs:
-            self._row_keys = row_keys(batch.inputs, batch.grid.n_rows)
+            self._row_keys = batch.row_keys
             self._hash_inputs = self._row_keys is not None
 
     def takes(self, batch: Batch) -> bool:
@@ -202,7 +183,7 @@ class PredictionPass(Generic[M]):
         if not len(rows.labels):
             return
         is_open = self._kind != "logits" and self._is_bernoulli(predictions)
-        if is_open and _leave_interval(predictions):
+        if is_open and leave_interval(predictions):
             self._contradicts |= self._kind == "probabilities" and self._metric is not None
             self.shows_logits, self._kind = True, "logits"
         if self._contradicts:
@@ -210,11 +191,13 @@ class PredictionPass(Generic[M]):
         if self._is_known(predictions):
             (way,) = self._ways
             self._metric = self._metric or self._metric_for(way, predictions, self._kind)
+            self._way = way
             waiting, self._waiting = self._waiting, []
             for earlier in waiting:
                 at_hand = earlier._replace(predictions=earlier.predictions.to(predictions.device))
-                _update(self._metric, way, at_hand)
-            _update(self._metric, way, rows)
+                count(self._metric, way, *at_hand.as_counted(way))
+            for gathered in self._gathered.add(*rows.as_counted(way)):
+                count(self._metric, way, *gathered)
         else:
             kept = predictions.detach().cpu().clone()
             self._waiting.append(rows._replace(predictions=kept))
@@ -227,7 +210,7 @@ class PredictionPass(Generic[M]):
 
     def _is_bernoulli(self, predictions: Tensor) -> bool:
         """Whether each number is a distribution of its own."""
-        return self._ways == {SeveralLabels.name} or _is_one_number(predictions)
+        return self._ways == {SeveralLabels.name} or is_one_number(predictions)
 
     def finish(self) -> Predicted[M]:
         """The pass is over: the metric of all its samples, of all processes.
@@ -239,6 +222,9 @@ class PredictionPass(Generic[M]):
                 what predictions are.
             Implausible: These may well be no predictions.
         """
+        if self._metric is not None:
+            for gathered in self._gathered.rest():
+                count(self._metric, self._way, *gathered)
         n_unlabelled = self._admission.n_unlabelled
         share = replace(
             self._mine,
@@ -271,7 +257,7 @@ class PredictionPass(Generic[M]):
         metric: M | None = None
         for other in (metric for metric, *_ in parts if metric is not None):
             if metric is None:
-                metric = copy.deepcopy(other)
+                metric = other if len(parts) == 1 else copy.deepcopy(other)
             else:
                 metric.merge_state(other)
         n_samples, kind, is_guess = whole.n_admitted, whole.kind, False
@@ -309,13 +295,13 @@ class PredictionPass(Generic[M]):
         """Feed what has waited to the metric; what the predictions are, and how many."""
         parts = self._chosen(waiting, way)
         first = parts[0].predictions
-        is_bernoulli = way == SeveralLabels.name or _is_one_number(first)
+        is_bernoulli = way == SeveralLabels.name or is_one_number(first)
         if is_bernoulli and kind != "logits":
-            leave = any(_leave_interval(rows.predictions) for rows in parts)
+            leave = any(leave_interval(rows.predictions) for rows in parts)
             kind = "logits" if leave else "probabilities"
         metric = metric or self._metric_for(way, first, kind)
         for rows in parts:
-            _update(metric, way, rows)
+            count(metric, way, *rows.as_counted(way))
         return kind, metric, sum(len(rows.labels) for rows in parts)
 
     def _chosen(self, waiting: Sequence[Rows], way: str) -> Sequence[Rows]:
@@ -329,7 +315,7 @@ class PredictionPass(Generic[M]):
         return [
             Rows(
                 torch.cat([rows.predictions for rows in waiting])[at],
-                torch.cat([_counted(way, rows.labels) for rows in waiting])[at],
+                torch.cat([counted(way, rows.labels) for rows in waiting])[at],
                 indices[chosen],
                 np.concatenate(keys)[chosen] if len(keys) == len(waiting) else None,
             )
@@ -347,33 +333,6 @@ def _parts(admitted: Admitted, predictions: Tensor) -> Iterator[Admitted]:
     width = max(1, predictions[:1].numel())
     for start in range(0, len(admitted.indices), step := max(1, MOST_NUMBERS // width)):
         yield admitted.part(slice(start, start + step))
-
-
-def _counted(way: str, labels: Tensor) -> Tensor:
-    """The labels as the metric takes them: class numbers, or columns."""
-    if way == SeveralLabels.name:
-        return labels
-    return labels.long() if labels.ndim == 1 else labels.argmax(1)
-
-
-def _update(metric: Accumulator, way: str, rows: Rows) -> None:
-    labels, predictions = _counted(way, rows.labels), rows.predictions
-    n_classes, largest = n_columns(predictions), int(labels.max())
-    if way == Classes.name and largest >= n_classes:
-        raise ValueError(
-            f"target: there is a label {largest}, but predictions are of classes 0 to "
-            f"{n_classes - 1}; {ignored(largest)}"
-        )
-    metric.update(predictions, labels, rows.inputs)
-
-
-def _is_one_number(predictions: Tensor) -> bool:
-    return predictions.ndim == 1 or predictions.shape[1] == 1
-
-
-def _leave_interval(numbers: Tensor) -> bool:
-    """Whether one lies outside [0, 1]; NaN lies nowhere."""
-    return bool(((numbers < 0) | (numbers > 1)).any())
 
 
 _COARSER = "pass target=<function of the batch that gives class numbers>"

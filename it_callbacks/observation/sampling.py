@@ -146,10 +146,9 @@ class Admission:
     def admit(self, batch: Batch) -> Admitted:
         """The samples of `batch` to take in; some may have to leave again for later ones."""
         indices = batch.indices
-        here = indices >= 0
-        counts = here if batch.labels is None else here & batch.labels.is_labelled
-        labelled = np.flatnonzero(counts)
-        self.n_unlabelled += int(here.sum()) - len(labelled)
+        labelled = batch.counted
+        if len(labelled) < len(indices):
+            self.n_unlabelled += int((indices >= 0).sum()) - len(labelled)
         positions = labelled[self.subset.admit(indices[labelled])]
         return Admitted(positions, indices[positions], len(positions) == len(indices))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Sequence
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -11,6 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from it_callbacks.codes import Encoded, encoded
+from it_callbacks.observation.gathering import GATHERED, Gathered
 from it_callbacks.observation.readers import Reader
 from it_callbacks.rulers import (
     CALIBRATION_ROWS,
@@ -23,20 +25,43 @@ from it_callbacks.rulers import (
 )
 
 
+class Encodings(NamedTuple):
+    """The samples of a layer as keys.
+
+    Args:
+        keys: ``(n_samples, 2)`` for each ruler.
+        merged: The same with bins merged in pairs; None for a ruler of which that is not wanted.
+        n_units: Of the reduced layer.
+        max_state: The largest state of the first ruler, in absolute value.
+        left_out: Which samples have no symbol since their rows are not finite, ``(n_samples,)``.
+    """
+
+    keys: list[NDArray[np.int64]]
+    merged: list[NDArray[np.int64] | None]
+    n_units: int
+    max_state: float
+    left_out: NDArray[np.bool_]
+
+
 class KeyStream:
     """Turns the outputs of a layer into keys ``(n_samples, 2)``, one set of keys for each ruler.
 
     It keeps 16 bytes per sample and ruler, and no activations but the rows that the caller asks
-    for, which are for estimators that need the activations themselves. A row that is not finite
-    has no symbol: it is left out (`left_out`), and its keys mean nothing.
+    for, which are for estimators that need the activations themselves; those of small batches wait
+    until there are enough of them, or until they are asked for. A row that is not finite has no
+    symbol: it is left out, and its keys mean nothing.
 
     Args:
         reader: How the layer is read; it is ready.
         unmerged: Numbers of the rulers of which no keys with merged bins are wanted.
+        enough: So many numbers are encoded at a time, as `Gathered` has it.
     """
 
-    def __init__(self, reader: Reader, unmerged: Collection[int] = ()) -> None:
+    def __init__(
+        self, reader: Reader, unmerged: Collection[int] = (), enough: int = GATHERED
+    ) -> None:
         self.reader = reader
+        self._gathered = Gathered(enough)
         self._rulers = list(reader.rulers)
         """All that is read with: the reader's, and those with merged bins."""
         self._merged: list[int | None] = []
@@ -51,9 +76,8 @@ class KeyStream:
                 self._rulers.append(merged)
             self._merged.append(place)
         self.n_samples = 0
-        self.n_units = 0
-        self.max_state = 0.0
-        """The largest state of the first ruler so far, in absolute value."""
+        self._n_units = 0
+        self._max_state = 0.0
         self._keys: list[list[NDArray[np.int64]]] = [[] for _ in self._rulers]
         self._kept: list[Tensor] = []
         self._left_out = _LeftOut()
@@ -62,45 +86,53 @@ class KeyStream:
         """Take in the outputs ``(n_rows, ...)`` of a batch.
 
         Args:
-            output: What the layer returned; it is encoded at once and never held.
+            output: What the layer returned; its numbers are encoded or copied at once.
             keep: Positions of the rows to keep (`kept`).
         """
         self.add_reduced(self.reader.reduction(output), keep)
 
     def add_reduced(self, rows: Tensor, keep: Tensor | None = None) -> None:
         """Take in what the reduction has given of a batch, ``(n_rows, n_units)``; as `add`."""
-        finite = self._left_out.add(rows)
         self.n_samples += len(rows)
         if keep is not None:
             self._kept.append(rows[keep].detach().clone())
+        for (some,) in self._gathered.add(rows):
+            self._encode(some)
+
+    def _encode(self, rows: Tensor) -> None:
+        finite = self._left_out.add(rows)
         if not rows.numel():
             return
-        self.n_units = rows.shape[1]
+        self._n_units = rows.shape[1]
         rows = rows if finite is None else rows[finite]
         for number, ruler in enumerate(self._rulers):
             read = encoded(rows, ruler) if len(rows) else _NOTHING
             self._keys[number].append(read.keys if finite is None else _at(finite, read.keys))
             if number == 0:
-                self.max_state = max(self.max_state, read.reach)
+                self._max_state = max(self._max_state, read.reach)
 
-    def keys(self) -> list[NDArray[np.int64]]:
-        """All keys so far, ``(n_samples, 2)`` per ruler, in the order of the samples."""
-        return [self._joined(number) for number in range(len(self.reader.rulers))]
+    def read(self) -> Encodings:
+        """All that there is of the samples so far, in their order.
 
-    def merged(self) -> list[NDArray[np.int64] | None]:
-        """The same with bins merged in pairs; None for a ruler of which that is not wanted."""
-        return [None if number is None else self._joined(number) for number in self._merged]
+        Raises:
+            ValueError: A ruler refuses what has waited.
+        """
+        for (some,) in self._gathered.rest():
+            self._encode(some)
+        return Encodings(
+            [self._joined(number) for number in range(len(self.reader.rulers))],
+            [None if number is None else self._joined(number) for number in self._merged],
+            self._n_units,
+            self._max_state,
+            self._left_out.of(self.n_samples),
+        )
 
     def _joined(self, number: int) -> NDArray[np.int64]:
         return np.concatenate([np.zeros((0, 2), dtype=np.int64), *self._keys[number]])
 
-    def left_out(self) -> NDArray[np.bool_]:
-        """Which samples have no symbol since their rows are not finite, ``(n_samples,)``."""
-        return self._left_out.of(self.n_samples)
-
     def kept(self) -> Tensor:
         """The reduced rows ``(n_kept, n_units)`` that were to be kept, in order."""
-        return torch.cat(self._kept) if self._kept else torch.zeros(0, self.n_units)
+        return torch.cat(self._kept) if self._kept else torch.zeros(0, self._n_units)
 
 
 def _place_of(merged: Ruler, rulers: Sequence[Ruler]) -> int:
@@ -156,6 +188,7 @@ class Waiting:
         most_rows: From how many rows on `is_full`. Several processes calibrate together, on rows
             of all of them, and wait for the end of the pass: infinity.
         unmerged: As of `KeyStream`.
+        enough: As of `KeyStream`.
     """
 
     def __init__(
@@ -163,9 +196,11 @@ class Waiting:
         reader: Reader,
         most_rows: float = CALIBRATION_ROWS,
         unmerged: Collection[int] = (),
+        enough: int = GATHERED,
     ) -> None:
         self.reader = reader
         self._unmerged = unmerged
+        self._enough = enough
         self.n_samples = 0
         self._most_rows = most_rows
         self._left_out = _LeftOut()
@@ -219,7 +254,7 @@ class Waiting:
 
     def read_by(self, reader: Reader) -> KeyStream:
         """Encode what has waited with a reader that was calibrated elsewhere."""
-        stream = KeyStream(reader, self._unmerged)
+        stream = KeyStream(reader, self._unmerged, self._enough)
         while self._batches:  # one after the other, so that no more is held than needed
             rows, keep = self._batches.pop(0)
             if self.reader.reduction.frozen:
@@ -232,14 +267,17 @@ class Waiting:
 Stream = Waiting | KeyStream
 
 
-def stream_of(reader: Reader, *, alone: bool, unmerged: Collection[int] = ()) -> Stream:
+def stream_of(
+    reader: Reader, *, alone: bool, unmerged: Collection[int] = (), enough: int = GATHERED
+) -> Stream:
     """The stream for a layer: its outputs are encoded at once if its reader is ready.
 
     Args:
         reader: How the layer is read.
         alone: Whether this process calibrates on its own, as soon as it has enough rows.
         unmerged: Numbers of the rulers of which no keys with merged bins are wanted.
+        enough: So many numbers are encoded at a time.
     """
     if reader.is_ready:
-        return KeyStream(reader, unmerged)
-    return Waiting(reader, CALIBRATION_ROWS if alone else math.inf, unmerged)
+        return KeyStream(reader, unmerged, enough)
+    return Waiting(reader, CALIBRATION_ROWS if alone else math.inf, unmerged, enough)

@@ -16,6 +16,7 @@ from it_callbacks.log_probabilities import Kind
 from it_callbacks.metrics import ConditionalEntropy, PredictionEntropy
 from it_callbacks.multi_label import MultiLabelConditionalEntropy, MultiLabelPredictionEntropy
 from it_callbacks.observation.batches import MOST_CLASSES, Selector
+from it_callbacks.observation.gathering import GATHERED
 from it_callbacks.observation.instrument import (
     Completion,
     Instrument,
@@ -201,7 +202,7 @@ class PredictionInstrument(Instrument[Finished]):
     @override
     def dry_run(self, set_: str) -> Finished:
         # All samples go through the metric at once, so that what it refuses is known in time.
-        return self._pass(set_, None, hash_inputs=False)
+        return self._pass(set_, None, hash_inputs=False, enough=0)
 
     @override
     def explored(self) -> None:
@@ -300,7 +301,9 @@ class PredictionInstrument(Instrument[Finished]):
         self._observer = None
         self._kinds, self._labels, self._repeats = {}, {}, {}
 
-    def _pass(self, set_: str, max_samples: int | None, *, hash_inputs: bool) -> Finished:
+    def _pass(
+        self, set_: str, max_samples: int | None, *, hash_inputs: bool, enough: int = GATHERED
+    ) -> Finished:
         def make(way: str, n_classes: int, kind: Kind | None) -> DefinedRows:
             return DefinedRows(self._readout.metric(way, n_classes, kind))
 
@@ -313,6 +316,7 @@ class PredictionInstrument(Instrument[Finished]):
             max_samples=max_samples,
             seed=_SEED,
             hash_inputs=hash_inputs,
+            enough=enough,
         )
 
     def _settings(self, found: Predicted[DefinedRows], on: Occasion) -> Mapping[str, Any]:

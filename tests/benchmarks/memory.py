@@ -36,7 +36,7 @@ def streamed(activations: Tensor, classes: np.ndarray, batch_size: int = 1000) -
     stream = KeyStream(Reader(Joint(), (_RULER,)))
     for batch in activations.split(batch_size):
         stream.add(batch)
-    contingency(stream.keys()[0], classes)
+    contingency(stream.read().keys[0], classes)
 
 
 WAYS = {"at once": at_once, "in batches": streamed}

@@ -1,0 +1,352 @@
+"""Small batches wait and are taken in together: fewer calls, the same numbers."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from pathlib import Path
+from typing import Any
+from unittest import mock
+
+import numpy as np
+import pytest
+import torch
+from pytorch_lightning.loggers import TensorBoardLogger
+from tensorboard.backend.event_processing.event_file_loader import RawEventFileLoader
+from tensorboard.compat.proto.event_pb2 import Event
+from torch import Tensor
+from torch.utils.tensorboard import SummaryWriter
+from typing_extensions import override
+
+from it_callbacks import (
+    ConditionalEntropyMonitor,
+    InformationPlaneMonitor,
+    PredictionEntropyMonitor,
+)
+from it_callbacks.callbacks import loops
+from it_callbacks.codes import encode_keys
+from it_callbacks.metrics import PredictionEntropy
+from it_callbacks.observation import at_hand, streams
+from it_callbacks.observation import batches as reading
+from it_callbacks.observation.batches import Batch
+from it_callbacks.observation.gathering import Gathered, enough_for
+from it_callbacks.observation.label_reading import read_labels
+from it_callbacks.observation.labels import KINDS
+from it_callbacks.observation.layers import Layer
+from it_callbacks.observation.passes import Pass
+from it_callbacks.observation.readers import Reader
+from it_callbacks.observation.small_batches import SmallBatches
+from it_callbacks.observation.streams import KeyStream
+from it_callbacks.reductions import Joint
+from it_callbacks.rulers import Uniform, Width
+
+from .toys import MemoryLogger, fit, loader
+
+TANH = Layer("net.1", "net.1", 1, n_units=4)
+RELU = Layer("net.3", "net.3", 1, n_units=3)
+
+
+def a_pass(*layers: Layer, hash_inputs: bool = False) -> Pass:
+    found = Pass(max_samples=None, seed=0, keep_rows=False, hash_inputs=hash_inputs)
+    for layer in layers:
+        found.observe(layer, KeyStream(Reader(Joint(), (Width(0.25),))))
+    return found
+
+
+def batches(*sizes: int, n_classes: int = 3) -> list[Batch]:
+    """Of these many samples each, in order, with seeded labels."""
+    labels = torch.randint(n_classes, (sum(sizes),), generator=torch.Generator().manual_seed(0))
+    starts = np.cumsum([0, *sizes])
+    return [
+        Batch.of(None, read_labels(labels[start : start + n]), np.arange(start, start + n))
+        for start, n in zip(starts, sizes, strict=False)
+    ]
+
+
+def outputs(n: int, n_units: int, seed: int = 1) -> Tensor:
+    return torch.randn(n, n_units, generator=torch.Generator().manual_seed(seed))
+
+
+# A pass.
+
+
+@pytest.mark.parametrize("sizes", [(200,), (7,) * 28 + (4,), (1, 150, 49), (50, 50, 50, 50)])
+def test_keys_labels_and_indices_are_those_of_the_whole_set(sizes: tuple[int, ...]) -> None:
+    of_tanh, of_relu = outputs(200, 4), outputs(200, 3, seed=2)
+    current, start = a_pass(TANH, RELU), 0
+    for batch in batches(*sizes):
+        rows = slice(start, start := start + len(batch))
+        current.begin(batch)
+        current.take("net.3", 1, of_relu[rows])
+        current.take("net.1", 1, of_tanh[rows])
+    observed = current.observed()
+    np.testing.assert_array_equal(observed.keys["net.1"][0], encode_keys(of_tanh, Width(0.25)))
+    np.testing.assert_array_equal(observed.keys["net.3"][0], encode_keys(of_relu, Width(0.25)))
+    np.testing.assert_array_equal(observed.indices, np.arange(200))
+    (whole,) = batches(200)
+    assert whole.labels is not None
+    np.testing.assert_array_equal(observed.targets.numbers, whole.labels.values)
+
+
+def test_many_small_batches_are_encoded_at_once() -> None:
+    current = a_pass(TANH)
+    with mock.patch.object(streams, "encoded", side_effect=streams.encoded) as encoded:
+        for batch in batches(*(5,) * 40):
+            current.begin(batch)
+            current.take("net.1", 1, outputs(5, 4))
+        assert not encoded.called
+        current.observed()
+    assert [len(call.args[0]) for call in encoded.call_args_list] == [200, 200]  # merged bins, too
+
+
+def test_an_output_that_a_later_layer_rewrites_was_copied() -> None:
+    """An in-place ReLU changes what the layer before it has returned."""
+    current, rows = a_pass(TANH), outputs(20, 4)
+    expected = encode_keys(rows, Width(0.25))
+    (batch,) = batches(20)
+    current.begin(batch)
+    current.take("net.1", 1, rows)
+    rows.relu_()
+    np.testing.assert_array_equal(current.observed().keys["net.1"][0], expected)
+
+
+def test_what_waits_never_fills_the_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("it_callbacks.observation.small_batches.MOST_BYTES", 1000)
+    current, most = a_pass(TANH), 0
+    for batch in batches(*(10,) * 100):  # 160 bytes of outputs each
+        current.begin(batch)
+        current.take("net.1", 1, outputs(10, 4))
+        most = max(
+            most,
+            sum(rows.nbytes for held in current._small._held for rows in held.outputs.values()),
+        )
+    assert 1000 <= most <= 1160
+    assert len(current.observed().keys["net.1"][0]) == 1000
+
+
+@pytest.mark.parametrize(
+    "batch",
+    [
+        Batch.of(None, read_labels(torch.full((4, 6), 2)), np.arange(4)),
+        Batch.of(None, None, np.arange(4), mask=torch.ones(4, 6, dtype=torch.bool)),
+        Batch.of(None, None, np.arange(2**17)),
+    ],
+    ids=["positions", "padding", "large"],
+)
+def test_large_batches_and_those_of_more_than_rows_are_read_as_they_come(batch: Batch) -> None:
+    assert not SmallBatches().begin(batch, [TANH])
+    assert SmallBatches().begin(Batch.of(None, None, np.arange(4)), [TANH])
+    assert not SmallBatches().begin(
+        Batch.of(None, None, np.arange(4)), [Layer("c", "c", 1, n_axes=4)]
+    )
+
+
+def test_batches_of_several_kinds_are_joined_with_their_like_only() -> None:
+    small, kinds = SmallBatches(), [torch.int64, torch.int64, torch.float32, torch.int64]
+    for number, dtype in enumerate(kinds):
+        labels = read_labels(torch.tensor([0, 1]).to(dtype))
+        small.begin(Batch.of(None, labels, np.array([2 * number, 2 * number + 1])), [TANH])
+        small.hold(TANH, outputs(2, 4))
+    small.begin(Batch.of(None, None, np.array([8, 9])), [TANH])  # in which the layer does not run
+    joined = [*small.joined()]
+    assert [batch.indices.tolist() for batch, _ in joined] == [[0, 1, 2, 3], [4, 5], [6, 7], [8, 9]]
+    assert [[len(rows) for rows in held.values()] for _, held in joined] == [[4], [2], [2], []]
+    assert not [*small.joined()]
+
+
+def test_a_layer_that_runs_in_some_batches_only_is_still_told() -> None:
+    current = a_pass(TANH, RELU)
+    for number, batch in enumerate(batches(10, 10, 10)):
+        current.begin(batch)
+        current.take("net.1", 1, outputs(10, 4))
+        if number != 1:
+            current.take("net.3", 1, outputs(10, 3))
+    assert current.observed().missed == {"net.3": "ran on 20 of 30 samples"}
+
+
+def test_inputs_that_are_to_be_told_apart_are_before_the_model_can_write_into_them() -> None:
+    current, x = a_pass(TANH, hash_inputs=True), torch.tensor([[1.0], [2.0], [1.0]])
+    current.begin(Batch.of(x, None, np.arange(3)))
+    current.take("net.1", 1, outputs(3, 4))
+    x.zero_()
+    inputs = current.observed().inputs
+    assert inputs is not None
+    assert np.unique(inputs[:, 0], return_inverse=True)[1].tolist() in ([0, 1, 0], [1, 0, 1])
+
+
+def test_joined_labels_fit_what_all_of_them_fit() -> None:
+    parts = [torch.tensor([0.0, 1.0]), torch.tensor([0.5, 1.0]), torch.tensor([math.nan])]
+    read = [Batch.of(None, read_labels(part), np.arange(len(part))) for part in parts]
+    joined = Batch.joined(read).labels
+    assert joined is not None
+    assert joined.fits == {"regression"}
+    assert joined.is_labelled.tolist() == [True] * 4 + [False]
+    nothing = read_labels(torch.tensor([-1, -1]))
+    assert nothing.fits == frozenset(KINDS)
+    assert nothing.n_classes == 0
+
+
+# Rows of one layer.
+
+
+def test_rows_are_given_out_in_order_when_there_are_enough() -> None:
+    gathered, given = Gathered(enough=20), []
+    parts = [torch.full((n, 2), float(n)) for n in (1, 2, 3, 4, 1, 5, 1)]
+    for part in parts:
+        given += gathered.add(part, part[:, 0])
+    # 12 numbers wait until 20 are there; of 10 and more a copy would cost more than it saves.
+    assert [len(rows) for rows, _ in given] == [10, 1, 5]
+    given += gathered.rest()
+    assert torch.equal(torch.cat([rows for rows, _ in given]), torch.cat(parts))
+    assert all(torch.equal(rows[:, 0], beside) for rows, beside in given)
+
+
+def test_rows_of_another_kind_are_never_joined() -> None:
+    gathered = Gathered()
+    assert gathered.add(torch.zeros(1, 2)) == []
+    ((first,),) = gathered.add(torch.zeros(1, 3))
+    assert first.shape == (1, 2)
+    ((second,),) = gathered.add(torch.zeros(1, 3, dtype=torch.float64))
+    assert second.dtype == torch.float32
+
+
+def test_many_layers_share_the_memory() -> None:
+    """Eight megabytes of float32 in all, whatever their number."""
+    for n_layers in (1, 8, 60, 1000):
+        assert n_layers * enough_for(n_layers) * 4 <= max(8 * 2**20, 0)
+
+
+def test_a_fault_of_a_ruler_in_what_has_waited_costs_its_layer_only() -> None:
+    """A width that float16 cannot resolve is refused when the rows are encoded."""
+
+    class Picky(Uniform):
+        def __call__(self, activations: Tensor) -> Tensor:
+            raise ValueError("width: no")
+
+    current = a_pass(TANH)
+    current.observe(RELU, KeyStream(Reader(Joint(), (Picky(3, -1, 1),))))
+    for batch in batches(5, 5):
+        current.begin(batch)
+        current.take("net.1", 1, outputs(5, 4))
+        current.take("net.3", 1, outputs(5, 3))
+    observed = current.observed()
+    assert list(observed.keys) == ["net.1"]
+    assert observed.faults == {"net.3": "width: no"}
+
+
+# A training.
+
+
+def monitors() -> list[Any]:
+    return [InformationPlaneMonitor(), PredictionEntropyMonitor(), ConditionalEntropyMonitor()]
+
+
+def measured(batch_size: int) -> dict[tuple[str, int], float]:
+    """All values of a training, whose validation comes in batches of this size."""
+    watching = monitors()
+    fit(watching, max_epochs=3, val=loader(105, batch_size, seed=1))
+    return {
+        (record.tag, record.epoch): record.bits
+        for monitor in watching
+        for record in monitor.history
+        if "overhead" not in record.tag
+    }
+
+
+def test_values_do_not_depend_on_how_small_the_batches_are() -> None:
+    whole, small = measured(105), measured(4)
+    assert whole.keys() == small.keys()
+    for key, value in whole.items():
+        # Float32 products of other sizes may differ in the last digit, and so may readings of them.
+        tolerance = 1e-5 if "plane" in key[0] else 1e-6
+        assert small[key] == pytest.approx(value, abs=tolerance, nan_ok=True), key
+
+
+def test_a_metric_is_fed_once_a_pass() -> None:
+    lengths, update = list[int](), PredictionEntropy.update
+
+    def counted(self: PredictionEntropy, predictions: Tensor, labels: Tensor) -> None:
+        lengths.append(len(predictions))
+        update(self, predictions, labels)
+
+    small = loader(105, 5, seed=1)
+    with mock.patch.object(PredictionEntropy, "update", counted):
+        fit([PredictionEntropyMonitor()], max_epochs=3, val=small, num_sanity_val_steps=0)
+    assert lengths == [105] * 3
+
+
+def test_all_monitors_read_the_labels_of_a_batch_once() -> None:
+    with mock.patch.object(loops, "labels_of", side_effect=loops.labels_of) as read:
+        fit(monitors(), max_epochs=2, val=loader(100, 10, seed=1), num_sanity_val_steps=0)
+    assert read.call_count == 2 * 10
+
+
+def test_monitors_that_read_batches_differently_each_do() -> None:
+    def coarse(batch: Any) -> Tensor:
+        return (batch[1] > 0).long()
+
+    plain = ConditionalEntropyMonitor()
+    other = ConditionalEntropyMonitor(target=coarse, name="coarse", logits="net")
+    fit([plain, other], max_epochs=1)
+    tags = [Counter(r.tag.split("/")[2] for r in m.history) for m in (plain, other)]
+    assert "class_2" in tags[0]
+    assert "class_2" not in tags[1]
+
+
+def test_nothing_of_a_batch_is_kept_when_it_has_ended() -> None:
+    fit(monitors(), max_epochs=1)
+    assert not at_hand._OF_TRAINERS
+
+
+def test_inputs_are_told_apart_once_for_all_monitors() -> None:
+    with mock.patch.object(reading, "row_keys", side_effect=reading.row_keys) as keys:
+        fit(monitors(), max_epochs=1, val=loader(100, 10, seed=1), num_sanity_val_steps=0)
+    assert keys.call_count == 10
+
+
+# What loggers get.
+
+
+def events(folder: str) -> list[Event]:
+    """All events of the one event file of a folder."""
+    (path,) = Path(folder).rglob("events.*")
+    return [Event.FromString(record) for record in RawEventFileLoader(str(path)).Load()]
+
+
+def test_tensorboard_gets_a_point_as_one_event(tmp_path: Any) -> None:
+    monitor = PredictionEntropyMonitor()
+    fit([monitor], max_epochs=2, logger=TensorBoardLogger(str(tmp_path), prefix="a"))
+    points = [
+        {value.tag: value.simple_value for value in event.summary.value}
+        for event in events(str(tmp_path))
+        if any(
+            value.tag.startswith("a-prediction_entropy/val/mean") for value in event.summary.value
+        )
+    ]
+    by_epoch = [[r for r in monitor.history if r.epoch == epoch] for epoch in (1, 2)]
+    assert points == [
+        {f"a-{r.tag}": pytest.approx(r.bits, rel=1e-6) for r in of_epoch} for of_epoch in by_epoch
+    ]
+
+
+def test_a_users_own_logger_and_writer_are_called_as_ever(tmp_path: Any) -> None:
+    logged: list[str] = []
+
+    class Filters(TensorBoardLogger):
+        @override
+        def log_metrics(self, metrics: Any, step: int | None = None) -> None:
+            logged.extend(metrics)
+
+    class Counts(SummaryWriter):
+        @override
+        def add_scalar(self, tag: str, *args: Any, **kwargs: Any) -> None:
+            logged.append(tag)
+
+    own = TensorBoardLogger(str(tmp_path / "own"))
+    own._experiment = Counts(str(tmp_path / "own"))
+    plain = MemoryLogger()
+    monitor = PredictionEntropyMonitor()
+    fit([monitor], max_epochs=1, logger=[Filters(str(tmp_path)), own, plain])
+    tags = [record.tag for record in monitor.history]
+    assert Counter(logged) == Counter(2 * tags)
+    assert [list(metrics) for _, metrics in plain.logged if set(metrics) & set(tags)] == [tags]
