@@ -9,7 +9,7 @@ import warnings
 from collections import Counter
 from collections.abc import Callable, Iterator
 from statistics import median
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 from unittest import mock
 
 import pytorch_lightning as pl
@@ -61,21 +61,34 @@ class Classifier(pl.LightningModule):
 
     @override
     def training_step(self, batch: Any, batch_idx: int) -> Tensor:
-        return nn.functional.cross_entropy(self(batch[0]), batch[1])
+        return self._loss(batch)
 
     @override
     def validation_step(self, batch: Any, batch_idx: int) -> None:
-        self.log("val_loss", nn.functional.cross_entropy(self(batch[0]), batch[1]))
+        self.log("val_loss", self._loss(batch))
+
+    def _loss(self, batch: Any) -> Tensor:
+        """Of each row, or of each position in it."""
+        logits = self(batch[0])
+        return nn.functional.cross_entropy(logits.flatten(0, -2), batch[1].flatten())
 
     @override
     def configure_optimizers(self) -> torch.optim.Optimizer:
         return torch.optim.Adam(self.parameters())
 
 
+class Timed(Protocol):
+    """Whatever adds up seconds."""
+
+    @property
+    def seconds(self) -> float:
+        """So far."""
+
+
 class Epochs(pl.Callback):
     """Reads clocks at the end of each epoch; it has to come last."""
 
-    def __init__(self, *clocks: Clock) -> None:
+    def __init__(self, *clocks: Timed) -> None:
         self.clocks = clocks
         self.readings: list[list[float]] = []
 
