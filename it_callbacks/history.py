@@ -149,7 +149,7 @@ class History:
     def to_state(self) -> dict[str, Any]:
         """One tensor per column, and the tables of what ``tag`` and ``place`` count."""
         return {
-            "tags": [list(name) for name in self._tags],
+            "tags": json.dumps(list(self._tags)),  # one text: a loader takes a list apart in Python
             "places": torch.tensor(list(self._places), dtype=torch.int64).reshape(-1, 3),
             "tag": torch.from_numpy(np.array(self._tag)),
             "place": torch.from_numpy(np.array(self._place)),
@@ -159,7 +159,7 @@ class History:
     @classmethod
     def from_state(cls, state: Mapping[str, Any]) -> History:
         """The history of a state; ValueError unless it has the form of `to_state`."""
-        names = state.get("tags")
+        names = json.loads(state["tags"])
         if not isinstance(names, list) or not all(
             isinstance(name, list) and len(name) == 3 and all(isinstance(n, str) for n in name)
             for name in names
