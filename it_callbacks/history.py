@@ -8,25 +8,58 @@ from __future__ import annotations
 
 import json
 from array import array
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, Generic, TypeVar
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from it_callbacks.records import Record
 
-SCHEMA = 2
+SCHEMA = 3
 """Goes up whenever the form changes; a state of another schema is not read."""
 
-_WHOLE = ("tag", "step", "epoch", "n_samples")
+_Name = tuple[str, str, str]
+_Place = tuple[int, int, int]
+_T = TypeVar("_T", _Name, _Place)
+
+
+class _Table(Generic[_T]):
+    """Numbers values in the order in which they first come."""
+
+    def __init__(self) -> None:
+        self._numbers: dict[_T, int] = {}
+        self._values: list[_T] = []
+
+    def __len__(self) -> int:
+        return len(self._values)
+
+    def __iter__(self) -> Iterator[_T]:
+        return iter(self._values)
+
+    def __getitem__(self, number: int) -> _T:
+        return self._values[number]
+
+    def numbers(self, values: Iterable[_T]) -> list[int]:
+        """The number of each; those that are new get one."""
+        known = self._numbers
+        found = []
+        for value in values:
+            number = known.get(value)
+            if number is None:
+                number = known[value] = len(self._values)
+                self._values.append(value)
+            found.append(number)
+        return found
 
 
 class History:
-    """All values of a run in columns of 40 bytes a row; made into records when asked for.
+    """All values of a run in columns of 16 bytes a row; made into records when asked for.
 
-    A thousand epochs of twenty layers are some hundred thousand rows: as columns they are saved
+    A row is a value, the number of its tag and the number of its place: step, epoch and how many
+    samples. A thousand epochs of sixty layers are most of a million rows: as columns they are saved
     and loaded in milliseconds, as records they would hold every checkpoint up.
 
     Example:
@@ -37,12 +70,13 @@ class History:
     """
 
     def __init__(self) -> None:
-        self._tags: dict[tuple[str, str, str], int] = {}
-        self._names: list[tuple[str, str, str]] = []
-        self._whole = {name: array("q") for name in _WHOLE}
+        self._tags = _Table[_Name]()
+        self._places = _Table[_Place]()
+        self._tag = array("i")
+        self._place = array("i")
         self._bits = array("d")
         self._records: list[Record] = []
-        self._points: dict[str, list[tuple[int, int]]] = {}
+        self._points: dict[str, dict[tuple[int, int], None]] = {}
 
     def __len__(self) -> int:
         return len(self._bits)
@@ -50,48 +84,38 @@ class History:
     def extend(self, records: Iterable[Record]) -> None:
         """Add the values of a point."""
         records = list(records)
-        names = [(record.quantity, record.set, record.layer) for record in records]
-        for name in names:
-            if name not in self._tags:
-                self._tags[name] = len(self._names)
-                self._names.append(name)
-        tag, step, epoch, n_samples = self._whole.values()
-        tag.extend([self._tags[name] for name in names])
-        step.extend([record.step for record in records])
-        epoch.extend([record.epoch for record in records])
-        n_samples.extend([record.n_samples for record in records])
+        self._tag.extend(self._tags.numbers((r.quantity, r.set, r.layer) for r in records))
+        self._place.extend(self._places.numbers((r.step, r.epoch, r.n_samples) for r in records))
         self._bits.extend([record.bits for record in records])
-        self._note_points((record.set, record.epoch, record.step) for record in records)
+        self._note_points(dict.fromkeys((r.set, r.epoch, r.step) for r in records))
 
     def _note_points(self, places: Iterable[tuple[str, int, int]]) -> None:
-        for set_, epoch, step_ in places:
-            points = self._points.setdefault(set_, [])
-            if not points or points[-1] != (epoch, step_):
-                points.append((epoch, step_))
+        for set_, epoch, step in places:
+            self._points.setdefault(set_, {})[epoch, step] = None
 
     @property
     def records(self) -> list[Record]:
         """Every value, in the order measured: one list, which grows."""
-        tag, step, epoch, n_samples = self._whole.values()
-        for i in range(len(self._records), len(self)):
-            name = self._names[tag[i]]
-            self._records.append(Record(*name, self._bits[i], step[i], epoch[i], n_samples[i]))
+        self._records.extend(map(self._record, range(len(self._records), len(self))))
         return self._records
+
+    def _record(self, row: int) -> Record:
+        return Record(*self._tags[self._tag[row]], self._bits[row], *self._places[self._place[row]])
 
     @property
     def last(self) -> tuple[int, int] | None:
         """Epoch and step of the latest point; None before the first."""
-        return (self._whole["epoch"][-1], self._whole["step"][-1]) if len(self) else None
+        if not len(self):
+            return None
+        step, epoch, _ = self._places[self._place[-1]]
+        return epoch, step
 
     @property
     def latest(self) -> list[Record]:
         """The last value under each tag."""
-        tag, step, epoch, n_samples = self._whole.values()
-        rows = {number: row for row, number in enumerate(tag)}
-        return [
-            Record(*self._names[number], self._bits[row], step[row], epoch[row], n_samples[row])
-            for number, row in rows.items()
-        ]
+        row_of = np.full(len(self._tags), -1)
+        row_of[np.array(self._tag)] = np.arange(len(self))  # the last of several stays
+        return [self._record(row) for row in row_of.tolist() if row >= 0]
 
     @property
     def sets(self) -> list[str]:
@@ -100,11 +124,12 @@ class History:
 
     def has_point(self, set_: str, place: tuple[int, int]) -> bool:
         """Whether anything was measured of a set at that epoch and step."""
-        return place in self._points.get(set_, [])
+        return place in self._points.get(set_, {})
 
     def n_points(self, set_: str, *, before: tuple[int, int] | None = None) -> int:
         """How many points a set has, but for those at that epoch and step, if any."""
-        return len({place for place in self._points.get(set_, []) if place != before})
+        points = self._points.get(set_, {})
+        return len(points) - (before in points)
 
     def holds(self, records: Sequence[Record]) -> bool:
         """Whether all values of this point are there already, except the time that it took."""
@@ -116,50 +141,69 @@ class History:
         )
         return all(a == b or (a != a and b != b) for a, b in values)  # NaN is NaN
 
-    def _at(self, epoch: int, step: int) -> dict[tuple[str, str, str], float]:
-        tag, steps, epochs, _ = map(np.array, self._whole.values())
-        rows = np.flatnonzero((epochs == epoch) & (steps == step))
-        return {self._names[tag[row]]: self._bits[row] for row in rows}
+    def _at(self, epoch: int, step: int) -> dict[_Name, float]:
+        is_there = np.array([place[:2] == (step, epoch) for place in self._places], bool)
+        rows = np.flatnonzero(is_there[np.array(self._place)]) if len(self) else ()
+        return {self._tags[self._tag[row]]: self._bits[row] for row in rows}
 
     def to_state(self) -> dict[str, Any]:
-        """One tensor per column, and the names that ``tag`` counts."""
+        """One tensor per column, and the tables of what ``tag`` and ``place`` count."""
         return {
-            "tags": [list(name) for name in self._names],
+            "tags": json.dumps(list(self._tags)),  # one text: a loader takes a list apart in Python
+            "places": torch.tensor(list(self._places), dtype=torch.int64).reshape(-1, 3),
+            "tag": torch.from_numpy(np.array(self._tag)),
+            "place": torch.from_numpy(np.array(self._place)),
             "bits": torch.from_numpy(np.array(self._bits)),
-            **{name: torch.from_numpy(np.array(column)) for name, column in self._whole.items()},
         }
 
     @classmethod
     def from_state(cls, state: Mapping[str, Any]) -> History:
         """The history of a state; ValueError unless it has the form of `to_state`."""
-        names = state.get("tags")
+        names = json.loads(state["tags"])
         if not isinstance(names, list) or not all(
             isinstance(name, list) and len(name) == 3 and all(isinstance(n, str) for n in name)
             for name in names
         ):
             raise ValueError("tags: need a list of three texts each")
-        history = cls()
-        history._names = [(name[0], name[1], name[2]) for name in names]
-        history._tags = {name: i for i, name in enumerate(history._names)}
-        history._bits.frombytes(_column(state, "bits", torch.float64))
-        for name, column in history._whole.items():
-            column.frombytes(_column(state, name, torch.int64))
-        if {len(column) for column in history._whole.values()} != {len(history)}:
+        places = _array(state, "places", torch.int64, 2)
+        if places.shape[1] != 3:
+            raise ValueError(f"places: need three numbers each, got {places.shape[1]}")
+        tag, place = (_array(state, name, torch.int32, 1) for name in ("tag", "place"))
+        bits = _array(state, "bits", torch.float64, 1)
+        if not len(tag) == len(place) == len(bits):
             raise ValueError("columns: need equal lengths")
-        tag = np.array(history._whole["tag"])
-        if len(tag) and not 0 <= tag.min() <= tag.max() < len(names):
-            raise ValueError(f"tag: need numbers of the {len(names)} tags")
-        sets = [history._names[number][1] for number in tag]
-        places = (history._whole[name] for name in ("epoch", "step"))
-        history._note_points(zip(sets, *places, strict=True))
+        for name, column, table in (("tag", tag, names), ("place", place, places)):
+            if len(column) and not 0 <= column.min() <= column.max() < len(table):
+                raise ValueError(f"{name}: need numbers of the {len(table)} {name}s")
+        history = cls()
+        history._tags.numbers((name[0], name[1], name[2]) for name in names)
+        history._places.numbers(map(tuple, places.tolist()))
+        if len(history._tags) < len(names) or len(history._places) < len(places):
+            raise ValueError("tags, places: need each of them once")
+        for own, column in ((history._tag, tag), (history._place, place), (history._bits, bits)):
+            own.frombytes(column.tobytes())
+        history._note_points(history._in_order(tag, place))
         return history
 
+    def _in_order(
+        self, tag: NDArray[np.int32], place: NDArray[np.int32]
+    ) -> Iterator[tuple[str, int, int]]:
+        """The set, epoch and step of each row, but for those of the row before."""
+        sets = list(dict.fromkeys(set_ for _, set_, _ in self._tags))
+        set_of = np.array([sets.index(set_) for _, set_, _ in self._tags], np.int64)
+        at = set_of[tag] * len(self._places) + place
+        for both in at[np.flatnonzero(np.diff(at, prepend=-1))].tolist():
+            set_number, number = divmod(both, len(self._places))
+            step, epoch, _ = self._places[number]
+            yield sets[set_number], epoch, step
 
-def _column(state: Mapping[str, Any], name: str, dtype: torch.dtype) -> bytes:
-    column = state.get(name)
-    if not isinstance(column, Tensor) or column.ndim != 1 or column.dtype != dtype:
-        raise ValueError(f"{name}: need a tensor (n,) of {dtype}")
-    return column.cpu().numpy().tobytes()
+
+def _array(state: Mapping[str, Any], name: str, dtype: torch.dtype, ndim: int) -> NDArray[Any]:
+    values = state.get(name)
+    if not isinstance(values, Tensor) or values.ndim != ndim or values.dtype != dtype:
+        raise ValueError(f"{name}: need a tensor of {dtype} and {ndim} dimensions")
+    found: NDArray[Any] = values.cpu().contiguous().numpy()
+    return found
 
 
 def to_state(history: History, settings: dict[str, dict[str, Any]]) -> dict[str, Any]:

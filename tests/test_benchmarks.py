@@ -29,6 +29,8 @@ from .benchmarks import (
     chance,
     data,
     estimate,
+    extras,
+    history,
     memory,
     networks,
     peers,
@@ -384,6 +386,8 @@ SMALL: dict[str, tuple[Small, ...]] = {
         ),
     ),
     "chance": ((chance.beside_counting, {"n_samples": 200, "permutations": 3, "rounds": 1}),),
+    "extras": ((extras.linear, {"n_samples": 50, "n_units": 6, "rounds": 1}),),
+    "history": ((history.in_checkpoints, {"epochs": 3, "layers": 2, "rounds": 1}),),
     "memory": ((memory.beside_activations, {"n_samples": 1000, "n_units": 100}),),
     "streaming": (
         (streaming.of_mlp, {"n_samples": 60, "n_hidden": 4, "batch_size": 20, "rounds": 1}),
@@ -435,5 +439,5 @@ def test_every_benchmark_runs_small_and_the_page_has_its_goals(
     rows = re.findall(r"^\| P\d+ .*$", table, re.MULTILINE)
     assert [gate(row) for row in rows] == gates
     assert {number for number, _ in gates} == {
-        f"P{n}" for n in (1, 2, 5, *range(7, 15), *range(16, 21))
+        f"P{n}" for n in (1, 2, 5, *range(7, 15), *range(16, 21), 24, 25)
     }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 import pytest
@@ -10,11 +11,15 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.integrate import quad
+from scipy.optimize import minimize
+from scipy.special import log_softmax
 from scipy.stats import norm
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import StratifiedKFold
 
 from it_callbacks.estimators import Extra, LinearVInformation
+from it_callbacks.estimators.linear import _stratified_folds
+from it_callbacks.estimators.logistic import directions
 from it_callbacks.tasks import digits_task
 
 
@@ -148,6 +153,98 @@ def test_more_units_than_samples_are_read_by_the_same_rule() -> None:
     once, _ = information(units, labels, penalties=(10.0,))
     twice, _ = information(np.hstack([units, units]), labels, penalties=(20.0,))
     assert twice == pytest.approx(once, abs=1e-3)
+
+
+# --- the fit ------------------------------------------------------------------------------------
+
+
+def least_loss(
+    units: np.ndarray, targets: np.ndarray, penalty: float, start: np.ndarray | None = None
+) -> np.ndarray:
+    """The weights, offsets last, by a general minimiser on the units as they are."""
+    rows = np.hstack([units, np.ones((len(units), 1))])
+    ridge = np.append(np.full(units.shape[1], penalty), 0)[:, None]
+
+    def loss(flat: np.ndarray) -> tuple[float, np.ndarray]:
+        weights = flat.reshape(rows.shape[1], -1)
+        log_p = log_softmax(rows @ weights, axis=1)
+        slope = rows.T @ (np.exp(log_p) - targets) + ridge * weights
+        return (ridge * weights**2).sum() / 2 - (log_p * targets).sum(), slope.ravel()
+
+    if start is None:
+        start = np.zeros((rows.shape[1], targets.shape[1]))
+    options = {"maxiter": 20_000, "maxfun": 40_000, "ftol": 1e-15, "gtol": 1e-7, "maxcor": 30}
+    found = minimize(loss, start.ravel(), jac=True, method="L-BFGS-B", options=options)
+    return found.x.reshape(start.shape)
+
+
+def by_the_definition(
+    units: np.ndarray, labels: np.ndarray, penalties: tuple[float, ...], folds: int = 5
+) -> float:
+    """Linear V-information without rotation, rank or warm start."""
+    n, k = len(labels), int(labels.max()) + 1
+    units = (units - units.mean(0)) / np.where(np.ptp(units, axis=0) > 0, units.std(0), 1)
+
+    def log_p(train: np.ndarray, test: np.ndarray, penalty: float) -> np.ndarray:
+        targets = np.vstack([np.eye(k)[labels[train]], np.full((1, k), 1 / k)])
+        rows = np.vstack([units[train], np.zeros((1, units.shape[1]))])
+        weights = least_loss(rows, targets, penalty)
+        scores = log_softmax(units[test] @ weights[:-1] + weights[-1], axis=1)
+        return scores[np.arange(len(test)), labels[test]]
+
+    fold_of, found = _stratified_folds(labels, folds, 0), np.empty(n)
+    for fold in range(folds):
+        train, test = np.flatnonzero(fold_of != fold), np.flatnonzero(fold_of == fold)
+        held = _stratified_folds(labels[train], 5, 0) == 0
+        best = max(penalties, key=lambda p: log_p(train[~held], train[held], p).mean())
+        found[test] = log_p(train, test, best)
+    return float((found - np.log(np.bincount(labels) / n)[labels]).mean() / math.log(2))
+
+
+def clusters(n_samples: int, n_units: int, n_classes: int, spread: float) -> tuple[Any, Any]:
+    """A ReLU layer of a few latent directions, in a cluster per class."""
+    rng = np.random.default_rng(12)
+    labels = rng.integers(0, n_classes, n_samples)
+    latent = 2 * rng.standard_normal((n_classes, 6))[labels]
+    latent += spread * rng.standard_normal(latent.shape)
+    return np.maximum(latent @ rng.standard_normal((6, n_units)), 0), labels
+
+
+def nearly_alike(n_samples: int) -> tuple[Any, Any]:
+    """Two units whose difference alone, a thousandth of either, has to do with the label."""
+    rng = np.random.default_rng(13)
+    unit, sign = rng.standard_normal(n_samples), rng.choice([-1, 1], n_samples)
+    return np.column_stack([unit, unit + 1e-3 * sign]), (sign > 0).astype(np.int64)
+
+
+@pytest.mark.parametrize("penalties", [(0.01,), (1.0,), (1.0, 30.0, 1000.0)])
+@pytest.mark.parametrize(
+    "layer",
+    [
+        clusters(200, 40, 4, 1.0),
+        clusters(90, 130, 3, 0.3),
+        nearly_alike(200),
+        (np.random.default_rng(14).standard_normal((150, 20)), np.arange(150) % 5),
+    ],
+    ids=["clusters", "more units than samples", "nearly alike", "noise"],
+)
+def test_rotation_rank_and_warm_starts_change_no_bit_in_a_million(
+    layer: tuple[np.ndarray, np.ndarray], penalties: tuple[float, ...]
+) -> None:
+    expected = by_the_definition(*layer, penalties)
+    assert information(*layer, penalties=penalties)[0] == pytest.approx(expected, abs=1e-6)
+
+
+def test_a_layer_has_as_many_directions_as_its_samples_spread_in() -> None:
+    """Forty units that are sums of three are three directions, to which nothing is lost."""
+    rng = np.random.default_rng(15)
+    three = rng.standard_normal((100, 3))
+    forty = three @ rng.standard_normal((3, 40))
+    forty -= forty.mean(0)
+    found = directions(forty, 1.0)
+    assert found.rows.shape == (100, 4)
+    assert found.squares == pytest.approx(np.linalg.svd(forty)[1][:3] ** 2)
+    assert found.rows[:, 1:] @ found.rows[:, 1:].T == pytest.approx(forty @ forty.T)
 
 
 # --- invariants ---------------------------------------------------------------------------------

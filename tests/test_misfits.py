@@ -459,7 +459,7 @@ def test_a_checkpoint_loads_with_weights_only_whatever_the_arguments_were(
     _, running = fit([monitor], Lenient, max_epochs=1, val=val)
     running.save_checkpoint(tmp_path / "a.ckpt")
     stored = torch.load(tmp_path / "a.ckpt", weights_only=True)["callbacks"][monitor.state_key]
-    assert stored["tags"]
+    assert len(stored["bits"])
     again = make()
     again.load_state_dict(stored)
     assert [r.tag for r in again.history] == [r.tag for r in monitor.history]

@@ -142,17 +142,17 @@ def _long(n_epochs: int, n_layers: int = 20, n_quantities: int = 8) -> History:
     return history
 
 
-def test_a_long_history_is_forty_bytes_a_row_and_six_objects() -> None:
-    """1000 epochs x 20 layers x 8 quantities: columns, not 160 000 objects to take apart."""
-    state = _long(1000).to_state()
+def test_a_long_history_is_sixteen_bytes_a_number_and_four_tensors() -> None:
+    """1000 epochs x 60 layers x 13 quantities: columns, not 780 000 objects to take apart."""
+    state = _long(1000, 60, 13).to_state()
     tensors = {name: value for name, value in state.items() if isinstance(value, torch.Tensor)}
-    assert {len(column) for column in tensors.values()} == {160_000}
-    assert sum(t.numel() * t.element_size() for t in tensors.values()) == 40 * 160_000
-    assert len(tensors) == 5
-    assert len(state["tags"]) == 160
+    sizes = {name: t.numel() * t.element_size() for name, t in tensors.items()}
+    rows = 780_000
+    assert sizes == {"places": 24_000, "tag": 4 * rows, "place": 4 * rows, "bits": 8 * rows}
+    assert len(json.loads(state["tags"])) == 780
     file = io.BytesIO()
     torch.save(state, file)
-    assert file.tell() < 40 * 160_000 + 50_000
+    assert file.tell() < 16 * rows + 100_000
 
 
 def test_loading_a_long_history_makes_no_record() -> None:
@@ -179,7 +179,27 @@ def test_loading_a_long_history_makes_no_record() -> None:
 
 def test_a_long_history_comes_back_row_for_row() -> None:
     history = _long(7)
-    assert History.from_state(_through_a_file(history.to_state())).records == history.records
+    history.extend([Record("q0", "test", "layer0", math.inf, 35, 7, 12)])
+    history.extend([Record("q0", "val", "layer0", -1.0, 35, 7, 98)])
+    history.extend([Record("q1", "val", "layer0", -2.0, 35, 7, 99)])
+    back = History.from_state(_through_a_file(history.to_state()))
+    assert back.records == history.records
+    assert (back.sets, back.last) == (["val", "test"], (7, 35)) == (history.sets, history.last)
+    assert [back.n_points(set_) for set_ in back.sets] == [8, 1]
+    assert back.n_points("val", before=(7, 35)) == back.n_points("val", before=(7, 34)) - 1 == 7
+    assert back.has_point("test", (7, 35))
+    assert not back.has_point("test", (6, 30))
+    last = {record.tag: record for record in history.records}
+    assert {record.tag: record for record in back.latest} == last
+    assert len(back.latest) == len(last) == 161
+    assert back.holds(history.records[-2:])
+    assert not back.holds([Record("q0", "val", "layer0", -1.5, 35, 7, 98)])
+
+
+def test_an_empty_history_comes_back_empty() -> None:
+    back = History.from_state(_through_a_file(History().to_state()))
+    assert (len(back), back.records, back.latest, back.last, back.sets) == (0, [], [], None, [])
+    assert not back.holds([Record("q0", "val", "layer0", 1.0, 0, 0, 9)])
 
 
 # Resumed.
@@ -463,7 +483,14 @@ BROKEN: dict[str, Any] = {
     "a column too short": lambda s: s | {"bits": s["bits"][:-1]},
     "a column of another type": lambda s: s | {"bits": s["bits"].float()},
     "a tag that is not there": lambda s: s | {"tag": s["tag"] + 10_000},
-    "tags that are no texts": lambda s: s | {"tags": [[1, 2, 3]] * len(s["tags"])},
+    "a tag twice": lambda s: s | {"tags": s["tags"][:-1] + ", " + s["tags"][1:]},
+    "a place that is not there": lambda s: s | {"place": s["place"] - 1},
+    "a place twice": lambda s: s | {"places": s["places"].repeat(2, 1)},
+    "places of two numbers": lambda s: s | {"places": s["places"][:, :2]},
+    "places of another type": lambda s: s | {"places": s["places"].int()},
+    "tags that are no JSON": lambda s: s | {"tags": s["tags"][1:]},
+    "no tags": lambda s: {k: v for k, v in s.items() if k != "tags"},
+    "tags that are no texts": lambda s: s | {"tags": json.dumps([[1, 2, 3]] * 99)},
     "settings that are no JSON": lambda s: s | {"settings": "{"},
     "settings of another form": lambda s: s | {"settings": "[1]"},
     "no readers": lambda s: s | {"instrument": s["instrument"] | {"readers": 3}},

@@ -7,14 +7,55 @@ O(N log N) and never builds a dense table, however many states there are.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from it_callbacks.estimators.arrays import as_array
+from it_callbacks.estimators.counts import Spectrum, tallied
 
 Counts = NDArray[np.int64]
+
+_SHORT = 4096
+"""Up to so many symbols, one sort by comparison takes less than three by counting."""
+
+
+@dataclass(frozen=True, eq=False)
+class Symbols:
+    """The symbols of samples, put in states once somebody asks, and then once for all.
+
+    Labels meet every layer, and a layer's symbols are asked for in its table and for its verdict.
+
+    Attributes:
+        values: `(n_samples,)`, or `(n_samples, 2)` where the second keys add something.
+    """
+
+    values: NDArray[np.int64]
+
+    @classmethod
+    def of(cls, values: ArrayLike | Symbols, name: str) -> Symbols:
+        """Symbols as they are, or any that `as_symbols` takes; errors call them `name`."""
+        return values if isinstance(values, Symbols) else cls(_lean(as_symbols(values, name)))
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+    @cached_property
+    def numbered(self) -> tuple[NDArray[np.int64], Counts, NDArray[np.int64]]:
+        """The state of each sample as 0, 1, ..., the samples in each state, the symbol of each."""
+        return number(self.values)
+
+    @property
+    def counts(self) -> Counts:
+        """Samples in each state."""
+        return self.numbered[1]
+
+    @cached_property
+    def spectrum(self) -> Spectrum:
+        """The counts of counts."""
+        return tallied(self.counts)
 
 
 @dataclass(frozen=True, eq=False)
@@ -25,21 +66,39 @@ class Contingency:
 
     Attributes:
         n_samples: N, the sum of each of the three arrays of counts.
+        columns: the symbols of y.
         row_counts: `(n_rows,)`, samples in each state of x.
-        column_counts: `(n_columns,)`, samples in each state of y.
         cell_counts: `(n_cells,)`, samples in each occupied cell.
         cell_rows: `(n_cells,)`, the state of x of each cell, an index into `row_counts`.
         cell_columns: `(n_cells,)`, the state of y of each cell, an index into `column_counts`.
-        column_symbols: `(n_columns,)`, the symbol (of two keys: the first) of each state of y.
     """
 
     n_samples: int
+    columns: Symbols
     row_counts: Counts
-    column_counts: Counts
     cell_counts: Counts
     cell_rows: Counts
     cell_columns: Counts
-    column_symbols: Counts
+
+    @property
+    def column_counts(self) -> Counts:
+        """`(n_columns,)`, samples in each state of y."""
+        return self.columns.counts
+
+    @property
+    def column_symbols(self) -> Counts:
+        """`(n_columns,)`, the symbol (of two keys: the first) of each state of y."""
+        return self.columns.numbered[2]
+
+    @cached_property
+    def row_spectrum(self) -> Spectrum:
+        """The counts of counts of x."""
+        return tallied(self.row_counts)
+
+    @cached_property
+    def cell_spectrum(self) -> Spectrum:
+        """The counts of counts of the pairs."""
+        return tallied(self.cell_counts)
 
 
 def counts(symbols: ArrayLike) -> Counts:
@@ -59,16 +118,22 @@ def counts(symbols: ArrayLike) -> Counts:
         >>> counts([7, 3, 7, 7]).tolist()
         [1, 3]
     """
-    return _run_lengths(_group(_lean(as_symbols(symbols, "symbols")))[1])
+    values = _lean(as_symbols(symbols, "symbols"))
+    if values.ndim == 1:
+        return _run_lengths(_run_starts(np.sort(values)))
+    return _run_lengths(_group(values)[1])
 
 
-def contingency(x: ArrayLike, y: ArrayLike, *, names: tuple[str, str] = ("x", "y")) -> Contingency:
+def contingency(
+    x: ArrayLike | Symbols, y: ArrayLike | Symbols, *, names: tuple[str, str] = ("x", "y")
+) -> Contingency:
     """The sparse contingency table of two sequences of symbols.
 
     Args:
         x: integers `(n_samples,)`, or int64 keys `(n_samples, 2)`: the first column is the
             symbol, the second an independent key of the same row. Two rows are one state where
             both keys agree, so a collision of the first keys alone takes time, and changes nothing.
+            `Symbols` that meet several others are put in states only once.
         y: the same, as long as x.
         names: what errors call the two arguments.
 
@@ -81,35 +146,35 @@ def contingency(x: ArrayLike, y: ArrayLike, *, names: tuple[str, str] = ("x", "y
         >>> table.row_counts.tolist(), table.column_counts.tolist(), table.cell_counts.tolist()
         ([2, 1], [1, 2], [1, 1, 1])
     """
-    rows, columns = as_symbols(x, names[0]), as_symbols(y, names[1])
+    rows, columns = Symbols.of(x, names[0]), Symbols.of(y, names[1])
     n_samples = len(rows)
     if n_samples != len(columns):
         raise ValueError(
             f"{names[0]} has {n_samples} samples but {names[1]} has {len(columns)}; "
             "each sample needs one symbol of both"
         )
-    column_of, column_counts, column_symbols = number(columns)
-    rows = _lean(rows)
-    if rows.ndim == 1 and _fit_beside(rows, len(column_counts)):
-        return _by_pairs(rows, column_of, column_counts, column_symbols)
-    order, row_starts = _group(rows)
-    row_counts = _run_lengths(row_starts)
+    column_of, column_counts, _ = columns.numbered
+    n_columns = len(column_counts)
+    if rows.values.ndim == 1 and _fit_beside(rows.values, n_columns):
+        return _by_pairs(rows.values, columns)
+    row_of, row_counts, _ = rows.numbered
     if len(row_counts) == n_samples:
         # Every sample is a state of its own, as in any wide layer: the cells are the samples.
-        cell_counts, cell_rows = row_counts, np.arange(n_samples)
-        cell_columns = column_of[order]
-    else:
-        # Pairs as one integer: at most N * N, far from overflow for any N that fits in memory.
-        row_of = np.cumsum(row_starts) - 1
-        pairs = row_of * len(column_counts)
-        pairs += column_of[order]
-        pairs.sort()
-        cell_starts = _run_starts(pairs)
-        cell_counts = _run_lengths(cell_starts)
-        cell_rows = row_of[cell_starts]  # sorting moved no pair out of its row
-        cell_columns = pairs[cell_starts] - cell_rows * len(column_counts)
+        cell_columns = np.empty(n_samples, np.int64)
+        cell_columns[row_of] = column_of
+        return Contingency(
+            n_samples, columns, row_counts, row_counts, np.arange(n_samples), cell_columns
+        )
+    # Pairs as one integer: at most N * N, far from overflow for any N that fits in memory.
+    pairs = row_of * n_columns
+    pairs += column_of
+    pairs.sort()
+    cell_starts = _run_starts(pairs)
+    cells = pairs[cell_starts]
+    cell_rows = cells // n_columns
+    cell_columns = cells - cell_rows * n_columns
     return Contingency(
-        n_samples, row_counts, column_counts, cell_counts, cell_rows, cell_columns, column_symbols
+        n_samples, columns, row_counts, _run_lengths(cell_starts), cell_rows, cell_columns
     )
 
 
@@ -118,28 +183,23 @@ def _fit_beside(symbols: NDArray[np.int64], n_columns: int) -> bool:
     return (int(symbols.max()) - int(symbols.min()) + 1) * n_columns < 2**63
 
 
-def _by_pairs(
-    rows: NDArray[np.int64],
-    column_of: NDArray[np.int64],
-    column_counts: Counts,
-    column_symbols: NDArray[np.int64],
-) -> Contingency:
+def _by_pairs(rows: NDArray[np.int64], columns: Symbols) -> Contingency:
     """`contingency` of symbols that `_fit_beside` a column: one sort is enough."""
-    pairs = (rows - rows.min()) * len(column_counts)
-    pairs += column_of
+    n_columns = len(columns.counts)
+    pairs = (rows - rows.min()) * n_columns
+    pairs += columns.numbered[0]
     pairs.sort()
     first_of_cells = np.flatnonzero(_run_starts(pairs))
     cells = pairs[first_of_cells]
-    row_symbols = cells // len(column_counts)
+    row_symbols = cells // n_columns
     row_starts = _run_starts(row_symbols)
     return Contingency(
         len(rows),
+        columns,
         _between(first_of_cells[row_starts], len(rows)),
-        column_counts,
         _between(first_of_cells, len(rows)),
         np.cumsum(row_starts) - 1,
-        cells - row_symbols * len(column_counts),
-        column_symbols,
+        cells - row_symbols * n_columns,
     )
 
 
@@ -169,9 +229,10 @@ def as_symbols(values: Any, name: str) -> NDArray[np.int64]:
 
 def _lean(symbols: NDArray[np.int64]) -> NDArray[np.int64]:
     """`symbols` without second keys that add nothing: those of packed rows."""
-    if symbols.ndim == 2 and np.array_equal(symbols[:, 0], symbols[:, 1]):
-        return symbols[:, 0]
-    return symbols
+    if symbols.ndim == 1 or symbols[0, 0] != symbols[0, 1]:
+        return symbols
+    first, second = symbols.T
+    return first if np.array_equal(first, second) else symbols
 
 
 def _group(symbols: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
@@ -195,6 +256,8 @@ def _order(symbols: NDArray[np.int64]) -> NDArray[np.intp]:
     Of their 48 highest bits, 16 at a time, which NumPy sorts by counting, twice as fast as it
     compares; two different symbols are hardly ever alike in those.
     """
+    if len(symbols) <= _SHORT:
+        return np.argsort(symbols)
     above = (symbols - symbols.min()).view(np.uint64)  # wraps around to the right difference
     n_bits = int(above.max()).bit_length()
     n_digits = min(3, -(-n_bits // 16))

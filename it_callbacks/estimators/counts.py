@@ -138,15 +138,29 @@ def coverage(counts: ArrayLike) -> float:
         >>> coverage([3, 1])
         0.75
     """
-    n, states = spectrum(counts)
-    return 1 - _times_seen(1, n, states) / _total(n, states)
+    of = spectrum(counts)
+    return 1 - times_seen(1, of) / _total(*of)
 
 
 def leave_one_out(n: NDArray[np.int64]) -> NDArray[np.float64]:
     """What one sample less of a state seen n times adds to ``sum(n ln n)``, elementwise."""
-    most = int(n.max())
-    if most < len(n):  # fewer values than entries, as for the cells of a layer: look them up
-        return np.concatenate(([0.0], leave_one_out(np.arange(1, most + 1))))[n]
+    n_bits = int(n.max()).bit_length()
+    return _without_one(n) if n_bits > _MOST_BITS else _of_bits(n_bits)[n]
+
+
+_MOST_BITS = 16
+"""Of counts whose values are looked up in a table of half a megabyte."""
+
+
+@lru_cache
+def _of_bits(n_bits: int) -> NDArray[np.float64]:
+    """`leave_one_out` of all counts of so many bits; that of 0 is never asked for."""
+    table = np.append(0.0, _without_one(np.arange(1, 1 << n_bits)))
+    table.flags.writeable = False
+    return table
+
+
+def _without_one(n: NDArray[np.int64]) -> NDArray[np.float64]:
     return np.asarray(xlog1py(n - 1, -1 / n) - np.log(n), np.float64)
 
 
@@ -160,8 +174,8 @@ def spread(change: NDArray[np.float64], weight: NDArray[np.int64]) -> float:
     total = int(weight.sum())
     if total < 2:
         return math.nan
-    deviation = change - (weight * change).sum() / total
-    variance = float((weight * deviation**2).sum()) / total / (total - 1)
+    deviation = change - float(weight @ change) / total
+    variance = float(weight @ deviation**2) / total / (total - 1)
     return BITS_PER_NAT * math.sqrt(variance)
 
 
@@ -184,30 +198,36 @@ def spectrum(counts: ArrayLike) -> Spectrum:
     array = np.asarray(counts)
     if array.size and array.dtype.kind not in "iu":
         raise TypeError(f"counts has dtype {array.dtype}; counts are integers, samples per state")
-    n, states = _tally(array.astype(np.int64, copy=False))
-    if n.size and n[0] < 0:
-        raise ValueError(f"counts holds {n[0]}; no state is seen a negative number of times")
-    if n.size and n[0] == 0:
-        n, states = n[1:], states[1:]
-    if n.size == 0:
+    counted = array.astype(np.int64, copy=False).ravel()
+    if counted.size and counted.min() < 0:
+        raise ValueError(
+            f"counts holds {counted.min()}; no state is seen a negative number of times"
+        )
+    counted = counted[counted > 0]
+    if not counted.size:
         raise ValueError("counts holds no sample; at least one state must have been seen")
-    return Spectrum(n, states)
+    return tallied(counted)
 
 
-def _tally(values: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    if values.size and values.min() >= 0 and values.max() < 8 * values.size:
-        tally = np.bincount(values.ravel())  # no sort needed
-        n = np.flatnonzero(tally)
-        return n, tally[n]
-    return np.unique(values, return_counts=True)
+def tallied(counts: NDArray[np.int64]) -> Spectrum:
+    """The `Spectrum` of counts `(n_states,)` that are known to be at least 1."""
+    # Below some number of values, a bin each takes less time than to sort them.
+    if counts.max() < max(8 * counts.size, 4096):
+        tally = np.bincount(counts)
+        n = tally.nonzero()[0]
+        return Spectrum(n, tally[n])
+    return Spectrum(*np.unique(counts, return_counts=True))
 
 
 def _total(n: NDArray[np.int64], states: NDArray[np.int64]) -> int:
-    return int((n * states).sum())
+    return int(n @ states)
 
 
-def _times_seen(times: int, n: NDArray[np.int64], states: NDArray[np.int64]) -> int:
-    return int(states[n == times].sum())
+def times_seen(times: int, counts: Spectrum) -> int:
+    """How many states were seen so many times."""
+    n, states = counts
+    at = int(n.searchsorted(times))
+    return int(states[at]) if at < len(n) and n[at] == times else 0
 
 
 def _mle(n: NDArray[np.int64], states: NDArray[np.int64]) -> float:
@@ -220,9 +240,10 @@ def _mle(n: NDArray[np.int64], states: NDArray[np.int64]) -> float:
 # The same counts come again: a layer's in both its numbers, the labels' with every layer.
 @lru_cache(maxsize=64)
 def _chao_wang_jost_nats(n_in_bytes: bytes, states_in_bytes: bytes) -> float:
-    n, states = (np.frombuffer(part, np.int64) for part in (n_in_bytes, states_in_bytes))
+    of = Spectrum(*(np.frombuffer(part, np.int64) for part in (n_in_bytes, states_in_bytes)))
+    n, states = of
     total = _total(n, states)
-    once, twice = _times_seen(1, n, states), _times_seen(2, n, states)
+    once, twice = times_seen(1, of), times_seen(2, of)
     seen = float((states * n * (digamma(total) - digamma(n))).sum()) / total
     if once == 0:  # nothing is unseen
         return seen

@@ -8,6 +8,7 @@ of what is unseen, the upper end is NaN and the lower end stands alone: "at leas
 from __future__ import annotations
 
 import math
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -20,7 +21,8 @@ from it_callbacks.estimators.counts import (
     chao_wang_jost,
     coverage,
     mle,
-    spectrum,
+    tallied,
+    times_seen,
 )
 from it_callbacks.estimators.counts import standard_error as jackknife_error
 
@@ -154,7 +156,8 @@ def of_information(
     high = bits + max(_Z_95 * error, _three(n_samples))
     high += (k - 1) / (2 * n_samples) * BITS_PER_NAT
     if k > 1 or n_classes is not None:  # beside the only class seen there may be others
-        high = min(high, _most_of_labels(table, k))
+        n, states = table.columns.spectrum
+        high = min(high, _most_of_labels(n.tobytes(), states.tobytes(), k))
     return _possible(low, high, n_samples)
 
 
@@ -180,9 +183,9 @@ def leave_one_out_information(table: Contingency, n_classes: int) -> tuple[float
     share = (table.column_counts - 0.5) / (n_samples - 1 + n_classes / 2)
     surprise = np.log2(table.column_counts / n_samples)
     # Cells that are alike in label and count are one term, as are rows of one count.
-    alike, cells = spectrum(table.cell_counts * columns + table.cell_columns)
+    alike, cells = tallied(table.cell_counts * columns + table.cell_columns)
     n, column = np.divmod(alike, columns)
-    in_row, rows = spectrum(table.row_counts)
+    in_row, rows = table.row_spectrum
     right = np.log2(n - 1 + _PRIOR_WEIGHTS * share[column]) - surprise[column]
     totals = right @ (cells * n) - np.log2(in_row - 1 + _PRIOR_WEIGHTS) @ (rows * in_row)
     best = int(totals.argmax())
@@ -212,8 +215,8 @@ class _Seen(NamedTuple):
 
 def _seen(counts: Spectrum) -> _Seen:
     n, states = counts
-    n_samples = int((n * states).sum())
-    once, twice = (int(states[n == times].sum()) for times in (1, 2))
+    n_samples = int(n @ states)
+    once, twice = (times_seen(times, counts) for times in (1, 2))
     value = chao_wang_jost(counts)
     of_seen = BITS_PER_NAT * float((states * n * (digamma(n_samples) - digamma(n))).sum())
     even = (int(states.sum()) - 1) / (2 * n_samples**2)
@@ -244,9 +247,10 @@ def _possible(low: float, high: float, n_samples: int) -> Interval:
     return Interval(max(0.0, low if low < high else high - _half_a_sample(n_samples)), high)
 
 
-def _most_of_labels(table: Contingency, n_classes: int) -> float:
+@lru_cache(maxsize=64)  # the same labels come with every layer
+def _most_of_labels(n_in_bytes: bytes, states_in_bytes: bytes, n_classes: int) -> float:
     """What H(Y) can be at most, of so many classes."""
-    counts = spectrum(table.column_counts)
+    counts = Spectrum(*(np.frombuffer(part, np.int64) for part in (n_in_bytes, states_in_bytes)))
     known = of_entropy(counts, jackknife_error(counts), n_classes).high
     return math.log2(n_classes) if math.isnan(known) else known
 

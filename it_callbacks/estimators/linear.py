@@ -3,20 +3,28 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.optimize import minimize
-from scipy.special import log_softmax
 from typing_extensions import override
 
 from it_callbacks.checks import finite, whole
 from it_callbacks.estimators.extra import Extra, checked, own_generator
+from it_callbacks.estimators.logistic import (
+    Directions,
+    directions,
+    fit,
+    log_probabilities,
+    samples,
+)
 from it_callbacks.records import QUANTITIES, Quantity
 
 _Floats = NDArray[np.float64]
+
+_TO_READ, _TO_CHOOSE = 1e-5, 1e-2
+"""Nats, of all samples together, that the last step of a fit may bring. What it leaves is far less:
+values are those of the best weights to 1e-6 bits, and so are scores, which tell penalties apart."""
 
 
 @dataclass(frozen=True)
@@ -89,14 +97,15 @@ class LinearVInformation(Extra):
                 f"activations: need at least one sample per fold, got {len(points)} samples for "
                 f"{self.folds} folds"
             )
-        points = _standardised(points)
         share = np.bincount(classes) / len(classes)
+        spread = directions(_standardised(points), min(self.penalties))
         fold_of = _stratified_folds(classes, self.folds, self.seed)
         log_p = np.empty(len(points))
+        known: dict[float, _Floats] = {}
         for fold in range(self.folds):
             test = fold_of == fold
-            fitted = self._fit(points[~test], classes[~test], points[test], len(share))
-            log_p[test] = fitted[np.arange(len(fitted)), classes[test]]
+            weights, known = self._fit(spread, np.flatnonzero(~test), classes, known)
+            log_p[test] = _of_own_class(spread, np.flatnonzero(test), classes, weights)
         gain = (log_p - np.log(share)[classes]) / math.log(2)
         return {
             "linear_V_TY": float(gain.mean()),
@@ -104,21 +113,41 @@ class LinearVInformation(Extra):
         }
 
     def _fit(
-        self, train: _Floats, classes: NDArray[np.int64], test: _Floats, n_classes: int
-    ) -> _Floats:
-        """Log-probabilities ``(n_test, n_classes)`` in nats, by a fit with the best penalty."""
-        penalty = self.penalties[0]
+        self,
+        spread: Directions,
+        train: NDArray[np.intp],
+        classes: NDArray[np.int64],
+        known: dict[float, _Floats],
+    ) -> tuple[_Floats, dict[float, _Floats]]:
+        """Weights by a fit with the best penalty, and those of a part of its samples by penalty.
+
+        Args:
+            spread: All samples.
+            train: Those to learn from.
+            classes: Class numbers of all.
+            known: Weights by penalty of other samples, mostly the same ones, to start from.
+        """
+        n_classes = int(classes.max()) + 1
+        penalty, found = self.penalties[0], dict[float, _Floats]()
         if len(self.penalties) > 1:
-            held = _stratified_folds(classes, 5, self.seed) == 0
-            inner = _path(
-                train[~held], classes[~held], train[held], n_classes, sorted(self.penalties)[::-1]
-            )
-            scores = {
-                penalty: fitted[np.arange(len(fitted)), classes[held]].mean()
-                for penalty, fitted in inner.items()
-            }
+            held = _stratified_folds(classes[train], 5, self.seed) == 0
+            part = samples(spread, train[~held], classes, n_classes)
+            weights, scores = part.start, dict[float, float]()
+            for each in sorted(self.penalties, reverse=True):  # from the stiffest, each from there
+                weights = fit(part, each, known.get(each, weights), _TO_CHOOSE)
+                found[each] = weights
+                scores[each] = _of_own_class(spread, train[held], classes, weights).mean()
             penalty = max(scores, key=scores.__getitem__)
-        return _path(train, classes, test, n_classes, [penalty])[penalty]
+        learnt = samples(spread, train, classes, n_classes)
+        return fit(learnt, penalty, found.get(penalty, learnt.start), _TO_READ), found
+
+
+def _of_own_class(
+    spread: Directions, which: NDArray[np.intp], classes: NDArray[np.int64], weights: _Floats
+) -> _Floats:
+    """Ln p of the class that each of some samples has."""
+    log_p: _Floats = log_probabilities(spread.rows[which], weights)
+    return log_p[np.arange(len(which)), classes[which]]
 
 
 def _stratified_folds(labels: NDArray[np.int64], folds: int, seed: int) -> NDArray[np.int64]:
@@ -131,49 +160,9 @@ def _stratified_folds(labels: NDArray[np.int64], folds: int, seed: int) -> NDArr
 
 
 def _standardised(points: _Floats) -> _Floats:
-    """Units of mean 0 and variance 1, and no more of them than samples. Labels play no part."""
+    """Units of mean 0 and variance 1."""
     # Not by the standard deviation: the mean of a thousand times 0.1 is not 0.1.
     varies = np.ptp(points, axis=0) > 0
     points = np.where(varies, points - points.mean(axis=0), 0)
     points /= np.where(varies, points.std(axis=0), 1)
-    if points.shape[1] <= len(points):
-        return points
-    # The best weights are combinations of samples, so a rotation into the space that the samples
-    # span gives the same fit with fewer numbers.
-    squares, directions = np.linalg.eigh(points @ points.T)
-    rotated: _Floats = directions * np.sqrt(np.maximum(squares, 0))
-    return rotated
-
-
-def _path(
-    train: _Floats,
-    classes: NDArray[np.int64],
-    test: _Floats,
-    n_classes: int,
-    penalties: Sequence[float],
-) -> dict[float, _Floats]:
-    """Log-probabilities ``(n_test, n_classes)`` in nats, of a logistic regression per penalty."""
-    n_units = train.shape[1]
-    # One sample more, at the layer's mean and shared by all classes: without it, a class that the
-    # training part lacks would get the probability 0, and its samples a surprise without end.
-    train = np.vstack([train, np.zeros(n_units)])
-    targets = np.vstack([np.eye(n_classes)[classes], np.full(n_classes, 1 / n_classes)])
-    predicted: dict[float, _Floats] = {}
-    start = np.zeros((n_units + 1) * n_classes)
-    start[-n_classes:] = np.log(targets.mean(axis=0))  # the answer where the units say nothing
-    for penalty in penalties:  # the stiffest first: each fit starts where the one before ended
-
-        def loss(flat: _Floats, penalty: float = penalty) -> tuple[float, _Floats]:
-            weights, offset = flat[:-n_classes].reshape(n_units, n_classes), flat[-n_classes:]
-            log_p = log_softmax(train @ weights + offset, axis=1)
-            error = np.exp(log_p) - targets
-            value = -(log_p * targets).sum() + penalty / 2 * (weights**2).sum()
-            slope = (train.T @ error + penalty * weights).ravel()
-            return float(value), np.concatenate([slope, error.sum(axis=0)])
-
-        # Far below the standard error, far above what rounding allows.
-        options = {"maxiter": 200, "ftol": 1e-6}
-        start = minimize(loss, start, jac=True, method="L-BFGS-B", options=options).x
-        weights, offset = start[:-n_classes].reshape(n_units, n_classes), start[-n_classes:]
-        predicted[penalty] = log_softmax(test @ weights + offset, axis=1)
-    return predicted
+    return points

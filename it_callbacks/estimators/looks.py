@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from it_callbacks.estimators.counting import as_symbols, number
+from it_callbacks.estimators.counting import Symbols
 from it_callbacks.estimators.verdict import Curve, RulerVerdict, verdict
 
 
@@ -189,18 +189,19 @@ def drop_error(before: NDArray[np.float64], after: NDArray[np.float64]) -> float
     return float(np.std(after - before, ddof=1) / math.sqrt(len(before)))
 
 
-def surprisal(symbols: ArrayLike) -> NDArray[np.float64]:
+def surprisal(symbols: ArrayLike | Symbols) -> NDArray[np.float64]:
     """How surprising each sample's symbol is, -log2 of its relative frequency, in bits.
 
     Its mean is the entropy H(bin T) by `mle`.
 
     Args:
-        symbols: Symbols ``(n_samples,)`` or keys ``(n_samples, 2)``.
+        symbols: Symbols ``(n_samples,)`` or keys ``(n_samples, 2)``; or `Symbols`, which may know
+            their states from the table that was made of them.
 
     Example:
         >>> surprisal(np.array([7, 7, 8, 9])).tolist()
         [1.0, 1.0, 2.0, 2.0]
     """
-    states, counts, _ = number(as_symbols(symbols, "symbols"))
+    states, counts, _ = Symbols.of(symbols, "symbols").numbered
     bits: NDArray[np.float64] = np.log2(len(states)) - np.log2(counts)[states]
     return bits

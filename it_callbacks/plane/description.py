@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -71,7 +72,7 @@ class PlanePoint:
     memory: Memory
     stochastic: frozenset[str] | None
 
-    @property
+    @cached_property
     def tags(self) -> dict[str, str]:
         """What tags call each layer there is, so that none takes another's place."""
         return tags_of_layers(self.observer)

@@ -8,6 +8,7 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
+from it_callbacks.estimators.counting import Symbols
 from it_callbacks.estimators.looks import Look, Looks, surprisal
 from it_callbacks.observation.instrument import Occasion
 from it_callbacks.observation.positions import MOST_POSITIONS
@@ -40,13 +41,12 @@ def follow(memory: Memory, point: PlanePoint, on: Occasion, *, exhaustive: bool)
         memory.unmerged.setdefault(name, frozenset(saturated))
         if not on.fitting:
             continue
-        for number, each in enumerate(of_rulers):
+        for each in of_rulers:
             place = on.set, each.layer, each.slug
             looks = memory.looks.setdefault(place, Looks(observed.n_units[name]))
             look = _look(each, spread, on, is_all=exhaustive, by_position=observed.by_position)
             is_paired = on.same_samples and not exhaustive  # of all there is nothing is by chance
-            keys, read = observed.keys[name][number], observed.read(name)
-            ask = partial(_surprisal, keys, read, distinct, row_of)
+            ask = partial(_surprisal, each.symbols, observed.read(name), distinct, row_of)
             looks.add(look, ask if is_paired else None)
 
 
@@ -68,7 +68,7 @@ def _look(point: Point, spread: float, on: Occasion, *, is_all: bool, by_positio
 
 
 def _surprisal(
-    keys: NDArray[np.int64],
+    symbols: Symbols,
     read: NDArray[np.bool_],
     distinct: Distinct | None,
     row_of: NDArray[np.int64] | None,
@@ -78,13 +78,13 @@ def _surprisal(
     Those are the first of each distinct input, or the means of whole rows.
 
     Args:
-        keys: Keys ``(n_samples, 2)`` of the symbols.
-        read: Which samples have one; others are NaN.
+        symbols: Of the samples that were read.
+        read: Which samples of all those are; others are NaN.
         distinct: The samples that count where inputs repeat.
         row_of: The row of each sample, where samples are positions.
     """
-    bits = np.full(len(keys), math.nan)
-    bits[read] = surprisal(keys[read])
+    bits = np.full(len(read), math.nan)
+    bits[read] = surprisal(symbols)
     if distinct is not None:
         counts = np.zeros(len(bits), bool)
         counts[distinct.inputs] = True

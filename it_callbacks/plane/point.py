@@ -9,12 +9,13 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from it_callbacks.estimators.counting import contingency, counts, number
+from it_callbacks.estimators.counting import Symbols, contingency, counts, number
 from it_callbacks.estimators.counts import coverage, mle
 from it_callbacks.estimators.estimate import (
     Estimate,
     conditional_entropy_estimate,
     entropy_estimate,
+    entropy_of_spectrum,
 )
 from it_callbacks.observation.observed import Observed
 from it_callbacks.plane.repeated import Distinct, entropy_of, information_of
@@ -49,6 +50,7 @@ class Point(NamedTuple):
         entropy: H(bin T).
         information: I(bin T; Y); None where there is no Y.
         noise: H(T given X).
+        symbols: Of the samples that were read.
         merged_bits: H(bin T) with the bins merged in pairs; NaN where it was not measured.
     """
 
@@ -57,6 +59,7 @@ class Point(NamedTuple):
     entropy: Estimate
     information: Estimate | None
     noise: Noise
+    symbols: Symbols
     merged_bits: float = math.nan
 
     @property
@@ -100,21 +103,28 @@ class Point(NamedTuple):
 def plane_point(
     layer: str,
     slug: str,
-    keys: NDArray[np.int64],
-    labels: NDArray[np.int64] | None,
+    keys: NDArray[np.int64] | Symbols,
+    labels: NDArray[np.int64] | Symbols | None,
     noise: Noise,
     distinct: Distinct | None = None,
+    merged_bits: float = math.nan,
 ) -> Point:
     """Count one layer's keys ``(n_samples, 2)`` and labels ``(n_samples,)`` once, and read them.
 
-    Without labels there is no I(bin T; Y). Where inputs repeat, `distinct` are the samples that
-    count for all but the values themselves.
+    Without labels there is no I(bin T; Y). Of a further ruler it has no interval, which is not
+    logged. Where inputs repeat, `distinct` are the samples that count for all but the values
+    themselves.
     """
+    symbols = Symbols.of(keys, "symbols")
     if labels is None:
-        return Point(layer, slug, entropy_of(keys, distinct), None, noise)
-    table = contingency(keys, labels, names=("symbols", "labels"))
-    entropy = entropy_estimate(table.row_counts) if distinct is None else entropy_of(keys, distinct)
-    return Point(layer, slug, entropy, information_of(table, keys, labels, distinct), noise)
+        return Point(layer, slug, entropy_of(symbols, distinct), None, noise, symbols, merged_bits)
+    table = contingency(symbols, labels, names=("symbols", "labels"))
+    if distinct is None:
+        entropy = entropy_of_spectrum(table.row_spectrum)
+    else:
+        entropy = entropy_of(symbols, distinct)
+    information = information_of(table, symbols, distinct, with_interval=not slug)
+    return Point(layer, slug, entropy, information, noise, symbols, merged_bits)
 
 
 def points_of(
@@ -133,52 +143,73 @@ def points_of(
         slugs: The rulers of each layer.
         stochastic: Layers whose symbols differ between passes; None if nothing was passed twice.
     """
-    points = {}
-    distinct_of_all = Distinct.of(observed.inputs, labels)
+    points: dict[str, list[Point]] = {}
+    of_all = _Shared.of(observed.inputs, labels)
     for name, by_ruler in observed.keys.items():
-        read, inputs, distinct = observed.read(name), None, distinct_of_all
-        of_labels = None if labels is None else labels[read]
-        if observed.inputs is not None and distinct is not None:
-            inputs = observed.inputs[read]
-            distinct = distinct if read.all() else Distinct.of(inputs, of_labels)
-        noisy = None if stochastic is None else name in stochastic
-        points[name] = [
-            plane_point(
-                tags[name],
-                slug(slugs[name][number]) if number else "",
-                keys[read],
-                of_labels,
-                noise_of(keys[read], inputs, stochastic=noisy),
-                distinct,
-            )._replace(merged_bits=_bits_of(merged, read))
-            for number, (keys, merged) in enumerate(
-                zip(by_ruler, observed.merged.get(name) or [None] * len(by_ruler), strict=True)
+        read, shared = observed.read(name), of_all
+        which: NDArray[np.bool_] | slice = slice(None)
+        if not read.all():
+            which, inputs = read, observed.inputs
+            shared = _Shared.of(
+                None if inputs is None else inputs[read], None if labels is None else labels[read]
             )
-        ]
+        noisy = None if stochastic is None else name in stochastic
+        several = points[name] = []
+        merged_of = observed.merged.get(name) or [None] * len(by_ruler)
+        of_rulers = zip(slugs[name], by_ruler, merged_of, strict=True)
+        for ruler, (of_ruler, keys, merged) in enumerate(of_rulers):
+            symbols = Symbols.of(keys[which], "symbols")
+            several.append(
+                plane_point(
+                    tags[name],
+                    slug(of_ruler) if ruler else "",
+                    symbols,
+                    shared.labels,
+                    noise_of(symbols, shared.inputs, stochastic=noisy),
+                    shared.distinct,
+                    math.nan if merged is None else mle(counts(merged[which])),
+                )
+            )
     return points
 
 
-def _bits_of(merged: NDArray[np.int64] | None, read: NDArray[np.bool_]) -> float:
-    return math.nan if merged is None else mle(counts(merged[read]))
+class _Shared(NamedTuple):
+    """What all layers that were read on the same samples share.
+
+    Args:
+        labels: None where there is no Y.
+        inputs: None where none repeats, or they were not told apart.
+        distinct: The samples that count where inputs repeat.
+    """
+
+    labels: Symbols | None
+    inputs: Symbols | None
+    distinct: Distinct | None
+
+    @classmethod
+    def of(cls, inputs: NDArray[np.int64] | None, labels: NDArray[np.int64] | None) -> _Shared:
+        distinct = Distinct.of(inputs, labels)
+        return cls(
+            None if labels is None else Symbols.of(labels, "labels"),
+            None if inputs is None or distinct is None else Symbols.of(inputs, "inputs"),
+            distinct,
+        )
 
 
-def noise_of(
-    keys: NDArray[np.int64], inputs: NDArray[np.int64] | None, *, stochastic: bool | None
-) -> Noise:
+def noise_of(symbols: Symbols, inputs: Symbols | None, *, stochastic: bool | None) -> Noise:
     """H(T given X) of a layer, as far as repeated inputs tell.
 
     Args:
-        keys: Keys ``(n_samples, 2)`` of its symbols.
-        inputs: Keys ``(n_samples, 2)`` of the inputs; None where none repeats, or they were not
-            told apart.
+        symbols: Its symbols.
+        inputs: Those of the inputs; None where none repeats, or they were not told apart.
         stochastic: Whether two passes of the same batch gave different symbols; None if nothing
             was passed twice.
     """
     if inputs is None:
         return Noise(0.0, _unmeasured(stochastic))
-    table = contingency(keys, inputs, names=("symbols", "inputs"))
+    table = contingency(symbols, inputs)
     if len(table.cell_counts) == len(table.column_counts):  # one symbol per input
-        repeats = len(table.column_counts) < len(keys)
+        repeats = len(table.column_counts) < table.n_samples
         return Noise(0.0, _unmeasured(False if stochastic is None and repeats else stochastic))
     if coverage(table.cell_counts) < ENOUGH_REPEATS:
         return Noise(0.0, _unmeasured(True))

@@ -13,11 +13,12 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from it_callbacks.estimators.counting import Contingency, contingency, counts, number
-from it_callbacks.estimators.counts import coverage
+from it_callbacks.estimators.counting import Contingency, Symbols, contingency, counts, number
+from it_callbacks.estimators.counts import coverage, mle
 from it_callbacks.estimators.estimate import (
     Estimate,
     entropy_estimate,
+    information_without_interval,
     mutual_information_estimate,
     status,
 )
@@ -72,40 +73,39 @@ class Distinct(NamedTuple):
         return cls(first, _first(input_of * len(n_of_label) + label_of))
 
 
-def entropy_of(keys: NDArray[np.int64], distinct: Distinct | None) -> Estimate:
-    """H(bin T) of a layer's keys ``(n_samples, 2)``: the value of all, all else of the distinct."""
+def entropy_of(symbols: Symbols, distinct: Distinct | None) -> Estimate:
+    """H(bin T) of a layer's symbols: the value of all, all else of the distinct."""
+    every = entropy_estimate(counts(symbols.values))
     if distinct is None:
-        return entropy_estimate(counts(keys))
-    every = entropy_estimate(counts(keys))
-    return _with_value(entropy_estimate(counts(keys[distinct.inputs])), every)
+        return every
+    return _with_value(entropy_estimate(counts(symbols.values[distinct.inputs])), every)
 
 
 def information_of(
-    table: Contingency,
-    keys: NDArray[np.int64],
-    labels: NDArray[np.int64],
-    distinct: Distinct | None,
+    table: Contingency, symbols: Symbols, distinct: Distinct | None, *, with_interval: bool
 ) -> Estimate:
     """I(bin T; Y): the value of all samples; chance, intervals and status of the distinct pairs.
 
     `adjusted` is what readers derive from the logged values: H(Y) (I - chance) / (H(Y) - chance).
 
     Args:
-        table: Of the keys and labels of all samples.
-        keys: Of the layer's symbols, ``(n_samples, 2)``.
-        labels: Class numbers ``(n_samples,)``.
+        table: Of the symbols and labels of all samples.
+        symbols: Of the layer.
         distinct: The samples that count; None for all.
+        with_interval: Whether an interval and a standard error are wanted; else they are NaN.
     """
-    every = mutual_information_estimate(table)
+    estimate = mutual_information_estimate if with_interval else information_without_interval
     if distinct is None:
-        return every
+        return estimate(table)
+    every = information_without_interval(table)
+    keys, labels = symbols.values, table.columns.values
     once = _with_value(
-        mutual_information_estimate(contingency(keys[distinct.pairs], labels[distinct.pairs])),
+        estimate(contingency(keys[distinct.pairs], labels[distinct.pairs])),
         every,
     )
     covered = coverage(counts(keys[distinct.inputs]))  # one input may have several labels
     once = replace(once, coverage=covered, status=status(covered, once.chance_share))
-    of_labels = entropy_estimate(table.column_counts).bits
+    of_labels = mle(table.columns.spectrum)
     room = of_labels - once.chance
     if not np.isfinite(once.adjusted) or room <= 0:
         return once

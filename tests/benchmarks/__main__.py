@@ -18,6 +18,8 @@ from .ratios import Ratio, report
 SUBJECTS = (
     "estimate",
     "chance",
+    "extras",
+    "history",
     "memory",
     "streaming",
     "training",
