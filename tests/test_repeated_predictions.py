@@ -14,7 +14,7 @@ from torch.utils.data import DataLoader, TensorDataset
 from it_callbacks import ConditionalEntropyMonitor, PredictionEntropyMonitor
 from it_callbacks.metrics import ConditionalEntropy, PredictionEntropy
 from it_callbacks.multi_label import MultiLabelConditionalEntropy, MultiLabelPredictionEntropy
-from it_callbacks.observation import prediction_pass
+from it_callbacks.observation import batches
 from it_callbacks.observation.distinct import Distinct, sample_numbers
 from it_callbacks.observation.input_keys import input_keys, row_keys
 from it_callbacks.observation.positions import Grid
@@ -70,7 +70,7 @@ def test_where_nothing_repeats_only_the_first_pass_tells_inputs_apart(
         asked.append(arguments)
         return row_keys(*arguments)
 
-    monkeypatch.setattr(prediction_pass, "row_keys", counted)
+    monkeypatch.setattr(batches, "row_keys", counted)
     fit([PredictionEntropyMonitor()], val=repeated(1, 60), max_epochs=3)
     assert len(asked) == 2
     asked.clear()

@@ -134,20 +134,23 @@ def test_what_waits_never_fills_the_memory(monkeypatch: pytest.MonkeyPatch) -> N
     ids=["positions", "padding", "large"],
 )
 def test_large_batches_and_those_of_more_than_rows_are_read_as_they_come(batch: Batch) -> None:
-    assert not SmallBatches().begin(batch, [TANH])
-    assert SmallBatches().begin(Batch.of(None, None, np.arange(4)), [TANH])
-    assert not SmallBatches().begin(
-        Batch.of(None, None, np.arange(4)), [Layer("c", "c", 1, n_axes=4)]
-    )
+    assert not SmallBatches[str]().begin(batch, 4 * len(batch))
+    assert SmallBatches[str]().begin(Batch.of(None, None, np.arange(4)), 16)
+
+
+def test_maps_and_sequences_are_read_as_they_come() -> None:
+    current = a_pass(TANH, Layer("c", "c", 1, n_axes=4))
+    current.begin(Batch.of(None, None, np.arange(4)))
+    assert not [*current._small.joined()]
 
 
 def test_batches_of_several_kinds_are_joined_with_their_like_only() -> None:
-    small, kinds = SmallBatches(), [torch.int64, torch.int64, torch.float32, torch.int64]
+    small, kinds = SmallBatches[Layer](), [torch.int64, torch.int64, torch.float32, torch.int64]
     for number, dtype in enumerate(kinds):
         labels = read_labels(torch.tensor([0, 1]).to(dtype))
-        small.begin(Batch.of(None, labels, np.array([2 * number, 2 * number + 1])), [TANH])
+        small.begin(Batch.of(None, labels, np.array([2 * number, 2 * number + 1])), 8)
         small.hold(TANH, outputs(2, 4))
-    small.begin(Batch.of(None, None, np.array([8, 9])), [TANH])  # in which the layer does not run
+    small.begin(Batch.of(None, None, np.array([8, 9])), 8)  # in which the layer does not run
     joined = [*small.joined()]
     assert [batch.indices.tolist() for batch, _ in joined] == [[0, 1, 2, 3], [4, 5], [6, 7], [8, 9]]
     assert [[len(rows) for rows in held.values()] for _, held in joined] == [[4], [2], [2], []]
@@ -193,20 +196,19 @@ def test_rows_are_given_out_in_order_when_there_are_enough() -> None:
     gathered, given = Gathered(enough=20), []
     parts = [torch.full((n, 2), float(n)) for n in (1, 2, 3, 4, 1, 5, 1)]
     for part in parts:
-        given += gathered.add(part, part[:, 0])
+        given += gathered.add(part)
     # 12 numbers wait until 20 are there; of 10 and more a copy would cost more than it saves.
-    assert [len(rows) for rows, _ in given] == [10, 1, 5]
+    assert [len(rows) for rows in given] == [10, 1, 5]
     given += gathered.rest()
-    assert torch.equal(torch.cat([rows for rows, _ in given]), torch.cat(parts))
-    assert all(torch.equal(rows[:, 0], beside) for rows, beside in given)
+    assert torch.equal(torch.cat(given), torch.cat(parts))
 
 
 def test_rows_of_another_kind_are_never_joined() -> None:
     gathered = Gathered()
     assert gathered.add(torch.zeros(1, 2)) == []
-    ((first,),) = gathered.add(torch.zeros(1, 3))
+    (first,) = gathered.add(torch.zeros(1, 3))
     assert first.shape == (1, 2)
-    ((second,),) = gathered.add(torch.zeros(1, 3, dtype=torch.float64))
+    (second,) = gathered.add(torch.zeros(1, 3, dtype=torch.float64))
     assert second.dtype == torch.float32
 
 
@@ -262,7 +264,7 @@ def test_values_do_not_depend_on_how_small_the_batches_are() -> None:
         assert small[key] == pytest.approx(value, abs=tolerance, nan_ok=True), key
 
 
-def test_a_metric_is_fed_once_a_pass() -> None:
+def test_a_metric_is_fed_once_a_pass_when_it_is_known_that_no_input_repeats() -> None:
     lengths, update = list[int](), PredictionEntropy.update
 
     def counted(self: PredictionEntropy, predictions: Tensor, labels: Tensor) -> None:
@@ -272,7 +274,7 @@ def test_a_metric_is_fed_once_a_pass() -> None:
     small = loader(105, 5, seed=1)
     with mock.patch.object(PredictionEntropy, "update", counted):
         fit([PredictionEntropyMonitor()], max_epochs=3, val=small, num_sanity_val_steps=0)
-    assert lengths == [105] * 3
+    assert lengths == [5] * 21 + [105] * 2
 
 
 def test_all_monitors_read_the_labels_of_a_batch_once() -> None:

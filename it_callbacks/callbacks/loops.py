@@ -38,6 +38,8 @@ class Loop:
         self._new_pass = new_pass
         self._options = options
         self._n_seen: Counter[str] = Counter()
+        self._of_padding: tuple[int | None] | None = None
+        """The number of padding, asked for once a loop."""
 
     def batch(self, trainer: Any, raw: Any, dataloader_idx: int) -> tuple[Batch, Any]:
         """What is needed of a batch that is about to run, and the pass that it belongs to.
@@ -75,8 +77,13 @@ class Loop:
             labels,
             sample_indices(loader, start, rows),
             is_step_routed=trainer.strategy.model is not model,
-            mask=mask_of(raw, inputs, padding_of(model)),
+            mask=mask_of(raw, inputs, self._padding(model)),
         )
+
+    def _padding(self, model: Any) -> int | None:
+        if self._of_padding is None:
+            self._of_padding = (padding_of(model),)
+        return self._of_padding[0]
 
     def pass_over(self, set_: str) -> Any:
         """The pass over a set; a new one if no batch of it has come."""

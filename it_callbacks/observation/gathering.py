@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Final
 
 import torch
@@ -15,54 +14,46 @@ GATHERED_IN_ALL: Final = 2**21
 
 
 class Gathered:
-    """What small batches give, copied and held until there is enough of it.
+    """Rows of small batches, copied and held until there are enough of them.
 
     Args:
-        enough: Numbers from which on it is given out; 0 gives out each batch as it comes.
+        enough: Numbers from which on rows are given out; 0 gives out each batch as it comes.
 
     Example:
         >>> gathered = Gathered(enough=8)
         >>> gathered.add(torch.zeros(1, 2)), gathered.add(torch.ones(2, 2))
         ([], [])
-        >>> [rows.tolist() for (rows,) in gathered.rest()]
+        >>> [rows.tolist() for rows in gathered.rest()]
         [[[0.0, 0.0], [1.0, 1.0], [1.0, 1.0]]]
     """
 
     def __init__(self, enough: int = GATHERED) -> None:
         self._enough = enough
-        self._held: list[tuple[Tensor, ...]] = []
+        self._held: list[Tensor] = []
         self._n_numbers = 0
 
-    def add(self, rows: Tensor, *beside: Tensor) -> list[tuple[Tensor, ...]]:
-        """Take in a batch; gives out what is enough by now, in the order it came in.
-
-        Args:
-            rows: ``(n, ...)``; its numbers count.
-            beside: What else belongs to these rows, ``(n, ...)`` each.
-        """
-        parts = (rows, *beside)
+    def add(self, rows: Tensor) -> list[Tensor]:
+        """Take in rows ``(n, ...)``; gives out what is enough by now, in the order it came in."""
         if 2 * rows.numel() >= self._enough:  # to copy it would cost more than it saves
-            return [*self.rest(), parts]
-        before = self.rest() if self._held and not _are_alike(self._held[-1], parts) else []
-        self._held.append(tuple(part.detach().clone() for part in parts))
+            return [*self.rest(), rows]
+        before = self.rest() if self._held and not _are_alike(self._held[-1], rows) else []
+        self._held.append(rows.detach().clone())
         self._n_numbers += rows.numel()
         return before + (self.rest() if self._n_numbers >= self._enough else [])
 
-    def rest(self) -> list[tuple[Tensor, ...]]:
+    def rest(self) -> list[Tensor]:
         """Give out all that is held; nothing if that is nothing."""
         held, self._held, self._n_numbers = self._held, [], 0
-        if len(held) <= 1:
-            return held
-        return [tuple(torch.cat(parts) for parts in zip(*held, strict=True))]
+        return [torch.cat(held)] if len(held) > 1 else held
 
 
-def _are_alike(some: Sequence[Tensor], others: Sequence[Tensor]) -> bool:
-    """Whether they can be joined without changing any."""
-    return [*map(_kind_of, some)] == [*map(_kind_of, others)]
-
-
-def _kind_of(part: Tensor) -> tuple[object, ...]:
-    return part.shape[1:], part.dtype, part.device
+def _are_alike(some: Tensor, others: Tensor) -> bool:
+    """Whether rows can be joined without changing any."""
+    return (
+        some.shape[1:] == others.shape[1:]
+        and some.dtype == others.dtype
+        and some.device == others.device
+    )
 
 
 def enough_for(n_layers: int) -> int:

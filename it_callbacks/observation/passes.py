@@ -95,7 +95,7 @@ class Pass:
         self._layers: dict[tuple[str, int], Layer] = {}
         self._samples = PassSamples(max_samples, seed, keep=keep_rows, hash_inputs=hash_inputs)
         self._wide = wide
-        self._small = SmallBatches()
+        self._small = SmallBatches[Layer]()
         self._grid = Grid(0)
         """How the samples lie in the tensors of the batch that runs."""
 
@@ -115,7 +115,7 @@ class Pass:
         self._grid = batch.grid
         if self._small.is_full:
             self._settle()
-        if self._may_wait and self._small.begin(batch, self._layers.values()):
+        if self._may_wait and self._small.begin(batch, self._most_units * len(batch)):
             return
         self._settle()
         self._begin(batch)
@@ -130,6 +130,13 @@ class Pass:
         """Whether nothing has to be known of a batch before it has ended."""
         are_ready = all(isinstance(stream, KeyStream) for stream in self.streams.values())
         return bool(self._layers) and are_ready and not self._samples.tells_apart
+
+    @property
+    def _most_units(self) -> float:
+        """Of the widest layer; infinity where one gives maps or sequences, which are large."""
+        layers = self._layers.values()
+        are_rows = all(layer.n_axes == 2 for layer in layers)
+        return max((layer.n_units for layer in layers), default=0) if are_rows else np.inf
 
     def _settle(self) -> None:
         """Take in all batches that have waited."""

@@ -14,12 +14,11 @@ from torch import Tensor
 
 from it_callbacks.log_probabilities import Kind
 from it_callbacks.observation.batches import Batch
-from it_callbacks.observation.gathering import GATHERED, Gathered
+from it_callbacks.observation.gathering import GATHERED
 from it_callbacks.observation.input_keys import input_keys
 from it_callbacks.observation.labels import (
     COUNTED_AS,
     KINDS,
-    Classes,
     SeveralLabels,
     fits_of,
 )
@@ -31,7 +30,7 @@ from it_callbacks.observation.prediction_rows import (
     is_one_number,
     leave_interval,
 )
-from it_callbacks.observation.prediction_share import Share, least_classes
+from it_callbacks.observation.prediction_share import Share, has_shape_of, least_classes
 from it_callbacks.observation.prediction_source import (
     HINT,
     Implausible,
@@ -42,6 +41,7 @@ from it_callbacks.observation.prediction_source import (
 )
 from it_callbacks.observation.processes import together
 from it_callbacks.observation.sampling import Admission, Admitted
+from it_callbacks.observation.small_batches import SmallBatches
 
 MOST_NUMBERS = 2**22
 """Numbers of predictions that are copied at a time."""
@@ -93,7 +93,7 @@ class PredictionPass(Generic[M]):
         max_samples: Beyond this many, a seeded random subset; None takes all.
         seed: Seed of the subset.
         hash_inputs: Whether to tell the inputs apart.
-        enough: So many numbers of predictions go to the metric at a time, as `Gathered` has it.
+        enough: As of `SmallBatches`: what small batches give goes to the metric together.
     """
 
     def __init__(
@@ -108,7 +108,7 @@ class PredictionPass(Generic[M]):
         hash_inputs: bool = False,
         enough: int = GATHERED,
     ) -> None:
-        self._gathered = Gathered(enough)
+        self._small = SmallBatches[Source](enough)
         self._make_metric = make_metric
         self._decide = decide
         self._labels = labels
@@ -120,8 +120,6 @@ class PredictionPass(Generic[M]):
         """Keys of the inputs of this batch's rows, where they are told apart."""
         self._waiting: list[Rows] = []
         self._metric: M | None = None
-        self._way = Classes.name
-        """How the metric counts labels."""
         self._mine = Share()
         self._undecided = ""
         self._contradicts = False
@@ -163,6 +161,24 @@ class PredictionPass(Generic[M]):
         """Take in a batch and its predictions: logits or probabilities, a row per sample."""
         if not self.takes(batch) or batch.labels is None:
             return
+        if self._small.is_full:
+            self._settle()
+        may_wait = self._row_keys is None and not has_shape_of(batch.inputs, predictions)
+        if may_wait and self._small.begin(batch, predictions.numel()):
+            self._small.hold(source, predictions)
+        else:
+            self._settle()
+            self._take_in(predictions, batch, source)
+
+    def _settle(self) -> None:
+        """Take in all batches that have waited."""
+        for batch, outputs in self._small.joined():
+            for source, predictions in outputs.items():
+                self._take_in(predictions, batch, source)
+
+    def _take_in(self, predictions: Tensor, batch: Batch, source: Source) -> None:
+        if batch.labels is None or not self._ways:  # later labels were of another kind
+            return
         self._kind = "logits" if source.kind == "logits" else self._kind or source.kind
         admitted, labels = self._admission.admit(batch), batch.labels.values
         self._mine = self._mine.with_batch(predictions, batch, source, len(admitted.indices))
@@ -191,13 +207,11 @@ class PredictionPass(Generic[M]):
         if self._is_known(predictions):
             (way,) = self._ways
             self._metric = self._metric or self._metric_for(way, predictions, self._kind)
-            self._way = way
             waiting, self._waiting = self._waiting, []
             for earlier in waiting:
                 at_hand = earlier._replace(predictions=earlier.predictions.to(predictions.device))
-                count(self._metric, way, *at_hand.as_counted(way))
-            for gathered in self._gathered.add(*rows.as_counted(way)):
-                count(self._metric, way, *gathered)
+                count(self._metric, way, at_hand)
+            count(self._metric, way, rows)
         else:
             kept = predictions.detach().cpu().clone()
             self._waiting.append(rows._replace(predictions=kept))
@@ -222,9 +236,7 @@ class PredictionPass(Generic[M]):
                 what predictions are.
             Implausible: These may well be no predictions.
         """
-        if self._metric is not None:
-            for gathered in self._gathered.rest():
-                count(self._metric, self._way, *gathered)
+        self._settle()
         n_unlabelled = self._admission.n_unlabelled
         share = replace(
             self._mine,
@@ -301,7 +313,7 @@ class PredictionPass(Generic[M]):
             kind = "logits" if leave else "probabilities"
         metric = metric or self._metric_for(way, first, kind)
         for rows in parts:
-            count(metric, way, *rows.as_counted(way))
+            count(metric, way, rows)
         return kind, metric, sum(len(rows.labels) for rows in parts)
 
     def _chosen(self, waiting: Sequence[Rows], way: str) -> Sequence[Rows]:

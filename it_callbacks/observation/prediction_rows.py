@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -44,13 +43,6 @@ class Rows(NamedTuple):
     indices: NDArray[np.int64]
     inputs: NDArray[np.int64] | None
 
-    def as_counted(self, way: str) -> tuple[Tensor, ...]:
-        """Predictions, labels as the metric takes them, and keys of inputs if there are any."""
-        labels = counted(way, self.labels)
-        if self.inputs is None:
-            return self.predictions, labels
-        return self.predictions, labels, torch.from_numpy(self.inputs)
-
 
 def counted(way: str, labels: Tensor) -> Tensor:
     """The labels as the metric takes them: class numbers, or columns."""
@@ -59,21 +51,20 @@ def counted(way: str, labels: Tensor) -> Tensor:
     return labels.long() if labels.ndim == 1 else labels.argmax(1)
 
 
-def count(
-    metric: Accumulator, way: str, predictions: Tensor, labels: Tensor, inputs: Tensor | None = None
-) -> None:
-    """Give a metric rows as `Rows.as_counted` has them.
+def count(metric: Accumulator, way: str, rows: Rows) -> None:
+    """Give a metric the predictions and labels of some rows.
 
     Raises:
         ValueError: A label is of no class that is predicted.
     """
+    labels, predictions = counted(way, rows.labels), rows.predictions
     n_classes, largest = n_columns(predictions), int(labels.max())
     if way == Classes.name and largest >= n_classes:
         raise ValueError(
             f"target: there is a label {largest}, but predictions are of classes 0 to "
             f"{n_classes - 1}; {ignored(largest)}"
         )
-    metric.update(predictions, labels, None if inputs is None else inputs.numpy())
+    metric.update(predictions, labels, rows.inputs)
 
 
 def is_one_number(predictions: Tensor) -> bool:

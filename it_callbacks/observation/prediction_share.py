@@ -52,7 +52,7 @@ class Share:
             source,
             max(self.n_columns, n_columns(predictions)),
             max(self.n_classes, least_classes(batch)),
-            self.like_inputs and _has_shape_of(batch.inputs, predictions),
+            self.like_inputs and has_shape_of(batch.inputs, predictions),
             self.n_admitted + n_admitted,
             self.by_position or bool(batch.grid.axes),
             agreed_shift(self.is_shifted, batch.labels),
@@ -90,5 +90,6 @@ def least_classes(batch: Batch) -> int:
     return max(2, 0 if batch.labels is None else batch.labels.n_classes)
 
 
-def _has_shape_of(inputs: Any, predictions: Tensor) -> bool:
+def has_shape_of(inputs: Any, predictions: Tensor) -> bool:
+    """Whether predictions have the shape of what they were made of."""
     return isinstance(inputs, Tensor) and inputs.shape == predictions.shape

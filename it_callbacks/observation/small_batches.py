@@ -2,42 +2,46 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Hashable, Iterator
 from itertools import groupby
-from typing import NamedTuple
+from typing import Final, Generic, NamedTuple, TypeVar
 
 import torch
 from torch import Tensor
 
 from it_callbacks.observation.batches import Batch
 from it_callbacks.observation.gathering import GATHERED
-from it_callbacks.observation.layers import Layer
 
-MOST_BYTES = 2**23
+MOST_BYTES: Final = 2**23
 """Of outputs that are held."""
 
+Key = TypeVar("Key", bound=Hashable)
 
-class Held(NamedTuple):
-    """A batch, or several as one, and copies of the outputs of its layers.
+
+class Held(NamedTuple, Generic[Key]):
+    """A batch, or several as one, and copies of outputs.
 
     Args:
         batch: The batch.
-        outputs: Of each layer, ``(n_rows, n_units)``.
+        outputs: By what they are of, ``(n_rows, ...)``.
     """
 
     batch: Batch
-    outputs: dict[Layer, Tensor]
+    outputs: dict[Key, Tensor]
 
 
-class SmallBatches:
-    """Batches of plain rows and their layers' outputs, while they are few.
+class SmallBatches(Generic[Key]):
+    """Batches of plain rows and what was made of them, while that is little.
 
-    An output ``(n_rows, n_units)`` is copied, which costs less than to read it by itself; maps and
-    sequences are larger and are read as they come.
+    To copy an output costs less than to read it by itself.
+
+    Args:
+        enough: Batches with more than half as many numbers in an output are not held.
     """
 
-    def __init__(self) -> None:
-        self._held: list[Held] = []
+    def __init__(self, enough: int = GATHERED) -> None:
+        self._enough = enough
+        self._held: list[Held[Key]] = []
         self._is_open = False
         self._n_bytes = 0
 
@@ -46,40 +50,38 @@ class SmallBatches:
         """Whether enough is held to be taken in."""
         return self._n_bytes >= MOST_BYTES
 
-    def begin(self, batch: Batch, layers: Collection[Layer]) -> bool:
+    def begin(self, batch: Batch, n_numbers: float) -> bool:
         """A batch begins; whether it is small, so that its outputs are to be held.
 
         Args:
             batch: The batch.
-            layers: All that are read of it.
+            n_numbers: Of its largest output.
         """
-        largest = max((layer.n_units for layer in layers), default=0)
-        are_rows = all(layer.n_axes == 2 for layer in layers)
         is_plain = not batch.grid.axes and batch.mask is None
-        self._is_open = are_rows and is_plain and 2 * largest * len(batch) <= GATHERED
+        self._is_open = is_plain and 2 * n_numbers <= self._enough
         if self._is_open:
             self._held.append(Held(batch, {}))
         return self._is_open
 
-    def hold(self, layer: Layer, output: Tensor) -> bool:
+    def hold(self, key: Key, output: Tensor) -> bool:
         """Copy an output of the batch; False if the batch is not held."""
         if self._is_open:
-            self._held[-1].outputs[layer] = output.clone()
+            self._held[-1].outputs[key] = output.detach().clone()
             self._n_bytes += output.nbytes
         return self._is_open
 
-    def joined(self) -> Iterator[Held]:
+    def joined(self) -> Iterator[Held[Key]]:
         """What is held, of as few batches as possible; from then on nothing is."""
         held, self._held, self._n_bytes, self._is_open = self._held, [], 0, False
         for _, alike in groupby(held, _kind_of):
             yield _as_one([*alike])
 
 
-def _kind_of(held: Held) -> tuple[object, ...]:
+def _kind_of(held: Held[Key]) -> tuple[object, ...]:
     """Batches of one kind can be joined without changing any number."""
     labels = held.batch.labels
     of_labels = None if labels is None else (labels.values.shape[1:], labels.values.dtype)
-    outputs = {layer.name: _kind_of_rows(rows) for layer, rows in held.outputs.items()}
+    outputs = {key: _kind_of_rows(rows) for key, rows in held.outputs.items()}
     return of_labels, held.batch.is_step_routed, outputs
 
 
@@ -87,8 +89,8 @@ def _kind_of_rows(rows: Tensor) -> tuple[object, ...]:
     return rows.shape[1:], rows.dtype, rows.device
 
 
-def _as_one(held: list[Held]) -> Held:
+def _as_one(held: list[Held[Key]]) -> Held[Key]:
     if len(held) == 1:
         return held[0]
-    outputs = {layer: torch.cat([one.outputs[layer] for one in held]) for layer in held[0].outputs}
+    outputs = {key: torch.cat([one.outputs[key] for one in held]) for key in held[0].outputs}
     return Held(Batch.joined([one.batch for one in held]), outputs)

@@ -96,7 +96,7 @@ class KeyStream:
         self.n_samples += len(rows)
         if keep is not None:
             self._kept.append(rows[keep].detach().clone())
-        for (some,) in self._gathered.add(rows):
+        for some in self._gathered.add(rows):
             self._encode(some)
 
     def _encode(self, rows: Tensor) -> None:
@@ -117,7 +117,7 @@ class KeyStream:
         Raises:
             ValueError: A ruler refuses what has waited.
         """
-        for (some,) in self._gathered.rest():
+        for some in self._gathered.rest():
             self._encode(some)
         return Encodings(
             [self._joined(number) for number in range(len(self.reader.rulers))],
