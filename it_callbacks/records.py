@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import IntEnum
+from functools import lru_cache
 from typing import NamedTuple
 
 from it_callbacks.quantities import OF_WIDE, PER_RULER, PLANE, ROOTS, SUFFIXES
@@ -94,6 +95,7 @@ class Value(NamedTuple):
         return Record(self.quantity, set_, self.layer, self.bits, step, epoch, n)
 
 
+@lru_cache(maxsize=1 << 14)  # the same ones at each point, and asked for by all who publish
 def tag_of(quantity: str, set_: str, layer: str) -> str:
     """Return the tag of a value: of a monitor's own root, or below ``information_plane``.
 
