@@ -58,3 +58,12 @@ def cnn(size: int = 28) -> nn.Sequential:
         nn.Flatten(),
         nn.Linear(64 * (size // 4) ** 2, N_CLASSES),
     )
+
+
+def deep(n_layers: int = 60, n_units: int = 32) -> nn.Sequential:
+    """So many layers of ReLU units, and ten outputs."""
+    torch.manual_seed(0)
+    pairs = [(nn.Linear(n_units, n_units), nn.ReLU()) for _ in range(n_layers)]
+    for linear, _ in pairs:  # so that what is deep tells something of what came in
+        nn.init.kaiming_normal_(linear.weight, nonlinearity="relu")
+    return nn.Sequential(*(part for pair in pairs for part in pair), nn.Linear(n_units, N_CLASSES))

@@ -300,21 +300,21 @@ def over_training(
     sets = "one set" if n_sets == 1 else f"{n_sets} sets"
     what = (
         f"reading at any width over training, {network.name}, {sets}, {n_readings()} readings in "
-        f"{EPOCHS} epochs, {found.reading:.2g} s each"
+        f"{EPOCHS} epochs"
     )
     share = found.share(len(network.inputs), n_sets)
     yield Ratio("P19", what, share, must, aim, percent=True)
 
 
 def of_networks(
-    networks: Sequence[Callable[[], Network]] = (resnet, vit, gpt), rounds: int = 2
+    networks: Sequence[Callable[[], Network]] = (resnet, vit, gpt), rounds: int = 1
 ) -> Iterator[Ratio]:
     """P19: networks of usual size, read on training and on validation data."""
     for network in networks:
         yield from over_training(network(), 2, 0.01, 0.006, rounds)
 
 
-def of_small_mlp(n_hidden: int = 1024, rounds: int = 15) -> Iterator[Ratio]:
+def of_small_mlp(n_hidden: int = 1024, rounds: int = 9) -> Iterator[Ratio]:
     """P19: one of the smallest networks."""
     yield from over_training(small_mlp(n_hidden=n_hidden), 1, 0.05, 0.025, rounds)
 

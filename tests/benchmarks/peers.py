@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .data import labels, layer
-from .estimate import TANH, Kind, both
+from .estimate import TANH, Kind, as_they_lie, both
 from .ratios import Ratio, seconds
 
 
@@ -19,7 +19,7 @@ def states_of(n_samples: int, n_units: int, kind: Kind) -> Callable[[], NDArray[
 
     def numbered() -> NDArray[np.int64]:
         rows = kind.states(activations).astype(np.int64)
-        return np.unique(rows, axis=0, return_inverse=True)[1].reshape(-1)
+        return np.unique(as_they_lie(rows), return_inverse=True)[1]
 
     return numbered
 
@@ -45,7 +45,7 @@ def installed(
 def beside_peers(
     n_samples: int = 10_000, n_units: int = 128, kind: Kind = TANH, rounds: int = 3
 ) -> Iterator[Ratio]:
-    """`np.unique(axis=0)` and what each package makes of it, over ours."""
+    """Numbers of rows, told apart as in P1, and what each package makes of them, over ours."""
     own = both(n_samples, n_units, kind)[1]
     classes = labels(n_samples).numpy()
     for name, theirs in installed(states_of(n_samples, n_units, kind), classes).items():

@@ -3,14 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from statistics import median
 from typing import NamedTuple
-
-HEADER = (
-    "| goal | what over what | ratio | must | aim | |\n"
-    "|---|---|---:|---:|---:|---|"
-)  # fmt: skip
 
 # Below this the clock's own steps, and what else the machine does, are part of what is read.
 _SHORTEST = 5e-3
@@ -21,7 +16,7 @@ class Ratio(NamedTuple):
 
     Args:
         goal: The goal's number; "" for one that is shown beside ours and holds nobody to anything.
-        what: What is divided by what, at which size.
+        what: What is divided by what, at which size: the same in every run.
         value: The ratio.
         must: The line that it must keep to, on any processor; None without a goal.
         aim: What would be better still.
@@ -44,30 +39,11 @@ class Ratio(NamedTuple):
             return True
         return self.value >= self.must if self.at_least else self.value <= self.must
 
-    def __str__(self) -> str:
-        sign = "≥" if self.at_least else "≤"
-        must, aim = (
-            "" if line is None else f"{sign} {self._printed(line, '{:.4g}')}"
-            for line in (self.must, self.aim)
-        )
-        printed = self._printed(self.value, "{:#.3g}" if self.value < 100 else "{:.0f}")
-        end = "" if self.must is None else "ok" if self.holds else "**FAILS**"
-        return f"| {self.goal} | {self.what} | {printed} | {must} | {aim} | {end} |"
-
-    def _printed(self, value: float, form: str) -> str:
-        return form.format(100 * value) + " %" if self.percent else form.format(value)
-
-
-def report(ratios: Iterable[Ratio]) -> int:
-    """Print each ratio as it comes, one per line; 1 if any is past its `must`, else 0."""
-    print(HEADER)
-    failed = 0
-    for ratio in ratios:
-        print(ratio, flush=True)
-        failed += not ratio.holds
-    if failed:
-        print(f"\n{failed} past what they must keep to")
-    return 1 if failed else 0
+    def printed(self, number: float, form: str = "") -> str:
+        """A number of this kind as text, with three digits if not told otherwise."""
+        number = 100 * number if self.percent else number
+        form = form or ("{:#.3g}" if abs(number) < 100 else "{:.0f}")
+        return form.format(number) + (" %" if self.percent else "")
 
 
 def seconds(rounds: int, *actions: Callable[[], object]) -> list[float]:

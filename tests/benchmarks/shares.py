@@ -29,6 +29,7 @@ import argparse
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from statistics import median
 from typing import Any, NamedTuple
 
@@ -46,8 +47,9 @@ from it_callbacks.estimators.wide import WideReading
 from it_callbacks.tasks import szt_network, szt_task
 
 from .clocks import Clock, hooks
-from .data import N_CLASSES, labels, mlp
+from .data import N_CLASSES, deep, labels, mlp
 from .networks import EPOCHS, Mean, Network, gpt, n_readings, resnet, vit
+from .ratios import Ratio
 from .training import Classifier, Epochs, Samples, fit
 
 _EVERY = 2
@@ -79,7 +81,7 @@ class Case(NamedTuple):
 def twelve_bits() -> Case:
     """The 12-bit task, all patterns in both sets."""
     torch.manual_seed(0)
-    return Case(szt_network(), szt_task(), szt_task(), 256, epochs=41)
+    return Case(szt_network(), szt_task(), szt_task(), 256, epochs=21)
 
 
 def digits() -> Case:
@@ -88,18 +90,13 @@ def digits() -> Case:
     net = nn.Sequential(
         nn.Linear(64, 32), nn.Tanh(), nn.Linear(32, 16), nn.Tanh(), nn.Linear(16, N_CLASSES)
     )
-    return Case(net, clusters(1437, 64), clusters(360, 64, seed=1), 64, epochs=61)
+    return Case(net, clusters(1437, 64), clusters(360, 64, seed=1), 64, epochs=41)
 
 
 def sixty() -> Case:
     """Sixty layers of 32 ReLU units, all of them read."""
-    torch.manual_seed(0)
-    pairs = [(nn.Linear(32, 32), nn.ReLU()) for _ in range(60)]
-    net = nn.Sequential(*(part for pair in pairs for part in pair), nn.Linear(32, N_CLASSES))
-    for linear, _ in pairs:  # so that what is deep tells something of what came in
-        nn.init.kaiming_normal_(linear.weight, nonlinearity="relu")
-    read = [f"net.{2 * number + 1}" for number in range(60)]
-    return Case(net, clusters(2000, 32), clusters(500, 32, seed=1), 128, epochs=13, layers=read)
+    net, read = deep(), [f"net.{2 * number + 1}" for number in range(60)]
+    return Case(net, clusters(2000, 32), clusters(500, 32, seed=1), 128, epochs=9, layers=read)
 
 
 def wide_mlp() -> Case:
@@ -115,7 +112,7 @@ def usual(make: Callable[[int], Network], n_training: int, n_validation: int, si
         (training.inputs, training.targets),
         (validation.inputs, validation.targets),
         size,
-        epochs=8,
+        epochs=4,
         times=n_training // size,
     )
 
@@ -140,6 +137,20 @@ USUAL: dict[str, Callable[[], Case]] = {
     "gpt": lambda: usual(gpt_of_sequences, 400, 40, 40),
     "gpt-tokens": lambda: usual(gpt, 400, 40, 40),
 }
+
+
+CASES = {**SMALL, **USUAL}
+LINES: dict[str, tuple[float, float] | tuple[None, None]] = {
+    "12-bit": (0.24, 0.2),
+    "digits": (0.2, 0.15),
+    "60-layers": (0.25, 0.2),
+    "mlp-1024": (0.015, 0.01),
+    "resnet-18": (0.01, 0.005),
+    "vit": (0.01, 0.005),
+    "gpt": (0.01, 0.005),
+    "gpt-tokens": (None, None),
+}
+"""Must and aim of each."""
 
 
 def clusters(n_samples: int, n_inputs: int, seed: int = 0) -> Samples:
@@ -191,14 +202,15 @@ def clocked(monitors: list[pl.Callback]) -> Iterator[Clock]:
         yield clock
 
 
-def monitors_of(case: Case, *, wide: bool) -> list[pl.Callback]:
-    """All three, at defaults but for the wide plane."""
+def all_three(case: Case, *, wide: bool) -> list[pl.Callback]:
+    """At defaults but for the wide plane."""
     reading = WideReading(schedule=_EVERY) if wide else None
-    return [
-        InformationPlaneMonitor(case.layers, wide=reading),
-        PredictionEntropyMonitor(),
-        ConditionalEntropyMonitor(),
-    ]
+    return [InformationPlaneMonitor(case.layers, wide=reading), *of_predictions()]
+
+
+def of_predictions() -> list[pl.Callback]:
+    """The two that read predictions."""
+    return [PredictionEntropyMonitor(), ConditionalEntropyMonitor()]
 
 
 class Batches(pl.Callback):
@@ -231,9 +243,8 @@ def epochs_of(case: Case, monitors: list[pl.Callback], clock: Clock) -> list[lis
     return [[whole + (case.times - 1) * training, ours] for whole, training, ours in spent.spent]
 
 
-def taken(case: Case, *, wide: bool) -> tuple[Taken, Clock]:
-    """Train with all three monitors; a clock of all that they did, by what was called."""
-    monitors = monitors_of(case, wide=wide)
+def taken(case: Case, monitors: list[pl.Callback]) -> tuple[Taken, Clock]:
+    """Train with these monitors; a clock of all that they did, by what was called."""
     with clocked(monitors) as clock:
         epochs = epochs_of(case, monitors, clock)
     return Taken.of([ours / (whole - ours) for whole, ours in epochs]), clock
@@ -244,7 +255,7 @@ def longer(case: Case, *, wide: bool, turns: int = 3) -> float:
     found = []
     for _ in range(turns):
         rest = median(whole for whole, _ in epochs_of(case, [], Clock()))
-        epochs = epochs_of(case, monitors_of(case, wide=wide), Clock())
+        epochs = epochs_of(case, all_three(case, wide=wide), Clock())
         found.append(Taken.of([whole / rest - 1 for whole, _ in epochs]).share)
     return median(found)
 
@@ -256,16 +267,35 @@ def parts(clock: Clock) -> Iterator[str]:
             yield f"  {seconds / clock.seconds:6.1%} {name}"
 
 
+def over_rest(name: str, make: Callable[[], Case] | None = None) -> Iterator[Ratio]:
+    """P30: the share of a case; of a small one with the wide plane, and of predictions, too."""
+    case, (must, aim) = (make or CASES[name])(), LINES[name]
+
+    def ratio(what: str, monitors: list[pl.Callback], *lines: float | None) -> Ratio:
+        share = taken(case, monitors)[0].share
+        goal = "" if lines[0] is None else "P30"
+        return Ratio(goal, f"{what} over the rest of training, {name}", share, *lines, percent=True)
+
+    if name in USUAL:
+        yield ratio("all three monitors", all_three(case, wide=True), must, aim)
+        return
+    yield ratio("all three monitors", all_three(case, wide=False), must, aim)
+    yield ratio("the same with the wide plane", all_three(case, wide=True), None)
+    yield ratio("the two of predictions alone", of_predictions(), None)
+
+
+BENCHMARKS = tuple(partial(over_rest, name) for name in CASES)
+
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("case", choices=[*SMALL, *USUAL])
+    parser.add_argument("case", choices=CASES)
     parser.add_argument("--wide", action="store_true", help="read small networks' wide plane, too")
     parser.add_argument("--beside", action="store_true", help="beside a training without monitors")
     given = parser.parse_args()
     torch.set_num_threads(1)
     wide = given.wide or given.case in USUAL
-    make = {**SMALL, **USUAL}[given.case]
-    found, clock = taken(make(), wide=wide)
-    print(f"{found.share:.2%} of the rest, of which", *parts(clock), sep="\n", flush=True)
+    case = CASES[given.case]()
+    found, clock = taken(case, all_three(case, wide=wide))
+    print(f"{found.share:.2%} of the rest; hooks of the whole fit:", *parts(clock), sep="\n")
     if given.beside:
-        print(f"{longer(make(), wide=wide):.2%} longer than without monitors")
+        print(f"{longer(case, wide=wide):.2%} longer than without monitors")

@@ -55,7 +55,7 @@ def in_a_process(way: str, *, is_pinned: bool, n_samples: int, rounds: int) -> f
 
 
 def unpinned_over_pinned(
-    n_samples: int = 1024, rounds: int = 5, processes: int = 5
+    n_samples: int = 1024, rounds: int = 5, processes: int = 2
 ) -> Iterator[Ratio]:
     """P20: the readings run on one thread whatever the user's settings; and if they did not."""
     run = partial(in_a_process, n_samples=n_samples, rounds=rounds)

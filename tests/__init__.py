@@ -1,0 +1,1 @@
+"""A package, as `infomeasure` installs its own tests under this name and would hide a folder."""
