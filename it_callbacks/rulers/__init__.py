@@ -22,8 +22,10 @@ from it_callbacks.rulers.numbers import (
     as_states,
     finite_rows,
     floating,
+    real,
     refuse_mostly_nonfinite,
     refuse_nonfinite,
+    wide_type,
 )
 from it_callbacks.rulers.ruler import (
     CALIBRATION_ROWS,
@@ -60,6 +62,8 @@ __all__ = [
     "of_activation",
     "pair_merged",
     "range_of",
+    "real",
     "refuse_mostly_nonfinite",
     "refuse_nonfinite",
+    "wide_type",
 ]

@@ -8,11 +8,10 @@ import torch
 from torch import Tensor
 
 
-def floating(activations: Tensor) -> Tensor:
-    """`activations` in float32 or float64, where the arithmetic of the rulers is defined.
+def real(activations: Tensor) -> Tensor:
+    """`activations` outside of gradients, of which a ruler makes sense: dense, not complex.
 
-    Half precision is widened, integers become float64 (exact up to 2**53). The result takes no
-    part in gradients: what is observed is never trained on.
+    What is observed is never trained on.
     """
     if not isinstance(activations, Tensor):
         raise TypeError(f"activations: need a torch.Tensor, got {type(activations).__name__}")
@@ -21,10 +20,22 @@ def floating(activations: Tensor) -> Tensor:
         raise TypeError(f"activations: need a dense tensor, got {kind}")
     if activations.is_complex():
         raise TypeError("activations: complex values have no order; pass torch.view_as_real(t)")
-    activations = activations.detach()
-    if not activations.is_floating_point():
-        return activations.double()
-    return activations if activations.dtype == torch.float64 else activations.float()
+    return activations.detach()
+
+
+def wide_type(dtype: torch.dtype) -> torch.dtype:
+    """The type that rulers compute in: float32, or float64 for that and for integers.
+
+    Half precision is widened, integers become float64 (exact up to 2**53).
+    """
+    is_narrow = dtype.is_floating_point and dtype != torch.float64
+    return torch.float32 if is_narrow else torch.float64
+
+
+def floating(activations: Tensor) -> Tensor:
+    """`activations` in float32 or float64, where the arithmetic of the rulers is defined."""
+    activations = real(activations)
+    return activations.to(wide_type(activations.dtype))
 
 
 def as_states(levels: Tensor) -> Tensor:
