@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 from typing_extensions import override
 
-from it_callbacks.codes import encode, encode_keys, encoded, fast, keys, symbols
+from it_callbacks.codes import encode, encode_keys, encoded, fast, keys, symbols, tiles
 from it_callbacks.rulers import (
     Calibrated,
     Exact,
@@ -94,7 +94,19 @@ def assert_fast_is_spec(activations: Tensor, ruler: Ruler) -> None:
 @pytest.mark.parametrize("ruler", RULERS, ids=repr)
 @pytest.mark.parametrize("dtype", [*FLOATS, torch.int32, torch.uint8, torch.bool])
 @pytest.mark.parametrize(
-    "shape", [(40, 1), (40, 10), (40, 3, 4, 4), (20, 6000), (40,), (0, 3), (0, 30), (5, 0), (1, 12)]
+    "shape",
+    [
+        (40, 1),
+        (40, 10),
+        (40, 3, 4, 4),
+        (20, 6000),
+        (40,),
+        (0, 3),
+        (0, 30),
+        (5, 0),
+        (5, 2, 0),
+        (1, 12),
+    ],
 )
 def test_fast_is_spec(ruler: Ruler, dtype: torch.dtype, shape: tuple[int, ...]) -> None:
     activations = ordinary(*shape)
@@ -221,7 +233,7 @@ def test_the_reach_of_the_states_comes_with_their_keys(ruler: Ruler, reach: floa
 def test_one_scan_finds_how_far_states_reach(
     states: list[float], farthest: float, dtype: torch.dtype
 ) -> None:
-    found = fast.scanned(torch.tensor(states, dtype=dtype))
+    found = tiles.scanned(torch.tensor(states, dtype=dtype))
     assert found.farthest == pytest.approx(farthest, nan_ok=True)
 
 

@@ -20,8 +20,7 @@ does whatever is refused: the spec says why.
 from __future__ import annotations
 
 import math
-import threading
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -38,31 +37,20 @@ from it_callbacks.codes.spec import (
     LOWEST_PACKED,
     PACKED_BASE,
     PACKED_UNITS,
+    PART_STATES,
     hashed,
     keys,
     weights,
 )
+from it_callbacks.codes.tiles import READINGS, Reach, Read, Room, Tile, tile_of
 from it_callbacks.reductions import side_by_side
-from it_callbacks.rulers import (
-    Exact,
-    PairMerged,
-    Ruler,
-    Uniform,
-    Width,
-    as_states,
-    real,
-    wide_type,
-)
+from it_callbacks.rulers import Exact, Ruler, as_states, real, wide_type
 
 # float32 holds every integer up to here, so sums below it are exact in any order of summation.
 _EXACT_BELOW = 2**24
 # Of a tile: few enough for the cache, many enough to hide the overhead of a call.
-_CHUNK_ELEMENTS = 2**18
+_CHUNK_ELEMENTS = 2**19
 _TILE_UNITS = 2048
-# Rows whose lengths are multiples of this get in each other's way in the caches; padded, the
-# product of them takes two thirds of the time.
-_ALIASED = 512
-_PADDING = 16
 # Of rows that do not lie side by side so many are copied at a time.
 _COPIED_ELEMENTS = 2**19
 
@@ -118,7 +106,7 @@ def encoded(activations: Tensor, ruler: Ruler) -> Encoded:
     try:
         if type(ruler) is Exact:
             return _by_spec(activations, ruler)
-        if type(ruler) in _READINGS:  # not of a subclass, which may read in another way
+        if type(ruler) in READINGS:  # not of a subclass, which may read in another way
             return _in_tiles(activations, ruler)
     except ValueError:
         pass  # the spec refuses it too, and counts over all samples, not over those of a tile
@@ -127,24 +115,22 @@ def encoded(activations: Tensor, ruler: Ruler) -> Encoded:
 
 def _by_spec(activations: Tensor, ruler: Ruler) -> Encoded:
     """Few rows at a time."""
-    step = max(1, _chunk_elements(activations.device) // max(_n_units(activations), 1))
-    return _joined(
-        [Encoded(keys(ruler(part)).cpu().numpy(), math.nan) for part in _parts(activations, step)]
-    )
+    parts = _parts(activations, max(1, PART_STATES // max(_n_units(activations), 1)))
+    return _joined([Encoded(keys(ruler(part)).cpu().numpy(), math.nan) for part in parts])
 
 
 def _in_tiles(activations: Tensor, ruler: Ruler) -> Encoded:
     n_units, dtype, device = _n_units(activations), wide_type(activations.dtype), activations.device
     most, width = _chunk_elements(device), _tile_units(n_units, device)
     n_rows = max(1, most // max(width, 1))
-    try:
-        rows = activations if activations.ndim == 2 else activations.view(-1, n_units)
-    except RuntimeError:  # as of channels that come last
-        rows, n_rows = activations, max(1, min(n_rows, _COPIED_ELEMENTS // n_units))
-    read = _READINGS[type(ruler)](ruler, dtype, device, n_units)
-    columns = _columns(device, n_units)
-    units_of_tiles = [slice(at, at + width) for at in range(0, n_units, max(width, 1))]
-    tiles = [(units, columns[:, units]) for units in units_of_tiles]
+    rows = activations
+    if activations.ndim != 2:
+        try:
+            rows = activations.view(activations.shape[0], n_units)
+        except RuntimeError:  # as of channels that come last
+            n_rows = max(1, min(n_rows, _COPIED_ELEMENTS // max(n_units, 1)))
+    read = READINGS[type(ruler)](ruler, dtype, device, n_units)
+    tiles = [slice(at, min(at + width, n_units)) for at in range(0, n_units, max(width, 1))]
 
     def of(block: Tensor) -> Encoded:
         try:
@@ -160,7 +146,9 @@ def _n_units(activations: Tensor) -> int:
 
 
 def _parts(activations: Tensor, n_rows: int) -> Iterable[Tensor]:
-    parts: Iterable[Tensor] = torch.split(activations, n_rows) if len(activations) else ()
+    if activations.shape[0] <= n_rows:
+        return [activations] if activations.shape[0] else []
+    parts: Iterable[Tensor] = torch.split(activations, n_rows)
     return parts
 
 
@@ -183,199 +171,10 @@ def _tile_units(n_units: int, device: torch.device) -> int:
     return -(-n_units // max(1, -(-n_units // most)))
 
 
-class _Scratch(threading.local):
-    """One buffer per kind of tensor and thread: new memory costs as much as what is done in it."""
-
-    def __init__(self) -> None:
-        self._buffers: dict[tuple[torch.device, torch.dtype], Tensor] = {}
-        self._latest: dict[tuple[torch.device, torch.dtype], tuple[Tensor, Tensor]] = {}
-
-    def like(self, tile: Tensor, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
-        """Room for the states of a tile, in memory that the next call gives out, too.
-
-        Returns:
-            All of it, side by side in memory, with zeros at the ends of rows; and the room.
-        """
-        kind = (tile.device, dtype)
-        latest = self._latest.get(kind)
-        if latest is None or latest[1].shape != tile.shape:
-            # One that is made in inference mode could not be written to outside of it.
-            with torch.inference_mode(False):
-                latest = self._latest[kind] = self._made(tile.shape[0], tile.shape[1], kind)
-        return latest
-
-    def _made(
-        self, n_rows: int, n_units: int, kind: tuple[torch.device, torch.dtype]
-    ) -> tuple[Tensor, Tensor]:
-        width = n_units + (_PADDING if n_units % _ALIASED == 0 else 0)
-        buffer = self._buffers.get(kind)
-        if buffer is None or buffer.numel() < n_rows * width:
-            buffer = torch.empty(n_rows * width, dtype=kind[1], device=kind[0])
-            self._buffers[kind] = buffer
-        padded = buffer[: n_rows * width].view(n_rows, width)
-        padded[:, n_units:] = 0
-        return padded, padded[:, :n_units]
-
-
-_scratch = _Scratch()
-
-
-# From activations to states, as the rulers' own `levels` make them.
-
-
-class _Tile(NamedTuple):
-    """Some rows of some units.
-
-    Args:
-        given: As they came.
-        values: In the type that rulers compute in.
-        states: Where the states go; `values` may lie there.
-        padded: The same with zeros at the ends of rows, whose states are 0.
-        units: Which units.
-        is_narrow: Whether these are all units of rows so short that they may be packed.
-    """
-
-    given: Tensor
-    values: Tensor
-    states: Tensor
-    padded: Tensor
-    units: slice
-    is_narrow: bool
-
-
-_Read = Callable[[_Tile], "Reach"]
-
-
-def _tile(rows: Tensor, units: slice, dtype: torch.dtype) -> _Tile:
-    given = rows if units.stop - units.start >= rows.shape[1] else rows[:, units]
-    padded, states = _scratch.like(given, dtype)
-    values = given if given.dtype == dtype else states.copy_(given)
-    return _Tile(given, values, states, padded, units, rows.shape[1] <= PACKED_UNITS)
-
-
-def _uniform(ruler: Uniform, dtype: torch.dtype, device: torch.device, n_units: int) -> _Read:
-    low, times = ruler.low, ruler.bins / (ruler.high - ruler.low)
-    below, scale = _as_operands(low, times) if device.type == "cpu" else (low, times)
-    top = ruler.bins - 1
-
-    def read(tile: _Tile) -> Reach:
-        torch.sub(tile.values, below, out=tile.states)
-        reach = scanned(tile.padded.mul_(scale).floor_())
-        if not reach.high > top:
-            return reach
-        # In the range the top edge is closed, also where rounding lifts a value onto it.
-        values = tile.given.to(dtype)
-        if values.amax() <= ruler.high:
-            tile.states.clamp_max_(top)
-            return Reach(reach.low, top)
-        inside = values <= ruler.high
-        tile.states.copy_(torch.where(inside, tile.states.clamp_max(top), tile.states))
-        return reach
-
-    return read
-
-
-@lru_cache(maxsize=256)
-def _as_operands(low: float, scale: float) -> tuple[Tensor, Tensor]:
-    """The same numbers as torch takes them fastest on the host."""
-    return (
-        torch.tensor(low, dtype=torch.float64, device="cpu"),
-        torch.tensor(scale, dtype=torch.float64, device="cpu"),
-    )
-
-
-def _width(ruler: Width, dtype: torch.dtype, device: torch.device, n_units: int) -> _Read:
-    widths, origins = (
-        torch.tensor(part, dtype=dtype, device=device) for part in (ruler.width, ruler.origin)
-    )
-    if widths.ndim and len(widths) != n_units:
-        raise ValueError("width: there are not as many widths as units")
-    if ruler.is_finer_than(dtype):
-        raise ValueError("width: the type of the activations is too coarse for it")
-
-    def read(tile: _Tile) -> Reach:
-        shifted = tile.values
-        if ruler.origin != 0.0:
-            shifted = torch.sub(shifted, _of(origins, tile.units), out=tile.states)
-        torch.div(shifted, _of(widths, tile.units), out=tile.states)
-        return scanned(tile.padded.floor_())
-
-    return read
-
-
-def _of(numbers: Tensor, units: slice) -> Tensor:
-    """One for all units, or those of some."""
-    return numbers[units] if numbers.ndim else numbers
-
-
-def _pair_merged(
-    ruler: PairMerged, dtype: torch.dtype, device: torch.device, n_units: int
-) -> _Read:
-    if type(ruler.ruler) not in (Uniform, Width):
-        raise ValueError("ruler: the spec merges its bins")
-    inner = _READINGS[type(ruler.ruler)](ruler.ruler, dtype, device, n_units)
-
-    def read(tile: _Tile) -> Reach:
-        low, high = inner(tile)
-        tile.padded.mul_(0.5).floor_()  # halves are exact, and whole numbers stay floats
-        return Reach(float(np.floor(low / 2)), float(np.floor(high / 2)))
-
-    return read
-
-
-_READINGS: dict[type[Ruler], Callable[[Any, torch.dtype, torch.device, int], _Read]] = {
-    Uniform: _uniform,
-    Width: _width,
-    PairMerged: _pair_merged,
-}
-
-
-class Reach(NamedTuple):
-    """How far states reach.
-
-    Args:
-        low: None is smaller; NaN if one is NaN.
-        high: None is larger; NaN if one is NaN.
-    """
-
-    low: float
-    high: float
-
-    @property
-    def farthest(self) -> float:
-        """None is larger in absolute value; NaN if one is NaN."""
-        return -self.low if -self.low > self.high else self.high
-
-    @property
-    def is_packed(self) -> bool:
-        """Whether narrow rows of such states are packed."""
-        return self.low >= LOWEST_PACKED and self.high <= HIGHEST_PACKED
-
-    @property
-    def exact_units(self) -> int:
-        """Of how many units a product of such states is exact; 0 if of none."""
-        farthest = self.farthest
-        if not farthest <= LARGEST_PLAIN_STATE:  # also where it is NaN
-            return 0
-        return int((_EXACT_BELOW - 1) // (LARGEST_WEIGHT * max(farthest, 1)))
-
-
-def scanned(states: Tensor) -> Reach:
-    """Return how far states, whole numbers of a type of float, reach: one scan tells."""
-    low, high = torch.aminmax(states)
-    if states.device.type != "cpu":
-        low, high = torch.stack([low, high]).cpu()  # waited for once
-    return Reach(low.item(), high.item())
-
-
-# From states to keys.
-
-
-def _keys_of(
-    rows: Tensor, tiles: Sequence[tuple[slice, Tensor]], read: _Read, dtype: torch.dtype
-) -> Encoded:
-    """The keys of some rows, read tile by tile: units, and the weights of the hash."""
-    found = [_keys_of_tile(_tile(rows, units, dtype), across, read) for units, across in tiles]
+def _keys_of(rows: Tensor, tiles: Sequence[slice], read: Read, dtype: torch.dtype) -> Encoded:
+    """The keys of some rows, whose units are read tile by tile."""
+    keys_of = _keys_of_narrow if rows.shape[1] <= PACKED_UNITS else _keys_of_wide
+    found = [keys_of(tile_of(rows, units, dtype), read) for units in tiles]
     if len(found) == 1:
         return found[0]
     # A row's keys are sums over its units, which wrap around.
@@ -385,29 +184,35 @@ def _keys_of(
     return Encoded(total, float(np.max([0.0, *(part.reach for part in found)])))
 
 
-def _keys_of_tile(tile: _Tile, across: Tensor, read: _Read) -> Encoded:
+def _keys_of_wide(tile: Tile, read: Read) -> Encoded:
     """What the units of a tile add to the keys of its rows."""
     reach = read(tile)
-    states, exact_units = tile.states, reach.exact_units
-    if tile.is_narrow:
-        return Encoded(_keys_of_narrow(states, across, reach), reach.farthest)
-    if exact_units:
-        of_tile = _folded(_product(across, states, exact_units), FOLD)
-    else:
-        of_tile = hashed(as_states(states), tile.units.start).cpu().numpy()
-    return Encoded(of_tile, reach.farthest)
+    if _exact_units(reach):
+        return Encoded(_hashed(tile, reach), reach.farthest)
+    states = tile.room.states
+    parts = _parts(states, max(1, PART_STATES // states.shape[1]))
+    far = [hashed(as_states(part), tile.units.start).cpu().numpy() for part in parts]
+    return Encoded(np.concatenate(far), reach.farthest)
 
 
-def _keys_of_narrow(states: Tensor, across: Tensor, reach: Reach) -> NDArray[np.int64]:
-    if reach.is_packed:
-        return _packed(states)
-    if not reach.exact_units:
-        return keys(as_states(states)).cpu().numpy()
-    out = _folded(_product(across, states, reach.exact_units), FOLD)
-    fits = _fit(states.cpu().numpy())
-    if fits.any():
-        out[fits] = _packed(states[torch.from_numpy(fits).to(states.device)])
-    return out
+def _keys_of_narrow(tile: Tile, read: Read) -> Encoded:
+    reach = read(tile)
+    if reach.low >= LOWEST_PACKED and reach.high <= HIGHEST_PACKED:
+        return Encoded(_packed(tile.room), reach.farthest)
+    if not _exact_units(reach):
+        by_spec = keys(as_states(tile.room.states)).cpu().numpy()
+        return Encoded(by_spec, reach.farthest)
+    out, packed = _hashed(tile, reach), _packed(tile.room)
+    fits = _fit(tile.room.states.cpu().numpy())
+    out[fits] = packed[fits]
+    return Encoded(out, reach.farthest)
+
+
+def _exact_units(reach: Reach) -> int:
+    """Of how many units a product of such states is exact; 0 if of none."""
+    if not reach.farthest <= LARGEST_PLAIN_STATE:  # also where it is NaN
+        return 0
+    return int((_EXACT_BELOW - 1) // (LARGEST_WEIGHT * max(reach.farthest, 1)))
 
 
 def _fit(rows: NDArray[Any]) -> NDArray[np.bool_]:
@@ -419,11 +224,17 @@ def _fit(rows: NDArray[Any]) -> NDArray[np.bool_]:
     return fits
 
 
-def _packed(states: Tensor) -> NDArray[np.int64]:
+def _packed(room: Room) -> NDArray[np.int64]:
     """Narrow rows as one number each, which is both keys."""
-    places, fold = _places(states.device)
-    n_units = states.shape[1]
-    return _folded(_product(places[:, :n_units], states, exact_units=PACKED_UNITS), fold)
+    n_units = room.states.shape[1]
+    places, fold = _places(room.states.device)
+    return _folded(_product(places[:, :n_units], room, n_units), fold)
+
+
+def _hashed(tile: Tile, reach: Reach) -> NDArray[np.int64]:
+    """By a product of states near 0 and small weights."""
+    across = _columns(tile.given.device, tile.units)
+    return _folded(_product(across, tile.room, _exact_units(reach)), FOLD)
 
 
 def _folded(columns: NDArray[np.floating[Any]], fold: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -433,10 +244,10 @@ def _folded(columns: NDArray[np.floating[Any]], fold: NDArray[np.int64]) -> NDAr
     return keys_by_sample.T
 
 
-def _product(across: Tensor, states: Tensor, exact_units: int) -> NDArray[np.floating[Any]]:
+def _product(across: Tensor, room: Room, exact_units: int) -> NDArray[np.floating[Any]]:
     """States times the weights ``(n_columns, n_units)``, added up without rounding."""
+    states, columns = room.states, room.columns[: len(across)]
     # What is written into a given tensor is left alone by autocast.
-    columns = across.new_empty(across.shape[0], states.shape[0])
     if states.shape[1] <= exact_units:
         return torch.mm(across, states.float().T, out=columns).cpu().numpy()
     # Block by block, added up in float64: far below 2**53.
@@ -447,17 +258,17 @@ def _product(across: Tensor, states: Tensor, exact_units: int) -> NDArray[np.flo
     return total.cpu().numpy()
 
 
-def _columns(device: torch.device, n_units: int) -> Tensor:
+def _columns(device: torch.device, units: slice) -> Tensor:
     """The weights ``(8, n_units)`` of the hash."""
     if device.type != "cpu":
-        return _columns_on(device, n_units)
-    return torch.from_numpy(weights(n_units))
+        return _columns_on(device, units.start, units.stop)
+    return torch.from_numpy(weights(units.stop)[:, units.start :])
 
 
 @lru_cache(maxsize=64)
-def _columns_on(device: torch.device, n_units: int) -> Tensor:
+def _columns_on(device: torch.device, start: int, stop: int) -> Tensor:
     """The same, copied to a device once."""
-    return torch.from_numpy(weights(n_units)).to(device)
+    return torch.from_numpy(weights(stop)[:, start:]).to(device)
 
 
 _DIGITS = 3
