@@ -20,6 +20,7 @@ from it_callbacks.rulers.comparison import (
 from it_callbacks.rulers.merged import PairMerged, pair_merged
 from it_callbacks.rulers.numbers import (
     as_states,
+    few_rows,
     finite_rows,
     floating,
     real,
@@ -55,6 +56,7 @@ __all__ = [
     "Width",
     "as_states",
     "exactib",
+    "few_rows",
     "finite_rows",
     "floating",
     "ibsgd",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
@@ -55,13 +56,33 @@ def as_states(levels: Tensor) -> Tensor:
 
 def finite_rows(rows: Tensor) -> Tensor | None:
     """Which rows ``(n_rows, ...)`` hold finite numbers only, ``(n_rows,)``; None where all do."""
-    if rows.is_floating_point() and rows.dtype.itemsize == 1:
-        rows = floating(rows)  # torch adds up no floats of 8 bits
-    # NaN and infinity survive a sum, which takes one pass and no memory.
-    if not rows.numel() or math.isfinite(rows.sum().item()):
+    if not rows.is_floating_point() or not rows.numel():
         return None
-    finite = torch.isfinite(rows).flatten(1).all(1) if rows.ndim > 1 else torch.isfinite(rows)
+    # NaN and infinity survive a sum, which takes one pass and no memory. One of float16 soon is
+    # infinite by itself, and torch adds up no floats of 8 bits.
+    of_sum = torch.float32 if rows.dtype == torch.float16 else None
+    if rows.dtype.itemsize > 1 and math.isfinite(rows.sum(dtype=of_sum).item()):
+        return None
+    finite = torch.cat([_finite(floating(part)) for part in few_rows(rows)])
     return None if finite.all() else finite
+
+
+def _finite(rows: Tensor) -> Tensor:
+    finite = torch.isfinite(rows)
+    return finite.flatten(1).all(1) if rows.ndim > 1 else finite
+
+
+_AT_ONCE = 2**19
+
+
+def few_rows(rows: Tensor) -> Sequence[Tensor]:
+    """Parts of few rows each, of which copies may be made: nothing is as large as the layer.
+
+    A row is never divided; without rows there is one part without any.
+    """
+    n_units = math.prod(rows.shape[1:])
+    parts: Sequence[Tensor] = torch.split(rows, max(1, _AT_ONCE // max(n_units, 1)))
+    return parts
 
 
 def refuse_mostly_nonfinite(n_left_out: int, n_rows: int) -> None:
