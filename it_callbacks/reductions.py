@@ -19,7 +19,7 @@ from torch import Tensor
 from typing_extensions import override
 
 from it_callbacks.checks import whole
-from it_callbacks.rulers import Unstorable, floating, refuse_nonfinite
+from it_callbacks.rulers import Unstorable, few_rows, floating, refuse_nonfinite, wide_type
 
 
 class Reduction(ABC):
@@ -135,6 +135,9 @@ class MeanPool(Reduction):
     def __call__(self, activations: Tensor) -> Tensor:
         if activations.ndim <= 2:
             return side_by_side(activations)
+        return torch.cat([self._means(part) for part in few_rows(activations)])
+
+    def _means(self, activations: Tensor) -> Tensor:
         values = floating(activations).movedim(self.units_axis, 1).flatten(2)
         means = values.mean(2)
         # A sum may be infinite where the mean is not.
@@ -155,11 +158,16 @@ class MeanPool(Reduction):
         steps_axis = 1 if self.units_axis == -1 else -1
         if activations.ndim != 3 or activations.shape[steps_axis] != mask.shape[1]:
             return activations
+        parts = few_rows(activations)
+        masks = torch.split(mask.to(activations.device), [part.shape[0] for part in parts])
+        return torch.cat([self._over(*both) for both in zip(parts, masks, strict=True)])
+
+    def _over(self, activations: Tensor, mask: Tensor) -> Tensor:
         values = floating(activations).movedim(self.units_axis, 1).double()
-        counted = mask.to(values.device)[:, None]
+        counted = mask[:, None]
         sums = torch.where(counted, values, 0.0).sum(2)
         # A sample without any step has no mean: NaN, which is left out and counted.
-        return (sums / counted.sum(2)).to(floating(activations).dtype)
+        return (sums / counted.sum(2)).to(wide_type(activations.dtype))
 
 
 @dataclass(frozen=True)
@@ -249,7 +257,7 @@ class PCA(Reduction):
         strengths, components = strongest(centred, self.k)
         # A component as weak as the rounding of the activations, or of the decomposition, is noise,
         # which a ruler calibrated on it would read as information: it becomes constant.
-        of_input = torch.finfo(floating(activations[:1]).dtype).eps
+        of_input = torch.finfo(wide_type(activations.dtype)).eps
         rounding = max(of_input, max(values.shape) * torch.finfo(torch.float64).eps)
         components[strengths <= rounding * torch.linalg.matrix_norm(centred)] = 0.0
         # A component's sign is arbitrary; its largest entry is made positive.
@@ -365,7 +373,9 @@ def _is_matrix(value: object, n_axes: int) -> TypeGuard[Tensor]:
 def _project(activations: Tensor, directions: Tensor) -> Tensor:
     # In float64, since a float32 product depends on the size of the batch that a row came in,
     # and the same row must get the same state in every batch.
-    values = side_by_side(floating(activations)).double()
-    with torch.autocast(values.device.type, enabled=False):
-        projected: Tensor = values @ directions.to(values.device)
-    return projected
+    directions = directions.to(activations.device)
+    with torch.autocast(activations.device.type, enabled=False):
+        parts = [
+            side_by_side(floating(part)).double() @ directions for part in few_rows(activations)
+        ]
+    return torch.cat(parts)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import random
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -13,8 +14,17 @@ import torch
 from torch import Tensor
 from typing_extensions import override
 
-from it_callbacks.codes import encode, encode_keys, encoded, fast, keys, symbols
-from it_callbacks.rulers import Calibrated, Exact, Ruler, Uniform, Width, ibsgd, idnns
+from it_callbacks.codes import encode, encode_keys, encoded, fast, keys, symbols, tiles
+from it_callbacks.rulers import (
+    Calibrated,
+    Exact,
+    PairMerged,
+    Ruler,
+    Uniform,
+    Width,
+    ibsgd,
+    idnns,
+)
 
 
 @dataclass(frozen=True)
@@ -84,7 +94,19 @@ def assert_fast_is_spec(activations: Tensor, ruler: Ruler) -> None:
 @pytest.mark.parametrize("ruler", RULERS, ids=repr)
 @pytest.mark.parametrize("dtype", [*FLOATS, torch.int32, torch.uint8, torch.bool])
 @pytest.mark.parametrize(
-    "shape", [(40, 1), (40, 10), (40, 3, 4, 4), (20, 6000), (40,), (0, 3), (0, 30), (5, 0), (1, 12)]
+    "shape",
+    [
+        (40, 1),
+        (40, 10),
+        (40, 3, 4, 4),
+        (20, 6000),
+        (40,),
+        (0, 3),
+        (0, 30),
+        (5, 0),
+        (5, 2, 0),
+        (1, 12),
+    ],
 )
 def test_fast_is_spec(ruler: Ruler, dtype: torch.dtype, shape: tuple[int, ...]) -> None:
     activations = ordinary(*shape)
@@ -196,34 +218,23 @@ def test_the_reach_of_the_states_comes_with_their_keys(ruler: Ruler, reach: floa
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 @pytest.mark.parametrize(
-    ("states", "reach"),
+    ("states", "farthest"),
     [
         ([0.0, 3.0, 29.0], 29.0),
         ([-2.0, 1.0], 2.0),
         ([-2.0, 5.0], 5.0),
-        ([-0.0, 4.0], 4.0),
         ([-0.0, 0.0], 0.0),
         ([1.0, math.inf], math.inf),
         ([1.0, -math.inf], math.inf),
         ([1.0, math.nan, -9.0], math.nan),
-        ([1.0, -math.nan, 9.0], math.nan),
         ([math.inf, math.nan], math.nan),
     ],
 )
 def test_one_scan_finds_how_far_states_reach(
-    states: list[float], reach: float, dtype: torch.dtype
+    states: list[float], farthest: float, dtype: torch.dtype
 ) -> None:
-    """Whatever the signs: of zero, of infinity and of NaN, which has one too."""
-    levels = fast.scanned(torch.tensor(states, dtype=dtype))
-    assert levels.reach == pytest.approx(reach, nan_ok=True)
-    if not math.isnan(reach):
-        assert levels.low <= min(states)
-        assert levels.high >= max(states)
-
-
-def test_how_far_integers_reach_is_not_known() -> None:
-    assert math.isnan(fast.scanned(torch.tensor([1, 2])).reach)
-    assert math.isnan(fast.scanned(torch.zeros(0)).reach)
+    found = tiles.scanned(torch.tensor(states, dtype=dtype))
+    assert found.farthest == pytest.approx(farthest, nan_ok=True)
 
 
 @pytest.mark.parametrize("bins", [200, 300, 5000])
@@ -232,3 +243,80 @@ def test_fine_bins_reach_no_farther_than_their_values_do(bins: int) -> None:
     values = torch.linspace(-1, -0.9, 50)[:, None]
     ruler = Uniform(bins, -1, 1)
     assert encoded(values, ruler).reach == ruler(values).max() == bins // 20
+
+
+UNIFORM = {"bins": (1, 7, 30, 300), "low": (-1.0, 0.0, 0.03), "span": (2.0, 0.94)}
+
+
+def drawn_ruler(draw: random.Random, n_units: int) -> Ruler:
+    """A usual one, with whatever settings."""
+    low = draw.choice(UNIFORM["low"])
+    uniform = Uniform(draw.choice(UNIFORM["bins"]), low, low + draw.choice(UNIFORM["span"]))
+    of_each = tuple(draw.choice((0.07, 0.5, 1.0, 3.0)) for _ in range(n_units))
+    width = draw.choice((Width(0.07), Width(0.5, 0.2), Width(1.0), Width(of_each or 1.0)))
+    return draw.choice((uniform, width, PairMerged(uniform), PairMerged(width), Exact()))
+
+
+def drawn_layer(draw: random.Random, n_samples: int) -> Tensor:
+    """Any shape, type and order in memory; of any scale, often saturated, now and then masked."""
+    shape = draw.choice(((), (1,), (3,), (10,), (11,), (40,), (512,), (3, 4, 2), (2, 30)))
+    values = torch.randn(
+        n_samples, *shape, generator=torch.Generator().manual_seed(draw.randrange(2**31))
+    )
+    values *= draw.choice((0.3, 1.0, 20.0))
+    if draw.random() < 0.4:
+        values = values.clamp(-1, 1)
+    dtype = draw.choice((*FLOATS, torch.int8, torch.uint8, torch.int32, torch.bool))
+    if not dtype.is_floating_point:
+        values = (values * 20).clamp(0 if dtype == torch.uint8 else -120, 120)
+    elif draw.random() < 0.1:
+        values.view(-1)[:1] = torch.finfo(torch.float32).min if dtype != torch.float16 else -6e4
+    values = values.to(dtype)
+    match draw.randrange(4):
+        case 0 if len(shape) == 3:
+            return values.contiguous(memory_format=torch.channels_last)
+        case 1 if shape:
+            return values.transpose(0, -1).contiguous().transpose(0, -1)
+        case 2:
+            return torch.stack([values, values], dim=-1)[..., 0]
+    return values
+
+
+@pytest.mark.parametrize("seed", range(150))
+def test_any_layer_has_the_keys_of_the_spec_however_it_is_cut(
+    monkeypatch: pytest.MonkeyPatch, seed: int
+) -> None:
+    """Into tiles of few rows or few units, into batches, and in any order of the rows."""
+    draw = random.Random(seed)
+    layer = drawn_layer(draw, n_samples=draw.choice((1, 2, 33)))
+    ruler = drawn_ruler(draw, layer[0].numel())
+    assert_fast_is_spec(layer, ruler)
+    expected = outcome(lambda: encode_keys(layer, ruler))
+    monkeypatch.setattr(fast, "_CHUNK_ELEMENTS", draw.choice((1, 30, 500)))
+    monkeypatch.setattr(fast, "_TILE_UNITS", draw.choice((10, 17, 100)))
+    monkeypatch.setattr(fast, "_COPIED_ELEMENTS", draw.choice((1, 50)))
+    if not isinstance(expected, list):
+        return
+    assert_fast_is_spec(layer, ruler)
+    size, order = draw.choice((1, 5)), torch.tensor(draw.sample(range(len(layer)), len(layer)))
+    batches = [encode_keys(part, ruler) for part in layer[order].split(size)]
+    assert torch.cat(batches)[order.argsort()].tolist() == expected
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16, torch.int8])
+def test_narrow_types_have_the_keys_of_their_values_in_float32_or_float64(
+    dtype: torch.dtype,
+) -> None:
+    layer = (ordinary(300, 70) * 3).clamp(-100, 100).to(dtype)
+    wide = layer.double() if dtype == torch.int8 else layer.float()
+    for ruler in (Uniform(30, -1, 1), Width(0.07), Width((0.1, 0.3) * 35)):
+        assert torch.equal(encode_keys(layer, ruler), encode_keys(wide, ruler))
+
+
+@pytest.mark.parametrize("span", [0.9999, 1.0, 1.0001])
+def test_a_saturated_layer_is_one_whose_top_edge_is_closed(span: float) -> None:
+    """Exactly at the upper end, at both ends and, of some rows, beyond it."""
+    layer = (ordinary(200, 30) * 3).clamp(-1, 1)
+    layer[::3] *= span
+    assert_fast_is_spec(layer, Uniform(30, -1, 1))
+    assert_fast_is_spec(layer, Uniform(7, -1, 1))

@@ -4,21 +4,23 @@ The spec's way, ``keys(ruler(activations))``, makes a 64-bit copy of all states 
 numbers, which processors do slowly. For `Uniform` and `Width`, which `Calibrated` becomes, most of
 that can be saved, also where bins are merged in pairs:
 
-- Activations are read in chunks that fit the cache, into a buffer that is used again and again.
-- One scan tells how far the states of a chunk reach. Where all are in -254..254, the eight columns
+- Activations are read tile by tile: some rows and some units, so few that states stay in the cache.
+  Half precision and integers are widened, and rows laid side by side, no more than a tile or a few
+  rows at a time: nothing is as large as the layer.
+- One scan tells how far the states of a tile reach. Where all are in -254..254, the eight columns
   of the hash are one float32 product: states and weights fit the 8 significant bits of bfloat16 and
   every partial sum the 24 of float32, so it is exact whatever matmul precision the user allows.
-- Rows that the spec packs are packed by a float64 product, which holds 2**50 exactly.
+- Rows that the spec packs are packed by such a product, too, three digits to a column.
 
-Chunks that reach farther, and those of `Exact`, take the spec's way one by one. Any other ruler, a
-user's own among them, takes it as a whole, and so does whatever is refused: the spec says why.
+Tiles that reach farther are hashed as by the spec, one by one; `Exact` is read by the spec, few
+rows at a time. Any other ruler, a user's own among them, takes the spec's way as a whole, and so
+does whatever is refused: the spec says why.
 """
 
 from __future__ import annotations
 
 import math
-import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -28,23 +30,29 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from it_callbacks.codes.spec import (
+    FOLD,
+    HIGHEST_PACKED,
     LARGEST_PLAIN_STATE,
     LARGEST_WEIGHT,
-    N_COLUMNS,
-    PACKED_STATES,
+    LOWEST_PACKED,
+    PACKED_BASE,
     PACKED_UNITS,
     PART_STATES,
+    hashed,
     keys,
     weights,
 )
+from it_callbacks.codes.tiles import READINGS, Reach, Read, Room, Tile, tile_of
 from it_callbacks.reductions import side_by_side
-from it_callbacks.rulers import Exact, PairMerged, Ruler, Uniform, Width, as_states, floating
+from it_callbacks.rulers import Exact, Ruler, as_states, real, wide_type
 
 # float32 holds every integer up to here, so sums below it are exact in any order of summation.
 _EXACT_BELOW = 2**24
-_PLACES = float(PACKED_STATES) ** np.arange(PACKED_UNITS)
-# Small enough for the memory that a monitor may take, large enough to hide the overhead of a call.
-_CHUNK_ELEMENTS = 2**20
+# Of a tile: few enough for the cache, many enough to hide the overhead of a call.
+_CHUNK_ELEMENTS = 2**19
+_TILE_UNITS = 2048
+# Of rows that do not lie side by side so many are copied at a time.
+_COPIED_ELEMENTS = 2**19
 
 
 def encode(activations: Tensor, ruler: Ruler) -> Tensor:
@@ -66,7 +74,7 @@ def encode(activations: Tensor, ruler: Ruler) -> Tensor:
         >>> from it_callbacks.rulers import Width
         >>> activations = torch.tensor([[0.1, 0.9], [0.9, 0.1], [0.2, 0.8]])
         >>> encode(activations, Width(0.5)).tolist()  # states 0 1, 1 0 and 0 1
-        [32, 1, 32]
+        [64, 1, 64]
     """
     return encode_keys(activations, ruler)[:, 0]
 
@@ -92,244 +100,187 @@ def encoded(activations: Tensor, ruler: Ruler) -> Encoded:
             f"ruler: need a Ruler, got {ruler!r}; what else makes states of activations goes into "
             "symbols(...)"
         )
-    activations = floating(activations)
+    activations = real(activations)
     if not ruler.frozen:
         ruler = ruler.freeze(activations)
-    if type(ruler) in _LEVELS:  # not of a subclass, which may read in another way
-        try:
-            return _in_chunks(side_by_side(activations), ruler)
-        except ValueError:
-            pass  # the spec refuses it too, and counts over all samples, not over those of a chunk
+    try:
+        if type(ruler) is Exact:
+            return _by_spec(activations, ruler)
+        if type(ruler) in READINGS:  # not of a subclass, which may read in another way
+            return _in_tiles(activations, ruler)
+    except ValueError:
+        pass  # the spec refuses it too, and counts over all samples, not over those of a tile
     return Encoded(keys(ruler(activations)).cpu().numpy(), math.nan)
 
 
-def _in_chunks(rows: Tensor, ruler: Ruler) -> Encoded:
-    levels_of = _LEVELS[type(ruler)]
-    keys_of = _keys_of_narrow if rows.shape[1] <= PACKED_UNITS else _keys_of_wide
-    parts: list[NDArray[np.int64]] = []
-    reach = 0.0
-    for chunk in _chunks(rows):
-        levels = levels_of(ruler, _scratch.like(chunk), chunk)
-        parts.append(keys_of(levels))
-        reach = float(np.maximum(reach, levels.reach))
+def _by_spec(activations: Tensor, ruler: Ruler) -> Encoded:
+    """Few rows at a time."""
+    parts = _parts(activations, max(1, PART_STATES // max(_n_units(activations), 1)))
+    return _joined([Encoded(keys(ruler(part)).cpu().numpy(), math.nan) for part in parts])
+
+
+def _in_tiles(activations: Tensor, ruler: Ruler) -> Encoded:
+    n_units, dtype, device = _n_units(activations), wide_type(activations.dtype), activations.device
+    most, width = _chunk_elements(device), _tile_units(n_units, device)
+    n_rows = max(1, most // max(width, 1))
+    rows = activations
+    if activations.ndim != 2:
+        try:
+            rows = activations.view(activations.shape[0], n_units)
+        except RuntimeError:  # as of channels that come last
+            n_rows = max(1, min(n_rows, _COPIED_ELEMENTS // max(n_units, 1)))
+    read = READINGS[type(ruler)](ruler, dtype, device, n_units)
+    tiles = [slice(at, min(at + width, n_units)) for at in range(0, n_units, max(width, 1))]
+
+    def of(block: Tensor) -> Encoded:
+        try:
+            return _keys_of(side_by_side(block) if block.ndim > 2 else block, tiles, read, dtype)
+        except ValueError:  # what a mask has written, say, whose bins are too many to count
+            return _by_spec(block, ruler)
+
+    return _joined([of(block) for block in _parts(rows, n_rows)])
+
+
+def _n_units(activations: Tensor) -> int:
+    return math.prod(activations.shape[1:])
+
+
+def _parts(activations: Tensor, n_rows: int) -> Iterable[Tensor]:
+    if activations.shape[0] <= n_rows:
+        return [activations] if activations.shape[0] else []
+    parts: Iterable[Tensor] = torch.split(activations, n_rows)
+    return parts
+
+
+def _joined(parts: Sequence[Encoded]) -> Encoded:
     if len(parts) == 1:
-        return Encoded(parts[0], reach)
-    return Encoded(np.concatenate([np.zeros((0, 2), np.int64), *parts]), reach)
-
-
-def _chunks(rows: Tensor) -> Iterator[Tensor]:
-    step = max(1, _chunk_elements(rows.device) // max(rows.shape[1], 1))
-    return (rows[start : start + step] for start in range(0, len(rows), step))
+        return parts[0]
+    reach = float(np.max([0.0, *(part.reach for part in parts)]))
+    none = np.zeros((0, 2), np.int64)
+    return Encoded(np.concatenate([none, *(part.keys for part in parts)]), reach)
 
 
 def _chunk_elements(device: torch.device) -> int:
-    # Elsewhere than on the host each chunk is waited for.
-    return _CHUNK_ELEMENTS if device.type == "cpu" else 4 * _CHUNK_ELEMENTS
+    # Elsewhere than on the host each tile is waited for.
+    return _CHUNK_ELEMENTS if device.type == "cpu" else 16 * _CHUNK_ELEMENTS
 
 
-class _Scratch(threading.local):
-    """One buffer per kind of tensor and thread: new memory costs as much as what is done in it."""
-
-    def __init__(self) -> None:
-        self._buffers: dict[tuple[torch.device, torch.dtype], Tensor] = {}
-
-    def like(self, chunk: Tensor) -> Tensor:
-        """A tensor like `chunk`, in memory that the next call gives out, too."""
-        kind = (chunk.device, chunk.dtype)
-        buffer = self._buffers.get(kind)
-        if chunk.numel() > _chunk_elements(chunk.device):  # a single row: too much to keep for ever
-            return chunk.new_empty(chunk.shape)
-        if buffer is None or buffer.numel() < chunk.numel():
-            # One that is made in inference mode could not be written to outside of it.
-            with torch.inference_mode(False):
-                buffer = self._buffers[kind] = chunk.new_empty(chunk.numel())
-        return buffer[: chunk.numel()].view(chunk.shape)
+def _tile_units(n_units: int, device: torch.device) -> int:
+    """Units of a tile, so that all tiles of a row are about as wide."""
+    most = _TILE_UNITS if device.type == "cpu" else _chunk_elements(device)
+    return -(-n_units // max(1, -(-n_units // most)))
 
 
-_scratch = _Scratch()
+def _keys_of(rows: Tensor, tiles: Sequence[slice], read: Read, dtype: torch.dtype) -> Encoded:
+    """The keys of some rows, whose units are read tile by tile."""
+    keys_of = _keys_of_narrow if rows.shape[1] <= PACKED_UNITS else _keys_of_wide
+    found = [keys_of(tile_of(rows, units, dtype), read) for units in tiles]
+    if len(found) == 1:
+        return found[0]
+    # A row's keys are sums over its units, which wrap around.
+    total = np.zeros((len(rows), 2), np.int64)
+    for part in found:
+        total += part.keys
+    return Encoded(total, float(np.max([0.0, *(part.reach for part in found)])))
 
 
-# From activations to states, as the rulers' own `levels` make them.
+def _keys_of_wide(tile: Tile, read: Read) -> Encoded:
+    """What the units of a tile add to the keys of its rows."""
+    reach = read(tile)
+    if _exact_units(reach):
+        return Encoded(_hashed(tile, reach), reach.farthest)
+    states = tile.room.states
+    parts = _parts(states, max(1, PART_STATES // states.shape[1]))
+    far = [hashed(as_states(part), tile.units.start).cpu().numpy() for part in parts]
+    return Encoded(np.concatenate(far), reach.farthest)
 
 
-class Levels(NamedTuple):
-    """States before their conversion to int64, and how far they reach.
-
-    Args:
-        states: Whole numbers of any type.
-        low: None is smaller.
-        high: None is larger; NaN, as `low` may be, if one is NaN or if they are no floats.
-    """
-
-    states: Tensor
-    low: float
-    high: float
-
-    @property
-    def reach(self) -> float:
-        """None is larger in absolute value; NaN where that is not known."""
-        return float(np.maximum(-self.low, self.high))
+def _keys_of_narrow(tile: Tile, read: Read) -> Encoded:
+    reach = read(tile)
+    if reach.low >= LOWEST_PACKED and reach.high <= HIGHEST_PACKED:
+        return Encoded(_packed(tile.room), reach.farthest)
+    if not _exact_units(reach):
+        by_spec = keys(as_states(tile.room.states)).cpu().numpy()
+        return Encoded(by_spec, reach.farthest)
+    out, packed = _hashed(tile, reach), _packed(tile.room)
+    fits = _fit(tile.room.states.cpu().numpy())
+    out[fits] = packed[fits]
+    return Encoded(out, reach.farthest)
 
 
-def _uniform(ruler: Uniform, scratch: Tensor, activations: Tensor) -> Levels:
-    scale = ruler.bins / (ruler.high - ruler.low)
-    low, times = _as_operands(ruler.low, scale, activations.device.type)
-    above = scanned(torch.sub(activations, low, out=scratch))
-    states, top = above.states.mul_(times).floor_(), ruler.bins - 1
-    if not _all_inside(ruler, above, activations):
-        inside = activations <= ruler.high  # only there the top edge is closed
-        return scanned(torch.where(inside, states.clamp_max(top), states))
-    kind = _arithmetic(activations)
-    highest = float(np.floor(kind(above.high) * kind(scale)))  # of the states, as they were made
-    # At the top edge, and where rounding lifts a value just below it onto it.
-    return Levels(states if highest <= top else states.clamp_max_(top), 0.0, min(highest, top))
-
-
-def _all_inside(ruler: Uniform, above: Levels, activations: Tensor) -> bool:
-    """Whether all `activations` are in the range, given how far they are above its lower end."""
-    kind = _arithmetic(activations)
-    with np.errstate(over="ignore"):
-        span = kind(ruler.high) - kind(ruler.low)
-    # What is a rounding error above the top edge may come to lie on it.
-    return above.low >= 0 and bool(
-        above.high < span or (above.high == span and activations.amax() <= ruler.high)
-    )
-
-
-def _arithmetic(activations: Tensor) -> type[np.floating[Any]]:
-    """The type of number that rulers compute with."""
-    return np.float64 if activations.dtype == torch.float64 else np.float32
-
-
-@lru_cache(maxsize=256)
-def _as_operands(low: float, scale: float, device_type: str) -> tuple[Any, Any]:
-    """The same numbers as torch takes them fastest: on the host, as tensors."""
-    if device_type != "cpu":
-        return low, scale
-    return (
-        torch.tensor(low, dtype=torch.float64, device="cpu"),
-        torch.tensor(scale, dtype=torch.float64, device="cpu"),
-    )
-
-
-def _width(ruler: Width, scratch: Tensor, activations: Tensor) -> Levels:
-    widths = activations.new_tensor(ruler.width)
-    if widths.ndim and len(widths) != activations.shape[1]:
-        raise ValueError("width: there are not as many widths as units")
-    if ruler.is_finer_than(activations.dtype):
-        raise ValueError("width: the type of the activations is too coarse for it")
-    if ruler.origin != 0.0:
-        activations = torch.sub(activations, activations.new_tensor(ruler.origin), out=scratch)
-    return scanned(torch.div(activations, widths, out=scratch).floor_())
-
-
-def _exact(ruler: Exact, scratch: Tensor, activations: Tensor) -> Levels:
-    return scanned(ruler.levels(activations))
-
-
-def _pair_merged(ruler: PairMerged, scratch: Tensor, activations: Tensor) -> Levels:
-    if type(ruler.ruler) not in (Uniform, Width):
-        raise ValueError("ruler: the spec merges its bins")
-    states, low, high = _LEVELS[type(ruler.ruler)](ruler.ruler, scratch, activations)
-    # Halves of floats are exact, and whole numbers stay floats.
-    return Levels(states.mul_(0.5).floor_(), float(np.floor(low / 2)), float(np.floor(high / 2)))
-
-
-_LEVELS: dict[type[Ruler], Callable[[Any, Tensor, Tensor], Levels]] = {
-    Uniform: _uniform,
-    Width: _width,
-    Exact: _exact,
-    PairMerged: _pair_merged,
-}
-
-
-def scanned(states: Tensor) -> Levels:
-    """Return `states` with how far they reach, which most often one scan tells."""
-    if not states.is_floating_point() or not states.numel():
-        return Levels(states, math.nan, math.nan)
-    if states.device.type != "cpu":
-        low, high = torch.stack(torch.aminmax(states)).tolist()
-        return Levels(states, low, high)
-    values = states.detach().numpy()
-    # Read as whole numbers without a sign, floats below 0 are larger than all others, the lowest
-    # the largest, and NaN larger than any of its sign.
-    bits = np.uint32 if values.dtype == np.float32 else np.uint64
-    extreme = float(values.view(bits).max().view(values.dtype))
-    if math.copysign(1.0, extreme) > 0:
-        return Levels(states, 0.0, extreme)
-    return Levels(states, extreme, float(values.max()))
-
-
-# From states to keys.
-
-
-def _keys_of_narrow(levels: Levels) -> NDArray[np.int64]:
-    if levels.low >= 0 and levels.high < PACKED_STATES:
-        return _packed(levels.states.cpu().numpy())
-    if not _exact_units(levels.reach):
-        return _keys_by_spec(levels)
-    out = _keys_by_product(levels)
-    states = levels.states.cpu().numpy()
-    fits = _fit(states)
-    out[fits] = _packed(states[fits])
-    return out
-
-
-def _keys_of_wide(levels: Levels) -> NDArray[np.int64]:
-    return _keys_by_product(levels) if _exact_units(levels.reach) else _keys_by_spec(levels)
+def _exact_units(reach: Reach) -> int:
+    """Of how many units a product of such states is exact; 0 if of none."""
+    if not reach.farthest <= LARGEST_PLAIN_STATE:  # also where it is NaN
+        return 0
+    return int((_EXACT_BELOW - 1) // (LARGEST_WEIGHT * max(reach.farthest, 1)))
 
 
 def _fit(rows: NDArray[Any]) -> NDArray[np.bool_]:
     """Which narrow rows hold packed states only."""
-    inside = (rows >= 0) & (rows < PACKED_STATES)
+    inside = (rows >= LOWEST_PACKED) & (rows <= HIGHEST_PACKED)
     # Along rows so short a product counts several times as fast as `all` finds out.
     count = inside.astype(np.float32) @ np.ones(rows.shape[1], np.float32)
     fits: NDArray[np.bool_] = count == rows.shape[1]
     return fits
 
 
-def _packed(rows: NDArray[Any]) -> NDArray[np.int64]:
+def _packed(room: Room) -> NDArray[np.int64]:
     """Narrow rows as one number each, which is both keys."""
-    # Doubles, since integers have no fast product; every sum stays below 2**53.
-    packed = (rows.astype(np.float64) @ _PLACES[: rows.shape[1]]).astype(np.int64)
-    return packed[:, None].repeat(2, 1)
+    n_units = room.states.shape[1]
+    places, fold = _places(room.states.device)
+    return _folded(_product(places[:, :n_units], room, n_units), fold)
 
 
-def _keys_by_spec(levels: Levels) -> NDArray[np.int64]:
-    parts = torch.split(levels.states, max(1, PART_STATES // max(levels.states.shape[1], 1)))
-    return torch.cat([keys(as_states(part)) for part in parts]).cpu().numpy()
+def _hashed(tile: Tile, reach: Reach) -> NDArray[np.int64]:
+    """By a product of states near 0 and small weights."""
+    across = _columns(tile.given.device, tile.units)
+    return _folded(_product(across, tile.room, _exact_units(reach)), FOLD)
 
 
-def _exact_units(reach: float) -> int:
-    """Of how many units a product of states up to `reach` is exact; 0 if of none."""
-    if not reach <= LARGEST_PLAIN_STATE:  # also where it is NaN
-        return 0
-    return int((_EXACT_BELOW - 1) // (LARGEST_WEIGHT * max(reach, 1)))
-
-
-def _keys_by_product(levels: Levels) -> NDArray[np.int64]:
-    columns = _product(levels.states, _exact_units(levels.reach)).cpu().numpy().astype(np.int64)
+def _folded(columns: NDArray[np.floating[Any]], fold: NDArray[np.int64]) -> NDArray[np.int64]:
+    """The keys ``(n_rows, 2)`` of sums ``(n_columns, n_rows)``."""
     # By NumPy, whose whole numbers multiply in any size and wrap around; a GPU's do not.
-    keys_by_sample: NDArray[np.int64] = weights(0).fold.T @ columns
+    keys_by_sample: NDArray[np.int64] = fold.T @ columns.astype(np.int64)
     return keys_by_sample.T
 
 
-def _product(states: Tensor, exact_units: int) -> Tensor:
-    """The columns of the hash, ``(8, n_samples)``, of rows of states near 0."""
-    across = _columns_on(states.device, states.shape[1])
+def _product(across: Tensor, room: Room, exact_units: int) -> NDArray[np.floating[Any]]:
+    """States times the weights ``(n_columns, n_units)``, added up without rounding."""
+    states, columns = room.states, room.columns[: len(across)]
     # What is written into a given tensor is left alone by autocast.
-    columns = across.new_empty(N_COLUMNS, len(states))
     if states.shape[1] <= exact_units:
-        return torch.mm(across, states.float().T, out=columns)
+        return torch.mm(across, states.float().T, out=columns).cpu().numpy()
     # Block by block, added up in float64: far below 2**53.
     total = torch.zeros_like(columns, dtype=torch.float64)
     for start in range(0, states.shape[1], exact_units):
         units = slice(start, start + exact_units)
         total += torch.mm(across[:, units], states[:, units].float().T, out=columns)
-    return total
+    return total.cpu().numpy()
+
+
+def _columns(device: torch.device, units: slice) -> Tensor:
+    """The weights ``(8, n_units)`` of the hash."""
+    if device.type != "cpu":
+        return _columns_on(device, units.start, units.stop)
+    return torch.from_numpy(weights(units.stop)[:, units.start :])
 
 
 @lru_cache(maxsize=64)
-def _columns_on(device: torch.device, n_units: int) -> Tensor:
-    """The weights ``(8, n_units)`` of the columns, copied to a device once."""
-    return torch.from_numpy(weights(n_units).columns).to(device)
+def _columns_on(device: torch.device, start: int, stop: int) -> Tensor:
+    """The same, copied to a device once."""
+    return torch.from_numpy(weights(stop)[:, start:]).to(device)
+
+
+_DIGITS = 3
+"""Digits of a packed row in one column: more would not fit 24 bits together."""
+
+
+@lru_cache(maxsize=8)
+def _places(device: torch.device) -> tuple[Tensor, NDArray[np.int64]]:
+    """What packs a row: weights ``(4, 10)`` of its units, and how their sums are folded."""
+    unit = np.arange(PACKED_UNITS)
+    n_columns = -(-PACKED_UNITS // _DIGITS)
+    columns = np.zeros((n_columns, PACKED_UNITS), np.float32)
+    columns[unit // _DIGITS, unit] = float(PACKED_BASE) ** (unit % _DIGITS)
+    fold = PACKED_BASE ** (_DIGITS * np.arange(n_columns, dtype=np.int64))
+    return torch.from_numpy(columns).to(device), fold[:, None].repeat(2, 1)

@@ -4,8 +4,9 @@ Each row of states gets two 64-bit numbers, its keys. The first is the row's sym
 an independent check: wherever symbols are counted, two rows are one only if both keys agree
 (`it_callbacks.estimators.counting`). There are two kinds of rows:
 
-- **Packed**: a row of at most 10 states, all of them in 0..31. Both keys are the row read as a
-  number in base 32, ``sum_u state[u] * 32**u``. No two such rows share a symbol.
+- **Packed**: a row of at most 10 states, all of them in -32..31. Both keys are the row read as a
+  number in base 64, ``sum_u state[u] * 64**u``. No two such rows share a symbol: digits from -32
+  to 31 write each number in one way only.
 - **Hashed**: any other row. Key k is ``sum_u spread(state[u]) * weight[u, k]``, in 64-bit
   arithmetic that wraps around.
 
@@ -31,7 +32,6 @@ collision that goes unnoticed has a probability below N**2 / 2 * 2**-71, which i
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -41,9 +41,10 @@ from torch import Tensor
 from it_callbacks.reductions import side_by_side
 
 PACKED_UNITS = 10
-"""Most states of a row that is packed: 32**10 is 2**50."""
-PACKED_STATES = 32
-"""Packed states are 0..31."""
+"""Most states of a row that is packed: 64**10 is 2**60."""
+PACKED_BASE = 64
+LOWEST_PACKED, HIGHEST_PACKED = -32, 31
+"""Packed states are in between: the digits of the base, half of them below 0."""
 N_COLUMNS = 8
 LARGEST_WEIGHT = 255
 LARGEST_PLAIN_STATE = 254
@@ -72,8 +73,8 @@ def symbols(states: Tensor) -> Tensor:
         TypeError: `states` is not a tensor of integers.
 
     Example:
-        >>> symbols(torch.tensor([[1, 2], [2, 1], [1, 2]])).tolist()  # 1 + 2 * 32, 2 + 1 * 32
-        [65, 34, 65]
+        >>> symbols(torch.tensor([[1, 2], [2, -1], [1, 2]])).tolist()  # 1 + 2 * 64, 2 - 1 * 64
+        [129, -62, 129]
     """
     if not isinstance(states, Tensor) or states.is_floating_point() or states.is_complex():
         got = states.dtype if isinstance(states, Tensor) else type(states).__name__
@@ -88,7 +89,7 @@ def keys(states: Tensor) -> Tensor:
 
     Example:
         >>> keys(torch.tensor([[1, 2]])).tolist()
-        [[65, 65]]
+        [[129, 129]]
     """
     rows = side_by_side(states)
     parts = torch.split(rows, max(1, PART_STATES // max(rows.shape[1], 1)))
@@ -96,24 +97,30 @@ def keys(states: Tensor) -> Tensor:
 
 
 def _keys(rows: Tensor) -> Tensor:
-    hashed = _hashed(rows)
+    by_hash = hashed(rows)
     if rows.shape[1] > PACKED_UNITS:
-        return hashed
+        return by_hash
     # Row by row, so that a symbol does not depend on the other samples of a batch.
-    fits = ((rows >= 0) & (rows < PACKED_STATES)).all(1, keepdim=True)
-    return torch.where(fits, _packed(rows), hashed)
+    fits = ((rows >= LOWEST_PACKED) & (rows <= HIGHEST_PACKED)).all(1, keepdim=True)
+    return torch.where(fits, _packed(rows), by_hash)
 
 
 def _packed(rows: Tensor) -> Tensor:
-    """The rows as numbers in base 32, ``(n_samples, 1)``."""
-    places = PACKED_STATES ** torch.arange(rows.shape[1], device=rows.device)
+    """The rows as numbers in base 64, ``(n_samples, 1)``."""
+    places = PACKED_BASE ** torch.arange(rows.shape[1], device=rows.device)
     return (rows * places).sum(1, keepdim=True)
 
 
-def _hashed(rows: Tensor) -> Tensor:
-    """The two sums of spread states times weights, ``(n_samples, 2)``."""
-    weight = torch.from_numpy(weights(rows.shape[1]).folded).to(rows.device)
-    spread = _spread(rows)
+def hashed(states: Tensor, first_unit: int = 0) -> Tensor:
+    """Return the two sums of spread states times weights, ``(n_samples, 2)``.
+
+    Args:
+        states: int64 ``(n_samples, n_units)``.
+        first_unit: Which unit of its row the first column is; sums over parts of a row add up.
+    """
+    folded = _folded(first_unit, first_unit + states.shape[1])
+    weight = torch.from_numpy(folded).to(states.device)
+    spread = _spread(states)
     # Not as a matrix product: GPUs have none of whole numbers.
     return torch.stack([(spread * weight[:, key]).sum(1) for key in range(2)], 1)
 
@@ -131,30 +138,53 @@ def _spread(states: Tensor) -> Tensor:
     return torch.where(far, z, states)
 
 
-class Weights(NamedTuple):
-    """What the states of a row are multiplied with."""
-
-    columns: NDArray[np.float32]
-    """``(8, n_units)``, whole numbers."""
-    fold: NDArray[np.int64]
-    """``(8, 2)``."""
-    folded: NDArray[np.int64]
-    """``(n_units, 2)``: the columns times `fold`, the weights of the two keys."""
+@lru_cache(maxsize=4)
+def _folded(first_unit: int, last_unit: int) -> NDArray[np.int64]:
+    """The weights of the two keys, ``(n_units, 2)``."""
+    return weights(last_unit)[:, first_unit:].T.astype(np.int64) @ FOLD
 
 
-@lru_cache(maxsize=64)
-def weights(n_units: int) -> Weights:
-    """Return the weights of rows of `n_units` states."""
-    fold = _random_bits(0, N_COLUMNS * 2).astype(np.int64).reshape(N_COLUMNS, 2)
-    draws = _random_bits(1, n_units * N_COLUMNS) % (2 * LARGEST_WEIGHT + 1)
-    columns = draws.astype(np.int64).reshape(n_units, N_COLUMNS) - LARGEST_WEIGHT
-    return Weights(np.ascontiguousarray(columns.T.astype(np.float32)), fold, columns @ fold)
+def weights(n_units: int) -> NDArray[np.float32]:
+    """Return the columns of small whole numbers, ``(8, n_units)``, of rows of `n_units` states."""
+    return _TABLE.columns(n_units)
 
 
-def _random_bits(stream: int, n: int) -> NDArray[np.uint64]:
+class _Table:
+    """The columns of as many units as the widest layer so far has."""
+
+    def __init__(self) -> None:
+        self._columns = np.zeros((N_COLUMNS, 0), np.float32)
+
+    def columns(self, n_units: int) -> NDArray[np.float32]:
+        """Those of the first units; safe in threads, of which the last to write is kept."""
+        columns = self._columns
+        if columns.shape[1] < n_units:
+            added = [
+                _columns(start, min(PART_STATES, n_units - start))
+                for start in range(columns.shape[1], n_units, PART_STATES)
+            ]
+            columns = self._columns = np.concatenate([columns, *added], axis=1)
+        return columns[:, :n_units]
+
+
+_TABLE = _Table()
+
+
+def _columns(first_unit: int, n_units: int) -> NDArray[np.float32]:
+    draws = _random_bits(1, n_units * N_COLUMNS, first_unit * N_COLUMNS)
+    columns = (draws % (2 * LARGEST_WEIGHT + 1)).astype(np.float32) - LARGEST_WEIGHT
+    return columns.reshape(n_units, N_COLUMNS).T
+
+
+def _random_bits(stream: int, n: int, start: int = 0) -> NDArray[np.uint64]:
     # SplitMix64 by counter: the same weights in every version of every library, which the
     # generators of NumPy and torch do not promise.
-    z = (np.arange(1, n + 1, dtype=np.uint64) + np.uint64(stream << 48)) * np.uint64(_GOLDEN)
+    counter = np.arange(start + 1, start + n + 1, dtype=np.uint64) + np.uint64(stream << 48)
+    z = counter * np.uint64(_GOLDEN)
     for shift, multiplier in zip(_SHIFTS, _MULTIPLIERS, strict=True):
         z = (z ^ (z >> np.uint64(shift))) * np.uint64(multiplier)
     return z
+
+
+FOLD = _random_bits(0, N_COLUMNS * 2).astype(np.int64).reshape(N_COLUMNS, 2)
+"""What the columns' sums are multiplied with, ``(8, 2)``: a random number for each key."""

@@ -20,10 +20,13 @@ from it_callbacks.rulers.comparison import (
 from it_callbacks.rulers.merged import PairMerged, pair_merged
 from it_callbacks.rulers.numbers import (
     as_states,
+    few_rows,
     finite_rows,
     floating,
+    real,
     refuse_mostly_nonfinite,
     refuse_nonfinite,
+    wide_type,
 )
 from it_callbacks.rulers.ruler import (
     CALIBRATION_ROWS,
@@ -53,6 +56,7 @@ __all__ = [
     "Width",
     "as_states",
     "exactib",
+    "few_rows",
     "finite_rows",
     "floating",
     "ibsgd",
@@ -60,6 +64,8 @@ __all__ = [
     "of_activation",
     "pair_merged",
     "range_of",
+    "real",
     "refuse_mostly_nonfinite",
     "refuse_nonfinite",
+    "wide_type",
 ]

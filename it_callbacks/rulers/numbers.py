@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
 
 
-def floating(activations: Tensor) -> Tensor:
-    """`activations` in float32 or float64, where the arithmetic of the rulers is defined.
+def real(activations: Tensor) -> Tensor:
+    """`activations` outside of gradients, of which a ruler makes sense: dense, not complex.
 
-    Half precision is widened, integers become float64 (exact up to 2**53). The result takes no
-    part in gradients: what is observed is never trained on.
+    What is observed is never trained on.
     """
     if not isinstance(activations, Tensor):
         raise TypeError(f"activations: need a torch.Tensor, got {type(activations).__name__}")
@@ -21,10 +21,22 @@ def floating(activations: Tensor) -> Tensor:
         raise TypeError(f"activations: need a dense tensor, got {kind}")
     if activations.is_complex():
         raise TypeError("activations: complex values have no order; pass torch.view_as_real(t)")
-    activations = activations.detach()
-    if not activations.is_floating_point():
-        return activations.double()
-    return activations if activations.dtype == torch.float64 else activations.float()
+    return activations.detach()
+
+
+def wide_type(dtype: torch.dtype) -> torch.dtype:
+    """The type that rulers compute in: float32, or float64 for that and for integers.
+
+    Half precision is widened, integers become float64 (exact up to 2**53).
+    """
+    is_narrow = dtype.is_floating_point and dtype != torch.float64
+    return torch.float32 if is_narrow else torch.float64
+
+
+def floating(activations: Tensor) -> Tensor:
+    """`activations` in float32 or float64, where the arithmetic of the rulers is defined."""
+    activations = real(activations)
+    return activations.to(wide_type(activations.dtype))
 
 
 def as_states(levels: Tensor) -> Tensor:
@@ -44,13 +56,33 @@ def as_states(levels: Tensor) -> Tensor:
 
 def finite_rows(rows: Tensor) -> Tensor | None:
     """Which rows ``(n_rows, ...)`` hold finite numbers only, ``(n_rows,)``; None where all do."""
-    if rows.is_floating_point() and rows.dtype.itemsize == 1:
-        rows = floating(rows)  # torch adds up no floats of 8 bits
-    # NaN and infinity survive a sum, which takes one pass and no memory.
-    if not rows.numel() or math.isfinite(rows.sum().item()):
+    if not rows.is_floating_point() or not rows.numel():
         return None
-    finite = torch.isfinite(rows).flatten(1).all(1) if rows.ndim > 1 else torch.isfinite(rows)
+    # NaN and infinity survive a sum, which takes one pass and no memory. One of float16 soon is
+    # infinite by itself, and torch adds up no floats of 8 bits.
+    of_sum = torch.float32 if rows.dtype == torch.float16 else None
+    if rows.dtype.itemsize > 1 and math.isfinite(rows.sum(dtype=of_sum).item()):
+        return None
+    finite = torch.cat([_finite(floating(part)) for part in few_rows(rows)])
     return None if finite.all() else finite
+
+
+def _finite(rows: Tensor) -> Tensor:
+    finite = torch.isfinite(rows)
+    return finite.flatten(1).all(1) if rows.ndim > 1 else finite
+
+
+_AT_ONCE = 2**19
+
+
+def few_rows(rows: Tensor) -> Sequence[Tensor]:
+    """Parts of few rows each, of which copies may be made: nothing is as large as the layer.
+
+    A row is never divided; without rows there is one part without any.
+    """
+    n_units = math.prod(rows.shape[1:])
+    parts: Sequence[Tensor] = torch.split(rows, max(1, _AT_ONCE // max(n_units, 1)))
+    return parts
 
 
 def refuse_mostly_nonfinite(n_left_out: int, n_rows: int) -> None:
