@@ -315,10 +315,10 @@ def _classes(runs: Sequence[Run], drawings: Drawings) -> Iterator[Html]:
 
 def _warnings(runs: Sequence[Run]) -> Iterator[Html]:
     for run in runs:
-        if run.warnings:
+        if lines := [*run.lost, *run.warnings]:
             yield tag("h3", run.name)
-            yield tag("ul", *(tag("li", line) for line in run.warnings), class_="warnings")
-    if not any(run.warnings for run in runs):
+            yield tag("ul", *(tag("li", line) for line in lines), class_="warnings")
+    if not any(run.lost or run.warnings for run in runs):
         yield tag("p", "None was logged.")
 
 
