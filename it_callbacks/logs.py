@@ -8,9 +8,11 @@ monitors write is passed over.
 from __future__ import annotations
 
 import os
+import re
 import warnings
 from collections.abc import Collection, Hashable, Iterable, Mapping, Sequence
 from dataclasses import replace
+from operator import attrgetter
 from typing import Any, NamedTuple
 
 from tensorboard.data import provider as data
@@ -24,6 +26,11 @@ from it_callbacks.runs import Key, Outline, Run, outlines
 MOST_POINTS = 1000
 """Of a tag: as many as TensorBoard itself keeps."""
 
+Stamp = tuple[int, float]
+"""Of a tag, its last step and when it was logged: another one once there is another value."""
+
+_STEP_AND_VALUE = attrgetter("step", "value")
+_ROOT = re.compile("|".join(f"{root}/" for root in ROOTS))
 _ENDS = tuple(f"/{kind}{SUFFIX}" for kind in ("settings", "warnings", "verdicts"))
 
 
@@ -38,20 +45,25 @@ class Log(NamedTuple):
         provider: TensorBoard's data provider.
         context: TensorBoard's context of the request.
         experiment: TensorBoard's number of the experiment.
+        known: Keeps outlines from request to request, as long as tags and texts are the same.
     """
 
     provider: data.DataProvider
     context: Any
     experiment: str
+    known: dict[str, tuple[Any, list[Outline]]] | None = None
 
-    def tags(self) -> dict[str, list[str]]:
-        """For each of TensorBoard's runs, the scalar tags that may be a monitor's."""
+    def tags(self) -> dict[str, dict[str, Stamp]]:
+        """For each of TensorBoard's runs, the scalar tags that may be a monitor's, with stamps."""
         listed = self.provider.list_scalars(
             self.context, experiment_id=self.experiment, plugin_name="scalars"
         )
-        roots = tuple(f"{root}/" for root in ROOTS)
         found = {
-            run: [tag for tag in tags if any(r in tag for r in roots)]
+            run: {
+                tag: (of.max_step, of.max_wall_time)
+                for tag, of in tags.items()
+                if _ROOT.search(tag)
+            }
             for run, tags in listed.items()
         }
         return {run: tags for run, tags in found.items() if tags}
@@ -65,8 +77,12 @@ class Log(NamedTuple):
             tags: The scalar tags of each, of `tags`.
         """
         texts = self._texts(list(tags))
-        found = {run: outlines(run, run_tags, texts.get(run, {})) for run, run_tags in tags.items()}
-        return {run: several for run, several in found.items() if several}
+        known = {} if self.known is None else self.known
+        for run, run_tags in tags.items():
+            told = tuple(run_tags), texts.get(run, {})
+            if run not in known or known[run][0] != told:
+                known[run] = told, outlines(run, *told)
+        return {run: known[run][1] for run in tags if known[run][1]}
 
     def read(
         self,
@@ -100,7 +116,7 @@ class Log(NamedTuple):
             downsample=most,
             run_tag_filter=data.RunTagFilter(runs=[run], tags=tags),
         ).get(run, {})
-        scalars = {tag: [(d.step, float(d.value)) for d in points] for tag, points in read.items()}
+        scalars = {tag: map(_STEP_AND_VALUE, points) for tag, points in read.items()}
         return [outline.filled(scalars, most) for outline in several]
 
     def _texts(self, runs: list[str]) -> dict[str, dict[str, str]]:
