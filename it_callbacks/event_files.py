@@ -68,7 +68,8 @@ class _Ahead:
     def has(self, n_bytes: int) -> bool:
         """Whether so many lie ahead."""
         while len(self._bytes) - self._at < n_bytes:
-            if not (more := self._read(max(_PIECE, n_bytes))):
+            # Not `n_bytes`, which a stranger's header may put beyond all memory.
+            if not (more := self._read(max(_PIECE, len(self._bytes)))):
                 return False
             self._before += self._at
             self._bytes = self._bytes[self._at :] + more

@@ -33,6 +33,7 @@ from .benchmarks import (
     networks,
     peers,
     ratios,
+    reading,
     streaming,
     threads,
     training,
@@ -408,6 +409,10 @@ SMALL: dict[str, tuple[Small, ...]] = {
     ),
     "threads": ((threads.unpinned_over_pinned, {"n_samples": 50, "rounds": 1, "processes": 1}),),
     "peers": ((peers.beside_peers, {"n_samples": 200, "n_units": 3, "rounds": 1}),),
+    "reading": (
+        (reading.of_files, {"n_layers": 2, "n_epochs": 10, "rounds": 1}),
+        (reading.of_tab, {"n_layers": 2, "n_epochs": 60, "rounds": 1}),
+    ),
 }
 
 
@@ -435,5 +440,5 @@ def test_every_benchmark_runs_small_and_the_page_has_its_goals(
     rows = re.findall(r"^\| P\d+ .*$", table, re.MULTILINE)
     assert [gate(row) for row in rows] == gates
     assert {number for number, _ in gates} == {
-        f"P{n}" for n in (1, 2, 5, *range(7, 15), *range(16, 21))
+        f"P{n}" for n in (1, 2, 5, *range(7, 15), *range(16, 25))
     }

@@ -85,6 +85,14 @@ def test_what_was_written_behind_a_torn_record_is_read() -> None:
         assert not any(span.is_end for span in lost)
 
 
+def test_a_length_beyond_all_memory_is_an_incomplete_record() -> None:
+    length = struct.pack("<Q", 2**64 - 1)
+    header = length + struct.pack("<I", masked_crc32c(length))
+    assert whole_in(FILE + header) == (EVENTS, [Lost(len(FILE), len(header), True)])
+    found, (lost,) = whole_in(header + FILE)
+    assert (found, lost) == (EVENTS, Lost(0, len(header), False))
+
+
 # Files.
 
 

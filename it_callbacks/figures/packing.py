@@ -147,9 +147,9 @@ def _whole(values: Sequence[float | None]) -> tuple[int, list[int | None]]:
         return PRINTED, _in_units(values, PRINTED)
     return _FINER, [
         # A five would be rounded once more where it is printed.
-        n
-        if n is None or v is None or n % 10 != 5
-        else n + (1 if 10 * round(v * PRINTED) > n else -1)
+        n + (v > n / _FINER) - (v < n / _FINER)
+        if n is not None and v is not None and n % 10 == 5
+        else n
         for n, v in zip(_in_units(values, _FINER), values, strict=True)
     ]
 

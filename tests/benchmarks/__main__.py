@@ -26,6 +26,7 @@ SUBJECTS = (
     "networks",
     "threads",
     "peers",
+    "reading",
 )
 
 

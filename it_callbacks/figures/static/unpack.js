@@ -4,16 +4,17 @@
 globalThis.unpacked = ({columns, moments, ...figure}) => {
   const known = [];
   const GAP = 65535;
-  const numbers = ({scale, least, of, as}) => {
-    if (typeof of !== "string") return of.map((value) => value === null ? null : value / scale);
-    const bytes = atob(of);
+  const whole = (text, least) => {
+    const bytes = atob(text);
     return Array.from({length: bytes.length / 2}, (_, n) => {
       const above = bytes.charCodeAt(2 * n) + 256 * bytes.charCodeAt(2 * n + 1);
-      if (above === GAP) return null;
-      const value = (above + least) / scale;
-      return as === "text" ? String(value) : value;
+      return above === GAP ? null : above + least;
     });
   };
+  const numbers = ({scale, least, of, as}) =>
+    (typeof of === "string" ? whole(of, least) : of)
+      .map((value) => (value === null ? null : value / scale))
+      .map((value) => (as === "text" ? String(value) : value));
   const words = ({words: all, of, numbers: inside}) => {
     const values = [];
     for (let n = 0; n < of.length; n += 2) {
