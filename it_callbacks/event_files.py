@@ -44,8 +44,7 @@ def records(read: Callable[[int], bytes], lost: list[Lost]) -> Iterator[bytes]:
     while ahead.has(1):
         start = ahead.place
         if (record := _record(ahead, headers)) is None:
-            begins = ahead.has(_HEADER.size) and _is_header(ahead.look(0, _HEADER.size))
-            is_cut = begins or not ahead.has(_HEADER.size)
+            is_cut = _is_cut(ahead)
             found = _find(ahead, headers)
             lost.append(Lost(start, ahead.place - start, is_cut and not found))
         else:
@@ -102,6 +101,15 @@ def _record(ahead: _Ahead, headers: set[bytes]) -> bytes | None:
         return None
     ahead.go(end + _FOOTER.size)
     return event
+
+
+def _is_cut(ahead: _Ahead) -> bool:
+    """Whether what lies ahead is the beginning of a record whose end is not there."""
+    if not ahead.has(_HEADER.size):
+        return True
+    header = ahead.look(0, _HEADER.size)
+    n_bytes = _HEADER.size + _HEADER.unpack(header)[0] + _FOOTER.size
+    return _is_header(header) and not ahead.has(n_bytes)
 
 
 def _find(ahead: _Ahead, headers: set[bytes]) -> bool:

@@ -66,7 +66,7 @@ def test_a_flipped_bit_costs_its_record_and_no_other() -> None:
         number = sum(end <= place for end in ENDS) - 1
         found, (lost,) = whole_in(bytes(flipped), 1 << 20 if place % 2 else 50)
         assert found == EVENTS[:number] + EVENTS[number + 1 :], place
-        assert (lost.start, lost.n_bytes) == (ENDS[number], ENDS[number + 1] - ENDS[number])
+        assert lost == (ENDS[number], ENDS[number + 1] - ENDS[number], False)
 
 
 def test_a_file_cut_anywhere_gives_what_is_whole_and_is_no_damage() -> None:
