@@ -8,27 +8,34 @@ monitors write is passed over.
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Iterable, Mapping
-from pathlib import Path
+import re
+import warnings
+from collections.abc import Collection, Hashable, Iterable, Mapping, Sequence
+from dataclasses import replace
+from operator import attrgetter
 from typing import Any, NamedTuple
 
-from tensorboard.backend.event_processing import plugin_event_multiplexer
-from tensorboard.backend.event_processing.data_provider import MultiplexerDataProvider
-from tensorboard.context import RequestContext
 from tensorboard.data import provider as data
 
+from it_callbacks.event_logs import SUFFIX, as_text, read_files
+from it_callbacks.log_folders import LogError as LogError
+from it_callbacks.log_folders import as_place, found_below
 from it_callbacks.quantities import ROOTS
 from it_callbacks.runs import Key, Outline, Run, outlines
 
 MOST_POINTS = 1000
 """Of a tag: as many as TensorBoard itself keeps."""
 
-_SUFFIX = "/text_summary"
-_ENDS = tuple(f"/{kind}{_SUFFIX}" for kind in ("settings", "warnings", "verdicts"))
+Stamp = tuple[int, float]
+"""Of a tag, its last step and when it was logged: another one once there is another value."""
+
+_STEP_AND_VALUE = attrgetter("step", "value")
+_ROOT = re.compile("|".join(f"{root}/" for root in ROOTS))
+_ENDS = tuple(f"/{kind}{SUFFIX}" for kind in ("settings", "warnings", "verdicts"))
 
 
-class LogError(ValueError):
-    """A folder holds no log of a monitor; says what is there instead."""
+class LogWarning(UserWarning):
+    """Something of a log was lost or passed over; the rest was read."""
 
 
 class Log(NamedTuple):
@@ -38,20 +45,25 @@ class Log(NamedTuple):
         provider: TensorBoard's data provider.
         context: TensorBoard's context of the request.
         experiment: TensorBoard's number of the experiment.
+        known: Keeps outlines from request to request, as long as tags and texts are the same.
     """
 
     provider: data.DataProvider
     context: Any
     experiment: str
+    known: dict[str, tuple[Any, list[Outline]]] | None = None
 
-    def tags(self) -> dict[str, list[str]]:
-        """For each of TensorBoard's runs, the scalar tags that may be a monitor's."""
+    def tags(self) -> dict[str, dict[str, Stamp]]:
+        """For each of TensorBoard's runs, the scalar tags that may be a monitor's, with stamps."""
         listed = self.provider.list_scalars(
             self.context, experiment_id=self.experiment, plugin_name="scalars"
         )
-        roots = tuple(f"{root}/" for root in ROOTS)
         found = {
-            run: [tag for tag in tags if any(r in tag for r in roots)]
+            run: {
+                tag: (of.max_step, of.max_wall_time)
+                for tag, of in tags.items()
+                if _ROOT.search(tag)
+            }
             for run, tags in listed.items()
         }
         return {run: tags for run, tags in found.items() if tags}
@@ -65,8 +77,12 @@ class Log(NamedTuple):
             tags: The scalar tags of each, of `tags`.
         """
         texts = self._texts(list(tags))
-        found = {run: outlines(run, run_tags, texts.get(run, {})) for run, run_tags in tags.items()}
-        return {run: several for run, several in found.items() if several}
+        known = {} if self.known is None else self.known
+        for run, run_tags in tags.items():
+            told = tuple(run_tags), texts.get(run, {})
+            if run not in known or known[run][0] != told:
+                known[run] = told, outlines(run, *told)
+        return {run: known[run][1] for run in tags if known[run][1]}
 
     def read(
         self,
@@ -100,7 +116,7 @@ class Log(NamedTuple):
             downsample=most,
             run_tag_filter=data.RunTagFilter(runs=[run], tags=tags),
         ).get(run, {})
-        scalars = {tag: [(d.step, float(d.value)) for d in points] for tag, points in read.items()}
+        scalars = {tag: map(_STEP_AND_VALUE, points) for tag, points in read.items()}
         return [outline.filled(scalars, most) for outline in several]
 
     def _texts(self, runs: list[str]) -> dict[str, dict[str, str]]:
@@ -122,7 +138,7 @@ class Log(NamedTuple):
         )
         return {
             run: {
-                tag.removesuffix(_SUFFIX): _as_text(points[-1].numpy)
+                tag.removesuffix(SUFFIX): as_text(points[-1].numpy)
                 for tag, points in by_tag.items()
                 if points
             }
@@ -130,41 +146,95 @@ class Log(NamedTuple):
         }
 
 
-def _as_text(array: Any) -> str:
-    """The first text in an array of any shape; empty if it holds none."""
-    first = next(iter(array.ravel()), b"")
-    return first.decode("utf-8", "replace") if isinstance(first, bytes) else str(first)
+class Found(NamedTuple):
+    """A run, and where it was found."""
+
+    run: Run
+    place: str
+    """The folder that was given."""
+    identity: Hashable
+    """The same for all runs of the same files and prefix."""
+    is_link: bool
 
 
-def read_folder(logdir: str | Path) -> list[Run]:
+def read_folder(logdir: str | os.PathLike[str]) -> list[Run]:
     """Return all runs below a folder, whole, in the order of their names.
+
+    Links are followed; a run that several names lead to is read once. What is lost of damaged
+    files or dropped is warned of, and is in `Run.lost`.
+
+    Args:
+        logdir: The folder, or a URL that TensorBoard can read: ``"s3://bucket/runs"``.
 
     Raises:
         LogError: There is no such folder, no event file in it, or none with a monitor's values.
+
+    Warns:
+        LogWarning: Something was lost or passed over.
     """
-    folder = Path(logdir)
-    if not folder.exists():
-        raise LogError(f"no such folder: {folder}")
-    if not folder.is_dir():
-        raise LogError(f"not a folder but a file: {folder}; name the folder that holds it")
-    if not any("tfevents" in name for _, _, names in os.walk(folder) for name in names):
-        raise LogError(f"no TensorBoard event file in {folder} or below; is it the log directory?")
-    multiplexer = plugin_event_multiplexer.EventMultiplexer(
-        size_guidance={"scalars": 0, "tensors": 0},
-        tensor_size_guidance={"scalars": 0, "text": 10},
-        purge_orphaned_data=True,
-    )
-    multiplexer.AddRunsFromDirectory(str(folder))
-    multiplexer.Reload()
-    log = Log(MultiplexerDataProvider(multiplexer, str(folder)), RequestContext(), "")
-    runs = [
-        found
-        for run, several in log.outlines(log.tags()).items()
-        for found in log.read(run, several, most=10**9)
-    ]
-    if not runs:
-        raise LogError(
-            f"event files below {folder}, but none with a monitor's values (tags such as "
-            "information_plane/val/I_XT/<layer>); attach a monitor of it_callbacks to the Trainer"
-        )
-    return sorted(runs, key=lambda run: run.name)
+    found, notes = read_folders([as_place(logdir)])
+    runs = [each.run for each in once(found, notes)]
+    for note in notes:
+        warnings.warn(note, LogWarning, stacklevel=2)
+    return runs
+
+
+def read_folders(places: Sequence[str]) -> tuple[list[Found], list[str]]:
+    """Return all runs below folders, by every name that leads to them, and what is to be said.
+
+    Args:
+        places: Folders or URLs.
+
+    Raises:
+        LogError: One of them is no folder, or holds nothing of ours.
+    """
+    notes: list[str] = []
+    runs_of: dict[Hashable, list[Run]] = {}
+    found: list[Found] = []
+    for place in places:
+        here, begun = len(found), len(notes)
+        folders = found_below(place, notes)
+        for folder in folders:
+            if folder.identity not in runs_of:
+                logged = read_files(folder.files)
+                notes += logged.lost
+                runs_of[folder.identity] = [
+                    replace(outline.filled(logged.scalars), lost=logged.lost)
+                    for outline in outlines("", logged.scalars, logged.texts)
+                ]
+            found += [
+                Found(
+                    replace(run, name=f"{folder.name}{run.name}"),
+                    place,
+                    (folder.identity, run.name),
+                    folder.is_link,
+                )
+                for run in runs_of[folder.identity]
+            ]
+        if len(found) == here:
+            why = f" ({'; '.join(notes[begun:])})" if notes[begun:] else ""
+            if not folders:
+                raise LogError(
+                    f"no TensorBoard event file in {place} or below; is it the log directory?{why}"
+                )
+            raise LogError(
+                f"event files below {place}, but none with a monitor's values (tags such as "
+                "information_plane/val/I_XT/<layer>); attach a monitor of it_callbacks to the "
+                f"Trainer{why}"
+            )
+    return found, notes
+
+
+def once(found: Sequence[Found], notes: list[str]) -> list[Found]:
+    """Return each run under one name: its folder's own rather than a link's, else the first.
+
+    Args:
+        found: Runs, some of them perhaps the same.
+        notes: Gets which names were dropped.
+    """
+    kept: dict[Hashable, Found] = {}
+    for each in sorted(found, key=lambda each: each.is_link):
+        first = kept.setdefault(each.identity, each)
+        if first is not each:
+            notes.append(f"{each.run.name} is the same run as {first.run.name}, and is left out")
+    return [each for each in found if kept[each.identity] is each]

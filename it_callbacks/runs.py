@@ -27,6 +27,7 @@ from it_callbacks.quantities import (
     monitor_of,
 )
 from it_callbacks.records import Record, epoch_of, is_read_by_rulers, split_ruler
+from it_callbacks.resumed import resumed
 from it_callbacks.tags import Key as Key
 from it_callbacks.tags import parse_tag as parse_tag
 from it_callbacks.texts import Verdicts as Verdicts
@@ -69,6 +70,7 @@ class Run:
         settings: By ``<root>/<set>``, how the values were measured.
         verdicts: By set, layer and ruler, whether it has compressed, in words.
         warnings: What the monitors warned of, in words.
+        lost: What of its files is damaged, and what was dropped on reading them, in words.
         spread: Standard deviations over repeats, where `series` are means over them.
     """
 
@@ -79,6 +81,7 @@ class Run:
     verdicts: Mapping[str, Verdicts] = field(default_factory=dict)
     warnings: Sequence[str] = ()
     spread: Mapping[Key, Series] = field(default_factory=dict)
+    lost: Sequence[str] = ()
 
     @cached_property
     def own(self) -> Mapping[str, Quantity]:
@@ -305,16 +308,16 @@ class Outline(NamedTuple):
     ) -> Run:
         """Return the run with its values.
 
-        A step that was logged twice, by a resumed training, has its last value. What is measured
-        at every point and is missing at one had no finite value there, and is NaN.
+        What was logged from a step on before it was logged again, by a resumed training, is
+        dropped. What is measured at every point and is missing at one had no finite value there,
+        and is NaN.
 
         Args:
-            scalars: For each tag, steps and values; a tag that is missing stays empty.
+            scalars: For each tag, steps and values as they were logged; a tag that is missing
+                stays empty.
             most: So many points of a tag were read at most: of more, which are missing is unknown.
         """
-        series = {
-            key: dict(sorted(dict(scalars.get(tag, ())).items())) for tag, key in self.tags.items()
-        }
+        series = {key: resumed(scalars.get(tag, ())) for tag, key in self.tags.items()}
         times = {key: points for key, points in series.items() if _is_epoch(key)}
         epochs = {
             step: round(epoch)
@@ -325,7 +328,7 @@ class Outline(NamedTuple):
         values = {key: points for key, points in series.items() if key not in times}
         for key, points in values.items():
             steps = times.get(Key(PLANE, key.set, epoch_of(key.quantity)), {})
-            if points and len(steps) < most:
+            if points and len(steps) < most and points.keys() != steps.keys():
                 values[key] = {
                     step: points.get(step, math.nan) for step in sorted({*steps, *points})
                 }

@@ -37,6 +37,7 @@ from .benchmarks import (
     networks,
     peers,
     ratios,
+    reading,
     shares,
     streaming,
     threads,
@@ -610,6 +611,10 @@ SMALL: dict[str, tuple[Small, ...]] = {
     ),
     "threads": ((threads.unpinned_over_pinned, {"n_samples": 50, "rounds": 1, "processes": 1}),),
     "peers": ((peers.beside_peers, {"n_samples": 200, "n_units": 3, "rounds": 1}),),
+    "reading": (
+        (reading.of_files, {"n_layers": 2, "n_epochs": 10, "rounds": 1}),
+        (reading.of_tab, {"n_layers": 2, "n_epochs": 60, "rounds": 1}),
+    ),
 }
 
 

@@ -296,19 +296,6 @@ def test_an_output_that_cannot_be_is_refused_before_the_work(
         assert reason in said(words, capsys)
 
 
-@pytest.mark.parametrize("command", COMMANDS)
-def test_a_folder_whose_name_is_no_text_is_said(
-    command: str, one: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """TensorBoard cannot open it; everybody else's traceback would not say why."""
-    try:
-        (one / "a").rename(one / os.fsdecode(b"caf\xe9"))
-    except OSError:
-        pytest.skip("this file system takes only names that are text")
-    words = [command, str(one), "-o", str(output_of(command, tmp_path))]
-    assert "a name that is no text" in said(words, capsys)
-
-
 def test_an_output_that_is_a_device_is_left_alone(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -157,9 +157,10 @@ ABOVE = {
     "records": ("quantities", "checks"),
     "tags": ("quantities", "own_quantities", "records"),
     "runs": (
-        *("quantities", "own_quantities", "records", "derived", "tags", "texts"),
+        *("quantities", "own_quantities", "records", "derived", "resumed", "tags", "texts"),
         "wide_settings",
     ),
+    "resumed": (),
     "texts": ("wide_settings",),
     "charts": ("quantities", "records", "tags"),
     "wide_settings": ("quantities",),
@@ -170,7 +171,10 @@ ABOVE = {
         *("checks", "quantities", "records", "runs", "derived", "tables", "wide_settings"),
         "figures",
     ),
-    "logs": ("quantities", "records", "runs"),
+    "event_files": (),
+    "log_folders": ("runs",),
+    "event_logs": ("quantities", "event_files", "log_folders", "resumed"),
+    "logs": ("quantities", "records", "runs", "event_logs", "log_folders"),
     "schedules": ("checks",),
     "sketches": ("checks",),
     "estimators": (

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from tensorboard.context import RequestContext
 
-from it_callbacks.logs import Log, LogError, read_folder
+from it_callbacks.logs import Log, LogError, LogWarning, read_folder
 from it_callbacks.runs import Key, Run
 
 from .written_logs import plane, provided, settings, write
@@ -100,10 +100,22 @@ def test_a_folder_is_read_whole(tmp_path: Path) -> None:
 def test_a_resumed_training_has_its_last_value_at_a_step_and_nan_stays_nan(tmp_path: Path) -> None:
     write(tmp_path, {"information_plane/val/I_XT/a": {0: 1.0, 1: 2.0}})
     write(tmp_path, {"information_plane/val/I_XT/a": {1: 3.0, 2: math.nan}})
-    (run,) = read_folder(tmp_path)
+    with pytest.warns(LogWarning, match="1 value from step 1 on"):
+        (run,) = read_folder(tmp_path)
     series = run.series[Key("I_XT", "val", "a")]
     assert (series[0], series[1]) == (1.0, 3.0)
     assert math.isnan(series[2])
+
+
+def test_what_a_training_logged_before_it_was_taken_up_again_is_dropped(
+    provider: Callable[[Path], Any], tmp_path: Path
+) -> None:
+    """Not only what was measured again: the points beyond are of a training that is no more."""
+    write(tmp_path / "one", plane({"a": {step: (1.0, 0.5) for step in range(10)}}))
+    write(tmp_path / "one", plane({"a": {step: (2.0, 0.5) for step in range(5, 8)}}))
+    (run,) = _read(provider(tmp_path), "one")
+    expected = [(step, 1.0) for step in range(5)] + [(step, 2.0) for step in range(5, 8)]
+    assert list(run.series[Key("I_XT", "val", "a")].items()) == expected
 
 
 @pytest.mark.parametrize(

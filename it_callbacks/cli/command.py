@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import sys
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from fnmatch import fnmatchcase
@@ -11,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from it_callbacks.checks import nearest
+from it_callbacks.log_folders import as_place, is_url, readable
 
 if TYPE_CHECKING:  # the log's reader brings TensorBoard, which the help can do without
     from it_callbacks.runs import Run
@@ -65,7 +67,7 @@ def whole_number(least: int, most: int = 2**32 - 1) -> Callable[[str], int]:
 def add_inputs(parser: argparse.ArgumentParser) -> None:
     """The arguments that `read` reads."""
     parser.add_argument(
-        "logdirs", nargs="+", metavar="LOGDIR", type=Path, help="folder of runs, or one run's"
+        "logdirs", nargs="+", metavar="LOGDIR", help="folder of runs, or one run's; or its URL"
     )
     parser.add_argument(
         "--run",
@@ -77,61 +79,69 @@ def add_inputs(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def read(logdirs: Sequence[Path], patterns: Sequence[str]) -> list[Run]:
-    """Return the runs below the folders, each under a name of its own.
+def file_path(text: str) -> Path:
+    """A path of this machine, as argparse's `type=`; a `Path` would take a URL apart."""
+    if is_url(text):
+        raise argparse.ArgumentTypeError(f"need a path of this machine, got the URL {text}")
+    return Path(as_place(text))
+
+
+def read(logdirs: Sequence[str], patterns: Sequence[str]) -> list[Run]:
+    """Return the runs below the folders, each once and under a name of its own.
+
+    What is lost or left out is printed, to standard error.
 
     Args:
-        logdirs: The folders; one given twice is read once.
+        logdirs: The folders or URLs.
         patterns: Globs; a run is taken if one of them matches its name. All, if there is none.
 
     Raises:
         Wrong: A folder is missing, not to be read, or holds nothing of ours; or no run matches.
     """
-    from it_callbacks.logs import LogError, read_folder
+    from it_callbacks.logs import LogError, once, read_folders
 
     # From the last to the first, so that the first way to name a folder is the one that stays.
-    folders = [*{folder.resolve(): folder for folder in reversed(logdirs)}.values()][::-1]
-    runs: list[Run] = []
-    for folder in folders:
-        check_readable(folder)
-        try:
-            found = read_folder(folder)
-        except (LogError, OSError) as error:
-            raise Wrong(f"argument LOGDIR: {error}") from error
-        except UnicodeError as error:
-            raise Wrong(
-                f"argument LOGDIR: below {folder} is a name that is no text, which TensorBoard "
-                "cannot read; rename it"
-            ) from error
-        runs += [replace(run, name=_named(run.name, folder, len(folders) > 1)) for run in found]
-    if not patterns:
-        return runs
-    names = [run.name for run in runs]
+    folders = [*{_resolved(folder): as_place(folder) for folder in reversed(logdirs)}.values()][
+        ::-1
+    ]
+    try:
+        found, notes = read_folders(folders)
+    except (LogError, OSError) as error:
+        raise Wrong(f"argument LOGDIR: {error}") from error
+    found = [
+        each._replace(
+            run=replace(each.run, name=_named(each.run.name, each.place, len(folders) > 1))
+        )
+        for each in found
+    ]
+    names = [each.run.name for each in found]
     for pattern in patterns:
         if not any(fnmatchcase(name, pattern) for name in names):
             raise Wrong(
                 f"argument --run: no run is called {pattern!r}; {there_are(pattern, names)}"
             )
-    return [run for run in runs if any(fnmatchcase(run.name, pattern) for pattern in patterns)]
+    wanted = [
+        each
+        for each in found
+        if not patterns or any(fnmatchcase(each.run.name, pattern) for pattern in patterns)
+    ]
+    runs = [each.run for each in once(wanted, notes)]
+    for note in notes:
+        print(f"it-callbacks: {note}", file=sys.stderr)
+    return runs
 
 
-def _named(run: str, folder: Path, several: bool) -> str:
+def _resolved(folder: str) -> str:
+    return folder if is_url(folder) else os.path.realpath(as_place(folder))
+
+
+def _named(run: str, folder: str, several: bool) -> str:
     """TensorBoard calls the run of the folder itself ``.``, which means nothing on a page."""
     own, _, rest = run.partition(" ")  # a logger's prefix stands behind
     if own == ".":
-        name = str(folder) if several else folder.resolve().name
+        name = folder if several else readable(Path(_resolved(folder)).name)
         return f"{name} {rest}".rstrip()
     return f"{folder}/{run}" if several else run
-
-
-def check_readable(folder: Path) -> None:
-    """Raise `Wrong` unless `folder` is one, and may be read."""
-    if not folder.exists():
-        raise Wrong(f"argument LOGDIR: no such folder: {folder}")
-    if not folder.is_dir():
-        raise Wrong(f"argument LOGDIR: not a folder but a file: {folder}; name the one it is in")
-    if not os.access(folder, os.R_OK | os.X_OK):
-        raise Wrong(f"argument LOGDIR: no permission to read {folder}")
 
 
 def there_are(wanted: str, names: Iterable[str]) -> str:

@@ -9,7 +9,7 @@ import shutil
 import sys
 from pathlib import Path
 
-from it_callbacks.cli.command import Commands, Wrong, declare, whole_number
+from it_callbacks.cli.command import Commands, Wrong, declare, file_path, whole_number
 
 _EPOCHS = {"digits": 60, "szt": 800}
 """Tasks of the demo, and how long each has to train to show what it is there to show."""
@@ -44,7 +44,7 @@ def add_to(commands: Commands) -> None:
     )
     parser.add_argument(
         "--logdir",
-        type=Path,
+        type=file_path,
         metavar="DIR",
         help="folder of runs; each gets a new version_N inside (default: runs/<task>)",
     )

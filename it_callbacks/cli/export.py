@@ -12,6 +12,7 @@ from it_callbacks.cli.command import (
     Wrong,
     add_inputs,
     declare,
+    file_path,
     read,
     there_are,
     whole_number,
@@ -56,7 +57,7 @@ def add_to(commands: Commands) -> None:
         "-o",
         "--output",
         required=True,
-        type=Path,
+        type=file_path,
         metavar="FILE",
         help=f"ends in {', '.join(_TABLES + _DRAWINGS)}",
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from it_callbacks.cli.command import Commands, Wrong, add_inputs, declare, read
+from it_callbacks.cli.command import Commands, Wrong, add_inputs, declare, file_path, read
 from it_callbacks.cli.files import check_writable, replacing
 
 _DESCRIPTION = """\
@@ -34,7 +34,7 @@ def add_to(commands: Commands) -> None:
     )
     add_inputs(parser)
     parser.add_argument(
-        "-o", "--output", required=True, type=Path, metavar="PAGE", help="ends in .html"
+        "-o", "--output", required=True, type=file_path, metavar="PAGE", help="ends in .html"
     )
 
 

@@ -7,9 +7,9 @@ import os
 import signal
 import sys
 import threading
-from pathlib import Path
 
-from it_callbacks.cli.command import Commands, Wrong, check_readable, declare, whole_number
+from it_callbacks.cli.command import Commands, Wrong, declare, whole_number
+from it_callbacks.log_folders import LogError, as_place, found_below, is_url
 
 TAB = "information_plane"
 """What TensorBoard calls the tab in addresses."""
@@ -37,7 +37,7 @@ def add_to(commands: Commands) -> None:
         description=_DESCRIPTION,
         examples=_EXAMPLES,
     )
-    parser.add_argument("logdir", metavar="LOGDIR", type=Path, help="folder of runs, or one run's")
+    parser.add_argument("logdir", metavar="LOGDIR", help="folder of runs, or one run's; or its URL")
     parser.add_argument(
         "--port",
         type=whole_number(0, 65535),
@@ -53,10 +53,13 @@ def add_to(commands: Commands) -> None:
 
 
 def _run(arguments: argparse.Namespace) -> None:
-    logdir: Path = arguments.logdir
-    check_readable(logdir)
+    logdir = as_place(arguments.logdir)
+    try:
+        folders = found_below(logdir, [])
+    except LogError as error:
+        raise Wrong(f"argument LOGDIR: {error}") from error
     address = f"{_serve(logdir, arguments.port, arguments.host)}#{TAB}"
-    if not any("tfevents" in name for _, _, names in os.walk(logdir) for name in names):
+    if not folders:
         print(f"Nothing is logged below {logdir} yet; what comes will be shown.")
     print(f"Information plane of {logdir}:\n  {address}\nCtrl-C stops it.", flush=True)
     if arguments.open:
@@ -66,12 +69,12 @@ def _run(arguments: argparse.Namespace) -> None:
     _wait()
 
 
-def _serve(logdir: Path, port: int | None, host: str | None) -> str:
+def _serve(logdir: str, port: int | None, host: str | None) -> str:
     """TensorBoard's address, once it serves `logdir` from a thread of this process."""
     from tensorboard import program
 
     tensorboard = program.TensorBoard()
-    words = ["tensorboard", f"--logdir={logdir.resolve()}"]
+    words = ["tensorboard", f"--logdir={logdir if is_url(logdir) else os.path.realpath(logdir)}"]
     words += [] if port is None else [f"--port={port}"]
     words += [] if host is None else [f"--host={host}"]
     tensorboard.configure(words)

@@ -10,8 +10,8 @@ from it_callbacks.figures.entropies import entropies_by_class, prediction_entrop
 from it_callbacks.figures.kinds import Request
 from it_callbacks.figures.plane import information_plane
 from it_callbacks.figures.readings import READINGS, VIEWS, check, opening
-from it_callbacks.figures.request import KINDS, draw, needed, offered, panels
-from it_callbacks.figures.script import plotly_script
+from it_callbacks.figures.request import KINDS, draw, draw_packed, needed, offered, panels
+from it_callbacks.figures.script import plotly_script, unpack_script
 from it_callbacks.figures.theme import DARK, LIGHT, Theme
 
 __all__ = [
@@ -28,6 +28,7 @@ __all__ = [
     "check",
     "curves",
     "draw",
+    "draw_packed",
     "entropies_by_class",
     "information_plane",
     "needed",
@@ -36,4 +37,5 @@ __all__ = [
     "panels",
     "plotly_script",
     "prediction_entropies",
+    "unpack_script",
 ]

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, NamedTuple, TypedDict
 
-from it_callbacks.figures.axes import finite_all
+from it_callbacks.figures.axes import Figure, finite_all
 from it_callbacks.figures.theme import BACKGROUND, GRID, MUTED, TEXT
 from it_callbacks.figures.times import Clock, Measured, thinned
 from it_callbacks.figures.trajectories import Trajectory
 
 _PLAYED_MS = 60
 """A frame: 200 of them, as many as are drawn, play in 12 seconds."""
+
+_AT_ONCE = {"mode": "immediate", "transition": {"duration": 0}}
+_NOW = {**_AT_ONCE, "frame": {"duration": 0, "redraw": False}}
 
 
 class Moment(NamedTuple):
@@ -63,41 +66,111 @@ def _labels(steps: Sequence[int], measured: Sequence[Measured], clock: Clock) ->
     }
 
 
-def polyline(
+class Joined(TypedDict):
+    """The layers of a panel at every step, of which each moment joins one."""
+
+    trace: int
+    """Which of the figure's traces is the line."""
+    at: list[int | None]
+    """For each moment, which of the steps."""
+    steps: list[int]
+    epochs: list[int | None]
+    layers: list[dict[str, list[Any]]]
+    """Of each layer, in order of depth, `x`, `y`, remarks (`customdata`) and `symbol`."""
+
+
+class Moments(TypedDict):
+    """What a figure plays."""
+
+    names: list[str]
+    labels: list[str]
+    panels: list[Joined]
+
+
+def joined(
     shown: Sequence[Trajectory],
-    step: int | None,
+    steps: Sequence[int],
     epochs: Mapping[int, int],
     symbols: Mapping[str, str],
-) -> dict[str, Any]:
-    """Return what of the joining line changes from frame to frame.
+    found: Iterable[int | None],
+) -> Joined:
+    """Return the layers of a panel at its steps.
 
     Args:
         shown: Those of the layers, in order of depth.
-        step: At which; None before the first.
+        steps: In order.
         epochs: By step, as far as they are known.
         symbols: Of the layers.
+        found: For each moment, the step that the panel shows.
     """
-    at = -1 if step is None else step
+    place = {step: number for number, step in enumerate(steps)}
     return {
-        "x": [value for each in shown for value in finite_all(each.x, [at])],
-        "y": [value for each in shown for value in finite_all(each.y, [at])],
-        "customdata": [each.remarks(step) for each in shown],
-        "marker": {
-            "symbol": [symbols[each.layer] + "-open" * each.is_saturated(step) for each in shown]
-        },
-        "meta": [epochs.get(at), step],
+        "trace": -1,
+        "at": [None if step is None else place[step] for step in found],
+        "steps": list(steps),
+        "epochs": [epochs.get(step) for step in steps],
+        "layers": [
+            {
+                "x": finite_all(each.x, steps),
+                "y": finite_all(each.y, steps),
+                "customdata": each.remarks(steps),
+                "symbol": each.symbols(symbols[each.layer], steps),
+            }
+            for each in shown
+        ],
     }
 
 
+def line_at(panel: Joined, moment: int) -> dict[str, Any]:
+    """Return what of the joining line changes from frame to frame, as it is at one of them."""
+    at = panel["at"][moment]
+    if at is None:  # the panel has not begun
+        none: list[None] = [None] * len(panel["layers"])
+        nothing = {"x": none, "y": none, "customdata": none, "marker": {"symbol": "circle"}}
+        return {**nothing, "meta": [None, None]}
+    x, y, remarks, symbols = (
+        [layer[name][at] for layer in panel["layers"]]
+        for name in ("x", "y", "customdata", "symbol")
+    )
+    return {
+        "x": x,
+        "y": y,
+        "customdata": remarks,
+        "marker": {"symbol": symbols},
+        "meta": [panel["epochs"][at], panel["steps"][at]],
+    }
+
+
+def played(figure: Figure) -> Figure:
+    """Return a figure with a frame and a stop of the slider for each of its moments."""
+    if "moments" not in figure:
+        return figure
+    found: Moments = figure["moments"]
+    panels, layout = found["panels"], figure["layout"]
+    traces = [panel["trace"] for panel in panels]
+    frames = [
+        {"name": name, "data": [line_at(panel, n) for panel in panels], "traces": traces}
+        for n, name in enumerate(found["names"])
+    ]
+    if "sliders" in layout:
+        stops = [
+            {"method": "animate", "label": label, "args": [[name], _NOW]}
+            for name, label in zip(found["names"], found["labels"], strict=True)
+        ]
+        layout = {**layout, "sliders": [{**layout["sliders"][0], "steps": stops}]}
+    return {"data": figure["data"], "layout": layout, "frames": frames}
+
+
 def controls(found: Sequence[Moment], clock: Clock) -> dict[str, Any]:
-    """Return slider, play and pause for the layout; nothing where there is one moment or none."""
+    """Return slider, play and pause for the layout; nothing where there is one moment or none.
+
+    `played` gives the slider its stops.
+    """
     if len(found) < 2:
         return {}
-    at_once = {"mode": "immediate", "transition": {"duration": 0}}
     names = [moment.name for moment in found]
     played = [names[i] for i in thinned(range(len(names)))]
-    now = {**at_once, "frame": {"duration": 0, "redraw": False}}
-    running = {**at_once, "frame": {"duration": _PLAYED_MS, "redraw": False}, "fromcurrent": True}
+    running = {**_AT_ONCE, "frame": {"duration": _PLAYED_MS, "redraw": False}, "fromcurrent": True}
     colours = {
         "bgcolor": BACKGROUND,
         "bordercolor": MUTED,
@@ -107,10 +180,6 @@ def controls(found: Sequence[Moment], clock: Clock) -> dict[str, Any]:
         "sliders": [
             {
                 "active": len(names) - 1,
-                "steps": [
-                    {"method": "animate", "label": moment.label, "args": [[moment.name], now]}
-                    for moment in found
-                ],
                 "currentvalue": {"prefix": f"layers joined at {clock.unit} ", "xanchor": "left"},
                 "pad": {"l": 100, "t": 65},
                 "tickcolor": GRID,
@@ -130,7 +199,7 @@ def controls(found: Sequence[Moment], clock: Clock) -> dict[str, Any]:
                 "pad": {"t": 80},
                 "buttons": [
                     {"method": "animate", "label": "▶", "args": [played, running]},
-                    {"method": "animate", "label": "❚❚", "args": [[None], now]},
+                    {"method": "animate", "label": "❚❚", "args": [[None], _NOW]},
                 ],
                 **colours,
             }

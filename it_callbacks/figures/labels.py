@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from it_callbacks.records import Status
 
-CAUTION, SATURATED = "caution", "saturated"
-_STATUSES = {Status.OK: "OK", Status.CAUTION: CAUTION, Status.SATURATED: SATURATED}
+CAUTION = "caution"
+_STATUSES = {Status.OK: "OK", Status.CAUTION: CAUTION, Status.SATURATED: "saturated"}
 
 
 def plain(name: str) -> str:

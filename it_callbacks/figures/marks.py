@@ -43,7 +43,6 @@ def trajectory_trace(
 ) -> dict[str, Any]:
     """The drawn points of one layer, and a faint line from each to the next."""
     steps = [step for step in trajectory.steps if step in kept]
-    remarks = [trajectory.remarks(step) for step in steps]
     epochs = [panel.run.epochs.get(step, -1) for step in steps]
     return {
         "type": "scatter",
@@ -54,14 +53,16 @@ def trajectory_trace(
         "meta": plain(trajectory.layer),
         "x": finite_all(trajectory.x, steps),
         "y": finite_all(trajectory.y, steps),
-        "customdata": [list(row) for row in zip(remarks, epochs, steps, strict=True)],
+        "customdata": [
+            list(row) for row in zip(trajectory.remarks(steps), epochs, steps, strict=True)
+        ],
         "hovertemplate": _hover(
             panel, view, clock, names=("meta", "customdata[1]", "customdata[2]", "customdata[0]")
         ),
         # Of one colour: Plotly gives a line no scale, and each piece a trace would be too many.
         "line": {"color": MUTED.faint(0.45), "width": 1},
         "marker": {
-            "symbol": [symbol + "-open" * trajectory.is_saturated(step) for step in steps],
+            "symbol": trajectory.symbols(symbol, steps),
             "color": [log_time(clock.read(step, panel.run.epochs)) for step in steps],
             "coloraxis": "coloraxis",
             "size": 7,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 from it_callbacks.figures.axes import (
@@ -19,7 +20,7 @@ from it_callbacks.figures.axes import (
     places,
     time_colours,
 )
-from it_callbacks.figures.frames import controls, moments, polyline
+from it_callbacks.figures.frames import Moments, controls, joined, line_at, moments, played
 from it_callbacks.figures.kinds import Kind, Request
 from it_callbacks.figures.labels import plain, shortened
 from it_callbacks.figures.limits import LABEL_BOUND, Limit, draw_limits, limits
@@ -77,10 +78,17 @@ def information_plane(
     Example:
         figure = information_plane([Panel(run, "val")], view="corrected", intervals=True)
     """
-    request = Request(reading=reading, view=view, resolution=resolution, chance=chance)
+    request = Request("plane", reading, view, resolution)
+    request = replace(request, chance=chance, intervals=intervals, hidden=hidden, theme=theme)
+    return played(_unplayed(panels, request))
+
+
+def _unplayed(panels: Sequence[Panel], request: Request) -> Figure:
+    """The figure with what it plays, but without its frames; see `Moments`."""
     check(request)
     if not panels:
-        return empty("Information plane", theme)
+        return empty("Information plane", request.theme)
+    view, resolution, hidden = request.view, request.resolution, request.hidden
     opened = opening(request, panels)
     shown = READINGS[opened].views[view]
     planes = [
@@ -91,44 +99,49 @@ def information_plane(
     time = clock(measured)
     symbols = _symbols(planes)
     found = moments(measured, time)
-    lines = [
-        [
-            polyline(plane.shown, step, plane.panel.run.epochs, symbols)
-            for plane, step in zip(planes, moment.steps, strict=True)
-        ]
-        for moment in found
+    of_panels = [
+        joined(
+            plane.shown,
+            plane.steps,
+            plane.panel.run.epochs,
+            symbols,
+            (moment.steps[number] for moment in found),
+        )
+        for number, plane in enumerate(planes)
     ]
     data = [
         {
             **trajectory_trace(plane.panel, each, plane.drawn, time, symbols[each.layer], shown),
-            **(bars(each, plane.drawn) if intervals else {}),
+            **(bars(each, plane.drawn) if request.intervals else {}),
             **plane.place.on,
             **_visibility(each.layer, hidden),
         }
         for plane in planes
         for each in plane.trajectories
     ]
-    if chance and "chance" in shown.options:
+    if request.chance and "chance" in shown.options:
         data += _once_in_legend(
             planes, [chance_trace(plane.shown, plane.drawn) for plane in planes]
         )
     data += _legend(planes, symbols, hidden)
-    n_before = len(data)
-    if lines:
-        joined = [
-            joined_trace(plane.panel, line, plane.shown, time, shown)
-            for line, plane in zip(lines[-1], planes, strict=True)
+    for number, panel in enumerate(of_panels):
+        panel["trace"] = len(data) + number
+    if found:
+        lines = [
+            joined_trace(plane.panel, line_at(panel, -1), plane.shown, time, shown)
+            for panel, plane in zip(of_panels, planes, strict=True)
         ]
-        data += _once_in_legend(planes, joined)
-    frames = [
-        {"name": moment.name, "data": line, "traces": list(range(n_before, len(data)))}
-        for moment, line in zip(found, lines, strict=True)
-    ]
+        data += _once_in_legend(planes, lines)
     drawn = _layout(planes, READINGS[opened], shown, resolution, time) | controls(found, time)
     drawn["meta"] = {"reading": opened}
     if len(found) > 1:
         drawn["margin"]["b"] = 140
-    return coloured({"data": data, "layout": drawn, "frames": frames}, theme)
+    played_later: Moments = {
+        "names": [moment.name for moment in found],
+        "labels": [moment.label for moment in found],
+        "panels": of_panels,
+    }
+    return {**coloured({"data": data, "layout": drawn}, request.theme), "moments": played_later}
 
 
 class _Plane(NamedTuple):
@@ -177,12 +190,7 @@ def _legend(
         }
         for layer, symbol in symbols.items()
     ]
-    if any(
-        each.is_saturated(step)
-        for plane in planes
-        for each in plane.trajectories
-        for step in each.steps
-    ):
+    if any(each.has_saturated for plane in planes for each in plane.trajectories):
         entry = legend_entry("hollow: saturated", "saturated", "circle-open")
         entries.append({**entry, "legendrank": 1002})
     return entries
@@ -276,14 +284,5 @@ PLANE = Kind(
     options=("reading", "view", "resolution", "chance", "intervals", "hidden"),
     needs=lambda request: [READINGS[name].views[request.view].axes for name in candidates(request)],
     reads=_reads,
-    draw=lambda panels, request: information_plane(
-        panels,
-        reading=request.reading,
-        view=request.view,
-        resolution=request.resolution,
-        chance=request.chance,
-        intervals=request.intervals,
-        hidden=request.hidden,
-        theme=request.theme,
-    ),
+    draw=_unplayed,
 )

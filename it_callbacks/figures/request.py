@@ -12,7 +12,9 @@ from it_callbacks.derived import sources
 from it_callbacks.figures.axes import Figure, Panel
 from it_callbacks.figures.curves import CURVES
 from it_callbacks.figures.entropies import CLASSES, PREDICTIONS
+from it_callbacks.figures.frames import played
 from it_callbacks.figures.kinds import Kind, Request
+from it_callbacks.figures.packing import packed
 from it_callbacks.figures.plane import PLANE
 from it_callbacks.figures.readings import READINGS
 from it_callbacks.quantities import QUANTITIES
@@ -71,7 +73,16 @@ def draw(request: Request, shown: Sequence[Panel]) -> Figure:
     Raises:
         ValueError: The request names a view or a resolution that there cannot be.
     """
-    return KINDS[request.name].draw(shown, request)
+    return played(KINDS[request.name].draw(shown, request))
+
+
+def draw_packed(request: Request, shown: Sequence[Panel]) -> Figure:
+    """Draw the same as a page's script unpacks it; see `it_callbacks.figures.packing`.
+
+    Raises:
+        ValueError: The request names a view or a resolution that there cannot be.
+    """
+    return packed(KINDS[request.name].draw(shown, request))
 
 
 def offered(run: Run) -> dict[str, Any] | None:

@@ -1,4 +1,4 @@
-"""Read Plotly's script as the installed package ships it: nothing is fetched."""
+"""Read the scripts of figures: Plotly's as the installed package ships it, and our own."""
 
 from __future__ import annotations
 
@@ -22,3 +22,8 @@ def plotly_script() -> str:
     raise FileNotFoundError(
         f"package_data/plotly.min.js was not found {where}; pip install 'plotly>=5.20'"
     )
+
+
+def unpack_script() -> str:
+    """The text of ``unpack.js``, which makes of packed figures those that Plotly reads."""
+    return (Path(__file__).parent / "static" / "unpack.js").read_text(encoding="utf-8")

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from it_callbacks.figures.axes import Panel
-from it_callbacks.figures.labels import CAUTION, SATURATED, plain, status_word
+from it_callbacks.figures.labels import CAUTION, plain, status_word
 from it_callbacks.figures.readings import Reading, View
+from it_callbacks.records import Status
 from it_callbacks.runs import Series
 from it_callbacks.wide_settings import WideSettings
 
@@ -38,20 +39,29 @@ class Trajectory(NamedTuple):
     n_dropped: int
     """Points that this view has no value of."""
 
-    def is_saturated(self, step: int | None) -> bool:
-        """Whether its point is hollow."""
-        return self._word(step) == SATURATED
+    @property
+    def has_saturated(self) -> bool:
+        """Whether one of its points is hollow."""
+        return any(self.status.get(step) == Status.SATURATED for step in self.steps)
 
-    def remarks(self, step: int | None) -> str:
-        """What hovering shows of a point besides its values, with markup."""
-        word = self._word(step)
-        if word == CAUTION and self.caution:
-            word = f"{word}: {plain(self.caution)}"
-        bound = "" if step is None else self.bounds.get(step, "")
-        return "<br>".join(filter(None, (self.classes, self.samples, bound, word)))
+    def symbols(self, symbol: str, steps: Sequence[int]) -> list[str]:
+        """Its markers at `steps`; a saturated point is hollow."""
+        status, hollow = self.status.get, f"{symbol}-open"
+        return [hollow if status(step) == Status.SATURATED else symbol for step in steps]
 
-    def _word(self, step: int | None) -> str:
-        return status_word(-1 if step is None else self.status.get(step, -1))
+    def remarks(self, steps: Sequence[int]) -> list[str]:
+        """What hovering shows of its points besides their values, with markup."""
+        known: dict[tuple[float, str], str] = {}
+        found = []
+        for step in steps:
+            key = (self.status.get(step, -1), self.bounds.get(step, ""))
+            if key not in known:
+                word = status_word(key[0])
+                if word == CAUTION and self.caution:
+                    word = f"{word}: {plain(self.caution)}"
+                known[key] = "<br>".join(filter(None, (self.classes, self.samples, key[1], word)))
+            found.append(known[key])
+        return found
 
 
 def trajectories(panel: Panel, view: View, resolution: int) -> list[Trajectory]:

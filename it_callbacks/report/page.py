@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from it_callbacks import __version__
-from it_callbacks.figures import CONFIG, plotly_script
+from it_callbacks.figures import CONFIG, plotly_script, unpack_script
 from it_callbacks.report.markup import Html, joined, json_script, script, script_body, tag
 from it_callbacks.report.sections import Drawings, Section, sections
 from it_callbacks.runs import Run
@@ -32,7 +32,8 @@ def report(runs: Sequence[Run]) -> str:
         raise ValueError("runs: a report needs at least 1 run, got none")
     drawings = Drawings()
     found = sections(runs, drawings)
-    scripts = (_text(plotly_script()), (_STATIC / "draw.js").read_text(encoding="utf-8"))
+    draw = (_STATIC / "draw.js").read_text(encoding="utf-8")
+    scripts = (_text(plotly_script()), unpack_script() + draw)
     title = f"Information plane: {', '.join(run.name for run in runs[:3])}"
     title += f" and {len(runs) - 3} more" if len(runs) > 3 else ""
     head = tag(

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from it_callbacks import texts
-from it_callbacks.figures import READINGS, Figure, Panel, Request, draw, opening, panels
+from it_callbacks.figures import READINGS, Figure, Panel, Request, draw_packed, opening, panels
 from it_callbacks.quantities import QUANTITIES, Quantity
 from it_callbacks.records import Status
 from it_callbacks.repeats import are_repeats, averaged
@@ -106,7 +106,7 @@ def _planes_of_any_width(row: Sequence[Panel], drawings: Drawings) -> Iterator[H
         "Layers of any width: information about the input once noise in proportion to the layer's "
         "spread is added, against what a linear reader can predict of the label."
     )
-    drawn = draw(Request(reading="wide", intervals=_has_spread(row)), row)
+    drawn = draw_packed(Request(reading="wide", intervals=_has_spread(row)), row)
     yield drawings.place(drawn, caption + _BARS * _has_spread(row))
 
 
@@ -122,7 +122,7 @@ def _planes_of_the_code(row: Sequence[Panel], drawings: Drawings) -> Iterator[Ht
             chance=view == "linear",
             intervals=has_spread or view == "corrected",
         )
-        return drawings.place(draw(request, row), caption)
+        return drawings.place(draw_packed(request, row), caption)
 
     yield plane(
         "I(X;T) against I(T;Y), a line for each layer. Hollow points are saturated; the small mark "
@@ -264,7 +264,7 @@ def _curves(runs: Sequence[Run], drawings: Drawings) -> Iterator[Html]:
         opened = READINGS[opening(Request(), row)].views["linear"].axes
         for quantity in (*QUANTITIES.values(), *own.values()):
             if "curves" in quantity.figures and _has(row, quantity.name):
-                figure = draw(Request("curves", quantity=quantity.name), row)
+                figure = draw_packed(Request("curves", quantity=quantity.name), row)
                 title = (
                     f"{quantity.label}: {quantity.meaning}" if quantity.meaning else quantity.label
                 )
@@ -275,7 +275,7 @@ def _curves(runs: Sequence[Run], drawings: Drawings) -> Iterator[Html]:
 def _predictions(runs: Sequence[Run], drawings: Drawings) -> Iterator[Html]:
     for row in _rows(Request("predictions"), runs):
         yield drawings.place(
-            draw(Request("predictions"), row),
+            draw_packed(Request("predictions"), row),
             "H(Ŷ) = I(Y;Ŷ) + I(X;Ŷ|Y) + H(Ŷ|X): information about the labels, information about "
             "the inputs within a class, and how unsure the predictions are of each sample.",
         )
@@ -308,17 +308,17 @@ def _key(name: str, set_: str) -> Key:
 def _classes(runs: Sequence[Run], drawings: Drawings) -> Iterator[Html]:
     for row in _rows(Request("classes"), runs):
         yield drawings.place(
-            draw(Request("classes"), row),
+            draw_packed(Request("classes"), row),
             "H(Ŷ|Y=c): how far the predictions scatter inside each class, over the epochs.",
         )
 
 
 def _warnings(runs: Sequence[Run]) -> Iterator[Html]:
     for run in runs:
-        if run.warnings:
+        if lines := [*run.lost, *run.warnings]:
             yield tag("h3", run.name)
-            yield tag("ul", *(tag("li", line) for line in run.warnings), class_="warnings")
-    if not any(run.warnings for run in runs):
+            yield tag("ul", *(tag("li", line) for line in lines), class_="warnings")
+    if not any(run.lost or run.warnings for run in runs):
         yield tag("p", "None was logged.")
 
 

@@ -8,10 +8,12 @@ of ours that need no more.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from importlib import resources
-from typing import Any
+from threading import Lock
+from typing import Any, NamedTuple
 
 from tensorboard import errors, plugin_util
 from tensorboard.backend import http_util
@@ -21,7 +23,7 @@ from werkzeug import wrappers
 
 from it_callbacks import figures, logs
 from it_callbacks.records import is_read_by_rulers
-from it_callbacks.runs import natural, outlines
+from it_callbacks.runs import Outline, natural, outlines
 from it_callbacks.tensorboard_plugin import query
 
 _STATIC = {
@@ -37,6 +39,18 @@ _OF_A_KIND = ("name", "title", "monitor", "what", "options")
 MOST_PANELS = 6
 """Side by side; more could not be read."""
 
+_MOST_KEPT = 20
+"""Figures, as they were sent."""
+
+
+class _Drawn(NamedTuple):
+    """A figure that was sent, and what the log was then, by the stamps of its tags."""
+
+    state: Any
+    figure: str
+
+
+Outlines = Mapping[str, list[Outline]]
 Answer = Callable[[wrappers.Request], wrappers.Response]
 
 
@@ -52,11 +66,19 @@ class InformationPlanePlugin(base_plugin.TBPlugin):  # type: ignore[misc] # it s
     def __init__(self, context: base_plugin.TBContext) -> None:
         # Not the multiplexer: under the fast loader there is none.
         self._data = context.data_provider
+        self._outlines: dict[str, dict[str, Any]] = defaultdict(dict)
+        self._drawn: dict[tuple[str, bytes], _Drawn] = {}
+        self._lock = Lock()
 
     def get_plugin_apps(self) -> dict[str, Any]:
         """From each path to what answers there."""
         answers: dict[str, Answer] = {path: _static(path, _STATIC[path]) for path in _STATIC}
-        answers |= {"/plotly.js": _plotly, "/state": self._state, "/figure": self._figure}
+        answers |= {
+            "/plotly.js": _plotly,
+            "/unpack.js": _unpack,
+            "/state": self._state,
+            "/figure": self._figure,
+        }
         return {path: _get_only(answer) for path, answer in answers.items()}
 
     def is_active(self) -> bool:
@@ -75,7 +97,7 @@ class InformationPlanePlugin(base_plugin.TBPlugin):  # type: ignore[misc] # it s
         )
 
     def _log(self, context: Any, experiment: str) -> logs.Log:
-        return logs.Log(self._data, context, experiment)
+        return logs.Log(self._data, context, experiment, self._outlines[experiment])
 
     def _state(self, request: wrappers.Request) -> wrappers.Response:
         """What can be chosen, and the run that started last."""
@@ -126,31 +148,35 @@ class InformationPlanePlugin(base_plugin.TBPlugin):  # type: ignore[misc] # it s
         )
 
     def _figure(self, request: wrappers.Request) -> wrappers.Response:
-        """The figure that the query asks for."""
+        """The figure that the query asks for; drawn anew once the log has another value."""
         try:
             asked = query.parse(request.args)
         except query.QueryError as error:
             raise errors.InvalidArgumentError(str(error)) from error
-        try:
-            panels = self._panels(asked, self._log(*_where(request)))
-        except query.QueryError as error:
-            raise errors.NotFoundError(str(error)) from error
-        return _json(request, figures.draw(asked.request, panels))
+        log = self._log(*_where(request))
+        state = _asked_for(asked, log)
+        place = log.experiment, request.query_string
+        drawn = self._drawn.get(place)
+        if drawn is None or drawn.state != state:
+            try:
+                panels = self._panels(asked, log, state[1])
+            except query.QueryError as error:
+                raise errors.NotFoundError(str(error)) from error
+            drawn = _Drawn(state, _as_json(figures.draw_packed(asked.request, panels)))
+            with self._lock:
+                self._drawn = dict([*self._drawn.items(), (place, drawn)][-_MOST_KEPT:])
+        return _respond(request, drawn.figure, "application/json")
 
-    def _panels(self, asked: query.Asked, log: logs.Log) -> list[figures.Panel]:
+    def _panels(
+        self, asked: query.Asked, log: logs.Log, found: Outlines | None = None
+    ) -> list[figures.Panel]:
         """The panels that are asked for, with the values that the figure needs."""
-        tags = log.tags()
-        # A run is called as its folder, or as that and the prefix of a logger.
-        asked_for = {
-            folder: tags[folder]
-            for folder in tags
-            if any(name == folder or name.startswith(f"{folder} (") for name in asked.runs)
-        }
-        found = log.outlines(asked_for)
+        if found is None:
+            _, found = _asked_for(asked, log)
         outline_of = {each.run.name: each for several in found.values() for each in several}
         for name in asked.runs:
             if name not in outline_of:
-                every = (each for several in log.outlines(tags).values() for each in several)
+                every = (e for several in log.outlines(log.tags()).values() for e in several)
                 names = sorted((each.run.name for each in every), key=natural)
                 raise query.unknown("run", name, names)
         runs = [outline_of[name].run for name in asked.runs]
@@ -166,6 +192,19 @@ class InformationPlanePlugin(base_plugin.TBPlugin):  # type: ignore[misc] # it s
             for run in log.read(folder, [o for o in several if o.run.name in wanted], wanted)
         }
         return [replace(panel, run=read.get(panel.run.name, panel.run)) for panel in shown]
+
+
+def _asked_for(
+    asked: query.Asked, log: logs.Log
+) -> tuple[dict[str, dict[str, logs.Stamp]], Outlines]:
+    """The folders of the runs that are asked for: their tags and what is in them."""
+    # A run is called as its folder, or as that and the prefix of a logger.
+    stamps = {
+        folder: tags
+        for folder, tags in log.tags().items()
+        if any(name == folder or name.startswith(f"{folder} (") for name in asked.runs)
+    }
+    return stamps, log.outlines(stamps)
 
 
 def _get_only(answer: Answer) -> Any:
@@ -186,8 +225,12 @@ def _respond(*arguments: Any, **options: Any) -> wrappers.Response:
 
 
 def _json(request: wrappers.Request, value: Any) -> wrappers.Response:
+    return _respond(request, _as_json(value), "application/json")
+
+
+def _as_json(value: Any) -> str:
     # TensorBoard's own conversion visits every number in Python; figures need none.
-    return _respond(request, json.dumps(value, allow_nan=False), "application/json")
+    return json.dumps(value, allow_nan=False, separators=(",", ":"))
 
 
 def _static(path: str, kind: str) -> Answer:
@@ -203,6 +246,10 @@ def _plotly(request: wrappers.Request) -> wrappers.Response:
     return _respond(request, script, "text/javascript", expires=_AN_HOUR)
 
 
-def _where(request: wrappers.Request) -> Sequence[Any]:
+def _unpack(request: wrappers.Request) -> wrappers.Response:
+    return _respond(request, figures.unpack_script(), "text/javascript")
+
+
+def _where(request: wrappers.Request) -> tuple[Any, str]:
     environ = request.environ
     return plugin_util.context(environ), plugin_util.experiment_id(environ)

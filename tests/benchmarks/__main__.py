@@ -39,6 +39,7 @@ SUBJECTS = (
     "networks",
     "threads",
     "peers",
+    "reading",
 )
 
 _PATIENCE = 30.0

@@ -14,14 +14,14 @@ from .ratios import Ratio, seconds
 
 
 def linear(n_samples: int = 2048, n_units: int = 1024, rounds: int = 3) -> Iterator[Ratio]:
-    """P25: `LinearVInformation` of the rows that a monitor keeps, over their Gram matrix."""
+    """P27: `LinearVInformation` of the rows that a monitor keeps, over their Gram matrix."""
     rows = layer(n_samples, n_units, nn.ReLU()).double().numpy()
     classes = labels(n_samples).numpy()
     reading, product = seconds(
         rounds, partial(LinearVInformation(), rows, classes), lambda: rows.T @ rows
     )
     what = f"`LinearVInformation` over one product of its rows, {n_samples} × {n_units}"
-    yield Ratio("P25", what, reading / product, 50, 20)
+    yield Ratio("P27", what, reading / product, 50, 20)
 
 
 BENCHMARKS = (linear,)

@@ -53,18 +53,18 @@ def numbers_there_and_back(numbers: torch.Tensor) -> torch.Tensor:
 
 
 def in_checkpoints(epochs: int = 1000, layers: int = 60, rounds: int = 7) -> Iterator[Ratio]:
-    """P24: bytes of a number over those allowed; save and load over that of the numbers alone."""
+    """P26: bytes of a number over those allowed; save and load over that of the numbers alone."""
     history = history_of(epochs, layers)
     size = f"{epochs} epochs × {layers} layers × {N_QUANTITIES}"
     bytes_each = len(saved(history.to_state())) / len(history)
     what = f"bytes a number over {MOST_BYTES}, {size}"
-    yield Ratio("P24", what, bytes_each / MOST_BYTES, 1, 0.75)
+    yield Ratio("P26", what, bytes_each / MOST_BYTES, 1, 0.75)
     numbers = torch.rand(len(history), dtype=torch.float64)
     ours, theirs = seconds(
         rounds, partial(there_and_back, history), partial(numbers_there_and_back, numbers)
     )
     what = f"history saved and loaded over its numbers alone as one tensor, {size}"
-    yield Ratio("P24", what, ours / theirs, 20, 8)
+    yield Ratio("P26", what, ours / theirs, 20, 8)
 
 
 BENCHMARKS = (in_checkpoints,)
