@@ -12,8 +12,8 @@ as ours.
 
 ``--beside`` trains without monitors, too, in turns, and prints by how much an epoch with them is
 longer. This sees what no clock in a hook does: Lightning's calls of callbacks, and that after ours
-the rest finds less in the processor's caches (of the smallest networks, a tenth of the share). It
-is a difference of two long times, so it is shown and holds nobody.
+the rest finds less in the processor's caches (of the smallest networks, up to a quarter of the
+share). It is a difference of two long times, so it is shown and holds nobody.
 
 Small networks are read without the wide plane unless ``--wide`` asks for it; those of usual size
 are read at defaults. The wide plane is read at fewer and fewer epochs, nine of the first thirty.
