@@ -11,9 +11,9 @@ threads, and TensorBoard flushes what it is given before a hook returns, so that
 as ours.
 
 ``--beside`` trains without monitors, too, in turns, and prints by how much an epoch with them is
-longer. This sees what no clock in a hook does: Lightning's calls of callbacks, and that after ours
-the rest finds less in the processor's caches (of the smallest networks, a tenth of the share). It
-is a difference of two long times, so it is shown and holds nobody.
+longer. This sees what no clock in a hook does: Lightning's calls of callbacks, and what our work
+does to the speed of the rest. It was up to a quarter more than the share. It is a difference of two
+long times, so it is shown and holds nobody.
 
 Small networks are read without the wide plane unless ``--wide`` asks for it; those of usual size
 are read at defaults. The wide plane is read at fewer and fewer epochs, nine of the first thirty.
