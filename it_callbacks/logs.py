@@ -235,6 +235,9 @@ def once(found: Sequence[Found], notes: list[str]) -> list[Found]:
     kept: dict[Hashable, Found] = {}
     for each in sorted(found, key=lambda each: each.is_link):
         first = kept.setdefault(each.identity, each)
-        if first is not each:
-            notes.append(f"{each.run.name} is the same run as {first.run.name}, and is left out")
+        name, other = each.run.name, first.run.name
+        if name == other and first is not each:
+            notes.append(f"{name} is given twice, and read once")
+        elif first is not each:
+            notes.append(f"{name} is the same run as {other}, and is left out")
     return [each for each in found if kept[each.identity] is each]
