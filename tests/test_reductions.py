@@ -416,3 +416,14 @@ def test_whether_a_reduction_can_be_stored_is_known_before_it_is_fitted() -> Non
         Centred().state()
     with pytest.raises(Unstorable, match=r"Centred .*define state\(\) on the reduction"):
         Centred().restored({})
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16, torch.int8])
+def test_means_of_narrow_types_are_those_of_their_values_in_few_rows_as_in_all(
+    dtype: torch.dtype,
+) -> None:
+    maps = (torch.rand(40, 3, 90, 90, generator=torch.Generator().manual_seed(0)) * 9).to(dtype)
+    for order in (torch.contiguous_format, torch.channels_last):  # in which numbers are added up
+        given = maps.contiguous(memory_format=order)
+        wide = given.double() if dtype == torch.int8 else given.float()
+        assert torch.equal(MeanPool()(given), wide.flatten(2).mean(2))

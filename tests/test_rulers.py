@@ -772,3 +772,21 @@ def test_real_numbers_keep_their_width() -> None:
         real = torch.randn(rows, 3, generator=generator).relu()
         spread = torch.quantile(real.double(), 0.999) - torch.quantile(real.double(), 0.001)
         assert Calibrated(30).freeze(real).width == pytest.approx(float(spread) / 30)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.bfloat16, torch.float16])
+@pytest.mark.parametrize("bad", [math.nan, math.inf, -math.inf])
+def test_rows_that_are_not_finite_are_found_among_large_ones(
+    dtype: torch.dtype, bad: float
+) -> None:
+    """Whose sum is beyond float16, and of more numbers than are looked at together."""
+    rows = torch.full((40, 30_000), 60.0, dtype=dtype)
+    assert rulers.finite_rows(rows) is None
+    rows[[3, 39], [0, 29_999]] = bad
+    finite = rulers.finite_rows(rows)
+    assert finite is not None
+    assert torch.nonzero(~finite).flatten().tolist() == [3, 39]
+
+
+def test_whole_numbers_are_finite() -> None:
+    assert rulers.finite_rows(torch.ones(3, 2, dtype=torch.int8)) is None

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import math
-import subprocess
-import sys
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,14 +14,13 @@ from torch import Tensor, nn
 from it_callbacks import PredictionEntropyMonitor
 from it_callbacks.metrics import ConditionalEntropy, PredictionEntropy
 
-from .benchmarks import vocabulary
+from .benchmarks import memory, vocabulary
 from .toys import N_UNITS, Lenient, fit
 
 V = 50_257
-ROOT = Path(__file__).parents[1]
 
 needs_proc = pytest.mark.skipif(
-    not Path("/proc/self/clear_refs").exists(), reason="only Linux tells its highest memory"
+    not memory.STATM.exists(), reason="only Linux tells its highest memory"
 )
 
 
@@ -176,14 +172,8 @@ def test_a_table_of_classes_is_summed_in_blocks_too() -> None:
 def test_little_memory_is_taken_beside_the_logits() -> None:
     """One more float32 copy would be past it."""
     n_rows, n_classes = 128, 151_936
-    process = subprocess.run(
-        [sys.executable, "-m", vocabulary.__name__, str(n_rows), str(n_classes)],
-        cwd=ROOT,
-        check=True,
-        capture_output=True,
-        text=True,
-    )
-    assert 0 < int(process.stdout) < vocabulary.allowed_bytes(n_classes)
+    extra = memory.in_a_process("-m", vocabulary.__name__, str(n_rows), str(n_classes))
+    assert 0 < extra < vocabulary.allowed_bytes(n_classes)
 
 
 def test_the_monitor_takes_any_number_of_classes() -> None:

@@ -117,7 +117,7 @@ def _uniform(ruler: Uniform, dtype: torch.dtype, device: torch.device, n_units: 
         if values.amax() <= ruler.high:
             states.clamp_max_(top)
             return Reach(reach.low, top)
-        states.copy_(torch.where(values <= ruler.high, states.clamp_max(top), states))
+        states.masked_fill_((states > top) & (values <= ruler.high), top)
         return reach
 
     return read

@@ -282,13 +282,14 @@ class LayerObserver:
         self.plan = found
         self.effort = effort_of(found.layers, self.readers, discovery.forward)
         self._behind_untracked = behind_untracked(discovery.calls, found.layers)
+        del discovery  # and with it the copies of what is no layer
         observed = {layer.module_name for layer in found.layers}
         modules = self.listener.modules
         self.listener.listen_to({name: modules[name] for name in observed}, self._take)
         for unfilled in self._passes:
             self._fill(unfilled)
-        for name, copy in copies.items():
-            self._pass.take_copy(name, copy)
+        for name in list(copies):  # one after the other, so that no more is held than needed
+            self._pass.take_copy(name, copies.pop(name))
 
     @property
     def _why_silent(self) -> dict[str, str]:

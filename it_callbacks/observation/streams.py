@@ -209,13 +209,19 @@ class Waiting:
     def add(self, output: Tensor, keep: Tensor | None = None) -> None:
         """Take in the outputs ``(n_rows, ...)`` of a batch; as `KeyStream.add`."""
         reduction = self.reader.reduction
-        self.add_reduced(reduction(output) if reduction.frozen else output, keep)
+        rows = reduction(output) if reduction.frozen else output
+        self.add_reduced(rows.detach().clone(), keep)
 
     def add_reduced(self, rows: Tensor, keep: Tensor | None = None) -> None:
-        """As `add`, of rows that the reduction has been applied to, if it is ready."""
+        """As `add`, of rows that are held as they are: they must not change any more.
+
+        Args:
+            rows: What the reduction gives, if it is ready; else what the layer gives.
+            keep: As of `KeyStream.add`.
+        """
         self._left_out.add(rows)
         self.n_samples += len(rows)
-        self._batches.append((rows.detach().clone(), keep))
+        self._batches.append((rows, keep))
 
     @property
     def is_full(self) -> bool:

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import subprocess
 import sys
 from collections.abc import Iterator, Sequence
 from functools import partial
-from pathlib import Path
 
 import torch
 from torch import Tensor
 
 from it_callbacks.metrics import PredictionEntropy
 
-from .memory import STATUS, resident
+from .memory import STATM, extra_of, in_a_process
 from .ratios import Ratio, seconds
 
 SIZES = ((512, 50_257), (128, 151_936))
@@ -53,10 +51,7 @@ def extra_bytes(n_rows: int, n_classes: int) -> int:
     """Highest resident memory while a batch is measured, above that just before."""
     measured(*batch(2, 2000))  # what is loaded on first use
     logits, labels = batch(n_rows, n_classes)
-    Path("/proc/self/clear_refs").write_text("5")  # the highest is from now on
-    before = resident("VmRSS")
-    measured(logits, labels)
-    return resident("VmHWM") - before
+    return extra_of(partial(measured, logits, labels))
 
 
 def allowed_bytes(n_classes: int) -> float:
@@ -66,18 +61,12 @@ def allowed_bytes(n_classes: int) -> float:
 
 def beside_logits(sizes: Sequence[tuple[int, int]] = SIZES[1:]) -> Iterator[Ratio]:
     """P16, memory. Nothing where the system does not tell."""
-    if not STATUS.exists():
+    if not STATM.exists():
         return
     for n_rows, n_classes in sizes:
-        process = subprocess.run(
-            [sys.executable, "-m", f"{__package__}.vocabulary", str(n_rows), str(n_classes)],
-            cwd=Path(__file__).parents[2],
-            check=True,
-            capture_output=True,
-            text=True,
-        )
+        extra = in_a_process("-m", f"{__package__}.vocabulary", str(n_rows), str(n_classes))
         what = f"extra memory, {n_rows} × {n_classes} float32, over 64 MB + 24 B per class"
-        yield Ratio("P16", what, int(process.stdout) / allowed_bytes(n_classes), 1, 0.5)
+        yield Ratio("P16", what, extra / allowed_bytes(n_classes), 1, 0.5)
 
 
 BENCHMARKS = (beside_plain, beside_logits)
