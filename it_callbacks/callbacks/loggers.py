@@ -43,10 +43,9 @@ def log_point(
             MLflow's default store has room for one of the two only: the other one's call raises,
             and that of the user must not.
     """
-    in_the_way = {tag: names for tag in values if (names := _folders(tag) & set(names_of_others))}
 
     def log(logger: Any) -> None:
-        clashes = in_the_way if _is_of_mlflow(logger) else {}
+        clashes = _clashes(values, set(names_of_others)) if _is_of_mlflow(logger) else {}
         fit = {tag: value for tag, value in values.items() if tag not in clashes}
         writer = _summary_writer(logger)
         if fit and writer is not None:
@@ -94,6 +93,11 @@ def _summary_writer(logger: Any) -> Any:
 def _is_of_mlflow(logger: Any) -> bool:
     # Asked of the class: what stands for a writer in other processes has every attribute.
     return callable(getattr(type(_experiment(logger)), "log_batch", None))
+
+
+def _clashes(tags: Iterable[str], others: set[str]) -> dict[str, set[str]]:
+    """The tags that lie in a folder with the name of another metric, with these names."""
+    return {tag: names for tag in tags if (names := _folders(tag) & others)}
 
 
 def _folders(tag: str) -> set[str]:

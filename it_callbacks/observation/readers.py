@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from torch import Tensor
 
 from it_callbacks.plain import plain
 from it_callbacks.reductions import Reduction
-from it_callbacks.rulers import Ruler, Unstorable
+from it_callbacks.rulers import Ruler, Unstorable, pair_merged
 
 
 @dataclass(frozen=True)
@@ -27,6 +28,11 @@ class Reader:
 
     reduction: Reduction
     rulers: tuple[Ruler, ...]
+
+    @cached_property
+    def merged(self) -> tuple[Ruler, ...]:
+        """Of a reader that is ready, the rulers with bins merged in pairs: made once for a run."""
+        return tuple(map(pair_merged, self.rulers))
 
     @property
     def is_ready(self) -> bool:

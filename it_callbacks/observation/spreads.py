@@ -40,11 +40,15 @@ class Moments:
             >>> Moments.of(np.array([[0.0, 1.0], [4.0, 1.0], [np.nan, 1.0]]))
             Moments(n=2, mean=array([2., 1.]), squares=8.0)
         """
-        rows = rows[np.isfinite(rows).all(axis=1)].astype(np.float64)
+        rows = rows.astype(np.float64)
+        is_finite = np.isfinite(rows)
+        if not is_finite.all():
+            rows = rows[is_finite.all(axis=1)]
         if not len(rows):
             return cls(0, np.zeros(rows.shape[1]), 0.0)
         mean = rows.mean(axis=0)
-        return cls(len(rows), mean, float(np.square(rows - mean).sum()))
+        rows -= mean
+        return cls(len(rows), mean, float(np.vdot(rows, rows)))
 
     def __add__(self, other: Moments) -> Moments:
         n = self.n + other.n

@@ -20,7 +20,6 @@ from it_callbacks.rulers import (
     Uniform,
     Width,
     finite_rows,
-    pair_merged,
     refuse_mostly_nonfinite,
 )
 
@@ -66,11 +65,11 @@ class KeyStream:
         """All that is read with: the reader's, and those with merged bins."""
         self._merged: list[int | None] = []
         """For each of the reader's rulers, the number of the one with merged bins."""
-        for number, ruler in enumerate(reader.rulers):
+        for number in range(len(reader.rulers)):
             if number in unmerged:
                 self._merged.append(None)
                 continue
-            merged = pair_merged(ruler)
+            merged = reader.merged[number]
             place = _place_of(merged, self._rulers)
             if place == len(self._rulers):
                 self._rulers.append(merged)
