@@ -293,11 +293,11 @@ def test_sides_that_differ_are_not_compared() -> None:
 
 
 def test_the_packed_layer_is_narrow_enough_and_the_next_is_not() -> None:
-    """Ten states of five bits are a number below 2**50; a hash may be any of 64 bits."""
+    """Ten states of six bits are a number below 2**60; a hash may be any of 64 bits."""
     narrow, wide = (
         encode(data.layer(50, n_units, nn.Tanh()), estimate.TANH.ruler) for n_units in (10, 11)
     )
-    assert narrow.abs().max() < 2**50 < wide.abs().max()
+    assert narrow.abs().max() < 2**60 < wide.abs().max()
 
 
 def test_what_is_counted_and_jackknifed_is_the_information_of_layer_and_labels() -> None:
