@@ -14,7 +14,16 @@ import torch
 from torch import Tensor
 from typing_extensions import override
 
-from it_callbacks.codes import encode, encode_keys, encoded, fast, keys, symbols, tiles
+from it_callbacks.codes import (
+    encode,
+    encode_keys,
+    encoded,
+    encoded_twice,
+    fast,
+    keys,
+    symbols,
+    tiles,
+)
 from it_callbacks.rulers import (
     Calibrated,
     Exact,
@@ -24,6 +33,7 @@ from it_callbacks.rulers import (
     Width,
     ibsgd,
     idnns,
+    pair_merged,
 )
 
 
@@ -320,3 +330,31 @@ def test_a_saturated_layer_is_one_whose_top_edge_is_closed(span: float) -> None:
     layer[::3] *= span
     assert_fast_is_spec(layer, Uniform(30, -1, 1))
     assert_fast_is_spec(layer, Uniform(7, -1, 1))
+
+
+@pytest.mark.parametrize("seed", range(60))
+def test_keys_with_merged_bins_come_with_those_of_the_ruler(seed: int) -> None:
+    """Of layers and rulers of any kind; both are those of the spec."""
+    draw = random.Random(seed)
+    layer = drawn_layer(draw, draw.randrange(1, 40))
+    ruler = drawn_ruler(draw, math.prod(layer.shape[1:]))
+    for number, read_by in enumerate((ruler, pair_merged(ruler))):
+        expected = outcome(lambda read_by=read_by: keys(read_by(layer)))
+        found = outcome(lambda number=number: both(layer, ruler)[number])
+        assert found == expected
+
+
+def both(layer: Tensor, ruler: Ruler) -> list[Tensor]:
+    return [torch.from_numpy(each.keys) for each in encoded_twice(layer, ruler, pair_merged(ruler))]
+
+
+def test_a_layer_is_read_once_for_both(monkeypatch: pytest.MonkeyPatch) -> None:
+    scans, scanned = [], tiles.scanned
+
+    def counted(states: Tensor) -> Any:
+        scans.append(states.shape)
+        return scanned(states)
+
+    monkeypatch.setattr(tiles, "scanned", counted)
+    encoded_twice(ordinary(100, 32), Width(0.07), Width(0.14))
+    assert len(scans) == 1

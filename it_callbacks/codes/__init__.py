@@ -5,7 +5,7 @@ gives the symbols of activations read with a ruler, by the same definition but f
 (`it_callbacks.codes.fast`).
 """
 
-from it_callbacks.codes.fast import Encoded, encode, encode_keys, encoded
+from it_callbacks.codes.fast import Encoded, encode, encode_keys, encoded, encoded_twice
 from it_callbacks.codes.spec import keys, symbols
 
-__all__ = ["Encoded", "encode", "encode_keys", "encoded", "keys", "symbols"]
+__all__ = ["Encoded", "encode", "encode_keys", "encoded", "encoded_twice", "keys", "symbols"]

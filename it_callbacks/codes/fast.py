@@ -42,9 +42,9 @@ from it_callbacks.codes.spec import (
     keys,
     weights,
 )
-from it_callbacks.codes.tiles import READINGS, Reach, Read, Room, Tile, tile_of
+from it_callbacks.codes.tiles import READINGS, Reach, Read, Room, Tile, merge_pairs, tile_of
 from it_callbacks.reductions import side_by_side
-from it_callbacks.rulers import Exact, Ruler, as_states, real, wide_type
+from it_callbacks.rulers import Exact, Ruler, Uniform, Width, as_states, real, wide_type
 
 # float32 holds every integer up to here, so sums below it are exact in any order of summation.
 _EXACT_BELOW = 2**24
@@ -107,10 +107,28 @@ def encoded(activations: Tensor, ruler: Ruler) -> Encoded:
         if type(ruler) is Exact:
             return _by_spec(activations, ruler)
         if type(ruler) in READINGS:  # not of a subclass, which may read in another way
-            return _in_tiles(activations, ruler)
+            return _in_tiles(activations, [ruler])[0]
     except ValueError:
         pass  # the spec refuses it too, and counts over all samples, not over those of a tile
     return Encoded(keys(ruler(activations)).cpu().numpy(), math.nan)
+
+
+def encoded_twice(activations: Tensor, ruler: Ruler, merged: Ruler) -> tuple[Encoded, Encoded]:
+    """Return the keys with a ruler, and with its bins merged in pairs.
+
+    Args:
+        activations: Floats ``(n_samples, ...)``.
+        ruler: How to read them; it is ready to use.
+        merged: What `pair_merged` gives of it.
+    """
+    if type(ruler) in (Uniform, Width):
+        try:
+            of_ruler, of_merged = _in_tiles(real(activations), [ruler, merged])
+        except ValueError:
+            pass  # as in `encoded`
+        else:
+            return of_ruler, of_merged
+    return encoded(activations, ruler), encoded(activations, merged)
 
 
 def _by_spec(activations: Tensor, ruler: Ruler) -> Encoded:
@@ -119,7 +137,9 @@ def _by_spec(activations: Tensor, ruler: Ruler) -> Encoded:
     return _joined([Encoded(keys(ruler(part)).cpu().numpy(), math.nan) for part in parts])
 
 
-def _in_tiles(activations: Tensor, ruler: Ruler) -> Encoded:
+def _in_tiles(activations: Tensor, rulers: Sequence[Ruler]) -> list[Encoded]:
+    """The keys with the first ruler; with the second one, which merges its bins in pairs, too."""
+    ruler = rulers[0]
     n_units, dtype, device = _n_units(activations), wide_type(activations.dtype), activations.device
     most, width = _chunk_elements(device), _tile_units(n_units, device)
     n_rows = max(1, most // max(width, 1))
@@ -132,13 +152,15 @@ def _in_tiles(activations: Tensor, ruler: Ruler) -> Encoded:
     read = READINGS[type(ruler)](ruler, dtype, device, n_units)
     tiles = [slice(at, min(at + width, n_units)) for at in range(0, n_units, max(width, 1))]
 
-    def of(block: Tensor) -> Encoded:
+    def of(block: Tensor) -> list[Encoded]:
+        block_rows = side_by_side(block) if block.ndim > 2 else block
         try:
-            return _keys_of(side_by_side(block) if block.ndim > 2 else block, tiles, read, dtype)
+            return _keys_of(block_rows, tiles, read, dtype, len(rulers))
         except ValueError:  # what a mask has written, say, whose bins are too many to count
-            return _by_spec(block, ruler)
+            return [_by_spec(block, each) for each in rulers]
 
-    return _joined([of(block) for block in _parts(rows, n_rows)])
+    found = [of(block) for block in _parts(rows, n_rows)]
+    return [_joined([of_block[number] for of_block in found]) for number in range(len(rulers))]
 
 
 def _n_units(activations: Tensor) -> int:
@@ -171,22 +193,35 @@ def _tile_units(n_units: int, device: torch.device) -> int:
     return -(-n_units // max(1, -(-n_units // most)))
 
 
-def _keys_of(rows: Tensor, tiles: Sequence[slice], read: Read, dtype: torch.dtype) -> Encoded:
+def _keys_of(
+    rows: Tensor, tiles: Sequence[slice], read: Read, dtype: torch.dtype, n_rulers: int
+) -> list[Encoded]:
     """The keys of some rows, whose units are read tile by tile."""
     keys_of = _keys_of_narrow if rows.shape[1] <= PACKED_UNITS else _keys_of_wide
-    found = [keys_of(tile_of(rows, units, dtype), read) for units in tiles]
+    found = []
+    for units in tiles:
+        tile = tile_of(rows, units, dtype)
+        reach = read(tile)
+        of_tile = [keys_of(tile, reach)]
+        if n_rulers > 1:
+            of_tile.append(keys_of(tile, merge_pairs(tile, reach)))
+        found.append(of_tile)
     if len(found) == 1:
         return found[0]
-    # A row's keys are sums over its units, which wrap around.
-    total = np.zeros((len(rows), 2), np.int64)
-    for part in found:
+    each = (tuple(of_tile[number] for of_tile in found) for number in range(n_rulers))
+    return [_summed(parts, len(rows)) for parts in each]
+
+
+def _summed(parts: Sequence[Encoded], n_rows: int) -> Encoded:
+    """A row's keys are sums over its units, which wrap around; none are 0."""
+    total = np.zeros((n_rows, 2), np.int64)
+    for part in parts:
         total += part.keys
-    return Encoded(total, float(np.max([0.0, *(part.reach for part in found)])))
+    return Encoded(total, float(np.max([0.0, *(part.reach for part in parts)])))
 
 
-def _keys_of_wide(tile: Tile, read: Read) -> Encoded:
-    """What the units of a tile add to the keys of its rows."""
-    reach = read(tile)
+def _keys_of_wide(tile: Tile, reach: Reach) -> Encoded:
+    """What the units of a tile, whose room has the states, add to the keys of its rows."""
     if _exact_units(reach):
         return Encoded(_hashed(tile, reach), reach.farthest)
     states = tile.room.states
@@ -195,8 +230,7 @@ def _keys_of_wide(tile: Tile, read: Read) -> Encoded:
     return Encoded(np.concatenate(far), reach.farthest)
 
 
-def _keys_of_narrow(tile: Tile, read: Read) -> Encoded:
-    reach = read(tile)
+def _keys_of_narrow(tile: Tile, reach: Reach) -> Encoded:
     if reach.low >= LOWEST_PACKED and reach.high <= HIGHEST_PACKED:
         return Encoded(_packed(tile.room), reach.farthest)
     if not _exact_units(reach):

@@ -158,11 +158,20 @@ def _pair_merged(ruler: PairMerged, dtype: torch.dtype, device: torch.device, n_
     inner = READINGS[type(ruler.ruler)](ruler.ruler, dtype, device, n_units)
 
     def read(tile: Tile) -> Reach:
-        low, high = inner(tile)
-        tile.room.padded.mul_(0.5).floor_()  # halves are exact, and whole numbers stay floats
-        return Reach(float(np.floor(low / 2)), float(np.floor(high / 2)))
+        return merge_pairs(tile, inner(tile))
 
     return read
+
+
+def merge_pairs(tile: Tile, reach: Reach) -> Reach:
+    """Put half of each state, rounded down, in its place.
+
+    Args:
+        tile: Its room has the states.
+        reach: How far they reach.
+    """
+    tile.room.padded.mul_(0.5).floor_()  # halves are exact, and whole numbers stay floats
+    return Reach(float(np.floor(reach.low / 2)), float(np.floor(reach.high / 2)))
 
 
 READINGS: dict[type[Ruler], Callable[[Any, torch.dtype, torch.device, int], Read]] = {

@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from it_callbacks.codes import Encoded, encoded
+from it_callbacks.codes import encoded, encoded_twice
 from it_callbacks.observation.gathering import GATHERED, Gathered
 from it_callbacks.observation.readers import Reader
 from it_callbacks.rulers import (
@@ -61,23 +61,18 @@ class KeyStream:
     ) -> None:
         self.reader = reader
         self._gathered = Gathered(enough)
-        self._rulers = list(reader.rulers)
-        """All that is read with: the reader's, and those with merged bins."""
         self._merged: list[int | None] = []
-        """For each of the reader's rulers, the number of the one with merged bins."""
+        """For each of the reader's rulers, the number of the keys with its bins merged."""
+        rulers = list(reader.rulers)
         for number in range(len(reader.rulers)):
-            if number in unmerged:
-                self._merged.append(None)
-                continue
-            merged = reader.merged[number]
-            place = _place_of(merged, self._rulers)
-            if place == len(self._rulers):
-                self._rulers.append(merged)
+            place = None if number in unmerged else _place_of(reader.merged[number], rulers)
+            if place == len(rulers):
+                rulers.append(reader.merged[number])
             self._merged.append(place)
         self.n_samples = 0
         self._n_units = 0
         self._max_state = 0.0
-        self._keys: list[list[NDArray[np.int64]]] = [[] for _ in self._rulers]
+        self._keys: list[list[NDArray[np.int64]]] = [[] for _ in rulers]
         self._kept: list[Tensor] = []
         self._left_out = _LeftOut()
 
@@ -104,11 +99,25 @@ class KeyStream:
             return
         self._n_units = rows.shape[1]
         rows = rows if finite is None else rows[finite]
-        for number, ruler in enumerate(self._rulers):
-            read = encoded(rows, ruler) if len(rows) else _NOTHING
-            self._keys[number].append(read.keys if finite is None else _at(finite, read.keys))
+        if not len(rows):  # of which a user's ruler need not be asked
+            for number in range(len(self._keys)):
+                self._add(number, np.zeros((0, 2), dtype=np.int64), finite)
+            return
+        for number, ruler in enumerate(self.reader.rulers):
+            place = self._merged[number]
+            # Merged bins of one ruler may be those of another.
+            is_new = place is not None and place >= len(self.reader.rulers)
+            if place is not None and is_new and place not in self._merged[:number]:
+                read, merged = encoded_twice(rows, ruler, self.reader.merged[number])
+                self._add(place, merged.keys, finite)
+            else:
+                read = encoded(rows, ruler)
+            self._add(number, read.keys, finite)
             if number == 0:
                 self._max_state = max(self._max_state, read.reach)
+
+    def _add(self, number: int, keys: NDArray[np.int64], finite: Tensor | None) -> None:
+        self._keys[number].append(keys if finite is None else _at(finite, keys))
 
     def read(self) -> Encodings:
         """All that there is of the samples so far, in their order.
@@ -144,9 +153,6 @@ def _place_of(merged: Ruler, rulers: Sequence[Ruler]) -> int:
         if isinstance(ruler, usual) and type(ruler) is usual and ruler == merged:
             return number
     return len(rulers)
-
-
-_NOTHING = Encoded(np.zeros((0, 2), dtype=np.int64), 0.0)
 
 
 def _at(finite: Tensor, keys: NDArray[np.int64]) -> NDArray[np.int64]:
