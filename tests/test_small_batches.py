@@ -37,6 +37,8 @@ from it_callbacks.observation.passes import Pass
 from it_callbacks.observation.readers import Reader
 from it_callbacks.observation.small_batches import SmallBatches
 from it_callbacks.observation.streams import KeyStream
+from it_callbacks.predictions.defined import DefinedRows
+from it_callbacks.predictions.instrument import PredictionInstrument
 from it_callbacks.reductions import Joint
 from it_callbacks.rulers import Uniform, Width
 
@@ -352,3 +354,30 @@ def test_a_users_own_logger_and_writer_are_called_as_ever(tmp_path: Any) -> None
     tags = [record.tag for record in monitor.history]
     assert Counter(logged) == Counter(2 * tags)
     assert [list(metrics) for _, metrics in plain.logged if set(metrics) & set(tags)] == [tags]
+
+
+def test_a_metric_serves_pass_after_pass(monkeypatch: pytest.MonkeyPatch) -> None:
+    """To make one takes longer than to feed a small set; the values are those of a new one."""
+    made, init = list[object](), PredictionEntropy.__init__
+
+    def counted(self: PredictionEntropy, *args: Any, **kwargs: Any) -> None:
+        made.append(self)
+        init(self, *args, **kwargs)
+
+    def values(val: Any) -> list[float]:
+        monitor = PredictionEntropyMonitor()
+        fit([monitor], max_epochs=4, val=val, num_sanity_val_steps=0)
+        return [record.bits for record in monitor.history]
+
+    monkeypatch.setattr(PredictionEntropy, "__init__", counted)
+    reused = values(loader(seed=1))
+    assert len(made) <= 2
+    made.clear()
+    values([loader(seed=1), loader(seed=2)])  # two sets at a time never share one
+    assert 2 <= len(made) <= 4
+    monkeypatch.setattr(PredictionInstrument, "_empty", fresh)
+    assert values(loader(seed=1)) == reused
+
+
+def fresh(self: PredictionInstrument, way: str, n_classes: int, kind: Any) -> DefinedRows:
+    return DefinedRows(self._readout.metric(way, n_classes, kind))

@@ -24,7 +24,7 @@ from it_callbacks.observation.instrument import (
     Notice,
     Occasion,
 )
-from it_callbacks.observation.labels import KINDS, decided
+from it_callbacks.observation.labels import COUNTED_AS, KINDS, decided
 from it_callbacks.observation.positions import samples_in_words
 from it_callbacks.observation.prediction_observer import PredictionObserver
 from it_callbacks.observation.prediction_pass import Predicted, PredictionPass
@@ -189,10 +189,12 @@ class PredictionInstrument(Instrument[Finished]):
         """By set: the kind of its labels, as the first pass found."""
         self._repeats: dict[str, bool] = {}
         """By set, whether inputs were repeated: where none is, they need not be told apart."""
+        self._spare: dict[tuple[str, int, Kind | None], Metric] = {}
+        """Metrics of passes that are over: to make one takes longer than to feed a small set."""
 
     def __getstate__(self) -> dict[str, Any]:
         # A copy observes nothing: hooks and modules stay with the original.
-        return {**self.__dict__, "_observer": None}
+        return {**self.__dict__, "_observer": None, "_spare": {}}
 
     @override
     def observe(self, model: nn.Module) -> PredictionObserver:
@@ -241,6 +243,8 @@ class PredictionInstrument(Instrument[Finished]):
         if found.by_position:
             # Positions of one row depend on each other: no standard error of independent samples.
             computed.pop("label_bound_se", None)
+        # Kinds of predictions stay with a metric for good.
+        self._spare[COUNTED_AS[found.labels], metric.num_classes, metric.kind] = metric
         values = self._readout.values(computed)
         missing = self._readout.missing(computed, metric.num_classes)
         # Readers of a log ask each monitor for the epochs of its own points.
@@ -299,17 +303,14 @@ class PredictionInstrument(Instrument[Finished]):
     @override
     def reset(self) -> None:
         self._observer = None
-        self._kinds, self._labels, self._repeats = {}, {}, {}
+        self._kinds, self._labels, self._repeats, self._spare = {}, {}, {}, {}
 
     def _pass(
         self, set_: str, max_samples: int | None, *, hash_inputs: bool, enough: int = GATHERED
     ) -> Finished:
-        def make(way: str, n_classes: int, kind: Kind | None) -> DefinedRows:
-            return DefinedRows(self._readout.metric(way, n_classes, kind))
-
         # What the first pass held, logits or probabilities, holds for the whole run.
         return PredictionPass(
-            make,
+            self._empty,
             decide=lambda fits: decided(fits, self._labels, set_),
             labels=self._labels.get(set_),
             kind=self._kinds.get(set_),
@@ -318,6 +319,13 @@ class PredictionInstrument(Instrument[Finished]):
             hash_inputs=hash_inputs,
             enough=enough,
         )
+
+    def _empty(self, way: str, n_classes: int, kind: Kind | None) -> DefinedRows:
+        metric = self._spare.pop((way, n_classes, kind), None)
+        if metric is None:
+            return DefinedRows(self._readout.metric(way, n_classes, kind))
+        metric.reset()
+        return DefinedRows(metric)
 
     def _settings(self, found: Predicted[DefinedRows], on: Occasion) -> Mapping[str, Any]:
         """As they were, unless rows are left out for the first time."""
