@@ -27,8 +27,12 @@ def by_every_name(model: nn.Module) -> dict[str, nn.Module]:
 
 def plain_name(name: str) -> str:
     """A dotted name without the parts that wrappers add to it."""
-    wrappers = r"(_orig_mod|_fsdp_wrapped_module|_checkpoint_wrapped_module)"
-    return re.sub(rf"(^|\.){wrappers}(?=\.|$)", "", name).lstrip(".")
+    if "_orig_mod" not in name and "_wrapped_module" not in name:
+        return name  # as most often, asked of every module at every loop
+    return _WRAPPERS.sub("", name).lstrip(".")
+
+
+_WRAPPERS = re.compile(r"(^|\.)(_orig_mod|_fsdp_wrapped_module|_checkpoint_wrapped_module)(?=\.|$)")
 
 
 def class_path(module: nn.Module) -> str:
