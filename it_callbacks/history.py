@@ -7,6 +7,7 @@ from a stranger: whatever does not have the form that is written here is refused
 from __future__ import annotations
 
 import json
+import math
 from array import array
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Generic, TypeVar
@@ -132,14 +133,17 @@ class History:
         return len(points) - (before in points)
 
     def holds(self, records: Sequence[Record]) -> bool:
-        """Whether all values of this point are there already, except the time that it took."""
+        """Whether all values of this point are there already, except the time that it took.
+
+        Sums over a set depend on how its batches were joined, in the last digit.
+        """
         known = self._at(records[0].epoch, records[0].step)
         values = (
             (known.get((record.quantity, record.set, record.layer)), record.bits)
             for record in records
             if record.layer != "overhead"
         )
-        return all(a == b or (a != a and b != b) for a, b in values)  # NaN is NaN
+        return all(a is not None and _are_equal(a, b) for a, b in values)
 
     def _at(self, epoch: int, step: int) -> dict[_Name, float]:
         is_there = np.array([place[:2] == (step, epoch) for place in self._places], bool)
@@ -213,6 +217,11 @@ def to_state(history: History, settings: dict[str, dict[str, Any]]) -> dict[str,
         **history.to_state(),
         "settings": json.dumps(settings, default=_listed),
     }
+
+
+def _are_equal(a: float, b: float) -> bool:
+    """But for rounding; NaN is NaN."""
+    return math.isclose(a, b, rel_tol=1e-12, abs_tol=1e-12) or (math.isnan(a) and math.isnan(b))
 
 
 def _listed(value: Any) -> Any:

@@ -79,7 +79,7 @@ def _fails_for_us(target: Any, method: str, monkeypatch: pytest.MonkeyPatch) -> 
     return failures
 
 
-@pytest.mark.parametrize("method", ["add_scalar", "add_text", "add_custom_scalars", "flush"])
+@pytest.mark.parametrize("method", ["_get_file_writer", "add_text", "add_custom_scalars", "flush"])
 def test_a_writer_that_raises_costs_nothing_but_what_it_was_to_write(
     tmp_path: Path, method: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -42,7 +42,7 @@ from it_callbacks.predictions.instrument import PredictionInstrument
 from it_callbacks.reductions import Joint
 from it_callbacks.rulers import Uniform, Width
 
-from .toys import MemoryLogger, fit, loader
+from .toys import Classifier, MemoryLogger, fit, loader
 
 TANH = Layer("net.1", "net.1", 1, n_units=4)
 RELU = Layer("net.3", "net.3", 1, n_units=3)
@@ -298,8 +298,19 @@ def test_monitors_that_read_batches_differently_each_do() -> None:
 
 
 def test_nothing_of_a_batch_is_kept_when_it_has_ended() -> None:
-    fit(monitors(), max_epochs=1)
-    assert not at_hand._OF_TRAINERS
+    _, running = fit(monitors(), max_epochs=1)
+    assert running not in at_hand._OF_TRAINERS
+
+
+def test_nothing_of_a_batch_is_kept_when_a_step_has_failed() -> None:
+    class Fails(Classifier):
+        @override
+        def validation_step(self, batch: Any, batch_idx: int, dataloader_idx: int = 0) -> None:
+            raise RuntimeError("no")
+
+    with pytest.raises(RuntimeError, match="no"):
+        fit(monitors(), Fails, max_epochs=1)
+    assert not [one for one in at_hand._OF_TRAINERS if isinstance(one.lightning_module, Fails)]
 
 
 def test_inputs_are_told_apart_once_for_all_monitors() -> None:

@@ -70,6 +70,14 @@ def _same(left: Any, right: Any) -> None:
     np.testing.assert_equal(rows(left), rows(right))
 
 
+def _same_but_for_rounding(left: Any, right: Any) -> None:
+    """The first pass of a run takes batches as they come, later ones take several as one."""
+    for one, other in zip(rows(left), rows(right), strict=True):
+        for a, b in zip(one, other, strict=True):
+            exact = not isinstance(b, float)
+            assert a == (b if exact else pytest.approx(b, rel=1e-13, abs=1e-13, nan_ok=True))
+
+
 OPTIONS: dict[str, dict[str, Any]] = {
     "plain": {},
     "data": {"data": "train"},
@@ -266,7 +274,7 @@ def test_resuming_inside_an_epoch_continues_as_if_never_stopped(tmp_path: Path, 
     for left, right in zip(ended.parameters(), resumed.parameters(), strict=True):
         assert torch.equal(left, right)
     for uninterrupted, monitor in zip(whole, after, strict=True):
-        _same(monitor, uninterrupted)
+        _same_but_for_rounding(monitor, uninterrupted)
         assert _but_noise(monitor.settings) == _but_noise(uninterrupted.settings)
     for i in range(3):
         assert str(after[i].verdicts) == str(whole[i].verdicts)

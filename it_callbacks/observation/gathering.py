@@ -20,7 +20,7 @@ class Gathered:
         enough: Numbers from which on rows are given out; 0 gives out each batch as it comes.
 
     Example:
-        >>> gathered = Gathered(enough=8)
+        >>> gathered = Gathered(enough=10)
         >>> gathered.add(torch.zeros(1, 2)), gathered.add(torch.ones(2, 2))
         ([], [])
         >>> [rows.tolist() for rows in gathered.rest()]
