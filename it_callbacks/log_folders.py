@@ -90,7 +90,7 @@ def _local(top: str, notes: list[str]) -> Iterator[Folder]:
         files: dict[str, tuple[int, int]] = {}
         for entry in entries:
             try:
-                about = entry.stat()
+                about = os.stat(entry.path)  # of Windows, an entry's own has no identity
             except OSError as error:
                 if entry.is_symlink():
                     notes.append(f"{readable(entry.path)}: a link that leads nowhere; passed over")

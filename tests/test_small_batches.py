@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import math
+import weakref
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -10,6 +12,7 @@ from unittest import mock
 
 import numpy as np
 import pytest
+import pytorch_lightning as pl
 import torch
 from pytorch_lightning.loggers import TensorBoardLogger
 from tensorboard.backend.event_processing.event_file_loader import RawEventFileLoader
@@ -23,10 +26,10 @@ from it_callbacks import (
     InformationPlaneMonitor,
     PredictionEntropyMonitor,
 )
-from it_callbacks.callbacks import loops
+from it_callbacks.callbacks import loops, publishing
 from it_callbacks.codes import encode_keys, encoded_twice
 from it_callbacks.metrics import PredictionEntropy
-from it_callbacks.observation import at_hand, streams
+from it_callbacks.observation import at_hand, prediction_pass, streams
 from it_callbacks.observation import batches as reading
 from it_callbacks.observation.batches import Batch
 from it_callbacks.observation.gathering import Gathered, enough_for
@@ -42,7 +45,7 @@ from it_callbacks.predictions.instrument import PredictionInstrument
 from it_callbacks.reductions import Joint
 from it_callbacks.rulers import Uniform, Width
 
-from .toys import Classifier, MemoryLogger, fit, loader
+from .toys import Classifier, MemoryLogger, fit, loader, samples
 
 TANH = Layer("net.1", "net.1", 1, n_units=4)
 RELU = Layer("net.3", "net.3", 1, n_units=3)
@@ -392,3 +395,87 @@ def test_a_metric_serves_pass_after_pass(monkeypatch: pytest.MonkeyPatch) -> Non
 
 def fresh(self: PredictionInstrument, way: str, n_classes: int, kind: Any) -> DefinedRows:
     return DefinedRows(self._readout.metric(way, n_classes, kind))
+
+
+# What the others see.
+
+
+def test_what_waiting_batches_are_refused_for_is_told_to_all_processes(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Raised where one process raises for all: else the others would wait for it for ever."""
+    asked: list[str] = []
+
+    def together(share: Any) -> list[Any]:
+        try:
+            return [share()]
+        except ValueError as error:
+            asked.append(str(error))
+            raise
+
+    monkeypatch.setattr(prediction_pass, "together", together)
+    monitor, y = PredictionEntropyMonitor(), samples(60)[1]
+    y[50] = 7
+    current = monitor._instrument._pass("val", None, hash_inputs=False)
+    source = prediction_pass.Source("net")
+    for start in (0, 30):
+        rows = slice(start, start + 30)
+        labels = read_labels(y[rows])
+        current.add(
+            torch.zeros(30, 3), Batch.of(None, labels, np.arange(start, start + 30)), source
+        )
+    with pytest.raises(ValueError, match="label 7"):
+        current.finish()
+    assert "label 7" in asked[-1]
+
+
+def test_batches_that_wait_hold_no_inputs() -> None:
+    inputs = torch.zeros(4, 3, 224, 224)
+    small = SmallBatches[str]()
+    small.begin(Batch.of(inputs, None, np.arange(4)), 12)
+    small.hold("net", torch.zeros(4, 3))
+    gone = weakref.ref(inputs)
+    del inputs
+    gc.collect()
+    assert gone() is None
+    assert [len(batch) for batch, _ in small.joined()] == [4]
+
+
+def test_a_batch_that_another_callback_changes_is_read_again() -> None:
+    class Coarse(pl.Callback):
+        @override
+        def on_validation_batch_start(
+            self, trainer: Any, pl_module: Any, batch: Any, *_: Any
+        ) -> None:
+            batch[1].clamp_(max=1)
+
+    before, after = ConditionalEntropyMonitor(name="a"), ConditionalEntropyMonitor(name="b")
+    fit([before, Coarse(), after], max_epochs=2, num_sanity_val_steps=0)
+    seen = [{record.tag.split("/")[2] for record in one.history} for one in (before, after)]
+    assert "class_2" in seen[0]
+    assert "class_2" not in seen[1]
+
+
+def test_a_batch_of_a_users_own_kind_is_read_by_each() -> None:
+    """Nobody sees whether it has changed."""
+    trainer, reads = Classifier(), []
+    for raw in (object(), [object(), torch.zeros(1)]):
+        for _ in range(2):
+            at_hand.read_once(trainer, raw, "way", lambda: reads.append(1))
+    assert len(reads) == 4
+    whole = [torch.zeros(1), {"y": torch.zeros(1), "name": "a"}]
+    for _ in range(2):
+        at_hand.read_once(trainer, whole, "way", lambda: reads.append(1))
+    assert len(reads) == 5
+
+
+def test_the_layout_keeps_the_charts_of_other_monitors(monkeypatch: pytest.MonkeyPatch) -> None:
+    laid: list[set[str]] = []
+    monkeypatch.setattr(
+        publishing, "log_layout", lambda loggers, tags, own=(): laid.append(set(tags)) or []
+    )
+    plane, predictions = InformationPlaneMonitor(), PredictionEntropyMonitor()
+    model, running = fit([plane, predictions], max_epochs=2, logger=MemoryLogger())
+    running.test(model, loader(60, seed=3), verbose=False)
+    assert "prediction_entropy/val/mean" in laid[-1]
+    assert "information_plane/test/I_XT/net.1" in laid[-1]

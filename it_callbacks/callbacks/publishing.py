@@ -64,9 +64,10 @@ class Publisher:
         finite = {record.tag: record.bits for record in records if math.isfinite(record.bits)}
         step = records[0].step if records else 0
         self._report(log_point(trainer.loggers, finite, step, trainer.logged_metrics))
-        if not self._layout.issuperset(finite):
-            # A logger has one layout for all monitors: of every tag of ours that has had a value.
-            self._layout |= _finite_tags(trainer.callback_metrics)
+        # A logger has one layout for all monitors: of every tag of ours that has had a value.
+        is_new = not self._layout.issuperset(finite)
+        self._layout |= _finite_tags(trainer.callback_metrics)
+        if is_new:
             self._report(log_layout(trainer.loggers, self._layout, self._own_quantities))
 
     def metrics(

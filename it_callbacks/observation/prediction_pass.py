@@ -226,6 +226,18 @@ class PredictionPass(Generic[M]):
         """Whether each number is a distribution of its own."""
         return self._ways == {SeveralLabels.name} or is_one_number(predictions)
 
+    def _of_this_process(self) -> tuple[M | None, list[Rows], Share, int, frozenset[str]]:
+        """What the others need of it; what it refuses, all of them learn of."""
+        self._settle()
+        share = replace(
+            self._mine,
+            kind=self._kind,
+            shows_logits=self.shows_logits,
+            contradicts=self._contradicts,
+            undecided=self._undecided,
+        )
+        return self._metric, self._waiting, share, self._admission.n_unlabelled, self._fits
+
     def finish(self) -> Predicted[M]:
         """The pass is over: the metric of all its samples, of all processes.
 
@@ -236,17 +248,7 @@ class PredictionPass(Generic[M]):
                 what predictions are.
             Implausible: These may well be no predictions.
         """
-        self._settle()
-        n_unlabelled = self._admission.n_unlabelled
-        share = replace(
-            self._mine,
-            kind=self._kind,
-            shows_logits=self.shows_logits,
-            contradicts=self._contradicts,
-            undecided=self._undecided,
-        )
-        mine = (self._metric, self._waiting, share, n_unlabelled, self._fits)
-        parts = together(lambda: mine)
+        parts = together(self._of_this_process)
         shares = [share for _, _, share, _, _ in parts]
         self.n_classes = max(share.n_classes for share in shares)
         self.shows_logits = any(share.shows_logits for share in shares)
