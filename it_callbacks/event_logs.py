@@ -68,7 +68,7 @@ def read_files(files: Sequence[str]) -> Logged:
     dropped = log.dropped + [step for points in scalars.values() for step in _dropped(points)]
     if dropped:
         lost.append(
-            f"{readable(os.path.dirname(files[0]))}: dropped, as the training was taken up again: "
+            f"{readable(os.path.dirname(files[0]))}: dropped, as later values took their place: "
             f"{_counted(len(dropped), 'value')} from step {min(dropped)} on"
         )
     return Logged(scalars, log.texts, lost)

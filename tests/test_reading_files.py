@@ -253,6 +253,15 @@ def test_a_training_that_was_taken_up_again_is_read_as_it_went_on(
     assert str(tmp_path) in run.lost[0]
 
 
+def test_an_evaluation_of_an_earlier_state_takes_no_point_of_the_training_away(
+    tmp_path: Path,
+) -> None:
+    """A Trainer that only validates logs at step 0, into whatever folder it is given."""
+    written(tmp_path, {TAG: {step: 1.0 for step in range(1, 5)}}, "events.out.tfevents.1")
+    written(tmp_path, {TAG: {0: 2.0}}, "events.out.tfevents.2")
+    assert only_run(tmp_path).series[A] == {0: 2.0, **{step: 1.0 for step in range(1, 5)}}
+
+
 def test_files_are_in_the_order_of_the_numbers_in_their_names(tmp_path: Path) -> None:
     for number in (9, 10, 8):
         values = {TAG: {number: float(number)}}

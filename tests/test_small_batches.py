@@ -220,7 +220,7 @@ def test_rows_of_another_kind_are_never_joined() -> None:
 def test_many_layers_share_the_memory() -> None:
     """Eight megabytes of float32 in all, whatever their number."""
     for n_layers in (1, 8, 60, 1000):
-        assert n_layers * enough_for(n_layers) * 4 <= max(8 * 2**20, 0)
+        assert n_layers * enough_for(n_layers) * 4 <= 8 * 2**20
 
 
 def test_a_fault_of_a_ruler_in_what_has_waited_costs_its_layer_only() -> None:
