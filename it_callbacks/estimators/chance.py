@@ -14,7 +14,8 @@ from scipy.special import gammaln, xlogy
 
 from it_callbacks.checks import whole
 from it_callbacks.estimators.counting import contingency
-from it_callbacks.estimators.counts import BITS_PER_NAT, mle, spectrum
+from it_callbacks.estimators.counts import BITS_PER_NAT, Spectrum, spectrum
+from it_callbacks.estimators.parts import Parts
 
 # Terms handled at once; beyond it memory, not speed, is what grows.
 _BLOCK = 1 << 18
@@ -50,33 +51,26 @@ def expected_mutual_information(x: ArrayLike, y: ArrayLike) -> float:
 
 def expected_from_marginals(row_counts: ArrayLike, column_counts: ArrayLike) -> float:
     """`expected_mutual_information` of two sequences of which only the counts are known."""
-    # Cells with equal marginals have equal expectations: one term per pair of distinct counts,
-    # of which there are at most sqrt(2 N) on each side.
-    of_rows, of_columns = spectrum(row_counts), spectrum(column_counts)
-    rows, row_states = of_rows
-    columns, column_states = of_columns
-    total = int((rows * row_states).sum())
-    if rows[-1] == total or columns[-1] == total:
-        return 0.0  # one side never varies
-    if rows[-1] == 1:
-        return mle(of_columns)  # all samples distinct: every labelling is read in full
-    if columns[-1] == 1:
-        return mle(of_rows)
-    a, b = np.repeat(rows, len(columns)), np.tile(columns, len(rows))
-    states = np.repeat(row_states, len(columns)) * np.tile(column_states, len(rows))
-    low, high = np.maximum(1, a + b - total), np.minimum(a, b)
-    mean, reach = a * (b / total), np.sqrt(_TAIL * np.minimum(a, b))
-    low = np.maximum(low, np.floor(mean - reach).astype(np.int64))
-    high = np.minimum(high, np.ceil(mean + reach).astype(np.int64))
-    ends = np.cumsum(high - low + 1)
-    nats, first = 0.0, 0
-    while first < len(a):
-        done = int(ends[first - 1]) if first else 0
-        last = max(first + 1, int(np.searchsorted(ends, done + _BLOCK, side="right")))
-        block = slice(first, last)
-        nats += _expected_nats(total, a[block], b[block], states[block], low[block], high[block])
-        first = last
-    return BITS_PER_NAT * nats
+    return float(expected_of_each(spectrum(row_counts), spectrum(column_counts))[0])
+
+
+def expected_of_each(rows: Spectrum, columns: Spectrum) -> NDArray[np.float64]:
+    """`expected_from_marginals` of several x against the same y, in bits, `(n_x,)`.
+
+    Args:
+        rows: Of each x.
+        columns: Of y; what it adds to a row is remembered, so it should be what stays the same.
+    """
+    total = int(columns.total[0])
+    if columns.most[0] == total:
+        return np.zeros(len(rows.parts))  # y never varies
+    if columns.most[0] == 1:
+        return rows.mle  # all samples distinct: every labelling is read in full
+    of_row = _rows_beside(columns.n.tobytes(), columns.states.tobytes())
+    bits = BITS_PER_NAT * rows.parts.sums(rows.states * of_row.nats(rows.n))
+    bits[rows.most == 1] = columns.mle[0]
+    bits[rows.most == total] = 0.0
+    return np.asarray(bits)
 
 
 def permutation_p_value(
@@ -149,18 +143,72 @@ def chance_share(chance: float, label_entropy: float) -> float:
     return min(1.0, chance / label_entropy) if label_entropy > 0 else 0.0
 
 
+class _Rows:
+    """What a row of so many samples adds to the expected information beside given columns.
+
+    Nothing else of a row matters, and the same labels come with every layer and every epoch.
+
+    Args:
+        counts: The distinct counts of the columns.
+        columns: How many columns have each.
+    """
+
+    def __init__(self, counts: NDArray[np.int64], columns: NDArray[np.int64]) -> None:
+        self._total, self._counts, self._columns = int(counts @ columns), counts, columns
+        self._nats = np.empty(0)
+        """By row count; NaN where nobody has asked yet."""
+
+    def nats(self, row_counts: NDArray[np.int64]) -> NDArray[np.float64]:
+        """That of each row, from its count."""
+        known = self._nats
+        if (most := int(row_counts.max())) >= len(known):
+            known = np.pad(known, (0, most + 1 - len(known)), constant_values=np.nan)
+        found = known[row_counts]
+        if np.isnan(found).any():
+            missing = np.unique(row_counts[np.isnan(found)])
+            known[missing] = self._worked_out(missing)
+            found = known[row_counts]
+        self._nats = known
+        return found
+
+    def _worked_out(self, rows: NDArray[np.int64]) -> NDArray[np.float64]:
+        # Columns of one count have equal expectations: one term for each pair of distinct counts,
+        # of which there are at most sqrt(2 N) on each side.
+        a, b = np.repeat(rows, len(self._counts)), np.tile(self._counts, len(rows))
+        low, high = np.maximum(1, a + b - self._total), np.minimum(a, b)
+        mean, reach = a * (b / self._total), np.sqrt(_TAIL * np.minimum(a, b))
+        low = np.maximum(low, np.floor(mean - reach).astype(np.int64))
+        high = np.minimum(high, np.ceil(mean + reach).astype(np.int64))
+        ends = np.cumsum(high - low + 1)
+        nats, first = np.empty(len(a)), 0
+        while first < len(a):
+            done = int(ends[first - 1]) if first else 0
+            last = max(first + 1, int(np.searchsorted(ends, done + _BLOCK, side="right")))
+            block = slice(first, last)
+            nats[block] = _expected_nats(self._total, a[block], b[block], low[block], high[block])
+            first = last
+        by_row = nats.reshape(len(rows), -1) * self._columns
+        return np.asarray(by_row.sum(axis=1))
+
+
+@lru_cache(maxsize=16)
+def _rows_beside(counts_in_bytes: bytes, columns_in_bytes: bytes) -> _Rows:
+    """The `_Rows` of these columns, as a run has them again and again."""
+    return _Rows(*(np.frombuffer(of, np.int64) for of in (counts_in_bytes, columns_in_bytes)))
+
+
 def _expected_nats(
     total: int,
     a: NDArray[np.int64],
     b: NDArray[np.int64],
-    states: NDArray[np.int64],
     low: NDArray[np.int64],
     high: NDArray[np.int64],
-) -> float:
-    """Sum, over pairs of marginals and their possible cell counts n, of p(n) (n/N) ln(Nn/ab)."""
+) -> NDArray[np.float64]:
+    """For pairs of marginals, the sum over their possible cell counts n of p(n) (n/N) ln(Nn/ab)."""
     lengths = high - low + 1
-    pair = np.repeat(np.arange(len(a)), lengths)
-    n = np.arange(len(pair)) - np.repeat(np.cumsum(lengths) - lengths - low, lengths)
+    parts = Parts(np.cumsum(lengths) - lengths, int(lengths.sum()))
+    pair = parts.of
+    n = np.arange(parts.n) - (parts.firsts - low)[pair]
     log_factorial = _log_factorials(total)
     fixed = (
         log_factorial[a]
@@ -179,7 +227,7 @@ def _expected_nats(
     )
     product = a.astype(np.float64) * b
     gain = (n / total) * np.log(n * (total / product[pair]))
-    return float((states[pair] * np.exp(log_probability) * gain).sum())
+    return parts.sums(np.exp(log_probability) * gain)
 
 
 @lru_cache(maxsize=4)

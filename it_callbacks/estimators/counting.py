@@ -6,7 +6,8 @@ O(N log N) and never builds a dense table, however many states there are.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
@@ -15,6 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from it_callbacks.estimators.arrays import as_array
 from it_callbacks.estimators.counts import Spectrum, tallied
+from it_callbacks.estimators.parts import Parts, between
 
 Counts = NDArray[np.int64]
 
@@ -22,7 +24,11 @@ _SHORT = 4096
 """Up to so many symbols, one sort by comparison takes less than three by counting."""
 
 
-@dataclass(frozen=True, eq=False)
+Numbered = tuple[NDArray[np.int64], Counts, NDArray[np.int64]]
+"""The state of each sample as 0, 1, ..., the samples in each state, the symbol of each."""
+
+
+@dataclass(eq=False)
 class Symbols:
     """The symbols of samples, put in states once somebody asks, and then once for all.
 
@@ -33,19 +39,30 @@ class Symbols:
     """
 
     values: NDArray[np.int64]
+    _numbered: Numbered | None = field(default=None, repr=False)
 
     @classmethod
     def of(cls, values: ArrayLike | Symbols, name: str) -> Symbols:
         """Symbols as they are, or any that `as_symbols` takes; errors call them `name`."""
         return values if isinstance(values, Symbols) else cls(_lean(as_symbols(values, name)))
 
+    @staticmethod
+    def number_together(several: Sequence[Symbols]) -> None:
+        """Put several of two keys in states at once, all with as many samples."""
+        several = [each for each in several if each._numbered is None]
+        if several:
+            for each, numbered in zip(several, _number_each(*_keys_of(several)), strict=True):
+                each._numbered = numbered
+
     def __len__(self) -> int:
         return len(self.values)
 
-    @cached_property
-    def numbered(self) -> tuple[NDArray[np.int64], Counts, NDArray[np.int64]]:
+    @property
+    def numbered(self) -> Numbered:
         """The state of each sample as 0, 1, ..., the samples in each state, the symbol of each."""
-        return number(self.values)
+        if self._numbered is None:
+            self._numbered = number(self.values)
+        return self._numbered
 
     @property
     def counts(self) -> Counts:
@@ -55,22 +72,26 @@ class Symbols:
     @cached_property
     def spectrum(self) -> Spectrum:
         """The counts of counts."""
-        return tallied(self.counts)
+        return tallied(self.counts, Parts.one(len(self.counts)))
 
 
 @dataclass(frozen=True, eq=False)
 class Contingency:
     """How often each state of x met each state of y: the occupied cells of their table.
 
-    States are numbered in increasing order of their symbol; cells are in row-major order.
+    States are numbered in increasing order of their symbol; cells are in row-major order. Several
+    x against the same y are one table below the other: then `row_parts` and `cell_parts` say which
+    rows and cells are of which x.
 
     Attributes:
-        n_samples: N, the sum of each of the three arrays of counts.
+        n_samples: N, the sum of each of the three arrays of counts, of each x.
         columns: the symbols of y.
         row_counts: `(n_rows,)`, samples in each state of x.
         cell_counts: `(n_cells,)`, samples in each occupied cell.
         cell_rows: `(n_cells,)`, the state of x of each cell, an index into `row_counts`.
         cell_columns: `(n_cells,)`, the state of y of each cell, an index into `column_counts`.
+        row_parts: which rows are of which x.
+        cell_parts: the same of the cells.
     """
 
     n_samples: int
@@ -79,6 +100,8 @@ class Contingency:
     cell_counts: Counts
     cell_rows: Counts
     cell_columns: Counts
+    row_parts: Parts
+    cell_parts: Parts
 
     @property
     def column_counts(self) -> Counts:
@@ -93,12 +116,12 @@ class Contingency:
     @cached_property
     def row_spectrum(self) -> Spectrum:
         """The counts of counts of x."""
-        return tallied(self.row_counts)
+        return tallied(self.row_counts, self.row_parts)
 
     @cached_property
     def cell_spectrum(self) -> Spectrum:
         """The counts of counts of the pairs."""
-        return tallied(self.cell_counts)
+        return tallied(self.cell_counts, self.cell_parts)
 
 
 def counts(symbols: ArrayLike) -> Counts:
@@ -121,7 +144,7 @@ def counts(symbols: ArrayLike) -> Counts:
     values = _lean(as_symbols(symbols, "symbols"))
     if values.ndim == 1:
         return _run_lengths(_run_starts(np.sort(values)))
-    return _run_lengths(_group(values)[1])
+    return _run_lengths(_grouped(*_keys_of([Symbols(values)]))[1].ravel())
 
 
 def contingency(
@@ -147,60 +170,85 @@ def contingency(
         ([2, 1], [1, 2], [1, 1, 1])
     """
     rows, columns = Symbols.of(x, names[0]), Symbols.of(y, names[1])
-    n_samples = len(rows)
-    if n_samples != len(columns):
+    if len(rows) != len(columns):
         raise ValueError(
-            f"{names[0]} has {n_samples} samples but {names[1]} has {len(columns)}; "
+            f"{names[0]} has {len(rows)} samples but {names[1]} has {len(columns)}; "
             "each sample needs one symbol of both"
         )
-    column_of, column_counts, _ = columns.numbered
-    n_columns = len(column_counts)
-    if rows.values.ndim == 1 and _fit_beside(rows.values, n_columns):
-        return _by_pairs(rows.values, columns)
-    row_of, row_counts, _ = rows.numbered
-    if len(row_counts) == n_samples:
-        # Every sample is a state of its own, as in any wide layer: the cells are the samples.
-        cell_columns = np.empty(n_samples, np.int64)
-        cell_columns[row_of] = column_of
-        return Contingency(
-            n_samples, columns, row_counts, row_counts, np.arange(n_samples), cell_columns
-        )
-    # Pairs as one integer: at most N * N, far from overflow for any N that fits in memory.
-    pairs = row_of * n_columns
+    return contingency_of_each([rows], columns)
+
+
+def contingency_of_each(several: Sequence[Symbols], y: Symbols) -> Contingency:
+    """The sparse contingency tables of several x, each as long as y: one below the other."""
+    n_samples, n_columns = len(y), len(y.counts)
+    column_of = y.numbered[0]
+    pairs = _beside(several, n_columns)
+    pairs *= n_columns
     pairs += column_of
-    pairs.sort()
-    cell_starts = _run_starts(pairs)
-    cells = pairs[cell_starts]
-    cell_rows = cells // n_columns
-    cell_columns = cells - cell_rows * n_columns
-    return Contingency(
-        n_samples, columns, row_counts, _run_lengths(cell_starts), cell_rows, cell_columns
-    )
-
-
-def _fit_beside(symbols: NDArray[np.int64], n_columns: int) -> bool:
-    """Whether a symbol and a column fit one 64-bit number."""
-    return (int(symbols.max()) - int(symbols.min()) + 1) * n_columns < 2**63
-
-
-def _by_pairs(rows: NDArray[np.int64], columns: Symbols) -> Contingency:
-    """`contingency` of symbols that `_fit_beside` a column: one sort is enough."""
-    n_columns = len(columns.counts)
-    pairs = (rows - rows.min()) * n_columns
-    pairs += columns.numbered[0]
-    pairs.sort()
+    pairs.sort(axis=1)
     first_of_cells = np.flatnonzero(_run_starts(pairs))
-    cells = pairs[first_of_cells]
+    cells = pairs.ravel()[first_of_cells]
+    cell_parts = _parts(first_of_cells, *pairs.shape)
     row_symbols = cells // n_columns
     row_starts = _run_starts(row_symbols)
+    row_starts[cell_parts.firsts] = True
+    first_of_rows = first_of_cells[row_starts]
     return Contingency(
-        len(rows),
-        columns,
-        _between(first_of_cells[row_starts], len(rows)),
-        _between(first_of_cells, len(rows)),
+        n_samples,
+        y,
+        between(first_of_rows, pairs.size),
+        between(first_of_cells, pairs.size),
         np.cumsum(row_starts) - 1,
         cells - row_symbols * n_columns,
+        _parts(first_of_rows, *pairs.shape),
+        cell_parts,
     )
+
+
+def spectrum_of_each(several: Sequence[Symbols]) -> Spectrum:
+    """The counts of counts of several x, all with as many samples."""
+    starts = np.empty((len(several), len(several[0])), np.bool_)
+    of_two_keys = np.array([each.values.ndim == 2 for each in several])
+    if of_two_keys.any():
+        starts[of_two_keys] = _grouped(*_keys_of([x for x in several if x.values.ndim == 2]))[1]
+    if not of_two_keys.all():
+        symbols = np.array([each.values for each in several if each.values.ndim == 1])
+        symbols.sort(axis=1)
+        starts[~of_two_keys] = _run_starts(symbols)
+    firsts = np.flatnonzero(starts)
+    return tallied(between(firsts, starts.size), _parts(firsts, *starts.shape))
+
+
+def one_class(n_samples: int) -> Symbols:
+    """The labels of samples that are all alike."""
+    return Symbols(np.zeros(n_samples, np.int64))
+
+
+def _beside(several: Sequence[Symbols], n_columns: int) -> NDArray[np.int64]:
+    """Numbers `(n_x, n_samples)` of each x in the order of its symbols that fit beside a column.
+
+    A symbol and a column are one 64-bit number, or else a state and a column are: at most N * N.
+    """
+    numbers = np.empty((len(several), len(several[0])), np.int64)
+    of_two_keys = []
+    for place, each in enumerate(several):
+        if each.values.ndim == 2:
+            of_two_keys.append(place)
+        else:
+            numbers[place] = each.values
+    low, high = numbers.min(axis=1).tolist(), numbers.max(axis=1).tolist()
+    Symbols.number_together([several[place] for place in of_two_keys])
+    for place, each in enumerate(several):
+        if each.values.ndim == 2 or (high[place] - low[place] + 1) * n_columns >= 2**63:
+            numbers[place] = each.numbered[0]
+        else:
+            numbers[place] -= low[place]
+    return numbers
+
+
+def _parts(firsts: NDArray[np.int64], n_parts: int, n_samples: int) -> Parts:
+    """Parts of runs that begin at `firsts` among the samples of several x, one after the other."""
+    return Parts(firsts.searchsorted(np.arange(n_parts) * n_samples), len(firsts))
 
 
 def as_symbols(values: Any, name: str) -> NDArray[np.int64]:
@@ -235,29 +283,46 @@ def _lean(symbols: NDArray[np.int64]) -> NDArray[np.int64]:
     return first if np.array_equal(first, second) else symbols
 
 
-def _group(symbols: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
-    """An order in which equal samples are neighbours, and where in it each state starts."""
-    if symbols.ndim == 1:
-        order = _order(symbols)
-        return order, _run_starts(symbols[order])
-    first, second = symbols[:, 0], symbols[:, 1]
-    order = _order(first)
-    starts = _run_starts(first[order])
-    second_starts = _run_starts(second[order])
-    if (second_starts & ~starts).any():  # one first key, two second keys: a collision
-        order = np.lexsort((second, first))
-        starts = _run_starts(first[order]) | _run_starts(second[order])
-    return order, starts
+def _keys_of(several: Sequence[Symbols]) -> NDArray[np.int64]:
+    """The first and the second keys of several x of two keys, `(2, n_x, n_samples)`."""
+    keys = np.concatenate([each.values for each in several])
+    return np.ascontiguousarray(keys.T).reshape(2, len(several), -1)
+
+
+def _grouped(
+    first: NDArray[np.int64], second: NDArray[np.int64]
+) -> tuple[NDArray[np.intp], NDArray[np.bool_]]:
+    """Orders in which equal samples are neighbours, and where in them each state starts.
+
+    Args:
+        first: Keys of each of several x, `(n_x, n_samples)`.
+        second: The same of the second keys.
+
+    Returns:
+        Places among all keys of all x, and whether another state is there than at the place before.
+    """
+    places = _order(first)
+    begins = np.arange(len(first)) * first.shape[1]
+    places += begins[:, None]
+    starts, second_starts = _run_starts(first.take(places)), _run_starts(second.take(places))
+    # One first key, two second keys: a collision.
+    for x in np.flatnonzero((second_starts & ~starts).any(axis=1)):
+        order = np.lexsort((second[x], first[x]))
+        starts[x] = _run_starts(first[x][order]) | _run_starts(second[x][order])
+        places[x] = order + begins[x]
+    return places, starts
 
 
 def _order(symbols: NDArray[np.int64]) -> NDArray[np.intp]:
-    """The order of increasing symbols.
+    """The order of increasing symbols, `(n_samples,)` or of several x `(n_x, n_samples)`.
 
     Of their 48 highest bits, 16 at a time, which NumPy sorts by counting, twice as fast as it
     compares; two different symbols are hardly ever alike in those.
     """
-    if len(symbols) <= _SHORT:
-        return np.argsort(symbols)
+    if symbols.shape[-1] <= _SHORT:
+        return np.argsort(symbols, axis=-1)
+    if symbols.ndim == 2:
+        return np.array(list(map(_order, symbols)))
     above = (symbols - symbols.min()).view(np.uint64)  # wraps around to the right difference
     n_bits = int(above.max()).bit_length()
     n_digits = min(3, -(-n_bits // 16))
@@ -272,9 +337,7 @@ def _order(symbols: NDArray[np.int64]) -> NDArray[np.intp]:
     return order
 
 
-def number(
-    symbols: NDArray[np.int64],
-) -> tuple[NDArray[np.int64], Counts, NDArray[np.int64]]:
+def number(symbols: NDArray[np.int64]) -> Numbered:
     """The state of each sample as 0, 1, ..., the samples in each state, the symbol of each."""
     if symbols.ndim == 1:
         low, span = int(symbols.min()), int(symbols.max()) - int(symbols.min()) + 1
@@ -285,27 +348,37 @@ def number(
             seen = np.flatnonzero(tally)
             state_of = np.cumsum(tally > 0) - 1
             return state_of[symbols - low], tally[seen], seen + low
-    order, starts = _group(_lean(symbols))
+    symbols = _lean(symbols)
+    if symbols.ndim == 2:
+        return next(_number_each(*_keys_of([Symbols(symbols)])))
+    order = _order(symbols)
+    starts = _run_starts(symbols[order])
     states = np.empty(len(symbols), np.int64)
     states[order] = np.cumsum(starts) - 1
-    firsts = symbols if symbols.ndim == 1 else symbols[:, 0]
-    return states, _run_lengths(starts), firsts[order[starts]]
+    return states, _run_lengths(starts), symbols[order[starts]]
+
+
+def _number_each(first: NDArray[np.int64], second: NDArray[np.int64]) -> Iterator[Numbered]:
+    """`number` of several x of two keys, `(n_x, n_samples)` each."""
+    places, starts = _grouped(first, second)
+    states = np.empty(places.shape, np.int64)
+    states.put(places, np.cumsum(starts, axis=1) - 1)
+    firsts = np.flatnonzero(starts)
+    in_each, symbols = between(firsts, starts.size), first.take(places.take(firsts))
+    parts = _parts(firsts, *places.shape)
+    begins = parts.firsts.tolist()
+    for of_x, begin, end in zip(states, begins, [*begins[1:], parts.n], strict=True):
+        # Copies, which keep nothing of the others in memory.
+        yield of_x.copy(), in_each[begin:end].copy(), symbols[begin:end].copy()
 
 
 def _run_starts(ordered: NDArray[np.int64]) -> NDArray[np.bool_]:
-    starts = np.empty(len(ordered), np.bool_)
-    starts[0] = True
-    np.not_equal(ordered[1:], ordered[:-1], out=starts[1:])
+    """Where along the last axis a number differs from the one before."""
+    starts = np.empty(ordered.shape, np.bool_)
+    starts[..., 0] = True
+    np.not_equal(ordered[..., 1:], ordered[..., :-1], out=starts[..., 1:])
     return starts
 
 
 def _run_lengths(starts: NDArray[np.bool_]) -> Counts:
-    return _between(np.flatnonzero(starts), len(starts))
-
-
-def _between(firsts: NDArray[np.int64], n: int) -> Counts:
-    """How many of `n` places there are from each of `firsts` to the next."""
-    lengths = np.empty(len(firsts), np.int64)  # as np.diff, which takes longer for short ones
-    np.subtract(firsts[1:], firsts[:-1], out=lengths[:-1])
-    lengths[-1] = n - firsts[-1]
-    return lengths
+    return between(np.flatnonzero(starts), len(starts))

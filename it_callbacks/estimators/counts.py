@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from functools import lru_cache
-from typing import NamedTuple
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import digamma, xlog1py
+
+from it_callbacks.estimators.parts import Parts
 
 Estimator = Callable[[NDArray[np.int64]], float]
 """Counts `(n_states,)` -> bits; any such function of yours is one."""
@@ -39,7 +41,7 @@ def mle(counts: ArrayLike) -> float:
         >>> mle([2, 1, 1])
         1.5
     """
-    return _mle(*spectrum(counts))
+    return float(spectrum(counts).mle[0])
 
 
 def miller_madow(counts: ArrayLike) -> float:
@@ -52,8 +54,8 @@ def miller_madow(counts: ArrayLike) -> float:
         >>> round(miller_madow([2, 1, 1]) - mle([2, 1, 1]), 6)  # 2 / (2 * 4) nats
         0.360674
     """
-    n, states = spectrum(counts)
-    return _mle(n, states) + BITS_PER_NAT * (int(states.sum()) - 1) / (2 * _total(n, states))
+    of = spectrum(counts)
+    return float((of.mle + BITS_PER_NAT * (of.n_states - 1) / (2 * of.total))[0])
 
 
 def grassberger(counts: ArrayLike) -> float:
@@ -69,11 +71,11 @@ def grassberger(counts: ArrayLike) -> float:
         >>> round(grassberger([1, 1]), 6)  # (1 - gamma) + (gamma + ln 2) nats
         2.442695
     """
-    n, states = spectrum(counts)
-    total = _total(n, states)
+    of = spectrum(counts)
+    n, total = of.n, int(of.total[0])
     sign = np.where(n % 2 == 0, 1.0, -1.0)
     g = digamma(n) + 0.5 * sign * (digamma((n + 1) / 2) - digamma(n / 2))
-    return BITS_PER_NAT * (float(digamma(total)) - float((states * n * g).sum()) / total)
+    return BITS_PER_NAT * (float(digamma(total)) - float((of.samples * g).sum()) / total)
 
 
 def jackknife(counts: ArrayLike) -> float:
@@ -87,12 +89,12 @@ def jackknife(counts: ArrayLike) -> float:
         >>> round(jackknife([1] * 100), 6)  # 100 log2 100 - 99 log2 99
         8.079314
     """
-    n, states = spectrum(counts)
-    total = _total(n, states)
+    of = spectrum(counts)
+    n, total = of.n, int(of.total[0])
     # N H - (N-1) mean(H_-) with the terms that cancel taken out by hand: no loss at large N.
-    shift = float((states * n * xlog1py(n - 1, -1 / n)).sum()) / total
+    shift = float((of.samples * xlog1py(n - 1, -1 / n)).sum()) / total
     shift -= float(xlog1py(total - 1, -1 / total))
-    return _mle(n, states) + BITS_PER_NAT * shift
+    return float(of.mle[0]) + BITS_PER_NAT * shift
 
 
 def chao_wang_jost(counts: ArrayLike) -> float:
@@ -110,8 +112,7 @@ def chao_wang_jost(counts: ArrayLike) -> float:
         >>> round(chao_wang_jost([1, 1]), 6)  # A = 2/3, and all adds up to 3 ln 1.5 nats
         1.754888
     """
-    n, states = (part.astype(np.int64, copy=False) for part in spectrum(counts))
-    return BITS_PER_NAT * _chao_wang_jost_nats(n.tobytes(), states.tobytes())
+    return float(spectrum(counts).chao_wang_jost[0])
 
 
 def standard_error(counts: ArrayLike) -> float:
@@ -124,8 +125,7 @@ def standard_error(counts: ArrayLike) -> float:
         >>> standard_error([5, 5])  # leaving out one sample or another makes no difference
         0.0
     """
-    n, states = spectrum(counts)
-    return spread(leave_one_out(n), states * n)
+    return float(spectrum(counts).standard_error[0])
 
 
 def coverage(counts: ArrayLike) -> float:
@@ -138,8 +138,7 @@ def coverage(counts: ArrayLike) -> float:
         >>> coverage([3, 1])
         0.75
     """
-    of = spectrum(counts)
-    return 1 - times_seen(1, of) / _total(*of)
+    return float(spectrum(counts).coverage[0])
 
 
 def leave_one_out(n: NDArray[np.int64]) -> NDArray[np.float64]:
@@ -164,34 +163,112 @@ def _without_one(n: NDArray[np.int64]) -> NDArray[np.float64]:
     return np.asarray(xlog1py(n - 1, -1 / n) - np.log(n), np.float64)
 
 
-def spread(change: NDArray[np.float64], weight: NDArray[np.int64]) -> float:
-    """Jackknife standard error in bits, given each sample's change of ``sum(n ln n)``.
+def spread(
+    change: NDArray[np.float64], samples: NDArray[np.int64], parts: Parts
+) -> NDArray[np.float64]:
+    """Jackknife standard error of each variable in bits; NaN of one with a single sample.
 
     Args:
-        change: `(n_groups,)`, alike for all samples of a group.
-        weight: `(n_groups,)`, samples in each group.
+        change: What each sample's absence adds to ``sum(n ln n)``, alike for all of a group.
+        samples: In each group.
+        parts: The groups of each variable.
     """
-    total = int(weight.sum())
-    if total < 2:
-        return math.nan
-    deviation = change - float(weight @ change) / total
-    variance = float(weight @ deviation**2) / total / (total - 1)
-    return BITS_PER_NAT * math.sqrt(variance)
+    total = parts.sums(samples)
+    deviation = change - (parts.sums(samples * change) / total)[parts.of]
+    variance = parts.sums(samples * deviation**2) / total / np.where(total > 1, total - 1, np.nan)
+    return np.asarray(BITS_PER_NAT * np.sqrt(variance))
 
 
-class Spectrum(NamedTuple):
+@dataclass(frozen=True, eq=False)
+class Spectrum:
     """The counts of counts, which estimators take in place of counts: tallied once for all.
 
-    Args:
-        n: The distinct counts, increasing, without 0.
+    Of one variable or of several, and what they tell of each, ``(n_variables,)``: the functions
+    above say how. A variable gets the same number alone and beside others.
+
+    Attributes:
+        n: The distinct counts of each variable, increasing, without 0.
         states: How many states have each.
+        parts: Which of them are of which variable.
     """
 
     n: NDArray[np.int64]
     states: NDArray[np.int64]
+    parts: Parts
+
+    @cached_property
+    def samples(self) -> NDArray[np.int64]:
+        """Samples in all states of each count."""
+        return self.n * self.states
+
+    @cached_property
+    def total(self) -> NDArray[np.int64]:
+        """N."""
+        return self.parts.sums(self.samples)
+
+    @cached_property
+    def n_states(self) -> NDArray[np.int64]:
+        """Distinct states."""
+        return self.parts.sums(self.states)
+
+    @cached_property
+    def most(self) -> NDArray[np.int64]:
+        """The largest count."""
+        return np.asarray(self.n[self.parts.firsts + self.parts.lengths - 1])
+
+    @cached_property
+    def once(self) -> NDArray[np.int64]:
+        """States seen once."""
+        return self._seen(1)
+
+    @cached_property
+    def twice(self) -> NDArray[np.int64]:
+        """States seen twice."""
+        return self._seen(2)
+
+    def _seen(self, times: int) -> NDArray[np.int64]:
+        return self.parts.sums(np.where(self.n == times, self.states, 0))
+
+    @cached_property
+    def coverage(self) -> NDArray[np.float64]:
+        """By Good and Turing."""
+        return np.asarray(1 - self.once / self.total)
+
+    @cached_property
+    def mle(self) -> NDArray[np.float64]:
+        """The entropy of the sample in bits."""
+        bits = np.log2(self.total) - self.parts.sums(self.samples * np.log2(self.n)) / self.total
+        # All states alike: log2 m with no rounding, and so 0 for one state.
+        alike = np.flatnonzero(self.parts.lengths == 1)
+        bits[alike] = list(map(math.log2, self.states[self.parts.firsts[alike]].tolist()))
+        return np.asarray(bits)
+
+    @cached_property
+    def of_seen(self) -> NDArray[np.float64]:
+        """``sum(n/N [digamma(N) - digamma(n)])`` in nats."""
+        nats = self.samples * (digamma(self.total)[self.parts.of] - digamma(self.n))
+        return np.asarray(self.parts.sums(nats) / self.total)
+
+    @cached_property
+    def chao_wang_jost(self) -> NDArray[np.float64]:
+        """Bits of what was seen and of what was not."""
+        once, twice, others = self.once, np.maximum(self.twice, 1), self.total - 1
+        a = np.where(
+            self.twice > 0,
+            2 * twice / (others * once + 2 * twice),
+            2 / (others * (np.maximum(once, 1) - 1) + 2),
+        )
+        a[once == 0] = 1  # nothing is unseen
+        unseen = once / self.total * (1 - a) * _geometric_harmonic(a, self.total)
+        return np.asarray(BITS_PER_NAT * (self.of_seen + unseen))
+
+    @cached_property
+    def standard_error(self) -> NDArray[np.float64]:
+        """That of `mle` in bits, by the jackknife."""
+        return spread(leave_one_out(self.n), self.samples, self.parts)
 
 
-def spectrum(counts: ArrayLike) -> Spectrum:
+def spectrum(counts: ArrayLike | Spectrum) -> Spectrum:
     """The `Spectrum` of counts; takes and raises what `mle` does."""
     if isinstance(counts, Spectrum):
         return counts
@@ -206,80 +283,71 @@ def spectrum(counts: ArrayLike) -> Spectrum:
     counted = counted[counted > 0]
     if not counted.size:
         raise ValueError("counts holds no sample; at least one state must have been seen")
-    return tallied(counted)
+    return tallied(counted, Parts.one(len(counted)))
 
 
-def tallied(counts: NDArray[np.int64]) -> Spectrum:
-    """The `Spectrum` of counts `(n_states,)` that are known to be at least 1."""
+def tallied(counts: NDArray[np.int64], parts: Parts) -> Spectrum:
+    """The `Spectrum` of counts `(n_states,)` of each variable that are known to be at least 1."""
+    reach = int(counts.max()) + 1
+    alike, states = occurrences(parts.of * reach + counts)
+    variable = alike // reach
+    firsts = variable.searchsorted(np.arange(len(parts)))
+    return Spectrum(alike - variable * reach, states, Parts(firsts, len(alike)))
+
+
+def occurrences(keys: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """The distinct ones among keys from 0 on, increasing, and how often each occurs."""
     # Below some number of values, a bin each takes less time than to sort them.
-    if counts.max() < max(8 * counts.size, 4096):
-        tally = np.bincount(counts)
-        n = tally.nonzero()[0]
-        return Spectrum(n, tally[n])
-    return Spectrum(*np.unique(counts, return_counts=True))
+    if keys.max() < max(8 * keys.size, 4096):
+        tally = np.bincount(keys)
+        distinct = tally.nonzero()[0]
+        return distinct, tally[distinct]
+    return np.unique(keys, return_counts=True)
 
 
-def _total(n: NDArray[np.int64], states: NDArray[np.int64]) -> int:
-    return int(n @ states)
+_N_TERMS = np.arange(1, 64)
 
 
-def times_seen(times: int, counts: Spectrum) -> int:
-    """How many states were seen so many times."""
-    n, states = counts
-    at = int(n.searchsorted(times))
-    return int(states[at]) if at < len(n) and n[at] == times else 0
-
-
-def _mle(n: NDArray[np.int64], states: NDArray[np.int64]) -> float:
-    if len(n) == 1:  # all states alike: log2 m with no rounding, and so 0 for one state
-        return math.log2(int(states[0]))
-    total = _total(n, states)
-    return math.log2(total) - float((states * n * np.log2(n)).sum()) / total
-
-
-# The same counts come again: a layer's in both its numbers, the labels' with every layer.
-@lru_cache(maxsize=64)
-def _chao_wang_jost_nats(n_in_bytes: bytes, states_in_bytes: bytes) -> float:
-    of = Spectrum(*(np.frombuffer(part, np.int64) for part in (n_in_bytes, states_in_bytes)))
-    n, states = of
-    total = _total(n, states)
-    once, twice = times_seen(1, of), times_seen(2, of)
-    seen = float((states * n * (digamma(total) - digamma(n))).sum()) / total
-    if once == 0:  # nothing is unseen
-        return seen
-    if twice > 0:
-        a = 2 * twice / ((total - 1) * once + 2 * twice)
-    else:
-        a = 2 / ((total - 1) * (once - 1) + 2)
-    return seen + once / total * (1 - a) * _geometric_harmonic(a, total)
-
-
-def _geometric_harmonic(a: float, n: int) -> float:
-    """``sum over k >= 0 of (1-a)^k / (n+k)`` for 0 < a <= 1, to about 1e-13.
+def _geometric_harmonic(a: NDArray[np.float64], n: NDArray[np.int64]) -> NDArray[np.float64]:
+    """``sum over k >= 0 of (1-a)^k / (n+k)`` for 0 < a <= 1, to about 1e-13, elementwise.
 
     The closed form that is usually printed subtracts two numbers that agree to exp(-a n) and
     then divides by exp(-a n): at a n = 40 no digit is left. The series itself needs 40/a terms,
     and a may be 2/n^2. SciPy's hyp2f1 returns NaN from n = 1000 on. So, for each range of a n,
     the expansion that converges there, in a bounded number of steps.
     """
-    if a * n <= 1:
-        # Abramowitz & Stegun 15.3.10 for 2F1(1, n; n+1; 1-a), which has a logarithm at a = 0.
-        # The terms fall at least as fast as 2^-k (n = 2) or 1/k! (large n).
-        k = np.arange(1, 64)
-        power = np.cumprod(a * (n + k - 1) / k)
-        logarithm = math.log(a)
-        tail = float((power * (digamma(k + 1) - digamma(n + k) - logarithm)).sum())
-        return float(digamma(1)) - float(digamma(n)) - logarithm + tail
-    # Gauss's continued fraction of 2F1(1, 1; n+1; -(1-a)/a) / (a n), from the far end backwards.
+    found = np.empty(len(a))
+    is_small = a * n <= 1
+    for expansion, which in ((_logarithmic, is_small), (_continued, ~is_small)):
+        if which.any():
+            found[which] = expansion(a[which], n[which])
+    return found
+
+
+def _logarithmic(a: NDArray[np.float64], n: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Of a n up to 1: Abramowitz & Stegun 15.3.10 for 2F1(1, n; n+1; 1-a), with a log at a = 0."""
+    # The terms fall at least as fast as 2^-k (n = 2) or 1/k! (large n).
+    n_and_k = n[:, None] + _N_TERMS
+    power = np.cumprod(a[:, None] * (n_and_k - 1) / _N_TERMS, axis=1)
+    logarithm = np.log(a)
+    terms = power * (digamma(_N_TERMS + 1) - digamma(n_and_k) - logarithm[:, None])
+    return np.asarray(digamma(1) - digamma(n) - logarithm + terms.sum(axis=1))
+
+
+def _continued(a: NDArray[np.float64], n: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Of a n above 1: Gauss's continued fraction of 2F1(1, 1; n+1; -(1-a)/a) / (a n)."""
     # All its parts are positive. So many levels leave 1e-16, for n from 2 to 1e6 and a n from 1 to
     # 1e4, as values at 3000 levels tell.
-    x = (1 - a) / a
-    value = 1.0
-    for level in range(int(190 / (a * n)) + 11, 0, -1):
-        j = level // 2
-        if level % 2:
-            part = (j + 1) * (n + j) / ((n + 2 * j) * (n + 2 * j + 1))
-        else:
-            part = j * (n + j - 1) / ((n + 2 * j - 1) * (n + 2 * j))
-        value = 1 + part * x / value
-    return 1 / (value * a * n)
+    n_levels = (190 / (a * n)).astype(np.int64) + 11
+    level = np.arange(1, int(n_levels.max()) + 1)
+    j = level // 2
+    at = n[:, None] + 2.0 * j
+    odd, even = (j + 1) * (at - j) / (at * (at + 1)), j * (at - j - 1) / ((at - 1) * at)
+    parts = np.where(level % 2, odd, even) * ((1 - a) / a)[:, None]
+    values = []
+    for of_levels, last in zip(parts.tolist(), n_levels.tolist(), strict=True):
+        value = 1.0
+        for part in reversed(of_levels[:last]):  # from the far end backwards
+            value = 1 + part / value
+        values.append(value)
+    return 1 / (np.array(values) * a * n)

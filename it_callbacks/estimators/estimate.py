@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,11 +11,13 @@ from numpy.typing import NDArray
 from it_callbacks.checks import whole
 from it_callbacks.estimators import counts as of_counts
 from it_callbacks.estimators import intervals
-from it_callbacks.estimators.chance import chance_share, expected_from_marginals
+from it_callbacks.estimators.chance import chance_share, expected_of_each
 from it_callbacks.estimators.counting import Contingency
-from it_callbacks.estimators.counts import Estimator, Spectrum, chao_wang_jost, coverage, mle
-from it_callbacks.estimators.intervals import Interval
+from it_callbacks.estimators.counts import Estimator, Spectrum, mle
+from it_callbacks.estimators.intervals import Intervals
 from it_callbacks.records import Status
+
+Floats = NDArray[np.float64]
 
 # Beyond these a value says more about the number of samples than about the network. Simulated
 # with known truths: uniform, Zipf and clustered states, coin-labelled states.
@@ -86,26 +86,20 @@ def entropy_estimate(
         (1.0, 1.0, 'OK')
     """
     seen = of_counts.spectrum(counts)
-    possible = _possible("n_states", n_states, int(seen.states.sum()), "states")
-    estimate = entropy_of_spectrum(seen, possible)
+    possible = _possible("n_states", n_states, int(seen.n_states[0]), "states")
+    (estimate,) = entropy_estimates(seen, possible)
     return estimate if estimator is mle else replace(estimate, bits=float(estimator(counts)))
 
 
-def entropy_of_spectrum(seen: Spectrum, n_states: int | None = None) -> Estimate:
-    """The `entropy_estimate` by `mle` of states whose counts of counts are known.
+def entropy_estimates(seen: Spectrum, n_states: int | None = None) -> list[Estimate]:
+    """The `entropy_estimate` by `mle` of each of several variables.
 
     Args:
         seen: the counts of counts.
         n_states: how many states are possible, at least as many as were seen; None if not known.
     """
-    error = of_counts.standard_error(seen)
-    return _without_chance(
-        mle(seen),
-        corrected=chao_wang_jost(seen),
-        standard_error=error,
-        interval=intervals.of_entropy(seen, error, n_states),
-        counts=seen,
-    )
+    interval = intervals.of_entropy(seen, n_states)
+    return _without_chance(seen, seen.mle, seen.chao_wang_jost, seen.standard_error, interval)
 
 
 def conditional_entropy_estimate(table: Contingency, estimator: Estimator = mle) -> Estimate:
@@ -115,18 +109,23 @@ def conditional_entropy_estimate(table: Contingency, estimator: Estimator = mle)
         table: of x (rows) and y (columns).
         estimator: counts -> bits, used on both entropies.
     """
+    (estimate,) = conditional_entropy_estimates(table)
+    if estimator is mle:
+        return estimate
+    bits = _difference(estimator(table.cell_counts), estimator(table.column_counts))
+    return replace(estimate, bits=bits)
+
+
+def conditional_entropy_estimates(table: Contingency) -> list[Estimate]:
+    """The `conditional_entropy_estimate` by `mle` of each of several x, given the same y."""
     columns, cells = table.column_counts, table.cell_counts
     change = of_counts.leave_one_out(columns)[table.cell_columns] - of_counts.leave_one_out(cells)
-    error = of_counts.spread(change, cells)
+    error = of_counts.spread(change, cells, table.cell_parts)
     pairs, given = table.cell_spectrum, table.columns.spectrum
-    plain = _settled(mle(pairs) - mle(given))
-    return _without_chance(
-        plain if estimator is mle else _settled(estimator(cells) - estimator(columns)),
-        corrected=_settled(chao_wang_jost(pairs) - chao_wang_jost(given)),
-        standard_error=error,
-        interval=intervals.of_conditional_entropy(pairs, given, plain, error),
-        counts=pairs,
-    )
+    bits = _settled(pairs.mle - given.mle)
+    interval = intervals.of_conditional_entropy(pairs, given, bits, error)
+    corrected = _settled(pairs.chao_wang_jost - given.chao_wang_jost)
+    return _without_chance(pairs, bits, corrected, error, interval)
 
 
 def mutual_information_estimate(
@@ -147,56 +146,51 @@ def mutual_information_estimate(
         ValueError: `n_classes` below the number of classes seen.
     """
     possible = _possible("n_classes", n_classes, len(table.column_counts), "classes")
-    plain = information_without_interval(table)
-    change = (
-        of_counts.leave_one_out(table.cell_counts)
-        - of_counts.leave_one_out(table.row_counts)[table.cell_rows]
-        - of_counts.leave_one_out(table.column_counts)[table.cell_columns]
-    )
-    error = of_counts.spread(change, table.cell_counts)
-    interval = intervals.of_information(table, plain.bits, error, plain.chance_share, possible)
-    bits = plain.bits
-    if estimator is not mle:
-        bits = _information(estimator, table.row_counts, table.column_counts, table.cell_counts)
-    return replace(plain, bits=bits, standard_error=error, low=interval.low, high=interval.high)
+    (estimate,) = information_estimates(table, n_classes=possible)
+    if estimator is mle:
+        return estimate
+    of_both = float(estimator(table.row_counts)) + float(estimator(table.column_counts))
+    return replace(estimate, bits=_difference(of_both, estimator(table.cell_counts)))
 
 
-def information_without_interval(table: Contingency) -> Estimate:
-    """The `mutual_information_estimate` by `mle` without its interval and its standard error.
+def information_estimates(
+    table: Contingency, *, n_classes: int | None = None, with_interval: bool = True
+) -> list[Estimate]:
+    """The `mutual_information_estimate` by `mle` of each of several x and the same y.
 
-    What takes most of the time, and is not logged of a further ruler.
+    Args:
+        table: of each x and y.
+        n_classes: how many states of y are possible, at least as many as were seen; None for those.
+        with_interval: whether an interval and a standard error are wanted, which take most of the
+            time; else they are NaN.
 
     Example:
         >>> from it_callbacks.estimators.counting import contingency
-        >>> estimate = information_without_interval(contingency([0, 0, 1, 1], [0, 0, 1, 1]))
+        >>> table = contingency([0, 0, 1, 1], [0, 0, 1, 1])
+        >>> (estimate,) = information_estimates(table, with_interval=False)
         >>> estimate.bits, estimate.low
         (1.0, nan)
     """
-    rows, columns, cells = table.row_spectrum, table.columns.spectrum, table.cell_spectrum
-    label_entropy = mle(columns)
-    dependence = _information(mle, rows, columns, cells)
-    chance = expected_from_marginals(rows, columns)
-    share = chance_share(chance, label_entropy)
-    if label_entropy == 0:
-        adjusted = 0.0
-    elif share > ADJUSTABLE_CHANCE:
-        adjusted = math.nan
-    else:
-        adjusted = label_entropy * (dependence - chance) / (label_entropy - chance)
-    row_coverage = coverage(rows)
-    return Estimate(
-        bits=dependence,
-        standard_error=math.nan,
-        low=math.nan,
-        high=math.nan,
-        chance=chance,
-        adjusted=adjusted,
-        coverage=row_coverage,
-        status=status(row_coverage, share),
-        n_samples=table.n_samples,
-        n_states=len(table.row_counts),
-        chance_share=share,
-    )
+    rows, columns = table.row_spectrum, table.columns.spectrum
+    label_entropy = float(columns.mle[0])
+    bits = _settled(rows.mle + label_entropy - table.cell_spectrum.mle)
+    chance = expected_of_each(rows, columns)
+    share = np.array([chance_share(each, label_entropy) for each in chance.tolist()])
+    adjusted = np.zeros_like(chance)
+    if label_entropy > 0:
+        room = np.where(share > ADJUSTABLE_CHANCE, math.nan, label_entropy - chance)
+        adjusted = label_entropy * (bits - chance) / room
+    unknown = np.full_like(bits, math.nan)
+    error, interval = unknown, Intervals(unknown, unknown)
+    if with_interval:
+        change = (
+            of_counts.leave_one_out(table.cell_counts)
+            - of_counts.leave_one_out(table.row_counts)[table.cell_rows]
+            - of_counts.leave_one_out(table.column_counts)[table.cell_columns]
+        )
+        error = of_counts.spread(change, table.cell_counts, table.cell_parts)
+        interval = intervals.of_information(table, bits, error, share, n_classes)
+    return _estimates(rows, bits, error, interval, chance, adjusted, unknown, share)
 
 
 def status(coverage: float, chance_share: float = 0.0) -> Status:
@@ -214,28 +208,41 @@ def status(coverage: float, chance_share: float = 0.0) -> Status:
 
 
 def _without_chance(
-    bits: float, *, corrected: float, standard_error: float, interval: Interval, counts: Spectrum
-) -> Estimate:
-    """The Estimate of a quantity to which no chance level belongs."""
-    seen = coverage(counts)
-    return Estimate(
-        bits=bits,
-        standard_error=standard_error,
-        low=interval.low,
-        high=interval.high,
-        chance=math.nan,
-        adjusted=math.nan,
-        coverage=seen,
-        status=status(seen),
-        n_samples=int(counts.n @ counts.states),
-        n_states=int(counts.states.sum()),
-        corrected=corrected if interval.is_drawn else math.nan,
+    counts: Spectrum, bits: Floats, corrected: Floats, error: Floats, interval: Intervals
+) -> list[Estimate]:
+    """The Estimates of quantities to which no chance level belongs."""
+    corrected = np.where(np.isfinite(interval.high), corrected, math.nan)
+    unknown = np.full(len(bits), math.nan)
+    return _estimates(counts, bits, error, interval, unknown, unknown, corrected, unknown)
+
+
+def _estimates(
+    counts: Spectrum,
+    bits: Floats,
+    error: Floats,
+    interval: Intervals,
+    chance: Floats,
+    adjusted: Floats,
+    corrected: Floats,
+    share: Floats,
+) -> list[Estimate]:
+    """The Estimates of several variables, whose states were counted so often."""
+    columns = (bits, error, *interval, chance, adjusted, counts.coverage, corrected, share)
+    numbers = zip(
+        *(map(_plain, each.tolist()) for each in columns),
+        counts.total.tolist(),
+        counts.n_states.tolist(),
+        strict=True,
     )
+    return [
+        Estimate(a, b, c, d, e, f, covered, status(covered, h), n, m, g, h)
+        for a, b, c, d, e, f, covered, g, h, n, m in numbers
+    ]
 
 
-def _information(estimator: Callable[[Any], float], rows: Any, columns: Any, cells: Any) -> float:
-    """H(X) + H(Y) - H(X,Y), of counts or of their spectra."""
-    return _settled(float(estimator(rows)) + float(estimator(columns)) - float(estimator(cells)))
+def _plain(number: float) -> float:
+    """A number; of all that are none the one that every Estimate has, so that two may be equal."""
+    return number if number == number else math.nan
 
 
 def _possible(argument: str, given: int | None, n_seen: int, what: str) -> int | None:
@@ -251,6 +258,10 @@ def _possible(argument: str, given: int | None, n_seen: int, what: str) -> int |
     return number
 
 
-def _settled(bits: float) -> float:
+def _difference(minuend: float, subtrahend: float) -> float:
+    return float(_settled(np.asarray(float(minuend) - float(subtrahend))))
+
+
+def _settled(bits: Floats) -> Floats:
     """A difference of entropies that only rounding keeps from 0 is 0; nothing else is clipped."""
-    return 0.0 if abs(bits) < 1e-13 else bits
+    return np.where(np.abs(bits) < 1e-13, 0.0, bits)

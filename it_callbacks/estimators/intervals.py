@@ -1,5 +1,7 @@
 """Give the 95 % interval of an entropy or of mutual information, in bits, or its lower end alone.
 
+Of one variable or of several, for each of which it is the same alone.
+
 The rules are ours; `examples/reproduce/intervals.py` measures how often they hold the truth. Each
 is asymmetric: what a sample has not seen can only add entropy. Where the samples say too little
 of what is unseen, the upper end is NaN and the lower end stands alone: "at least".
@@ -12,19 +14,13 @@ from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
-from scipy.special import digamma
+from numpy.typing import NDArray
 
 from it_callbacks.estimators.counting import Contingency
-from it_callbacks.estimators.counts import (
-    BITS_PER_NAT,
-    Spectrum,
-    chao_wang_jost,
-    coverage,
-    mle,
-    tallied,
-    times_seen,
-)
-from it_callbacks.estimators.counts import standard_error as jackknife_error
+from it_callbacks.estimators.counts import BITS_PER_NAT, Spectrum, occurrences
+from it_callbacks.estimators.parts import Parts
+
+Floats = NDArray[np.float64]
 
 _Z_95 = 1.96
 _LEAST_COVERAGE = 0.6
@@ -42,24 +38,19 @@ _RULE_OF_THREE = 3.0
 _PRIOR_WEIGHTS = np.array([0.25, 1, 4, 16, 64, 256, 1024, 1e6])[:, None]
 
 
-class Interval(NamedTuple):
-    """Lower and upper end in bits.
+class Intervals(NamedTuple):
+    """Lower and upper ends in bits, ``(n_variables,)`` each.
 
     Args:
         low: At least so much; NaN for a single sample.
         high: At most so much; NaN where no interval is drawn.
     """
 
-    low: float
-    high: float
-
-    @property
-    def is_drawn(self) -> bool:
-        """Whether there are both ends."""
-        return math.isfinite(self.high)
+    low: Floats
+    high: Floats
 
 
-def of_entropy(counts: Spectrum, standard_error: float, n_states: int | None = None) -> Interval:
+def of_entropy(counts: Spectrum, n_states: int | None = None) -> Intervals:
     """The interval of H.
 
     Around the value C of Chao, Wang & Jost (2013), of which u bits are for unseen states:
@@ -76,24 +67,23 @@ def of_entropy(counts: Spectrum, standard_error: float, n_states: int | None = N
 
     Args:
         counts: Of the states.
-        standard_error: Of the plug-in value, by the jackknife; NaN for a single sample.
         n_states: How many states are possible; None where that is not known.
     """
-    seen = _seen(counts)
-    if not _is_drawn(seen.coverage, seen.ignorance, standard_error):
-        return _at_least(mle(counts), standard_error)
-    error = _Z_95 * math.hypot(standard_error, seen.further_error)
-    q = _half_a_sample(seen.n_samples)
-    low = seen.value - error - q
-    high = seen.value + max(_HEAVIER_TAIL * seen.unseen + error + q, _three(seen.n_samples))
+    seen, n_samples, standard_error = _seen(counts), counts.total, counts.standard_error
+    error = _Z_95 * np.hypot(standard_error, seen.further_error)
+    q = _half_a_sample(n_samples)
+    low = counts.chao_wang_jost - error - q
+    high = _HEAVIER_TAIL * seen.unseen + error + q
+    high = counts.chao_wang_jost + np.maximum(high, _three(n_samples))
     if n_states is not None:
-        high = min(high, math.log2(n_states))
-    return _possible(low, high, seen.n_samples)
+        high = np.minimum(high, math.log2(n_states))
+    is_drawn = _is_drawn(counts, seen.ignorance, standard_error)
+    return _where(is_drawn, low, high, n_samples, _at_least(counts.mle, standard_error))
 
 
 def of_conditional_entropy(
-    pairs: Spectrum, given: Spectrum, bits: float, standard_error: float
-) -> Interval:
+    pairs: Spectrum, given: Spectrum, bits: Floats, standard_error: Floats
+) -> Intervals:
     """The interval of H(X|Y) = H(X,Y) - H(Y): the rule of `of_entropy` on both parts at once.
 
     What is unseen of the pairs can add to the value, what is unseen of y can take away. The
@@ -106,24 +96,24 @@ def of_conditional_entropy(
         standard_error: Of the plug-in value, by the jackknife.
     """
     both, y = _seen(pairs), _seen(given)
-    if not _is_drawn(both.coverage, both.ignorance + y.ignorance, standard_error):
-        return _at_least(bits, standard_error)
-    value = both.value - y.value
-    further = math.hypot(both.further_error, y.further_error)
-    error = _Z_95 * math.hypot(standard_error, further)
-    q = _half_a_sample(both.n_samples)
+    n_samples = pairs.total
+    value = pairs.chao_wang_jost - given.chao_wang_jost
+    further = np.hypot(both.further_error, y.further_error)
+    error = _Z_95 * np.hypot(standard_error, further)
+    q = _half_a_sample(n_samples)
     low = value - _HEAVIER_TAIL * y.unseen - error - q
-    high = value + max(_HEAVIER_TAIL * both.unseen + error + q, _three(both.n_samples))
-    return _possible(low, high, both.n_samples)
+    high = value + np.maximum(_HEAVIER_TAIL * both.unseen + error + q, _three(n_samples))
+    is_drawn = _is_drawn(pairs, both.ignorance + y.ignorance, standard_error)
+    return _where(is_drawn, low, high, n_samples, _at_least(bits, standard_error))
 
 
 def of_information(
     table: Contingency,
-    bits: float,
-    standard_error: float,
-    chance_share: float,
+    bits: Floats,
+    standard_error: Floats,
+    chance_share: Floats,
     n_classes: int | None = None,
-) -> Interval:
+) -> Intervals:
     """The interval of I(X;Y), y being the labels.
 
     From V, what a reader of x who was not shown the sample's own label certainly gets, up to what
@@ -143,25 +133,24 @@ def of_information(
         chance_share: Chance level over H(Y).
         n_classes: K, how many classes are possible; None for as many as were seen.
     """
-    n_samples, m, columns = table.n_samples, len(table.row_counts), len(table.column_counts)
+    n_samples, m, columns = table.n_samples, table.row_parts.lengths, len(table.column_counts)
     k = columns if n_classes is None else n_classes
     if n_samples < 2:
-        return Interval(math.nan, math.nan)
-    freedom = min((m - 1) * (k - 1), len(table.cell_counts))
-    error = math.hypot(standard_error, math.sqrt(2 * freedom) / (2 * n_samples) * BITS_PER_NAT)
+        return Intervals(*np.full((2, len(m)), math.nan))
+    freedom = np.minimum((m - 1) * (k - 1), table.cell_parts.lengths)
+    error = np.hypot(standard_error, np.sqrt(2 * freedom) / (2 * n_samples) * BITS_PER_NAT)
     held_out, held_out_error = leave_one_out_information(table, k)
-    low = held_out - _Z_95 * max(error, held_out_error)
-    if chance_share > _GREATEST_CHANCE_SHARE:
-        return Interval(max(0.0, low), math.nan)
-    high = bits + max(_Z_95 * error, _three(n_samples))
+    low = held_out - _Z_95 * np.maximum(error, held_out_error)
+    high = bits + np.maximum(_Z_95 * error, _three(n_samples))
     high += (k - 1) / (2 * n_samples) * BITS_PER_NAT
     if k > 1 or n_classes is not None:  # beside the only class seen there may be others
-        n, states = table.columns.spectrum
-        high = min(high, _most_of_labels(n.tobytes(), states.tobytes(), k))
-    return _possible(low, high, n_samples)
+        n, states = table.columns.spectrum.n, table.columns.spectrum.states
+        high = np.minimum(high, _most_of_labels(n.tobytes(), states.tobytes(), k))
+    is_drawn = chance_share <= _GREATEST_CHANCE_SHARE
+    return _where(is_drawn, low, high, n_samples, np.maximum(0.0, low))
 
 
-def leave_one_out_information(table: Contingency, n_classes: int) -> tuple[float, float]:
+def leave_one_out_information(table: Contingency, n_classes: int) -> tuple[Floats, Floats]:
     """What x certainly tells of y, in bits, and its standard error over the samples.
 
     The mean log score of a reader who predicts each label from the other samples of its x, mixed
@@ -176,92 +165,92 @@ def leave_one_out_information(table: Contingency, n_classes: int) -> tuple[float
     Example:
         >>> from it_callbacks.estimators.counting import contingency
         >>> table = contingency([0, 0, 1, 1] * 100, [0, 0, 1, 1] * 100)
-        >>> round(leave_one_out_information(table, 2)[0], 3)  # of 1 bit
-        0.999
+        >>> bits, standard_error = leave_one_out_information(table, 2)
+        >>> bits.round(3).tolist()  # of 1 bit
+        [0.999]
     """
     n_samples, columns = table.n_samples, len(table.column_counts)
     share = (table.column_counts - 0.5) / (n_samples - 1 + n_classes / 2)
     surprise = np.log2(table.column_counts / n_samples)
     # Cells that are alike in label and count are one term, as are rows of one count.
-    alike, cells = tallied(table.cell_counts * columns + table.cell_columns)
-    n, column = np.divmod(alike, columns)
-    in_row, rows = table.row_spectrum
+    reach, of_cells = int(table.cell_counts.max()) + 1, table.cell_parts.of
+    keys = (of_cells * reach + table.cell_counts) * columns + table.cell_columns
+    alike, cells = occurrences(keys)
+    alike, column = np.divmod(alike, columns)
+    which, n = np.divmod(alike, reach)
+    parts = Parts(which.searchsorted(np.arange(len(table.cell_parts))), len(which))
+    rows = table.row_spectrum
     right = np.log2(n - 1 + _PRIOR_WEIGHTS * share[column]) - surprise[column]
-    totals = right @ (cells * n) - np.log2(in_row - 1 + _PRIOR_WEIGHTS) @ (rows * in_row)
-    best = int(totals.argmax())
-    mean, weight = float(totals[best]) / n_samples, float(_PRIOR_WEIGHTS[best, 0])
-    bits = (weight * share)[table.cell_columns] + (table.cell_counts - 1)
-    bits /= (table.row_counts + (weight - 1))[table.cell_rows]
+    totals = parts.sums(right * (cells * n))
+    totals -= rows.parts.sums(np.log2(rows.n - 1 + _PRIOR_WEIGHTS) * rows.samples)
+    best = totals.argmax(axis=0)
+    mean, weight = totals[best, np.arange(len(best))] / n_samples, _PRIOR_WEIGHTS[best, 0]
+    bits = weight[of_cells] * share[table.cell_columns] + (table.cell_counts - 1)
+    bits /= (table.row_counts + (weight - 1)[table.row_parts.of])[table.cell_rows]
     np.log2(bits, out=bits)
-    bits -= (surprise + mean)[table.cell_columns]
-    squares = float(table.cell_counts @ bits**2)
-    return mean, math.sqrt(squares / n_samples / (n_samples - 1))
+    bits -= surprise[table.cell_columns] + mean[of_cells]
+    squares = table.cell_parts.sums(table.cell_counts * bits**2)
+    return mean, np.sqrt(squares / n_samples / (n_samples - 1))
 
 
 class _Seen(NamedTuple):
-    """What counts of states tell of an entropy, in bits."""
+    """What counts of states tell of an entropy, in bits, beside its value."""
 
-    n_samples: int
-    coverage: float
-    value: float
-    """By Chao, Wang & Jost."""
-    unseen: float
-    """The part of it for states not seen."""
-    further_error: float
+    unseen: Floats
+    """The part of the value by Chao, Wang & Jost for states not seen."""
+    further_error: Floats
     """Standard deviation that the jackknife misses."""
-    ignorance: float
+    ignorance: Floats
     """What the unseen states may be wrong by."""
 
 
 def _seen(counts: Spectrum) -> _Seen:
-    n, states = counts
-    n_samples = int(n @ states)
-    once, twice = (times_seen(times, counts) for times in (1, 2))
-    value = chao_wang_jost(counts)
-    of_seen = BITS_PER_NAT * float((states * n * (digamma(n_samples) - digamma(n))).sum())
-    even = (int(states.sum()) - 1) / (2 * n_samples**2)
-    rare = (once / n_samples) ** 2 * (1 / max(once, 1) + 1 / (twice + 1))
+    n_samples, once, twice = counts.total, counts.once, counts.twice
+    even = (counts.n_states - 1) / (2 * n_samples**2)
+    rare = (once / n_samples) ** 2 * (1 / np.maximum(once, 1) + 1 / (twice + 1))
     return _Seen(
-        n_samples,
-        coverage(counts),
-        value,
-        unseen=max(0.0, value - of_seen / n_samples),
-        further_error=BITS_PER_NAT * math.sqrt(even + rare),
+        unseen=np.maximum(0.0, counts.chao_wang_jost - BITS_PER_NAT * counts.of_seen),
+        further_error=BITS_PER_NAT * np.sqrt(even + rare),
         ignorance=BITS_PER_NAT * _IGNORANCE * once / (n_samples * (twice + 1)),
     )
 
 
-def _is_drawn(coverage: float, ignorance: float, standard_error: float) -> bool:
-    return coverage >= _LEAST_COVERAGE and ignorance <= _Z_95 * standard_error
+def _is_drawn(counts: Spectrum, ignorance: Floats, standard_error: Floats) -> NDArray[np.bool_]:
+    found: NDArray[np.bool_] = counts.coverage >= _LEAST_COVERAGE
+    return found & (ignorance <= _Z_95 * standard_error)
 
 
-def _at_least(bits: float, standard_error: float) -> Interval:
-    return Interval(_not_below_0(bits - _Z_95 * standard_error), math.nan)
+def _at_least(bits: Floats, standard_error: Floats) -> Floats:
+    return np.maximum(0.0, bits - _Z_95 * standard_error)
 
 
-def _possible(low: float, high: float, n_samples: int) -> Interval:
-    """The ends, not below 0; half a sample's worth apart where they would meet.
+def _where(
+    is_drawn: NDArray[np.bool_],
+    low: Floats,
+    high: Floats,
+    n_samples: int | NDArray[np.int64],
+    alone: Floats,
+) -> Intervals:
+    """The ends, not below 0, where an interval is drawn; elsewhere the lower end that is alone.
 
-    What is known of the upper end may lie below a lower end that took nothing for granted.
+    Both ends are half a sample's worth apart where they would meet: what is known of the upper end
+    may lie below a lower end that took nothing for granted.
     """
-    return Interval(max(0.0, low if low < high else high - _half_a_sample(n_samples)), high)
+    low = np.maximum(0.0, np.where(low < high, low, high - _half_a_sample(n_samples)))
+    return Intervals(np.where(is_drawn, low, alone), np.where(is_drawn, high, math.nan))
 
 
 @lru_cache(maxsize=64)  # the same labels come with every layer
 def _most_of_labels(n_in_bytes: bytes, states_in_bytes: bytes, n_classes: int) -> float:
     """What H(Y) can be at most, of so many classes."""
-    counts = Spectrum(*(np.frombuffer(part, np.int64) for part in (n_in_bytes, states_in_bytes)))
-    known = of_entropy(counts, jackknife_error(counts), n_classes).high
+    n, states = (np.frombuffer(part, np.int64) for part in (n_in_bytes, states_in_bytes))
+    known = float(of_entropy(Spectrum(n, states, Parts.one(len(n))), n_classes).high[0])
     return math.log2(n_classes) if math.isnan(known) else known
 
 
-def _half_a_sample(n_samples: int) -> float:
-    return math.log2(n_samples) / (2 * n_samples)
+def _half_a_sample(n_samples: int | NDArray[np.int64]) -> Floats:
+    return np.asarray(np.log2(n_samples) / (2 * n_samples))
 
 
-def _three(n_samples: int) -> float:
-    return _RULE_OF_THREE * math.log2(n_samples) / n_samples
-
-
-def _not_below_0(bits: float) -> float:
-    return bits if math.isnan(bits) else max(0.0, bits)
+def _three(n_samples: int | NDArray[np.int64]) -> Floats:
+    return np.asarray(_RULE_OF_THREE * np.log2(n_samples) / n_samples)

@@ -3,22 +3,27 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Mapping, Sequence
-from typing import NamedTuple
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
-from it_callbacks.estimators.counting import Symbols, contingency, counts, number
-from it_callbacks.estimators.counts import coverage, mle
+from it_callbacks.estimators.counting import (
+    Symbols,
+    contingency_of_each,
+    number,
+    one_class,
+    spectrum_of_each,
+)
 from it_callbacks.estimators.estimate import (
     Estimate,
-    conditional_entropy_estimate,
+    conditional_entropy_estimates,
     entropy_estimate,
-    entropy_of_spectrum,
 )
 from it_callbacks.observation.observed import Observed
-from it_callbacks.plane.repeated import Distinct, entropy_of, information_of
+from it_callbacks.plane.repeated import Distinct, entropies_of, informations_of
 from it_callbacks.records import Value, slug
 
 ENOUGH_REPEATS = 0.8
@@ -27,6 +32,9 @@ ENOUGH_REPEATS = 0.8
 A plug-in value, and so still too low: I(X;T) is then too high, by less than if nothing were taken
 off, and it has no corrected value.
 """
+
+_AT_ONCE = 1 << 16
+"""Symbols of all layers that are worked out together: more would gain nothing but need memory."""
 
 
 class Noise(NamedTuple):
@@ -100,31 +108,23 @@ class Point(NamedTuple):
         return [Value(name, self.layer, bits, n) for name, bits in values.items()]
 
 
-def plane_point(
-    layer: str,
-    slug: str,
-    keys: NDArray[np.int64] | Symbols,
-    labels: NDArray[np.int64] | Symbols | None,
-    noise: Noise,
-    distinct: Distinct | None = None,
-    merged_bits: float = math.nan,
-) -> Point:
-    """Count one layer's keys ``(n_samples, 2)`` and labels ``(n_samples,)`` once, and read them.
+class Read(NamedTuple):
+    """What one layer was read as by one ruler.
 
-    Without labels there is no I(bin T; Y). Of a further ruler it has no interval, which is not
-    logged. Where inputs repeat, `distinct` are the samples that count for all but the values
-    themselves.
+    Args:
+        layer: Its name in tags.
+        slug: The ruler's name in tags; "" for the first.
+        symbols: Of the samples that were read.
+        merged: The same with the bins merged in pairs; None where that is not wanted.
+        stochastic: Whether two passes of the same batch gave different symbols; None if nothing
+            was passed twice.
     """
-    symbols = Symbols.of(keys, "symbols")
-    if labels is None:
-        return Point(layer, slug, entropy_of(symbols, distinct), None, noise, symbols, merged_bits)
-    table = contingency(symbols, labels, names=("symbols", "labels"))
-    if distinct is None:
-        entropy = entropy_of_spectrum(table.row_spectrum)
-    else:
-        entropy = entropy_of(symbols, distinct)
-    information = information_of(table, symbols, distinct, with_interval=not slug)
-    return Point(layer, slug, entropy, information, noise, symbols, merged_bits)
+
+    layer: str
+    slug: str
+    symbols: Symbols
+    merged: Symbols | None = None
+    stochastic: bool | None = None
 
 
 def points_of(
@@ -143,37 +143,39 @@ def points_of(
         slugs: The rulers of each layer.
         stochastic: Layers whose symbols differ between passes; None if nothing was passed twice.
     """
-    points: dict[str, list[Point]] = {}
-    of_all = _Shared.of(observed.inputs, labels)
+    every, inputs = Samples.of(observed.inputs, labels), observed.inputs
+    # Those that were read on the same samples are worked out together; of a further ruler there is
+    # less to work out.
+    groups: dict[tuple[Samples, bool], list[tuple[str, Read]]] = {}
     for name, by_ruler in observed.keys.items():
-        read, shared = observed.read(name), of_all
-        which: NDArray[np.bool_] | slice = slice(None)
-        if not read.all():
-            which, inputs = read, observed.inputs
-            shared = _Shared.of(
-                None if inputs is None else inputs[read], None if labels is None else labels[read]
+        samples, which = every, cast("NDArray[np.bool_] | slice", slice(None))
+        if name in observed.left_out:
+            which = observed.read(name)
+            samples = Samples.of(
+                None if inputs is None else inputs[which], None if labels is None else labels[which]
             )
         noisy = None if stochastic is None else name in stochastic
-        several = points[name] = []
         merged_of = observed.merged.get(name) or [None] * len(by_ruler)
         of_rulers = zip(slugs[name], by_ruler, merged_of, strict=True)
         for ruler, (of_ruler, keys, merged) in enumerate(of_rulers):
-            symbols = Symbols.of(keys[which], "symbols")
-            several.append(
-                plane_point(
-                    tags[name],
-                    slug(of_ruler) if ruler else "",
-                    symbols,
-                    shared.labels,
-                    noise_of(symbols, shared.inputs, stochastic=noisy),
-                    shared.distinct,
-                    math.nan if merged is None else mle(counts(merged[which])),
-                )
+            read = Read(
+                tags[name],
+                slug(of_ruler) if ruler else "",
+                Symbols.of(keys[which], "symbols"),
+                None if merged is None else Symbols.of(merged[which], "symbols"),
+                noisy,
             )
+            groups.setdefault((samples, ruler == 0), []).append((name, read))
+    points: dict[str, list[Point]] = {name: [] for name in observed.keys}
+    for (samples, _), named in groups.items():
+        names, reads = zip(*named, strict=True)
+        for name, point in zip(names, samples.points(reads), strict=True):
+            points[name].append(point)
     return points
 
 
-class _Shared(NamedTuple):
+@dataclass(frozen=True, eq=False)
+class Samples:
     """What all layers that were read on the same samples share.
 
     Args:
@@ -187,7 +189,8 @@ class _Shared(NamedTuple):
     distinct: Distinct | None
 
     @classmethod
-    def of(cls, inputs: NDArray[np.int64] | None, labels: NDArray[np.int64] | None) -> _Shared:
+    def of(cls, inputs: NDArray[np.int64] | None, labels: NDArray[np.int64] | None) -> Samples:
+        """Those with these keys of inputs, if they were told apart, and labels, if there is Y."""
         distinct = Distinct.of(inputs, labels)
         return cls(
             None if labels is None else Symbols.of(labels, "labels"),
@@ -195,25 +198,64 @@ class _Shared(NamedTuple):
             distinct,
         )
 
+    def points(self, reads: Sequence[Read]) -> Iterator[Point]:
+        """The point of each layer, all by their first rulers or all by further ones.
 
-def noise_of(symbols: Symbols, inputs: Symbols | None, *, stochastic: bool | None) -> Noise:
-    """H(T given X) of a layer, as far as repeated inputs tell.
+        A further ruler has no interval of I(bin T; Y), which is not logged. Where inputs repeat,
+        the distinct ones count for all but the values themselves.
+        """
+        n = max(1, _AT_ONCE // max(1, len(reads[0].symbols)))
+        for first in range(0, len(reads), n):
+            yield from self._at_once(reads[first : first + n])
 
-    Args:
-        symbols: Its symbols.
-        inputs: Those of the inputs; None where none repeats, or they were not told apart.
-        stochastic: Whether two passes of the same batch gave different symbols; None if nothing
-            was passed twice.
-    """
-    if inputs is None:
-        return Noise(0.0, _unmeasured(stochastic))
-    table = contingency(symbols, inputs)
-    if len(table.cell_counts) == len(table.column_counts):  # one symbol per input
-        repeats = len(table.column_counts) < table.n_samples
-        return Noise(0.0, _unmeasured(False if stochastic is None and repeats else stochastic))
-    if coverage(table.cell_counts) < ENOUGH_REPEATS:
-        return Noise(0.0, _unmeasured(True))
-    return Noise(conditional_entropy_estimate(table).bits, "measured")
+    def _at_once(self, reads: Sequence[Read]) -> Iterator[Point]:
+        symbols = [read.symbols for read in reads]
+        y = one_class(len(symbols[0])) if self.labels is None else self.labels
+        table = contingency_of_each(symbols, y)
+        entropies = entropies_of(table.row_spectrum, symbols, self.distinct)
+        informations: Sequence[Estimate | None] = [None] * len(reads)
+        if self.labels is not None:
+            informations = informations_of(
+                table,
+                symbols,
+                self.distinct,
+                [entropy.coverage for entropy in entropies],
+                with_interval=not reads[0].slug,
+            )
+        noises = self._noises(symbols, [read.stochastic for read in reads])
+        of_layers = zip(reads, entropies, informations, noises, _merged_bits(reads), strict=True)
+        for read, entropy, information, noise, merged_bits in of_layers:
+            yield Point(
+                read.layer, read.slug, entropy, information, noise, read.symbols, merged_bits
+            )
+
+    def _noises(
+        self, several: Sequence[Symbols], stochastic: Sequence[bool | None]
+    ) -> Iterator[Noise]:
+        """H(T given X) of layers, as far as repeated inputs tell."""
+        if self.inputs is None:
+            yield from (Noise(0.0, _unmeasured(each)) for each in stochastic)
+            return
+        table = contingency_of_each(several, self.inputs)
+        n_inputs = len(table.column_counts)
+        for is_noisy, estimate in zip(
+            stochastic, conditional_entropy_estimates(table), strict=True
+        ):
+            if estimate.n_states == n_inputs:  # one symbol per input, and inputs repeat
+                yield Noise(0.0, _unmeasured(bool(is_noisy)))
+            elif estimate.coverage < ENOUGH_REPEATS:
+                yield Noise(0.0, _unmeasured(True))
+            else:
+                yield Noise(estimate.bits, "measured")
+
+
+def _merged_bits(reads: Sequence[Read]) -> list[float]:
+    """H(bin T) with the bins merged in pairs; NaN where that is not wanted."""
+    found = np.full(len(reads), math.nan)
+    wanted = [place for place, read in enumerate(reads) if read.merged is not None]
+    if wanted:
+        found[wanted] = spectrum_of_each([of for read in reads if (of := read.merged)]).mle
+    return found.tolist()
 
 
 def _unmeasured(stochastic: bool | None) -> str:

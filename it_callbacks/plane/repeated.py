@@ -6,20 +6,27 @@ they may be off are those of the distinct inputs: twice the same sample is no se
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from it_callbacks.estimators.counting import Contingency, Symbols, contingency, counts, number
-from it_callbacks.estimators.counts import coverage, mle
+from it_callbacks.estimators.counting import (
+    Contingency,
+    Symbols,
+    contingency,
+    contingency_of_each,
+    counts,
+    number,
+    spectrum_of_each,
+)
+from it_callbacks.estimators.counts import Spectrum
 from it_callbacks.estimators.estimate import (
     Estimate,
-    entropy_estimate,
-    information_without_interval,
-    mutual_information_estimate,
+    entropy_estimates,
+    information_estimates,
     status,
 )
 from it_callbacks.observation.observed import Observed
@@ -73,43 +80,68 @@ class Distinct(NamedTuple):
         return cls(first, _first(input_of * len(n_of_label) + label_of))
 
 
-def entropy_of(symbols: Symbols, distinct: Distinct | None) -> Estimate:
-    """H(bin T) of a layer's symbols: the value of all, all else of the distinct."""
-    every = entropy_estimate(counts(symbols.values))
+def entropies_of(
+    seen: Spectrum, several: Sequence[Symbols], distinct: Distinct | None
+) -> list[Estimate]:
+    """H(bin T) of several layers' symbols: the value of all, all else of the distinct.
+
+    Args:
+        seen: The counts of counts of all samples.
+        several: The symbols of each layer.
+        distinct: The samples that count; None for all.
+    """
+    every = entropy_estimates(seen)
     if distinct is None:
         return every
-    return _with_value(entropy_estimate(counts(symbols.values[distinct.inputs])), every)
+    once = entropy_estimates(spectrum_of_each(_among(several, distinct.inputs)))
+    return list(map(_with_value, once, every))
 
 
-def information_of(
-    table: Contingency, symbols: Symbols, distinct: Distinct | None, *, with_interval: bool
-) -> Estimate:
+def informations_of(
+    table: Contingency,
+    several: Sequence[Symbols],
+    distinct: Distinct | None,
+    coverages: Sequence[float],
+    *,
+    with_interval: bool,
+) -> list[Estimate]:
     """I(bin T; Y): the value of all samples; chance, intervals and status of the distinct pairs.
 
     `adjusted` is what readers derive from the logged values: H(Y) (I - chance) / (H(Y) - chance).
 
     Args:
         table: Of the symbols and labels of all samples.
-        symbols: Of the layer.
+        several: The symbols of each layer.
         distinct: The samples that count; None for all.
+        coverages: Of the symbols of distinct inputs: one input may have several labels.
         with_interval: Whether an interval and a standard error are wanted; else they are NaN.
     """
-    estimate = mutual_information_estimate if with_interval else information_without_interval
     if distinct is None:
-        return estimate(table)
-    every = information_without_interval(table)
-    keys, labels = symbols.values, table.columns.values
-    once = _with_value(
-        estimate(contingency(keys[distinct.pairs], labels[distinct.pairs])),
-        every,
-    )
-    covered = coverage(counts(keys[distinct.inputs]))  # one input may have several labels
-    once = replace(once, coverage=covered, status=status(covered, once.chance_share))
-    of_labels = mle(table.columns.spectrum)
-    room = of_labels - once.chance
-    if not np.isfinite(once.adjusted) or room <= 0:
-        return once
-    return replace(once, adjusted=of_labels * (every.bits - once.chance) / room)
+        return information_estimates(table, with_interval=with_interval)
+    (labels,) = _among([table.columns], distinct.pairs)
+    of_pairs = contingency_of_each(_among(several, distinct.pairs), labels)
+    of_labels = float(table.columns.spectrum.mle[0])
+    found = []
+    for every, pairs, covered in zip(
+        information_estimates(table, with_interval=False),
+        information_estimates(of_pairs, with_interval=with_interval),
+        coverages,
+        strict=True,
+    ):
+        once = replace(
+            _with_value(pairs, every),
+            coverage=covered,
+            status=status(covered, pairs.chance_share),
+        )
+        room = of_labels - once.chance
+        if np.isfinite(once.adjusted) and room > 0:
+            once = replace(once, adjusted=of_labels * (every.bits - once.chance) / room)
+        found.append(once)
+    return found
+
+
+def _among(several: Sequence[Symbols], which: NDArray[np.intp]) -> list[Symbols]:
+    return [Symbols.of(each.values[which], "symbols") for each in several]
 
 
 def stochastic_in(

@@ -33,7 +33,7 @@ def jackknifed(table: Contingency) -> tuple[float, float]:
         - leave_one_out(columns)[table.cell_columns]
     )
     bits = jackknife(rows) + jackknife(columns) - jackknife(cells)
-    return bits, spread(change, cells)
+    return bits, float(spread(change, cells, table.cell_parts)[0])
 
 
 def beside_counting(

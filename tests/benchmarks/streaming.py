@@ -18,7 +18,7 @@ from it_callbacks.observation.layer_observer import LayerObserver, Observation
 from it_callbacks.observation.layers import Layer
 from it_callbacks.observation.observed import Observed
 from it_callbacks.observation.stages import Stage
-from it_callbacks.plane.point import Noise, plane_point
+from it_callbacks.plane.point import points_of
 from it_callbacks.reductions import Joint, Reduction
 from it_callbacks.rulers import Calibrated, Ruler, Uniform, Width
 
@@ -107,8 +107,8 @@ def listen(given: Setting) -> tuple[Spent, Observed]:
         observer.detach()
     started = time.process_time()
     observed = observer.finish(current)
-    for name, of_layer in observed.keys.items():
-        plane_point(name, "", of_layer[0], observed.targets.numbers, Noise(0.0, ""))
+    names = {name: name for name in observed.keys}
+    points_of(observed, observed.targets.numbers, names, {name: [""] for name in names}, None)
     end = time.process_time() - started
     spent = in_hooks.seconds
     return Spent(spent + around.seconds, forward.seconds - spent, end), observed
