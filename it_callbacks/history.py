@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import math
 from array import array
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Generic, TypeVar
 
 import numpy as np
@@ -17,6 +17,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from it_callbacks.columns import Columns, Names
 from it_callbacks.records import Record
 
 SCHEMA = 3
@@ -65,7 +66,9 @@ class History:
 
     Example:
         >>> history = History()
-        >>> history.extend([Record("I_XT", "val", "fc", 3.5, step=5, epoch=1, n_samples=9)])
+        >>> from it_callbacks.records import Value
+        >>> values = [Value("I_XT", "fc", 3.5)]
+        >>> history.add(Columns.of(values, "val", step=5, epoch=1, n_samples=9))
         >>> history.records[0].tag
         'information_plane/val/I_XT/fc'
     """
@@ -78,17 +81,25 @@ class History:
         self._bits = array("d")
         self._records: list[Record] = []
         self._points: dict[str, dict[tuple[int, int], None]] = {}
+        self._latest_names: dict[str, tuple[Names, list[int]]] = {}
+        """By set the names of its latest point, and their numbers."""
 
     def __len__(self) -> int:
         return len(self._bits)
 
-    def extend(self, records: Iterable[Record]) -> None:
+    def add(self, point: Columns) -> None:
         """Add the values of a point."""
-        records = list(records)
-        self._tag.extend(self._tags.numbers((r.quantity, r.set, r.layer) for r in records))
-        self._place.extend(self._places.numbers((r.step, r.epoch, r.n_samples) for r in records))
-        self._bits.extend([record.bits for record in records])
-        self._note_points(dict.fromkeys((r.set, r.epoch, r.step) for r in records))
+        names, sizes = point.names, list(dict.fromkeys(point.n_samples))
+        latest, numbers = self._latest_names.get(names.set, (None, []))
+        if latest is not names:  # in most runs they are the same from point to point
+            numbers = self._tags.numbers(names.keys)
+            self._latest_names[names.set] = names, numbers
+        places = self._places.numbers((point.step, point.epoch, size) for size in sizes)
+        place_of = dict(zip(sizes, places, strict=True))
+        self._bits.extend(point.bits)
+        self._place.extend(map(place_of.__getitem__, point.n_samples))
+        self._tag.extend(numbers)
+        self._note_points([(names.set, point.epoch, point.step)] if numbers else [])
 
     def _note_points(self, places: Iterable[tuple[str, int, int]]) -> None:
         for set_, epoch, step in places:
@@ -132,17 +143,14 @@ class History:
         points = self._points.get(set_, {})
         return len(points) - (before in points)
 
-    def holds(self, records: Sequence[Record]) -> bool:
+    def holds(self, point: Columns) -> bool:
         """Whether all values of this point are there already, except the time that it took.
 
         Sums over a set depend on how its batches were joined, in the last digit.
         """
-        known = self._at(records[0].epoch, records[0].step)
-        values = (
-            (known.get((record.quantity, record.set, record.layer)), record.bits)
-            for record in records
-            if record.layer != "overhead"
-        )
+        known = self._at(point.epoch, point.step)
+        pairs = zip(point.names.keys, point.bits, strict=True)
+        values = ((known.get(key), bits) for key, bits in pairs if key[2] != "overhead")
         return all(a is not None and _are_equal(a, b) for a, b in values)
 
     def _at(self, epoch: int, step: int) -> dict[_Name, float]:

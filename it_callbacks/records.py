@@ -67,7 +67,7 @@ class Record:
             >>> Record("information_plane", "val", "epoch", 2, step=0, epoch=2, n_samples=1).name
             'information_plane/epoch'
         """
-        return f"{self.quantity}/{self.layer}" if self.quantity in ROOTS else self.quantity
+        return name_of(self.quantity, self.layer)
 
     @property
     def tag(self) -> str:
@@ -79,8 +79,8 @@ class Value(NamedTuple):
     """One value of a point, before it is known where and when.
 
     Example:
-        >>> Value("I_XT", "encoder", 3.5).record("val", step=120, epoch=2, n_samples=360).n_samples
-        360
+        >>> Value("I_XT", "encoder", 3.5)
+        Value(quantity='I_XT', layer='encoder', bits=3.5, n_samples=None)
     """
 
     quantity: str
@@ -89,13 +89,13 @@ class Value(NamedTuple):
     n_samples: int | None = None
     """How many samples it was computed from, where that is not all samples of the point."""
 
-    def record(self, set_: str, *, step: int, epoch: int, n_samples: int) -> Record:
-        """Return the value with where and when; `n_samples` are those of the point."""
-        n = n_samples if self.n_samples is None else self.n_samples
-        return Record(self.quantity, set_, self.layer, self.bits, step, epoch, n)
+
+def name_of(quantity: str, layer: str) -> str:
+    """Return what a value measures; see `Record.name`."""
+    return f"{quantity}/{layer}" if quantity in ROOTS else quantity
 
 
-@lru_cache(maxsize=1 << 14)  # the same ones at each point, and asked for by all who publish
+@lru_cache(maxsize=1 << 14)  # the same ones in each run, and asked for by all who read one
 def tag_of(quantity: str, set_: str, layer: str) -> str:
     """Return the tag of a value: of a monitor's own root, or below ``information_plane``.
 

@@ -415,7 +415,13 @@ def test_a_training_is_divided_into_forward_ours_and_the_rest(
 ) -> None:
     """An epoch of 4 batches takes 2 s; a look .5 s, .125 to hear its layer and .25 to log."""
     slow_to_hear(monkeypatch, clock)
-    monkeypatch.setattr(training, "log_point", lambda *_: (clock.passes(0.25), [])[1])
+    log_points = training.log_points
+
+    def slow(*given: Any) -> Any:
+        clock.passes(0.25)
+        return log_points((), *given[1:])
+
+    monkeypatch.setattr(training, "log_points", slow)
     samples = data.images(512, 784), data.labels(512)
     probe = samples[0][:64], samples[1][:64]
     net = Slow(clock, n_units=10)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
-from typing import Any
 
 import pytest
 
@@ -14,7 +13,6 @@ from it_callbacks.records import (
     QUANTITIES,
     Record,
     Status,
-    Value,
     check_slug,
     slug,
     split_ruler,
@@ -74,12 +72,6 @@ def test_each_name_gets_a_slug_of_its_own() -> None:
     assert list(slugs) == names
     assert len(set(slugs.values())) == len(names)
     assert slugs["a b"] == "a_b"
-
-
-def test_a_value_becomes_a_record_where_and_when_it_was_measured() -> None:
-    at: dict[str, Any] = {"step": 120, "epoch": 2, "n_samples": 360}
-    assert Value("I_XT", "fc", 3.5).record("val", **at) == Record("I_XT", "val", "fc", 3.5, **at)
-    assert Value("linear_V_TY", "fc", 1.0, 200).record("val", **at).n_samples == 200
 
 
 # The table.

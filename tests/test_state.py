@@ -30,8 +30,10 @@ from it_callbacks import (
     PredictionEntropyMonitor,
     Record,
 )
+from it_callbacks.columns import Columns
 from it_callbacks.estimators import LinearVInformation, NoiseInjected
 from it_callbacks.history import History
+from it_callbacks.records import Value
 from it_callbacks.reductions import PCA
 from it_callbacks.rulers import Calibrated, Width
 
@@ -142,12 +144,14 @@ def _long(n_epochs: int, n_layers: int = 20, n_quantities: int = 8) -> History:
     history = History()
     quantities = [f"q{i}" for i in range(n_quantities)]
     for epoch in range(n_epochs):
-        history.extend(
-            Record(quantity, "val", f"layer{i}", i / 7, 5 * epoch, epoch, 99)
-            for i in range(n_layers)
-            for quantity in quantities
-        )
+        values = [Value(name, f"layer{i}", i / 7) for i in range(n_layers) for name in quantities]
+        history.add(Columns.of(values, "val", step=5 * epoch, epoch=epoch, n_samples=99))
     return history
+
+
+def _one(quantity: str, set_: str, bits: float, n_samples: int, layer: str = "layer0") -> Columns:
+    """A point of one value, behind those of `_long(7)`."""
+    return Columns.of([Value(quantity, layer, bits)], set_, step=35, epoch=7, n_samples=n_samples)
 
 
 def test_a_long_history_is_sixteen_bytes_a_number_and_four_tensors() -> None:
@@ -180,16 +184,16 @@ def test_loading_a_long_history_makes_no_record() -> None:
         assert loaded.to_state().keys() == state.keys()
         assert (made, len(loaded), loaded.last) == (0, 16_000, (99, 495))
         first = loaded.records
-        loaded.extend([Record("q0", "val", "new", 1.0, 500, 100, 99)])
+        loaded.add(_one("q0", "val", 1.0, 99, "new"))
         assert loaded.records is first
         assert made == 16_001
 
 
 def test_a_long_history_comes_back_row_for_row() -> None:
     history = _long(7)
-    history.extend([Record("q0", "test", "layer0", math.inf, 35, 7, 12)])
-    history.extend([Record("q0", "val", "layer0", -1.0, 35, 7, 98)])
-    history.extend([Record("q1", "val", "layer0", -2.0, 35, 7, 99)])
+    history.add(_one("q0", "test", math.inf, 12))
+    history.add(_one("q0", "val", -1.0, 98))
+    history.add(_one("q1", "val", -2.0, 99))
     back = History.from_state(_through_a_file(history.to_state()))
     assert back.records == history.records
     assert (back.sets, back.last) == (["val", "test"], (7, 35)) == (history.sets, history.last)
@@ -200,8 +204,9 @@ def test_a_long_history_comes_back_row_for_row() -> None:
     last = {record.tag: record for record in history.records}
     assert {record.tag: record for record in back.latest} == last
     assert len(back.latest) == len(last) == 161
-    assert back.holds(history.records[-2:])
-    assert not back.holds([Record("q0", "val", "layer0", -1.5, 35, 7, 98)])
+    both = [Value("q0", "layer0", -1.0, 98), Value("q1", "layer0", -2.0)]
+    assert back.holds(Columns.of(both, "val", step=35, epoch=7, n_samples=99))
+    assert not back.holds(_one("q0", "val", -1.5, 98))
 
 
 def test_an_empty_history_comes_back_empty() -> None:

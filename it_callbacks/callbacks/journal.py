@@ -9,6 +9,7 @@ from it_callbacks.callbacks.drawing import Pictures, panels_of, run_of
 from it_callbacks.callbacks.faults import Faults
 from it_callbacks.callbacks.moments import Moment
 from it_callbacks.callbacks.publishing import Publisher
+from it_callbacks.columns import Columns
 from it_callbacks.figures import Panel
 from it_callbacks.history import History, from_state, to_state
 from it_callbacks.observation.instrument import Measured, Notice
@@ -58,13 +59,11 @@ class Journal:
         Returns:
             Whether the point is new.
         """
-        records = [
-            value.record(set_, step=at.step, epoch=at.epoch, n_samples=measured.n_samples)
-            for value in measured.values
-        ]
+        n_samples = measured.n_samples
+        point = Columns.of(measured.values, set_, step=at.step, epoch=at.epoch, n_samples=n_samples)
         if not at.fitting and self.history.has_point(set_, at.place):
-            if self.history.holds(records):  # the last validation of a training, once more
-                self._publisher.metrics(trainer, records, not_due=measured.not_due)
+            if self.history.holds(point):  # the last validation of a training, once more
+                self._publisher.metrics(trainer, point, not_due=measured.not_due)
                 self._publisher.carry(trainer, self._last_of(set_, measured.not_due))
                 return False
             self.faults.warn(
@@ -77,11 +76,11 @@ class Journal:
             self.faults.inform(measured.taken)
         for notice in measured.notices:
             self.notice(notice, set_)
-        self._compare_sizes(set_, measured.n_samples)
+        self._compare_sizes(set_, n_samples)
         if set_ not in self.settings or self.published_settings(set_) != measured.settings:
             self.settings[set_] = dict(measured.settings)
-        self.history.extend(records)
-        self._publisher.point(trainer, records, not_due=measured.not_due)
+        self.history.add(point)
+        self._publisher.point(trainer, point, not_due=measured.not_due)
         if not at.fitting:  # a loop of its own begins without the metrics of the training
             self._publisher.carry(trainer, self._last_of(set_, measured.not_due))
         self._publisher.publish_settings(trainer, set_, measured.settings, at.step)
@@ -100,16 +99,14 @@ class Journal:
             at: Its epoch and step.
         """
         epoch, step = at
-        records = [
-            value.record(set_, step=step, epoch=epoch, n_samples=measured.n_samples)
-            for value in measured.values
-        ]
+        n_samples = measured.n_samples
+        point = Columns.of(measured.values, set_, step=step, epoch=epoch, n_samples=n_samples)
         for notice in measured.notices:
             self.notice(notice, set_)
         self.settings[set_] = dict(measured.settings)
-        self.history.extend(records)
+        self.history.add(point)
         others = frozenset(record.name for record in self.history.latest)
-        self._publisher.point(trainer, records, not_due=others)
+        self._publisher.point(trainer, point, not_due=others)
         self._publisher.publish_settings(trainer, set_, measured.settings, step)
 
     def resume(self, trainer: Any) -> None:

@@ -1,12 +1,14 @@
 """Give every logger values, texts, pictures and charts, each as far as it takes them.
 
 Loggers are known by what they can do, never by their class: each of Lightning's two names has
-classes of its own. TensorBoard's gets all values of a point in one event.
+classes of its own. TensorBoard's gets all values of a step in one event.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from functools import lru_cache
+from itertools import groupby
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -25,50 +27,103 @@ class Fault(NamedTuple):
     error: Exception
 
 
-def log_point(
+class LoggedPoint(NamedTuple):
+    """What loggers get of a point.
+
+    Args:
+        values: By tag.
+        step: Where loggers put them.
+    """
+
+    values: Mapping[str, float]
+    step: int
+
+
+def log_points(
     loggers: Iterable[Any],
-    values: Mapping[str, float],
-    step: int,
-    names_of_others: Collection[str] = (),
-) -> list[Fault]:
-    """Give all values of a point to every logger, at one step, and have them written at once.
+    points: Sequence[LoggedPoint],
+    names_of_others: Callable[[], Collection[str]] = tuple,
+) -> list[list[Fault]]:
+    """Give all values of some points to every logger, and have them written at once.
 
     A process that is killed must lose nothing that was measured.
 
     Args:
         loggers: The Trainer's.
-        values: By tag.
-        step: Where loggers put them.
+        points: In the order measured.
         names_of_others: What else the loggers get. If one of these names is a folder of a tag,
             MLflow's default store has room for one of the two only: the other one's call raises,
             and that of the user must not.
-    """
 
-    def log(logger: Any) -> None:
-        clashes = _clashes(values, set(names_of_others)) if _is_of_mlflow(logger) else {}
-        fit = {tag: value for tag, value in values.items() if tag not in clashes}
+    Returns:
+        For each point what went wrong with it.
+    """
+    faults = [list[Fault]() for _ in points]
+    for logger in loggers:
+        for of_point, error in zip(faults, _log(logger, points, names_of_others), strict=True):
+            of_point += [] if error is None else [Fault(type(logger).__name__, error)]
+    return faults
+
+
+def _log(
+    logger: Any, points: Sequence[LoggedPoint], names_of_others: Callable[[], Collection[str]]
+) -> Sequence[Exception | None]:
+    """Give points to a logger; returns for each what went wrong with it."""
+    errors: list[Exception | None] = [None] * len(points)
+    try:
         writer = _summary_writer(logger)
-        if fit and writer is not None:
-            # Of Lightning's own call for each value, four fifths of the time is overhead.
-            values_of_point = [
-                Summary.Value(tag=_prefixed(logger, tag), simple_value=value)
-                for tag, value in fit.items()
-            ]
-            writer.add_summary(Summary(value=values_of_point), step)
-        elif fit:
-            logger.log_metrics(fit, step=step)
+        if writer is None:
+            others = set(names_of_others()) if _is_of_mlflow(logger) else set[str]()
+            errors = [_log_metrics(logger, point, others) for point in points]
+        for step, of_step in groupby(points if writer is not None else (), _step_of):
+            values = {
+                _prefixed(logger, tag): x for each in of_step for tag, x in each.values.items()
+            }
+            if values:
+                # Of Lightning's own call for each value, four fifths of the time is overhead.
+                writer.add_summary(_summary(values), step)
         flush = getattr(_experiment(logger), "flush", None)
         if callable(flush):
             flush()
         else:
             logger.save()
-        if clashes:
-            tag, (name, *_) = next(iter(clashes.items()))
-            raise ValueError(
-                f"it cannot keep {tag!r} where another metric is called {name!r}; rename that one"
-            )
+    except Exception as error:
+        return [earlier or error for earlier in errors]
+    return errors
 
-    return _each(loggers, log)
+
+def _log_metrics(logger: Any, point: LoggedPoint, others: set[str]) -> Exception | None:
+    """Give a point to a logger by its own call; returns what went wrong."""
+    clashes = _clashes(point.values, others)
+    fit = {tag: value for tag, value in point.values.items() if tag not in clashes}
+    try:
+        if fit:
+            logger.log_metrics(fit, step=point.step)
+    except Exception as error:
+        return error
+    for tag, (name, *_) in clashes.items():
+        return ValueError(
+            f"it cannot keep {tag!r} where another metric is called {name!r}; rename that one"
+        )
+    return None
+
+
+def _step_of(point: LoggedPoint) -> int:
+    return point.step
+
+
+def _summary(values: Mapping[str, float]) -> Summary:
+    summary = Summary()
+    summary.CopyFrom(_named(tuple(values)))
+    for each, value in zip(summary.value, values.values(), strict=True):
+        each.simple_value = value
+    return summary
+
+
+@lru_cache(maxsize=16)  # most points have the tags of the one before
+def _named(tags: tuple[str, ...]) -> Summary:
+    """Values of these tags, which are still to come: naming them is most of the work."""
+    return Summary(value=[Summary.Value(tag=tag) for tag in tags])
 
 
 def _summary_writer(logger: Any) -> Any:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
+from contextlib import AbstractContextManager, suppress
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
@@ -18,6 +18,7 @@ from it_callbacks.callbacks.loop_source import LoopSource
 from it_callbacks.callbacks.moments import Moment
 from it_callbacks.callbacks.namespaces import Callback
 from it_callbacks.callbacks.options import Argument, Options
+from it_callbacks.callbacks.outbox import outbox_of
 from it_callbacks.checks import ArgumentValueError
 from it_callbacks.observation.at_hand import forget_batch
 from it_callbacks.observation.instrument import Instrument
@@ -174,8 +175,9 @@ class Monitor(Callback, Generic[Measuring]):
     @override
     def on_train_epoch_end(self, trainer: Any, pl_module: Any) -> None:
         # Where a validation loop has run at the end of this epoch, that was measured already.
-        if not self._source.bench.cadence.counts_steps:
-            self._source.visit(trainer, pl_module, Moment.of_epoch_end(trainer))
+        with self._outbox(trainer):
+            if not self._source.bench.cadence.counts_steps:
+                self._source.visit(trainer, pl_module, Moment.of_epoch_end(trainer))
 
     @override
     def on_train_end(self, trainer: Any, pl_module: Any) -> None:
@@ -214,7 +216,8 @@ class Monitor(Callback, Generic[Measuring]):
 
     @override
     def on_validation_epoch_end(self, trainer: Any, pl_module: Any) -> None:
-        self._source.end_loop(trainer, Moment.of(trainer))
+        with self._outbox(trainer):
+            self._source.end_loop(trainer, Moment.of(trainer))
 
     @override
     def on_test_start(self, trainer: Any, pl_module: Any) -> None:
@@ -240,13 +243,16 @@ class Monitor(Callback, Generic[Measuring]):
 
     @override
     def on_test_epoch_end(self, trainer: Any, pl_module: Any) -> None:
-        self._source.end_loop(trainer, Moment.of(trainer))
+        with self._outbox(trainer):
+            self._source.end_loop(trainer, Moment.of(trainer))
 
     # The end.
 
     @override
     def on_exception(self, trainer: Any, pl_module: Any, exception: BaseException) -> None:
         self._source.close()  # teardown is not called after an exception
+        with suppress(Exception):
+            outbox_of(trainer).send(trainer)
         is_training = trainer.state.fn == "fit" and self._source.bench.is_training
         if is_training and not trainer.barebones:
             with suppress(Exception):  # the user must see theirs
@@ -259,6 +265,12 @@ class Monitor(Callback, Generic[Measuring]):
     def teardown(self, trainer: Any, pl_module: Any, stage: str) -> None:
         self._source.close()
         self._end_run(trainer)
+
+    def _outbox(self, trainer: Any) -> AbstractContextManager[None]:
+        """Inside, points wait; those of monitors one behind the other are sent by the last."""
+        others = zip(trainer.callbacks, trainer.callbacks[1:], strict=False)
+        goes_on = any(one is self and isinstance(other, Monitor) for one, other in others)
+        return outbox_of(trainer).held(trainer, self._source.bench.stopwatch, goes_on=goes_on)
 
     def _end_run(self, trainer: Any) -> None:
         self._journal.faults.end()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -13,8 +12,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from it_callbacks.callbacks.faults import Faults
-from it_callbacks.callbacks.loggers import Fault, log_image, log_layout, log_point, log_text
-from it_callbacks.quantities import ROOTS, Quantity
+from it_callbacks.callbacks.loggers import Fault, LoggedPoint, log_image, log_text
+from it_callbacks.callbacks.outbox import Letter, outbox_of
+from it_callbacks.columns import Columns
+from it_callbacks.quantities import Quantity
 from it_callbacks.records import Record
 
 
@@ -36,17 +37,18 @@ class Publisher:
         self._faults = faults
         self._settings: dict[str, Mapping[str, Any]] = {}
         self._n_warned: dict[str, int] = {}
-        self._metrics: dict[str, tuple[Record, Tensor]] = {}
-        """What stands in the Trainer's metrics under each tag of ours, and for which record."""
-        self._layout: frozenset[str] = frozenset()
+        self._metrics: dict[str, Tensor] = {}
+        """What stands in the Trainer's metrics under each tag of ours."""
+        self._about: dict[str, tuple[str, str]] = {}
+        """By tag the set, and what is measured."""
+        self._charted: set[str] = set()
+        """The tags of all monitors that have had a value, as far as this one knows."""
 
     def settings(self, set_: str) -> Mapping[str, Any]:
         """The settings of a set as published in this run; empty before."""
         return self._settings.get(set_, {})
 
-    def point(
-        self, trainer: Any, records: Sequence[Record], *, not_due: frozenset[str] = frozenset()
-    ) -> None:
+    def point(self, trainer: Any, point: Columns, *, not_due: frozenset[str] = frozenset()) -> None:
         """Publish the values of one point.
 
         A value that is not finite goes to no logger; in `trainer.callback_metrics` it is NaN, and
@@ -54,61 +56,62 @@ class Publisher:
 
         Args:
             trainer: Whose metrics and loggers.
-            records: All of one point.
+            point: All of them.
             not_due: Quantities that are measured at other points only: they keep their value.
 
         Raises:
             Exception: A logger failed or a tag is taken, and `faults` raises.
         """
-        records = self.metrics(trainer, records, not_due=not_due)
-        finite = {record.tag: record.bits for record in records if math.isfinite(record.bits)}
-        step = records[0].step if records else 0
-        self._report(log_point(trainer.loggers, finite, step, trainer.logged_metrics))
-        # A logger has one layout for all monitors: of every tag of ours that has had a value.
-        is_new = not self._layout.issuperset(finite)
-        self._layout |= _finite_tags(trainer.callback_metrics)
-        if is_new:
-            self._report(log_layout(trainer.loggers, self._layout, self._own_quantities))
+        values = self.metrics(trainer, point, not_due=not_due)
+        finite = {tag: bits for tag, bits in values.items() if math.isfinite(bits)}
+        logged = LoggedPoint(finite, point.step)
+        letter = Letter(logged, self._charted, self._own_quantities, self._report)
+        outbox_of(trainer).put(letter, trainer)
 
     def metrics(
-        self, trainer: Any, records: Sequence[Record], *, not_due: frozenset[str] = frozenset()
-    ) -> list[Record]:
+        self, trainer: Any, point: Columns, *, not_due: frozenset[str] = frozenset()
+    ) -> dict[str, float]:
         """Put the values into `trainer.callback_metrics` only.
 
         Returns:
-            The records whose tags nobody else logs.
+            Those whose tags nobody else logs.
         """
-        metrics, sets = trainer.callback_metrics, {record.set for record in records}
-        taken = self._taken(metrics, records)
-        records = [record for record in records if record.tag not in taken]
-        present = {record.tag for record in records}
-        self._put(metrics, [*records, *self._missing(sets, taken | present, not_due)])
-        return records
+        metrics, names = trainer.callback_metrics, point.names
+        values = dict(zip(names.tags, point.bits, strict=True))
+        taken = self._taken(metrics, values)
+        for tag in taken & values.keys():
+            del values[tag]
+        for tag in values.keys() - self._about.keys():
+            self._about[tag] = names.set, names.of_tags[tag]
+        missing = self._missing(names.set, taken.union(values), not_due)
+        self._put(metrics, {**values, **missing})
+        return values
 
     def carry(self, trainer: Any, records: Sequence[Record]) -> None:
         """Put values of earlier points into `trainer.callback_metrics`, and nothing else."""
-        taken = self._taken(trainer.callback_metrics, records)
-        self._put(trainer.callback_metrics, [r for r in records if r.tag not in taken])
+        values = {record.tag: record.bits for record in records}
+        taken = self._taken(trainer.callback_metrics, values)
+        self._about |= {record.tag: (record.set, record.name) for record in records}
+        kept = {tag: bits for tag, bits in values.items() if tag not in taken}
+        self._charted.update(tag for tag, bits in kept.items() if math.isfinite(bits))
+        self._put(trainer.callback_metrics, kept)
 
     def skip(self, trainer: Any, set_: str, *, not_due: frozenset[str]) -> None:
         """A point of a set is missing: its values become NaN in `trainer.callback_metrics`."""
         metrics = trainer.callback_metrics
-        self._put(metrics, self._missing({set_}, self._taken(metrics, ()), not_due))
+        self._put(metrics, self._missing(set_, self._taken(metrics, ()), not_due))
 
-    def _missing(self, sets: set[str], but: set[str], not_due: frozenset[str]) -> list[Record]:
+    def _missing(self, set_: str, but: set[str], not_due: frozenset[str]) -> dict[str, float]:
         """NaN for each tag that has had a value, and should have one now."""
-        return [
-            replace(record, bits=math.nan)
-            for tag, (record, _) in self._metrics.items()
-            if record.set in sets and record.name not in not_due and tag not in but
-        ]
+        others = ((tag, *self._about[tag]) for tag in self._metrics if tag not in but)
+        return {tag: math.nan for tag, of, name in others if of == set_ and name not in not_due}
 
-    def _put(self, metrics: dict[str, Any], records: Sequence[Record]) -> None:
+    def _put(self, metrics: dict[str, Any], values: Mapping[str, float]) -> None:
         # All in one tensor, which is several times faster than one tensor for each.
-        values = torch.tensor([record.bits for record in records]).unbind()
-        ours = {record.tag: (record, value) for record, value in zip(records, values, strict=True)}
+        tensors = torch.tensor(list(values.values())).unbind()
+        ours = dict(zip(values, tensors, strict=True))
         self._metrics |= ours
-        metrics.update({tag: value for tag, (_, value) in ours.items()})
+        metrics.update(ours)
 
     def publish_settings(
         self, trainer: Any, set_: str, settings: Mapping[str, Any], step: int
@@ -144,10 +147,11 @@ class Publisher:
         else:
             self._report(faults)
 
-    def _taken(self, metrics: Mapping[str, Any], records: Sequence[Record]) -> set[str]:
-        """The tags that somebody else logs, as far as `callback_metrics` show."""
-        tags = {*self._metrics, *(record.tag for record in records)}
-        taken = {tag for tag in tags if tag in metrics and metrics[tag] is not self._ours(tag)}
+    def _taken(self, metrics: Mapping[str, Any], tags: Iterable[str]) -> set[str]:
+        """Those of `tags`, or of ours, that somebody else logs, as far as `metrics` show."""
+        ours = self._metrics
+        taken = {tag for tag, value in ours.items() if metrics.get(tag, value) is not value}
+        taken.update(tag for tag in tags if tag not in ours and tag in metrics)
         if taken:
             text = (
                 f"{', '.join(sorted(taken))}: this tag is already in use by another logging call; "
@@ -157,9 +161,6 @@ class Publisher:
                 ValueError(text), f"{text} (the values are in .history)", cause="tag taken"
             )
         return taken
-
-    def _ours(self, tag: str) -> Tensor | None:
-        return self._metrics[tag][1] if tag in self._metrics else None
 
     def _report(self, faults: Iterable[Fault]) -> None:
         """What loggers raised: no reason to lose the point elsewhere, or the training."""
@@ -171,10 +172,3 @@ class Publisher:
                 "are in .history",
                 cause="logger",
             )
-
-
-def _finite_tags(metrics: Mapping[str, Any]) -> frozenset[str]:
-    roots = tuple(f"{root}/" for root in ROOTS)
-    return frozenset(
-        tag for tag, value in metrics.items() if tag.startswith(roots) and math.isfinite(value)
-    )

@@ -32,6 +32,10 @@ class Stopwatch:
                 self._spent += time.perf_counter() - self._entered
             self._entered = None
 
+    def add(self, seconds: float) -> None:
+        """So much more was spent, outside of `running`."""
+        self._spent += seconds
+
     def cost(self, spent_elsewhere: float = 0.0) -> Cost:
         """Time spent over time passed, in this lap and in all.
 

@@ -9,8 +9,9 @@ from typing import Any
 
 import torch
 
+from it_callbacks.columns import Columns
 from it_callbacks.history import History
-from it_callbacks.records import Record
+from it_callbacks.records import Value
 
 from .ratios import Ratio, seconds
 
@@ -25,11 +26,12 @@ def history_of(epochs: int, layers: int) -> History:
     """A run whose layers have all their quantities at each epoch."""
     history = History()
     for epoch in range(epochs):
-        history.extend(
-            Record(f"quantity{number}", "val", f"layer{layer}", number / 7, 10 * epoch, epoch, 500)
+        values = [
+            Value(f"quantity{number}", f"layer{layer}", number / 7)
             for layer in range(layers)
             for number in range(N_QUANTITIES)
-        )
+        ]
+        history.add(Columns.of(values, "val", step=10 * epoch, epoch=epoch, n_samples=500))
     return history
 
 

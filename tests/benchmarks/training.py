@@ -20,8 +20,8 @@ from torch.utils.data import DataLoader, TensorDataset
 from typing_extensions import override
 
 from it_callbacks import InformationPlaneMonitor
-from it_callbacks.callbacks import publishing
-from it_callbacks.callbacks.loggers import log_point
+from it_callbacks.callbacks import outbox
+from it_callbacks.callbacks.loggers import log_points
 from it_callbacks.tasks import szt_network, szt_task
 
 from .clocks import Clock, hooks
@@ -151,7 +151,7 @@ def share(net: nn.Module, training: Samples, probe: Samples, epochs: int) -> Sha
     in_logger = Clock()
     with (
         hooks() as in_hooks,
-        mock.patch.object(publishing, "log_point", in_logger.timed(log_point)),
+        mock.patch.object(outbox, "log_points", in_logger.timed(log_points)),
     ):
         clock = Epochs(in_monitor, in_forward, in_hooks, in_logger)
         fit(model, training, [monitor, clock], epochs=epochs)
