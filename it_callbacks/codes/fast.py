@@ -123,7 +123,10 @@ def kind_of(activations: Tensor, ruler: Ruler) -> Hashable | None:
         activations: Floats ``(n_samples, n_units)``.
         ruler: How they are read; it is ready to use.
     """
-    if type(ruler) not in (Uniform, Width) or 2 * activations.numel() > _CHUNK_ELEMENTS:
+    is_dense = activations.layout == torch.strided and not activations.is_nested
+    if type(ruler) not in (Uniform, Width) or not is_dense or not activations.is_floating_point():
+        return None
+    if not 0 < 2 * activations.numel() <= _CHUNK_ELEMENTS:
         return None
     reading = ruler if type(ruler) is Uniform else Width
     return reading, activations.shape, activations.dtype, activations.device
@@ -150,7 +153,8 @@ def encoded_at_once(
     found: list[list[Encoded]] = [[] for _ in range(2 if merged else 1)]
     for start in range(0, len(layers), at_once):
         some = slice(start, start + at_once)
-        of_some = _in_tiles(real(torch.cat([*layers[some]])), rulers[some], merged[some])
+        rows = torch.cat([*layers[some]]) if len(layers[some]) > 1 else layers[start]
+        of_some = _in_tiles(real(rows), rulers[some], merged[some])
         for of_all, (of_rows, reach) in zip(found, of_some, strict=True):
             each = (of_rows[at : at + n_rows] for at in range(0, len(of_rows), n_rows))
             of_all += map(Encoded, each, reach.tolist())

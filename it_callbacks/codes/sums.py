@@ -9,6 +9,7 @@ whole numbers, few at a time.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import lru_cache
 from typing import Any
 
@@ -32,7 +33,7 @@ from it_callbacks.codes.spec import (
     hashed,
     weights,
 )
-from it_callbacks.codes.tiles import Reach, Room, Tile, scanned
+from it_callbacks.codes.tiles import Reach, Room, Tile
 from it_callbacks.rulers import as_states
 
 # float32 holds every integer up to here, so sums below it are exact in any order of summation.
@@ -53,22 +54,28 @@ def wide_keys(tile: Tile, reach: Reach) -> NDArray[np.int64]:
         return _near(room, units, farthest)
     if not farthest < _BEYOND_64_BITS:  # also where it is NaN
         raise ValueError("activations: some states do not fit 64 bits")
-    few = _FAR_ELEMENTS if room.states.is_cpu else PART_STATES
-    n_rows = max(1, few // room.states.shape[1])
-    out = np.empty((2, len(room.states)), np.int64).T
-    for start in range(0, len(out), n_rows):
-        out[start : start + n_rows] = _of_few(room.rows(start, start + n_rows), units)
+    if not room.states.is_cpu:
+        return _far_on_device(room.states, units)
+    with np.errstate(invalid="ignore"):  # of rows that reach far this means nothing
+        out = _near(room, units, LARGEST_PLAIN_STATE)
+    states, weight = room.states.numpy(), folded(units.start, units.stop)
+    for rows in _far_rows(states, reach):
+        out[rows] = _far(states[rows], weight)
     return out
 
 
-def _of_few(room: Room, units: slice) -> NDArray[np.int64]:
-    """Of few rows, which may reach far or not."""
-    reach = scanned(room.padded)
-    if (farthest := max(-reach.low, reach.high)) <= LARGEST_PLAIN_STATE:
-        return _near(room, units, farthest)
-    if room.states.is_cpu:
-        return _far(room.states.numpy(), folded(units.start, units.stop))
-    return hashed(as_states(room.states), units.start).cpu().numpy()
+def _far_rows(states: NDArray[np.floating[Any]], reach: Reach) -> Iterator[slice]:
+    """Few rows each, some of which reach far: those of a layer, or so many of only one."""
+    n_layers = len(reach.highs)
+    few = len(states) // n_layers if n_layers > 1 else max(1, _FAR_ELEMENTS // states.shape[1])
+    for number, start in enumerate(range(0, len(states), few)):
+        rows = slice(start, start + few)
+        if n_layers > 1:
+            low, high = reach.lows[number], reach.highs[number]
+        else:
+            low, high = states[rows].min(), states[rows].max()
+        if max(-low, high) > LARGEST_PLAIN_STATE:
+            yield rows
 
 
 def narrow_keys(tile: Tile, reach: Reach) -> NDArray[np.int64]:
@@ -93,16 +100,23 @@ def _near(room: Room, units: slice, farthest: float) -> NDArray[np.int64]:
 def _far(states: NDArray[np.floating[Any]], weight: NDArray[np.int64]) -> NDArray[np.int64]:
     """As by the spec, in fewer steps: states ``(n_rows, n_units)`` that may be far from 0."""
     near: NDArray[np.int64] = states.astype(np.int64)
-    z = near.view(np.uint64).copy()
-    shifted = np.empty_like(z)
+    z = near.view(np.uint64)
+    mixed, shifted = np.empty_like(z), np.empty_like(z)
     for shift, multiplier in zip(SHIFTS, MULTIPLIERS, strict=True):
-        z ^= np.right_shift(z, np.uint64(shift), out=shifted)
+        np.right_shift(z, np.uint64(shift), out=shifted)
+        z = np.bitwise_xor(z, shifted, out=mixed)
         if multiplier != 1:
             z *= np.uint64(multiplier)
     spread = z.view(np.int64)
     np.copyto(spread, near, where=np.abs(states) <= LARGEST_PLAIN_STATE)
     out: NDArray[np.int64] = spread @ weight
     return out
+
+
+def _far_on_device(states: Tensor, units: slice) -> NDArray[np.int64]:
+    """By the spec."""
+    parts = torch.split(states, max(1, PART_STATES // states.shape[1]))
+    return np.concatenate([hashed(as_states(part), units.start).cpu().numpy() for part in parts])
 
 
 def _fit(rows: NDArray[Any]) -> NDArray[np.bool_]:

@@ -39,10 +39,6 @@ class Room(NamedTuple):
     padded: Tensor
     columns: Tensor
 
-    def rows(self, start: int, stop: int) -> Room:
-        """Of some rows."""
-        return Room(self.states[start:stop], self.padded[start:stop], self.columns[:, start:stop])
-
 
 class _Scratch(threading.local):
     """One room per kind of tensor and thread: new memory costs as much as what is done in it."""
@@ -150,7 +146,7 @@ def _width(rulers: Sequence[Width], dtype: torch.dtype, device: torch.device, n_
         _per_layer(numbers, dtype, device)
         for numbers in ([each.width for each in rulers], [each.origin for each in rulers])
     )
-    if widths.ndim and widths.shape[-1] not in (n_units, len(rulers) == 1):
+    if widths.ndim and widths.shape[-1] != n_units and widths.shape != (len(rulers), 1, 1):
         raise ValueError("width: there are not as many widths as units")
     if any(ruler.is_finer_than(dtype) for ruler in rulers):
         raise ValueError("width: the type of the activations is too coarse for it")
