@@ -351,9 +351,9 @@ def both(layer: Tensor, ruler: Ruler) -> list[Tensor]:
 def test_a_layer_is_read_once_for_both(monkeypatch: pytest.MonkeyPatch) -> None:
     scans, scanned = [], tiles.scanned
 
-    def counted(states: Tensor) -> Any:
+    def counted(states: Tensor, n_layers: int) -> Any:
         scans.append(states.shape)
-        return scanned(states)
+        return scanned(states, n_layers)
 
     monkeypatch.setattr(tiles, "scanned", counted)
     encoded_twice(ordinary(100, 32), Width(0.07), Width(0.14))

@@ -27,7 +27,7 @@ from it_callbacks import (
     PredictionEntropyMonitor,
 )
 from it_callbacks.callbacks import loops, publishing
-from it_callbacks.codes import encode_keys, encoded_twice
+from it_callbacks.codes import encode_keys, encoded_at_once
 from it_callbacks.metrics import PredictionEntropy
 from it_callbacks.observation import at_hand, prediction_pass, streams
 from it_callbacks.observation import batches as reading
@@ -95,13 +95,13 @@ def test_keys_labels_and_indices_are_those_of_the_whole_set(sizes: tuple[int, ..
 
 def test_many_small_batches_are_encoded_at_once() -> None:
     current = a_pass(TANH)
-    with mock.patch.object(streams, "encoded_twice", side_effect=encoded_twice) as encoded:
+    with mock.patch.object(streams, "encoded_at_once", side_effect=encoded_at_once) as encoded:
         for batch in batches(*(5,) * 40):
             current.begin(batch)
             current.take("net.1", 1, outputs(5, 4))
         assert not encoded.called
         current.observed()
-    assert [len(call.args[0]) for call in encoded.call_args_list] == [200]
+    assert [[len(rows) for rows in call.args[0]] for call in encoded.call_args_list] == [[200]]
 
 
 def test_an_output_that_a_later_layer_rewrites_was_copied() -> None:

@@ -5,7 +5,25 @@ gives the symbols of activations read with a ruler, by the same definition but f
 (`it_callbacks.codes.fast`).
 """
 
-from it_callbacks.codes.fast import Encoded, encode, encode_keys, encoded, encoded_twice
+from it_callbacks.codes.fast import (
+    Encoded,
+    encode,
+    encode_keys,
+    encoded,
+    encoded_at_once,
+    encoded_twice,
+    kind_of,
+)
 from it_callbacks.codes.spec import keys, symbols
 
-__all__ = ["Encoded", "encode", "encode_keys", "encoded", "encoded_twice", "keys", "symbols"]
+__all__ = [
+    "Encoded",
+    "encode",
+    "encode_keys",
+    "encoded",
+    "encoded_at_once",
+    "encoded_twice",
+    "keys",
+    "kind_of",
+    "symbols",
+]

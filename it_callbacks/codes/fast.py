@@ -7,21 +7,19 @@ that can be saved, also where bins are merged in pairs:
 - Activations are read tile by tile: some rows and some units, so few that states stay in the cache.
   Half precision and integers are widened, and rows laid side by side, no more than a tile or a few
   rows at a time: nothing is as large as the layer.
-- One scan tells how far the states of a tile reach. Where all are in -254..254, the eight columns
-  of the hash are one float32 product: states and weights fit the 8 significant bits of bfloat16 and
-  every partial sum the 24 of float32, so it is exact whatever matmul precision the user allows.
-- Rows that the spec packs are packed by such a product, too, three digits to a column.
+- One scan tells how far the states of a tile reach. Where that is not far, the hash is a float32
+  product, and so is the packing of short rows (`it_callbacks.codes.sums`).
 
-Tiles that reach farther are hashed as by the spec, one by one; `Exact` is read by the spec, few
-rows at a time. Any other ruler, a user's own among them, takes the spec's way as a whole, and so
-does whatever is refused: the spec says why.
+`Exact` is read by the spec, few rows at a time. Any other ruler, a user's own among them, takes the
+spec's way as a whole, and so does whatever is refused: the spec says why.
+
+Small layers of one shape are read as the rows of one: most of what a small one costs is fixed.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
-from functools import lru_cache
+from collections.abc import Hashable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -29,25 +27,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from it_callbacks.codes.spec import (
-    FOLD,
-    HIGHEST_PACKED,
-    LARGEST_PLAIN_STATE,
-    LARGEST_WEIGHT,
-    LOWEST_PACKED,
-    PACKED_BASE,
-    PACKED_UNITS,
-    PART_STATES,
-    hashed,
-    keys,
-    weights,
-)
-from it_callbacks.codes.tiles import READINGS, Reach, Read, Room, Tile, merge_pairs, tile_of
+from it_callbacks.codes.spec import PACKED_UNITS, PART_STATES, keys
+from it_callbacks.codes.sums import narrow_keys, wide_keys
+from it_callbacks.codes.tiles import READINGS, Reach, Tile, merge_pairs, tile_of
 from it_callbacks.reductions import side_by_side
-from it_callbacks.rulers import Exact, Ruler, Uniform, Width, as_states, real, wide_type
+from it_callbacks.rulers import Exact, Ruler, Uniform, Width, real, wide_type
 
-# float32 holds every integer up to here, so sums below it are exact in any order of summation.
-_EXACT_BELOW = 2**24
 # Of a tile: few enough for the cache, many enough to hide the overhead of a call.
 _CHUNK_ELEMENTS = 2**19
 _TILE_UNITS = 2048
@@ -107,7 +92,7 @@ def encoded(activations: Tensor, ruler: Ruler) -> Encoded:
         if type(ruler) is Exact:
             return _by_spec(activations, ruler)
         if type(ruler) in READINGS:  # not of a subclass, which may read in another way
-            return _in_tiles(activations, [ruler])[0]
+            return _in_tiles(activations, [ruler])[0].whole
     except ValueError:
         pass  # the spec refuses it too, and counts over all samples, not over those of a tile
     return Encoded(keys(ruler(activations)).cpu().numpy(), math.nan)
@@ -123,63 +108,148 @@ def encoded_twice(activations: Tensor, ruler: Ruler, merged: Ruler) -> tuple[Enc
     """
     if type(ruler) in (Uniform, Width):
         try:
-            of_ruler, of_merged = _in_tiles(real(activations), [ruler, merged])
+            found = _in_tiles(real(activations), [ruler], merged=[merged])
         except ValueError:
             pass  # as in `encoded`
         else:
-            return of_ruler, of_merged
+            return found[0].whole, found[1].whole
     return encoded(activations, ruler), encoded(activations, merged)
+
+
+def kind_of(activations: Tensor, ruler: Ruler) -> Hashable | None:
+    """What small layers have in common that can be read at once; None of one that has to be alone.
+
+    Args:
+        activations: Floats ``(n_samples, n_units)``.
+        ruler: How they are read; it is ready to use.
+    """
+    is_dense = activations.layout == torch.strided and not activations.is_nested
+    if type(ruler) not in (Uniform, Width) or not is_dense or not activations.is_floating_point():
+        return None
+    if not 0 < 2 * activations.numel() <= _CHUNK_ELEMENTS:
+        return None
+    reading = ruler if type(ruler) is Uniform else Width
+    return reading, activations.shape, activations.dtype, activations.device
+
+
+def encoded_at_once(
+    layers: Sequence[Tensor], rulers: Sequence[Ruler], merged: Sequence[Ruler] = ()
+) -> list[list[Encoded]]:
+    """Return the keys of several layers of one kind (`kind_of`), as `encoded` gives them of each.
+
+    Args:
+        layers: Floats ``(n_samples, n_units)`` of each.
+        rulers: How each is read; they are ready to use.
+        merged: What `pair_merged` gives of them, to be read with, too.
+
+    Returns:
+        What `encoded` gives of all layers with their rulers, and with those merged, if asked for.
+
+    Raises:
+        ValueError: One of the layers has to be read alone: it is not finite, say.
+    """
+    n_rows = len(layers[0])
+    at_once = max(1, _CHUNK_ELEMENTS // max(layers[0].numel(), 1))
+    found: list[list[Encoded]] = [[] for _ in range(2 if merged else 1)]
+    for start in range(0, len(layers), at_once):
+        some = slice(start, start + at_once)
+        rows = torch.cat([*layers[some]]) if len(layers[some]) > 1 else layers[start]
+        of_some = _in_tiles(real(rows), rulers[some], merged[some])
+        for of_all, (of_rows, reach) in zip(found, of_some, strict=True):
+            each = (of_rows[at : at + n_rows] for at in range(0, len(of_rows), n_rows))
+            of_all += map(Encoded, each, reach.tolist())
+    return found
+
+
+class _Read(NamedTuple):
+    """Layers of one shape as keys, of which `Encoded` is that of one."""
+
+    keys: NDArray[np.int64]
+    reach: NDArray[np.floating[Any]]
+    """Of each layer, ``(n_layers,)``."""
+
+    @property
+    def whole(self) -> Encoded:
+        return Encoded(self.keys, float(self.reach.max()))
 
 
 def _by_spec(activations: Tensor, ruler: Ruler) -> Encoded:
     """Few rows at a time."""
     parts = _parts(activations, max(1, PART_STATES // max(_n_units(activations), 1)))
-    return _joined([Encoded(keys(ruler(part)).cpu().numpy(), math.nan) for part in parts])
+    of_parts = [keys(ruler(part)).cpu().numpy() for part in parts]
+    return Encoded(np.concatenate([np.zeros((0, 2), np.int64), *of_parts]), math.nan)
 
 
-def _in_tiles(activations: Tensor, rulers: Sequence[Ruler]) -> list[Encoded]:
-    """The keys with the first ruler; with the second one, which merges its bins in pairs, too."""
-    ruler = rulers[0]
+def _in_tiles(
+    activations: Tensor, rulers: Sequence[Ruler], merged: Sequence[Ruler] = ()
+) -> list[_Read]:
+    """The keys of layers, as many rows of each, with their rulers, and with those merged.
+
+    Args:
+        activations: Of several layers, no more than one tile has room for.
+        rulers: One for each layer, of one kind.
+        merged: What merges their bins in pairs, if that is wanted, too.
+    """
     n_units, dtype, device = _n_units(activations), wide_type(activations.dtype), activations.device
     most, width = _chunk_elements(device), _tile_units(n_units, device)
-    n_rows = max(1, most // max(width, 1))
+    n_rows = max(1, most // max(width, 1)) if len(rulers) == 1 else len(activations)
     rows = activations
     if activations.ndim != 2:
         try:
             rows = activations.view(activations.shape[0], n_units)
         except RuntimeError:  # as of channels that come last
             n_rows = max(1, min(n_rows, _COPIED_ELEMENTS // max(n_units, 1)))
-    read = READINGS[type(ruler)](ruler, dtype, device, n_units)
+    read = READINGS[type(rulers[0])](rulers, dtype, device, n_units)
     tiles = [slice(at, min(at + width, n_units)) for at in range(0, n_units, max(width, 1))]
 
-    def of(block: Tensor) -> list[Encoded]:
+    def of(block: Tensor) -> list[_Read]:
         block_rows = side_by_side(block) if block.ndim > 2 else block
         try:
-            return _keys_of(block_rows, tiles, read, dtype, len(rulers))
+            of_tiles = []
+            for units in tiles:
+                tile = tile_of(block_rows, units, dtype, len(rulers))
+                of_tiles.append(_keys_of(tile, read(tile), n_units, also_merged=bool(merged)))
         except ValueError:  # what a mask has written, say, whose bins are too many to count
-            return [_by_spec(block, each) for each in rulers]
+            if len(rulers) > 1:
+                raise
+            by_spec = [_by_spec(block, each) for each in (*rulers, *merged)]
+            return [_Read(each.keys, np.array([each.reach])) for each in by_spec]
+        return [_summed(each, block.shape[0]) for each in zip(*of_tiles, strict=True)]
 
-    found = [of(block) for block in _parts(rows, n_rows)]
-    return [_joined([of_block[number] for of_block in found]) for number in range(len(rulers))]
+    found = [of(block) for block in _parts(rows, n_rows)] if n_units else []
+    if not found:
+        none = _Read(np.zeros((len(activations), 2), np.int64), np.zeros(len(rulers)))
+        return [none] * (2 if merged else 1)
+    return [_joined(each) for each in zip(*found, strict=True)]
 
 
 def _n_units(activations: Tensor) -> int:
     return math.prod(activations.shape[1:])
 
 
-def _parts(activations: Tensor, n_rows: int) -> Iterable[Tensor]:
+def _parts(activations: Tensor, n_rows: int) -> Sequence[Tensor]:
     if activations.shape[0] <= n_rows:
         return [activations] if activations.shape[0] else []
-    parts: Iterable[Tensor] = torch.split(activations, n_rows)
+    parts: Sequence[Tensor] = torch.split(activations, n_rows)
     return parts
 
 
-def _joined(parts: Sequence[Encoded]) -> Encoded:
+def _joined(parts: Sequence[_Read]) -> _Read:
+    """Of rows, one after the other."""
     if len(parts) == 1:
         return parts[0]
-    reach = float(np.max([0.0, *(part.reach for part in parts)]))
-    none = np.zeros((0, 2), np.int64)
-    return Encoded(np.concatenate([none, *(part.keys for part in parts)]), reach)
+    reach: NDArray[Any] = np.maximum.reduce([part.reach for part in parts])
+    return _Read(np.concatenate([part.keys for part in parts]), reach)
+
+
+def _summed(parts: Sequence[_Read], n_rows: int) -> _Read:
+    """Of units, side by side: a row's keys are sums over its units, which wrap around."""
+    if len(parts) == 1:
+        return parts[0]
+    total = np.zeros((n_rows, 2), np.int64)
+    for part in parts:
+        total += part.keys
+    return _Read(total, np.maximum.reduce([part.reach for part in parts]))
 
 
 def _chunk_elements(device: torch.device) -> int:
@@ -193,128 +263,11 @@ def _tile_units(n_units: int, device: torch.device) -> int:
     return -(-n_units // max(1, -(-n_units // most)))
 
 
-def _keys_of(
-    rows: Tensor, tiles: Sequence[slice], read: Read, dtype: torch.dtype, n_rulers: int
-) -> list[Encoded]:
-    """The keys of some rows, whose units are read tile by tile."""
-    keys_of = _keys_of_narrow if rows.shape[1] <= PACKED_UNITS else _keys_of_wide
-    found = []
-    for units in tiles:
-        tile = tile_of(rows, units, dtype)
-        reach = read(tile)
-        of_tile = [keys_of(tile, reach)]
-        if n_rulers > 1:
-            of_tile.append(keys_of(tile, merge_pairs(tile, reach)))
-        found.append(of_tile)
-    if len(found) == 1:
-        return found[0]
-    each = (tuple(of_tile[number] for of_tile in found) for number in range(n_rulers))
-    return [_summed(parts, len(rows)) for parts in each]
-
-
-def _summed(parts: Sequence[Encoded], n_rows: int) -> Encoded:
-    """A row's keys are sums over its units, which wrap around; none are 0."""
-    total = np.zeros((n_rows, 2), np.int64)
-    for part in parts:
-        total += part.keys
-    return Encoded(total, float(np.max([0.0, *(part.reach for part in parts)])))
-
-
-def _keys_of_wide(tile: Tile, reach: Reach) -> Encoded:
+def _keys_of(tile: Tile, reach: Reach, n_units: int, *, also_merged: bool) -> list[_Read]:
     """What the units of a tile, whose room has the states, add to the keys of its rows."""
-    if _exact_units(reach):
-        return Encoded(_hashed(tile, reach), reach.farthest)
-    states = tile.room.states
-    parts = _parts(states, max(1, PART_STATES // states.shape[1]))
-    far = [hashed(as_states(part), tile.units.start).cpu().numpy() for part in parts]
-    return Encoded(np.concatenate(far), reach.farthest)
-
-
-def _keys_of_narrow(tile: Tile, reach: Reach) -> Encoded:
-    if reach.low >= LOWEST_PACKED and reach.high <= HIGHEST_PACKED:
-        return Encoded(_packed(tile.room), reach.farthest)
-    if not _exact_units(reach):
-        by_spec = keys(as_states(tile.room.states)).cpu().numpy()
-        return Encoded(by_spec, reach.farthest)
-    out, packed = _hashed(tile, reach), _packed(tile.room)
-    fits = _fit(tile.room.states.cpu().numpy())
-    out[fits] = packed[fits]
-    return Encoded(out, reach.farthest)
-
-
-def _exact_units(reach: Reach) -> int:
-    """Of how many units a product of such states is exact; 0 if of none."""
-    if not reach.farthest <= LARGEST_PLAIN_STATE:  # also where it is NaN
-        return 0
-    return int((_EXACT_BELOW - 1) // (LARGEST_WEIGHT * max(reach.farthest, 1)))
-
-
-def _fit(rows: NDArray[Any]) -> NDArray[np.bool_]:
-    """Which narrow rows hold packed states only."""
-    inside = (rows >= LOWEST_PACKED) & (rows <= HIGHEST_PACKED)
-    # Along rows so short a product counts several times as fast as `all` finds out.
-    count = inside.astype(np.float32) @ np.ones(rows.shape[1], np.float32)
-    fits: NDArray[np.bool_] = count == rows.shape[1]
-    return fits
-
-
-def _packed(room: Room) -> NDArray[np.int64]:
-    """Narrow rows as one number each, which is both keys."""
-    n_units = room.states.shape[1]
-    places, fold = _places(room.states.device)
-    return _folded(_product(places[:, :n_units], room, n_units), fold)
-
-
-def _hashed(tile: Tile, reach: Reach) -> NDArray[np.int64]:
-    """By a product of states near 0 and small weights."""
-    across = _columns(tile.given.device, tile.units)
-    return _folded(_product(across, tile.room, _exact_units(reach)), FOLD)
-
-
-def _folded(columns: NDArray[np.floating[Any]], fold: NDArray[np.int64]) -> NDArray[np.int64]:
-    """The keys ``(n_rows, 2)`` of sums ``(n_columns, n_rows)``."""
-    # By NumPy, whose whole numbers multiply in any size and wrap around; a GPU's do not.
-    keys_by_sample: NDArray[np.int64] = fold.T @ columns.astype(np.int64)
-    return keys_by_sample.T
-
-
-def _product(across: Tensor, room: Room, exact_units: int) -> NDArray[np.floating[Any]]:
-    """States times the weights ``(n_columns, n_units)``, added up without rounding."""
-    states, columns = room.states, room.columns[: len(across)]
-    # What is written into a given tensor is left alone by autocast.
-    if states.shape[1] <= exact_units:
-        return torch.mm(across, states.float().T, out=columns).cpu().numpy()
-    # Block by block, added up in float64: far below 2**53.
-    total = torch.zeros_like(columns, dtype=torch.float64)
-    for start in range(0, states.shape[1], exact_units):
-        units = slice(start, start + exact_units)
-        total += torch.mm(across[:, units], states[:, units].float().T, out=columns)
-    return total.cpu().numpy()
-
-
-def _columns(device: torch.device, units: slice) -> Tensor:
-    """The weights ``(8, n_units)`` of the hash."""
-    if device.type != "cpu":
-        return _columns_on(device, units.start, units.stop)
-    return torch.from_numpy(weights(units.stop)[:, units.start :])
-
-
-@lru_cache(maxsize=64)
-def _columns_on(device: torch.device, start: int, stop: int) -> Tensor:
-    """The same, copied to a device once."""
-    return torch.from_numpy(weights(stop)[:, start:]).to(device)
-
-
-_DIGITS = 3
-"""Digits of a packed row in one column: more would not fit 24 bits together."""
-
-
-@lru_cache(maxsize=8)
-def _places(device: torch.device) -> tuple[Tensor, NDArray[np.int64]]:
-    """What packs a row: weights ``(4, 10)`` of its units, and how their sums are folded."""
-    unit = np.arange(PACKED_UNITS)
-    n_columns = -(-PACKED_UNITS // _DIGITS)
-    columns = np.zeros((n_columns, PACKED_UNITS), np.float32)
-    columns[unit // _DIGITS, unit] = float(PACKED_BASE) ** (unit % _DIGITS)
-    fold = PACKED_BASE ** (_DIGITS * np.arange(n_columns, dtype=np.int64))
-    return torch.from_numpy(columns).to(device), fold[:, None].repeat(2, 1)
+    keys_of = narrow_keys if n_units <= PACKED_UNITS else wide_keys
+    found = [_Read(keys_of(tile, reach), reach.farthest)]
+    if also_merged:
+        halves = merge_pairs(tile, reach)
+        found.append(_Read(keys_of(tile, halves), halves.farthest))
+    return found

@@ -54,8 +54,8 @@ PART_STATES = 2**17
 
 # SplitMix64 (Steele, Lea & Flood 2014): each step of the mixing is one to one on 64-bit integers.
 _GOLDEN = 0x9E3779B97F4A7C15
-_SHIFTS = (30, 27, 31)
-_MULTIPLIERS = (0xBF58476D1CE4E5B9, 0x94D049BB133111EB, 1)
+SHIFTS = (30, 27, 31)
+MULTIPLIERS = (0xBF58476D1CE4E5B9, 0x94D049BB133111EB, 1)
 
 
 def symbols(states: Tensor) -> Tensor:
@@ -118,8 +118,8 @@ def hashed(states: Tensor, first_unit: int = 0) -> Tensor:
         states: int64 ``(n_samples, n_units)``.
         first_unit: Which unit of its row the first column is; sums over parts of a row add up.
     """
-    folded = _folded(first_unit, first_unit + states.shape[1])
-    weight = torch.from_numpy(folded).to(states.device)
+    of_keys = folded(first_unit, first_unit + states.shape[1])
+    weight = torch.from_numpy(of_keys).to(states.device)
     spread = _spread(states)
     # Not as a matrix product: GPUs have none of whole numbers.
     return torch.stack([(spread * weight[:, key]).sum(1) for key in range(2)], 1)
@@ -131,16 +131,16 @@ def _spread(states: Tensor) -> Tensor:
     if not far.any():
         return states
     z = states
-    for shift, multiplier in zip(_SHIFTS, _MULTIPLIERS, strict=True):
+    for shift, multiplier in zip(SHIFTS, MULTIPLIERS, strict=True):
         # torch shifts copies of the sign in from the left, where the mixing needs zeros.
         shifted = (z >> shift) & (2 ** (64 - shift) - 1)
         z = (z ^ shifted) * int(np.uint64(multiplier).astype(np.int64))
     return torch.where(far, z, states)
 
 
-@lru_cache(maxsize=4)
-def _folded(first_unit: int, last_unit: int) -> NDArray[np.int64]:
-    """The weights of the two keys, ``(n_units, 2)``."""
+@lru_cache(maxsize=16)
+def folded(first_unit: int, last_unit: int) -> NDArray[np.int64]:
+    """The weights of the two keys, ``(n_units, 2)``, of these units."""
     return weights(last_unit)[:, first_unit:].T.astype(np.int64) @ FOLD
 
 
@@ -181,7 +181,7 @@ def _random_bits(stream: int, n: int, start: int = 0) -> NDArray[np.uint64]:
     # generators of NumPy and torch do not promise.
     counter = np.arange(start + 1, start + n + 1, dtype=np.uint64) + np.uint64(stream << 48)
     z = counter * np.uint64(_GOLDEN)
-    for shift, multiplier in zip(_SHIFTS, _MULTIPLIERS, strict=True):
+    for shift, multiplier in zip(SHIFTS, MULTIPLIERS, strict=True):
         z = (z ^ (z >> np.uint64(shift))) * np.uint64(multiplier)
     return z
 

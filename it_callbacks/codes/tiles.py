@@ -1,22 +1,24 @@
 """Read some rows of some units with one of the usual rulers, in memory that is used again.
 
 The states are those that the rulers' own `levels` make, as floats. They lie in a room of the
-thread's own, where a product takes them from.
+thread's own, where a product takes them from. Small layers of one shape are read at once, one after
+the other in the rows of one tile, each with its own ruler.
 """
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from it_callbacks.codes.spec import N_COLUMNS
-from it_callbacks.rulers import PairMerged, Ruler, Uniform, Width
+from it_callbacks.rulers import PairMerged, PerUnit, Ruler, Uniform, Width
 
 # Rows whose lengths are multiples of this get in each other's way in the caches; padded, the
 # product of them takes two thirds of the time.
@@ -78,26 +80,36 @@ class Tile(NamedTuple):
         values: In the type that rulers compute in.
         room: Where the states go; `values` may lie there.
         units: Which units.
+        n_layers: Of how many layers the rows are, as many of each.
     """
 
     given: Tensor
     values: Tensor
     room: Room
     units: slice
+    n_layers: int = 1
+
+    def by_layer(self, rows: Tensor) -> Tensor:
+        """What is given by row, ``(n_layers, n, n_units)``; as it is for one layer."""
+        return rows if self.n_layers == 1 else rows.view(self.n_layers, -1, rows.shape[1])
 
 
 Read = Callable[[Tile], "Reach"]
 """Puts the states of a tile in its room."""
 
 
-def tile_of(rows: Tensor, units: slice, dtype: torch.dtype) -> Tile:
+def tile_of(rows: Tensor, units: slice, dtype: torch.dtype, n_layers: int = 1) -> Tile:
     """Some units of rows ``(n_rows, n_units)``, widened to `dtype` where they are not of it."""
     given = rows if units.stop - units.start >= rows.shape[1] else rows[:, units]
     room = _scratch.like(given, dtype)
-    return Tile(given, given if given.dtype == dtype else room.states.copy_(given), room, units)
+    values = given if given.dtype == dtype else room.states.copy_(given)
+    return Tile(given, values, room, units, n_layers)
 
 
-def _uniform(ruler: Uniform, dtype: torch.dtype, device: torch.device, n_units: int) -> Read:
+def _uniform(
+    rulers: Sequence[Uniform], dtype: torch.dtype, device: torch.device, n_units: int
+) -> Read:
+    ruler = rulers[0]  # all are equal
     low = _as_tensor(ruler.low, dtype, device)
     times = _as_tensor(ruler.bins / (ruler.high - ruler.low), dtype, device)
     top = ruler.bins - 1
@@ -109,14 +121,14 @@ def _uniform(ruler: Uniform, dtype: torch.dtype, device: torch.device, n_units: 
         else:
             torch.sub(tile.values, low, out=states)
             padded.mul_(times)
-        reach = scanned(padded.floor_())
+        reach = scanned(padded.floor_(), tile.n_layers)
         if not reach.high > top:
             return reach
         # In the range the top edge is closed, also where rounding lifts a value onto it.
         values = tile.given.to(dtype)
         if values.amax() <= ruler.high:
             states.clamp_max_(top)
-            return Reach(reach.low, top)
+            return Reach(reach.lows, np.minimum(reach.highs, top))
         states.masked_fill_((states > top) & (values <= ruler.high), top)
         return reach
 
@@ -129,33 +141,47 @@ def _as_tensor(number: float, dtype: torch.dtype, device: torch.device) -> Tenso
     return torch.tensor(number, dtype=dtype, device=device)
 
 
-def _width(ruler: Width, dtype: torch.dtype, device: torch.device, n_units: int) -> Read:
-    widths = torch.tensor(ruler.width, dtype=dtype, device=device)
-    origins = torch.tensor(ruler.origin, dtype=dtype, device=device)
-    if widths.ndim and len(widths) != n_units:
+def _width(rulers: Sequence[Width], dtype: torch.dtype, device: torch.device, n_units: int) -> Read:
+    widths, origins = (
+        _per_layer(numbers, dtype, device)
+        for numbers in ([each.width for each in rulers], [each.origin for each in rulers])
+    )
+    if widths.ndim and widths.shape[-1] != n_units and widths.shape != (len(rulers), 1, 1):
         raise ValueError("width: there are not as many widths as units")
-    if ruler.is_finer_than(dtype):
+    if any(ruler.is_finer_than(dtype) for ruler in rulers):
         raise ValueError("width: the type of the activations is too coarse for it")
+    are_shifted = any(ruler.origin != 0.0 for ruler in rulers)
 
     def read(tile: Tile) -> Reach:
-        shifted, states = tile.values, tile.room.states
-        if ruler.origin != 0.0:
+        shifted, states = tile.by_layer(tile.values), tile.by_layer(tile.room.states)
+        if are_shifted:
             shifted = torch.sub(shifted, _of(origins, tile.units), out=states)
         torch.div(shifted, _of(widths, tile.units), out=states)
-        return scanned(tile.room.padded.floor_())
+        return scanned(tile.room.padded.floor_(), tile.n_layers)
 
     return read
 
 
+def _per_layer(numbers: Sequence[PerUnit], dtype: torch.dtype, device: torch.device) -> Tensor:
+    """One number for all units of a layer, or those of some, as what is given by layer has them."""
+    if len(numbers) == 1:
+        return torch.tensor(numbers[0], dtype=dtype, device=device)
+    each = np.broadcast_arrays(*map(np.atleast_1d, numbers))
+    return torch.from_numpy(np.stack(each)[:, None]).to(device, dtype)
+
+
 def _of(numbers: Tensor, units: slice) -> Tensor:
     """One for all units, or those of some."""
-    return numbers[units] if numbers.ndim else numbers
+    return numbers[..., units] if numbers.ndim else numbers
 
 
-def _pair_merged(ruler: PairMerged, dtype: torch.dtype, device: torch.device, n_units: int) -> Read:
+def _pair_merged(
+    rulers: Sequence[PairMerged], dtype: torch.dtype, device: torch.device, n_units: int
+) -> Read:
+    (ruler,) = rulers
     if type(ruler.ruler) not in (Uniform, Width):
         raise ValueError("ruler: the spec merges its bins")
-    inner = READINGS[type(ruler.ruler)](ruler.ruler, dtype, device, n_units)
+    inner = READINGS[type(ruler.ruler)]([ruler.ruler], dtype, device, n_units)
 
     def read(tile: Tile) -> Reach:
         return merge_pairs(tile, inner(tile))
@@ -171,10 +197,10 @@ def merge_pairs(tile: Tile, reach: Reach) -> Reach:
         reach: How far they reach.
     """
     tile.room.padded.mul_(0.5).floor_()  # halves are exact, and whole numbers stay floats
-    return Reach(float(np.floor(reach.low / 2)), float(np.floor(reach.high / 2)))
+    return Reach(np.floor(reach.lows / 2), np.floor(reach.highs / 2))
 
 
-READINGS: dict[type[Ruler], Callable[[Any, torch.dtype, torch.device, int], Read]] = {
+READINGS: dict[type[Ruler], Callable[[Sequence[Any], torch.dtype, torch.device, int], Read]] = {
     Uniform: _uniform,
     Width: _width,
     PairMerged: _pair_merged,
@@ -182,25 +208,43 @@ READINGS: dict[type[Ruler], Callable[[Any, torch.dtype, torch.device, int], Read
 
 
 class Reach(NamedTuple):
-    """How far states reach.
+    """How far the states of each layer reach, ``(n_layers,)``.
 
     Args:
-        low: None is smaller; NaN if one is NaN.
-        high: None is larger; NaN if one is NaN.
+        lows: None is smaller; NaN if one is NaN.
+        highs: None is larger; NaN if one is NaN.
     """
 
-    low: float
-    high: float
+    lows: NDArray[np.floating[Any]]
+    highs: NDArray[np.floating[Any]]
 
     @property
-    def farthest(self) -> float:
-        """None is larger in absolute value; NaN if one is NaN."""
-        return -self.low if -self.low > self.high else self.high
+    def low(self) -> float:
+        """None of any layer is smaller; NaN if one is NaN."""
+        return float(self.lows.min())
+
+    @property
+    def high(self) -> float:
+        """None of any layer is larger; NaN if one is NaN."""
+        return float(self.highs.max())
+
+    @property
+    def farthest(self) -> NDArray[np.floating[Any]]:
+        """Of each layer, none is larger in absolute value; NaN if one is NaN."""
+        farthest: NDArray[Any] = np.maximum(-self.lows, self.highs)
+        return farthest
 
 
-def scanned(states: Tensor) -> Reach:
-    """Return how far states, whole numbers of a type of float, reach: one scan tells."""
-    low, high = torch.aminmax(states)
-    if states.device.type != "cpu":
-        low, high = torch.stack([low, high]).cpu()  # waited for once
-    return Reach(low.item(), high.item())
+def scanned(states: Tensor, n_layers: int = 1) -> Reach:
+    """Return how far states, whole numbers of a type of float, reach.
+
+    Args:
+        states: ``(n_rows, n_units)``, side by side in memory.
+        n_layers: Of how many layers the rows are.
+    """
+    by_layer = states.view(n_layers, -1)
+    if states.is_cpu:  # NumPy scans several times as fast along an axis
+        numbers = by_layer.numpy()
+        return Reach(numbers.min(axis=1), numbers.max(axis=1))
+    lows, highs = torch.stack(torch.aminmax(by_layer, dim=1)).cpu().numpy()  # waited for once
+    return Reach(lows, highs)

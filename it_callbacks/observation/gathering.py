@@ -14,7 +14,7 @@ GATHERED_IN_ALL: Final = 2**21
 
 
 class Gathered:
-    """Rows of small batches, copied and held until there are enough of them.
+    """Rows of small batches, held until there are enough of them.
 
     Args:
         enough: Numbers from which on rows are given out; 0 gives out each batch as it comes.
@@ -32,19 +32,37 @@ class Gathered:
         self._held: list[Tensor] = []
         self._n_numbers = 0
 
+    def owned(self, rows: Tensor) -> Tensor:
+        """A copy of rows that may change later, if they would be held; else the rows themselves."""
+        return rows if self._is_enough(rows) else rows.detach().clone()
+
     def add(self, rows: Tensor) -> list[Tensor]:
-        """Take in rows ``(n, ...)``; gives out what is enough by now, in the order it came in."""
-        if 2 * rows.numel() >= self._enough:  # to copy it would cost more than it saves
+        """Take in rows ``(n, ...)``; gives out what is enough by now, in the order it came in.
+
+        Args:
+            rows: They are held as they are, and must not change; see `owned`.
+        """
+        if self._is_enough(rows):
             return [*self.rest(), rows]
         before = self.rest() if self._held and not _are_alike(self._held[-1], rows) else []
-        self._held.append(rows.detach().clone())
+        self._held.append(rows)
         self._n_numbers += rows.numel()
         return before + (self.rest() if self._n_numbers >= self._enough else [])
 
+    def _is_enough(self, rows: Tensor) -> bool:
+        return 2 * rows.numel() >= self._enough  # to hold it would cost more than it saves
+
+    def held(self) -> Tensor | None:
+        """All that is held, and stays so; None if that is nothing."""
+        if len(self._held) > 1:
+            self._held = [torch.cat(self._held)]
+        return self._held[0] if self._held else None
+
     def rest(self) -> list[Tensor]:
         """Give out all that is held; nothing if that is nothing."""
-        held, self._held, self._n_numbers = self._held, [], 0
-        return [torch.cat(held)] if len(held) > 1 else held
+        held = self.held()
+        self._held, self._n_numbers = [], 0
+        return [] if held is None else [held]
 
 
 def _are_alike(some: Tensor, others: Tensor) -> bool:

@@ -19,7 +19,7 @@ from it_callbacks.observation.pass_samples import PassSamples
 from it_callbacks.observation.positions import Grid
 from it_callbacks.observation.sketched import Sketched, WidePass, pooled
 from it_callbacks.observation.small_batches import SmallBatches
-from it_callbacks.observation.streams import Encodings, KeyStream, Stream, Waiting
+from it_callbacks.observation.streams import Encodings, KeyStream, Stream, Waiting, encode_held
 from it_callbacks.observation.wide_sampling import class_numbers
 from it_callbacks.reductions import Reduction
 from it_callbacks.rulers import CALIBRATION_ROWS, refuse_mostly_nonfinite
@@ -143,7 +143,7 @@ class Pass:
         for batch, outputs in self._small.joined():
             self._begin(batch)
             for layer, rows in outputs.items():
-                self._take(layer, rows)
+                self._take(layer, rows, is_owned=True)
 
     def copied(self, rows: Tensor, layer: Layer, reduction: Reduction) -> Copy | None:
         """A copy of what is needed of a layer's rows, since a later layer may change them.
@@ -170,7 +170,7 @@ class Pass:
         stream = self.streams.get(layer)  # none where it is not read yet
         if stream is not None:
             with self.contained(layer):  # calibrated later, since what that takes is said before
-                add = stream.add_reduced if copy.is_reduced else stream.add
+                add = stream.add_reduced if copy.is_reduced else stream.add_owned
                 add(copy.rows, self._samples.to_keep)
 
     def take(self, module_name: str, call: int, output: Any) -> None:
@@ -184,17 +184,24 @@ class Pass:
         elif not self._small.hold(layer, rows):
             self._take(layer, rows)
 
-    def _take(self, layer: Layer, rows: Tensor) -> None:
-        """Take in the rows of a layer in the batch that has begun."""
+    def _take(self, layer: Layer, rows: Tensor, *, is_owned: bool = False) -> None:
+        """Take in the rows of a layer in the batch that has begun.
+
+        Args:
+            layer: Which layer.
+            rows: What it gave.
+            is_owned: Whether nobody else can change them.
+        """
         if self._wide is not None:
-            self._wide.add(layer.name, self._wide.sketch(rows, layer))
+            self._wide.add(layer.name, self._wide.sketch(rows, layer, is_owned=is_owned))
         stream = self.streams.get(layer.name)  # none where that is all, or its code has a fault
         if stream is None:
             return
         rows = self._samples.admitted_of(rows, layer.units_axis)
         rows = self._samples.without_padding(rows, stream.reader.reduction)
         with self.contained(layer.name):
-            stream.add(rows, self._samples.to_keep)
+            add = stream.add_owned if is_owned else stream.add
+            add(rows, self._samples.to_keep)
             if isinstance(stream, Waiting) and stream.is_full:
                 self.streams[layer.name] = stream.freeze()
 
@@ -250,6 +257,11 @@ class Pass:
             if isinstance(stream, Waiting) and stream.n_samples and name not in missed:
                 with self.contained(name):
                     self.streams[name] = stream.freeze()
+        encode_held(
+            stream
+            for name, stream in self.streams.items()
+            if isinstance(stream, KeyStream) and name not in missed
+        )
         read: dict[str, Encodings] = {}
         for name, stream in list(self.streams.items()):
             if isinstance(stream, KeyStream) and name not in missed:

@@ -97,7 +97,8 @@ class WidePass:
         self._keeps_all = keeps_all
         self._grid = Grid(0)
         self._mask: Tensor | None = None
-        self._positions = np.zeros(0, np.int64)
+        self._wanted = torch.zeros(0, dtype=torch.int64)
+        """Positions of the samples that are sketched of this batch."""
         self._of_wide = [np.zeros(0, np.int64)]
         self._of_all = [np.zeros(0, np.int64)]
         self._n = 0
@@ -118,24 +119,32 @@ class WidePass:
         self._of_wide.append(self._n + np.searchsorted(union, wanted))
         if self._keeps_all:
             self._of_all.append(self._n + np.searchsorted(union, admitted))
-        self._grid, self._mask, self._positions = batch.grid, batch.mask, union
+        self._grid, self._mask, self._wanted = batch.grid, batch.mask, torch.from_numpy(union)
         self._n += len(union)
 
-    def sketch(self, output: Tensor, layer: Layer) -> NDArray[np.floating[Any]] | None:
+    def sketch(
+        self, output: Tensor, layer: Layer, *, is_owned: bool = False
+    ) -> NDArray[np.floating[Any]] | None:
         """The wanted samples' numbers of a layer's output ``(n_rows, ...)``; None without any.
 
         Samples are selected before anything is computed: most batches have few or none.
+
+        Args:
+            output: What the layer gave.
+            layer: Which layer.
+            is_owned: Whether nobody else can change the output.
         """
-        if not len(self._positions):
+        wanted = self._wanted
+        if not len(wanted):
             return None
-        wanted = torch.from_numpy(self._positions)
         if self._grid.axes:
             return sketched(self._grid.rows_at(output, layer.units_axis, wanted), self._sketch)
-        is_whole = len(self._positions) == len(output)
+        is_whole = len(wanted) == len(output)
         # Which copies row by row, several times faster than output[wanted].
         rows = output if is_whole else output.index_select(0, wanted.to(output.device))
         mask = None if self._mask is None else self._mask[wanted]
-        return sketched(rows, self._sketch, units_axis=layer.units_axis, mask=mask)
+        axis, is_owned = layer.units_axis, is_owned or rows is not output
+        return sketched(rows, self._sketch, units_axis=axis, mask=mask, is_owned=is_owned)
 
     def add(self, layer: str, sketches: NDArray[np.floating[Any]] | None) -> None:
         """Take in what `sketch` gave of a layer."""
@@ -151,15 +160,28 @@ class WidePass:
         return self._of(np.concatenate(self._of_all)) if self._keeps_all else {}
 
     def _of(self, which: NDArray[np.int64]) -> dict[str, NDArray[np.floating[Any]]]:
+        are_all = len(which) == self._n  # in their order
         return {
-            name: np.concatenate(parts)[which]
+            name: rows if are_all else rows[which]
             for name, parts in self._rows.items()
-            if sum(map(len, parts)) == self._n and len({part.shape[1] for part in parts}) == 1
+            if (rows := _as_one(parts)) is not None and len(rows) == self._n
         }
 
 
+def _as_one(parts: Sequence[NDArray[np.floating[Any]]]) -> NDArray[np.floating[Any]] | None:
+    """Sketches of all batches; None of a layer whose width varies."""
+    if len(parts) == 1:
+        return parts[0]
+    return np.concatenate(parts) if len({part.shape[1] for part in parts}) == 1 else None
+
+
 def sketched(
-    rows: Tensor, sketch: Sketch, *, units_axis: int = -1, mask: Tensor | None = None
+    rows: Tensor,
+    sketch: Sketch,
+    *,
+    units_axis: int = -1,
+    mask: Tensor | None = None,
+    is_owned: bool = False,
 ) -> NDArray[np.floating[Any]]:
     """Sketch a layer's outputs ``(n, ...)``: ``(n, n_numbers)``, float32 or float64.
 
@@ -171,6 +193,7 @@ def sketched(
         sketch: How.
         units_axis: Which axis counts units.
         mask: Which steps are none of padding, ``(n, n_steps)``.
+        is_owned: Whether nobody else can change the outputs.
     """
     rows = floating(rows.detach())
     if rows.ndim == 3 and units_axis == 1:
@@ -181,7 +204,7 @@ def sketched(
         return _on_device(rows, sketch)
     numbers = sketch(rows.resolve_neg().numpy())
     # What is kept as it is must not change with the output.
-    return numbers if numbers.base is None else numbers.copy()
+    return numbers if is_owned or numbers.base is None else numbers.copy()
 
 
 def _padding_last(rows: Tensor, mask: Tensor) -> Tensor:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterator
+from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import replace
 from itertools import groupby
 from typing import Final, Generic, NamedTuple, TypeVar
@@ -94,5 +94,17 @@ def _kind_of_rows(rows: Tensor) -> tuple[object, ...]:
 def _as_one(held: list[Held[Key]]) -> Held[Key]:
     if len(held) == 1:
         return held[0]
-    outputs = {key: torch.cat([one.outputs[key] for one in held]) for key in held[0].outputs}
-    return Held(Batch.joined([one.batch for one in held]), outputs)
+    return Held(Batch.joined([one.batch for one in held]), _joined([one.outputs for one in held]))
+
+
+def _joined(parts: Sequence[dict[Key, Tensor]]) -> dict[Key, Tensor]:
+    """The outputs of several batches, put together by one call for all that are of one kind."""
+    by_kind: dict[tuple[object, ...], list[Key]] = {}
+    for key, rows in parts[0].items():
+        by_kind.setdefault(_kind_of_rows(rows), []).append(key)
+    found: dict[Key, Tensor] = {}
+    for keys in by_kind.values():
+        rows = torch.cat([part[key] for key in keys for part in parts])
+        n_rows = [sum(len(part[key]) for part in parts) for key in keys]
+        found.update(zip(keys, torch.split(rows, n_rows), strict=True))
+    return {key: found[key] for key in parts[0]}

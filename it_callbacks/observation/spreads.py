@@ -7,6 +7,7 @@ which bins of a fixed width do not. It costs no pass over all outputs, and proce
 from __future__ import annotations
 
 import math
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -70,6 +71,38 @@ class Moments:
         return math.sqrt(self.squares / self.n) if self.n > 1 else math.nan
 
 
+_AT_ONCE = 2**17
+"""Numbers of layers that are read together, of which 64-bit copies are made."""
+
+
+def moments_of(layers: Mapping[str, NDArray[np.floating[Any]]]) -> dict[str, Moments]:
+    """Those of the rows ``(n_rows, n_numbers)`` of each layer; of one shape several at once."""
+    alike: dict[tuple[int, ...], list[str]] = defaultdict(list)
+    for name, rows in layers.items():
+        alike[rows.shape].append(name)
+    found: dict[str, Moments] = {}
+    for (n, n_numbers), names in alike.items():
+        at_once = max(1, _AT_ONCE // max(n * n_numbers, 1))
+        for start in range(0, len(names) if n else 0, at_once):
+            some = names[start : start + at_once]
+            rows = np.stack([layers[name] for name in some], dtype=np.float64)
+            with np.errstate(invalid="ignore", over="ignore"):
+                # Products add up several times as fast as sums along an axis.
+                means = np.ones((1, n)) @ rows / n
+                rows -= means
+                flat = rows.reshape(len(some), -1)
+                squares = (flat[:, None] @ flat[:, :, None]).reshape(-1).tolist()
+            each = map(Moments, [n] * len(some), means[:, 0], squares)
+            found.update(zip(some, each, strict=True))
+    # Of the others some rows are not finite, or there are none.
+    return {
+        name: of_all
+        if (of_all := found.get(name)) and math.isfinite(of_all.squares)
+        else Moments.of(rows)
+        for name, rows in layers.items()
+    }
+
+
 def spreads_of(sketched: Sketched, size: int) -> dict[str, float]:
     """The spread of each layer; of several processes all call this, and get that of all rows.
 
@@ -85,7 +118,8 @@ def spreads_of(sketched: Sketched, size: int) -> dict[str, float]:
         """None of a process without samples, which says nothing about layers."""
         if not len(ranks):
             return None
-        return {name: Moments.of(rows[counted]) for name, rows in sketched.rows.items()}
+        some = slice(None) if counted.all() else counted
+        return moments_of({name: rows[some] for name, rows in sketched.rows.items()})
 
     return _pooled([part for part in together(share) if part is not None])
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Collection, Hashable, Iterable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -11,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from it_callbacks.codes import encoded, encoded_twice
+from it_callbacks.codes import Encoded, encoded, encoded_at_once, encoded_twice, kind_of
 from it_callbacks.observation.gathering import GATHERED, Gathered
 from it_callbacks.observation.readers import Reader
 from it_callbacks.rulers import (
@@ -40,6 +41,26 @@ class Encodings(NamedTuple):
     n_units: int
     max_state: float
     left_out: NDArray[np.bool_]
+
+
+class Held(NamedTuple):
+    """Rows that wait to be encoded with one ruler.
+
+    Args:
+        kind: What can be read together has the same.
+        rows: All that wait, ``(n_rows, n_units)``.
+        ruler: Reads them.
+        merged: Reads them, too, if that is wanted: the same with bins merged in pairs.
+    """
+
+    kind: Hashable
+    rows: Tensor
+    ruler: Ruler
+    merged: list[Ruler]
+
+
+_ReadRows = Callable[[Tensor, Ruler, list[Ruler]], Sequence[Encoded]]
+"""Reads rows with a ruler and then with one, or none, that merges its bins in pairs."""
 
 
 class KeyStream:
@@ -83,10 +104,14 @@ class KeyStream:
             output: What the layer returned; its numbers are encoded or copied at once.
             keep: Positions of the rows to keep (`kept`).
         """
+        self.add_reduced(self._gathered.owned(self.reader.reduction(output)), keep)
+
+    def add_owned(self, output: Tensor, keep: Tensor | None = None) -> None:
+        """As `add`, of outputs that are held as they are: they must not change any more."""
         self.add_reduced(self.reader.reduction(output), keep)
 
     def add_reduced(self, rows: Tensor, keep: Tensor | None = None) -> None:
-        """Take in what the reduction has given of a batch, ``(n_rows, n_units)``; as `add`."""
+        """As `add_owned`, of what the reduction has given of a batch, ``(n_rows, n_units)``."""
         self.n_samples += len(rows)
         if keep is not None:
             self._kept.append(rows[keep].detach().clone())
@@ -94,30 +119,63 @@ class KeyStream:
             self._encode(some)
 
     def _encode(self, rows: Tensor) -> None:
-        finite = self._left_out.add(rows)
         if not rows.numel():
+            self._left_out.add(len(rows))
             return
-        self._n_units = rows.shape[1]
-        rows = rows if finite is None else rows[finite]
-        if not len(rows):  # of which a user's ruler need not be asked
-            for number in range(len(self._keys)):
-                self._add(number, np.zeros((0, 2), dtype=np.int64), finite)
-            return
+        # Bins of one width or number refuse what is not finite: no scan has to tell that before.
+        if all(type(ruler) in (Uniform, Width) for ruler in self.reader.rulers):
+            try:
+                found = self._read(rows, _as_usual)
+            except ValueError:
+                pass
+            else:
+                self._take_in(found, rows)
+                return
+        finite = finite_rows(rows)
+        some = rows if finite is None else rows[finite]
+        none = Encoded(np.zeros((0, 2), dtype=np.int64), 0.0)
+        # Of no rows a user's ruler need not be asked.
+        found = self._read(some, _in_any_way) if len(some) else [none] * len(self._keys)
+        self._take_in(found, rows, finite)
+
+    def _read(self, rows: Tensor, read: _ReadRows) -> list[Encoded]:
+        """Rows that are finite with all rulers, and then with those that merge bins."""
+        found: list[Encoded] = []
+        also_merged: dict[int, Encoded] = {}
         for number, ruler in enumerate(self.reader.rulers):
             place = self._merged[number]
             # Merged bins of one ruler may be those of another.
             is_new = place is not None and place >= len(self.reader.rulers)
-            if place is not None and is_new and place not in self._merged[:number]:
-                read, merged = encoded_twice(rows, ruler, self.reader.merged[number])
-                self._add(place, merged.keys, finite)
+            if place is not None and is_new and place not in also_merged:
+                of_ruler, also_merged[place] = read(rows, ruler, [self.reader.merged[number]])
             else:
-                read = encoded(rows, ruler)
-            self._add(number, read.keys, finite)
-            if number == 0:
-                self._max_state = max(self._max_state, read.reach)
+                (of_ruler,) = read(rows, ruler, [])
+            found.append(of_ruler)
+        return found + [also_merged[place] for place in sorted(also_merged)]
 
-    def _add(self, number: int, keys: NDArray[np.int64], finite: Tensor | None) -> None:
-        self._keys[number].append(keys if finite is None else _at(finite, keys))
+    def _take_in(
+        self, found: Sequence[Encoded], rows: Tensor, finite: Tensor | None = None
+    ) -> None:
+        self._n_units = rows.shape[1]
+        self._left_out.add(len(rows), finite)
+        for of_rulers, read in zip(self._keys, found, strict=True):
+            of_rulers.append(read.keys if finite is None else _at(finite, read.keys))
+        self._max_state = max(self._max_state, found[0].reach)
+
+    def take_in_held(self, found: Sequence[Encoded]) -> None:
+        """Take in what somebody else has read of all that is held (`held`)."""
+        for rows in self._gathered.rest():
+            self._take_in(found, rows)
+
+    def held(self) -> Held | None:
+        """What waits to be encoded, if that can be read together with the like of it."""
+        rows = self._gathered.held()
+        if rows is None or len(self.reader.rulers) > 1:
+            return None
+        (ruler,) = self.reader.rulers
+        kind = kind_of(rows, ruler)
+        merged = [self.reader.merged[0]] if len(self._keys) > 1 else []
+        return None if kind is None else Held((kind, len(merged)), rows, ruler, merged)
 
     def read(self) -> Encodings:
         """All that there is of the samples so far, in their order.
@@ -136,11 +194,44 @@ class KeyStream:
         )
 
     def _joined(self, number: int) -> NDArray[np.int64]:
-        return np.concatenate([np.zeros((0, 2), dtype=np.int64), *self._keys[number]])
+        parts = self._keys[number]
+        return parts[0] if len(parts) == 1 else np.concatenate([np.zeros((0, 2), np.int64), *parts])
 
     def kept(self) -> Tensor:
         """The reduced rows ``(n_kept, n_units)`` that were to be kept, in order."""
         return torch.cat(self._kept) if self._kept else torch.zeros(0, self._n_units)
+
+
+def encode_held(streams: Iterable[KeyStream]) -> None:
+    """Encode what streams hold, of layers of one kind together.
+
+    What cannot be read so is left to each: it is not finite, say.
+    """
+    alike: dict[Hashable, list[tuple[KeyStream, Held]]] = defaultdict(list)
+    for stream in streams:
+        if (held := stream.held()) is not None:
+            alike[held.kind].append((stream, held))
+    for of_kind in alike.values():
+        some = [held for _, held in of_kind]
+        try:
+            found = encoded_at_once(
+                [held.rows for held in some],
+                [held.ruler for held in some],
+                [ruler for held in some for ruler in held.merged],
+            )
+        except ValueError:
+            continue
+        for (stream, _), *of_stream in zip(of_kind, *found, strict=True):
+            stream.take_in_held(of_stream)
+
+
+def _as_usual(rows: Tensor, ruler: Ruler, merged: list[Ruler]) -> list[Encoded]:
+    """With bins of one width or number, and without a word on why rows are refused."""
+    return [of_one for (of_one,) in encoded_at_once([rows], [ruler], merged)]
+
+
+def _in_any_way(rows: Tensor, ruler: Ruler, merged: list[Ruler]) -> Sequence[Encoded]:
+    return encoded_twice(rows, ruler, *merged) if merged else [encoded(rows, ruler)]
 
 
 def _place_of(merged: Ruler, rulers: Sequence[Ruler]) -> int:
@@ -169,19 +260,18 @@ class _LeftOut:
         self._n_seen = 0
         self._positions: list[NDArray[np.int64]] = []
 
-    def add(self, rows: Tensor) -> Tensor | None:
-        """Take in a batch; returns which of its rows are finite, None where all are."""
-        finite = finite_rows(rows)
+    def add(self, n_rows: int, finite: Tensor | None = None) -> None:
+        """Take in a batch of so many rows, of which these are finite; None for all of them."""
         if finite is not None:
             here = np.flatnonzero(~finite.cpu().numpy())
             self._positions.append(self._n_seen + here)
-        self._n_seen += len(rows)
-        return finite
+        self._n_seen += n_rows
 
     def of(self, n_samples: int) -> NDArray[np.bool_]:
         """A mask of all samples so far, ``(n_samples,)``."""
         mask = np.zeros(n_samples, dtype=bool)
-        mask[np.concatenate([np.zeros(0, np.int64), *self._positions])] = True
+        for positions in self._positions:
+            mask[positions] = True
         return mask
 
 
@@ -217,14 +307,19 @@ class Waiting:
         rows = reduction(output) if reduction.frozen else output
         self.add_reduced(rows.detach().clone(), keep)
 
+    def add_owned(self, output: Tensor, keep: Tensor | None = None) -> None:
+        """As `KeyStream.add_owned`."""
+        reduction = self.reader.reduction
+        self.add_reduced(reduction(output) if reduction.frozen else output, keep)
+
     def add_reduced(self, rows: Tensor, keep: Tensor | None = None) -> None:
-        """As `add`, of rows that are held as they are: they must not change any more.
+        """As `add_owned`, of what is reduced if the reduction is ready.
 
         Args:
             rows: What the reduction gives, if it is ready; else what the layer gives.
             keep: As of `KeyStream.add`.
         """
-        self._left_out.add(rows)
+        self._left_out.add(len(rows), finite_rows(rows))
         self.n_samples += len(rows)
         self._batches.append((rows, keep))
 
@@ -271,7 +366,7 @@ class Waiting:
             if self.reader.reduction.frozen:
                 stream.add_reduced(rows, keep)
             else:
-                stream.add(rows, keep)
+                stream.add_owned(rows, keep)
         return stream
 
 
