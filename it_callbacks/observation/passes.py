@@ -178,11 +178,11 @@ class Pass:
         layer = self._layers.get((module_name, call))
         if layer is None:
             return
-        rows = layer.rows(output, self._grid).detach()
-        if (why := self._grid.misfit(tuple(rows.shape), layer.units_axis)) is not None:
+        rows, grid = layer.rows(output, self._grid), self._grid
+        if grid.axes and (why := grid.misfit(tuple(rows.shape), layer.units_axis)) is not None:
             self.drop({layer.name: why})
         elif not self._small.hold(layer, rows):
-            self._take(layer, rows)
+            self._take(layer, rows.detach())
 
     def _take(self, layer: Layer, rows: Tensor) -> None:
         """Take in the rows of a layer in the batch that has begun."""

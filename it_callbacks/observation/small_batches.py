@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterator
-from dataclasses import replace
 from itertools import groupby
 from typing import Final, Generic, NamedTuple, TypeVar
 
@@ -61,8 +60,7 @@ class SmallBatches(Generic[Key]):
         is_plain = not batch.grid.axes and batch.mask is None
         self._is_open = is_plain and 2 * n_numbers <= self._enough
         if self._is_open:
-            # Its inputs are large, and nobody asks for them any more.
-            self._held.append(Held(replace(batch, inputs=None), {}))
+            self._held.append(Held(batch.without_inputs, {}))
         return self._is_open
 
     def hold(self, key: Key, output: Tensor) -> bool:
