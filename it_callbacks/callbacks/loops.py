@@ -7,7 +7,7 @@ from collections.abc import Callable, Hashable, Mapping, Sequence
 from typing import Any
 
 from it_callbacks.callbacks.options import Options
-from it_callbacks.observation.at_hand import keep_labels, labels_before, read_once
+from it_callbacks.observation.at_hand import batch_before, keep_batch, read_once
 from it_callbacks.observation.batches import Batch, inputs_of, labels_of, mask_of, n_rows_of
 from it_callbacks.observation.loaders import (
     is_surely_filled,
@@ -76,18 +76,20 @@ class Loop:
 
     def _read(self, trainer: Any, raw: Any, loader: Any, start: int, way: Hashable) -> Batch:
         options, model = self._options, trainer.lightning_module
-        known = labels_before(trainer, way)
+        is_step_routed = trainer.strategy.model is not model
+        before = batch_before(trainer, way)
+        known = None if before is None else before.labels
         labels = labels_of(raw, options.target, options.ignore_index, options.samples, known)
-        if labels is not None and labels is not known:
-            keep_labels(trainer, way, labels)
-        rows, inputs = n_rows_of(raw, labels), self._inputs_of(raw)
-        return Batch.of(
-            inputs,
-            labels,
-            sample_indices(loader, start, rows),
-            is_step_routed=trainer.strategy.model is not model,
-            mask=mask_of(raw, inputs, self._padding(model)),
-        )
+        inputs = self._inputs_of(raw)
+        mask = mask_of(raw, inputs, self._padding(model))
+        is_known = before is not None and labels is known and mask is None
+        if before is not None and is_known and before.is_step_routed == is_step_routed:
+            return before.beside(inputs)
+        rows = sample_indices(loader, start, n_rows_of(raw, labels))
+        batch = Batch.of(inputs, labels, rows, is_step_routed=is_step_routed, mask=mask)
+        if n_processes() == 1:  # of several, a sampler decides which samples they are
+            keep_batch(trainer, way, batch)
+        return batch
 
     def _padding(self, model: Any) -> int | None:
         if self._of_padding is None:

@@ -10,10 +10,9 @@ from torch import Tensor
 from torch.utils._pytree import tree_leaves
 
 from it_callbacks.observation.batches import Batch
-from it_callbacks.observation.labels import Labels
 
-MOST_LABELS: Final = 2**20
-"""Labels that are kept of the loops of a run, so that none is read twice."""
+MOST_SAMPLES: Final = 2**18
+"""Samples of which labels are kept from loop to loop: a few megabytes."""
 
 
 class _AtHand:
@@ -22,9 +21,9 @@ class _AtHand:
     def __init__(self) -> None:
         self.raw: Any = None
         self.read: dict[Hashable, Batch] = {}
-        self.labels: dict[Hashable, Labels] = {}
-        """By place in a loop and how they are read, the labels that were read there last."""
-        self.n_labels = 0
+        self.before: dict[Hashable, Batch] = {}
+        """By place in a loop and how it is read, what was read there last, without inputs."""
+        self.n_samples = 0
 
 
 _OF_TRAINERS: weakref.WeakKeyDictionary[Any, _AtHand] = weakref.WeakKeyDictionary()
@@ -54,23 +53,33 @@ def read_once(trainer: Any, raw: Any, way: Hashable, read: Callable[[], Batch]) 
     return at_hand.read[key]
 
 
-def labels_before(trainer: Any, place: Hashable) -> Labels | None:
-    """The plain labels that were read at a place of a loop when it ran before; None if unknown.
+def batch_before(trainer: Any, place: Hashable) -> Batch | None:
+    """What was kept of the batch at a place of a loop when it ran before; None if nothing was.
 
     Args:
         trainer: Whose loop it is.
-        place: Which batch of which loop, and how its labels are read.
+        place: Which batch of which loop, and how it is read.
     """
-    return _at_hand(trainer).labels.get(place)
+    return _at_hand(trainer).before.get(place)
 
 
-def keep_labels(trainer: Any, place: Hashable, labels: Labels) -> None:
-    """Most sets have the same labels in every loop: keep plain ones, up to `MOST_LABELS`."""
+def keep_batch(trainer: Any, place: Hashable, batch: Batch) -> None:
+    """Keep a batch without its inputs, as long as all that are kept have few samples.
+
+    Most sets have the same labels in every loop. Whether they have is seen by their values.
+
+    Args:
+        trainer: Whose loop it is.
+        place: Which batch of which loop, and how it is read.
+        batch: The batch.
+    """
     at_hand = _at_hand(trainer)
-    before = at_hand.labels.get(place)
-    n_labels = at_hand.n_labels + len(labels) - (0 if before is None else len(before))
-    if labels.are_plain and n_labels <= MOST_LABELS:
-        at_hand.labels[place], at_hand.n_labels = labels, n_labels
+    before = at_hand.before.pop(place, None)
+    at_hand.n_samples -= 0 if before is None else len(before)
+    is_plain = batch.mask is None and batch.labels is not None and batch.labels.are_plain
+    if is_plain and at_hand.n_samples + len(batch) <= MOST_SAMPLES:
+        at_hand.before[place] = batch.without_inputs
+        at_hand.n_samples += len(batch)
 
 
 def _at_hand(trainer: Any) -> _AtHand:
@@ -89,7 +98,8 @@ def _parts(raw: Any) -> tuple[tuple[int, int], ...] | None:
     An object of the user's own may change without a trace.
     """
     parts = []
-    for leaf in tree_leaves(raw):
+    is_flat = type(raw) in (list, tuple) and all(isinstance(part, Tensor) for part in raw)
+    for leaf in raw if is_flat else tree_leaves(raw):
         if isinstance(leaf, Tensor) and not leaf.is_inference():
             parts.append((id(leaf), leaf._version))
         elif not isinstance(leaf, _PLAIN):
@@ -98,7 +108,7 @@ def _parts(raw: Any) -> tuple[tuple[int, int], ...] | None:
 
 
 def forget_batch(trainer: Any) -> None:
-    """The batch that ran has ended: nothing of it is kept but labels. Safe to call twice."""
+    """The batch that ran has ended: nothing that holds inputs is kept. Safe to call twice."""
     at_hand = _OF_TRAINERS.get(trainer)
     if at_hand is not None and at_hand.raw is not None:
         at_hand.raw = None

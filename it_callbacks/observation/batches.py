@@ -96,6 +96,12 @@ class Batch:
         """The same, to be kept: inputs are large, and nobody asks for them when they have run."""
         return self if self.inputs is None else replace(self, inputs=None)
 
+    def beside(self, inputs: Any) -> Batch:
+        """The same samples beside these inputs; `without_inputs` of it is this batch."""
+        batch = replace(self, inputs=inputs)
+        object.__setattr__(batch, "without_inputs", self)  # as if it had been asked for
+        return batch
+
     @cached_property
     def counted(self) -> NDArray[np.int64]:
         """Positions of the samples that count: no other process has them, and they are labelled."""

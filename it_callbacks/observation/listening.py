@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, nullcontext
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -20,8 +20,11 @@ from torch.nn.modules import module as of_the_process
 from torch.utils.hooks import RemovableHandle
 
 from it_callbacks.observation.compiled import compiled_parts, eager_parts
+from it_callbacks.observation.gathering import GATHERED
 from it_callbacks.observation.weak import Weak
 
+MOST_COPIED: Final = GATHERED // 2
+"""Numbers of an output up to which it is copied for later, where that is wanted."""
 ROOT = ""
 """The name of the model itself among its modules."""
 
@@ -33,9 +36,10 @@ class Firing(NamedTuple):
         name: The module's dotted name; `ROOT` for the model itself.
         call: 1 for its first call in the batch, 2 for its second, ...
         module: The module.
-        given: What it was called with, by position and by keyword.
+        given: What it was called with, by position and by keyword; nothing beside a copy.
         output: What it returned. It belongs to the model: read it now or copy it, since a later
             layer may overwrite it in place.
+        is_copy: Whether `output` is a copy already, which may be kept.
     """
 
     name: str
@@ -43,6 +47,7 @@ class Firing(NamedTuple):
     module: nn.Module
     given: tuple[Any, ...]
     output: Any
+    is_copy: bool = False
 
     @property
     def inputs(self) -> tuple[Tensor, ...]:
@@ -60,14 +65,15 @@ class Listener:
 
     Args:
         modules: What to listen to, by name; `ROOT` for the model.
-        receive: Called with each firing, in the order in which the calls end. Autocast is off.
+        receive: Called with each firing, in the order in which the calls end; with copies when the
+            batch has ended. Autocast is off.
     """
 
     def __init__(self, modules: Mapping[str, nn.Module], receive: Callable[[Firing], None]) -> None:
         self.modules = dict(modules)
         self.error: Exception | None = None
         self.seconds = 0.0
-        """Time spent in `receive` so far."""
+        """Time spent during calls of modules so far."""
         self.compiled: frozenset[str] = frozenset()
         """Which of `modules` lie in compiled parts and were not listened to in this batch."""
         self._receive = receive
@@ -78,6 +84,9 @@ class Listener:
         self._thread = 0
         self._calls: dict[str, int] = {}
         self._nested: list[Firing] = []
+        self._copied: list[Firing] = []
+        self._copies = False
+        """Whether small outputs are copied, to be received when the batch has ended."""
         self._local: list[RemovableHandle] = []
 
     def attach(self, model: nn.Module, now: Mapping[str, nn.Module], *, eager: bool) -> None:
@@ -109,9 +118,16 @@ class Listener:
         self.modules, self._receive = dict(modules), receive
         self._table = None
 
-    def begin(self) -> None:
-        """A batch begins, in this thread."""
+    def begin(self, *, copies: bool = False) -> None:
+        """A batch begins, in this thread.
+
+        Args:
+            copies: Whether to copy small outputs, and have them received when the batch has ended.
+                Between two layers of a model, each call of ours finds the processor's caches full
+                of other things, and takes several times as long as after another one.
+        """
         self._stop()
+        self._copies = copies
         self._calls.clear()
         self.error = None
         model = self._model()
@@ -134,13 +150,15 @@ class Listener:
 
     def end(self) -> None:
         """The batch has ended; what fires now is none of ours. Safe to call twice."""
-        waiting, self._nested = self._nested, []
-        try:
-            for firing in waiting if self.error is None else ():
+        copied, self._copied = self._copied, []
+        nested, self._nested = self._nested, []
+        if self.error is None and (copied or nested):
+            try:
                 with _undisturbed():
-                    self._receive(_padded(firing))
-        except Exception as error:  # as in the batch
-            self.error = error
+                    for firing in (*copied, *map(_padded, nested)):
+                        self._receive(firing)
+            except Exception as error:  # as in the batch
+                self.error = error
         self._stop()
 
     def _stop(self) -> None:
@@ -148,28 +166,29 @@ class Listener:
         while self._local:
             self._local.pop().remove()
         self._nested.clear()
+        self._copied.clear()
 
-    def fired(self, module: nn.Module, given: tuple[Any, ...], output: Any) -> None:
-        """A module was called, and returned `output`. To be told where no gradient is kept."""
+    def fired(self, module: nn.Module, given: tuple[Any, ...], output: _Output) -> None:
+        """A module was called, and returned `output`."""
         table = self._table
         if table is None or self.error is not None or threading.get_ident() != self._thread:
             return
-        started = time.perf_counter()
         try:
             number = id(module)
             if number in table.inside:
-                self._pad(table.inside[number], output)
+                self._pad(table.inside[number], output.given)
             for name in table.names.get(number, ()):
                 self._calls[name] = call = self._calls.get(name, 0) + 1
-                firing = Firing(name, call, module, given, output)
-                if isinstance(output, Tensor) and output.is_nested:
+                if self._copies and output.is_small:
+                    self._copied.append(Firing(name, call, module, (), output.copy, is_copy=True))
+                    continue
+                firing = Firing(name, call, module, given, output.given)
+                if output.is_nested:
                     self._nested.append(firing)
                 else:
-                    self._receive(firing)
-        except Exception as error:
+                    self._give(firing)
+        except Exception as error:  # the user's forward must not fail because of an observer
             self.error = error
-        finally:
-            self.seconds += time.perf_counter() - started
 
     def _pad(self, inside: frozenset[int], whole: Any) -> None:
         """Pad what parts of an encoder have left nested with zeros, to the length of its output."""
@@ -177,9 +196,33 @@ class Listener:
         waiting, self._nested = self._nested, []
         for firing in waiting:
             if id(firing.module) in inside:
-                self._receive(_padded(firing, n_steps))
+                self._give(_padded(firing, n_steps))
             else:
                 self._nested.append(firing)
+
+    def _give(self, firing: Firing) -> None:
+        with _undisturbed():
+            self._receive(firing)
+
+
+class _Output:
+    """What a module returned, for all listeners: what one asks about it is known to the next."""
+
+    __slots__ = ("_copy", "given", "is_nested", "is_small")
+
+    def __init__(self, given: Any) -> None:
+        is_tensor = isinstance(given, Tensor)
+        self.given = given
+        self.is_nested = is_tensor and given.is_nested
+        self.is_small = is_tensor and not self.is_nested and given.numel() <= MOST_COPIED
+        self._copy: Tensor | None = None
+
+    @property
+    def copy(self) -> Tensor:
+        """A copy, one for all."""
+        if self._copy is None:
+            self._copy = self.given.detach().clone()
+        return self._copy
 
 
 class _Table(NamedTuple):
@@ -312,13 +355,11 @@ def tell(
     if not _is_plain_call():
         return
     given = (*args, *kwargs.values()) if kwargs else args
-    try:
-        with _undisturbed():
-            for listener in listeners:
-                listener.fired(module, given, output)
-    except Exception as error:  # the user's forward must not fail because of an observer
-        for listener in listeners:
-            listener.error = listener.error or error
+    returned, started = _Output(output), time.perf_counter()
+    for listener in listeners:
+        listener.fired(module, given, returned)
+        listener.seconds += (ended := time.perf_counter()) - started
+        started = ended
 
 
 def _is_plain_call() -> bool:

@@ -107,7 +107,7 @@ class PredictionObserver:
         current.begin(batch)
         self._n_classes = max(self._n_classes, least_classes(batch))
         self._seen = _Seen()
-        self.listener.begin()
+        self.listener.begin(copies=self.source is not None)
 
     def end(self) -> None:
         """The batch has ended; raises what went wrong while it was observed.
@@ -223,7 +223,7 @@ class PredictionObserver:
         if may_be_the_step:
             seen.held = predictions.detach().clone()
         else:
-            self._add(predictions)
+            self._add(predictions, is_copy=firing.is_copy and self.source.part is None)
 
     def _read(self, source: Source, output: Any) -> Tensor:
         try:
@@ -251,7 +251,7 @@ class PredictionObserver:
             self._class_axis = axes[0]
             self._grid = replace(self._grid, class_axis=axes[0])
 
-    def _add(self, predictions: Tensor) -> None:
+    def _add(self, predictions: Tensor, *, is_copy: bool = False) -> None:
         if self._batch is None or self._pass is None or self.source is None:
             raise RuntimeError("end: no batch has begun")
         if self.source.is_guess and n_columns(predictions) < self._n_classes:
@@ -261,7 +261,7 @@ class PredictionObserver:
                 f"were found as predictions. {HINT}, or target= for other labels; "
                 f"{ignored(self._n_classes - 1)}"
             )
-        self._pass.add(predictions, self._batch, self.source)
+        self._pass.add(predictions, self._batch, self.source, is_copy=is_copy)
         self._seen.is_added = True
 
     def _search_again(self) -> None:

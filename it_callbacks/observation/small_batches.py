@@ -63,10 +63,16 @@ class SmallBatches(Generic[Key]):
             self._held.append(Held(batch.without_inputs, {}))
         return self._is_open
 
-    def hold(self, key: Key, output: Tensor) -> bool:
-        """Copy an output of the batch; False if the batch is not held."""
+    def hold(self, key: Key, output: Tensor, *, is_copy: bool = False) -> bool:
+        """Keep an output of the batch; False if the batch is not held.
+
+        Args:
+            key: What it is of.
+            output: The output; a copy of it is kept.
+            is_copy: Whether it is one already.
+        """
         if self._is_open:
-            self._held[-1].outputs[key] = output.detach().clone()
+            self._held[-1].outputs[key] = output if is_copy else output.detach().clone()
             self._n_bytes += output.nbytes
         return self._is_open
 
