@@ -114,7 +114,7 @@ class Bench:
     @contextmanager
     def at_work(self, trainer: Any, set_: str = "") -> Iterator[None]:
         """Inside, time counts as observing, and an exception skips one measurement."""
-        with self.stopwatch.running(), self.contained(trainer, set_):
+        with self.stopwatch, self.contained(trainer, set_):
             yield
 
     @contextmanager
@@ -196,7 +196,7 @@ class Bench:
 
     def complete(self, trainer: Any) -> None:
         """Training has ended: the last points get what was not due at them."""
-        with self.stopwatch.running(), self.journal.faults.contained():
+        with self.stopwatch, self.journal.faults.contained():
             for late in self.instrument.completions(self.journal.settings_of):
                 self.journal.complete(trainer, late.measured, late.set, late.place)
 

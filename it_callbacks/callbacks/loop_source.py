@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from functools import partial
 from typing import Any
 
@@ -93,20 +92,31 @@ class LoopSource:
 
     def begin_batch(self, trainer: Any, batch: Any, dataloader_idx: int) -> None:
         """A batch of that loop begins."""
-        with self._in_loop(trainer) as loop:
-            if loop is not None:
+        loop = self._heard
+        if loop is None:
+            return
+        self._is_waiting = self._is_waiting and trainer.sanity_checking
+        with self.bench.stopwatch:
+            try:
                 read, current = loop.batch(trainer, batch, dataloader_idx)
                 if trainer.sanity_checking and self._first is None:
                     self._first = read
                 self.bench.observer.begin(read, current)
+            except Exception as error:
+                self._end_listening(trainer, loop, error)
 
     def end_batch(self, trainer: Any) -> None:
         """The batch has ended."""
         forget_batch(trainer)
-        with self._in_loop(trainer) as loop:
-            if loop is not None:
+        loop = self._heard
+        if loop is None:
+            return
+        with self.bench.stopwatch:
+            try:
                 self.bench.observer.end()
                 self.bench.warn_ahead()
+            except Exception as error:
+                self._end_listening(trainer, loop, error)
 
     def end_loop(self, trainer: Any, at: Moment) -> None:
         """The loop has ended: record a point for each of its sets."""
@@ -167,23 +177,18 @@ class LoopSource:
         with suppress(Exception):
             self.bench.instrument.check_ahead(again)
 
-    @contextmanager
-    def _in_loop(self, trainer: Any) -> Iterator[Loop | None]:
-        """The loop, while it is listened to; an exception ends the listening.
-
-        Of several processes, all learn of it at the end of the loop.
-        """
+    @property
+    def _heard(self) -> Loop | None:
+        """The loop, while it is listened to."""
         loop = self._loop
-        if loop is None or loop.has_failed:
-            yield None
+        return None if loop is None or loop.has_failed else loop
+
+    def _end_listening(self, trainer: Any, loop: Loop, error: Exception) -> None:
+        """Something went wrong; of several processes, all learn of it at the end of the loop."""
+        if n_processes() > 1:
+            loop.fail(error)
+            self.bench.detach()
             return
-        self._is_waiting = self._is_waiting and trainer.sanity_checking
-        with self.bench.at_work(trainer):
-            try:
-                yield loop
-            except Exception as error:
-                if n_processes() == 1:
-                    self.close()
-                    raise
-                loop.fail(error)
-                self.bench.detach()
+        with self.bench.contained(trainer):
+            self.close()
+            raise error

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from typing import Any
 
 from it_callbacks.callbacks.options import Options
-from it_callbacks.observation.at_hand import read_once
+from it_callbacks.observation.at_hand import batch_before, keep_batch, read_once
 from it_callbacks.observation.batches import Batch, inputs_of, labels_of, mask_of, n_rows_of
 from it_callbacks.observation.loaders import (
     is_surely_filled,
@@ -38,6 +38,15 @@ class Loop:
         self._new_pass = new_pass
         self._options = options
         self._n_seen: Counter[str] = Counter()
+        self._places: dict[int, tuple[Any, str]] = {}
+        """By number of the loader, the loader and the set behind it."""
+        selectors = (options.inputs, options.target)
+        self._selectors = (
+            # A function is equal to itself only.
+            *(id(one) if callable(one) else one for one in selectors),
+            options.ignore_index,
+            options.samples,
+        )
         self._of_padding: tuple[int | None] | None = None
         """The number of padding, asked for once a loop."""
 
@@ -47,13 +56,16 @@ class Loop:
         Raises:
             ValueError: Its labels cannot be read, or its samples not be counted.
         """
-        loader, set_ = _loader_and_set(trainer, dataloader_idx, self._options.name)
+        place = self._places.get(dataloader_idx)
+        if place is None:
+            place = _loader_and_set(trainer, dataloader_idx, self._options.name)
+            self._places[dataloader_idx] = place
+        loader, set_ = place
         start = self._n_seen[set_]
-        batch = read_once(
-            trainer, raw, self._way(start), lambda: self._read(trainer, raw, loader, start)
-        )
-        labels = batch.labels
+        way = (trainer.testing, dataloader_idx, start, *self._selectors)
+        batch = read_once(trainer, raw, way, lambda: self._read(trainer, raw, loader, start, way))
         if set_ not in self._passes:
+            labels = batch.labels
             if is_unshuffled(loader):
                 self.unshuffled.add(set_)
             if repeats_whole_set(loader):
@@ -62,23 +74,22 @@ class Loop:
         self._n_seen[set_] += batch.grid.n_rows
         return batch, self.pass_over(set_)
 
-    def _way(self, start: int) -> tuple[Any, ...]:
-        """How a batch is read; a function is equal to itself only."""
-        options = self._options
-        selectors = (id(one) if callable(one) else one for one in (options.inputs, options.target))
-        return start, *selectors, options.ignore_index, options.samples
-
-    def _read(self, trainer: Any, raw: Any, loader: Any, start: int) -> Batch:
+    def _read(self, trainer: Any, raw: Any, loader: Any, start: int, way: Hashable) -> Batch:
         options, model = self._options, trainer.lightning_module
-        labels = labels_of(raw, options.target, options.ignore_index, options.samples)
-        rows, inputs = n_rows_of(raw, labels), self._inputs_of(raw)
-        return Batch.of(
-            inputs,
-            labels,
-            sample_indices(loader, start, rows),
-            is_step_routed=trainer.strategy.model is not model,
-            mask=mask_of(raw, inputs, self._padding(model)),
-        )
+        is_step_routed = trainer.strategy.model is not model
+        before = batch_before(trainer, way)
+        known = None if before is None else before.labels
+        labels = labels_of(raw, options.target, options.ignore_index, options.samples, known)
+        inputs = self._inputs_of(raw)
+        mask = mask_of(raw, inputs, self._padding(model))
+        is_known = before is not None and labels is known and mask is None
+        if before is not None and is_known and before.is_step_routed == is_step_routed:
+            return before.beside(inputs)
+        rows = sample_indices(loader, start, n_rows_of(raw, labels))
+        batch = Batch.of(inputs, labels, rows, is_step_routed=is_step_routed, mask=mask)
+        if n_processes() == 1:  # of several, a sampler decides which samples they are
+            keep_batch(trainer, way, batch)
+        return batch
 
     def _padding(self, model: Any) -> int | None:
         if self._of_padding is None:

@@ -20,7 +20,7 @@ from it_callbacks.callbacks.namespaces import Callback
 from it_callbacks.callbacks.options import Argument, Options
 from it_callbacks.callbacks.outbox import outbox_of
 from it_callbacks.checks import ArgumentValueError
-from it_callbacks.observation.at_hand import forget_batch
+from it_callbacks.observation.at_hand import forget_run
 from it_callbacks.observation.instrument import Instrument
 from it_callbacks.observation.processes import n_processes
 from it_callbacks.plain import plain
@@ -274,7 +274,7 @@ class Monitor(Callback, Generic[Measuring]):
 
     def _end_run(self, trainer: Any) -> None:
         self._journal.faults.end()
-        forget_batch(trainer)
+        forget_run(trainer)
         end_run(trainer)
 
     def _start_loop(self, trainer: Any, pl_module: Any) -> None:

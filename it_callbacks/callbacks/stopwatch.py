@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 from it_callbacks.observation.instrument import Cost
 
 
 class Stopwatch:
-    """Adds up the time spent inside `running`, to compare with all the time that passes."""
+    """Adds up the time spent inside it, to compare with all that passes. Not to be nested."""
 
     def __init__(self) -> None:
         self.restart()
@@ -21,16 +19,13 @@ class Stopwatch:
         self._spent_before = self._spent = 0.0
         self._entered: float | None = None
 
-    @contextmanager
-    def running(self) -> Iterator[None]:
-        """Inside, time counts as spent. Not to be nested."""
+    def __enter__(self) -> None:
         self._entered = time.perf_counter()
-        try:
-            yield
-        finally:
-            if self._entered is not None:
-                self._spent += time.perf_counter() - self._entered
-            self._entered = None
+
+    def __exit__(self, *_: object) -> None:
+        if self._entered is not None:
+            self._spent += time.perf_counter() - self._entered
+        self._entered = None
 
     def add(self, seconds: float) -> None:
         """So much more was spent, outside of `running`."""

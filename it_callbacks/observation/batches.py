@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import dataclass, fields, is_dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -92,6 +92,17 @@ class Batch:
         return len(self.indices)
 
     @cached_property
+    def without_inputs(self) -> Batch:
+        """The same, to be kept: inputs are large, and nobody asks for them when they have run."""
+        return self if self.inputs is None else replace(self, inputs=None)
+
+    def beside(self, inputs: Any) -> Batch:
+        """The same samples beside these inputs; `without_inputs` of it is this batch."""
+        batch = replace(self, inputs=inputs)
+        object.__setattr__(batch, "without_inputs", self)  # as if it had been asked for
+        return batch
+
+    @cached_property
     def counted(self) -> NDArray[np.int64]:
         """Positions of the samples that count: no other process has them, and they are labelled."""
         here = self.indices >= 0
@@ -111,6 +122,7 @@ def labels_of(
     target: Selector | None,
     ignore_index: int | None = None,
     samples: Samples = "auto",
+    known: Labels | None = None,
 ) -> Labels | None:
     """The labels of a batch; None where it has none.
 
@@ -122,6 +134,7 @@ def labels_of(
         ignore_index: A number that marks samples without a label, beside negative class numbers.
         samples: Whether positions are samples, if a row has several labels. Where the labels are
             the inputs themselves, as for causal models, each position has that of the next one.
+        known: What was read in this way before; given back where the labels are still the same.
 
     Raises:
         ValueError: There is no such part, or it holds no labels of samples.
@@ -136,6 +149,8 @@ def labels_of(
             f"target: the labels are a {what}, need a tensor of class numbers; "
             "pass target=<key, index or function of the batch>"
         )
+    if known is not None and known.are_of(labels):
+        return known
     tokens = _tokens_beside(labels, batch)
     if tokens and not labels.is_floating_point() and samples == "auto":
         samples = "positions"  # tags of 0 and 1 alone look like columns

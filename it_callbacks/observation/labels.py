@@ -57,6 +57,16 @@ class Labels:
     def __len__(self) -> int:
         return len(self.values)
 
+    @property
+    def are_plain(self) -> bool:
+        """Whether they are class numbers, one for each row, just as they came."""
+        return self.values.ndim == 1 and not self.axes and self.values.dtype == torch.int64
+
+    def are_of(self, raw: Tensor) -> bool:
+        """Whether `raw` certainly holds these plain labels: it is compared by value."""
+        is_alike = raw.ndim == 1 and raw.dtype == torch.int64 and raw.device.type == "cpu"
+        return is_alike and self.are_plain and torch.equal(raw, self.values)
+
     def within(self, mask: Tensor) -> Labels:
         """The same without labels of padding; as they are where `mask` has other axes.
 

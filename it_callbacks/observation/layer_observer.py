@@ -179,10 +179,10 @@ class LayerObserver:
     def begin(self, batch: Batch, current: LayerPass) -> None:
         """A batch of a pass begins."""
         self._pass = current
-        current.begin(batch)
+        waits = current.begin(batch)
         if self.plan is None:
             self._discovery = Discovery(self._choice, batch.grid, self._copied)
-        self.listener.begin()
+        self.listener.begin(copies=waits)
 
     def end(self) -> None:
         """The batch has ended; raises what went wrong while it was observed."""
@@ -265,7 +265,7 @@ class LayerObserver:
         return self._pass.copied(rows, layer, reduction_of(layer, self._what.reduce))
 
     def _take(self, firing: Firing) -> None:
-        self._pass.take(firing.name, firing.call, firing.output)
+        self._pass.take(firing.name, firing.call, firing.output, is_copy=firing.is_copy)
 
     def _make_plan(self) -> None:
         discovery, self._discovery = self._discovery, None

@@ -218,7 +218,7 @@ def check_rows(output: Any, n_samples: int, name: str) -> None:
         )
     if output.is_complex() or output.is_sparse or output.is_nested:
         raise ValueError(f"layers: {name!r} returns a complex, sparse or nested tensor; {hint}")
-    if output.ndim == 0 or len(output) != n_samples:
+    if output.ndim == 0 or output.shape[0] != n_samples:
         raise ValueError(
             f"layers: {name!r} returns shape {tuple(output.shape)} where the batch has {n_samples} "
             f"labels; {hint}{_hint_of_views([tuple(output.shape)], n_samples)}"

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import threading
 import time
-from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, nullcontext
-from typing import Any, NamedTuple
+from functools import lru_cache
+from typing import Any, Final, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -20,8 +20,11 @@ from torch.nn.modules import module as of_the_process
 from torch.utils.hooks import RemovableHandle
 
 from it_callbacks.observation.compiled import compiled_parts, eager_parts
+from it_callbacks.observation.gathering import GATHERED
 from it_callbacks.observation.weak import Weak
 
+MOST_COPIED: Final = GATHERED // 2
+"""Numbers of an output up to which it is copied for later, where that is wanted."""
 ROOT = ""
 """The name of the model itself among its modules."""
 
@@ -33,16 +36,23 @@ class Firing(NamedTuple):
         name: The module's dotted name; `ROOT` for the model itself.
         call: 1 for its first call in the batch, 2 for its second, ...
         module: The module.
-        inputs: The tensors it was called with, by position and by keyword.
+        given: What it was called with, by position and by keyword; nothing beside a copy.
         output: What it returned. It belongs to the model: read it now or copy it, since a later
             layer may overwrite it in place.
+        is_copy: Whether `output` is a copy already, which may be kept.
     """
 
     name: str
     call: int
     module: nn.Module
-    inputs: tuple[Tensor, ...]
+    given: tuple[Any, ...]
     output: Any
+    is_copy: bool = False
+
+    @property
+    def inputs(self) -> tuple[Tensor, ...]:
+        """The tensors it was called with."""
+        return tuple(value for value in self.given if isinstance(value, Tensor))
 
 
 class Listener:
@@ -55,14 +65,15 @@ class Listener:
 
     Args:
         modules: What to listen to, by name; `ROOT` for the model.
-        receive: Called with each firing, in the order in which the calls end. Autocast is off.
+        receive: Called with each firing, in the order in which the calls end; with copies when the
+            batch has ended. Autocast is off.
     """
 
     def __init__(self, modules: Mapping[str, nn.Module], receive: Callable[[Firing], None]) -> None:
         self.modules = dict(modules)
         self.error: Exception | None = None
         self.seconds = 0.0
-        """Time spent in `receive` so far."""
+        """Time spent during calls of modules so far."""
         self.compiled: frozenset[str] = frozenset()
         """Which of `modules` lie in compiled parts and were not listened to in this batch."""
         self._receive = receive
@@ -71,8 +82,11 @@ class Listener:
         self._table: _Table | None = None
         """What is heard of the model in this loop; None until its first batch."""
         self._thread = 0
-        self._calls: Counter[str] = Counter()
+        self._calls: dict[str, int] = {}
         self._nested: list[Firing] = []
+        self._copied: list[Firing] = []
+        self._copies = False
+        """Whether small outputs are copied, to be received when the batch has ended."""
         self._local: list[RemovableHandle] = []
 
     def attach(self, model: nn.Module, now: Mapping[str, nn.Module], *, eager: bool) -> None:
@@ -104,9 +118,16 @@ class Listener:
         self.modules, self._receive = dict(modules), receive
         self._table = None
 
-    def begin(self) -> None:
-        """A batch begins, in this thread."""
+    def begin(self, *, copies: bool = False) -> None:
+        """A batch begins, in this thread.
+
+        Args:
+            copies: Whether to copy small outputs, and have them received when the batch has ended.
+                Between two layers of a model, each call of ours finds the processor's caches full
+                of other things, and takes several times as long as after another one.
+        """
         self._stop()
+        self._copies = copies
         self._calls.clear()
         self.error = None
         model = self._model()
@@ -114,63 +135,60 @@ class Listener:
             return
         if self._table is None:
             self._table = _table_of(model, self.modules, is_eager=self._runs_eagerly)
-        table = self._table
-        self.compiled = frozenset(self.modules).difference(*table.names.values())
-        self._thread = threading.get_ident()
+        table, self._thread = self._table, threading.get_ident()
+        self.compiled = table.compiled
         # Compiled code warns of a hook of the process, and is compiled once more because of it.
         # A module's own hooks run behind it, and may replace what the next layer gets.
-        local = {n for n, part in table.wanted.items() if table.is_compiled or part._forward_hooks}
+        shared = table.wanted
+        local = [n for n, part in shared.items() if table.is_compiled or part._forward_hooks]
+        if local:
+            shared = {n: part for n, part in shared.items() if n not in local}
         for number in local:
             tap = _Tap(self)
             self._local.append(table.wanted[number].register_forward_hook(tap, with_kwargs=True))
-        _PROCESS.open(self, {n: part for n, part in table.wanted.items() if n not in local})
+        _PROCESS.open(self, shared)
 
     def end(self) -> None:
         """The batch has ended; what fires now is none of ours. Safe to call twice."""
-        waiting, self._nested = self._nested, []
-        try:
-            for firing in waiting if self.error is None else ():
-                self._give(_padded(firing))
-        except Exception as error:  # as in the batch
-            self.error = error
+        copied, self._copied = self._copied, []
+        nested, self._nested = self._nested, []
+        if self.error is None and (copied or nested):
+            try:
+                with _undisturbed():
+                    for firing in (*copied, *map(_padded, nested)):
+                        self._receive(firing)
+            except Exception as error:  # as in the batch
+                self.error = error
         self._stop()
 
     def _stop(self) -> None:
         _PROCESS.close(self)
-        for handle in self._local:
-            handle.remove()
-        self._local.clear()
+        while self._local:
+            self._local.pop().remove()
         self._nested.clear()
+        self._copied.clear()
 
-    def fired(self, module: nn.Module, args: Any, kwargs: Mapping[str, Any], output: Any) -> None:
+    def fired(self, module: nn.Module, given: tuple[Any, ...], output: _Output) -> None:
         """A module was called, and returned `output`."""
         table = self._table
         if table is None or self.error is not None or threading.get_ident() != self._thread:
             return
-        if not _is_plain_call():
-            return
-        started = time.perf_counter()
         try:
-            if id(module) in table.inside:
-                self._pad(table.inside[id(module)], output)
-            names = table.names.get(id(module), ())
-            self._notice(module, names, (*args, *kwargs.values()), output)
+            number = id(module)
+            if number in table.inside:
+                self._pad(table.inside[number], output.given)
+            for name in table.names.get(number, ()):
+                self._calls[name] = call = self._calls.get(name, 0) + 1
+                if self._copies and output.is_small:
+                    self._copied.append(Firing(name, call, module, (), output.copy, is_copy=True))
+                    continue
+                firing = Firing(name, call, module, given, output.given)
+                if output.is_nested:
+                    self._nested.append(firing)
+                else:
+                    self._give(firing)
         except Exception as error:  # the user's forward must not fail because of an observer
             self.error = error
-        finally:
-            self.seconds += time.perf_counter() - started
-
-    def _notice(
-        self, module: nn.Module, names: Sequence[str], given: Sequence[Any], output: Any
-    ) -> None:
-        inputs = tuple(value for value in given if isinstance(value, Tensor))
-        for name in names:
-            self._calls[name] += 1
-            firing = Firing(name, self._calls[name], module, inputs, output)
-            if isinstance(output, Tensor) and output.is_nested:
-                self._nested.append(firing)
-            else:
-                self._give(firing)
 
     def _pad(self, inside: frozenset[int], whole: Any) -> None:
         """Pad what parts of an encoder have left nested with zeros, to the length of its output."""
@@ -183,8 +201,28 @@ class Listener:
                 self._nested.append(firing)
 
     def _give(self, firing: Firing) -> None:
-        with torch.no_grad(), _full_precision():
+        with _undisturbed():
             self._receive(firing)
+
+
+class _Output:
+    """What a module returned, for all listeners: what one asks about it is known to the next."""
+
+    __slots__ = ("_copy", "given", "is_nested", "is_small")
+
+    def __init__(self, given: Any) -> None:
+        is_tensor = isinstance(given, Tensor)
+        self.given = given
+        self.is_nested = is_tensor and given.is_nested
+        self.is_small = is_tensor and not self.is_nested and given.numel() <= MOST_COPIED
+        self._copy: Tensor | None = None
+
+    @property
+    def copy(self) -> Tensor:
+        """A copy, one for all."""
+        if self._copy is None:
+            self._copy = self.given.detach().clone()
+        return self._copy
 
 
 class _Table(NamedTuple):
@@ -195,12 +233,14 @@ class _Table(NamedTuple):
         inside: From an encoder to its parts, whose outputs were as long as its own before.
         wanted: The modules heard, and the encoders, by their identity.
         is_compiled: Whether parts of the model are compiled.
+        compiled: Which modules lie in compiled parts and are not heard, by name.
     """
 
     names: Mapping[int, Sequence[str]]
     inside: Mapping[int, frozenset[int]]
     wanted: Mapping[int, nn.Module]
     is_compiled: bool
+    compiled: frozenset[str]
 
 
 def _table_of(model: nn.Module, modules: Mapping[str, nn.Module], *, is_eager: bool) -> _Table:
@@ -212,19 +252,20 @@ def _table_of(model: nn.Module, modules: Mapping[str, nn.Module], *, is_eager: b
         is_eager: Whether compiled parts run eagerly.
     """
     named = dict(model.named_modules())
-    compiled = compiled_parts(named)
+    compiled, heard = compiled_parts(named), modules
     if compiled and not is_eager:
         eager = set(map(id, eager_parts(named).values()))
-        modules = {name: part for name, part in modules.items() if id(part) in eager}
+        heard = {name: part for name, part in modules.items() if id(part) in eager}
     encoders = [part for part in named.values() if isinstance(part, nn.TransformerEncoder)]
     names: dict[int, list[str]] = {}
-    for name, part in modules.items():
+    for name, part in heard.items():
         names.setdefault(id(part), []).append(name)
     return _Table(
         names,
         {id(one): frozenset(map(id, one.modules())) for one in encoders},
-        {id(part): part for part in (*modules.values(), *encoders)},
+        {id(part): part for part in (*heard.values(), *encoders)},
         bool(compiled),
+        frozenset(modules.keys() - heard.keys()),
     )
 
 
@@ -240,11 +281,11 @@ class _Process:
     """The one forward hook of the process, in place while a listener is open."""
 
     def __init__(self) -> None:
-        self._open: dict[Listener, dict[int, nn.Module]] = {}
+        self._open: dict[Listener, Mapping[int, nn.Module]] = {}
         self._hook: RemovableHandle | None = None
         self._lock = threading.Lock()  # several Trainers may run in threads
 
-    def open(self, listener: Listener, modules: dict[int, nn.Module]) -> None:
+    def open(self, listener: Listener, modules: Mapping[int, nn.Module]) -> None:
         """Give `listener` the calls of these modules, by their identity."""
         if not modules:
             return
@@ -257,6 +298,8 @@ class _Process:
 
     def close(self, listener: Listener) -> None:
         """Give it no more calls. Safe to call twice."""
+        if listener not in self._open:
+            return
         with self._lock:
             self._open = {one: of for one, of in self._open.items() if one is not listener}
             if self._hook is not None and not self._open:
@@ -268,9 +311,10 @@ class _Process:
     def _called(self, module: nn.Module, args: Any, kwargs: dict[str, Any], output: Any) -> None:
         if torch.compiler.is_compiling():
             return
-        for listener, modules in self._open.items():
-            if modules.get(id(module)) is module:
-                listener.fired(module, args, kwargs, output)
+        number = id(module)
+        hearing = [one for one, of in self._open.items() if of.get(number) is module]
+        if hearing:
+            tell(hearing, module, args, kwargs, output)
 
 
 _PROCESS = _Process()
@@ -291,13 +335,31 @@ class _Tap:
     def __call__(self, module: nn.Module, args: Any, kwargs: dict[str, Any], output: Any) -> None:
         listener = self._listener()
         if listener is not None and not torch.compiler.is_compiling():
-            listener.fired(module, args, kwargs, output)
+            tell([listener], module, args, kwargs, output)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> _Tap:
         return _Tap(None)
 
     def __reduce__(self) -> tuple[type[_Tap], tuple[None]]:
         return _Tap, (None,)
+
+
+def tell(
+    listeners: Sequence[Listener],
+    module: nn.Module,
+    args: tuple[Any, ...],
+    kwargs: Mapping[str, Any],
+    output: Any,
+) -> None:
+    """Tell of a call of a module, if it is a plain one: what is asked for that is asked once."""
+    if not _is_plain_call():
+        return
+    given = (*args, *kwargs.values()) if kwargs else args
+    returned, started = _Output(output), time.perf_counter()
+    for listener in listeners:
+        listener.fired(module, given, returned)
+        listener.seconds += (ended := time.perf_counter()) - started
+        started = ended
 
 
 def _is_plain_call() -> bool:
@@ -312,18 +374,18 @@ def _is_plain_call() -> bool:
     )
 
 
-def _full_precision() -> AbstractContextManager[object]:
-    """Inside, our arithmetic is not in half precision, as autocast or a default may want it."""
-    devices = ["cpu"]
-    accelerator = torch.accelerator.current_accelerator()
-    if accelerator is not None:
-        devices.append(accelerator.type)
-    off = [device for device in devices if torch.is_autocast_enabled(device)]
+def _undisturbed() -> AbstractContextManager[object]:
+    """Inside, our arithmetic keeps no gradients and is not in half precision.
+
+    Autocast or a default may want that.
+    """
+    off = [device for device in _devices() if torch.is_autocast_enabled(device)]
     dtype = torch.get_default_dtype()
     is_half = dtype.itemsize < torch.float32.itemsize
-    if not off and not is_half:
-        return _NOTHING_TO_DO
+    if not off and not is_half and not torch.is_grad_enabled():
+        return _NOTHING_TO_DO  # as in most validation loops
     stack = ExitStack()
+    stack.enter_context(torch.no_grad())
     for device in off:
         stack.enter_context(torch.autocast(device, enabled=False))
     if is_half:
@@ -333,3 +395,10 @@ def _full_precision() -> AbstractContextManager[object]:
 
 
 _NOTHING_TO_DO = nullcontext()
+
+
+@lru_cache(maxsize=1)
+def _devices() -> tuple[str, ...]:
+    """The kinds of devices that a model may run on here."""
+    accelerator = torch.accelerator.current_accelerator()
+    return ("cpu",) if accelerator is None else ("cpu", accelerator.type)

@@ -33,7 +33,7 @@ class Outputs(DryRun):
         """By module and call."""
 
     @override
-    def take(self, module_name: str, call: int, output: Any) -> None:
+    def take(self, module_name: str, call: int, output: Any, *, is_copy: bool = False) -> None:
         """Keep some of the numbers."""
         tensor = output.data if isinstance(output, PackedSequence) else first_tensor(output)
         if tensor is not None:

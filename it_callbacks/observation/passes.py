@@ -49,11 +49,12 @@ class DryRun:
     def observe(self, layer: Layer, stream: Stream | None) -> None:
         """Nothing is taken in."""
 
-    def begin(self, batch: Batch) -> None:
+    def begin(self, batch: Batch) -> bool:
         """Nothing is taken in but the classes."""
         if batch.labels is not None and not len(self.first_classes):
             labelled = np.flatnonzero(batch.labels.is_labelled)
             self.first_classes = class_numbers(batch.labels, labelled)
+        return False
 
     def copied(self, rows: Tensor, layer: Layer, reduction: Reduction) -> Copy | None:
         """Nothing is held."""
@@ -61,7 +62,7 @@ class DryRun:
     def take_copy(self, layer: str, copy: Copy | None) -> None:
         """Nothing is taken in."""
 
-    def take(self, module_name: str, call: int, output: Any) -> None:
+    def take(self, module_name: str, call: int, output: Any, *, is_copy: bool = False) -> None:
         """Nothing is taken in."""
 
 
@@ -96,6 +97,10 @@ class Pass:
         self._samples = PassSamples(max_samples, seed, keep=keep_rows, hash_inputs=hash_inputs)
         self._wide = wide
         self._small = SmallBatches[Layer]()
+        self._are_ready = False
+        """Whether it is known of all layers how they are read."""
+        self._most_units = 0.0
+        """Of the widest layer; infinity where one gives maps or sequences."""
         self._grid = Grid(0)
         """How the samples lie in the tensors of the batch that runs."""
 
@@ -107,18 +112,25 @@ class Pass:
             stream: Encodes it; None where only its reading at any width is wanted.
         """
         self._layers[layer.module_name, layer.call] = layer
+        self._are_ready = False
+        is_rows = layer.n_axes == 2  # maps and sequences are large
+        self._most_units = max(self._most_units, layer.n_units if is_rows else np.inf)
         if stream is not None:
             self.streams[layer.name] = stream
 
-    def begin(self, batch: Batch) -> None:
-        """A batch begins; a small one waits, with its outputs, until it is taken in with others."""
+    def begin(self, batch: Batch) -> bool:
+        """A batch begins; whether it waits, with copies of its outputs, to be taken in with others.
+
+        That is what small ones do.
+        """
         self._grid = batch.grid
         if self._small.is_full:
             self._settle()
         if self._may_wait and self._small.begin(batch, self._most_units * len(batch)):
-            return
+            return True
         self._settle()
         self._begin(batch)
+        return False
 
     def _begin(self, batch: Batch) -> None:
         admitted = self._samples.begin(batch)
@@ -128,15 +140,10 @@ class Pass:
     @property
     def _may_wait(self) -> bool:
         """Whether nothing has to be known of a batch before it has ended."""
-        are_ready = all(isinstance(stream, KeyStream) for stream in self.streams.values())
-        return bool(self._layers) and are_ready and not self._samples.tells_apart
-
-    @property
-    def _most_units(self) -> float:
-        """Of the widest layer; infinity where one gives maps or sequences, which are large."""
-        layers = self._layers.values()
-        are_rows = all(layer.n_axes == 2 for layer in layers)
-        return max((layer.n_units for layer in layers), default=0) if are_rows else np.inf
+        # A stream that is ready stays so.
+        if not self._are_ready:
+            self._are_ready = all(isinstance(one, KeyStream) for one in self.streams.values())
+        return bool(self._layers) and self._are_ready and not self._samples.tells_apart
 
     def _settle(self) -> None:
         """Take in all batches that have waited."""
@@ -173,16 +180,23 @@ class Pass:
                 add = stream.add_reduced if copy.is_reduced else stream.add_owned
                 add(copy.rows, self._samples.to_keep)
 
-    def take(self, module_name: str, call: int, output: Any) -> None:
-        """A module gave `output`; taken in at once if it is one of the layers."""
+    def take(self, module_name: str, call: int, output: Any, *, is_copy: bool = False) -> None:
+        """A module gave `output`; taken in at once if it is one of the layers.
+
+        Args:
+            module_name: Which module.
+            call: Which call of it.
+            output: What it returned.
+            is_copy: Whether that is a copy, which may be kept.
+        """
         layer = self._layers.get((module_name, call))
         if layer is None:
             return
-        rows = layer.rows(output, self._grid).detach()
-        if (why := self._grid.misfit(tuple(rows.shape), layer.units_axis)) is not None:
+        rows, grid = layer.rows(output, self._grid), self._grid
+        if grid.axes and (why := grid.misfit(tuple(rows.shape), layer.units_axis)) is not None:
             self.drop({layer.name: why})
-        elif not self._small.hold(layer, rows):
-            self._take(layer, rows)
+        elif not self._small.hold(layer, rows, is_copy=is_copy and layer.pick is None):
+            self._take(layer, rows.detach())
 
     def _take(self, layer: Layer, rows: Tensor, *, is_owned: bool = False) -> None:
         """Take in the rows of a layer in the batch that has begun.

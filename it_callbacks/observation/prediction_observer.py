@@ -25,7 +25,6 @@ from it_callbacks.observation.prediction_source import (
     Source,
     Undecided,
     by_sample,
-    fits,
     ignored,
     in_forward,
     in_words,
@@ -70,6 +69,8 @@ class PredictionObserver:
         """How many classes the labels have at least, as seen so far."""
         self._class_axis: Literal[1, -1] | None = None
         self._batch: Batch | None = None
+        self._grid = Grid(0)
+        """How the samples of the batch lie in its tensors, as far as that is known."""
         self._pass: PredictionPass[Any] | None = None
         self._seen = _Seen()
         self.listener = Listener(modules, self._discover if self.source is None else self._take)
@@ -102,10 +103,11 @@ class PredictionObserver:
             if self.source is not None and self._pass.shows_logits:
                 self.source = replace(self.source, kind="logits")
         self._batch, self._pass = batch, current
+        self._grid = replace(batch.grid, class_axis=self._class_axis)
         current.begin(batch)
         self._n_classes = max(self._n_classes, least_classes(batch))
         self._seen = _Seen()
-        self.listener.begin()
+        self.listener.begin(copies=self.source is not None)
 
     def end(self) -> None:
         """The batch has ended; raises what went wrong while it was observed.
@@ -221,7 +223,7 @@ class PredictionObserver:
         if may_be_the_step:
             seen.held = predictions.detach().clone()
         else:
-            self._add(predictions)
+            self._add(predictions, is_copy=firing.is_copy and self.source.part is None)
 
     def _read(self, source: Source, output: Any) -> Tensor:
         try:
@@ -232,7 +234,7 @@ class PredictionObserver:
             hint = nearest(source.part, self._named)
             raise ArgumentValueError(f"{error}, and no module of that name{hint}") from error
         rows = by_sample(predictions, self._grid)
-        if rows is None or not fits(predictions, self._grid, 0):
+        if rows is None or rows.ndim > 2:
             raise ValueError(
                 f"logits: {source} gave no predictions for {self._grid.n_samples} labels in this "
                 f"batch; it gave {in_words(predictions)}. {HINT}"
@@ -242,11 +244,14 @@ class PredictionObserver:
 
     def _learn_class_axis(self, output: Tensor) -> None:
         """Where only one axis can count classes, it does so in every batch."""
+        if self._class_axis is not None or not output.is_floating_point():
+            return
         axes = self._grid.class_axes(tuple(output.shape))
-        if self._class_axis is None and len(axes) == 1 and output.is_floating_point():
+        if len(axes) == 1:
             self._class_axis = axes[0]
+            self._grid = replace(self._grid, class_axis=axes[0])
 
-    def _add(self, predictions: Tensor) -> None:
+    def _add(self, predictions: Tensor, *, is_copy: bool = False) -> None:
         if self._batch is None or self._pass is None or self.source is None:
             raise RuntimeError("end: no batch has begun")
         if self.source.is_guess and n_columns(predictions) < self._n_classes:
@@ -256,7 +261,7 @@ class PredictionObserver:
                 f"were found as predictions. {HINT}, or target= for other labels; "
                 f"{ignored(self._n_classes - 1)}"
             )
-        self._pass.add(predictions, self._batch, self.source)
+        self._pass.add(predictions, self._batch, self.source, is_copy=is_copy)
         self._seen.is_added = True
 
     def _search_again(self) -> None:
@@ -272,11 +277,6 @@ class PredictionObserver:
     @property
     def _is_routed(self) -> bool:
         return self._batch is not None and self._batch.is_step_routed
-
-    @property
-    def _grid(self) -> Grid:
-        grid = Grid(0) if self._batch is None else self._batch.grid
-        return replace(grid, class_axis=self._class_axis)
 
 
 @dataclass

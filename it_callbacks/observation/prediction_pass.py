@@ -157,15 +157,24 @@ class PredictionPass(Generic[M]):
         fits = self._fits if self._labels is None else self._fits & {self._labels}
         return {COUNTED_AS[kind] for kind in fits if kind in COUNTED_AS}
 
-    def add(self, predictions: Tensor, batch: Batch, source: Source) -> None:
-        """Take in a batch and its predictions: logits or probabilities, a row per sample."""
+    def add(
+        self, predictions: Tensor, batch: Batch, source: Source, *, is_copy: bool = False
+    ) -> None:
+        """Take in a batch and its predictions: logits or probabilities, a row per sample.
+
+        Args:
+            predictions: The predictions.
+            batch: The batch.
+            source: Where they come from.
+            is_copy: Whether they are a copy, which may be kept.
+        """
         if not self.takes(batch) or batch.labels is None:
             return
         if self._small.is_full:
             self._settle()
         may_wait = self._row_keys is None and not has_shape_of(batch.inputs, predictions)
         if may_wait and self._small.begin(batch, predictions.numel()):
-            self._small.hold(source, predictions)
+            self._small.hold(source, predictions, is_copy=is_copy)
         else:
             self._settle()
             self._take_in(predictions, batch, source)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterator, Sequence
-from dataclasses import replace
 from itertools import groupby
 from typing import Final, Generic, NamedTuple, TypeVar
 
@@ -61,14 +60,19 @@ class SmallBatches(Generic[Key]):
         is_plain = not batch.grid.axes and batch.mask is None
         self._is_open = is_plain and 2 * n_numbers <= self._enough
         if self._is_open:
-            # Its inputs are large, and nobody asks for them any more.
-            self._held.append(Held(replace(batch, inputs=None), {}))
+            self._held.append(Held(batch.without_inputs, {}))
         return self._is_open
 
-    def hold(self, key: Key, output: Tensor) -> bool:
-        """Copy an output of the batch; False if the batch is not held."""
+    def hold(self, key: Key, output: Tensor, *, is_copy: bool = False) -> bool:
+        """Keep an output of the batch; False if the batch is not held.
+
+        Args:
+            key: What it is of.
+            output: The output; a copy of it is kept.
+            is_copy: Whether it is one already.
+        """
         if self._is_open:
-            self._held[-1].outputs[key] = output.detach().clone()
+            self._held[-1].outputs[key] = output if is_copy else output.detach().clone()
             self._n_bytes += output.nbytes
         return self._is_open
 

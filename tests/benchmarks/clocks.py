@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from typing import Any
 from unittest import mock
 
-from it_callbacks.observation.listening import Listener
+from it_callbacks.observation import listening
 
 
 class Clock:
@@ -49,6 +49,6 @@ class Clock:
 def hooks(clock: Clock | None = None) -> Iterator[Clock]:
     """A clock of all that listeners do in forward hooks."""
     clock = clock or Clock()
-    fired = clock.timed(Listener.fired, "forward hooks")
-    with mock.patch.object(Listener, "fired", fired):
+    tell = clock.timed(listening.tell, "forward hooks")
+    with mock.patch.object(listening, "tell", tell):
         yield clock
