@@ -9,6 +9,7 @@ from typing import Any
 from it_callbacks.callbacks.options import Options
 from it_callbacks.observation.at_hand import read_once
 from it_callbacks.observation.batches import Batch, inputs_of, labels_of, mask_of, n_rows_of
+from it_callbacks.observation.instrument import Instrument
 from it_callbacks.observation.loaders import (
     is_surely_filled,
     is_unshuffled,
@@ -30,6 +31,7 @@ class Loop:
 
     def __init__(self, new_pass: Callable[[str], Any], options: Options) -> None:
         self._passes: dict[str, Any] = {}
+        self.beside: list[Instrument[Any]] = []  # that the passes serve, too
         self.unshuffled: set[str] = set()
         """The sets that give the same samples in the same order in every loop."""
         self._fault: Exception | None = None
@@ -49,9 +51,8 @@ class Loop:
         """
         loader, set_ = _loader_and_set(trainer, dataloader_idx, self._options.name)
         start = self._n_seen[set_]
-        batch = read_once(
-            trainer, raw, self._way(start), lambda: self._read(trainer, raw, loader, start)
-        )
+        way = start, self._options.way
+        batch = read_once(trainer, raw, way, lambda: self._read(trainer, raw, loader, start))
         labels = batch.labels
         if set_ not in self._passes:
             if is_unshuffled(loader):
@@ -61,12 +62,6 @@ class Loop:
                 self._first_labels[set_] = [] if values is None else values.tolist()
         self._n_seen[set_] += batch.grid.n_rows
         return batch, self.pass_over(set_)
-
-    def _way(self, start: int) -> tuple[Any, ...]:
-        """How a batch is read; a function is equal to itself only."""
-        options = self._options
-        selectors = (id(one) if callable(one) else one for one in (options.inputs, options.target))
-        return start, *selectors, options.ignore_index, options.samples
 
     def _read(self, trainer: Any, raw: Any, loader: Any, start: int) -> Batch:
         options, model = self._options, trainer.lightning_module
@@ -89,6 +84,8 @@ class Loop:
         """The pass over a set; a new one if no batch of it has come."""
         if set_ not in self._passes:
             self._passes[set_] = self._new_pass(set_)
+            for instrument in self.beside:
+                instrument.join(self._passes[set_])
         return self._passes[set_]
 
     def fail(self, error: Exception) -> None:
