@@ -11,25 +11,55 @@ from __future__ import annotations
 import math
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 from typing_extensions import override
 
-from it_callbacks.distributions import blocks
+from it_callbacks.distributions import Block, blocks
 from it_callbacks.label_chance import (
-    MOST_NUMBERS,
     LabelChance,
     chance_by_moments,
     hard_chance,
     soft_chance,
 )
-from it_callbacks.log_probabilities import Kind, as_log_probabilities, kind_of
-from it_callbacks.prediction_metric import PredictionMetric, about_chance
+from it_callbacks.log_probabilities import Kind, as_log_probabilities, kind_of, rows_of
+from it_callbacks.prediction_metric import (
+    PredictionMetric,
+    Reading,
+    Sums,
+    about_chance,
+    class_numbers,
+    count,
+    entropy,
+)
 
 __all__ = ["ConditionalEntropy", "PredictionEntropy", "as_log_probabilities", "kind_of"]
 
 
-class PredictionEntropy(PredictionMetric):
+class _OfClasses(PredictionMetric[Block]):
+    """What both metrics share: one label per sample, a class number."""
+
+    def update(self, predictions: Tensor, labels: Tensor) -> None:
+        """Count predictions ``(n, K)``, ``(n, 1)`` or ``(n,)`` and integer labels ``(n,)``."""
+        count([self], predictions, labels)
+
+    @override
+    def reading(self, predictions: Tensor, labels: Tensor) -> Reading[Block]:
+        """Blocks of distributions, with the labels beside them."""
+        kind = self.kind or kind_of(predictions)
+        rows = rows_of(predictions, kind)
+        if rows.shape[1] != self.num_classes:
+            raise ValueError(
+                f"predictions: got shape {tuple(predictions.shape)}, that is {rows.shape[1]} "
+                f"classes; expected {self.num_classes} columns, as num_classes={self.num_classes} "
+                "(one value per sample is a Bernoulli logit, 2 classes)"
+            )
+        numbers = class_numbers(labels, len(rows), self.num_classes).to(rows.device)
+        return Reading(len(rows), kind, rows.device, blocks(rows, numbers, kind))
+
+
+class PredictionEntropy(_OfClasses):
     """How varied, how sure and how right the predictions are, in bits.
 
     X is the input, p(x) the predicted distribution over K classes, Ŷ a class drawn from it, Y the
@@ -90,45 +120,40 @@ class PredictionEntropy(PredictionMetric):
         self.add_sum("nll_sum", num_classes)
         self.add_sum("nll_square_sum")
 
-    def update(self, predictions: Tensor, labels: Tensor) -> None:
-        """Count predictions ``(n, K)``, ``(n, 1)`` or ``(n,)`` and integer labels ``(n,)``."""
-        rows, labels, kind = self.read(predictions, labels)
-        sums = self.sums(rows.device)
-        for block in blocks(rows, labels, kind):
-            ones = torch.ones_like(block.entropy)
-            sums["class_count"].index_add_(0, block.labels, ones)
-            sums["predicted_count"].index_add_(0, block.predicted, ones)
-            sums["probability_sum"].addmv_(block.weights.T, block.scale)
-            sums["entropy_sum"] = sums["entropy_sum"] + block.entropy.sum()
-            sums["nll_sum"].index_add_(0, block.labels, block.surprise)
-            squares = block.surprise.dot(block.surprise)
-            sums["nll_square_sum"] = sums["nll_square_sum"] + squares
-        self.keep(sums, kind, len(rows))
+    @override
+    def add(self, sums: Sums, part: Block) -> None:
+        """Add the distributions of some rows."""
+        totals, ones = sums.totals, torch.ones_like(part.entropy)
+        totals["class_count"].index_add_(0, part.labels, ones)
+        totals["predicted_count"].index_add_(0, part.predicted, ones)
+        totals["probability_sum"].addmv_(part.weights.T, part.scale)
+        totals["entropy_sum"] += part.entropy.sum()
+        totals["nll_sum"].index_add_(0, part.labels, part.surprise)
+        totals["nll_square_sum"] += part.surprise.dot(part.surprise)
 
-    def compute(self) -> dict[str, Tensor]:
-        """The seven quantities of the class docstring, from all samples since the last reset."""
-        return self.counting_once(self)
-
-    def counting_once(self, once: PredictionEntropy) -> dict[str, Tensor]:
-        """The same where samples repeat, which know no more of the population than one of them.
+    @override
+    def values(self, once: PredictionEntropy) -> dict[str, float]:
+        """What `compute` returns, as plain numbers, where samples repeat.
 
         Args:
             once: Has counted each distinct sample once; the standard error is its own, and so is
                 what H(Y) of counts is too low by.
         """
-        n = self.class_count.sum()
-        self.check_counts(n.item())
-        marginal = _entropy(self.probability_sum / n)
-        mean = self.entropy_sum / n
-        cross_entropy = self.nll_sum.sum() / n
-        share = self.class_count / n
+        counts, predicted, total, nll = self.arrays(
+            "class_count", "predicted_count", "probability_sum", "nll_sum"
+        )
+        n = counts.sum()
+        self.check_counts(n)
+        marginal, hard, of_labels = entropy(np.stack([total, predicted, counts]) / n).tolist()
+        mean, cross_entropy = self.entropy_sum.item() / float(n), float(nll.sum() / n)
+        label_entropy = min(of_labels + once._too_low(), math.log2(self.num_classes))
         return {
             "mean": mean,
             "marginal": marginal,
-            "hard": _entropy(self.predicted_count / n),
-            "input_information": (marginal - mean).clamp(min=0),  # below 0 only by rounding
+            "hard": hard,
+            "input_information": max(marginal - mean, 0.0),  # below 0 only by rounding
             "cross_entropy": cross_entropy,
-            "label_bound": self._label_entropy(share, once) - cross_entropy,
+            "label_bound": label_entropy - cross_entropy,
             "label_bound_se": once._label_bound_se(),
         }
 
@@ -144,28 +169,27 @@ class PredictionEntropy(PredictionMetric):
         """Samples of each class that a label named."""
         return [int(count) for count in self.class_count.tolist() if count]
 
-    def _label_entropy(self, share: Tensor, once: PredictionEntropy) -> Tensor:
-        """H(Y) without the bias of counts (Miller 1955); K classes have no more than log2 K."""
-        sizes = once.class_sizes
-        too_low = (len(sizes) - 1) / (2 * sum(sizes) * math.log(2))
-        return (_entropy(share) + too_low).clamp(max=math.log2(self.num_classes))
+    def _too_low(self) -> float:
+        """By how much H(Y) of counts is too low (Miller 1955)."""
+        sizes = self.class_sizes
+        return (len(sizes) - 1) / (2 * sum(sizes) * math.log(2))
 
-    def _label_bound_se(self) -> Tensor:
+    def _label_bound_se(self) -> float:
         # phi_i = -nll_i - log2 share(y_i) is the influence of sample i on H(Y) - CE, the error of
         # the estimated shares included. Its sums need the class sums of nll and nll**2 only.
         n = self.class_count.sum()
         if n < 2 or self.nll_sum.isinf().any():
-            return torch.full_like(n, math.inf)
+            return math.inf
         share = self.class_count / n
         surprise = torch.where(share > 0, -share.log2(), 0.0)
         phi_sum = (self.class_count * surprise - self.nll_sum).sum()
         cross_sum = (surprise * (self.class_count * surprise - 2 * self.nll_sum)).sum()
         variance = (self.nll_square_sum + cross_sum - phi_sum**2 / n) / (n - 1)
         # Squares of surprises beyond 1e154 bits overflow.
-        return (variance.nan_to_num(nan=math.inf).clamp(min=0) / n).sqrt()
+        return (variance.nan_to_num(nan=math.inf).clamp(min=0) / n).sqrt().item()
 
 
-class ConditionalEntropy(PredictionMetric):
+class ConditionalEntropy(_OfClasses):
     """How predictions scatter inside each class, and their information about the label, in bits.
 
     Y is the label, p(x) the predicted distribution over K classes, Ŷ a class drawn from it
@@ -234,75 +258,69 @@ class ConditionalEntropy(PredictionMetric):
         self.add_sum("n_samples")
         self.add_kept()
 
-    def update(self, predictions: Tensor, labels: Tensor) -> None:
-        """Count predictions ``(n, K)``, ``(n, 1)`` or ``(n,)`` and integer labels ``(n,)``."""
-        rows, labels, kind = self.read(predictions, labels)
-        sums = self.sums(rows.device)
-        sums["n_samples"] = sums["n_samples"] + len(rows)
-        n_samples = sums["n_samples"].item()
-        to_keep = []
-        for block in blocks(rows, labels, kind):
-            p = block.weights * block.scale[:, None]
-            if n_samples * self.num_classes <= MOST_NUMBERS:
-                to_keep.append(p.float())
-            cells = block.labels * self.num_classes + block.predicted
-            ones = torch.ones_like(block.entropy)
-            sums["joint_sum"].index_add_(0, block.labels, p)
-            sums["square_sum"].addmv_(p.square_().T, ones)
-            sums["confusion"].view(-1).index_add_(0, cells, ones)
-            sums["entropy_sum"].index_add_(0, block.labels, block.entropy)
-        self.keep(sums, kind, len(rows))
-        self.keep_rows(to_keep, n_samples)
+    @override
+    def add(self, sums: Sums, part: Block) -> None:
+        """Add the distributions of some rows."""
+        totals, ones = sums.totals, torch.ones_like(part.entropy)
+        p = part.weights * part.scale[:, None]
+        totals["n_samples"] += len(ones)
+        if self.keeps(totals["n_samples"].item()):
+            sums.kept.append(p.float())
+        totals["joint_sum"].index_add_(0, part.labels, p)
+        totals["square_sum"].addmv_(p.square_().T, ones)
+        cells = part.labels * self.num_classes + part.predicted
+        totals["confusion"].view(-1).index_add_(0, cells, ones)
+        totals["entropy_sum"].index_add_(0, part.labels, part.entropy)
 
-    def compute(self) -> dict[str, Tensor]:
-        """The quantities of the class docstring, from all samples since the last reset."""
-        return self.counting_once(self)
-
-    def counting_once(self, once: ConditionalEntropy) -> dict[str, Tensor]:
-        """The same where samples repeat, which know no more of the population than one of them.
+    @override
+    def values(self, once: ConditionalEntropy) -> dict[str, float]:
+        """What `compute` returns, as plain numbers, where samples repeat.
 
         Args:
             once: Has counted each distinct sample once; chance and status are its own.
         """
-        class_count = self.confusion.sum(dim=1)
+        joint, confusion, entropy_sum = self.arrays("joint_sum", "confusion", "entropy_sum")
+        class_count, predicted = confusion.sum(1), confusion.sum(0)
         n = class_count.sum()
-        self.check_counts(n.item())
-        share = class_count / n
-        divisor = class_count.clamp(min=1)  # an absent class has weight 0 and no key
-        soft = _entropy(self.joint_sum / divisor[:, None])
-        hard = _entropy(self.confusion / divisor[:, None])
-        within = self.entropy_sum / divisor
-        predicted_count = self.confusion.sum(dim=0)
-        label_given_hard = _entropy(self.confusion.T / predicted_count.clamp(min=1)[:, None])
-        soft_marginal = _entropy(self.joint_sum.sum(dim=0) / n)
-        hard_marginal = _entropy(predicted_count / n)
-        present = class_count.nonzero().flatten().tolist()
+        self.check_counts(n)
+        divisor = np.maximum(class_count, 1)  # an absent class has weight 0 and no key
+        soft, hard = entropy(np.stack([joint, confusion]) / divisor[:, None])
+        within = entropy_sum / divisor
+        given_hard = entropy(confusion.T / np.maximum(predicted, 1)[:, None])
+        shares = np.stack([joint.sum(0), predicted, class_count]) / n
+        marginal, hard_marginal, label_entropy = entropy(shares).tolist()
+        share = shares[2]
+        scatter = float(share @ soft)
         # An information is below 0 only by rounding.
-        information_soft = (soft_marginal - share @ soft).clamp(min=0)
-        information_hard = (hard_marginal - share @ hard).clamp(min=0)
+        information_soft = max(marginal - scatter, 0.0)
+        information_hard = max(hard_marginal - float(share @ hard), 0.0)
+        present = np.flatnonzero(class_count)
+        of_classes = {"class": soft, "within_class": within, "hard_class": hard}
         return {
-            **{f"class_{c}": soft[c] for c in present},
-            **{f"within_class_{c}": within[c] for c in present},
-            **{f"hard_class_{c}": hard[c] for c in present},
-            "all": share @ soft,
+            **{
+                f"{name}_{c}": bits
+                for name, of_each in of_classes.items()
+                for c, bits in zip(present.tolist(), of_each[present].tolist(), strict=True)
+            },
+            "all": scatter,
             "information_soft": information_soft,
             "information_hard": information_hard,
-            "equivocation": (predicted_count / n) @ label_given_hard,
-            **about_chance(information_soft, information_hard, _entropy(share), once.chance()),
+            "equivocation": float(shares[1] @ given_hard),
+            **about_chance(information_soft, information_hard, label_entropy, once.chance()),
         }
 
     def chance(self) -> LabelChance:
         """What chance shows of both informations."""
-        n = self.n_samples.item()
-        counts, predicted = (self.confusion.sum(axis).cpu().numpy() for axis in (1, 0))
+        joint, confusion, squares = self.arrays("joint_sum", "confusion", "square_sum")
+        counts, predicted = confusion.sum(1), confusion.sum(0)
+        n = counts.sum()
         kept = self.kept_rows(n)
         if kept is not None:
             soft = soft_chance(kept, counts)
         else:
-            mean = self.joint_sum.sum(0) / n
-            variance = (self.square_sum / n - mean**2).clamp(min=0)
-            soft = float(chance_by_moments(counts, mean.cpu().numpy(), variance.cpu().numpy()))
-        label_entropy = _entropy(self.confusion.sum(1) / n).item()
+            mean = joint.sum(0) / n
+            soft = float(chance_by_moments(counts, mean, np.maximum(squares / n - mean**2, 0)))
+        label_entropy = float(entropy(counts / n))
         hard = hard_chance(counts, predicted)
         return LabelChance(hard, min(soft, label_entropy), label_entropy, kept is not None)
 
@@ -317,9 +335,3 @@ class ConditionalEntropy(PredictionMetric):
     def class_sizes(self) -> list[int]:
         """Samples of each class that a label named."""
         return [int(count) for count in self.confusion.sum(1).tolist() if count]
-
-
-def _entropy(p: Tensor) -> Tensor:
-    """Entropy of the last axis in bits, exact where p is 0."""
-    nats: Tensor = torch.special.entr(p).sum(dim=-1)
-    return nats / math.log(2)

@@ -7,9 +7,11 @@ present. Sums over columns are what independent columns would have together.
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, NamedTuple
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from typing_extensions import override
 
@@ -20,12 +22,31 @@ from it_callbacks.label_chance import (
     soft_chance_of_columns,
 )
 from it_callbacks.log_probabilities import Kind, as_log_probabilities
-from it_callbacks.prediction_metric import PredictionMetric, about_chance
+from it_callbacks.prediction_metric import (
+    PredictionMetric,
+    Reading,
+    Sums,
+    about_chance,
+    count,
+    entropy,
+)
 
 __all__ = ["MultiLabelConditionalEntropy", "MultiLabelPredictionEntropy"]
 
 
-class _MultiLabelMetric(PredictionMetric):
+class _Columns(NamedTuple):
+    """The predicted distributions of a batch, column by column.
+
+    Args:
+        log_p: Natural logarithms of "absent" and "present", float64 ``(n, K, 2)``.
+        labels: 0 or 1, float64 ``(n, K)``.
+    """
+
+    log_p: Tensor
+    labels: Tensor
+
+
+class _MultiLabelMetric(PredictionMetric[_Columns]):
     """What both metrics share: predictions and labels of shape ``(n, K)``, checked."""
 
     n_samples: Tensor
@@ -34,19 +55,19 @@ class _MultiLabelMetric(PredictionMetric):
         super().__init__(num_classes, kind=kind or "logits", **kwargs)
         self.add_sum("n_samples")
 
+    def update(self, predictions: Tensor, labels: Tensor) -> None:
+        """Count predictions ``(n, K)`` and labels ``(n, K)`` of 0 and 1."""
+        count([self], predictions, labels)
+
     @property
     @override
     def n_counted(self) -> int:
         """Samples counted so far."""
         return int(self.n_samples.item())
 
-    def _add(self, name: str, amount: Tensor) -> None:
-        # Not in place: a sum made in inference mode may not be changed in place outside of it.
-        total = getattr(self, name)
-        setattr(self, name, total + amount.to(total.device))
-
-    def _columns(self, predictions: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
-        """Log-probabilities ``(n, K, 2)`` and labels ``(n, K)`` in float64, on one device."""
+    @override
+    def reading(self, predictions: Tensor, labels: Tensor) -> Reading[_Columns]:
+        """All columns, with the labels beside them."""
         shape = (len(labels), self.num_classes)
         for name, given in (("predictions", predictions), ("labels", labels)):
             if given.shape != shape:
@@ -56,9 +77,10 @@ class _MultiLabelMetric(PredictionMetric):
                 )
         if not ((labels == 0) | (labels == 1)).all():
             raise ValueError("labels: expected 0 (absent) or 1 (present) in each column")
-        log_p = as_log_probabilities(predictions.reshape(-1), self.kind).reshape(*shape, 2)
-        self._add("n_samples", torch.tensor(float(len(labels)), dtype=torch.float64))
-        return log_p, labels.to(log_p.device, torch.float64)
+        kind = self.kind or "logits"
+        log_p = as_log_probabilities(predictions.reshape(-1), kind).reshape(*shape, 2)
+        columns = _Columns(log_p, labels.to(log_p.device, torch.float64))
+        return Reading(len(labels), kind, log_p.device, [columns])
 
 
 class MultiLabelPredictionEntropy(_MultiLabelMetric):
@@ -106,41 +128,44 @@ class MultiLabelPredictionEntropy(_MultiLabelMetric):
         self.add_sum("nll_square_sum")
         self.add_sum("present_together", num_classes, num_classes)
 
-    def update(self, predictions: Tensor, labels: Tensor) -> None:
-        """Count predictions ``(n, K)`` and labels ``(n, K)`` of 0 and 1."""
-        log_p, labels = self._columns(predictions, labels)
+    @override
+    def add(self, sums: Sums, part: _Columns) -> None:
+        """Add the distributions of a batch."""
+        totals, (log_p, labels) = sums.totals, part
         p = log_p.exp()
         nll = -torch.where(labels == 1, log_p[..., 1], log_p[..., 0]).sum(1) / math.log(2)
-        self._add("present", labels.sum(0))
-        self._add("predicted", (log_p[..., 1] > log_p[..., 0]).double().sum(0))
-        self._add("probability_sum", p[..., 1].sum(0))
-        self._add("entropy_sum", _entropy(p).sum(0))
-        self._add("nll_sum", nll.sum())
-        self._add("nll_square_sum", (nll**2).sum())
-        self._add("nll_of_present", torch.where(labels == 1, nll[:, None], 0.0).sum(0))
-        self._add("present_together", labels.T @ labels)
+        totals["n_samples"] += len(labels)
+        totals["present"] += labels.sum(0)
+        totals["predicted"] += (log_p[..., 1] > log_p[..., 0]).double().sum(0)
+        totals["probability_sum"] += p[..., 1].sum(0)
+        totals["entropy_sum"] += _entropy(p).sum(0)
+        totals["nll_sum"] += nll.sum()
+        totals["nll_square_sum"] += (nll**2).sum()
+        totals["nll_of_present"] += torch.where(labels == 1, nll[:, None], 0.0).sum(0)
+        totals["present_together"] += labels.T @ labels
 
-    def compute(self) -> dict[str, Tensor]:
-        """The quantities of the class docstring, from all samples since the last reset."""
-        return self.counting_once(self)
-
-    def counting_once(self, once: MultiLabelPredictionEntropy) -> dict[str, Tensor]:
-        """The same where samples repeat; see `it_callbacks.metrics.PredictionEntropy`."""
-        n = self.n_samples
-        if n == 0:
-            raise ValueError("compute: no samples yet; expected update() before it")
-        of_labels = self.entropy_sum / n
-        marginal, mean = _binary(self.probability_sum / n).sum(), of_labels.sum()
-        cross_entropy = self.nll_sum / n
+    @override
+    def values(self, once: MultiLabelPredictionEntropy) -> dict[str, float]:
+        """As of `it_callbacks.metrics.PredictionEntropy`."""
+        present, predicted, total, entropies = self.arrays(
+            "present", "predicted", "probability_sum", "entropy_sum"
+        )
+        n = self.n_counted
+        self.check_counts(n)
+        of_labels = entropies / n
+        marginal, hard = _binary(np.stack([total, predicted]) / n).sum(-1).tolist()
+        mean, cross_entropy = float(of_labels.sum()), self.nll_sum.item() / n
+        # None of H(Y_k) is above 1.
+        label_entropy = np.minimum(_binary(present / n) + once._too_low(), 1).sum()
         return {
             "mean": mean,
             "marginal": marginal,
-            "hard": _binary(self.predicted / n).sum(),
-            "input_information": (marginal - mean).clamp(min=0),  # below 0 only by rounding
+            "hard": hard,
+            "input_information": max(marginal - mean, 0.0),  # below 0 only by rounding
             "cross_entropy": cross_entropy,
-            "label_bound": self._label_entropy(once) - cross_entropy,
+            "label_bound": float(label_entropy) - cross_entropy,
             "label_bound_se": once._label_bound_se(),
-            **{f"label_{k}": bits for k, bits in enumerate(of_labels)},
+            **{f"label_{k}": bits for k, bits in enumerate(of_labels.tolist())},
         }
 
     @property
@@ -149,18 +174,18 @@ class MultiLabelPredictionEntropy(_MultiLabelMetric):
         """Samples of each label that was present."""
         return [int(count) for count in self.present.tolist() if count]
 
-    def _label_entropy(self, once: MultiLabelPredictionEntropy) -> Tensor:
-        """The sum of H(Y_k), without the bias of counts; none is above 1."""
-        varies = (once.present > 0) & (once.present < once.n_samples)
-        too_low = varies.double() / (2 * once.n_samples * math.log(2))
-        return (_binary(self.present / self.n_samples) + too_low).clamp(max=1).sum()
+    def _too_low(self) -> NDArray[np.float64]:
+        """By how much H(Y_k) of counts is too low (Miller 1955)."""
+        (present,), n = self.arrays("present"), self.n_counted
+        varies = (present > 0) & (present < n)
+        return varies / (2 * n * math.log(2))
 
-    def _label_bound_se(self) -> Tensor:
+    def _label_bound_se(self) -> float:
         # But for a constant, the influence of a sample is -nll + Σ_k y_k (s_k1 - s_k0), with the
         # surprise s of a label that is present or absent; see `PredictionEntropy`.
         n = self.n_samples
         if n < 2 or self.nll_sum.isinf():
-            return torch.full_like(n, math.inf)
+            return math.inf
         share = self.present / n
         varies = (share > 0) & (share < 1)
         change = torch.where(varies, ((1 - share) / share).log2(), 0.0)
@@ -170,7 +195,7 @@ class MultiLabelPredictionEntropy(_MultiLabelMetric):
             - 2 * change @ self.nll_of_present
             + change @ self.present_together @ change
         )
-        return ((squares - total**2 / n).clamp(min=0) / (n - 1) / n).sqrt()
+        return ((squares - total**2 / n).clamp(min=0) / (n - 1) / n).sqrt().item()
 
 
 class MultiLabelConditionalEntropy(_MultiLabelMetric):
@@ -223,65 +248,70 @@ class MultiLabelConditionalEntropy(_MultiLabelMetric):
         self.add_sum("square_sum", num_classes)
         self.add_kept()
 
-    def update(self, predictions: Tensor, labels: Tensor) -> None:
-        """Count predictions ``(n, K)`` and labels ``(n, K)`` of 0 and 1."""
-        log_p, labels = self._columns(predictions, labels)
+    @override
+    def add(self, sums: Sums, part: _Columns) -> None:
+        """Add the distributions of a batch."""
+        totals, (log_p, labels) = sums.totals, part
         p = log_p.exp()
         where = torch.stack([1 - labels, labels])
-        self._add("label_count", where.sum(1))
-        self._add("probability_sum", (where * p[..., 1]).sum(1))
-        self._add("predicted", (where * (log_p[..., 1] > log_p[..., 0])).sum(1))
-        self._add("entropy_sum", (where * _entropy(p)).sum(1))
-        self._add("square_sum", p[..., 1].square().sum(0))
-        self.keep_rows([p[..., 1]], self.n_samples.item())
+        totals["n_samples"] += len(labels)
+        totals["label_count"] += where.sum(1)
+        totals["probability_sum"] += (where * p[..., 1]).sum(1)
+        totals["predicted"] += (where * (log_p[..., 1] > log_p[..., 0])).sum(1)
+        totals["entropy_sum"] += (where * _entropy(p)).sum(1)
+        totals["square_sum"] += p[..., 1].square().sum(0)
+        if self.keeps(totals["n_samples"].item()):
+            sums.kept.append(p[..., 1])
 
-    def compute(self) -> dict[str, Tensor]:
-        """The quantities of the class docstring, from all samples since the last reset."""
-        return self.counting_once(self)
-
-    def counting_once(self, once: MultiLabelConditionalEntropy) -> dict[str, Tensor]:
-        """The same where samples repeat; see `it_callbacks.metrics.ConditionalEntropy`."""
-        n = self.n_samples
-        if n == 0:
-            raise ValueError("compute: no samples yet; expected update() before it")
-        divisor, share = self.label_count.clamp(min=1), self.label_count / n
-        soft = _binary(self.probability_sum / divisor)
-        hard = _binary(self.predicted / divisor)
-        within = (self.entropy_sum / divisor)[1]
-        soft_marginal = _binary(self.probability_sum.sum(0) / n)
-        hard_marginal = _binary(self.predicted.sum(0) / n)
-        information_hard = (hard_marginal - (share * hard).sum(0)).clamp(min=0)
-        information_soft = (soft_marginal - (share * soft).sum(0)).clamp(min=0).sum()
-        label_entropy = _binary(share[1])
-        present = self.label_count[1].nonzero().flatten().tolist()
+    @override
+    def values(self, once: MultiLabelConditionalEntropy) -> dict[str, float]:
+        """As of `it_callbacks.metrics.ConditionalEntropy`."""
+        counts, total, predicted, entropies = self.arrays(
+            "label_count", "probability_sum", "predicted", "entropy_sum"
+        )
+        n = self.n_counted
+        self.check_counts(n)
+        divisor, share = np.maximum(counts, 1), counts / n
+        soft, hard = _binary(np.stack([total, predicted]) / divisor)
+        within = (entropies / divisor)[1]
+        marginals = _binary(np.stack([total.sum(0), predicted.sum(0), counts[1]]) / n)
+        soft_marginal, hard_marginal, of_labels = marginals
+        hard_of_each = np.maximum(hard_marginal - (share * hard).sum(0), 0)
+        information_soft = float(np.maximum(soft_marginal - (share * soft).sum(0), 0).sum())
+        information_hard = float(hard_of_each.sum())
+        present = np.flatnonzero(counts[1])
+        of_classes = {"class": soft[1], "within_class": within, "hard_class": hard[1]}
         return {
-            **{f"class_{k}": soft[1, k] for k in present},
-            **{f"within_class_{k}": within[k] for k in present},
-            **{f"hard_class_{k}": hard[1, k] for k in present},
-            "all": (share * soft).sum(),
+            **{
+                f"{name}_{k}": bits
+                for name, of_each in of_classes.items()
+                for k, bits in zip(present.tolist(), of_each[present].tolist(), strict=True)
+            },
+            "all": float((share * soft).sum()),
             "information_soft": information_soft,
-            "information_hard": information_hard.sum(),
-            "equivocation": (label_entropy - information_hard).clamp(min=0).sum(),
+            "information_hard": information_hard,
+            "equivocation": float(np.maximum(of_labels - hard_of_each, 0).sum()),
             **about_chance(
-                information_soft, information_hard.sum(), label_entropy.sum(), once.chance()
+                information_soft, information_hard, float(of_labels.sum()), once.chance()
             ),
         }
 
     def chance(self) -> LabelChance:
         """What chance shows of both informations, column by column and summed."""
-        n = self.n_samples.item()
-        counts = self.label_count.cpu().numpy()
-        predicted = self.predicted.sum(0).cpu().numpy()
+        counts, total, of_both, squares = self.arrays(
+            "label_count", "probability_sum", "predicted", "square_sum"
+        )
+        n, predicted = self.n_counted, of_both.sum(0)
         kept = self.kept_rows(n)
         if kept is not None:
             soft = soft_chance_of_columns(kept, counts[1])
         else:
-            mean = (self.probability_sum.sum(0) / n).cpu().numpy()
-            variance = (self.square_sum.cpu().numpy() / n - mean**2).clip(min=0)
+            mean = total.sum(0) / n
+            variance = (squares / n - mean**2).clip(min=0)
             soft = chance_by_moments(counts, [mean, 1 - mean], [variance, variance])
         columns = zip(counts.T, predicted, strict=True)
         hard = sum(hard_chance(of_label, [n - drawn, drawn]) for of_label, drawn in columns)
-        label_entropy = _binary(self.label_count[1] / n).sum().item()
+        label_entropy = float(_binary(counts[1] / n).sum())
         return LabelChance(hard, float(soft.sum()), label_entropy, kept is not None)
 
     @property
@@ -297,6 +327,6 @@ def _entropy(p: Tensor) -> Tensor:
     return nats / math.log(2)
 
 
-def _binary(share: Tensor) -> Tensor:
+def _binary(share: NDArray[np.float64]) -> NDArray[np.float64]:
     """Entropy in bits of a Bernoulli variable, element by element."""
-    return _entropy(torch.stack([1 - share, share], -1))
+    return entropy(np.stack([1 - share, share], -1))

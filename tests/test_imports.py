@@ -205,6 +205,7 @@ ABOVE = {
         "_version",
         "metrics",
         "multi_label",
+        "prediction_metric",
         "log_probabilities",
         "observation",
         "records",

@@ -120,12 +120,12 @@ def test_values_are_of_all_samples_and_worth_that_of_distinct_ones(kind: type[An
     several = "Multi" in kind.__name__
     labels = torch.randint(2, (30, 3) if several else (30,), generator=generator)
     order = torch.cat([torch.arange(30), torch.tensor([3, 3, 7, 29])])
-    rows, alone, whole = DefinedRows(kind(3)), kind(3), kind(3)
+    rows, alone, whole = DefinedRows({"": kind(3)}), kind(3), kind(3)
     for part in order.split(9):
         rows.update(logits[part], labels[part], keys_of(x[part]))
     alone.update(logits, labels)
     whole.update(logits[order], labels[order])
-    got = rows.computed()
+    got = rows.computed("")
     one, all_ = ({n: float(v) for n, v in metric.compute().items()} for metric in (alone, whole))
     assert rows.share_repeated == pytest.approx(4 / 34)
     for name in set(got) - OF_DISTINCT - {"label_bound"}:
@@ -137,7 +137,7 @@ def test_values_are_of_all_samples_and_worth_that_of_distinct_ones(kind: type[An
 
 def test_one_input_with_two_labels_is_two_samples() -> None:
     inputs = keys_of(torch.tensor([[1.0], [1.0], [2.0]]))
-    rows = DefinedRows(PredictionEntropy(2))
+    rows = DefinedRows({"": PredictionEntropy(2)})
     rows.update(torch.randn(3, 2), torch.tensor([0, 1, 0]), inputs)
     assert rows.share_repeated == 0
     rows.update(torch.randn(1, 2), torch.tensor([1]), inputs[:1])
@@ -147,7 +147,7 @@ def test_one_input_with_two_labels_is_two_samples() -> None:
 
 def of_process(numbers: list[float], *, apart: bool = True) -> DefinedRows:
     x = torch.tensor(numbers)[:, None]
-    rows = DefinedRows(ConditionalEntropy(2))
+    rows = DefinedRows({"": ConditionalEntropy(2)})
     rows.update(torch.cat([x, -x], 1), (x[:, 0] > 0).long(), keys_of(x) if apart else None)
     return rows
 
@@ -155,7 +155,7 @@ def of_process(numbers: list[float], *, apart: bool = True) -> DefinedRows:
 def test_processes_with_the_same_inputs_say_that_nobody_knows() -> None:
     one = of_process([1.0, -1.0, 2.0])
     one.merge_state(of_process([2.0, -3.0]))
-    got = one.computed()
+    got = one.computed("")
     assert {name for name, value in got.items() if math.isnan(value)} == OF_DISTINCT & set(got)
     assert one.share_repeated == pytest.approx(0.2)
 
@@ -164,7 +164,7 @@ def test_processes_with_inputs_of_their_own_are_added_up() -> None:
     together = of_process([1.0, -1.0, 1.0])
     together.merge_state(of_process([2.0, -3.0]))
     alone = of_process([1.0, -1.0, 1.0, 2.0, -3.0])
-    assert together.computed() == pytest.approx(alone.computed(), abs=1e-12, nan_ok=True)
+    assert together.computed("") == pytest.approx(alone.computed(""), abs=1e-12, nan_ok=True)
     assert together.share_repeated == alone.share_repeated == pytest.approx(0.2)
     unknown = of_process([1.0, 1.0])
     unknown.merge_state(of_process([2.0], apart=False))
@@ -206,7 +206,7 @@ def found(rows: DefinedRows, n: int, *, by_position: bool = False) -> Predicted[
 
 def of_counts(*counts: int) -> DefinedRows:
     labels = torch.arange(len(counts)).repeat_interleave(torch.tensor(counts))
-    rows = DefinedRows(PredictionEntropy(len(counts)))
+    rows = DefinedRows({"": PredictionEntropy(len(counts))})
     rows.update(torch.zeros(len(labels), len(counts)), labels)
     return rows
 

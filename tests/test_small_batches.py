@@ -40,7 +40,6 @@ from it_callbacks.observation.passes import Pass
 from it_callbacks.observation.readers import Reader
 from it_callbacks.observation.small_batches import SmallBatches
 from it_callbacks.observation.streams import KeyStream
-from it_callbacks.predictions.defined import DefinedRows
 from it_callbacks.predictions.instrument import PredictionInstrument
 from it_callbacks.reductions import Joint
 from it_callbacks.rulers import Uniform, Width
@@ -270,14 +269,14 @@ def test_values_do_not_depend_on_how_small_the_batches_are() -> None:
 
 
 def test_a_metric_is_fed_once_a_pass_when_it_is_known_that_no_input_repeats() -> None:
-    lengths, update = list[int](), PredictionEntropy.update
+    lengths, reading = list[int](), PredictionEntropy.reading
 
-    def counted(self: PredictionEntropy, predictions: Tensor, labels: Tensor) -> None:
+    def counted(self: PredictionEntropy, predictions: Tensor, labels: Tensor) -> Any:
         lengths.append(len(predictions))
-        update(self, predictions, labels)
+        return reading(self, predictions, labels)
 
     small = loader(105, 5, seed=1)
-    with mock.patch.object(PredictionEntropy, "update", counted):
+    with mock.patch.object(PredictionEntropy, "reading", counted):
         fit([PredictionEntropyMonitor()], max_epochs=3, val=small, num_sanity_val_steps=0)
     assert lengths == [5] * 21 + [105] * 2
 
@@ -389,12 +388,12 @@ def test_a_metric_serves_pass_after_pass(monkeypatch: pytest.MonkeyPatch) -> Non
     made.clear()
     values([loader(seed=1), loader(seed=2)])  # two sets at a time never share one
     assert 2 <= len(made) <= 4
-    monkeypatch.setattr(PredictionInstrument, "_empty", fresh)
+    monkeypatch.setattr(PredictionInstrument, "_metric", fresh)
     assert values(loader(seed=1)) == reused
 
 
-def fresh(self: PredictionInstrument, way: str, n_classes: int, kind: Any) -> DefinedRows:
-    return DefinedRows(self._readout.metric(way, n_classes, kind))
+def fresh(self: PredictionInstrument, way: str, n_classes: int, kind: Any) -> Any:
+    return self._readout.metric(way, n_classes, kind)
 
 
 # What the others see.

@@ -376,12 +376,12 @@ def test_rows_of_predictions_that_are_no_distribution_are_left_out(kind: Any, ba
 
 def test_masked_classes_are_no_reason_to_leave_a_row_out() -> None:
     logits = torch.tensor([[0.0, -torch.inf, 1.0], [torch.nan, 0.0, 0.0], [2.0, 0.0, -torch.inf]])
-    metric = DefinedRows(PredictionEntropy(3))
+    metric = DefinedRows({"": PredictionEntropy(3)})
     metric.update(logits, torch.tensor([0, 1, 0]))
     alone = PredictionEntropy(3)
     alone.update(logits[[0, 2]], torch.tensor([0, 0]))
     assert metric.n_left_out == 1
-    assert metric.metric.compute()["mean"] == alone.compute()["mean"]
+    assert metric.computed("")["mean"] == alone.compute()["mean"]
 
 
 def test_rows_that_disagree_with_labels_are_no_fault_of_the_values() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -68,7 +68,7 @@ class FixedSetSource:
         if self._passes is not None and self.bench.is_due(self.bench.cadence.due_on_fixed_set, at):
             self._measure(trainer, model, at)
 
-    def start_loop(self, trainer: Any, model: nn.Module) -> None:
+    def start_loop(self, trainer: Any, model: nn.Module, before: Iterable[Any] = ()) -> None:
         """A validation or test loop begins."""
         self._is_ahead = Moment.of(trainer).fitting and not self.bench.cadence.counts_steps
         self._all_validate = not self._is_ahead or all_processes_validate(trainer)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from contextlib import suppress
 from functools import partial
 from typing import Any
@@ -27,6 +28,7 @@ class LoopSource:
     def __init__(self, bench: Bench) -> None:
         self.bench = bench
         self._loop: Loop | None = None
+        self._is_beside = False  # then another source listens to it
         self._is_waiting = False
         """Whether no batch of a validation loop has come yet."""
         self._first: Batch | None = None
@@ -68,14 +70,19 @@ class LoopSource:
     def visit(self, trainer: Any, model: nn.Module, at: Moment) -> None:
         """A loop comes when it comes."""
 
-    def start_loop(self, trainer: Any, model: nn.Module) -> None:
-        """A validation or test loop begins."""
-        self._loop = None
+    def start_loop(self, trainer: Any, model: nn.Module, before: Iterable[Any] = ()) -> None:
+        """A validation or test loop begins; one of the sources `before` may listen for this one."""
+        self._loop, self._is_beside = None, False
         bench, at = self.bench, Moment.of(trainer)
         if not bench.is_due(bench.cadence.due, at):
             return
         if at.fitting:
             bench.attempt(at)
+        loops = (one.loop_for(bench) for one in before if isinstance(one, LoopSource))
+        self._loop = None if at.sanity else next(filter(None, loops), None)
+        self._is_beside = self._loop is not None
+        if self._is_beside:
+            return
         new_pass = bench.instrument.dry_run if at.sanity else partial(bench.new_pass, at=at)
         loop = Loop(new_pass, bench.options)
         with bench.at_work(trainer):
@@ -87,15 +94,24 @@ class LoopSource:
                 loop.fail(error)  # the others learn of it at the end of the loop
             self._loop = loop
 
+    def loop_for(self, bench: Bench) -> Loop | None:
+        """The loop that begins, where it is listened to here as `bench` would: it serves both."""
+        mine, its = self.bench, bench
+        is_alike = (mine.options.name, mine.options.way) == (its.options.name, its.options.way)
+        if self._loop is None or not (is_alike and its.instrument.observes_as(mine.instrument)):
+            return None
+        self._loop.beside.append(bench.instrument)
+        return self._loop
+
     def precede_batch(self, trainer: Any, model: nn.Module) -> None:
         """A batch of that loop comes next."""
 
     def begin_batch(self, trainer: Any, batch: Any, dataloader_idx: int) -> None:
         """A batch of that loop begins."""
+        self._is_waiting = self._is_waiting and (self._loop is None or trainer.sanity_checking)
         loop = self._heard
         if loop is None:
             return
-        self._is_waiting = self._is_waiting and trainer.sanity_checking
         with self.bench.stopwatch:
             try:
                 read, current = loop.batch(trainer, batch, dataloader_idx)
@@ -181,12 +197,12 @@ class LoopSource:
     def _heard(self) -> Loop | None:
         """The loop, while it is listened to."""
         loop = self._loop
-        return None if loop is None or loop.has_failed else loop
+        return None if loop is None or loop.has_failed or self._is_beside else loop
 
     def _end_listening(self, trainer: Any, loop: Loop, error: Exception) -> None:
-        """Something went wrong; of several processes, all learn of it at the end of the loop."""
+        """Something went wrong: all who listen beside it, or elsewhere, learn of it at the end."""
+        loop.fail(error)
         if n_processes() > 1:
-            loop.fail(error)
             self.bench.detach()
             return
         with self.bench.contained(trainer):

@@ -9,6 +9,7 @@ from typing import Any
 from it_callbacks.callbacks.options import Options
 from it_callbacks.observation.at_hand import batch_before, keep_batch, read_once
 from it_callbacks.observation.batches import Batch, inputs_of, labels_of, mask_of, n_rows_of
+from it_callbacks.observation.instrument import Instrument
 from it_callbacks.observation.loaders import (
     is_surely_filled,
     is_unshuffled,
@@ -30,6 +31,7 @@ class Loop:
 
     def __init__(self, new_pass: Callable[[str], Any], options: Options) -> None:
         self._passes: dict[str, Any] = {}
+        self.beside: list[Instrument[Any]] = []  # that the passes serve, too
         self.unshuffled: set[str] = set()
         """The sets that give the same samples in the same order in every loop."""
         self._fault: Exception | None = None
@@ -40,13 +42,6 @@ class Loop:
         self._n_seen: Counter[str] = Counter()
         self._places: dict[int, tuple[Any, str]] = {}
         """By number of the loader, the loader and the set behind it."""
-        selectors = (options.inputs, options.target)
-        self._selectors = (
-            # A function is equal to itself only.
-            *(id(one) if callable(one) else one for one in selectors),
-            options.ignore_index,
-            options.samples,
-        )
         self._of_padding: tuple[int | None] | None = None
         """The number of padding, asked for once a loop."""
 
@@ -62,7 +57,7 @@ class Loop:
             self._places[dataloader_idx] = place
         loader, set_ = place
         start = self._n_seen[set_]
-        way = (trainer.testing, dataloader_idx, start, *self._selectors)
+        way = trainer.testing, dataloader_idx, start, self._options.way
         batch = read_once(trainer, raw, way, lambda: self._read(trainer, raw, loader, start, way))
         if set_ not in self._passes:
             labels = batch.labels
@@ -100,6 +95,8 @@ class Loop:
         """The pass over a set; a new one if no batch of it has come."""
         if set_ not in self._passes:
             self._passes[set_] = self._new_pass(set_)
+            for instrument in self.beside:
+                instrument.join(self._passes[set_])
         return self._passes[set_]
 
     def fail(self, error: Exception) -> None:

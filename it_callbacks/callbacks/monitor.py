@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import AbstractContextManager, suppress
+from itertools import takewhile
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
@@ -282,7 +283,10 @@ class Monitor(Callback, Generic[Measuring]):
             return
         if trainer.state.fn != "fit":  # else it was checked before the training
             self._refuse_meeting_sets(trainer)
-        self._source.start_loop(trainer, pl_module)
+        here = trainer.callbacks.index(self) if self in trainer.callbacks else 0
+        # Up to a hook of somebody else, or of a user's own subclass.
+        ours = takewhile(lambda one: type(one).__base__ is Monitor, trainer.callbacks[here::-1])
+        self._source.start_loop(trainer, pl_module, [one._source for one in ours][1:])
 
     def _reset(self) -> None:
         """Forget everything that was measured."""

@@ -157,11 +157,9 @@ class ConditionalEntropyMonitor(Monitor[PredictionInstrument]):
         self.logits = logits
         self.class_names = class_names
         names = None if class_names is None else list(class_names)
+        about = {"measured_on": options.measured_on, "class_names": names}
         instrument = PredictionInstrument(
-            InsideClasses(names),
-            logits=logits,
-            max_samples=options.max_samples,
-            about={"measured_on": options.measured_on, "class_names": names},
+            InsideClasses(names), logits=logits, max_samples=options.max_samples, about=about
         )
         super().__init__(instrument, options)
 

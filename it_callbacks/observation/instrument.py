@@ -183,6 +183,13 @@ class Instrument(ABC, Generic[P]):
             stage: How far the training is.
         """
 
+    def observes_as(self, other: Instrument[Any]) -> bool:
+        """Whether the next pass of `other` may serve this one, too: it would observe the same."""
+        return False
+
+    def join(self, current: P) -> None:
+        """A pass of another one, which has met no batch yet, serves this one, too."""
+
     @abstractmethod
     def ahead(self) -> list[Notice]:
         """What a user should know before more is observed, since a batch has shown it."""

@@ -128,6 +128,7 @@ class PredictionPass(Generic[M]):
         """Whether single numbers of any process lie outside [0, 1]; known once it is over."""
         self.n_classes = 0
         """How many classes the labels have at least, of all processes; known once it is over."""
+        self._outcome: Predicted[M] | Exception | None = None
 
     def begin(self, batch: Batch) -> None:
         """Tell the inputs of a batch apart before a model can write into them."""
@@ -250,13 +251,23 @@ class PredictionPass(Generic[M]):
     def finish(self) -> Predicted[M]:
         """The pass is over: the metric of all its samples, of all processes.
 
-        With several processes all of them call this.
+        With several processes all of them call this. It is worked out once, whoever asks.
 
         Raises:
             ValueError: No sample has a label, labels are no classes, or processes disagree about
                 what predictions are.
             Implausible: These may well be no predictions.
         """
+        if self._outcome is None:
+            try:
+                self._outcome = self._finish()
+            except Exception as error:  # also for the next one who asks
+                self._outcome = error
+        if isinstance(self._outcome, Exception):
+            raise self._outcome
+        return self._outcome
+
+    def _finish(self) -> Predicted[M]:
         parts = together(self._of_this_process)
         shares = [share for _, _, share, _, _ in parts]
         self.n_classes = max(share.n_classes for share in shares)

@@ -30,14 +30,25 @@ from it_callbacks.observation.prediction_observer import PredictionObserver
 from it_callbacks.observation.prediction_pass import Predicted, PredictionPass
 from it_callbacks.observation.stages import Stage
 from it_callbacks.predictions import notices
-from it_callbacks.predictions.defined import DefinedRows, Metric
+from it_callbacks.predictions.defined import DefinedRows, Makers, Metric
 from it_callbacks.records import Value
 
 _SEED = 0
 MOST_CLASS_TAGS = 100
 """Above this many classes a chart per class is no longer readable; sums over classes still are."""
 
-Finished = PredictionPass[DefinedRows]
+
+class Finished(PredictionPass[DefinedRows]):
+    """A pass over predictions that several instruments may measure.
+
+    Args:
+        makers: Of their metrics.
+        options: As of `PredictionPass`.
+    """
+
+    def __init__(self, makers: Makers, **options: Any) -> None:
+        super().__init__(makers, **options)
+        self.makers = makers
 
 
 class Readout(ABC):
@@ -238,8 +249,7 @@ class PredictionInstrument(Instrument[Finished]):
             raise ValueError(
                 f"logits: all {found.n_samples} rows of predictions are NaN or infinite"
             )
-        metric = found.metric.metric
-        computed = found.metric.computed()
+        metric, computed = found.metric.of(self.group), found.metric.computed(self.group)
         if found.by_position:
             # Positions of one row depend on each other: no standard error of independent samples.
             computed.pop("label_bound_se", None)
@@ -305,12 +315,30 @@ class PredictionInstrument(Instrument[Finished]):
         self._observer = None
         self._kinds, self._labels, self._repeats, self._spare = {}, {}, {}, {}
 
+    @override
+    def observes_as(self, other: Instrument[Any]) -> bool:
+        # One of the same group would take the other's metric for its own.
+        return (
+            isinstance(other, PredictionInstrument)
+            and other.group != self.group
+            and other._alike == self._alike
+        )
+
+    @override
+    def join(self, current: Finished) -> None:
+        current.makers.add(self.group, self._metric)
+
+    @property
+    def _alike(self) -> tuple[object, ...]:
+        """All that the pass over a set depends on."""
+        return self._logits, self._max_samples, self._kinds, self._labels, self._repeats
+
     def _pass(
         self, set_: str, max_samples: int | None, *, hash_inputs: bool, enough: int = GATHERED
     ) -> Finished:
         # What the first pass held, logits or probabilities, holds for the whole run.
-        return PredictionPass(
-            self._empty,
+        return Finished(
+            Makers(self.group, self._metric),
             decide=lambda fits: decided(fits, self._labels, set_),
             labels=self._labels.get(set_),
             kind=self._kinds.get(set_),
@@ -320,12 +348,12 @@ class PredictionInstrument(Instrument[Finished]):
             enough=enough,
         )
 
-    def _empty(self, way: str, n_classes: int, kind: Kind | None) -> DefinedRows:
+    def _metric(self, way: str, n_classes: int, kind: Kind | None) -> Metric:
         metric = self._spare.pop((way, n_classes, kind), None)
         if metric is None:
-            return DefinedRows(self._readout.metric(way, n_classes, kind))
-        metric.reset()
-        return DefinedRows(metric)
+            return self._readout.metric(way, n_classes, kind)
+        metric.clear()
+        return metric
 
     def _settings(self, found: Predicted[DefinedRows], on: Occasion) -> Mapping[str, Any]:
         """As they were, unless rows are left out for the first time."""
