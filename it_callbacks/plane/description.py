@@ -60,6 +60,7 @@ class PlanePoint:
         observer: How layers are read.
         memory: What is known from earlier points.
         stochastic: The layers that are stochastic, as far as is known; None if nobody knows.
+        tags: What tags call each layer there is, so that none takes another's place.
     """
 
     set: str
@@ -71,11 +72,7 @@ class PlanePoint:
     observer: LayerObserver
     memory: Memory
     stochastic: frozenset[str] | None
-
-    @cached_property
-    def tags(self) -> dict[str, str]:
-        """What tags call each layer there is, so that none takes another's place."""
-        return tags_of_layers(self.observer)
+    tags: Mapping[str, str]
 
     @cached_property
     def _classes(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

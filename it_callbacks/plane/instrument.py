@@ -190,7 +190,16 @@ class PlaneInstrument(Instrument[LayerPass]):
             with_intervals=with_intervals,
         )
         point = PlanePoint(
-            on.set, observed, kind, labels, points, wide, self._layers, self._memory, stochastic
+            on.set,
+            observed,
+            kind,
+            labels,
+            points,
+            wide,
+            self._layers,
+            self._memory,
+            stochastic,
+            tags,
         )
         if all_wait and not isinstance(wide, WidePoint):
             waits = [notices.later_notice(on.set, left_out)]
