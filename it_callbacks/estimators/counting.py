@@ -65,6 +65,11 @@ class Symbols:
         return self._numbered
 
     @property
+    def states(self) -> NDArray[np.int64]:
+        """The state of each sample."""
+        return self.numbered[0]
+
+    @property
     def counts(self) -> Counts:
         """Samples in each state."""
         return self.numbered[1]
@@ -181,10 +186,9 @@ def contingency(
 def contingency_of_each(several: Sequence[Symbols], y: Symbols) -> Contingency:
     """The sparse contingency tables of several x, each as long as y: one below the other."""
     n_samples, n_columns = len(y), len(y.counts)
-    column_of = y.numbered[0]
     pairs = _beside(several, n_columns)
     pairs *= n_columns
-    pairs += column_of
+    pairs += y.states
     pairs.sort(axis=1)
     first_of_cells = np.flatnonzero(_run_starts(pairs))
     cells = pairs.ravel()[first_of_cells]
@@ -229,20 +233,13 @@ def _beside(several: Sequence[Symbols], n_columns: int) -> NDArray[np.int64]:
 
     A symbol and a column are one 64-bit number, or else a state and a column are: at most N * N.
     """
-    numbers = np.empty((len(several), len(several[0])), np.int64)
-    of_two_keys = []
-    for place, each in enumerate(several):
-        if each.values.ndim == 2:
-            of_two_keys.append(place)
-        else:
-            numbers[place] = each.values
-    low, high = numbers.min(axis=1).tolist(), numbers.max(axis=1).tolist()
-    Symbols.number_together([several[place] for place in of_two_keys])
-    for place, each in enumerate(several):
-        if each.values.ndim == 2 or (high[place] - low[place] + 1) * n_columns >= 2**63:
-            numbers[place] = each.numbered[0]
-        else:
-            numbers[place] -= low[place]
+    Symbols.number_together([each for each in several if each.values.ndim == 2])
+    numbers = np.array([each.values if each.values.ndim == 1 else each.states for each in several])
+    low, high = numbers.min(axis=1), numbers.max(axis=1)
+    for x, (least, most) in enumerate(zip(low.tolist(), high.tolist(), strict=True)):
+        if (most - least + 1) * n_columns >= 2**63:
+            numbers[x], low[x] = several[x].states, 0
+    numbers -= low[:, None]
     return numbers
 
 

@@ -229,10 +229,7 @@ def _estimates(
     """The Estimates of several variables, whose states were counted so often."""
     columns = (bits, error, *interval, chance, adjusted, counts.coverage, corrected, share)
     numbers = zip(
-        *(map(_plain, each.tolist()) for each in columns),
-        counts.total.tolist(),
-        counts.n_states.tolist(),
-        strict=True,
+        *map(_plain, columns), counts.total.tolist(), counts.n_states.tolist(), strict=True
     )
     return [
         Estimate(a, b, c, d, e, f, covered, status(covered, h), n, m, g, h)
@@ -240,9 +237,10 @@ def _estimates(
     ]
 
 
-def _plain(number: float) -> float:
-    """A number; of all that are none the one that every Estimate has, so that two may be equal."""
-    return number if number == number else math.nan
+def _plain(numbers: Floats) -> list[float]:
+    """Plain numbers; for all that are none the one NaN, so that two Estimates may be equal."""
+    found: list[float] = numbers.tolist()
+    return [each if each == each else math.nan for each in found]
 
 
 def _possible(argument: str, given: int | None, n_seen: int, what: str) -> int | None:

@@ -42,10 +42,11 @@ Ask = Callable[[], NDArray[np.float64]]
 """Gives the surprisal of each sample, in an order that never changes; NaN where left out."""
 
 _FIELDS = Look._fields
+_WIDTH, _BITS, _STEP = len(_FIELDS), _FIELDS.index("bits"), _FIELDS.index("step")
 
 
 class Looks:
-    """All looks at one layer with one ruler: columns of 8 bytes, and the samples of three looks.
+    """All looks at one layer with one ruler: numbers of 8 bytes, and the samples of three looks.
 
     Args:
         n_units: Units of the layer, as it is read.
@@ -61,14 +62,15 @@ class Looks:
 
     def __init__(self, n_units: int) -> None:
         self.n_units = n_units
-        self._columns = {name: array("d") for name in _FIELDS}
+        self._numbers = array("d")
+        """Of one look after the other."""
         self._peak_bits = -math.inf
         """Mean of the highest three looks in a row."""
         self._peak = self._previous = self._latest = _Samples()
         """Of the middle one of those three, and of the last two looks."""
 
     def __len__(self) -> int:
-        return len(self._columns["step"])
+        return len(self._numbers) // _WIDTH
 
     def add(self, look: Look, surprisal: Ask | None) -> None:
         """Take in a look; of several at one step the first stays.
@@ -78,14 +80,16 @@ class Looks:
             surprisal: Gives that of each sample; called where a verdict or a checkpoint asks for
                 it. None where every look has samples of its own.
         """
-        if len(self) and look.step <= self._columns["step"][-1]:
+        numbers = self._numbers
+        if numbers and look.step <= numbers[_STEP - _WIDTH]:
             return
-        for name, value in zip(_FIELDS, look, strict=True):
-            self._columns[name].append(value)
+        numbers.extend(look)
         self._previous, self._latest = self._latest, _Samples(surprisal)
-        bits = self._columns["bits"][-3:]
-        if len(bits) == 3 and sum(bits) / 3 > self._peak_bits:
-            self._peak_bits, self._peak = sum(bits) / 3, self._previous
+        if len(numbers) < 3 * _WIDTH:
+            return
+        bits = sum(numbers[_BITS - 3 * _WIDTH :: _WIDTH]) / 3
+        if bits > self._peak_bits:
+            self._peak_bits, self._peak = bits, self._previous
 
     @property
     def is_paired(self) -> bool:
@@ -94,8 +98,13 @@ class Looks:
 
     def verdict(self) -> RulerVerdict:
         """What has become of the layer, as far as this ruler tells."""
-        columns = {name: np.array(column) for name, column in self._columns.items()}
+        columns = dict(zip(_FIELDS, self._columns, strict=True))
         return verdict(Curve(**columns, n_units=self.n_units), self._paired_error())
+
+    @property
+    def _columns(self) -> NDArray[np.float64]:
+        """Each field of all looks."""
+        return np.array(self._numbers).reshape(-1, _WIDTH).T.copy()
 
     def _paired_error(self) -> float | None:
         """Standard error of the drop from the peak to the latest look, over the same samples."""
@@ -111,7 +120,7 @@ class Looks:
         """All of it as plain Python and arrays."""
         return {
             "n_units": self.n_units,
-            "looks": np.array([np.array(column) for column in self._columns.values()]),
+            "looks": self._columns,
             "peak_bits": self._peak_bits,
             "surprisal": [each.surprisal for each in (self._peak, self._previous, self._latest)],
         }
@@ -131,9 +140,7 @@ class Looks:
         if not isinstance(samples, list) or len(samples) != 3:
             raise ValueError("surprisal: need that of three looks")
         looks = cls(int(state["n_units"]))
-        looks._columns = {
-            name: array("d", column.tolist()) for name, column in zip(_FIELDS, columns, strict=True)
-        }
+        looks._numbers = array("d", columns.T.ravel().tolist())
         looks._peak_bits = float(state["peak_bits"])
         looks._peak, looks._previous, looks._latest = (
             _Samples(known=_checked(each)) for each in samples

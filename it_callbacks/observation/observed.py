@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any, TypeVar
 
 import numpy as np
@@ -61,7 +62,13 @@ class Observed:
 
     def read(self, layer: str) -> NDArray[np.bool_]:
         """Which samples the layer was read on, ``(n_samples,)``: all whose rows are finite."""
-        return ~self.left_out.get(layer, np.zeros(len(self.indices), bool))
+        return ~self.left_out[layer] if layer in self.left_out else self._all
+
+    @cached_property
+    def _all(self) -> NDArray[np.bool_]:
+        every = np.ones(len(self.indices), bool)
+        every.flags.writeable = False
+        return every
 
     def dropped(self, faults: Mapping[str, str]) -> Observed:
         """The same without the layers that cannot be read, each for its reason."""

@@ -60,6 +60,7 @@ class PlanePoint:
         observer: How layers are read.
         memory: What is known from earlier points.
         stochastic: The layers that are stochastic, as far as is known; None if nobody knows.
+        tags: What tags call each layer there is, so that none takes another's place.
     """
 
     set: str
@@ -71,16 +72,19 @@ class PlanePoint:
     observer: LayerObserver
     memory: Memory
     stochastic: frozenset[str] | None
+    tags: Mapping[str, str]
 
     @cached_property
-    def tags(self) -> dict[str, str]:
-        """What tags call each layer there is, so that none takes another's place."""
-        return tags_of_layers(self.observer)
+    def _classes(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """The class numbers seen, and the samples in each; empty where there is no Y."""
+        if self.labels is None:
+            return np.empty(0, np.int64), np.empty(0, np.int64)
+        return classes_of(self.labels)
 
     @property
     def n_classes(self) -> int:
         """How many classes there are; 0 where there is no Y."""
-        return 0 if self.labels is None else len(classes_of(self.labels)[0])
+        return len(self._classes[0])
 
     @property
     def n_left_out(self) -> dict[str, int]:
@@ -122,9 +126,7 @@ class PlanePoint:
             "Y": self.kind.symbol,
             "H_Y": None if labels is None else label_entropy(labels),
             "n_classes": self.n_classes,
-            "classes": classes_of(labels)[0].tolist()
-            if labels is not None and self.n_classes <= MOST_LISTED_CLASSES
-            else [],
+            "classes": self._classes[0].tolist() if self.n_classes <= MOST_LISTED_CLASSES else [],
             "share_of_repeated_inputs": repeated,
             "layers": [layers[tag] for tag in self.tags.values() if tag in layers],
             "skipped": plan.skipped if plan else {},
@@ -163,7 +165,7 @@ class PlanePoint:
             # What a reduction leaves out of one layer the next one may still have.
             if before not in facts or after not in facts or not self._is_whole(before):
                 continue
-            if np.array_equal(self.observed.read(before), self.observed.read(after)):
+            if self._are_read_alike(before, after):
                 found += successor_notices(facts[before], facts[after])
         return found + ([] if self.wide is None else self.wide.notices(self.set))
 
@@ -208,8 +210,9 @@ class PlanePoint:
         distinct = Distinct.of(observed.inputs, labels)
         n_inputs = len(observed.indices) if distinct is None else len(distinct.inputs)
         if labels is not None:
-            once = labels if distinct is None else labels[distinct.pairs]
-            classes, n_in_class = classes_of(once)
+            classes, n_in_class = self._classes
+            if distinct is not None:
+                classes, n_in_class = classes_of(labels[distinct.pairs])
             per_class = dict(zip(classes.tolist(), n_in_class.tolist(), strict=True))
         found = set_notices(self.set, n_inputs, per_class, repeated)
         found += imbalance_notices(self.set, per_class)
@@ -218,6 +221,13 @@ class PlanePoint:
             if n_first < len(per_class):
                 found.append(calibration_notice(self.set, n_first, len(per_class)))
         return found
+
+    def _are_read_alike(self, *layers: str) -> bool:
+        """Whether two layers are read on the same samples."""
+        some, others = (self.observed.left_out.get(layer) for layer in layers)
+        if some is None or others is None:
+            return some is others
+        return np.array_equal(some, others)
 
     def _is_whole(self, layer: str) -> bool:
         """Whether all of the layer is read, so that what it knows bounds the next one's."""

@@ -37,8 +37,10 @@ def follow(memory: Memory, point: PlanePoint, on: Occasion, *, exhaustive: bool)
         spread = observed.spreads.get(name, math.nan)
         if math.isfinite(spread):
             memory.first_spread.setdefault(name, spread)
-        saturated = (n for n, of in enumerate(of_rulers) if of.entropy.status == Status.SATURATED)
-        memory.unmerged.setdefault(name, frozenset(saturated))
+        if name not in memory.unmerged:
+            memory.unmerged[name] = frozenset(
+                n for n, of in enumerate(of_rulers) if of.entropy.status == Status.SATURATED
+            )
         if not on.fitting:
             continue
         for each in of_rulers:

@@ -179,16 +179,32 @@ class PlaneInstrument(Instrument[LayerPass]):
         unread = [] if all_wait else unread_notices(observed)
         rulers = {name: reader.rulers[0] for name, reader in self._layers.readers.items()}
         stochastic = stochastic_in(observed, rulers, self._memory.stochastic)
-        points = points_of(observed, labels, tags, self._layers.slugs, stochastic)
+        # Of all there is nothing is to be corrected; positions of one row depend on each other.
+        with_intervals = not (self._options.exhaustive or observed.by_position)
+        points = points_of(
+            observed,
+            labels,
+            tags,
+            self._layers.slugs,
+            stochastic,
+            with_intervals=with_intervals,
+        )
         point = PlanePoint(
-            on.set, observed, kind, labels, points, wide, self._layers, self._memory, stochastic
+            on.set,
+            observed,
+            kind,
+            labels,
+            points,
+            wide,
+            self._layers,
+            self._memory,
+            stochastic,
+            tags,
         )
         if all_wait and not isinstance(wide, WidePoint):
             waits = [notices.later_notice(on.set, left_out)]
             waits += [] if wide is None else wide.notices(on.set)
             return Measured((), 0, {}, waits, detail=point)
-        # Of all there is nothing is to be corrected; positions of one row depend on each other.
-        with_intervals = not (self._options.exhaustive or observed.by_position)
         values = [
             value
             for of_rulers in point.points.values()

@@ -133,6 +133,8 @@ def points_of(
     tags: Mapping[str, str],
     slugs: Mapping[str, Sequence[str]],
     stochastic: Collection[str] | None,
+    *,
+    with_intervals: bool = True,
 ) -> dict[str, list[Point]]:
     """One point for each layer that was read, and each of its rulers.
 
@@ -142,6 +144,7 @@ def points_of(
         tags: What tags call each layer.
         slugs: The rulers of each layer.
         stochastic: Layers whose symbols differ between passes; None if nothing was passed twice.
+        with_intervals: Whether intervals of I(bin T; Y) are wanted; of a further ruler none is.
     """
     every, inputs = Samples.of(observed.inputs, labels), observed.inputs
     # Those that were read on the same samples are worked out together; of a further ruler there is
@@ -165,11 +168,12 @@ def points_of(
                 None if merged is None else Symbols.of(merged[which], "symbols"),
                 noisy,
             )
-            groups.setdefault((samples, ruler == 0), []).append((name, read))
+            groups.setdefault((samples, not ruler and with_intervals), []).append((name, read))
     points: dict[str, list[Point]] = {name: [] for name in observed.keys}
-    for (samples, _), named in groups.items():
+    for (samples, is_whole), named in groups.items():
         names, reads = zip(*named, strict=True)
-        for name, point in zip(names, samples.points(reads), strict=True):
+        of_layers = samples.points(reads, with_intervals=is_whole)
+        for name, point in zip(names, of_layers, strict=True):
             points[name].append(point)
     return points
 
@@ -198,17 +202,16 @@ class Samples:
             distinct,
         )
 
-    def points(self, reads: Sequence[Read]) -> Iterator[Point]:
-        """The point of each layer, all by their first rulers or all by further ones.
+    def points(self, reads: Sequence[Read], *, with_intervals: bool) -> Iterator[Point]:
+        """The point of each layer, with intervals of I(bin T; Y) if they are wanted.
 
-        A further ruler has no interval of I(bin T; Y), which is not logged. Where inputs repeat,
-        the distinct ones count for all but the values themselves.
+        Where inputs repeat, the distinct ones count for all but the values themselves.
         """
         n = max(1, _AT_ONCE // max(1, len(reads[0].symbols)))
         for first in range(0, len(reads), n):
-            yield from self._at_once(reads[first : first + n])
+            yield from self._at_once(reads[first : first + n], with_intervals)
 
-    def _at_once(self, reads: Sequence[Read]) -> Iterator[Point]:
+    def _at_once(self, reads: Sequence[Read], with_interval: bool) -> Iterator[Point]:
         symbols = [read.symbols for read in reads]
         y = one_class(len(symbols[0])) if self.labels is None else self.labels
         table = contingency_of_each(symbols, y)
@@ -220,7 +223,7 @@ class Samples:
                 symbols,
                 self.distinct,
                 [entropy.coverage for entropy in entropies],
-                with_interval=not reads[0].slug,
+                with_interval=with_interval,
             )
         noises = self._noises(symbols, [read.stochastic for read in reads])
         of_layers = zip(reads, entropies, informations, noises, _merged_bits(reads), strict=True)
