@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from tensorboard.compat.proto.summary_pb2 import Summary
 
 from it_callbacks.charts import layout
-from it_callbacks.records import Quantity
+from it_callbacks.quantities import Quantity
 from it_callbacks.texts import to_text
 
 
