@@ -184,6 +184,22 @@ def test_a_monitor_that_fails_loses_no_other_its_point(
     assert _values(tmp_path) == _finite([r for monitor in monitors for r in monitor.history])
 
 
+class Quiet(ConditionalEntropyMonitor):
+    """A user's own, whose hook does nothing."""
+
+    @override
+    def on_validation_epoch_end(self, trainer: Any, pl_module: Any) -> None:
+        pass
+
+
+def test_a_monitor_without_the_hook_takes_no_point_of_another_with_it(tmp_path: Path) -> None:
+    """Points wait for the next one at most, and the last for the end of the run."""
+    first = PredictionEntropyMonitor()
+    fit([first, Quiet()], logger=_logger(tmp_path), max_epochs=3)
+    assert epochs(first) == [1, 2, 3]
+    assert _values(tmp_path) == _finite(first.history)
+
+
 def test_where_a_fault_is_raised_the_points_before_it_are_written(tmp_path: Path) -> None:
     extra = [Own("fragile", raises(ValueError("no luck"), after=1))]
     plane = InformationPlaneMonitor("net.4", bins=2, extra=extra, on_error="raise")
