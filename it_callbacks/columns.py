@@ -45,8 +45,7 @@ class Names:
     @cached_property
     def of_tags(self) -> dict[str, str]:
         """By tag what is measured, as `Record.name` has it."""
-        named = zip(self.tags, self.quantities, self.layers, strict=True)
-        return {tag: name_of(quantity, layer) for tag, quantity, layer in named}
+        return {tag_of(*key): name_of(key[0], key[2]) for key in self.keys}
 
 
 _names_of = lru_cache(maxsize=64)(Names)  # of each set those of a few kinds of points

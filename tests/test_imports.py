@@ -190,7 +190,9 @@ ABOVE = {
     "distributions": ("log_probabilities",),
     "multi_label": ("log_probabilities", "label_chance", "prediction_metric"),
     "log_probabilities": (),
-    "history": ("records",),
+    "columns": ("records",),
+    "history": ("records", "columns"),
+    "loggers": ("quantities", "charts", "texts"),
     "plain": (),
     "observation": (
         *("checks", "plain", "codes", "log_probabilities", "reductions", "rulers"),

@@ -212,7 +212,7 @@ def test_a_long_history_comes_back_row_for_row() -> None:
 def test_an_empty_history_comes_back_empty() -> None:
     back = History.from_state(_through_a_file(History().to_state()))
     assert (len(back), back.records, back.latest, back.last, back.sets) == (0, [], [], None, [])
-    assert not back.holds([Record("q0", "val", "layer0", 1.0, 0, 0, 9)])
+    assert not back.holds(_one("q0", "val", 1.0, 9))
 
 
 # Resumed.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import lru_cache
 from typing import Literal
 
 from lightning_utilities.core.rank_zero import rank_zero_info, rank_zero_warn
@@ -103,7 +104,7 @@ class Faults:
 
     def _new(self, message: str, cause: str, set_: str, layer: str) -> MonitorWarning | None:
         """Keep what there is to warn of; None where that was said before."""
-        about = self._about.setdefault((cause, layer, _CHANGING.sub("", message)), set())
+        about = self._about.setdefault((cause, layer, _without_numbers(message)), set())
         is_new = not about
         if about.isdisjoint({"", set_}):
             about.add(set_)
@@ -113,3 +114,8 @@ class Faults:
 
 _CHANGING = re.compile(r"(?<![\w.])0x[0-9a-fA-F]+|(?<![\w.'])\d+(\.\d*)?([eE][+-]?\d+)?(?![\w'])")
 """An address, or a number that is no part of a name."""
+
+
+@lru_cache(maxsize=256)  # most of what is warned of was so at the point before
+def _without_numbers(message: str) -> str:
+    return _CHANGING.sub("", message)

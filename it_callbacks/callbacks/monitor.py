@@ -252,8 +252,6 @@ class Monitor(Callback, Generic[Measuring]):
     @override
     def on_exception(self, trainer: Any, pl_module: Any, exception: BaseException) -> None:
         self._source.close()  # teardown is not called after an exception
-        with suppress(Exception):
-            outbox_of(trainer).send(trainer)
         is_training = trainer.state.fn == "fit" and self._source.bench.is_training
         if is_training and not trainer.barebones:
             with suppress(Exception):  # the user must see theirs
@@ -274,6 +272,10 @@ class Monitor(Callback, Generic[Measuring]):
         return outbox_of(trainer).held(trainer, self._source.bench.stopwatch, goes_on=goes_on)
 
     def _end_run(self, trainer: Any) -> None:
+        with suppress(
+            Exception
+        ):  # as a rule nothing waits: the next monitor's hook has been called
+            outbox_of(trainer).send(trainer)
         self._journal.faults.end()
         forget_run(trainer)
         end_run(trainer)

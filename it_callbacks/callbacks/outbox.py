@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import Any, NamedTuple
 
-from it_callbacks.callbacks.loggers import Fault, LoggedPoint, log_layout, log_points
 from it_callbacks.callbacks.stopwatch import Stopwatch
+from it_callbacks.loggers import Fault, LoggedPoint, log_layout, log_points
 from it_callbacks.quantities import Quantity
 
 

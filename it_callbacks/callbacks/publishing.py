@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from it_callbacks.callbacks.faults import Faults
-from it_callbacks.callbacks.loggers import Fault, LoggedPoint, log_image, log_text
 from it_callbacks.callbacks.outbox import Letter, outbox_of
 from it_callbacks.columns import Columns
+from it_callbacks.loggers import Fault, LoggedPoint, log_image, log_text
 from it_callbacks.quantities import Quantity
 from it_callbacks.records import Record
 

@@ -21,7 +21,7 @@ from typing_extensions import override
 
 from it_callbacks import InformationPlaneMonitor
 from it_callbacks.callbacks import outbox
-from it_callbacks.callbacks.loggers import log_points
+from it_callbacks.loggers import log_points
 from it_callbacks.tasks import szt_network, szt_task
 
 from .clocks import Clock, hooks
