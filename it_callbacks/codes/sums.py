@@ -73,7 +73,7 @@ def _far_rows(states: NDArray[np.floating[Any]], reach: Reach) -> Iterator[slice
         if n_layers > 1:
             low, high = reach.lows[number], reach.highs[number]
         else:
-            low, high = states[rows].min(), states[rows].max()
+            low, high = float(states[rows].min()), float(states[rows].max())
         if max(-low, high) > LARGEST_PLAIN_STATE:
             yield rows
 
