@@ -20,6 +20,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Hashable, Sequence
+from contextlib import suppress
 from typing import NamedTuple
 
 import numpy as np
@@ -107,11 +108,8 @@ def encoded_twice(activations: Tensor, ruler: Ruler, merged: Ruler) -> tuple[Enc
         merged: What `pair_merged` gives of it.
     """
     if type(ruler) in (Uniform, Width):
-        try:
-            found = _in_tiles(real(activations), [ruler], merged=[merged])
-        except ValueError:
-            pass  # as in `encoded`
-        else:
+        with suppress(ValueError):  # as in `encoded`
+            found = _in_tiles(real(activations), [ruler], [merged])
             return found[0].whole, found[1].whole
     return encoded(activations, ruler), encoded(activations, merged)
 
