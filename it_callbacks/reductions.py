@@ -135,13 +135,18 @@ class MeanPool(Reduction):
     def __call__(self, activations: Tensor) -> Tensor:
         if activations.ndim <= 2:
             return side_by_side(activations)
+        if activations.dtype == wide_type(activations.dtype):  # no copy is made of it
+            return self._means(activations)
         return torch.cat([self._means(part) for part in few_rows(activations)])
 
     def _means(self, activations: Tensor) -> Tensor:
-        values = floating(activations).movedim(self.units_axis, 1).flatten(2)
-        means = values.mean(2)
+        values = floating(activations).movedim(self.units_axis, 1)
+        means = values.flatten(2).mean(2)
         # A sum may be infinite where the mean is not.
-        return means if torch.isfinite(means).all() else values.double().mean(2).to(means.dtype)
+        if math.isfinite(means.sum().item()) or torch.isfinite(means).all():
+            return means
+        exact = [part.flatten(2).double().mean(2) for part in few_rows(values)]
+        return torch.cat(exact).to(means.dtype)
 
     def over(self, activations: Tensor, mask: Tensor) -> Tensor:
         """The mean over the steps that are no padding; as it is where `mask` does not fit.

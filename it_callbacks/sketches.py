@@ -9,6 +9,7 @@ error of about ``sqrt(2 / n_components)``. No matrix is stored. NumPy only.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -73,9 +74,7 @@ class Sketch:
             >>> Sketch().n_sums((64, 8, 8)), Sketch().n_sums((10, 254))
             (127, 113)
         """
-        strides = np.cumprod(shape[:0:-1], dtype=np.int64) if len(shape) > 1 else np.empty(0)
-        lower = range(self.n_components, 1, -1)
-        return next((n for n in lower if _is_prime(n) and (strides % n).all()), self.n_components)
+        return _n_sums(self.n_components, shape)
 
     def signs(self, n_units: int, n_sums: int) -> NDArray[np.float32]:
         """The signs of so many units, ``(n_blocks, n_sums)``; 0 beyond the last of them."""
@@ -100,15 +99,22 @@ class Sketch:
             return flat
         n_sums, n_units = self.n_sums(shape), flat.shape[1]
         whole_blocks = n_units // n_sums
-        signs = self.signs(n_units, n_sums)
+        signs = _table(self.seed, n_sums, -(-n_units // n_sums))
         # einsum adds up sample by sample and block by block, whatever the batch; a matrix product
         # promises no order.
         inside = flat[:, : whole_blocks * n_sums].reshape(len(flat), whole_blocks, n_sums)
         sums: NDArray[Any] = np.einsum("nkb,kb->nb", inside, signs[:whole_blocks])
         rest = n_units - whole_blocks * n_sums
         if rest:
-            sums[:, :rest] += flat[:, n_units - rest :] * signs[-1, :rest]
+            sums[:, :rest] += flat[:, n_units - rest :] * signs[whole_blocks, :rest]
         return sums
+
+
+@lru_cache(maxsize=256)
+def _n_sums(n_components: int, shape: tuple[int, ...]) -> int:
+    strides = np.cumprod(shape[:0:-1], dtype=np.int64) if len(shape) > 1 else np.empty(0)
+    lower = range(n_components, 1, -1)
+    return next((n for n in lower if _is_prime(n) and (strides % n).all()), n_components)
 
 
 _TABLES: dict[tuple[int, int], NDArray[np.float32]] = {}

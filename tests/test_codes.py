@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from it_callbacks.codes import encode, encode_keys, keys, spec, sums, symbols
+from it_callbacks.codes import encode, encode_keys, keys, spec, symbols
 from it_callbacks.rulers import Calibrated, Exact, Ruler, Uniform, Width
 
 RULERS = [Uniform(30, -1, 1), Width(0.07), Width(1e-6), Calibrated(30), Exact()]
@@ -217,7 +217,6 @@ def test_columns_of_a_weak_hash_collide_no_more_often_than_the_bound_says(
         return kept
 
     monkeypatch.setattr(spec, "weights", weak)
-    monkeypatch.setattr(sums, "weights", weak)
     monkeypatch.setattr(spec, "folded", spec.folded.__wrapped__)  # none of it is kept
     generator = torch.Generator().manual_seed(0)
     rows = torch.randint(0, 30, (3000, 12), generator=generator).unique(dim=0)

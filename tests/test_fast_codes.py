@@ -18,9 +18,11 @@ from it_callbacks.codes import (
     encode,
     encode_keys,
     encoded,
+    encoded_at_once,
     encoded_twice,
     fast,
     keys,
+    kind_of,
     symbols,
     tiles,
 )
@@ -244,7 +246,7 @@ def test_one_scan_finds_how_far_states_reach(
     states: list[float], farthest: float, dtype: torch.dtype
 ) -> None:
     found = tiles.scanned(torch.tensor(states, dtype=dtype))
-    assert found.farthest == pytest.approx(farthest, nan_ok=True)
+    assert found.farthest == pytest.approx([farthest], nan_ok=True)
 
 
 @pytest.mark.parametrize("bins", [200, 300, 5000])
@@ -358,3 +360,90 @@ def test_a_layer_is_read_once_for_both(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tiles, "scanned", counted)
     encoded_twice(ordinary(100, 32), Width(0.07), Width(0.14))
     assert len(scans) == 1
+
+
+OF_ONE_KIND: dict[str, Callable[[random.Random, int], Ruler]] = {
+    "widths": lambda draw, n_units: draw.choice(
+        [
+            Width(0.07),
+            Width(0.5, 0.2),
+            Width(1e-5),
+            Width(tuple(draw.choice((0.07, 1e-4, 3.0)) for _ in range(n_units))),
+            Width((0.5,) * n_units, tuple(draw.random() for _ in range(n_units))),
+        ]
+    ),
+    "bins": lambda draw, n_units: Uniform(30, -1, 1),
+}
+
+
+@pytest.mark.parametrize("kind", OF_ONE_KIND)
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.bfloat16])
+@pytest.mark.parametrize("n_units", [1, 7, 32, 512])
+@pytest.mark.parametrize("at_once", [1, 3, 100])
+def test_small_layers_read_at_once_have_the_keys_of_each(
+    monkeypatch: pytest.MonkeyPatch, kind: str, dtype: torch.dtype, n_units: int, at_once: int
+) -> None:
+    """Each with its own ruler, some of them far from 0; with merged bins and without."""
+    draw = random.Random(n_units)
+    scales = [0.2, 1.0, 90.0, 1e4, 0.7, 0.01, 300.0]
+    layers = [(ordinary(20, n_units) * scale).to(dtype) for scale in scales]
+    rulers = [OF_ONE_KIND[kind](draw, n_units) for _ in layers]
+    merged = [pair_merged(ruler) for ruler in rulers]
+    monkeypatch.setattr(fast, "_CHUNK_ELEMENTS", at_once * 20 * n_units + 1)
+    both = encoded_at_once(layers, rulers, merged)
+    (alone,) = encoded_at_once(layers, rulers)
+    for found, read_by in ((both[0], rulers), (both[1], merged), (alone, rulers)):
+        for layer, ruler, of_layer in zip(layers, read_by, found, strict=True):
+            states = ruler(layer)
+            assert of_layer.keys.tolist() == keys(states).tolist()
+            assert of_layer.reach == states.abs().max().item()
+
+
+def test_layers_of_one_kind_are_of_one_shape_type_and_way_of_reading() -> None:
+    layer = torch.zeros(20, 30)
+    of_width = kind_of(layer, Width(0.07))
+    assert of_width is not None
+    assert of_width == kind_of(layer + 1, Width((0.5,) * 30))
+    others = [
+        kind_of(layer[:10], Width(0.07)),
+        kind_of(layer[:, :10], Width(0.07)),
+        kind_of(layer.double(), Width(0.07)),
+        kind_of(layer, Uniform(30, 0, 1)),
+        kind_of(layer, Uniform(30, -1, 1)),
+    ]
+    assert len({of_width, *others}) == 6
+
+
+@pytest.mark.parametrize("ruler", [Exact(), Ternary(0.5), Mirrored(0.07), PairMerged(Width(0.5))])
+def test_other_rulers_read_each_layer_alone(ruler: Ruler) -> None:
+    assert kind_of(torch.zeros(20, 30), ruler) is None
+
+
+def test_large_layers_are_read_alone() -> None:
+    assert kind_of(torch.zeros(20_000, 30), Width(0.07)) is None
+    assert kind_of(torch.zeros(0, 30), Width(0.07)) is None
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf, 1e30])
+def test_a_layer_that_is_refused_is_so_among_others(value: float) -> None:
+    layers = [torch.zeros(20, 30) for _ in range(3)]
+    layers[1][4, 5] = value
+    with pytest.raises(ValueError, match=r"64 bits|NaN"):
+        encoded_at_once(layers, [Width(0.07)] * 3)
+
+
+@pytest.mark.parametrize("n_units", [5, 40, 512, 3000])
+@pytest.mark.parametrize("share", [0.001, 0.3, 1.0])
+def test_states_far_from_0_have_the_keys_of_the_spec_wherever_they_are(
+    n_units: int, share: float
+) -> None:
+    """From just beyond the product to the end of what float64 counts, of either sign."""
+    generator = torch.Generator().manual_seed(0)
+    far = torch.randint(0, 53, (200, n_units), generator=generator)
+    states = torch.where(
+        torch.rand(200, n_units, generator=generator) < share,
+        2.0 ** far.double() * (1 - 2 * (far % 2)),
+        torch.randint(-254, 255, (200, n_units), generator=generator).double(),
+    )
+    states[:4, 0] = torch.tensor([254.0, 255.0, -254.0, -255.0], dtype=torch.float64)
+    assert torch.equal(encode_keys(states, Width(1.0)), keys(states.long()))

@@ -16,7 +16,7 @@ from it_callbacks.estimators import WideReading
 from it_callbacks.estimators.looks import Look
 from it_callbacks.estimators.verdict import Answer
 from it_callbacks.observation.readers import Reader
-from it_callbacks.observation.spreads import Moments
+from it_callbacks.observation.spreads import Moments, moments_of
 from it_callbacks.observation.streams import KeyStream
 from it_callbacks.reductions import Joint
 from it_callbacks.rulers import Calibrated, PairMerged, Ruler, Uniform, Width, pair_merged
@@ -114,6 +114,22 @@ def test_moments_of_parts_are_those_of_all() -> None:
     assert whole.n == 300
     assert whole.spread == pytest.approx(math.sqrt(rows.var(axis=0).sum()), rel=1e-12)
     assert math.isnan(Moments.of(rows[:1]).spread)
+
+
+def test_moments_of_many_layers_are_those_of_each() -> None:
+    """Far from 0, in one shape or another, with rows that are not finite, and without any row."""
+    rng = np.random.default_rng(0)
+    layers = {f"net.{n}": rng.normal(n, [1, 2, 3], (500, 3)).astype(np.float32) for n in range(99)}
+    layers["wide"], layers["none"] = rng.normal(1e3, 1, (40, 9000)), np.zeros((0, 3))
+    layers["net.5"][[3, 8]] = [np.nan, 1, 1], [np.inf, -np.inf, 0]
+    found = moments_of(layers)
+    assert list(found) == list(layers)
+    for name, rows in layers.items():
+        finite = rows[np.isfinite(rows).all(axis=1)].astype(np.float64)
+        assert found[name].n == len(finite)
+        if len(finite):
+            np.testing.assert_allclose(found[name].mean, finite.mean(axis=0), rtol=1e-12)
+            assert found[name].spread ** 2 == pytest.approx(finite.var(axis=0).sum(), rel=1e-12)
 
 
 def course(plane: InformationPlaneMonitor, place: tuple[str, str, str]) -> dict[str, np.ndarray]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import math
 import weakref
 
 import numpy as np
@@ -13,7 +14,7 @@ from torch import Tensor
 from it_callbacks.codes import encode_keys
 from it_callbacks.observation.gathering import Gathered
 from it_callbacks.observation.readers import Reader
-from it_callbacks.observation.streams import KeyStream, Waiting, stream_of
+from it_callbacks.observation.streams import KeyStream, Waiting, encode_held, stream_of
 from it_callbacks.reductions import PCA, Joint, MeanPool, RandomProjection
 from it_callbacks.rulers import Calibrated, Exact, Ruler, Uniform, Width
 
@@ -217,3 +218,40 @@ def held_by(read: Read) -> tuple[int, int]:
         elif isinstance(held, Gathered):
             waiting.extend(vars(held).values())
     return sum(tensors), sum(arrays)
+
+
+def test_streams_that_are_encoded_together_read_as_each_alone() -> None:
+    """Of one kind or not, and with a row that is not finite."""
+    normal = torch.randn(60, 5, generator=torch.Generator().manual_seed(0))
+    layers = [normal * scale for scale in (1.0, 300.0, 2.0, 1.0, 1.0)]
+    layers[2][7, 1] = math.nan
+    layers[4] = layers[4].double()
+    rulers = [Width(0.1), Width((0.1, 0.2, 0.3, 0.4, 0.5)), Width(0.3), Uniform(9, -1, 1), Exact()]
+
+    def streams() -> list[KeyStream]:
+        made = [KeyStream(Reader(Joint(), (ruler,))) for ruler in rulers]
+        for stream, layer in zip(made, layers, strict=True):
+            for batch in layer.split(25):
+                stream.add(batch)
+        return made
+
+    together, alone = streams(), streams()
+    encode_held(together)
+    for layer, ruler, one, other in zip(layers, rulers, together, alone, strict=True):
+        found, expected = one.read(), other.read()
+        left_out = layer.isnan().any(1)
+        np.testing.assert_array_equal(found.left_out, left_out.numpy())
+        of_ruler = encode_keys(layer[~left_out], ruler).numpy()
+        np.testing.assert_array_equal(found.keys[0][~left_out], of_ruler)
+        np.testing.assert_array_equal(found.merged[0], expected.merged[0])
+        assert (found.n_units, found.max_state) == (expected.n_units, expected.max_state)
+
+
+def test_what_one_ruler_refuses_is_raised_by_its_stream_only() -> None:
+    streams = [KeyStream(Reader(Joint(), (Width(width),))) for width in (0.1, 1e-30)]
+    for stream in streams:
+        stream.add(torch.ones(20, 3))
+    encode_held(streams)
+    assert len(streams[0].read().keys[0]) == 20
+    with pytest.raises(ValueError, match="does not fit a 64-bit state"):
+        streams[1].read()

@@ -20,7 +20,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Hashable, Sequence
-from typing import Any, NamedTuple
+from contextlib import suppress
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -107,11 +108,8 @@ def encoded_twice(activations: Tensor, ruler: Ruler, merged: Ruler) -> tuple[Enc
         merged: What `pair_merged` gives of it.
     """
     if type(ruler) in (Uniform, Width):
-        try:
-            found = _in_tiles(real(activations), [ruler], merged=[merged])
-        except ValueError:
-            pass  # as in `encoded`
-        else:
+        with suppress(ValueError):  # as in `encoded`
+            found = _in_tiles(real(activations), [ruler], [merged])
             return found[0].whole, found[1].whole
     return encoded(activations, ruler), encoded(activations, merged)
 
@@ -157,7 +155,7 @@ def encoded_at_once(
         of_some = _in_tiles(real(rows), rulers[some], merged[some])
         for of_all, (of_rows, reach) in zip(found, of_some, strict=True):
             each = (of_rows[at : at + n_rows] for at in range(0, len(of_rows), n_rows))
-            of_all += map(Encoded, each, reach.tolist())
+            of_all += map(Encoded, each, reach)
     return found
 
 
@@ -165,12 +163,13 @@ class _Read(NamedTuple):
     """Layers of one shape as keys, of which `Encoded` is that of one."""
 
     keys: NDArray[np.int64]
-    reach: NDArray[np.floating[Any]]
-    """Of each layer, ``(n_layers,)``."""
+    reach: list[float]
+    """Of each layer."""
 
     @property
     def whole(self) -> Encoded:
-        return Encoded(self.keys, float(self.reach.max()))
+        """Of only one layer."""
+        return Encoded(self.keys, self.reach[0])
 
 
 def _by_spec(activations: Tensor, ruler: Ruler) -> Encoded:
@@ -213,12 +212,12 @@ def _in_tiles(
             if len(rulers) > 1:
                 raise
             by_spec = [_by_spec(block, each) for each in (*rulers, *merged)]
-            return [_Read(each.keys, np.array([each.reach])) for each in by_spec]
+            return [_Read(each.keys, [each.reach]) for each in by_spec]
         return [_summed(each, block.shape[0]) for each in zip(*of_tiles, strict=True)]
 
     found = [of(block) for block in _parts(rows, n_rows)] if n_units else []
     if not found:
-        none = _Read(np.zeros((len(activations), 2), np.int64), np.zeros(len(rulers)))
+        none = _Read(np.zeros((len(activations), 2), np.int64), [0.0] * len(rulers))
         return [none] * (2 if merged else 1)
     return [_joined(each) for each in zip(*found, strict=True)]
 
@@ -238,8 +237,7 @@ def _joined(parts: Sequence[_Read]) -> _Read:
     """Of rows, one after the other."""
     if len(parts) == 1:
         return parts[0]
-    reach: NDArray[Any] = np.maximum.reduce([part.reach for part in parts])
-    return _Read(np.concatenate([part.keys for part in parts]), reach)
+    return _Read(np.concatenate([part.keys for part in parts]), _farthest(parts))
 
 
 def _summed(parts: Sequence[_Read], n_rows: int) -> _Read:
@@ -249,7 +247,13 @@ def _summed(parts: Sequence[_Read], n_rows: int) -> _Read:
     total = np.zeros((n_rows, 2), np.int64)
     for part in parts:
         total += part.keys
-    return _Read(total, np.maximum.reduce([part.reach for part in parts]))
+    return _Read(total, _farthest(parts))
+
+
+def _farthest(parts: Sequence[_Read]) -> list[float]:
+    """Of each layer, that of all parts; NaN where one is NaN."""
+    farthest: list[float] = np.max([part.reach for part in parts], axis=0).tolist()
+    return farthest
 
 
 def _chunk_elements(device: torch.device) -> int:

@@ -18,21 +18,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from it_callbacks.codes.spec import (
-    FOLD,
-    HIGHEST_PACKED,
-    LARGEST_PLAIN_STATE,
-    LARGEST_WEIGHT,
-    LOWEST_PACKED,
-    MULTIPLIERS,
-    PACKED_BASE,
-    PACKED_UNITS,
-    PART_STATES,
-    SHIFTS,
-    folded,
-    hashed,
-    weights,
-)
+from it_callbacks.codes import spec
 from it_callbacks.codes.tiles import Reach, Room, Tile
 from it_callbacks.rulers import as_states
 
@@ -50,15 +36,15 @@ def wide_keys(tile: Tile, reach: Reach) -> NDArray[np.int64]:
         ValueError: A state does not fit 64 bits.
     """
     room, units, farthest = tile.room, tile.units, max(-reach.low, reach.high)
-    if farthest <= LARGEST_PLAIN_STATE:
+    if farthest <= spec.LARGEST_PLAIN_STATE:
         return _near(room, units, farthest)
     if not farthest < _BEYOND_64_BITS:  # also where it is NaN
         raise ValueError("activations: some states do not fit 64 bits")
     if not room.states.is_cpu:
         return _far_on_device(room.states, units)
     with np.errstate(invalid="ignore"):  # of rows that reach far this means nothing
-        out = _near(room, units, LARGEST_PLAIN_STATE)
-    states, weight = room.states.numpy(), folded(units.start, units.stop)
+        out = _near(room, units, spec.LARGEST_PLAIN_STATE)
+    states, weight = room.states.numpy(), spec.folded(units.start, units.stop)
     for rows in _far_rows(states, reach):
         out[rows] = _far(states[rows], weight)
     return out
@@ -73,28 +59,28 @@ def _far_rows(states: NDArray[np.floating[Any]], reach: Reach) -> Iterator[slice
         if n_layers > 1:
             low, high = reach.lows[number], reach.highs[number]
         else:
-            low, high = states[rows].min(), states[rows].max()
-        if max(-low, high) > LARGEST_PLAIN_STATE:
+            low, high = float(states[rows].min()), float(states[rows].max())
+        if max(-low, high) > spec.LARGEST_PLAIN_STATE:
             yield rows
 
 
 def narrow_keys(tile: Tile, reach: Reach) -> NDArray[np.int64]:
     """The keys of rows so short that they may be packed; as `wide_keys`."""
-    if reach.low >= LOWEST_PACKED and reach.high <= HIGHEST_PACKED:
+    if reach.low >= spec.LOWEST_PACKED and reach.high <= spec.HIGHEST_PACKED:
         return _packed(tile.room)
     out, states = wide_keys(tile, reach), tile.room.states
     fits = _fit(states.cpu().numpy())
     if fits.any():
         # Of the other rows sums do not matter, as long as they do not overflow.
-        packable = states.clamp(LOWEST_PACKED, HIGHEST_PACKED)
+        packable = states.clamp(spec.LOWEST_PACKED, spec.HIGHEST_PACKED)
         out[fits] = _packed(tile.room._replace(states=packable))[fits]
     return out
 
 
 def _near(room: Room, units: slice, farthest: float) -> NDArray[np.int64]:
     """By a product of states near 0 and small weights."""
-    exact_units = (_EXACT_BELOW - 1) // (LARGEST_WEIGHT * max(int(farthest), 1))
-    return _folded(_product(_columns(room.states.device, units), room, exact_units), FOLD)
+    exact_units = (_EXACT_BELOW - 1) // (spec.LARGEST_WEIGHT * max(int(farthest), 1))
+    return _folded(_product(_columns(room.states.device, units), room, exact_units), spec.FOLD)
 
 
 def _far(states: NDArray[np.floating[Any]], weight: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -102,26 +88,28 @@ def _far(states: NDArray[np.floating[Any]], weight: NDArray[np.int64]) -> NDArra
     near: NDArray[np.int64] = states.astype(np.int64)
     z = near.view(np.uint64)
     mixed, shifted = np.empty_like(z), np.empty_like(z)
-    for shift, multiplier in zip(SHIFTS, MULTIPLIERS, strict=True):
+    for shift, multiplier in zip(spec.SHIFTS, spec.MULTIPLIERS, strict=True):
         np.right_shift(z, np.uint64(shift), out=shifted)
         z = np.bitwise_xor(z, shifted, out=mixed)
         if multiplier != 1:
             z *= np.uint64(multiplier)
     spread = z.view(np.int64)
-    np.copyto(spread, near, where=np.abs(states) <= LARGEST_PLAIN_STATE)
+    np.copyto(spread, near, where=np.abs(states) <= spec.LARGEST_PLAIN_STATE)
     out: NDArray[np.int64] = spread @ weight
     return out
 
 
 def _far_on_device(states: Tensor, units: slice) -> NDArray[np.int64]:
     """By the spec."""
-    parts = torch.split(states, max(1, PART_STATES // states.shape[1]))
-    return np.concatenate([hashed(as_states(part), units.start).cpu().numpy() for part in parts])
+    parts = torch.split(states, max(1, spec.PART_STATES // states.shape[1]))
+    return np.concatenate(
+        [spec.hashed(as_states(part), units.start).cpu().numpy() for part in parts]
+    )
 
 
 def _fit(rows: NDArray[Any]) -> NDArray[np.bool_]:
     """Which narrow rows hold packed states only."""
-    inside = (rows >= LOWEST_PACKED) & (rows <= HIGHEST_PACKED)
+    inside = (rows >= spec.LOWEST_PACKED) & (rows <= spec.HIGHEST_PACKED)
     # Along rows so short a product counts several times as fast as `all` finds out.
     count = inside.astype(np.float32) @ np.ones(rows.shape[1], np.float32)
     fits: NDArray[np.bool_] = count == rows.shape[1]
@@ -160,13 +148,13 @@ def _columns(device: torch.device, units: slice) -> Tensor:
     """The weights ``(8, n_units)`` of the hash."""
     if device.type != "cpu":
         return _columns_on(device, units.start, units.stop)
-    return torch.from_numpy(weights(units.stop)[:, units.start :])
+    return torch.from_numpy(spec.weights(units.stop)[:, units.start :])
 
 
 @lru_cache(maxsize=64)
 def _columns_on(device: torch.device, start: int, stop: int) -> Tensor:
     """The same, copied to a device once."""
-    return torch.from_numpy(weights(stop)[:, start:]).to(device)
+    return torch.from_numpy(spec.weights(stop)[:, start:]).to(device)
 
 
 _DIGITS = 3
@@ -176,9 +164,9 @@ _DIGITS = 3
 @lru_cache(maxsize=8)
 def _places(device: torch.device) -> tuple[Tensor, NDArray[np.int64]]:
     """What packs a row: weights ``(4, 10)`` of its units, and how their sums are folded."""
-    unit = np.arange(PACKED_UNITS)
-    n_columns = -(-PACKED_UNITS // _DIGITS)
-    columns = np.zeros((n_columns, PACKED_UNITS), np.float32)
-    columns[unit // _DIGITS, unit] = float(PACKED_BASE) ** (unit % _DIGITS)
-    fold = PACKED_BASE ** (_DIGITS * np.arange(n_columns, dtype=np.int64))
+    unit = np.arange(spec.PACKED_UNITS)
+    n_columns = -(-spec.PACKED_UNITS // _DIGITS)
+    columns = np.zeros((n_columns, spec.PACKED_UNITS), np.float32)
+    columns[unit // _DIGITS, unit] = float(spec.PACKED_BASE) ** (unit % _DIGITS)
+    fold = spec.PACKED_BASE ** (_DIGITS * np.arange(n_columns, dtype=np.int64))
     return torch.from_numpy(columns).to(device), fold[:, None].repeat(2, 1)

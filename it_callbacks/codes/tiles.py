@@ -14,7 +14,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from it_callbacks.codes.spec import N_COLUMNS
@@ -128,7 +127,7 @@ def _uniform(
         values = tile.given.to(dtype)
         if values.amax() <= ruler.high:
             states.clamp_max_(top)
-            return Reach(reach.lows, np.minimum(reach.highs, top))
+            return Reach(reach.lows, [min(high, float(top)) for high in reach.highs])
         states.masked_fill_((states > top) & (values <= ruler.high), top)
         return reach
 
@@ -197,7 +196,7 @@ def merge_pairs(tile: Tile, reach: Reach) -> Reach:
         reach: How far they reach.
     """
     tile.room.padded.mul_(0.5).floor_()  # halves are exact, and whole numbers stay floats
-    return Reach(np.floor(reach.lows / 2), np.floor(reach.highs / 2))
+    return Reach([low // 2 for low in reach.lows], [high // 2 for high in reach.highs])
 
 
 READINGS: dict[type[Ruler], Callable[[Sequence[Any], torch.dtype, torch.device, int], Read]] = {
@@ -208,31 +207,30 @@ READINGS: dict[type[Ruler], Callable[[Sequence[Any], torch.dtype, torch.device, 
 
 
 class Reach(NamedTuple):
-    """How far the states of each layer reach, ``(n_layers,)``.
+    """How far the states of each layer reach; of only one, NaN if one of them is.
 
     Args:
-        lows: None is smaller; NaN if one is NaN.
-        highs: None is larger; NaN if one is NaN.
+        lows: None is smaller.
+        highs: None is larger.
     """
 
-    lows: NDArray[np.floating[Any]]
-    highs: NDArray[np.floating[Any]]
+    lows: list[float]
+    highs: list[float]
 
     @property
     def low(self) -> float:
-        """None of any layer is smaller; NaN if one is NaN."""
-        return float(self.lows.min())
+        """None of any layer is smaller."""
+        return min(self.lows)
 
     @property
     def high(self) -> float:
-        """None of any layer is larger; NaN if one is NaN."""
-        return float(self.highs.max())
+        """None of any layer is larger."""
+        return max(self.highs)
 
     @property
-    def farthest(self) -> NDArray[np.floating[Any]]:
-        """Of each layer, none is larger in absolute value; NaN if one is NaN."""
-        farthest: NDArray[Any] = np.maximum(-self.lows, self.highs)
-        return farthest
+    def farthest(self) -> list[float]:
+        """Of each layer, none is larger in absolute value."""
+        return [max(-low, high) for low, high in zip(self.lows, self.highs, strict=True)]
 
 
 def scanned(states: Tensor, n_layers: int = 1) -> Reach:
@@ -241,10 +239,20 @@ def scanned(states: Tensor, n_layers: int = 1) -> Reach:
     Args:
         states: ``(n_rows, n_units)``, side by side in memory.
         n_layers: Of how many layers the rows are.
+
+    Raises:
+        ValueError: One of several layers has NaN.
     """
+    if n_layers == 1:
+        low, high = torch.aminmax(states)
+        if not states.is_cpu:
+            low, high = torch.stack([low, high]).cpu()  # waited for once
+        return Reach([low.item()], [high.item()])
     by_layer = states.view(n_layers, -1)
     if states.is_cpu:  # NumPy scans several times as fast along an axis
-        numbers = by_layer.numpy()
-        return Reach(numbers.min(axis=1), numbers.max(axis=1))
-    lows, highs = torch.stack(torch.aminmax(by_layer, dim=1)).cpu().numpy()  # waited for once
-    return Reach(lows, highs)
+        lows, highs = by_layer.numpy().min(axis=1), by_layer.numpy().max(axis=1)
+    else:
+        lows, highs = torch.stack(torch.aminmax(by_layer, dim=1)).cpu().numpy()
+    if np.isnan(lows).any():
+        raise ValueError("activations: some are NaN")
+    return Reach(lows.tolist(), highs.tolist())

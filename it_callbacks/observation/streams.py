@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 from collections.abc import Callable, Collection, Hashable, Iterable, Sequence
+from contextlib import suppress
 from typing import NamedTuple
 
 import numpy as np
@@ -124,12 +125,8 @@ class KeyStream:
             return
         # Bins of one width or number refuse what is not finite: no scan has to tell that before.
         if all(type(ruler) in (Uniform, Width) for ruler in self.reader.rulers):
-            try:
-                found = self._read(rows, _as_usual)
-            except ValueError:
-                pass
-            else:
-                self._take_in(found, rows)
+            with suppress(ValueError):
+                self._take_in(self._read(rows, _as_usual), rows)
                 return
         finite = finite_rows(rows)
         some = rows if finite is None else rows[finite]
