@@ -29,6 +29,8 @@ class LoopSource:
         self._loop: Loop | None = None
         self._is_waiting = False
         """Whether no batch of a validation loop has come yet."""
+        self._is_warned_ahead = False
+        """Whether this loop has said what the user should know before more is observed."""
         self._first: Batch | None = None
         """The first batch of the sanity check, which is run again when that is over."""
 
@@ -70,7 +72,7 @@ class LoopSource:
 
     def start_loop(self, trainer: Any, model: nn.Module) -> None:
         """A validation or test loop begins."""
-        self._loop = None
+        self._loop, self._is_warned_ahead = None, False
         bench, at = self.bench, Moment.of(trainer)
         if not bench.is_due(bench.cadence.due, at):
             return
@@ -114,7 +116,9 @@ class LoopSource:
         with self.bench.stopwatch:
             try:
                 self.bench.observer.end()
-                self.bench.warn_ahead()
+                if not self._is_warned_ahead:  # the first batch has shown it
+                    self._is_warned_ahead = True
+                    self.bench.warn_ahead()
             except Exception as error:
                 self._end_listening(trainer, loop, error)
 
@@ -185,8 +189,8 @@ class LoopSource:
 
     def _end_listening(self, trainer: Any, loop: Loop, error: Exception) -> None:
         """Something went wrong; of several processes, all learn of it at the end of the loop."""
+        loop.fail(error)
         if n_processes() > 1:
-            loop.fail(error)
             self.bench.detach()
             return
         with self.bench.contained(trainer):

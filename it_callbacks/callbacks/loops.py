@@ -40,13 +40,7 @@ class Loop:
         self._n_seen: Counter[str] = Counter()
         self._places: dict[int, tuple[Any, str]] = {}
         """By number of the loader, the loader and the set behind it."""
-        selectors = (options.inputs, options.target)
-        self._selectors = (
-            # A function is equal to itself only.
-            *(id(one) if callable(one) else one for one in selectors),
-            options.ignore_index,
-            options.samples,
-        )
+        self._way = options.way
         self._of_padding: tuple[int | None] | None = None
         """The number of padding, asked for once a loop."""
 
@@ -62,7 +56,7 @@ class Loop:
             self._places[dataloader_idx] = place
         loader, set_ = place
         start = self._n_seen[set_]
-        way = (trainer.testing, dataloader_idx, start, *self._selectors)
+        way = (trainer.testing, dataloader_idx, start, self._way)
         batch = read_once(trainer, raw, way, lambda: self._read(trainer, raw, loader, start, way))
         if set_ not in self._passes:
             labels = batch.labels
