@@ -25,7 +25,7 @@ from torch.utils.checkpoint import checkpoint
 from typing_extensions import override
 
 from it_callbacks import InformationPlaneMonitor, PredictionEntropyMonitor
-from it_callbacks.observation.listening import ROOT, Firing, Listener
+from it_callbacks.observation.listening import MOST_COPIED, ROOT, Firing, Listener
 from it_callbacks.reductions import Joint
 from it_callbacks.rulers import Uniform
 
@@ -563,6 +563,100 @@ def test_the_receiver_works_in_full_precision_and_its_error_stays_with_the_liste
         listener.end()
     assert kinds == [torch.float32]
     assert isinstance(listener.error, ArithmeticError)
+    listener.detach()
+
+
+def heard_with_copies(net: nn.Module, *batches: Tensor) -> tuple[list[Firing], list[int]]:
+    """What a listener that copies receives of `net`, and how much of it before each batch ended."""
+    named = dict(net.named_modules())
+    heard, n_before = list[Firing](), []
+    listener = Listener(named, heard.append)
+    listener.attach(net, named, eager=False)
+    for batch in batches:
+        listener.begin(copies=True)
+        net(batch)
+        n_before.append(len(heard))
+        listener.end()
+        assert listener.error is None
+    listener.detach()
+    return heard, n_before
+
+
+def test_a_copy_is_of_what_the_module_returned_whatever_comes_after_it() -> None:
+    net, (x, _) = nn.Sequential(nn.Linear(N_UNITS, 4), nn.ReLU(inplace=True)), samples(5)
+    with torch.no_grad():
+        before = x @ net[0].weight.T + net[0].bias
+    heard, n_before = heard_with_copies(net, x, x)
+    assert n_before == [0, 3]
+    assert [firing.name for firing in heard] == ["0", "1", ROOT] * 2
+    assert all(firing.is_copy and not firing.inputs for firing in heard)
+    for linear, relu in (heard[0:2], heard[3:5]):
+        torch.testing.assert_close(linear.output, before)
+        torch.testing.assert_close(relu.output, before.clamp(min=0))
+        assert not linear.output.requires_grad
+
+
+def test_large_outputs_and_those_of_several_parts_are_received_in_the_hook() -> None:
+    wide = nn.Linear(1, MOST_COPIED // 8 + 1)
+    net = nn.Sequential(wide, nn.Linear(MOST_COPIED // 8 + 1, 2), nn.RNN(2, 3))
+    heard, n_before = heard_with_copies(net, torch.zeros(8, 1))
+    assert [firing.name for firing in heard] == ["0", "2", ROOT, "1"]
+    assert n_before == [3]
+    assert [firing.is_copy for firing in heard] == [False, False, False, True]
+
+
+def test_calls_of_a_module_are_counted_through_whether_they_are_copied_or_not() -> None:
+    class Twice(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.act = nn.Tanh()
+
+        @override
+        def forward(self, x: Tensor) -> Tensor:
+            return self.act(self.act(x).repeat(MOST_COPIED, 1)).sum() + self.act(x)
+
+    heard, _ = heard_with_copies(Twice(), torch.zeros(1, 2))
+    assert [(firing.name, firing.call) for firing in heard] == [
+        *(("act", 2), ("act", 1)),
+        *(("act", 3), (ROOT, 1)),
+    ]
+
+
+def test_listeners_of_one_module_share_a_copy_and_keep_none_of_a_batch_cut_off() -> None:
+    net, (x, _) = nn.Linear(N_UNITS, 4), samples(3)
+    heard = list[Firing]()
+    listeners = [Listener({ROOT: net}, heard.append) for _ in range(2)]
+    for listener in listeners:
+        listener.attach(net, {ROOT: net}, eager=False)
+        listener.begin(copies=True)
+    net(x)
+    for listener in listeners:
+        listener.end()
+    assert heard[0].output is heard[1].output
+    heard.clear()
+    for listener in listeners:
+        listener.begin(copies=True)
+    net(x)
+    for listener in listeners:
+        listener.detach()  # as after an exception
+        listener.end()
+    assert heard == []
+
+
+def test_what_cannot_be_copied_costs_the_listener_and_not_the_forward() -> None:
+    class Uncopied(Tensor):
+        @override
+        def clone(self, *_: Any, **__: Any) -> Any:
+            raise MemoryError("no room")
+
+    net = nn.Identity()
+    listener = Listener({ROOT: net}, lambda firing: None)
+    listener.attach(net, {ROOT: net}, eager=False)
+    listener.begin(copies=True)
+    given = torch.zeros(2, 2).as_subclass(Uncopied)
+    assert net(given) is given
+    listener.end()
+    assert isinstance(listener.error, MemoryError)
     listener.detach()
 
 

@@ -287,6 +287,83 @@ def test_all_monitors_read_the_labels_of_a_batch_once() -> None:
     assert read.call_count == 2 * 10
 
 
+def test_labels_are_read_again_only_where_they_have_changed() -> None:
+    """The same tensors are given in every loop; one callback changes some labels in place."""
+    val = loader(100, 10, seed=1)
+    y = val.dataset.tensors[1]
+
+    class Changes(pl.Callback):
+        @override
+        def on_train_epoch_end(self, trainer: Any, pl_module: Any) -> None:
+            if trainer.current_epoch == 1:
+                y[35:45] = 0
+
+    # What is no plain class number is read in every loop.
+    always = ConditionalEntropyMonitor(target=lambda batch: batch[1].int(), name="always")
+    monitor = ConditionalEntropyMonitor()
+    with mock.patch.object(reading, "read_labels", side_effect=reading.read_labels) as read:
+        fit([monitor, always, Changes()], max_epochs=4, val=val, num_sanity_val_steps=0)
+    assert Counter(call.args[0].dtype for call in read.call_args_list) == {
+        torch.int64: 10 + 2,
+        torch.int32: 4 * 10,
+    }
+    found, expected = (
+        {(record.quantity, record.layer, record.epoch): record.bits for record in one.history}
+        for one in (monitor, always)
+    )
+    assert found == expected
+
+
+def test_what_is_kept_from_loop_to_loop_is_little_and_holds_no_inputs(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(at_hand, "MOST_SAMPLES", 35)
+    kept = list[Batch]()
+
+    class Looks(pl.Callback):
+        @override
+        def on_train_epoch_end(self, trainer: Any, pl_module: Any) -> None:
+            kept[:] = at_hand._OF_TRAINERS[trainer].before.values()
+
+    fit([*monitors(), Looks()], max_epochs=2, val=loader(100, 10, seed=1), num_sanity_val_steps=0)
+    assert [len(batch) for batch in kept] == [10, 10, 10]
+    assert all(batch.inputs is None for batch in kept)
+
+
+def test_a_set_of_which_other_samples_come_is_read_as_it_is() -> None:
+    """Longer batches, then shorter ones, at the same places of a loop."""
+    trainer, labels = Classifier(), torch.tensor([0, 1, 2, 1])
+    for n in (4, 3, 4):
+        known = at_hand.batch_before(trainer, "place")
+        read = reading.labels_of((None, labels[:n]), None, known=known and known.labels)
+        assert read is not None
+        assert read.values.tolist() == [0, 1, 2, 1][:n]
+        at_hand.keep_batch(trainer, "place", Batch.of(None, read, np.arange(n)))
+        assert at_hand._OF_TRAINERS[trainer].n_samples == n
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        torch.tensor([0, 1, -1]),  # masked otherwise
+        torch.tensor([0, 1, 2, 2]),
+        torch.tensor([[0], [1], [2]]),
+        torch.tensor([0.0, 1.0, 2.0]),
+        torch.tensor([0, 1, 2], dtype=torch.int32),
+    ],
+)
+def test_labels_of_other_values_or_of_another_kind_are_not_taken_for_known_ones(
+    raw: Tensor,
+) -> None:
+    known = read_labels(torch.tensor([0, 1, 2]))
+    assert known.are_of(torch.tensor([0, 1, 2]))
+    assert not known.are_of(raw)
+    again = reading.labels_of((None, raw), None, known=known)
+    assert again is not None
+    assert again is not known
+    assert again.values.flatten().tolist() == raw.flatten().tolist()
+
+
 def test_monitors_that_read_batches_differently_each_do() -> None:
     def coarse(batch: Any) -> Tensor:
         return (batch[1] > 0).long()

@@ -31,6 +31,8 @@ class LoopSource:
         self._is_beside = False  # then another source listens to it
         self._is_waiting = False
         """Whether no batch of a validation loop has come yet."""
+        self._is_warned_ahead = False
+        """Whether this loop has said what the user should know before more is observed."""
         self._first: Batch | None = None
         """The first batch of the sanity check, which is run again when that is over."""
 
@@ -72,7 +74,7 @@ class LoopSource:
 
     def start_loop(self, trainer: Any, model: nn.Module, before: Iterable[Any] = ()) -> None:
         """A validation or test loop begins; one of the sources `before` may listen for this one."""
-        self._loop, self._is_beside = None, False
+        self._loop, self._is_beside, self._is_warned_ahead = None, False, False
         bench, at = self.bench, Moment.of(trainer)
         if not bench.is_due(bench.cadence.due, at):
             return
@@ -130,7 +132,9 @@ class LoopSource:
         with self.bench.stopwatch:
             try:
                 self.bench.observer.end()
-                self.bench.warn_ahead()
+                if not self._is_warned_ahead:  # the first batch has shown it
+                    self._is_warned_ahead = True
+                    self.bench.warn_ahead()
             except Exception as error:
                 self._end_listening(trainer, loop, error)
 

@@ -42,6 +42,7 @@ class Loop:
         self._n_seen: Counter[str] = Counter()
         self._places: dict[int, tuple[Any, str]] = {}
         """By number of the loader, the loader and the set behind it."""
+        self._way = options.way
         self._of_padding: tuple[int | None] | None = None
         """The number of padding, asked for once a loop."""
 
@@ -57,7 +58,7 @@ class Loop:
             self._places[dataloader_idx] = place
         loader, set_ = place
         start = self._n_seen[set_]
-        way = trainer.testing, dataloader_idx, start, self._options.way
+        way = (trainer.testing, dataloader_idx, start, self._way)
         batch = read_once(trainer, raw, way, lambda: self._read(trainer, raw, loader, start, way))
         if set_ not in self._passes:
             labels = batch.labels

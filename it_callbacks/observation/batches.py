@@ -98,7 +98,7 @@ class Batch:
 
     def beside(self, inputs: Any) -> Batch:
         """The same samples beside these inputs; `without_inputs` of it is this batch."""
-        batch = replace(self, inputs=inputs)
+        batch = Batch(inputs, self.labels, self.indices, self.grid, self.is_step_routed, self.mask)
         object.__setattr__(batch, "without_inputs", self)  # as if it had been asked for
         return batch
 

@@ -10,8 +10,6 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager, ExitStack, nullcontext
-from functools import lru_cache
 from typing import Any, Final, NamedTuple
 
 import torch
@@ -21,6 +19,7 @@ from torch.utils.hooks import RemovableHandle
 
 from it_callbacks.observation.compiled import compiled_parts, eager_parts
 from it_callbacks.observation.gathering import GATHERED
+from it_callbacks.observation.surroundings import at_full_precision, is_plain_call
 from it_callbacks.observation.weak import Weak
 
 MOST_COPIED: Final = GATHERED // 2
@@ -84,7 +83,7 @@ class Listener:
         self._thread = 0
         self._calls: dict[str, int] = {}
         self._nested: list[Firing] = []
-        self._copied: list[Firing] = []
+        self._copied: list[tuple[str, int, nn.Module, Tensor]] = []
         self._copies = False
         """Whether small outputs are copied, to be received when the batch has ended."""
         self._local: list[RemovableHandle] = []
@@ -154,9 +153,11 @@ class Listener:
         nested, self._nested = self._nested, []
         if self.error is None and (copied or nested):
             try:
-                with _undisturbed():
-                    for firing in (*copied, *map(_padded, nested)):
-                        self._receive(firing)
+                with at_full_precision():
+                    for name, call, module, output in copied:
+                        self._receive(Firing(name, call, module, (), output, is_copy=True))
+                    for firing in nested:
+                        self._receive(_padded(firing))
             except Exception as error:  # as in the batch
                 self.error = error
         self._stop()
@@ -168,27 +169,40 @@ class Listener:
         self._nested.clear()
         self._copied.clear()
 
-    def fired(self, module: nn.Module, given: tuple[Any, ...], output: _Output) -> None:
-        """A module was called, and returned `output`."""
+    def fired(
+        self, module: nn.Module, given: tuple[Any, ...], output: Any, copy: Tensor | None
+    ) -> Tensor | None:
+        """A module was called.
+
+        Args:
+            module: Which module.
+            given: What it was called with.
+            output: What it returned.
+            copy: A copy of that, which another listener has made.
+
+        Returns:
+            The copy, if one was made by now.
+        """
         table = self._table
         if table is None or self.error is not None or threading.get_ident() != self._thread:
-            return
+            return copy
         try:
             number = id(module)
             if number in table.inside:
-                self._pad(table.inside[number], output.given)
+                self._pad(table.inside[number], output)
+            is_small = self._copies and _is_small(output)
             for name in table.names.get(number, ()):
                 self._calls[name] = call = self._calls.get(name, 0) + 1
-                if self._copies and output.is_small:
-                    self._copied.append(Firing(name, call, module, (), output.copy, is_copy=True))
-                    continue
-                firing = Firing(name, call, module, given, output.given)
-                if output.is_nested:
-                    self._nested.append(firing)
+                if is_small:
+                    copy = output.detach().clone() if copy is None else copy
+                    self._copied.append((name, call, module, copy))
+                elif isinstance(output, Tensor) and output.is_nested:
+                    self._nested.append(Firing(name, call, module, given, output))
                 else:
-                    self._give(firing)
+                    self._give(Firing(name, call, module, given, output))
         except Exception as error:  # the user's forward must not fail because of an observer
             self.error = error
+        return copy
 
     def _pad(self, inside: frozenset[int], whole: Any) -> None:
         """Pad what parts of an encoder have left nested with zeros, to the length of its output."""
@@ -201,28 +215,8 @@ class Listener:
                 self._nested.append(firing)
 
     def _give(self, firing: Firing) -> None:
-        with _undisturbed():
+        with at_full_precision():
             self._receive(firing)
-
-
-class _Output:
-    """What a module returned, for all listeners: what one asks about it is known to the next."""
-
-    __slots__ = ("_copy", "given", "is_nested", "is_small")
-
-    def __init__(self, given: Any) -> None:
-        is_tensor = isinstance(given, Tensor)
-        self.given = given
-        self.is_nested = is_tensor and given.is_nested
-        self.is_small = is_tensor and not self.is_nested and given.numel() <= MOST_COPIED
-        self._copy: Tensor | None = None
-
-    @property
-    def copy(self) -> Tensor:
-        """A copy, one for all."""
-        if self._copy is None:
-            self._copy = self.given.detach().clone()
-        return self._copy
 
 
 class _Table(NamedTuple):
@@ -352,53 +346,17 @@ def tell(
     output: Any,
 ) -> None:
     """Tell of a call of a module, if it is a plain one: what is asked for that is asked once."""
-    if not _is_plain_call():
+    if not is_plain_call():
         return
     given = (*args, *kwargs.values()) if kwargs else args
-    returned, started = _Output(output), time.perf_counter()
+    started, copy = time.perf_counter(), None
     for listener in listeners:
-        listener.fired(module, given, returned)
+        copy = listener.fired(module, given, output, copy)
         listener.seconds += (ended := time.perf_counter()) - started
         started = ended
 
 
-def _is_plain_call() -> bool:
-    """Whether a call computes what it seems to, once, on tensors that can be read."""
-    return not (
-        torch.compiler.is_compiling()
-        or torch._C._get_tracing_state() is not None
-        or torch._C._functorch.peek_interpreter_stack() is not None  # vmap, grad, jacrev
-        or torch._C._get_dispatch_mode(torch._C._TorchDispatchModeKey.FAKE) is not None
-        # Activation checkpointing runs the forward a second time from inside the backward pass.
-        or torch._C._current_graph_task_id() != -1
-    )
-
-
-def _undisturbed() -> AbstractContextManager[object]:
-    """Inside, our arithmetic keeps no gradients and is not in half precision.
-
-    Autocast or a default may want that.
-    """
-    off = [device for device in _devices() if torch.is_autocast_enabled(device)]
-    dtype = torch.get_default_dtype()
-    is_half = dtype.itemsize < torch.float32.itemsize
-    if not off and not is_half and not torch.is_grad_enabled():
-        return _NOTHING_TO_DO  # as in most validation loops
-    stack = ExitStack()
-    stack.enter_context(torch.no_grad())
-    for device in off:
-        stack.enter_context(torch.autocast(device, enabled=False))
-    if is_half:
-        stack.callback(torch.set_default_dtype, dtype)
-        torch.set_default_dtype(torch.float32)
-    return stack
-
-
-_NOTHING_TO_DO = nullcontext()
-
-
-@lru_cache(maxsize=1)
-def _devices() -> tuple[str, ...]:
-    """The kinds of devices that a model may run on here."""
-    accelerator = torch.accelerator.current_accelerator()
-    return ("cpu",) if accelerator is None else ("cpu", accelerator.type)
+def _is_small(output: Any) -> bool:
+    """Whether an output is a tensor of few numbers, in memory as they are."""
+    is_plain = isinstance(output, Tensor) and output.layout == torch.strided
+    return is_plain and not output.is_nested and output.numel() <= MOST_COPIED
