@@ -8,6 +8,8 @@ to deal the same labels to the same predictions.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -22,6 +24,8 @@ MOST_NUMBERS = 4_000_000
 """Samples times classes up to which predictions are kept, to be permuted."""
 PERMUTATIONS = 4
 """Their scatter is far below the chance level wherever that is large enough to matter."""
+_MOST_REMEMBERED = 2**15
+"""Samples whose permutations are kept: a megabyte of them."""
 _MOST_TERMS = 2e8
 """Terms of the exact sum over a table of counts that take about three seconds."""
 
@@ -89,6 +93,9 @@ def hard_chance(class_counts: ArrayLike, predicted_counts: ArrayLike) -> float:
     rows = np.asarray(class_counts, np.int64)
     columns = np.asarray(predicted_counts, np.int64)
     n = rows.sum()
+    # At most so many terms; where that is too many, only distinct counts are looked at.
+    if 10 * math.sqrt(n) * rows.size * columns.size <= _MOST_TERMS:
+        return expected_from_marginals(rows, columns)
     of_rows, of_columns = np.unique(rows), np.unique(columns)
     reach = np.sqrt(np.minimum.outer(of_rows, of_columns)).sum() * 10
     if reach <= _MOST_TERMS:
@@ -114,17 +121,17 @@ def soft_chance(predictions: NDArray[np.float32], class_counts: ArrayLike) -> fl
     counts = counts[counts > 0]
     starts = np.cumsum(counts) - counts
     n = len(predictions)
-    in_order = predictions[_order(predictions)]
-    generator = np.random.default_rng(0)
-    found = []
-    for _ in range(PERMUTATIONS):
-        dealt = in_order[generator.permutation(n)]
-        sums = np.add.reduceat(dealt, starts, axis=0, dtype=np.float64)
-        expected = counts[:, None] * (sums.sum(0) / n)
-        some = sums > 0
-        nats = (sums[some] * np.log(sums[some] / expected[some])).sum() / n
-        found.append(max(0.0, nats / math.log(2)))
-    return float(np.mean(found))
+    order = _order(predictions)
+    sums = np.array(
+        [
+            np.add.reduceat(predictions.take(order.take(dealt), 0), starts, dtype=np.float64)
+            for dealt in _deals(n)
+        ]
+    )
+    expected = counts[:, None] * (sums.sum(1, keepdims=True) / n)
+    ratio = np.divide(sums, expected, out=np.ones_like(sums), where=sums > 0)
+    nats = (sums * np.log(ratio)).sum((1, 2)) / n
+    return float(np.maximum(nats / math.log(2), 0.0).mean())
 
 
 def soft_chance_of_columns(probabilities: NDArray[np.float32], present: ArrayLike) -> Floats:
@@ -142,8 +149,7 @@ def soft_chance_of_columns(probabilities: NDArray[np.float32], present: ArrayLik
         [1.0]
     """
     n, counts = len(probabilities), np.asarray(present, np.int64)
-    generator = np.random.default_rng(0)
-    orders = [generator.permutation(n) for _ in range(PERMUTATIONS)]
+    orders = _deals(n)
     bits = np.zeros(len(counts))
     for column, count in enumerate(counts.tolist()):
         values = np.sort(probabilities[:, column]).astype(np.float64)
@@ -207,7 +213,25 @@ def _binary(share: Floats) -> Floats:
 def _order(predictions: NDArray[np.float32]) -> NDArray[np.int64]:
     """An order of rows that depends on their content alone: equal rows may change places."""
     numbers = np.ascontiguousarray(predictions).view(np.uint32)
-    factors = np.random.default_rng(0).integers(2**63, size=numbers.shape[1], dtype=np.uint64)
     with np.errstate(over="ignore"):
-        hashes = numbers.astype(np.uint64) @ (factors * np.uint64(2) + np.uint64(1))
-    return np.argsort(hashes, kind="stable")
+        hashes = numbers.astype(np.uint64) @ _odd_factors(numbers.shape[1])
+    return np.argsort(hashes)
+
+
+@lru_cache(maxsize=4)
+def _odd_factors(n_columns: int) -> NDArray[np.uint64]:
+    factors = np.random.default_rng(0).integers(2**63, size=n_columns, dtype=np.uint64)
+    return factors * np.uint64(2) + np.uint64(1)
+
+
+def _deals(n: int) -> Sequence[NDArray[np.int64]]:
+    """The seeded permutations of n samples; a run asks for the same few n at every epoch."""
+    return _remembered_deals(n) if n <= _MOST_REMEMBERED else _drawn_deals(n)
+
+
+def _drawn_deals(n: int) -> Sequence[NDArray[np.int64]]:
+    generator = np.random.default_rng(0)
+    return tuple(generator.permutation(n) for _ in range(PERMUTATIONS))
+
+
+_remembered_deals = lru_cache(maxsize=4)(_drawn_deals)

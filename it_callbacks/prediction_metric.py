@@ -165,20 +165,23 @@ class PredictionMetric(Metric, Generic[P]):
         """Accept a batch: its sums become the states."""
         # The first batch decides for good, through `reset` too: one run has one kind of prediction,
         # and a later batch that by chance looks like another must not be taken for it.
-        if n_samples > 0:
+        if n_samples > 0 and self.kind is None:
             self.kind = kind
         if kind == "probabilities":
             self.n_from_probabilities = self.n_from_probabilities + n_samples
         device = self.n_from_probabilities.device
-        for name, total in sums.totals.items():
-            setattr(self, name, total.to(device))
+        self._set({name: total.to(device) for name, total in sums.totals.items()})
         if "kept" in self._defaults:
             self._keep_rows(sums.kept, self.n_counted)
 
     def clear(self) -> None:
         """What `reset` does, where only `count` has fed the metric: then nothing else is to do."""
-        for name, default in self._defaults.items():
-            setattr(self, name, default if isinstance(default, Tensor) else [])
+        defaults = self._defaults.items()
+        self._set({name: d if isinstance(d, Tensor) else [] for name, d in defaults})
+
+    def _set(self, states: dict[str, Any]) -> None:
+        # At once: that none is a parameter, a module or a buffer is known, and takes long to ask.
+        vars(self).update(states)
 
     def arrays(self, *names: str) -> list[NDArray[np.float64]]:
         """Some of the states."""

@@ -70,7 +70,7 @@ class PredictionObserver:
         self._class_axis: Literal[1, -1] | None = None
         self._batch: Batch | None = None
         self._grid = Grid(0)
-        """How the samples of the batch lie in its tensors, as far as that is known."""
+        """How the samples of the batch lie in an output."""
         self._pass: PredictionPass[Any] | None = None
         self._seen = _Seen()
         self.listener = Listener(modules, self._discover if self.source is None else self._take)
@@ -103,7 +103,7 @@ class PredictionObserver:
             if self.source is not None and self._pass.shows_logits:
                 self.source = replace(self.source, kind="logits")
         self._batch, self._pass = batch, current
-        self._grid = replace(batch.grid, class_axis=self._class_axis)
+        self._see_grid()
         current.begin(batch)
         self._n_classes = max(self._n_classes, least_classes(batch))
         self._seen = _Seen()
@@ -234,7 +234,7 @@ class PredictionObserver:
             hint = nearest(source.part, self._named)
             raise ArgumentValueError(f"{error}, and no module of that name{hint}") from error
         rows = by_sample(predictions, self._grid)
-        if rows is None or rows.ndim > 2:
+        if rows is None or rows.ndim not in (1, 2):
             raise ValueError(
                 f"logits: {source} gave no predictions for {self._grid.n_samples} labels in this "
                 f"batch; it gave {in_words(predictions)}. {HINT}"
@@ -244,12 +244,17 @@ class PredictionObserver:
 
     def _learn_class_axis(self, output: Tensor) -> None:
         """Where only one axis can count classes, it does so in every batch."""
-        if self._class_axis is not None or not output.is_floating_point():
+        if self._class_axis is not None or not self._grid.axes:
             return
         axes = self._grid.class_axes(tuple(output.shape))
-        if len(axes) == 1:
+        if len(axes) == 1 and output.is_floating_point():
             self._class_axis = axes[0]
-            self._grid = replace(self._grid, class_axis=axes[0])
+            self._see_grid()
+
+    def _see_grid(self) -> None:
+        grid = Grid(0) if self._batch is None else self._batch.grid
+        known = self._class_axis
+        self._grid = grid if known is None else replace(grid, class_axis=known)
 
     def _add(self, predictions: Tensor, *, is_copy: bool = False) -> None:
         if self._batch is None or self._pass is None or self.source is None:

@@ -114,6 +114,8 @@ class PredictionPass(Generic[M]):
         self._labels = labels
         self._kind = kind
         self._fits = frozenset(KINDS)
+        self._ways = self._ways_of(self._fits)
+        """How the labels may have to be counted."""
         self._admission = Admission(max_samples, seed)
         self._hash_inputs = hash_inputs
         self._row_keys: NDArray[np.int64] | None = None
@@ -138,7 +140,10 @@ class PredictionPass(Generic[M]):
 
     def takes(self, batch: Batch) -> bool:
         """Note the labels of a batch; whether predictions can be counted beside them."""
-        self._fits &= fits_of(batch.labels)
+        fits = fits_of(batch.labels)
+        if not self._fits <= fits:
+            self._fits &= fits
+            self._ways = self._ways_of(self._fits)
         return bool(self._ways)
 
     @property
@@ -152,10 +157,8 @@ class PredictionPass(Generic[M]):
         n_classes = max(self._mine.n_classes, least_classes(batch))
         self._mine = replace(self._mine, n_classes=n_classes)
 
-    @property
-    def _ways(self) -> set[str]:
-        """How the labels may have to be counted."""
-        fits = self._fits if self._labels is None else self._fits & {self._labels}
+    def _ways_of(self, fits: frozenset[str]) -> set[str]:
+        fits = fits if self._labels is None else fits & {self._labels}
         return {COUNTED_AS[kind] for kind in fits if kind in COUNTED_AS}
 
     def add(
