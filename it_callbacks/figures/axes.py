@@ -9,8 +9,6 @@ from dataclasses import dataclass, replace
 from itertools import zip_longest
 from typing import Any, NamedTuple
 
-import numpy as np
-
 from it_callbacks.figures.labels import plain, shortened
 from it_callbacks.figures.theme import BACKGROUND, GRID, MUTED, SCALE, TEXT, Theme, painted
 from it_callbacks.figures.times import Clock, TimeAxis, log_time, ticks, time_axis
@@ -330,8 +328,5 @@ def finite(value: float | None) -> float | None:
 
 
 def finite_all(series: Series, steps: Iterable[int]) -> list[float | None]:
-    """The values at `steps`, None where there is none; see `finite`."""
-    values = np.array([series.get(step, math.nan) for step in steps])
-    there: list[bool] = np.isfinite(values).tolist()
-    rounded: list[float] = values.round(6).tolist()
-    return [value if is_there else None for value, is_there in zip(rounded, there, strict=True)]
+    """The values at `steps`, None where there is none."""
+    return [finite(series.get(step)) for step in steps]

@@ -9,13 +9,11 @@ would be seen as steps.
 from __future__ import annotations
 
 import re
+import struct
 from base64 import b64encode
 from collections.abc import Mapping, Sequence
 from itertools import groupby
 from typing import Any
-
-import numpy as np
-from numpy.typing import NDArray
 
 from it_callbacks.figures.axes import Figure
 from it_callbacks.figures.frames import played
@@ -117,13 +115,13 @@ class _Columns:
 def _numbers(values: Sequence[float | None]) -> Column:
     """Numbers above their least, in two bytes each; the highest there can be is a gap."""
     scale, whole = _whole(values)
-    is_gap = np.isnan(whole)
-    there = whole[~is_gap]
-    least = int(there.min()) if len(there) else 0
-    if len(there) and there.max() - least >= _GAP:
-        return {"scale": scale, "of": _listed(whole, int)}
-    above = np.where(is_gap, _GAP, whole - least).astype("<u2")
-    return {"scale": scale, "least": least, "of": b64encode(above.tobytes()).decode()}
+    there = [number for number in whole if number is not None]
+    least = min(there, default=0)
+    if max(there, default=0) - least >= _GAP:
+        return {"scale": scale, "of": whole}
+    above = [_GAP if number is None else number - least for number in whole]
+    text = b64encode(struct.pack(f"<{len(above)}H", *above)).decode()
+    return {"scale": scale, "least": least, "of": text}
 
 
 def rounded(values: Sequence[float | None]) -> list[float | None]:
@@ -136,24 +134,25 @@ def rounded(values: Sequence[float | None]) -> list[float | None]:
     scale, whole = _whole(values)
     if scale == 1 or len(values) <= _SHORT:
         return list(values)
-    return _listed(whole / scale, float)
+    return [None if number is None else number / scale for number in whole]
 
 
-def _listed(numbers: NDArray[np.float64], kind: type[float]) -> list[float | None]:
-    """As JSON has them: a gap is None."""
-    return [None if number != number else kind(number) for number in numbers.tolist()]
-
-
-def _whole(values: Sequence[float | None]) -> tuple[int, NDArray[np.float64]]:
-    """Numbers in units of their last digit, after one over this digit; a gap is NaN."""
-    numbers = np.array(values, np.float64)  # NaN where there is None
-    there = numbers[~np.isnan(numbers)]
+def _whole(values: Sequence[float | None]) -> tuple[int, list[int | None]]:
+    """Numbers in units of their last digit, after one over this digit."""
+    there = [value for value in values if value is not None]
     for scale in (1, _FINER):  # places on an axis of time have so many digits
-        if (np.rint(there * scale) / scale == there).all():
-            return scale, np.rint(numbers * scale)
-    if there.max() - there.min() >= 1:
-        return PRINTED, np.rint(numbers * PRINTED)
-    units = np.rint(numbers * _FINER)
-    # A five would be rounded once more where it is printed.
-    nearer = np.sign(numbers - units / _FINER)
-    return _FINER, np.where(units % 10 == 5, units + nearer, units)
+        if all(round(value * scale) / scale == value for value in there):
+            return scale, _in_units(values, scale)
+    if max(there) - min(there) >= 1:
+        return PRINTED, _in_units(values, PRINTED)
+    return _FINER, [
+        # A five would be rounded once more where it is printed.
+        n + (v > n / _FINER) - (v < n / _FINER)
+        if n is not None and v is not None and n % 10 == 5
+        else n
+        for n, v in zip(_in_units(values, _FINER), values, strict=True)
+    ]
+
+
+def _in_units(values: Sequence[float | None], scale: int) -> list[int | None]:
+    return [None if value is None else round(value * scale) for value in values]
