@@ -548,7 +548,7 @@ def test_a_batch_of_a_users_own_kind_is_read_by_each() -> None:
 def test_the_layout_keeps_the_charts_of_other_monitors(monkeypatch: pytest.MonkeyPatch) -> None:
     laid: list[set[str]] = []
     monkeypatch.setattr(
-        publishing, "log_layout", lambda loggers, tags, own=(): laid.append(set(tags)) or []
+        outbox, "log_layout", lambda loggers, tags, own=(): laid.append(set(tags)) or []
     )
     plane, predictions = InformationPlaneMonitor(), PredictionEntropyMonitor()
     model, running = fit([plane, predictions], max_epochs=2, logger=MemoryLogger())
