@@ -13,12 +13,11 @@ from torch import Tensor
 
 from it_callbacks.observation.batches import (
     INPUT_KEYS,
-    TARGET_KEYS,
     inputs_of,
     labels_of,
     n_rows_of,
-    select,
 )
+from it_callbacks.observation.selecting import TARGET_KEYS, select
 
 X = torch.randn(4, 3, generator=torch.Generator().manual_seed(0))
 Y = torch.tensor([2, 0, 1, 2])

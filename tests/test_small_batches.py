@@ -26,7 +26,7 @@ from it_callbacks import (
     InformationPlaneMonitor,
     PredictionEntropyMonitor,
 )
-from it_callbacks.callbacks import loops, publishing
+from it_callbacks.callbacks import loops, outbox
 from it_callbacks.codes import encode_keys, encoded_at_once
 from it_callbacks.metrics import PredictionEntropy
 from it_callbacks.observation import at_hand, prediction_pass, streams

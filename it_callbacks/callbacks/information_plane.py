@@ -15,11 +15,11 @@ from it_callbacks.estimators.extra import Extra
 from it_callbacks.estimators.verdict import Verdict
 from it_callbacks.estimators.wide import WideReading
 from it_callbacks.figures import Request
-from it_callbacks.observation.batches import Selector
 from it_callbacks.observation.choices import LayerChoice
 from it_callbacks.observation.layer_observer import Observation
 from it_callbacks.observation.positions import Samples
 from it_callbacks.observation.resolutions import Resolution, check_resolution
+from it_callbacks.observation.selecting import Selector
 from it_callbacks.own_quantities import check_own
 from it_callbacks.pictures import check_installed
 from it_callbacks.plane.extras import Extras

@@ -7,9 +7,9 @@ from typing import Any, Literal, TypeAlias, get_args
 
 from it_callbacks.callbacks.faults import OnError
 from it_callbacks.checks import nearest, whole
-from it_callbacks.observation.batches import Selector
 from it_callbacks.observation.fixed_set import FixedSet
 from it_callbacks.observation.positions import Samples
+from it_callbacks.observation.selecting import Selector
 from it_callbacks.records import slug
 from it_callbacks.schedules import Schedule, check_schedule, counts_steps
 

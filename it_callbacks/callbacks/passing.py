@@ -16,7 +16,6 @@ from torch import Tensor
 
 from it_callbacks.observation.batches import (
     Batch,
-    Selector,
     inputs_of,
     labels_of,
     mask_of,
@@ -29,6 +28,7 @@ from it_callbacks.observation.labels import Labels
 from it_callbacks.observation.modules import padding_of
 from it_callbacks.observation.positions import Samples
 from it_callbacks.observation.processes import n_processes, rank
+from it_callbacks.observation.selecting import Selector
 
 
 def fetch_fixed_set(

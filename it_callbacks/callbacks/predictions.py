@@ -10,8 +10,8 @@ from it_callbacks.callbacks.faults import OnError
 from it_callbacks.callbacks.monitor import Monitor
 from it_callbacks.callbacks.options import Data, Options
 from it_callbacks.figures import Request
-from it_callbacks.observation.batches import Selector
 from it_callbacks.observation.positions import Samples
+from it_callbacks.observation.selecting import Selector
 from it_callbacks.predictions.instrument import InsideClasses, PredictionInstrument, WholeSet
 from it_callbacks.schedules import Schedule
 

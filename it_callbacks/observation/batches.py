@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields, is_dataclass, replace
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -13,19 +13,21 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from it_callbacks.checks import ArgumentValueError, nearest
 from it_callbacks.observation.input_keys import row_keys
 from it_callbacks.observation.label_reading import read_labels, shifted
 from it_callbacks.observation.labels import Labels
 from it_callbacks.observation.positions import Grid, Samples
-
-Selector = Callable[[Any], Any] | str | int
-"""Picks one part out of a batch or an output: a key, an index, or a function of the whole."""
+from it_callbacks.observation.selecting import (
+    TARGET_KEYS,
+    Selector,
+    attributes,
+    named_parts,
+    select,
+)
 
 MOST_CLASSES = 1000
 """Above this many classes there are too few samples of each, and too large a table of pairs."""
 
-TARGET_KEYS = ("label", "labels", "target", "targets", "y")
 MASK = "attention_mask"
 """What a mapping calls the part that tells tokens from padding."""
 _BESIDE_TOKENS = (MASK, "token_type_ids", "position_ids", "special_tokens_mask")
@@ -166,7 +168,7 @@ def mask_of(batch: Any, inputs: Any, padding: int | None) -> Tensor | None:
         inputs: What the model takes; token numbers that are `padding` count as padding.
         padding: The number that stands for padding, if the model says so.
     """
-    parts = _named_parts(batch) or {}
+    parts = named_parts(batch) or {}
     mask = parts.get(MASK)
     if isinstance(mask, Tensor) and mask.ndim == 2:
         return (mask.detach() != 0).cpu()
@@ -211,7 +213,7 @@ def _inputs(batch: Any, labels: Tensor) -> Iterator[Tensor]:
     if isinstance(batch, Tensor):
         yield batch
         return
-    named = _named_parts(batch)
+    named = named_parts(batch)
     if named is not None:
         parts = [part for name, part in named.items() if name not in _BESIDE_TOKENS]
     else:
@@ -238,7 +240,7 @@ def inputs_of(batch: Any, inputs: Selector | None, target: Selector | None) -> A
     """
     if inputs is not None:
         return select(batch, inputs, "inputs")
-    parts = _named_parts(batch)
+    parts = named_parts(batch)
     if parts is not None:
         return _named_inputs(parts, target)
     if isinstance(batch, Tensor):
@@ -246,7 +248,7 @@ def inputs_of(batch: Any, inputs: Selector | None, target: Selector | None) -> A
     if isinstance(batch, Sequence) and not isinstance(batch, str) and len(batch) >= 1:
         first_is_target = len(batch) > 1 and target in (0, -len(batch))
         return batch[1 if first_is_target else 0]
-    if _attributes(batch, (*TARGET_KEYS, *INPUT_KEYS)):
+    if attributes(batch, (*TARGET_KEYS, *INPUT_KEYS)):
         return batch
     raise ValueError(
         f"inputs: cannot find the input in a batch of type {type(batch).__name__}; "
@@ -279,9 +281,9 @@ def _rows_of_tensors(batch: Any) -> Iterator[int]:
         if batch.ndim:
             yield len(batch)
         return
-    parts = _named_parts(batch)
+    parts = named_parts(batch)
     if parts is None:
-        parts = _attributes(batch, INPUT_KEYS)
+        parts = attributes(batch, INPUT_KEYS)
     if parts:
         several: Iterable[Any] = parts.values()
     else:
@@ -305,60 +307,15 @@ def _named_inputs(parts: Mapping[Any, Any], target: Selector | None) -> Any:
     return tensors[0] if len(tensors) == 1 else others
 
 
-def select(source: Any, selector: Selector, argument: str) -> Any:
-    """``source[selector]``, an attribute, or ``selector(source)``; errors name `argument`."""
-    if callable(selector):
-        return selector(source)
-    parts = _named_parts(source)
-    if isinstance(selector, str):
-        if parts is not None and selector in parts:
-            return parts[selector]
-        if parts is None and hasattr(source, selector):
-            return getattr(source, selector)
-        if parts is None and selector.lstrip("-").isdecimal():
-            return select(source, int(selector), argument)  # a command line gives texts only
-        available = list(parts) if parts is not None else []
-        raise ArgumentValueError(
-            f"{argument}={selector!r}: no such key in a {type(source).__name__} "
-            f"with keys {available}{nearest(selector, available)}"
-        )
-    try:
-        return source[selector]
-    except (IndexError, KeyError, TypeError) as error:
-        size = f" of length {len(source)}" if hasattr(source, "__len__") else ""
-        raise ArgumentValueError(
-            f"{argument}={selector!r}: no such index in a {type(source).__name__}{size}"
-        ) from error
-
-
-def _named_parts(batch: Any) -> Mapping[Any, Any] | None:
-    if isinstance(batch, Mapping):
-        return batch
-    if is_dataclass(batch) and not isinstance(batch, type):
-        return {field.name: getattr(batch, field.name) for field in fields(batch)}
-    names = getattr(batch, "_fields", None)  # a namedtuple
-    if isinstance(batch, tuple) and names and set(names) & set(TARGET_KEYS):
-        return dict(zip(names, batch, strict=True))
-    return None
-
-
-def _attributes(batch: Any, names: Iterable[str]) -> dict[str, Any]:
-    """Those of `names` that the batch, an object like those of graph libraries, has tensors of."""
-    if isinstance(batch, (Tensor, Sequence)):
-        return {}
-    found = {name: getattr(batch, name, None) for name in names}
-    return {name: part for name, part in found.items() if isinstance(part, Tensor)}
-
-
 def _default_target(batch: Any) -> Any:
     if batch is None or isinstance(batch, (str, Iterator)):
         raise ValueError(
             f"target: cannot see the batches of this loop, it gives a {type(batch).__name__} (does "
             "the step take a dataloader_iter?); pass data='val' or a set of your own"
         )
-    parts = _named_parts(batch)
+    parts = named_parts(batch)
     if parts is None and not isinstance(batch, (Tensor, Sequence)):
-        parts = _attributes(batch, TARGET_KEYS)
+        parts = attributes(batch, TARGET_KEYS)
     if parts is not None:
         return next((parts[key] for key in TARGET_KEYS if parts.get(key) is not None), None)
     if isinstance(batch, Tensor) or len(batch) < 2:

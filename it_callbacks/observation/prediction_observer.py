@@ -8,7 +8,7 @@ from typing import Any, Literal
 from torch import Tensor, nn
 
 from it_callbacks.checks import ArgumentValueError, nearest
-from it_callbacks.observation.batches import Batch, Selector
+from it_callbacks.observation.batches import Batch
 from it_callbacks.observation.listening import ROOT, Firing, Listener
 from it_callbacks.observation.modules import (
     by_every_name,
@@ -33,6 +33,7 @@ from it_callbacks.observation.prediction_source import (
     tensors_of,
 )
 from it_callbacks.observation.readouts import Readouts
+from it_callbacks.observation.selecting import Selector
 from it_callbacks.observation.weak import Weak
 
 

@@ -15,9 +15,9 @@ import torch
 from torch import Tensor, nn
 
 from it_callbacks.log_probabilities import Kind
-from it_callbacks.observation.batches import Selector, select
 from it_callbacks.observation.listening import ROOT
 from it_callbacks.observation.positions import ONE_EACH, Grid
+from it_callbacks.observation.selecting import Selector, select
 
 LOGITS = "logits"
 """What a part of an output that holds predictions is usually called."""

@@ -15,7 +15,7 @@ from it_callbacks.checks import ArgumentValueError
 from it_callbacks.log_probabilities import Kind
 from it_callbacks.metrics import ConditionalEntropy, PredictionEntropy
 from it_callbacks.multi_label import MultiLabelConditionalEntropy, MultiLabelPredictionEntropy
-from it_callbacks.observation.batches import MOST_CLASSES, Selector
+from it_callbacks.observation.batches import MOST_CLASSES
 from it_callbacks.observation.gathering import GATHERED
 from it_callbacks.observation.instrument import (
     Completion,
@@ -28,6 +28,7 @@ from it_callbacks.observation.labels import COUNTED_AS, KINDS, decided
 from it_callbacks.observation.positions import samples_in_words
 from it_callbacks.observation.prediction_observer import PredictionObserver
 from it_callbacks.observation.prediction_pass import Predicted, PredictionPass
+from it_callbacks.observation.selecting import Selector
 from it_callbacks.observation.stages import Stage
 from it_callbacks.predictions import notices
 from it_callbacks.predictions.defined import DefinedRows, Makers, Metric
