@@ -447,9 +447,11 @@ def test_a_share_of_training_is_what_is_ours_over_the_rest(
     found, by_name = shares.taken(case, shares.all_three(case, wide=False))
     share = 0.25 / (1 + times)  # a batch of training stands for so many
     assert found.plain == found.with_wide == found.share == pytest.approx(share)
-    # The first batch of all finds the layers.
-    assert by_name.by_name["forward hooks"] == 5 * 0.25 - 0.125
-    assert list(shares.parts(by_name)) == ["  100.0% forward hooks"]
+    # The first batch of all finds the layers, and the second one calibrates them in the hook.
+    end = "InformationPlaneMonitor.on_validation_batch_end"
+    assert by_name.by_name["forward hooks"] == 0.125
+    assert by_name.by_name[end] == 4 * 0.25
+    assert list(shares.parts(by_name)) == [f"   88.9% {end}", "   11.1% forward hooks"]
 
     longer = shares.longer(case, wide=False, turns=1)
     assert longer == pytest.approx(share)

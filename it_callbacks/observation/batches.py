@@ -168,8 +168,7 @@ def mask_of(batch: Any, inputs: Any, padding: int | None) -> Tensor | None:
         inputs: What the model takes; token numbers that are `padding` count as padding.
         padding: The number that stands for padding, if the model says so.
     """
-    parts = named_parts(batch) or {}
-    mask = parts.get(MASK)
+    mask = (named_parts(batch) or {}).get(MASK)
     if isinstance(mask, Tensor) and mask.ndim == 2:
         return (mask.detach() != 0).cpu()
     if padding is None or not isinstance(inputs, Tensor) or inputs.ndim != 2:
@@ -190,10 +189,8 @@ def _are_inputs(read: Labels, tokens: Iterable[Tensor]) -> bool:
     if len(read.axes) != 1 or not read.is_labelled.any():
         return False
     is_labelled = torch.from_numpy(read.is_labelled).reshape(-1, *read.axes)
-    n_labelled, n_pairs = (
-        int(is_labelled.sum()),
-        int((is_labelled[:, 1:] & is_labelled[:, :-1]).sum()),
-    )
+    n_labelled = int(is_labelled.sum())
+    n_pairs = int((is_labelled[:, 1:] & is_labelled[:, :-1]).sum())
     if 2 * n_pairs < n_labelled < _ENOUGH_EQUAL:
         return False
     values = read.values.reshape(-1, *read.axes)
@@ -281,13 +278,9 @@ def _rows_of_tensors(batch: Any) -> Iterator[int]:
         if batch.ndim:
             yield len(batch)
         return
-    parts = named_parts(batch)
-    if parts is None:
-        parts = attributes(batch, INPUT_KEYS)
-    if parts:
-        several: Iterable[Any] = parts.values()
-    else:
-        several = batch if isinstance(batch, Sequence) and not isinstance(batch, str) else ()
+    parts = named_parts(batch) or attributes(batch, INPUT_KEYS)
+    is_several = isinstance(batch, Sequence) and not isinstance(batch, str)
+    several: Iterable[Any] = parts.values() if parts else batch if is_several else ()
     for part in several:
         yield from _rows_of_tensors(part)
 

@@ -44,6 +44,8 @@ def select(source: Any, selector: Selector, argument: str) -> Any:
 
 def named_parts(batch: Any) -> Mapping[Any, Any] | None:
     """The parts of a mapping, a dataclass or a named tuple of labels; None of anything else."""
+    if type(batch) in (list, tuple):  # as most are: asked first, since every batch asks
+        return None
     if isinstance(batch, Mapping):
         return batch
     if is_dataclass(batch) and not isinstance(batch, type):
