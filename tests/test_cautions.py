@@ -244,6 +244,15 @@ def test_calibration_on_some_classes_only_is_warned_of() -> None:
     assert warnings_of(plane, max_epochs=1).of("calibration") == []
 
 
+def test_rare_classes_may_miss_among_the_rows_of_a_calibration() -> None:
+    """Classes in any order, ten samples of each: that the first rows lack some says nothing."""
+    generator = torch.Generator().manual_seed(0)
+    x = torch.randn(3000, 8, generator=generator)
+    y = (torch.arange(3000) % 300)[torch.randperm(3000, generator=generator)]
+    assert len(y[:1024].unique()) < 300
+    assert warnings_of(InformationPlaneMonitor(data=(x, y)), max_epochs=1).of("calibration") == []
+
+
 def test_an_extra_that_fails_costs_its_own_number_only() -> None:
     plane = InformationPlaneMonitor(extra=[Own("own_I_TY", raises(ArithmeticError("not today")))])
     given = warnings_of(plane)

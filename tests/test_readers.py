@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from unittest import mock
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor
 
+from it_callbacks.codes import encode_keys
 from it_callbacks.observation.readers import Reader
 from it_callbacks.observation.streams import KeyStream, Waiting, stream_of
 from it_callbacks.reductions import PCA, Joint, MeanPool
@@ -89,7 +92,7 @@ def test_outputs_wait_for_their_calibration_and_are_then_read_as_others() -> Non
     waiting = stream_of(spec, alone=True)
     assert isinstance(waiting, Waiting)
     for part in ROWS.split(20):
-        waiting.add(part, keep=torch.tensor([0, 2]))
+        assert waiting.take(part, keep=torch.tensor([0, 2])) is waiting
     stream = waiting.freeze()
     again = stream_of(stream.reader, alone=True)
     assert isinstance(again, KeyStream)
@@ -108,8 +111,40 @@ def test_alone_a_process_calibrates_on_enough_rows_and_several_wait_for_the_end(
         waiting = stream_of(Reader(Joint(), (Calibrated(4),)), alone=alone)
         assert isinstance(waiting, Waiting)
         for _ in range(30):
-            waiting.add(ROWS)
+            waiting.add_owned(ROWS)
         assert waiting.is_full is is_full
+
+
+@pytest.mark.parametrize(("n_units", "n_rows"), [(4, 1024), (256, 1024), (1024, 256), (9000, 32)])
+def test_wide_layers_are_calibrated_on_fewer_rows(n_units: int, n_rows: int) -> None:
+    """2**18 numbers are enough; the rows behind them are so large that they would show."""
+    rows = torch.randn(1200, n_units, generator=torch.Generator().manual_seed(0))
+    rows[n_rows:] *= 50
+    stream = stream_of(Reader(Joint(), (Calibrated(4),)), alone=True)
+    for part in rows.split(400):
+        stream = stream.take(part) if isinstance(stream, Waiting) else stream
+    assert isinstance(stream, KeyStream)
+    assert stream.reader.rulers == (Calibrated(4).freeze(rows[:n_rows]),)
+
+
+def test_a_batch_that_calibrates_a_layer_is_not_copied() -> None:
+    """It may change at once, since it has been encoded; those before it were copied."""
+    rows = torch.randn(2000, 300, generator=torch.Generator().manual_seed(0))
+    first, second = rows[:500].clone(), rows[500:].clone()
+    stream = stream_of(Reader(Joint(), (Calibrated(4),)), alone=True)
+    assert isinstance(stream, Waiting)
+    assert stream.take(first, torch.tensor([1])) is stream
+    first.zero_()  # as a layer in place does
+    copied: list[int] = []
+    clone = Tensor.clone
+    with mock.patch.object(Tensor, "clone", lambda one: copied.append(one.numel()) or clone(one)):
+        calibrated = stream.take(second, torch.tensor([0]))
+    second.zero_()
+    assert sum(copied) <= 2**18
+    assert isinstance(calibrated, KeyStream)
+    ruler = Calibrated(4).freeze(rows[: 2**18 // 300])
+    np.testing.assert_array_equal(calibrated.read().keys[0], encode_keys(rows, ruler).numpy())
+    assert torch.equal(calibrated.kept(), rows[[1, 500]])
 
 
 def test_nothing_can_be_calibrated_on_no_rows() -> None:

@@ -33,9 +33,10 @@ class Read:
         self.stream = stream_of(Reader(reduction, tuple(rulers)), alone=True)
 
     def add(self, output: Tensor, keep: Tensor | None = None) -> None:
-        self.stream.add(output, keep)
-        if isinstance(self.stream, Waiting) and self.stream.is_full:
-            self.stream = self.stream.freeze()
+        if isinstance(self.stream, Waiting):
+            self.stream = self.stream.take(output, keep)
+        else:
+            self.stream.add(output, keep)
 
     @property
     def frozen(self) -> bool:

@@ -333,7 +333,7 @@ def test_a_ruler_is_calibrated_on_the_finite_rows() -> None:
     spoilt = torch.cat([x, torch.full((50, 2), torch.inf), torch.full((10, 2), torch.nan)])
     (ruler,) = (Calibrated(30).freeze(x),)
     waiting = Waiting(Reader(Joint(), (Calibrated(30),)))
-    waiting.add(spoilt)
+    waiting.add_owned(spoilt)
     stream = waiting.freeze()
     assert stream.reader.rulers == (ruler,)
     assert stream.read().left_out.tolist() == [False] * 200 + [True] * 60

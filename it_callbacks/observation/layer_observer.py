@@ -31,7 +31,6 @@ from it_callbacks.observation.stages import Stage, why_later
 from it_callbacks.observation.streams import KeyStream, Waiting, stream_of
 from it_callbacks.observation.wide_sampling import WideChoice, WideSampling
 from it_callbacks.reductions import Reduction
-from it_callbacks.rulers import CALIBRATION_ROWS
 
 Restore = Callable[[str, Reader], Reader | None]
 """From a layer's name and its reader to the reader of an earlier run; None if there is none."""
@@ -237,7 +236,8 @@ class LayerObserver:
             if shares:
                 indices = np.concatenate([of_share for of_share, _ in shares])
                 rows = torch.cat([of_share for _, of_share in shares])
-                order = np.argsort(indices, kind="stable")[:CALIBRATION_ROWS]
+                n_rows = stream.reader.n_calibration_rows(rows)
+                order = np.argsort(indices, kind="stable")[:n_rows]
                 with current.contained(name):
                     current.streams[name] = stream.freeze(rows[torch.from_numpy(order)])
 

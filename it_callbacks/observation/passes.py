@@ -23,7 +23,7 @@ from it_callbacks.observation.small_batches import SmallBatches
 from it_callbacks.observation.streams import Encodings, KeyStream, Stream, Waiting, encode_held
 from it_callbacks.observation.wide_sampling import class_numbers
 from it_callbacks.reductions import Reduction
-from it_callbacks.rulers import CALIBRATION_ROWS, refuse_mostly_nonfinite
+from it_callbacks.rulers import refuse_mostly_nonfinite
 
 
 class Copy(NamedTuple):
@@ -214,11 +214,14 @@ class Pass:
             return
         rows = self._samples.admitted_of(rows, layer.units_axis)
         rows = self._samples.without_padding(rows, stream.reader.reduction)
+        keep = self._samples.to_keep
         with self.contained(layer.name):
-            add = stream.add_owned if is_owned else stream.add
-            add(rows, self._samples.to_keep)
-            if isinstance(stream, Waiting) and stream.is_full:
-                self.streams[layer.name] = stream.freeze()
+            if isinstance(stream, Waiting):
+                self.streams[layer.name] = stream.take(rows, keep)
+            elif is_owned:
+                stream.add_owned(rows, keep)
+            else:
+                stream.add(rows, keep)
 
     @contextmanager
     def contained(self, layer: str) -> Iterator[None]:
@@ -251,7 +254,7 @@ class Pass:
             rows = stream.rows()
             if rows is not None:
                 of_rows = indices[stream.finite]
-                first = np.argsort(of_rows, kind="stable")[:CALIBRATION_ROWS]
+                first = np.argsort(of_rows, kind="stable")[: stream.n_wanted]
                 found[name] = (of_rows[first], rows.cpu()[torch.from_numpy(first)])
         return found
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -11,7 +12,13 @@ from torch import Tensor
 
 from it_callbacks.plain import plain
 from it_callbacks.reductions import Reduction
-from it_callbacks.rulers import Ruler, Unstorable, pair_merged
+from it_callbacks.rulers import (
+    CALIBRATION_ROWS,
+    Ruler,
+    Unstorable,
+    calibration_rows,
+    pair_merged,
+)
 
 
 @dataclass(frozen=True)
@@ -38,6 +45,12 @@ class Reader:
     def is_ready(self) -> bool:
         """Whether nothing is left to calibrate."""
         return self.reduction.frozen and all(ruler.frozen for ruler in self.rulers)
+
+    def n_calibration_rows(self, rows: Tensor) -> int:
+        """On how many rows like these it is calibrated; a reduction on as many of any layer."""
+        if not self.reduction.frozen:
+            return CALIBRATION_ROWS
+        return calibration_rows(math.prod(rows.shape[1:]))
 
     def calibrated(self, rows: Tensor) -> Reader:
         """The reader that is ready, given the first rows of the layer.

@@ -277,8 +277,8 @@ class Waiting:
 
     Args:
         reader: How the layer is to be read.
-        most_rows: From how many rows on `is_full`. Several processes calibrate together, on rows
-            of all of them, and wait for the end of the pass: infinity.
+        alone: Whether this process calibrates by itself, as soon as `is_full`. Several calibrate
+            together, on rows of all of them, and wait for the end of the pass.
         unmerged: As of `KeyStream`.
         enough: As of `KeyStream`.
     """
@@ -286,7 +286,7 @@ class Waiting:
     def __init__(
         self,
         reader: Reader,
-        most_rows: float = CALIBRATION_ROWS,
+        alone: bool = True,
         unmerged: Collection[int] = (),
         enough: int = GATHERED,
     ) -> None:
@@ -294,15 +294,28 @@ class Waiting:
         self._unmerged = unmerged
         self._enough = enough
         self.n_samples = 0
-        self._most_rows = most_rows
+        self._alone = alone
         self._left_out = _LeftOut()
         self._batches: list[tuple[Tensor, Tensor | None]] = []
 
-    def add(self, output: Tensor, keep: Tensor | None = None) -> None:
-        """Take in the outputs ``(n_rows, ...)`` of a batch; as `KeyStream.add`."""
-        reduction = self.reader.reduction
-        rows = reduction(output) if reduction.frozen else output
-        self.add_reduced(rows.detach().clone(), keep)
+    def take(self, output: Tensor, keep: Tensor | None = None) -> Stream:
+        """Take in the outputs ``(n_rows, ...)`` of a batch; returns the stream that goes on.
+
+        That is a calibrated one as soon as there are rows enough: then the batch is not copied.
+
+        Raises:
+            ValueError: The reader cannot be calibrated on these rows.
+        """
+        self.add_owned(output.detach(), keep)
+        if not self.is_full:
+            rows, _ = self._batches[-1]
+            self._batches[-1] = rows.clone(), keep
+            return self
+        reader = self._calibrated(None)
+        self._batches.pop()
+        stream = self.read_by(reader)
+        stream.add(output, keep)
+        return stream
 
     def add_owned(self, output: Tensor, keep: Tensor | None = None) -> None:
         """As `KeyStream.add_owned`."""
@@ -323,20 +336,32 @@ class Waiting:
     @property
     def is_full(self) -> bool:
         """Whether there are enough rows to calibrate on."""
-        return int(self.finite.sum()) >= self._most_rows
+        return self._alone and int(self.finite.sum()) >= self.n_wanted
+
+    @property
+    def n_wanted(self) -> int:
+        """On how many rows the reader is calibrated, as far as that is known."""
+        of = self._batches[:1]
+        return self.reader.n_calibration_rows(of[0][0]) if of else CALIBRATION_ROWS
 
     @property
     def finite(self) -> NDArray[np.bool_]:
         """Which of the samples so far have finite rows, ``(n_samples,)``."""
         return ~self._left_out.of(self.n_samples)
 
-    def rows(self) -> Tensor | None:
-        """All finite rows so far, in order, reduced if the reduction is ready; None without any."""
-        finite = torch.from_numpy(self.finite)
-        if not finite.any():
-            return None
-        rows = torch.cat([rows for rows, _ in self._batches])
-        return rows if finite.all() else rows[finite.to(rows.device)]
+    def rows(self, most: float = math.inf) -> Tensor | None:
+        """The first finite rows, in order, reduced if the reduction is ready; None without any.
+
+        Args:
+            most: So many at most.
+        """
+        finite, found, n_seen, n_found = torch.from_numpy(self.finite), list[Tensor](), 0, 0
+        for rows, _ in self._batches:
+            here = finite[n_seen : n_seen + len(rows)].to(rows.device)
+            some = (rows if here.all() else rows[here])[: int(min(most - n_found, len(rows)))]
+            found.append(some)
+            n_seen, n_found = n_seen + len(rows), n_found + len(some)
+        return torch.cat(found) if n_found else None
 
     def freeze(self, rows: Tensor | None = None) -> KeyStream:
         """Calibrate the reader, and encode what has waited.
@@ -348,12 +373,15 @@ class Waiting:
             ValueError: There are no rows, more than half of them are not finite, or they cannot
                 be calibrated on.
         """
+        return self.read_by(self._calibrated(rows))
+
+    def _calibrated(self, rows: Tensor | None) -> Reader:
         if rows is None:
             refuse_mostly_nonfinite(int((~self.finite).sum()), self.n_samples)
-            rows = self.rows()
+            rows = self.rows(self.n_wanted)
         if rows is None:
             raise ValueError("rows: there are none to calibrate on")
-        return self.read_by(self.reader.calibrated(rows[:CALIBRATION_ROWS]))
+        return self.reader.calibrated(rows[: self.reader.n_calibration_rows(rows)])
 
     def read_by(self, reader: Reader) -> KeyStream:
         """Encode what has waited with a reader that was calibrated elsewhere."""
@@ -383,4 +411,4 @@ def stream_of(
     """
     if reader.is_ready:
         return KeyStream(reader, unmerged, enough)
-    return Waiting(reader, CALIBRATION_ROWS if alone else math.inf, unmerged, enough)
+    return Waiting(reader, alone, unmerged, enough)

@@ -40,10 +40,12 @@ from it_callbacks.plane.wide import WidePoint
 from it_callbacks.plane.wide_instrument import Postponed
 from it_callbacks.records import unique_slugs
 from it_callbacks.reductions import Joint
-from it_callbacks.rulers import CALIBRATION_ROWS, Exact, Uniform
+from it_callbacks.rulers import Exact, Uniform, calibration_rows
 
 MOST_LISTED_CLASSES = 1000
 """Class numbers in the settings; those of a vocabulary nobody reads."""
+_EXPECTED = 10
+"""Of a class that misses among the first rows, so many would be there if the set were shuffled."""
 
 
 @dataclass(frozen=True)
@@ -217,9 +219,11 @@ class PlanePoint:
         found = set_notices(self.set, n_inputs, per_class, repeated)
         found += imbalance_notices(self.set, per_class)
         if labels is not None and self.observer.was_calibrated:
-            n_first = len(classes_of(labels[:CALIBRATION_ROWS])[0])
-            if n_first < len(per_class):
-                found.append(calibration_notice(self.set, n_first, len(per_class)))
+            n_rows = self._fewest_calibration_rows
+            seen = set(classes_of(labels[:n_rows])[0].tolist())
+            likely = _EXPECTED * len(labels) / n_rows
+            if any(n >= likely for class_, n in per_class.items() if class_ not in seen):
+                found.append(calibration_notice(self.set, n_rows, len(seen), len(per_class)))
         return found
 
     def _are_read_alike(self, *layers: str) -> bool:
@@ -228,6 +232,13 @@ class PlanePoint:
         if some is None or others is None:
             return some is others
         return np.array_equal(some, others)
+
+    @property
+    def _fewest_calibration_rows(self) -> int:
+        """Of the layers that were calibrated."""
+        specs, n_units = self.observer.specs, self.observed.n_units
+        calibrated = [n for name, n in n_units.items() if not specs[name].is_ready]
+        return calibration_rows(max(calibrated, default=0))
 
     def _is_whole(self, layer: str) -> bool:
         """Whether all of the layer is read, so that what it knows bounds the next one's."""

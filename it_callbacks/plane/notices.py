@@ -14,7 +14,6 @@ from it_callbacks.observation.readers import Reader
 from it_callbacks.observation.set_notices import MOST_REPEATED, few_notices
 from it_callbacks.records import Status
 from it_callbacks.reductions import Reduction
-from it_callbacks.rulers import CALIBRATION_ROWS
 
 MOST_GROWTH = 2.0
 """A layer that spreads more times as far as when it was calibrated, or so many times less, is told:
@@ -156,10 +155,10 @@ def labels_notice(set_: str, about: str, *, has_y: bool) -> Notice:
     return Notice("labels", f"set {set_!r}: {about}{alone}")
 
 
-def calibration_notice(set_: str, n_seen: int, n_classes: int) -> Notice:
+def calibration_notice(set_: str, n_rows: int, n_seen: int, n_classes: int) -> Notice:
     """What to say where the first rows, on which rulers were calibrated, lack classes."""
     text = (
-        f"set {set_!r}: the first {CALIBRATION_ROWS} samples, on which layers were calibrated, "
+        f"set {set_!r}: the first {n_rows} samples, on which layers were calibrated, "
         f"hold {n_seen} of {n_classes} classes. Pass a shuffled data=, or own rulers in bins="
     )
     return Notice("calibration", text)

@@ -37,6 +37,7 @@ from it_callbacks.rulers.ruler import (
     Uniform,
     Unstorable,
     Width,
+    calibration_rows,
     of_activation,
     range_of,
 )
@@ -57,6 +58,7 @@ __all__ = [
     "Unstorable",
     "Width",
     "as_states",
+    "calibration_rows",
     "exactib",
     "few_rows",
     "finite_rows",

@@ -16,9 +16,9 @@ from torch import Tensor
 from it_callbacks.codes import encode_keys
 from it_callbacks.estimators import contingency
 from it_callbacks.observation.readers import Reader
-from it_callbacks.observation.streams import KeyStream
+from it_callbacks.observation.streams import KeyStream, Waiting, stream_of
 from it_callbacks.reductions import Joint, MeanPool, Reduction
-from it_callbacks.rulers import Uniform
+from it_callbacks.rulers import Calibrated, Uniform
 
 from .data import labels
 from .ratios import Ratio
@@ -50,7 +50,24 @@ def averaged(activations: Tensor, classes: np.ndarray) -> None:
     streamed(activations, classes, len(activations), MeanPool())
 
 
-WAYS = {"at once": at_once, "in batches": streamed, "averaged": averaged}
+def calibrated(activations: Tensor, classes: np.ndarray, batch_size: int = 1000) -> None:
+    """Batch by batch, by a ruler that is calibrated on the first rows."""
+    stream = stream_of(Reader(Joint(), (Calibrated(30),)), alone=True)
+    for batch in activations.split(batch_size):
+        if isinstance(stream, Waiting):
+            stream = stream.take(batch)
+        else:
+            stream.add(batch)
+    stream = stream.freeze() if isinstance(stream, Waiting) else stream
+    contingency(stream.read().keys[0], classes)
+
+
+WAYS = {
+    "at once": at_once,
+    "in batches": streamed,
+    "averaged": averaged,
+    "calibrated": calibrated,
+}
 
 
 def matrix(n_samples: int, n_units: int) -> Tensor:
@@ -129,6 +146,7 @@ CASES = (
     ("at once", "int8", 1),
     ("at once", "channels last", 1),
     ("averaged", "bfloat16 maps", 1),
+    ("calibrated", "float32", 1),
 )
 """How, what, and how many times 4096 units."""
 
