@@ -541,9 +541,9 @@ def test_each_layer_of_a_network_is_sketched_on_the_clock(
 ) -> None:
     sketch = WidePass.sketch
 
-    def slow(self: WidePass, output: Tensor, layer: Any) -> Any:
+    def slow(self: WidePass, output: Tensor, layer: Any, **options: Any) -> Any:
         clock.passes(0.125)
-        return sketch(self, output, layer)
+        return sketch(self, output, layer, **options)
 
     monkeypatch.setattr(WidePass, "sketch", slow)
     network = tiny()
