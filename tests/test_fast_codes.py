@@ -399,6 +399,16 @@ def test_small_layers_read_at_once_have_the_keys_of_each(
             assert of_layer.reach == states.abs().max().item()
 
 
+@pytest.mark.parametrize("kind", OF_ONE_KIND)
+def test_layers_of_several_tiles_are_read_at_once(kind: str) -> None:
+    """A tile has 2048 units at most."""
+    draw, layers = random.Random(0), [ordinary(6, 4100), 90 * ordinary(6, 4100)]
+    rulers = [OF_ONE_KIND[kind](draw, 4100) for _ in layers]
+    (found,) = encoded_at_once(layers, rulers)
+    for layer, ruler, of_layer in zip(layers, rulers, found, strict=True):
+        assert of_layer.keys.tolist() == keys(ruler(layer)).tolist()
+
+
 def test_layers_of_one_kind_are_of_one_shape_type_and_way_of_reading() -> None:
     layer = torch.zeros(20, 30)
     of_width = kind_of(layer, Width(0.07))

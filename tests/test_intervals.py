@@ -89,6 +89,13 @@ def test_strangers_alone_do_not_tell_how_many_more_there_are(
 I = np.arange(2000)  # noqa: E741 # numbers of samples
 
 
+@pytest.mark.filterwarnings("error")
+def test_counts_may_be_larger_than_32_bits_hold() -> None:
+    """Their squares do not fit 64 bits. Half, a quarter and a quarter are 1.5 bits."""
+    found = entropy_estimate(np.array([2_000_000_000, 1_000_000_000, 1_000_000_000, 1, 1, 2]))
+    assert 1.4999 < found.low < found.bits < found.high < 1.5001
+
+
 @pytest.mark.parametrize(
     ("x", "y", "low", "high"),
     [

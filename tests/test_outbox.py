@@ -29,7 +29,7 @@ from it_callbacks.callbacks.stopwatch import Stopwatch
 from it_callbacks.loggers import LoggedPoint
 from it_callbacks.quantities import ROOTS
 
-from .toys import MemoryLogger, Own, Refuses, all_three, epochs, fit, raises
+from .toys import MemoryLogger, Own, Refuses, all_three, epochs, fit, loader, raises
 from .warned import warned
 
 MARGINAL = "prediction_entropy/val/marginal"
@@ -332,3 +332,18 @@ def test_senders_learn_of_each_others_tags_whenever_there_is_a_new_one() -> None
     assert (of_one.charted, of_two.charted) == ({"a"}, {"a", "b"})
     outbox.put(one._replace(point=LoggedPoint({"a": 2.0, "c": 1.0}, 8)), trainer)
     assert of_one.charted == {"a", "b", "c"}
+
+
+def test_each_run_of_a_trainer_has_a_layout_of_its_own(tmp_path: Path) -> None:
+    """With new monitors and a new logger, as in cross-validation."""
+    model, trainer = fit(all_three(), max_epochs=1, logger=_logger(tmp_path / "0"))
+    trainer.callbacks = [one for one in trainer.callbacks if not hasattr(one, "history")]
+    trainer.callbacks += all_three()
+    trainer.loggers = [_logger(tmp_path / "1")]
+    trainer.fit_loop.max_epochs = 2
+    with warned():
+        trainer.fit(model, loader(60, seed=1), loader(60, seed=2))
+    for fold in "01":
+        (file,) = (tmp_path / fold).rglob("*tfevents*")
+        read = EventAccumulator(str(file)).Reload()
+        assert "custom_scalars__config__" in read.Tags()["tensors"]

@@ -11,8 +11,9 @@ import torch
 from torch import Tensor
 
 from it_callbacks.codes import encode_keys
+from it_callbacks.observation.calibrating import Waiting, stream_of
 from it_callbacks.observation.readers import Reader
-from it_callbacks.observation.streams import KeyStream, Waiting, stream_of
+from it_callbacks.observation.streams import KeyStream
 from it_callbacks.reductions import PCA, Joint, MeanPool
 from it_callbacks.rulers import Calibrated, Ruler, Uniform, Unstorable, Width
 

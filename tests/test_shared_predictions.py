@@ -265,6 +265,24 @@ def test_where_one_stops_the_other_goes_on() -> None:
     assert {record.epoch for record in second.history} == {1, 2, 3, 4}
 
 
+def test_who_listens_for_both_may_be_taken_off_in_mid_loop() -> None:
+    """The other has no half of a set for a whole one, and says why."""
+    first, second = (kind() for kind in BOTH)
+
+    class TakesOff(pl.Callback):
+        @override
+        def on_validation_batch_start(
+            self, trainer: Any, pl_module: Any, batch: Any, batch_idx: int, *args: Any
+        ) -> None:
+            if first in trainer.callbacks and trainer.current_epoch == 1 and batch_idx == 2:
+                trainer.callbacks.remove(first)
+
+    with warned() as given:
+        fit([TakesOff(), first, second], max_epochs=3, val=plain())
+    assert {record.epoch for record in second.history} == {1, 3}
+    assert any("taken out in mid-loop" in one.text for one in given)
+
+
 def test_nothing_of_a_shared_loop_outlives_it() -> None:
     monitors = [kind() for kind in BOTH]
     with warned():

@@ -128,6 +128,16 @@ def test_what_waits_never_fills_the_memory(monkeypatch: pytest.MonkeyPatch) -> N
     assert len(current.observed().keys["net.1"][0]) == 1000
 
 
+def test_layers_that_fill_the_memory_together_do_not_wait(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each of them is small; all of one batch would be more than is ever held."""
+    monkeypatch.setattr("it_callbacks.observation.small_batches.MOST_BYTES", 1000)
+    (small, large) = batches(30, 40)
+    current = a_pass(TANH)
+    current.observe(RELU, KeyStream(Reader(Joint(), (Uniform(3, -1, 1),))))
+    assert current.begin(small)  # 4 and 3 units, four bytes each: 840
+    assert not current.begin(large)
+
+
 @pytest.mark.parametrize(
     "batch",
     [

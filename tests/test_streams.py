@@ -12,9 +12,10 @@ import torch
 from torch import Tensor
 
 from it_callbacks.codes import encode_keys
+from it_callbacks.observation.calibrating import Waiting, stream_of
 from it_callbacks.observation.gathering import Gathered
 from it_callbacks.observation.readers import Reader
-from it_callbacks.observation.streams import KeyStream, Waiting, encode_held, stream_of
+from it_callbacks.observation.streams import KeyStream, encode_held
 from it_callbacks.reductions import PCA, Joint, MeanPool, RandomProjection
 from it_callbacks.rulers import Calibrated, Exact, Ruler, Uniform, Width
 

@@ -25,8 +25,8 @@ from it_callbacks import (
 from it_callbacks.codes import encode_keys
 from it_callbacks.estimators import LinearVInformation
 from it_callbacks.metrics import PredictionEntropy
+from it_callbacks.observation.calibrating import Waiting
 from it_callbacks.observation.readers import Reader
-from it_callbacks.observation.streams import Waiting
 from it_callbacks.predictions.defined import DefinedRows
 from it_callbacks.reductions import PCA, Joint
 from it_callbacks.rulers import Calibrated, Width

@@ -29,6 +29,7 @@ class LoopSource:
         self.bench = bench
         self._loop: Loop | None = None
         self._is_beside = False  # then another source listens to it
+        self._n_batches = 0
         self._is_waiting = False
         """Whether no batch of a validation loop has come yet."""
         self._is_warned_ahead = False
@@ -75,6 +76,7 @@ class LoopSource:
     def start_loop(self, trainer: Any, model: nn.Module, before: Iterable[Any] = ()) -> None:
         """A validation or test loop begins; one of the sources `before` may listen for this one."""
         self._loop, self._is_beside, self._is_warned_ahead = None, False, False
+        self._n_batches = 0
         bench, at = self.bench, Moment.of(trainer)
         if not bench.is_due(bench.cadence.due, at):
             return
@@ -111,6 +113,7 @@ class LoopSource:
     def begin_batch(self, trainer: Any, batch: Any, dataloader_idx: int) -> None:
         """A batch of that loop begins."""
         self._is_waiting = self._is_waiting and (self._loop is None or trainer.sanity_checking)
+        self._n_batches += 1
         loop = self._heard
         if loop is None:
             return
@@ -144,6 +147,9 @@ class LoopSource:
         loop, bench = self._loop, self.bench
         if loop is None:
             return
+        if loop.n_batches < self._n_batches and not loop.has_failed:
+            text = "the monitor that listened for this one, too, was taken out in mid-loop"
+            loop.fail(RuntimeError(f"{text}; the samples after that are missing"))
         with bench.at_work(trainer):
             reports = together(loop.report)
             refuse_own_shares(reports)

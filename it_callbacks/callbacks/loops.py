@@ -32,6 +32,7 @@ class Loop:
     def __init__(self, new_pass: Callable[[str], Any], options: Options) -> None:
         self._passes: dict[str, Any] = {}
         self.beside: list[Instrument[Any]] = []  # that the passes serve, too
+        self.n_batches = 0
         self.unshuffled: set[str] = set()
         """The sets that give the same samples in the same order in every loop."""
         self._fault: Exception | None = None
@@ -68,6 +69,7 @@ class Loop:
                 values = None if labels is None else labels.values.flatten().nan_to_num()
                 self._first_labels[set_] = [] if values is None else values.tolist()
         self._n_seen[set_] += batch.grid.n_rows
+        self.n_batches += 1
         return batch, self.pass_over(set_)
 
     def _read(self, trainer: Any, raw: Any, loader: Any, start: int, way: Hashable) -> Batch:

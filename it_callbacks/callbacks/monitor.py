@@ -19,7 +19,7 @@ from it_callbacks.callbacks.loop_source import LoopSource
 from it_callbacks.callbacks.moments import Moment
 from it_callbacks.callbacks.namespaces import Callback
 from it_callbacks.callbacks.options import Argument, Options
-from it_callbacks.callbacks.outbox import outbox_of
+from it_callbacks.callbacks.outbox import end_sending, outbox_of
 from it_callbacks.checks import ArgumentValueError
 from it_callbacks.observation.at_hand import forget_run
 from it_callbacks.observation.instrument import Instrument
@@ -272,10 +272,7 @@ class Monitor(Callback, Generic[Measuring]):
         return outbox_of(trainer).held(trainer, self._source.bench.stopwatch, goes_on=goes_on)
 
     def _end_run(self, trainer: Any) -> None:
-        with suppress(
-            Exception
-        ):  # as a rule nothing waits: the next monitor's hook has been called
-            outbox_of(trainer).send(trainer)
+        end_sending(trainer)
         self._journal.faults.end()
         forget_run(trainer)
         end_run(trainer)

@@ -116,6 +116,17 @@ class Outbox:
 _OF_TRAINERS: weakref.WeakKeyDictionary[Any, Outbox] = weakref.WeakKeyDictionary()
 
 
+def end_sending(trainer: Any) -> None:
+    """A run is over: what waits is sent, and another run has charts of its own. Safe to call twice.
+
+    As a rule nothing waits, since the last monitor's hook has been called.
+    """
+    outbox = _OF_TRAINERS.pop(trainer, None)
+    if outbox is not None:
+        with suppress(Exception):
+            outbox.send(trainer)
+
+
 def outbox_of(trainer: Any) -> Outbox:
     """The outbox that all monitors of a Trainer share."""
     outbox = _OF_TRAINERS.get(trainer)

@@ -171,7 +171,7 @@ def _per_layer(numbers: Sequence[PerUnit], dtype: torch.dtype, device: torch.dev
 
 def _of(numbers: Tensor, units: slice) -> Tensor:
     """One for all units, or those of some."""
-    return numbers[..., units] if numbers.ndim else numbers
+    return numbers if not numbers.ndim or numbers.shape[-1] == 1 else numbers[..., units]
 
 
 def _pair_merged(

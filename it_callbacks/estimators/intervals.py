@@ -205,7 +205,8 @@ class _Seen(NamedTuple):
 
 
 def _seen(counts: Spectrum) -> _Seen:
-    n_samples, once, twice = counts.total, counts.once, counts.twice
+    n_samples = counts.total.astype(np.float64)  # whose square may not fit 64 bits
+    once, twice = counts.once, counts.twice
     even = (counts.n_states - 1) / (2 * n_samples**2)
     rare = (once / n_samples) ** 2 * (1 / np.maximum(once, 1) + 1 / (twice + 1))
     return _Seen(

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from it_callbacks.observation.batches import Batch
+from it_callbacks.observation.calibrating import Waiting, stream_of
 from it_callbacks.observation.choices import Choice, LayerChoice, resolve
 from it_callbacks.observation.discovery import Discovery
 from it_callbacks.observation.effort import Effort, effort_of
@@ -28,7 +29,7 @@ from it_callbacks.observation.resolutions import Resolution, readers_for, reduct
 from it_callbacks.observation.sketched import WidePass
 from it_callbacks.observation.spreads import spreads_of
 from it_callbacks.observation.stages import Stage, why_later
-from it_callbacks.observation.streams import KeyStream, Waiting, stream_of
+from it_callbacks.observation.streams import KeyStream
 from it_callbacks.observation.wide_sampling import WideChoice, WideSampling
 from it_callbacks.reductions import Reduction
 

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from it_callbacks.observation.all_processes import observed_by_all
 from it_callbacks.observation.batches import Batch
+from it_callbacks.observation.calibrating import Stream, Waiting
 from it_callbacks.observation.labels import Targets
 from it_callbacks.observation.layers import Layer
 from it_callbacks.observation.observed import Observed
@@ -20,7 +21,7 @@ from it_callbacks.observation.pass_samples import PassSamples
 from it_callbacks.observation.positions import Grid
 from it_callbacks.observation.sketched import Sketched, WidePass
 from it_callbacks.observation.small_batches import SmallBatches
-from it_callbacks.observation.streams import Encodings, KeyStream, Stream, Waiting, encode_held
+from it_callbacks.observation.streams import Encodings, KeyStream, encode_held
 from it_callbacks.observation.wide_sampling import class_numbers
 from it_callbacks.reductions import Reduction
 from it_callbacks.rulers import refuse_mostly_nonfinite
@@ -102,6 +103,7 @@ class Pass:
         """Whether it is known of all layers how they are read."""
         self._most_units = 0.0
         """Of the widest layer; infinity where one gives maps or sequences."""
+        self._all_units = 0
         self._grid = Grid(0)
         """How the samples lie in the tensors of the batch that runs."""
 
@@ -116,6 +118,7 @@ class Pass:
         self._are_ready = False
         is_rows = layer.n_axes == 2  # maps and sequences are large
         self._most_units = max(self._most_units, layer.n_units if is_rows else np.inf)
+        self._all_units += layer.n_units
         if stream is not None:
             self.streams[layer.name] = stream
 
@@ -127,7 +130,8 @@ class Pass:
         self._grid = batch.grid
         if self._small.is_full:
             self._settle()
-        if self._may_wait and self._small.begin(batch, self._most_units * len(batch)):
+        n = len(batch)
+        if self._may_wait and self._small.begin(batch, self._most_units * n, self._all_units * n):
             return True
         self._settle()
         self._begin(batch)

@@ -14,6 +14,8 @@ from it_callbacks.observation.gathering import GATHERED
 
 MOST_BYTES: Final = 2**23
 """Of outputs that are held."""
+_BYTES: Final = 4
+"""Of a number, as most have."""
 
 Key = TypeVar("Key", bound=Hashable)
 
@@ -50,15 +52,17 @@ class SmallBatches(Generic[Key]):
         """Whether enough is held to be taken in."""
         return self._n_bytes >= MOST_BYTES
 
-    def begin(self, batch: Batch, n_numbers: float) -> bool:
+    def begin(self, batch: Batch, n_numbers: float, n_all: float = 0) -> bool:
         """A batch begins; whether it is small, so that its outputs are to be held.
 
         Args:
             batch: The batch.
             n_numbers: Of its largest output.
+            n_all: Of all outputs together; of so many that they fill the memory none is held.
         """
         is_plain = not batch.grid.axes and batch.mask is None
-        self._is_open = is_plain and 2 * n_numbers <= self._enough
+        is_small = 2 * n_numbers <= self._enough and n_all * _BYTES <= MOST_BYTES
+        self._is_open = is_plain and is_small
         if self._is_open:
             self._held.append(Held(batch.without_inputs, {}))
         return self._is_open

@@ -255,6 +255,7 @@ class PredictionInstrument(Instrument[Finished]):
             # Positions of one row depend on each other: no standard error of independent samples.
             computed.pop("label_bound_se", None)
         # Kinds of predictions stay with a metric for good.
+        metric.clear()
         self._spare[COUNTED_AS[found.labels], metric.num_classes, metric.kind] = metric
         values = self._readout.values(computed)
         missing = self._readout.missing(computed, metric.num_classes)
@@ -351,10 +352,7 @@ class PredictionInstrument(Instrument[Finished]):
 
     def _metric(self, way: str, n_classes: int, kind: Kind | None) -> Metric:
         metric = self._spare.pop((way, n_classes, kind), None)
-        if metric is None:
-            return self._readout.metric(way, n_classes, kind)
-        metric.clear()
-        return metric
+        return self._readout.metric(way, n_classes, kind) if metric is None else metric
 
     def _settings(self, found: Predicted[DefinedRows], on: Occasion) -> Mapping[str, Any]:
         """As they were, unless rows are left out for the first time."""

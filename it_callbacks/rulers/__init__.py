@@ -7,6 +7,7 @@ are for use; `ibsgd`, `idnns`, `exactib`, `Quantile` and `Refitted` are for comp
 and most of `exactib` on arrays only: they are `Moving`, not rulers.
 """
 
+from it_callbacks.rulers.calibration import CALIBRATION_ROWS, calibration_rows
 from it_callbacks.rulers.comparison import (
     ExactIB,
     ExactIBGrid,
@@ -29,7 +30,6 @@ from it_callbacks.rulers.numbers import (
     wide_type,
 )
 from it_callbacks.rulers.ruler import (
-    CALIBRATION_ROWS,
     Calibrated,
     Exact,
     PerUnit,
@@ -37,7 +37,6 @@ from it_callbacks.rulers.ruler import (
     Uniform,
     Unstorable,
     Width,
-    calibration_rows,
     of_activation,
     range_of,
 )

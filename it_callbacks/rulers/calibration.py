@@ -12,10 +12,28 @@ from it_callbacks.rulers.lattice import step_of
 Scope = Literal["auto", "layer", "unit"]
 Floats = NDArray[np.float64]
 
+CALIBRATION_ROWS = 1024
+"""Rows that a calibrated ruler looks at: enough for a 99.9 % quantile, and few enough to keep."""
+_CALIBRATION_NUMBERS = 2**18
+_LEAST_ROWS = 32
+
 _MASKED = -1e4
 """A mask writes numbers this low or lower: -1e9, say, or the lowest of a type."""
 _MASKED_TIMES = 10.0
 """And at least so many times as far from 0 as any other number."""
+
+
+def calibration_rows(n_units: int) -> int:
+    """How many rows of so many units a calibrated ruler looks at.
+
+    Of wide layers fewer, which have as many numbers: rows wait until the ruler is calibrated, and
+    a thousand of each wide layer would take more memory than a user has to spare.
+
+    Example:
+        >>> [calibration_rows(n_units) for n_units in (10, 256, 1024, 100_000)]
+        [1024, 1024, 256, 32]
+    """
+    return max(_LEAST_ROWS, min(CALIBRATION_ROWS, _CALIBRATION_NUMBERS // max(n_units, 1)))
 
 
 class Precision(NamedTuple):

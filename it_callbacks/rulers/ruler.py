@@ -15,24 +15,6 @@ from it_callbacks.checks import finite, whole
 from it_callbacks.rulers.calibration import Precision, Scope, fitted
 from it_callbacks.rulers.numbers import as_states, floating, refuse_nonfinite
 
-CALIBRATION_ROWS = 1024
-"""Rows that a calibrated ruler looks at: enough for a 99.9 % quantile, and few enough to keep."""
-_CALIBRATION_NUMBERS = 2**18
-_LEAST_ROWS = 32
-
-
-def calibration_rows(n_units: int) -> int:
-    """How many rows of so many units a calibrated ruler looks at.
-
-    Of wide layers fewer, which have as many numbers: rows wait until the ruler is calibrated, and
-    a thousand of each wide layer would take more memory than a user has to spare.
-
-    Example:
-        >>> [calibration_rows(n_units) for n_units in (10, 256, 1024, 100_000)]
-        [1024, 1024, 256, 32]
-    """
-    return max(_LEAST_ROWS, min(CALIBRATION_ROWS, _CALIBRATION_NUMBERS // max(n_units, 1)))
-
 
 class Unstorable(TypeError):  # noqa: N818 # said of a ruler, as in "Calibrated is storable"
     """A ruler or a reduction that was calibrated cannot be kept in a checkpoint.

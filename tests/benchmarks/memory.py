@@ -15,8 +15,9 @@ from torch import Tensor
 
 from it_callbacks.codes import encode_keys
 from it_callbacks.estimators import contingency
+from it_callbacks.observation.calibrating import Waiting, stream_of
 from it_callbacks.observation.readers import Reader
-from it_callbacks.observation.streams import KeyStream, Waiting, stream_of
+from it_callbacks.observation.streams import KeyStream
 from it_callbacks.reductions import Joint, MeanPool, Reduction
 from it_callbacks.rulers import Calibrated, Uniform
 
