@@ -254,9 +254,6 @@ class PredictionInstrument(Instrument[Finished]):
         if found.by_position:
             # Positions of one row depend on each other: no standard error of independent samples.
             computed.pop("label_bound_se", None)
-        # Kinds of predictions stay with a metric for good.
-        metric.clear()
-        self._spare[COUNTED_AS[found.labels], metric.num_classes, metric.kind] = metric
         values = self._readout.values(computed)
         missing = self._readout.missing(computed, metric.num_classes)
         # Readers of a log ask each monitor for the epochs of its own points.
@@ -268,7 +265,7 @@ class PredictionInstrument(Instrument[Finished]):
                 "points were read as probabilities and are wrong"
             )
             found_notices.append(Notice("logits", text))
-        return Measured(
+        measured = Measured(
             values,
             n_samples,
             self._settings(found, on),
@@ -276,6 +273,10 @@ class PredictionInstrument(Instrument[Finished]):
             notices.taken(found),
             detail=_Kept(found.kind or metric.kind, found.labels, found.metric.share_repeated),
         )
+        # It holds nothing until the next pass; kinds of predictions stay with a metric for good.
+        metric.clear()
+        self._spare[COUNTED_AS[found.labels], metric.num_classes, metric.kind] = metric
+        return measured
 
     @override
     def not_due(
