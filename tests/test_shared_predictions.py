@@ -290,3 +290,7 @@ def test_nothing_of_a_shared_loop_outlives_it() -> None:
     for monitor in monitors:
         assert monitor._source._loop is None
         assert not any(isinstance(value, nn.Module) for value in vars(monitor._source).values())
+        (metric,) = monitor._instrument._spare.values()  # for the next pass, and empty
+        for name, empty in metric._defaults.items():
+            state = getattr(metric, name)
+            assert state == empty if isinstance(empty, list) else torch.equal(state, empty)
