@@ -24,7 +24,7 @@ from it_callbacks import (
 from it_callbacks.metrics import ConditionalEntropy, PredictionEntropy
 from it_callbacks.observation.prediction_pass import PredictionPass
 
-from .toys import Binary, Classifier, beyond_0, fit, loader, rows, samples
+from .toys import Binary, Classifier, MergesClasses, beyond_0, fit, loader, rows, samples
 from .warned import warned
 
 BOTH: tuple[type[Any], ...] = (PredictionEntropyMonitor, ConditionalEntropyMonitor)
@@ -144,16 +144,9 @@ def test_they_share_where_nobody_comes_between_and_they_want_the_same() -> None:
 
 
 def test_a_callback_between_them_may_change_the_batch() -> None:
-    class Coarse(pl.Callback):
-        @override
-        def on_validation_batch_start(
-            self, trainer: Any, pl_module: Any, batch: Any, *_: Any
-        ) -> None:
-            batch[1].clamp_(max=1)
-
     before, after = PredictionEntropyMonitor(), ConditionalEntropyMonitor()
     with warned():
-        fit([before, Coarse(), after], max_epochs=2, val=plain())
+        fit([before, MergesClasses(), after], max_epochs=2, val=plain())
     assert not [record for record in after.history if "class_2" in record.tag]
     assert [r.bits for r in before.history] == [row[1] for row in measured_alone(before)]
 

@@ -66,8 +66,8 @@ class Outbox:
         self._stopwatch = stopwatch
         try:
             yield
-        except BaseException:
-            with suppress(Exception):  # what ends the block is more
+        except BaseException:  # an interrupt, too, must not cost what was measured; raised again
+            with suppress(Exception):  # what has ended the block is what the user must see
                 self.send(trainer)
             raise
         finally:
