@@ -23,6 +23,8 @@ from it_callbacks.figures import (
     plotly_script,
     prediction_entropies,
 )
+from it_callbacks.figures.labels import short_names
+from it_callbacks.figures.theme import Theme, of_depth
 from it_callbacks.figures.times import thinned, ticks
 from it_callbacks.runs import Key, Run
 
@@ -515,14 +517,48 @@ def _luminance(colour: str) -> float:
     return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
 
 
+def _against(background: str, colour: str) -> float:
+    """The contrast of WCAG 2.2."""
+    low, high = sorted((_luminance(colour), _luminance(background)))
+    return (high + 0.05) / (low + 0.05)
+
+
 @pytest.mark.parametrize("theme", [LIGHT, DARK])
-def test_every_colour_of_the_scale_stands_out_from_the_background(theme: Any) -> None:
-    """The contrast of WCAG 2.2, section 1.4.11, with 3 : 1 for marks wherever the hue allows it."""
-    for colour in theme.scale:
-        low, high = sorted((_luminance(colour), _luminance(theme.background)))
-        assert (high + 0.05) / (low + 0.05) > 1.7, colour
-    low, high = sorted((_luminance(theme.scale[0]), _luminance(theme.background)))
-    assert (high + 0.05) / (low + 0.05) > 3
+@pytest.mark.parametrize("n_layers", [1, 2, 5, 8, 12, 50, 100])
+def test_layers_stand_out_from_the_page_and_their_names_can_be_read(
+    theme: Theme, n_layers: int
+) -> None:
+    """Sections 1.4.11 and 1.4.3: 3 : 1 for marks, 4.5 : 1 for words."""
+    colours = [of_depth(number, n_layers) for number in range(n_layers)]
+    assert min(_against(theme.background, colour.of(theme)) for colour in colours) >= 3
+    assert min(_against(theme.background, colour.ink().of(theme)) for colour in colours) >= 4.5
+    lightness = [_luminance(colour.of(theme)) for colour in colours]
+    assert lightness == sorted(lightness)  # so that a grey print keeps the order
+
+
+def test_colours_of_few_layers_are_spread_over_the_whole_scale() -> None:
+    """Between two stops colours are mixed evenly; two layers have the ends."""
+    two = [of_depth(number, 2).of(LIGHT) for number in range(2)]
+    assert two == ["#121d5d", "#c9771a"]
+    four = [of_depth(number, 4).of(LIGHT) for number in range(4)]
+    assert four == ["#121d5d", "#672390", "#ad3d4f", "#c9771a"]
+    assert of_depth(0, 1).of(DARK) == "#9487fb"
+    assert of_depth(7, 9).ink().of(LIGHT) == "#b4592c"  # mixed with the text until 4.5 : 1
+
+
+@pytest.mark.parametrize(
+    ("names", "short"),
+    [
+        (["net.hidden1.tanh", "net.hidden2.tanh", "net.output"], ["hidden1", "hidden2", "output"]),
+        (["fc"], ["fc"]),
+        (["a.0", "a.1"], ["0", "1"]),
+        (["a.fc", "a.bn"], ["fc", "bn"]),
+        (["a", "a.b"], ["a", "a.b"]),
+        (["encoder.blocks.11.mlp.activation", "head"], ["encoder.b…s.11.mlp", "head"]),
+    ],
+)
+def test_names_lose_what_says_nothing(names: list[str], short: list[str]) -> None:
+    assert short_names(names) == short
 
 
 def test_no_button_sends_a_figure_anywhere() -> None:

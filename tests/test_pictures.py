@@ -110,8 +110,8 @@ def test_points_have_the_colour_of_their_epoch() -> None:
     """The first that of the scale's start, the last that of its end, as the colour bar says."""
     picture = pictures.draw(information_plane([PANEL]))
     colours = _points(picture.axes[0])[1].get_facecolor()
-    assert matplotlib.colors.to_hex(colours[0]) == LIGHT.scale[0]
-    assert matplotlib.colors.to_hex(colours[-1]) == LIGHT.scale[-1]
+    assert matplotlib.colors.to_hex(colours[0]) == LIGHT.bits[0]
+    assert matplotlib.colors.to_hex(colours[-1]) == LIGHT.bits[-1]
     bar = picture.axes[-1]
     assert bar.get_ylabel() == "epoch"
     assert bar.get_yticklabels()[0].get_text() == "0"

@@ -10,7 +10,7 @@ from itertools import zip_longest
 from typing import Any, NamedTuple
 
 from it_callbacks.figures.labels import plain, shortened
-from it_callbacks.figures.theme import BACKGROUND, GRID, MUTED, SCALE, TEXT, Theme, painted
+from it_callbacks.figures.theme import BACKGROUND, BITS, GRID, MUTED, TEXT, Theme, painted
 from it_callbacks.figures.times import Clock, TimeAxis, log_time, ticks, time_axis
 from it_callbacks.quantities import OF_WIDE, Quantity
 from it_callbacks.records import is_read_by_rulers
@@ -306,7 +306,7 @@ def time_colours(clock: Clock, last: int) -> dict[str, Any]:
     """The colour axis of time, logarithmic, with its bar labelled in epochs or steps."""
     at = ticks(last)
     return {
-        "colorscale": SCALE,
+        "colorscale": BITS,
         "cmin": 0,
         "cmax": log_time(last) or 1,
         "colorbar": {

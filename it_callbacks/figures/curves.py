@@ -19,7 +19,7 @@ from it_callbacks.figures.axes import (
 )
 from it_callbacks.figures.kinds import Kind
 from it_callbacks.figures.labels import plain, shortened
-from it_callbacks.figures.theme import LIGHT, Colour, Theme, spread
+from it_callbacks.figures.theme import LIGHT, Colour, Theme, of_depth
 from it_callbacks.figures.times import TimeAxis, evenly
 from it_callbacks.records import Quantity
 from it_callbacks.runs import Series
@@ -50,7 +50,7 @@ def curves(
         return empty(title, theme)
     lines = [_lines(panel, quantity, resolution) for panel in panels]
     layers = list(dict.fromkeys(layer for by_layer in lines for layer in by_layer))
-    colours = {layer: spread(number, len(layers)) for number, layer in enumerate(layers)}
+    colours = {layer: of_depth(number, len(layers)) for number, layer in enumerate(layers)}
 
     def draw(number: int, place: Place, axis: TimeAxis) -> list[dict[str, Any]]:
         panel, data = panels[number], []

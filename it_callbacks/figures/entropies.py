@@ -20,7 +20,7 @@ from it_callbacks.figures.axes import (
 from it_callbacks.figures.curves import MOST_OVER_TIME
 from it_callbacks.figures.kinds import Kind
 from it_callbacks.figures.labels import plain, shortened
-from it_callbacks.figures.theme import LIGHT, SCALE, TEXT, Colour, Theme
+from it_callbacks.figures.theme import BITS, LIGHT, TEXT, Colour, Theme
 from it_callbacks.figures.times import MOST_DRAWN, TimeAxis, evenly
 from it_callbacks.records import QUANTITIES
 
@@ -156,7 +156,7 @@ def entropies_by_class(panels: Sequence[Panel], *, theme: Theme = LIGHT) -> Figu
     )
     cells = (z for heat in figure["data"] for row in heat["z"] for z in row if z is not None)
     figure["layout"]["coloraxis"] = {
-        "colorscale": SCALE,
+        "colorscale": BITS,
         "cmin": 0,
         "cmax": max(cells, default=1),
         "colorbar": {"title": {"text": "bits"}, "thickness": 14, "outlinewidth": 0},

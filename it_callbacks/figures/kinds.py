@@ -26,8 +26,15 @@ class Request:
         quantity: What curves are of, by its name in the table.
         chance: Mark the chance level of I(T;Y) of each point.
         intervals: Draw intervals, or the spread of averaged runs.
-        hidden: Layers that only the legend shows, named as it names them.
+        hidden: Layers that are left out, by their full names.
         theme: Colours.
+        width: Of the figure, in pixels: names are placed for this size.
+        height: The same.
+        scale: ``"fit"``, axes around the data, or ``"zero"``, axes from 0 to what there is to know.
+        until: The figure as it stood at this step; None for the last.
+        arrange: How runs and sets share the figure: ``"side"`` by side, ``"overlay"``, one over
+            the other, ``"mean"`` of repeats; ``"auto"``: validation and training of one run over
+            each other where there are few layers, else side by side.
     """
 
     name: str = "plane"
@@ -39,6 +46,11 @@ class Request:
     intervals: bool = False
     hidden: Collection[str] = ()
     theme: Theme = LIGHT
+    width: int = 900
+    height: int = 560
+    scale: str = "fit"
+    until: int | None = None
+    arrange: str = "auto"
 
 
 @dataclass(frozen=True)

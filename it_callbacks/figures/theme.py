@@ -12,42 +12,61 @@ from typing import Any, NamedTuple
 
 @dataclass(frozen=True)
 class Theme:
-    """Colours as CSS writes them.
+    """Colours as CSS writes them; scales are of evenly spaced stops.
 
     Args:
         background: Of the page and the plot.
-        text: Titles, labels and the line that joins the layers.
-        muted: Reference lines, chance levels, notes beside the plot.
+        text: Titles, labels and totals.
+        muted: Ticks and notes beside the plot.
+        mark: Axis lines and reference lines.
         grid: Grid lines and edges.
-        scale: From the first epoch to the last; each one readable on the background.
+        depth: From the first layer to the last; at least 3:1 on the background, even in lightness.
+        time: From the first moment to the last.
+        bits: From few to many.
         areas: Of predictions: information about labels, about inputs alone, and what is open.
     """
 
     background: str
     text: str
     muted: str
+    mark: str
     grid: str
-    scale: tuple[str, ...]
+    depth: tuple[str, ...]
+    time: tuple[str, ...]
+    bits: tuple[str, ...]
     areas: tuple[str, str, str]
 
 
-# Viridis without the end that vanishes: its yellow on white, its violet on black.
 LIGHT = Theme(
     background="#ffffff",
     text="#1f2933",
-    muted="#6b7683",
-    grid="#e4e7eb",
-    scale=("#440154", "#46327e", "#365c8d", "#277f8e", "#1fa187", "#4ac16d", "#9fce3a"),
-    areas=("#277f8e", "#e0a030", "#c3c9d1"),
+    muted="#5b6672",
+    mark="#8a94a0",
+    grid="#edf0f3",
+    depth=(
+        *("#121d5d", "#2c2080", "#4c1ea1", "#742587", "#8f3268"),
+        *("#a73957", "#ba463f", "#c55e2b", "#c9771a"),
+    ),
+    time=("#c3c9d1", "#94a5b8", "#5f86ad", "#2c6a9e", "#0b4a7d", "#062a4a"),
+    bits=("#f2f0f7", "#c7cfe4", "#7fa8cc", "#2f76a8", "#08306b"),
+    areas=("#08519c", "#c87807", "#cfd6dd"),
 )
 DARK = Theme(
     background="#1e2125",
     text="#e6e8eb",
-    muted="#98a2ae",
-    grid="#3a4047",
-    scale=("#8a6fc4", "#6d8fd0", "#3fa3b5", "#2fb58f", "#5cc863", "#aadc32", "#fde725"),
-    areas=("#35a3b5", "#d99a2b", "#5d6772"),
+    muted="#a3adb8",
+    mark="#7d8793",
+    grid="#2c3137",
+    depth=(
+        *("#637cc5", "#7983e1", "#9487fb", "#c38af5", "#eb8fe6"),
+        *("#fea6bc", "#ffc2ae", "#fed6aa", "#fdeb8a"),
+    ),
+    time=("#4a525b", "#5a7189", "#5e93bb", "#73b4dc", "#a8d5f0", "#f1f8fd"),
+    bits=("#23303b", "#2a5674", "#3b85a0", "#7cbfb5", "#f3f0c8"),
+    areas=("#6baed6", "#febbaa", "#4a525b"),
 )
+_READABLE = 4.5
+"""Contrast that words need; marks need 3."""
 
 
 class Colour(NamedTuple):
@@ -55,36 +74,57 @@ class Colour(NamedTuple):
 
     name: str
     place: float | None = None
-    """Of a scale, from 0 to 1; of `areas`, which."""
+    """On a scale, from 0 to 1; of `areas`, which."""
     opacity: float | None = None
+    of_words: bool = False
 
     def faint(self, opacity: float = 0.18) -> Colour:
         """The colour, such that what is below it shows."""
         return self._replace(opacity=opacity)
 
+    def ink(self) -> Colour:
+        """The colour for words, as near to it as can be read."""
+        return self._replace(of_words=True)
+
     def of(self, theme: Theme) -> Any:
         """The colour as CSS writes it; of a scale without a place, the scale as Plotly takes it."""
-        if self.name == "scale" and self.place is None:
-            last = len(theme.scale) - 1
-            return [[number / last, colour] for number, colour in enumerate(theme.scale)]
-        if self.name == "scale":
-            colour = _between(theme.scale, self.place or 0.0)
+        stops = getattr(theme, self.name)
+        if isinstance(stops, str):
+            colour = stops
         elif self.name == "areas":
-            colour = theme.areas[int(self.place or 0)]
+            colour = stops[int(self.place or 0)]
+        elif self.place is None:
+            return [[number / (len(stops) - 1), stop] for number, stop in enumerate(stops)]
         else:
-            colour = getattr(theme, self.name)
+            colour = _between(stops, self.place)
+        if self.of_words:
+            colour = _readable(colour, theme)
         if self.opacity is None:
             return colour
         return f"rgba({', '.join(map(str, _rgb(colour)))}, {self.opacity})"
 
 
-BACKGROUND, TEXT, MUTED, GRID = map(Colour, ("background", "text", "muted", "grid"))
-SCALE = Colour("scale")
+BACKGROUND, TEXT, MUTED, MARK, GRID = map(Colour, ("background", "text", "muted", "mark", "grid"))
+BITS = Colour("bits")
 
 
-def spread(number: int, n: int) -> Colour:
-    """One of `n` colours along the scale: the first layer has its first colour."""
-    return Colour("scale", number / (n - 1) if n > 1 else 0.0)
+def of_depth(number: int, n: int) -> Colour:
+    """The colour of one of `n` layers, the first having the first of the scale.
+
+    A single layer has the third of nine stops, which is neither pale nor dark in any theme.
+    """
+    return Colour("depth", number / (n - 1) if n > 1 else 0.25)
+
+
+def contrast(one: str, other: str) -> float:
+    """The contrast of two colours by WCAG 2, from 1 to 21.
+
+    Example:
+        >>> contrast("#ffffff", "#000000")
+        21.0
+    """
+    low, high = sorted((_luminance(one), _luminance(other)))
+    return (high + 0.05) / (low + 0.05)
 
 
 def painted(value: Any, theme: Theme) -> Any:
@@ -101,6 +141,20 @@ def painted(value: Any, theme: Theme) -> Any:
     if isinstance(value, list) and value and isinstance(value[0], (dict, Colour)):
         return [painted(each, theme) for each in value]  # others are values and names
     return value
+
+
+def _readable(colour: str, theme: Theme) -> str:
+    """The colour mixed with that of texts in steps of a tenth until words in it can be read."""
+    mixed = (_between((colour, theme.text), tenths / 10) for tenths in range(11))
+    return next(c for c in mixed if contrast(c, theme.background) >= _READABLE)
+
+
+def _luminance(colour: str) -> float:
+    parts = (part / 255 for part in _rgb(colour))
+    red, green, blue = (
+        part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts
+    )
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
 
 
 def _between(scale: tuple[str, ...], place: float) -> str:
