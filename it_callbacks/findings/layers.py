@@ -8,14 +8,7 @@ from typing import NamedTuple
 
 from it_callbacks.findings.curves import Curve, negative
 from it_callbacks.findings.finding import Finding, after, listed, moment, with_error
-from it_callbacks.findings.judging import (
-    FEWEST,
-    Bar,
-    Change,
-    early_fall,
-    late_rise,
-    rise,
-)
+from it_callbacks.findings.judging import FEWEST, Bar, Change, bars, early_fall, late_rise, rise
 from it_callbacks.findings.subject import Plane
 from it_callbacks.wandering import unsteadiness
 
