@@ -107,6 +107,7 @@ def _of_predictions(run: Run, n_runs: int, sets: Collection[str]) -> Iterator[Fi
 def _of_classes(run: Run, repeats: Sequence[Run], sets: Collection[str]) -> Iterator[Finding]:
     main, _ = _sets(run, "conditional_entropy", "all", sets)
     if main is not None:
+        yield from classes.confused(repeats, main)
         yield from classes.scattered(run, main)
 
 
@@ -140,6 +141,6 @@ def needed(run: Run) -> set[Key]:
         if key.quantity in _QUANTITIES
         or (
             key.quantity in ROOTS
-            and (key.layer in _OF_PREDICTIONS or key.layer.startswith(("class_", "confused/")))
+            and (key.layer in _OF_PREDICTIONS or key.layer.startswith(("class_", "confused_")))
         )
     }

@@ -86,7 +86,7 @@ def _told_of_layers(
             f"common points are too few for a judgement, {FEWEST} are needed."
         )
         return Finding("gap_few", text, "unknown", layer, values)
-    if last.bits - (Z_95 if math.isfinite(last.error) else 0) * last.error > LEAST:
+    if last.bits > (Z_95 * last.error if math.isfinite(last.error) else LEAST):
         text = (
             f"{name} about the {plane.label} in training and validation: {ends}, a difference of "
             f"{told}, beyond its error but not beyond what both may stray: not called over-fitting."

@@ -93,7 +93,7 @@ def bars(curves: Mapping[str, Curve], share: float, n_runs: int) -> dict[str, Ba
     Example:
         >>> of = bars({"fc1": (), "fc2": (), "fc3": ()}, 0.04, n_runs=5)
         >>> {name: round(over.errors, 2) for name, over in of.items()}
-        {'fc1': 1.68, 'fc2': 1.68, 'fc3': 1.26}
+        {'fc1': 1.68, 'fc2': 1.68, 'fc3': 1.34}
     """
     sizes = [_unsteadiness(each) for each in curves.values() if len(each) >= FEWEST]
     usual = median(sizes) if sizes else 0.0

@@ -84,7 +84,9 @@ def gained(plane: Plane, found: Gains) -> Iterator[Finding]:
     ends = {"first": points[0].bits, "last": points[-1].bits, "needed": change.needed}
     told = f"{points[0].bits:.2f} → {points[-1].bits:.2f} bits"
     if judged:
-        others = f" {len(judged)} of {len(plane.layers)} layers gained." if len(judged) > 1 else ""
+        others = (
+            f" {len(judged)} of {len(plane.layers)} layers gained more than their curves may stray."
+        ) * (len(judged) > 1)
         text = f"{plane.name(layer)} gained most about the {plane.label}: {told}.{others}"
         yield Finding("gained", text, "gain", layer, ends)
     elif len(points) < FEWEST:
