@@ -123,6 +123,16 @@ class Plane:
         status = self.run.values(rulers.key("status", self.set, layer))
         return {step for step, value in status.items() if value == Status.SATURATED}
 
+    @property
+    def saturated(self) -> tuple[str, ...]:
+        """Those whose last point as a binned code is saturated."""
+        return tuple(
+            layer
+            for layer in self.layers
+            if (points := curve(self.run, self.rulers.key("I_XT", self.set, layer)))
+            and points[-1].step in self._saturated(self.rulers, layer)
+        )
+
     @cached_property
     def is_wide(self) -> bool:
         """Whether any width is the reading with most readable layers; it wins a tie."""
