@@ -215,6 +215,8 @@ def test_a_gap_that_training_has_opened_is_over_fitting() -> None:
     alike = both(line(0.5, 1.41), line(0.5, 1.4))
     assert not told(alike, "gap_of_layers")
     assert "training is above validation by at most 0.01 ± 0.03" in text(alike, "no_gap")
+    lower = both(line(0.5, 1.0), line(0.5, 1.4))
+    assert "training is not above validation in any layer" in text(lower, "no_gap")
 
 
 def test_a_gap_that_was_there_or_strays_or_has_few_points_is_not_called_so() -> None:

@@ -92,9 +92,10 @@ def _told_of_layers(
             f"{told}, beyond its error but not beyond what both may stray: not called over-fitting."
         )
         return Finding("gap_unsure", text, "unknown", layer, values)
+    where = f"above validation by at most {told} bits, in {name}"
     text = (
-        f"No over-fitting of the layers is seen: training is above validation by at most {told} "
-        f"bits, in {name}."
+        "No over-fitting of the layers is seen: training is "
+        f"{where if last.bits > 0 else 'not above validation in any layer'}."
     )
     return Finding("no_gap", text, "fact", layer, values)
 
