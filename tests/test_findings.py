@@ -222,9 +222,10 @@ def test_a_gap_that_training_has_opened_is_over_fitting() -> None:
 def test_a_gap_that_was_there_or_strays_or_has_few_points_is_not_called_so() -> None:
     there = both([1.5] * N, [1.0] * N)
     assert not told(there, "gap_of_layers")
+    assert "most of it was there at first: not called over-fitting" in text(there, "gap_unsure")
     strays = both([1.0, *jagged()[1:-1], 1.4], [1.0] * N)
     assert not told(strays, "gap_of_layers")
-    assert "not called over-fitting" in text(strays, "gap_unsure")
+    assert "not beyond what both may stray: not called over-fitting" in text(strays, "gap_unsure")
     few = both(line(0.5, 1.9, 5), line(0.5, 1.0, 5))
     assert "1.90 and 1.00 bits; 5 common points are too few" in text(few, "gap_few")
 

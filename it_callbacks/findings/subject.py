@@ -52,6 +52,16 @@ def training_set(run: Run, root: str, sets: Iterable[str]) -> str | None:
     return next((set_ for set_ in sorted(sets) if is_training(run, root, set_)), None)
 
 
+def set_in_words(set_: str) -> str:
+    """Write what a set that is not trained on is called in a sentence.
+
+    Example:
+        >>> set_in_words("val_iid"), set_in_words("mine")
+        ('validation', 'set mine')
+    """
+    return "validation" if set_.startswith("val") else f"set {set_}"
+
+
 @dataclass(frozen=True)
 class Plane:
     """The layers of one set of a run, in the reading in which more of them can be read.
