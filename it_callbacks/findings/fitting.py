@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 
-from it_callbacks.findings.curves import Curve, Point, curve, difference
+from it_callbacks.findings.curves import Curve, Point, curve, difference, thinned
 from it_callbacks.findings.finding import Z_95, Finding, moment, with_error
 from it_callbacks.findings.judging import FEWEST, Bar, bars, late_rise, rise, straying_time
 from it_callbacks.findings.layers import LEAST
@@ -33,7 +33,8 @@ def gap_of_layers(plane: Plane, training: Plane | None) -> Iterator[Finding]:
     gaps = {
         layer: points
         for layer in plane.readable
-        if layer in training.readable and (points := difference(training.y(layer), plane.y(layer)))
+        if layer in training.readable
+        and (points := difference(training.every_y(layer), plane.every_y(layer)))
     }
     if not gaps:
         return
@@ -134,7 +135,7 @@ def rises_again(run: Run, main: str, n_runs: int) -> Iterator[Finding]:
 
     From its lowest three points in a row to the last three.
     """
-    points = cross_entropy(run, main)
+    points = thinned(cross_entropy(run, main))
     if not points:
         return
     change = late_rise(points, bars({"": points}, RISE / 2, n_runs)[""])

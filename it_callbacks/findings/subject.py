@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from it_callbacks.figures.labels import short_names
-from it_callbacks.findings.curves import Curve, curve
+from it_callbacks.findings.curves import Curve, curve, thinned
 from it_callbacks.quantities import PLANE
 from it_callbacks.records import Status
 from it_callbacks.runs import Key, Rulers, Run
@@ -155,10 +155,14 @@ class Plane:
 
     def x(self, layer: str) -> Curve:
         """What the layer keeps apart of the inputs, where it is not saturated."""
-        return self._curve("relative_I_XT", "I_XT", layer)
+        return thinned(self._curve("relative_I_XT", "I_XT", layer))
 
     def y(self, layer: str) -> Curve:
         """What can be found in the layer about the label, where it is not saturated."""
+        return thinned(self.every_y(layer))
+
+    def every_y(self, layer: str) -> Curve:
+        """The same, all points of it: to be compared with that of another set."""
         return self._curve("V_TY", "I_TY_adjusted", layer)
 
     def _curve(self, wide: str, code: str, layer: str) -> Curve:
