@@ -59,7 +59,10 @@ def test_playing_hides_what_stands_still_and_the_end_shows_it_again() -> None:
     named = figure["layout"]["meta"]["names"]
     for number, note in enumerate(quiet["layout"]["annotations"]):
         assert (note.get("opacity") == 0) == (str(number) in named)
-    assert now["layout"]["annotations"] == figure["layout"]["annotations"]
+    for before, after in zip(
+        figure["layout"]["annotations"], now["layout"]["annotations"], strict=True
+    ):
+        assert after == {"opacity": 1, **before}
     assert all(trace["x"] == [] for trace in figure["data"][n_still:])
 
 

@@ -13,8 +13,8 @@ _MOMENTS, _MOMENTS_OF_MANY, _MANY = 40, 20, 30
 _HEAD = 0.72
 """Age from which on the way is drawn thick."""
 _LEAST_HEAD = 3
-_COARSE = 3
-"""One in so many moments is drawn of what is far back."""
+_MOST_FAR = 13
+"""Points of what is far back."""
 _FRAME_MS = 120
 _AT_ONCE = {"mode": "immediate", "transition": {"duration": 0}}
 _QUIET, _NOW = "quiet", "now"
@@ -37,23 +37,26 @@ def play(figure: Figure) -> Figure:
     most = _MOMENTS if len(ways) <= _MANY else _MOMENTS_OF_MANY
     epochs = {row[1]: row[0] for way in ways for row in way["customdata"] if row[0] != ""}
     shown = spaced(steps, epochs, most)
+    coarse = -(-len(shown) // _MOST_FAR)
     still, n_still = figure["data"], len(figure["data"])
     moving = [trace for way in ways for trace in _empty(way, figure["layout"])]
     numbers = [n_still + number for number in range(len(moving))]
     notes = figure["layout"]["annotations"]
     named = {int(number) for number in figure["layout"]["meta"]["names"]}
+    # Said even where it is 1: what a frame does not say stays as it was.
+    seen = [{**note, "opacity": note.get("opacity", 1)} for note in notes]
     silent = [{**note, "opacity": 0} if k in named else note for k, note in enumerate(notes)]
     frames = [
         _still(_QUIET, 0, n_still, silent, numbers),
         *(
             {
                 "name": str(step),
-                "data": [part for way in ways for part in _at(way, shown[: n + 1], epochs)],
+                "data": [part for way in ways for part in _at(way, shown[: n + 1], epochs, coarse)],
                 "traces": numbers,
             }
             for n, step in enumerate(shown[:-1])
         ),
-        _still(_NOW, 1, n_still, notes, numbers),
+        _still(_NOW, 1, n_still, seen, numbers),
     ]
     labels = {each["step"]: each["label"] for each in figure["layout"]["meta"]["moments"]}
     layout = {**figure["layout"], **_controls(shown, labels, figure["layout"])}
@@ -104,8 +107,10 @@ def _colour(way: dict[str, Any]) -> Any:
     return line["color"] if line else way["marker"]["color"]
 
 
-def _at(way: dict[str, Any], shown: Sequence[int], epochs: dict[int, int]) -> list[dict[str, Any]]:
-    """Both parts at the last of the moments `shown`; of what is far back, one in three.
+def _at(
+    way: dict[str, Any], shown: Sequence[int], epochs: dict[int, int], coarse: int
+) -> list[dict[str, Any]]:
+    """Both parts at the last of the moments `shown`; of what is far back, one in `coarse`.
 
     The head begins with its newest point: so the sizes of its dots are the same at all moments.
     """
@@ -115,7 +120,7 @@ def _at(way: dict[str, Any], shown: Sequence[int], epochs: dict[int, int]) -> li
     aged = ages(steps, epochs)
     head = min(next((k for k, age in enumerate(aged) if age >= _HEAD), 0), max(n - _LEAST_HEAD, 0))
     x, y = ([round(way[axis][known[step]], 3) for step in steps] for axis in "xy")
-    far = [*range(0, head, _COARSE), head] if n else []
+    far = [*range(0, head, coarse), head] if n else []
     return [
         {"x": [x[k] for k in far], "y": [y[k] for k in far]},
         {"x": x[head:][::-1], "y": y[head:][::-1]},
