@@ -103,7 +103,7 @@ def test_saturated_points_are_filled_with_the_pages_colour_and_hovering_says_why
     inside = [colour == LIGHT.background for colour in trace["marker"]["color"]]
     assert inside == [False, True, True]
     reasons = [row[-1] for row in trace["customdata"]]
-    assert "CAUTION" in reasons[1]
+    assert "◉ CAUTION: read it as a trend only" in reasons[1]
     assert "SATURATED: nearly every sample has its own code" in reasons[2]
     assert not any("SATURATED" in row[-1] for row in way(figure, "fc2")["customdata"])
     (end,) = traces(figure, "end", "fc1")
