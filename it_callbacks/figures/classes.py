@@ -9,6 +9,23 @@ from typing import Any, NamedTuple
 
 from it_callbacks.figures.about import stops
 from it_callbacks.figures.axes import Figure, Panel, finite
+from it_callbacks.figures.grid import (
+    MOST_PLOTS,
+    Pads,
+    Plot,
+    add,
+    axis,
+    base,
+    finished,
+    fitting,
+    headed,
+    nothing,
+    of_plot,
+    plots,
+    said,
+    traced,
+    widest,
+)
 from it_callbacks.figures.kinds import Kind, Request
 from it_callbacks.figures.labels import plain, shortened
 from it_callbacks.figures.looks import (
@@ -21,20 +38,6 @@ from it_callbacks.figures.looks import (
     looks,
 )
 from it_callbacks.figures.over_time import exact, time_axis
-from it_callbacks.figures.sheets import (
-    Pads,
-    Plot,
-    add,
-    axis,
-    base,
-    finished,
-    fitting,
-    headed,
-    plots,
-    said,
-    traced,
-    width_of,
-)
 from it_callbacks.figures.spreading import Word, beside
 from it_callbacks.figures.theme import TEXT
 from it_callbacks.quantities import QUANTITIES
@@ -71,27 +74,26 @@ class _Row(NamedTuple):
     name: str
     values: Series
     last: float
-    """The last finite value; NaN if there is none."""
+    """The last finite value, up to the moment; NaN if there is none."""
 
 
 def _draw(panels: Sequence[Panel], request: Request) -> Figure:
-    rows = [_rows(panel) for panel in panels]
-    names = width_of(row.name for each in rows for row in each)
+    panels = panels[:MOST_PLOTS]
+    rows = [_rows(panel, request.until) for panel in panels]
+    names = widest(row.name for each in rows for row in each)
     left = min(names, request.width // 4) + 14
     pads = Pads((left, left), (46 + BAR, 52), top=42)
     drawn, data = base(request, pads), []
     places = plots(len(panels), request, pads)
     if not panels:
-        said(drawn, places[0], "no run is chosen")
+        nothing(drawn, places[0])
     steps = [sorted({step for row in each for step in row.values}) for each in rows]
     time = time_axis([(at, exact(p.run.epochs)) for at, p in zip(steps, panels, strict=True)])
     for number, (panel, plot) in enumerate(zip(panels, places, strict=False)):
         shown = looks(steps[number], exact(panel.run.epochs), time)
         kept = rows[number][: max(min(_MOST_ROWS, int(plot.height / _ROW)), 1)]
         n_more = len(rows[number]) - len(kept)
-        drawn["meta"]["panels"].append(
-            {"run": panel.run.name, "set": panel.set, "axis": plot.axis}
-        )
+        of_plot(drawn, plot, panel)
         _head(drawn, plot, panel, f"{n_more} more" if n_more else "", len(panels))
         drawn[f"xaxis{plot.axis}"] = columns(plot, shown)
         drawn[f"yaxis{plot.axis}"] = _row_axis(plot, kept)
@@ -110,8 +112,9 @@ def _draw(panels: Sequence[Panel], request: Request) -> Figure:
     return finished(drawn, data, request)
 
 
-def _rows(panel: Panel) -> list[_Row]:
+def _rows(panel: Panel, until: int | None) -> list[_Row]:
     """The classes that were logged, the one with the greatest last value first."""
+    end = math.inf if until is None else until
     names = panel.run.settings.get(f"conditional_entropy/{panel.set}", {}).get("class_names")
     known = names if isinstance(names, list) else []
     found = []
@@ -120,8 +123,9 @@ def _rows(panel: Panel) -> list[_Row]:
             number = int(match[1])
             name = plain(shortened(str(known[number]), 24)) if number < len(known) else match[1]
             values = panel.series("conditional_entropy", layer)
-            finite_ones = [values[step] for step in sorted(values) if math.isfinite(values[step])]
-            found.append((number, _Row(name, values, finite_ones[-1] if finite_ones else math.nan)))
+            before = [values[step] for step in sorted(values) if step <= end]
+            last = next(filter(math.isfinite, reversed(before)), math.nan)
+            found.append((number, _Row(name, values, last)))
     found.sort(key=lambda each: (math.isnan(each[1].last), -each[1].last, each[0]))
     return [row for _, row in found]
 
@@ -187,7 +191,7 @@ def _last_values(rows: Sequence[_Row]) -> list[Word]:
 def _head(drawn: dict[str, Any], plot: Plot, panel: Panel, more: str, n_panels: int) -> None:
     how = [
         more,
-        _WHAT if width_of([_WHAT], 11) < plot.width - 120 else "by class",
+        _WHAT if widest([_WHAT], 11) < plot.width - 120 else "by class",
         "bits",
         "logarithmic colours",
         "most undecided now on top",

@@ -2,41 +2,41 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from it_callbacks.figures.about import stops
-from it_callbacks.figures.arranging import arranged
 from it_callbacks.figures.axes import Figure, Panel, axis_title, finite, how_read
-from it_callbacks.figures.kinds import Kind, Request
-from it_callbacks.figures.labels import plain, short_names, shortened
-from it_callbacks.figures.limits import Limit, limits
-from it_callbacks.figures.names import chosen
-from it_callbacks.figures.over_time import Epochs, TimeAxis, exact, time_axis
-from it_callbacks.figures.readings import READINGS, Opening, opening
-from it_callbacks.figures.sheets import (
-    NARROW,
+from it_callbacks.figures.curve_lines import Cell, Line, cells_of, marks_of, spans_of
+from it_callbacks.figures.grid import (
     Pads,
     Plot,
     add,
     axis,
-    axis_name,
     base,
     finished,
-    fitted,
+    fitting,
     headed,
-    layers_of,
+    nothing,
+    of_plot,
     plots,
     said,
     traced,
-    width_of,
+    widest,
 )
+from it_callbacks.figures.hover import WORDS
+from it_callbacks.figures.kinds import Kind, Request
+from it_callbacks.figures.labels import plain, short_names, shortened
+from it_callbacks.figures.limits import Limit
+from it_callbacks.figures.names import chosen
+from it_callbacks.figures.over_time import TimeAxis, time_axis
+from it_callbacks.figures.readings import READINGS, opening
+from it_callbacks.figures.sheet import NARROW, axis_name
 from it_callbacks.figures.spreading import LEADER, Word, beside
-from it_callbacks.figures.theme import MARK, Colour, of_depth
+from it_callbacks.figures.theme import MARK, Colour, of_depth, of_run
 from it_callbacks.figures.times import thinned
 from it_callbacks.quantities import Quantity
-from it_callbacks.runs import Run, Series
+from it_callbacks.runs import Run
 
 _MOST_IN_LINE = 300
 """Points of a line: more cannot be told apart."""
@@ -45,8 +45,6 @@ _MOST_MARKED = 40
 """Points of a line that have dots: more of them are a line anyway."""
 _MOST_WITH_BANDS = 8
 _STATUSES = ("OK", "CAUTION", "SATURATED")
-_WORDS = {"relative_I_XT": "inputs kept apart", "V_TY": "found about the label"}
-"""What the quantities of a plane are called where there is room for a few words only."""
 
 
 def curves(panels: Sequence[Panel], quantity: str = "", **asked: Any) -> Figure:
@@ -66,152 +64,98 @@ def curves(panels: Sequence[Panel], quantity: str = "", **asked: Any) -> Figure:
     return _draw(panels, Request("curves", quantity=quantity, **asked))
 
 
-class _Line(NamedTuple):
-    """A layer of a panel."""
-
-    layer: str
-    panel: Panel
-    epochs: Epochs
-    values: Series
-    low: Series
-    """The lower end of its band, and the upper one."""
-    high: Series
-    is_dotted: bool
-
-    @property
-    def last(self) -> float | None:
-        """Its last finite value."""
-        values = (self.values[step] for step in sorted(self.values, reverse=True))
-        return next(filter(math.isfinite, values), None)
-
-
-class _Cell(NamedTuple):
-    """A plot: a quantity of one panel, or of two whose values can be compared."""
-
-    quantity: str
-    resolution: int
-    panels: list[Panel]
-    """The second one is dotted."""
-    lines: list[_Line]
-
-    @property
-    def about(self) -> Quantity:
-        """The row of the table."""
-        return self.panels[0].about(self.quantity)
-
-
 def _draw(panels: Sequence[Panel], request: Request) -> Figure:
     opened = opening(request, panels)
-    cells = _cells(panels, request, opened)
-    layers = list(dict.fromkeys(line.layer for cell in cells for line in cell.lines))
-    shorts = short_names(layers, 18 if request.width >= NARROW else 12)
-    colours = {layer: of_depth(number, len(layers)) for number, layer in enumerate(layers)}
-    named = {layers[n]: shorts[n] for n in chosen(len(layers), request.width)}
-    marks = [_marks(cell) for cell in cells]
-    words = [*named.values(), *(word for each in marks for word in map(_mark_word, each))]
-    inner = 14 + width_of(map(_mark_word, sum(marks, [])), 11)
-    pads = Pads((58, 46), (LEADER + width_of(words) + 6, inner), top=40)
+    cells = cells_of(panels, request, opened)
+    groups = _groups(cells, request)
+    colours = {group.name: group.colour for group in groups}
+    named = {groups[n].name: groups[n].label for n in chosen(len(groups), request.width)}
+    marks = [marks_of(cell) for cell in cells]
+    spans = spans_of(cells, marks, request.scale)
+    words = [_mark_word(mark) for each in marks for mark in each]
+    right = LEADER + widest([*named.values(), *words]) + 6
+    pads = Pads((58, 46), (right, 14 + widest(words, 11)), top=40)
     drawn, data = base(request, pads), []
     places = plots(len(cells), request, pads)
     if not panels:
-        said(drawn, places[0], "no run is chosen")
+        nothing(drawn, places[0])
     time = time_axis([(line.values, line.epochs) for cell in cells for line in cell.lines])
-    spans = _spans(cells, marks, request.scale)
-    most = min(_MOST_IN_LINE, _MOST_IN_FIGURE // max(sum(len(c.lines) for c in cells), 1))
     for number, (cell, plot) in enumerate(zip(cells, places, strict=False)):
-        first, span = cell.panels[0], spans[cell.quantity]
-        drawn["meta"]["panels"].append({"run": first.run.name, "set": first.set, "axis": plot.axis})
+        span = spans[cell.quantity]
+        of_plot(drawn, plot, cell.panels[0])
         drawn[f"xaxis{plot.axis}"] = _time(plot, time, first=number == 0)
         drawn[f"yaxis{plot.axis}"] = _values(plot, cell, span, is_titled=bool(request.quantity))
-        _head(drawn, plot, cell, request, len(cells))
+        _head(drawn, plot, cell, request)
         if not cell.lines:
             said(drawn, plot, f"no {cell.about.label} has a value in this set")
             continue
-        for line in cell.lines:
-            if len(layers) <= _MOST_WITH_BANDS and not line.is_dotted:
-                for band in _bands(line, colours[line.layer], time, most):
-                    data.append(traced(band, plot, line.panel, "bar", number, line.layer))
-        for line in sorted(cell.lines, key=lambda each: not each.is_dotted):
-            trace = _trace(line, cell.about, colours[line.layer], time, max(most, 20))
-            data.append(traced(trace, plot, line.panel, "points", number, line.layer))
-        drawn["shapes"] += [_mark_line(mark, plot, span) for mark in marks[number]]
-        shown = [_mark(mark) for mark in marks[number]]
-        if plot.is_last:
-            shown += _names(cell, named, colours)
-        for word, note in zip(
-            shown, beside(shown, plot.axis, span, plot.height), strict=True
-        ):
+        seen = cell.until(request.until)
+        data += _traces(seen, plot, number, colours, time, sum(len(c.lines) for c in cells))
+        drawn["shapes"] += [_mark_line(mark, plot) for mark in marks[number]]
+        shown = [Word(mark.at, _mark_word(mark), size=11) for mark in marks[number]]
+        shown += _names(seen, named, colours) if plot.is_last else []
+        for word, note in zip(shown, beside(shown, plot.axis, span, plot.height), strict=True):
             add(drawn, note, word.layer)
     drawn["meta"] |= {
         "reading": opened.reading,
         "resolution": opened.resolution,
-        "moments": stops([(line.values, line.panel.run.epochs) for c in cells for line in c.lines]),
+        "layers": [
+            {
+                "name": group.name,
+                "label": group.label,
+                "colour": group.colour,
+                "ink": group.colour.ink(),
+                **({"run": True} if any(cell.is_by_run for cell in cells) else {}),
+            }
+            for group in groups
+        ],
+        "moments": stops(
+            [(list(line.values), line.panel.run.epochs) for c in cells for line in c.lines]
+        ),
     }
-    drawn["meta"]["layers"] = layers_of(layers, shorts, list(colours.values()))
     return finished(drawn, data, request)
 
 
-def _cells(panels: Sequence[Panel], request: Request, opened: Opening) -> list[_Cell]:
-    """What is drawn, plot by plot."""
-    if request.quantity:
-        return [_cell(request.quantity, opened.resolution, [panel], request) for panel in panels]
-    reading = READINGS[opened.reading]
-    view = reading.views.get(request.view) or reading.views["linear"]
-    groups = [[*plot.panels, *plot.training] for plot in arranged(request, panels, opened).plots]
-    has_room = len(groups) == 1 or (len(groups) <= 3 and request.height >= 420)
-    names = view.axes if has_room and request.width >= 520 else view.axes[1:]
-    return [_cell(name, opened.resolution, group, request) for group in groups for name in names]
+class _Group(NamedTuple):
+    """What has a colour: a layer, or a run where runs lie over each other."""
+
+    name: str
+    label: str
+    colour: Colour
 
 
-def _cell(quantity: str, resolution: int, panels: list[Panel], request: Request) -> _Cell:
-    lines = [
-        line
-        for number, panel in enumerate(panels)
-        for line in _lines(panel, quantity, resolution, request, is_dotted=number > 0)
+def _groups(cells: Sequence[Cell], request: Request) -> list[_Group]:
+    names = list(dict.fromkeys(line.group for cell in cells for line in cell.lines))
+    most = 12 if request.width < NARROW else 18
+    if any(cell.is_by_run for cell in cells):
+        return [_Group(name, shortened(name, most), of_run(n)) for n, name in enumerate(names)]
+    return [
+        _Group(name, label, of_depth(number, len(names)))
+        for number, (name, label) in enumerate(zip(names, short_names(names, most), strict=True))
     ]
-    return _Cell(quantity, resolution, panels, lines)
 
 
-def _lines(
-    panel: Panel, quantity: str, resolution: int, request: Request, *, is_dotted: bool
-) -> list[_Line]:
-    if resolution >= len(panel.rulers):
-        return []
-    found, epochs = [], exact(panel.run.epochs)
-    for layer in panel.run.layers(quantity, panel.set):
-        values, *ends = (
-            {step: value for step, value in each.items() if step <= _end(request)}
-            for each in (
-                panel.series(quantity, layer, resolution),
-                *panel.ends(quantity, layer, resolution),
-            )
-        )
-        if layer not in request.hidden and any(map(math.isfinite, values.values())):
-            found.append(_Line(layer, panel, epochs, values, ends[0], ends[1], is_dotted))
+def _traces(
+    cell: Cell, plot: Plot, number: int, colours: dict[str, Colour], time: TimeAxis, n_lines: int
+) -> list[dict[str, Any]]:
+    """Bands of few layers, then lines, those of training first."""
+    most = max(min(_MOST_IN_LINE, _MOST_IN_FIGURE // n_lines), 20)
+    found = []
+    for line in cell.lines if len(colours) <= _MOST_WITH_BANDS else ():
+        for band in _bands(line, colours[line.group], time, most) if not line.is_dotted else ():
+            found.append(traced(band, plot, line.panel, "bar", number, line.layer))
+    for line in sorted(cell.lines, key=lambda each: not each.is_dotted):
+        trace = _trace(line, cell.about, colours[line.group], time, most)
+        found.append(traced(trace, plot, line.panel, "points", number, line.layer))
     return found
 
 
-def _end(request: Request) -> float:
-    return math.inf if request.until is None else request.until
-
-
-def _names(cell: _Cell, named: dict[str, str], colours: dict[str, Colour]) -> list[Word]:
+def _names(cell: Cell, named: dict[str, str], colours: dict[str, Colour]) -> list[Word]:
     return [
-        Word(line.last, plain(named[line.layer]), colours[line.layer], line.layer)
+        Word(line.last, plain(named[line.group]), colours[line.group], line.group)
         for line in cell.lines
-        if not line.is_dotted and line.layer in named and line.last is not None
+        if not line.is_dotted and line.group in named and line.last is not None
     ]
-
-
-def _marks(cell: _Cell) -> list[Limit]:
-    """The lines that the values are read against."""
-    for name, reading in READINGS.items():
-        for view in reading.views.values():
-            for letter, quantity in zip("xy", view.axes, strict=True):
-                if quantity == cell.quantity:
-                    found = limits(cell.panels[:1], name)
-                    return [mark for mark in found if mark.axis == letter]
-    return []
 
 
 def _mark_word(mark: Limit) -> str:
@@ -221,11 +165,7 @@ def _mark_word(mark: Limit) -> str:
     return plain(mark.text.partition(":")[0])
 
 
-def _mark(mark: Limit) -> Word:
-    return Word(mark.at, _mark_word(mark), size=11)
-
-
-def _mark_line(mark: Limit, plot: Plot, span: tuple[float, float]) -> dict[str, Any]:
+def _mark_line(mark: Limit, plot: Plot) -> dict[str, Any]:
     return {
         "type": "line",
         "xref": f"x{plot.axis} domain",
@@ -234,34 +174,6 @@ def _mark_line(mark: Limit, plot: Plot, span: tuple[float, float]) -> dict[str, 
         "line": {"color": MARK, "width": 1, "dash": "dot"},
         "layer": "below",
     }
-
-
-def _spans(
-    cells: Sequence[_Cell], marks: list[list[Limit]], scale: str
-) -> dict[str, tuple[float, float]]:
-    """For each quantity the ends of its axes; marks that are far from the data are taken out."""
-    found = {}
-    for quantity in dict.fromkeys(cell.quantity for cell in cells):
-        of = [number for number, cell in enumerate(cells) if cell.quantity == quantity]
-        unit = cells[of[0]].about.unit
-        values = [
-            value
-            for number in of
-            for line in cells[number].lines
-            for series in (line.values, line.low, line.high)
-            for value in series.values()
-            if math.isfinite(value)
-        ]
-        if unit == "code":
-            span = (-0.15, 2.15)
-        elif unit == "share":
-            span = (min([0.0, *values]) - 0.03, max([1.0, *values]) + 0.03)
-        else:
-            span = fitted(values, [mark.at for number in of for mark in marks[number]], scale)
-        for number in of:
-            marks[number] = [mark for mark in marks[number] if span[0] <= mark.at <= span[1]]
-        found[quantity] = span
-    return found
 
 
 def _time(plot: Plot, time: TimeAxis, *, first: bool) -> dict[str, Any]:
@@ -279,7 +191,7 @@ def _time(plot: Plot, time: TimeAxis, *, first: bool) -> dict[str, Any]:
 
 
 def _values(
-    plot: Plot, cell: _Cell, span: tuple[float, float], *, is_titled: bool
+    plot: Plot, cell: Cell, span: tuple[float, float], *, is_titled: bool
 ) -> dict[str, Any]:
     more: dict[str, Any] = {"range": [round(end, 4) for end in span]}
     if cell.about.unit == "code":
@@ -289,34 +201,33 @@ def _values(
     return axis(plot, "y", **more)
 
 
-def _head(
-    drawn: dict[str, Any], plot: Plot, cell: _Cell, request: Request, n_cells: int
-) -> None:
+def _head(drawn: dict[str, Any], plot: Plot, cell: Cell, request: Request) -> None:
     """What a plot shows: the quantity, of which run and sets, how it was read."""
-    first, most = cell.panels[0], max(int(plot.width / 7), 12)
-    sets = " + ".join(panel.set for panel in cell.panels)
-    run = plain(shortened(f"{first.run.name} · {sets}", most))
+    first, room = cell.panels[0], int(plot.width / 6.2)
+    of = [first.run.name, first.set]
+    if cell.plot.training:
+        of[1] += f", dotted: {cell.plot.training[0].set}"
+    if cell.is_by_run:
+        of = [f"{len(cell.panels)} runs", first.set, *{line.layer for line in cell.lines}]
     if request.quantity:
+        title = f"<b>{plain(shortened(' · '.join(of), int(room * 0.85)))}</b>"
         read = how_read(first, cell.quantity, cell.resolution)
-        below = f"{plain(cell.about.meaning)} · {read}" if read else plain(cell.about.meaning)
-        headed(drawn, plot, f"<b>{run}</b>", below=below if len(below) <= most else read)
+        headed(drawn, plot, title, below=fitting([plain(cell.about.meaning), read], plot.width))
         return
-    words = _WORDS.get(cell.quantity, cell.about.label.partition(",")[0])
-    text = f"<b>{plain(words)}</b>, {plain(cell.about.unit)}"
-    if len(cell.panels) > 1:
-        of = [plain(shortened(panel.set, most // 3)) for panel in cell.panels]
-        run = f"{of[0]}, dotted: {of[1]}"
-    headed(drawn, plot, text, below=run)
+    words = WORDS.get(cell.quantity, cell.about.label.partition(",")[0])
+    title = f"<b>{plain(words)}</b>, {plain(cell.about.unit)}"
+    headed(drawn, plot, title, below=plain(shortened(" · ".join(of), room)))
 
 
 def _trace(
-    line: _Line, about: Quantity, colour: Colour, time: TimeAxis, most: int
+    line: Line, about: Quantity, colour: Colour, time: TimeAxis, most: int
 ) -> dict[str, Any]:
     steps, epochs = thinned(sorted(line.values), most), line.epochs
     dash = {"dash": "dot", "width": 1.2} if line.is_dotted else {"width": 2}
     # A value between two gaps is a point: a line alone would not show it.
     has_dots = len(steps) <= _MOST_MARKED and not line.is_dotted
     unit = {"code": "", "value": ""}.get(about.unit, f" {plain(about.unit)}")
+    of = f"{line.panel.run.name} · {line.panel.set}"
     when = "step %{customdata[0]}"
     if time.unit == "epoch":
         when = "epoch %{customdata[0]}  ·  step %{customdata[1]}"
@@ -327,10 +238,9 @@ def _trace(
         "x": [time.place(step, epochs) for step in steps],
         "y": [finite(line.values[step], 4) for step in steps],
         "customdata": [
-            [time.read(step, epochs), *([step] if time.unit == "epoch" else [])]
-            for step in steps
+            [time.read(step, epochs), *([step] if time.unit == "epoch" else [])] for step in steps
         ],
-        "hovertemplate": f"<b>{plain(shortened(line.layer))}</b>  {plain(line.panel.set)}<br>"
+        "hovertemplate": f"<b>{plain(shortened(line.layer))}</b>  {plain(shortened(of, 50))}<br>"
         f"{when}<br><b>%{{y:.3f}}</b>{unit}<extra></extra>",
         "line": {"color": colour, **dash},
         "marker": {"size": 4, "color": colour},
@@ -338,10 +248,10 @@ def _trace(
     }
 
 
-def _bands(line: _Line, colour: Colour, time: TimeAxis, most: int) -> list[dict[str, Any]]:
+def _bands(line: Line, colour: Colour, time: TimeAxis, most: int) -> list[dict[str, Any]]:
     """The area between the ends, in pieces: a gap in them is not bridged."""
     pieces: list[list[tuple[float, float, float]]] = [[]]
-    for step in thinned(sorted(step for step in line.low if step in line.high), max(most // 2, 20)):
+    for step in thinned(sorted(step for step in line.low if step in line.high), max(most // 2, 10)):
         below, above = finite(line.low[step], 4), finite(line.high[step], 4)
         if below is not None and above is not None:
             pieces[-1].append((time.place(step, line.epochs), below, above))

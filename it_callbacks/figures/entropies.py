@@ -8,24 +8,27 @@ from typing import Any, NamedTuple
 
 from it_callbacks.figures.about import stops
 from it_callbacks.figures.axes import Figure, Panel, finite
-from it_callbacks.figures.kinds import Kind, Request
-from it_callbacks.figures.labels import plain, shortened
-from it_callbacks.figures.over_time import Epochs, TimeAxis, exact, time_axis
-from it_callbacks.figures.sheets import (
-    NARROW,
+from it_callbacks.figures.grid import (
+    LEAST_FOR_WORDS,
+    MOST_PLOTS,
     Pads,
     Plot,
     add,
     axis,
-    axis_name,
     base,
     finished,
     headed,
+    nothing,
+    of_plot,
     plots,
     said,
     traced,
-    width_of,
+    widest,
 )
+from it_callbacks.figures.kinds import Kind, Request
+from it_callbacks.figures.labels import plain, shortened
+from it_callbacks.figures.over_time import Epochs, TimeAxis, exact, time_axis
+from it_callbacks.figures.sheet import axis_name
 from it_callbacks.figures.spreading import GAP, LEADER, Word, beside
 from it_callbacks.figures.theme import MARK, TEXT, Colour
 from it_callbacks.figures.times import thinned
@@ -73,6 +76,7 @@ class _Stack(NamedTuple):
     """What a panel shows."""
 
     panel: Panel
+    epochs: Epochs
     steps: list[int]
     """All looks, those with a gap too."""
     parts: list[_Part]
@@ -80,14 +84,13 @@ class _Stack(NamedTuple):
     label_entropy: float | None
 
     @property
-    def epochs(self) -> Epochs:
-        """Of the run."""
-        return exact(self.panel.run.epochs)
-
-    @property
     def known(self) -> list[int]:
         """The looks at which all parts are known."""
         return [step for step in self.steps if step in self.parts[0].values]
+
+    def until(self, step: int | None) -> _Stack:
+        """As it stood at a step; all of it for None."""
+        return self if step is None else self._replace(steps=[s for s in self.steps if s <= step])
 
     def total(self, step: int) -> float:
         """The marginal entropy."""
@@ -95,29 +98,30 @@ class _Stack(NamedTuple):
 
 
 def _draw(panels: Sequence[Panel], request: Request) -> Figure:
+    panels = panels[:MOST_PLOTS]
     most = min(_MOST_LOOKS, _MOST_IN_FIGURE // max(len(panels), 1))
-    stacks = [_stack(panel, request.until, most) for panel in panels]
-    names = width_of(part.name for stack in stacks for part in stack.parts)
+    stacks = [_stack(panel, most) for panel in panels]
+    names = widest(part.name for stack in stacks for part in stack.parts)
     pads = Pads((56, 40), (LEADER + max(names, 60) + 4, 46))
     drawn, data = base(request, pads), []
     places = plots(len(panels), request, pads)
     if not panels:
-        said(drawn, places[0], "no run is chosen")
+        nothing(drawn, places[0])
     time = time_axis([(stack.steps, stack.epochs) for stack in stacks])
     high = _top(stacks, places[0].height)
-    for number, (stack, plot) in enumerate(zip(stacks, places, strict=False)):
-        panel = stack.panel
-        drawn["meta"]["panels"].append({"run": panel.run.name, "set": panel.set, "axis": plot.axis})
+    for number, (whole, plot) in enumerate(zip(stacks, places, strict=False)):
+        stack, panel = whole.until(request.until), whole.panel
+        of_plot(drawn, plot, panel)
         drawn[f"xaxis{plot.axis}"] = _time(plot, time)
         drawn[f"yaxis{plot.axis}"] = axis(
             plot, "y", range=[0, high], **({"title": axis_name("bits")} if plot.is_first else {})
         )
         _head(drawn, plot, stack, len(panels))
         if not stack.known:
-            said(drawn, plot, _why_empty(panel))
+            said(drawn, plot, _why_empty(whole))
             continue
-        areas = [_areas(stack, part, time, number) for part in stack.parts]
-        for area in [*sum(areas, []), _card(stack, time)]:
+        areas = [area for part in stack.parts for area in _areas(stack, part, time, number)]
+        for area in (*areas, _card(stack, time)):
             data.append(traced(area, plot, panel, area.pop("role"), number, None))
         drawn["shapes"] += _label_entropy(drawn, stack, plot)
         is_tall = plot.height >= 3 * _GAP + 20
@@ -130,7 +134,7 @@ def _draw(panels: Sequence[Panel], request: Request) -> Figure:
     return finished(drawn, data, request)
 
 
-def _stack(panel: Panel, until: int | None, most: int) -> _Stack:
+def _stack(panel: Panel, most: int) -> _Stack:
     whole, open_, soft, hard, left = (
         panel.series(root, name)
         for root, name in (
@@ -141,9 +145,8 @@ def _stack(panel: Panel, until: int | None, most: int) -> _Stack:
             ("label_information", "equivocation"),
         )
     )
-    looks = sorted(step for step in open_ if until is None or step <= until)
     series = [whole, open_, *([soft] if soft else [])]
-    steps = thinned(looks, most)
+    steps = thinned(sorted(open_), most)
     known = [s for s in steps if all(math.isfinite(each.get(s, math.nan)) for each in series)]
     inside = {step: whole[step] - open_[step] for step in known}
     if soft:
@@ -153,15 +156,14 @@ def _stack(panel: Panel, until: int | None, most: int) -> _Stack:
     else:
         told = [inside]
     values = [*told, {step: open_[step] for step in known}]
+    names = (*(_NAMES if soft else (_OF_BOTH,)), _OPEN)
     parts = [
-        _Part(*name, of, Colour("areas", 3 - len(values) + number))
-        for number, (name, of) in enumerate(
-            zip((*(_NAMES if soft else [_OF_BOTH]), _OPEN), values, strict=True)
-        )
+        _Part(name, short, of, Colour("areas", 3 - len(values) + number))
+        for number, ((name, short), of) in enumerate(zip(names, values, strict=True))
     ]
     entropies = (hard[step] + left[step] for step in reversed(list(hard)) if step in left)
     found = next(filter(math.isfinite, entropies), panel.run.label_entropy(panel.set))
-    return _Stack(panel, steps, parts, finite(found))
+    return _Stack(panel, exact(panel.run.epochs), steps, parts, finite(found))
 
 
 def _top(stacks: Sequence[_Stack], height: float) -> float:
@@ -281,12 +283,14 @@ def _head(drawn: dict[str, Any], plot: Plot, stack: _Stack, n_panels: int) -> No
     of = f"<b>{plain(f'{run} · {shortened(panel.set, 20)}')}</b>" if n_panels > 1 else ""
     missing = "I(Y;Ŷ) is not in this log: a ConditionalEntropyMonitor adds it"
     is_whole = len(stack.parts) == 3 or not stack.known
-    below = "" if is_whole else "without I(Y;Ŷ)" if plot.width < NARROW else missing
+    below = "" if is_whole else "without I(Y;Ŷ)" if plot.width < LEAST_FOR_WORDS else missing
     headed(drawn, plot, of, below=below)
 
 
-def _why_empty(panel: Panel) -> str:
-    if panel.series("prediction_entropy", "mean"):
+def _why_empty(whole: _Stack) -> str:
+    if whole.known:
+        return "nothing was measured before this moment"
+    if whole.panel.series("prediction_entropy", "mean"):
         return "H(Ŷ), of the mean prediction, was not logged of this set, or has no value"
     return "no prediction entropies were logged of this set"
 

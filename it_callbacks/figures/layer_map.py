@@ -3,13 +3,31 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple
 
 from it_callbacks.figures.about import stops
 from it_callbacks.figures.arranging import arranged
 from it_callbacks.figures.axes import Figure, Panel, finite, how_read
+from it_callbacks.figures.grid import (
+    LEAST_FOR_WORDS,
+    MOST_PLOTS,
+    Pads,
+    Plot,
+    axis,
+    base,
+    finished,
+    headed,
+    layers_of,
+    nothing,
+    of_plot,
+    plots,
+    said,
+    traced,
+    widest,
+)
+from it_callbacks.figures.hover import WORDS
 from it_callbacks.figures.kinds import Kind, Request
 from it_callbacks.figures.labels import plain, short_names, shortened
 from it_callbacks.figures.looks import (
@@ -25,20 +43,6 @@ from it_callbacks.figures.looks import (
 )
 from it_callbacks.figures.over_time import exact, time_axis
 from it_callbacks.figures.readings import READINGS, opening
-from it_callbacks.figures.sheets import (
-    NARROW,
-    Pads,
-    Plot,
-    axis,
-    base,
-    finished,
-    headed,
-    layers_of,
-    plots,
-    said,
-    traced,
-    width_of,
-)
 from it_callbacks.figures.theme import BITS, GRID, Colour, of_depth
 from it_callbacks.quantities import OF_WIDE, QUANTITIES
 from it_callbacks.records import Status, is_read_by_rulers
@@ -60,7 +64,7 @@ class _Map(NamedTuple):
     panel: Panel
     quantity: str
     layers: list[str]
-    values: dict[str, Series]
+    values: Mapping[str, Series]
     """By layer; without those that are saturated."""
     n_saturated: int
     why_empty: str
@@ -72,16 +76,17 @@ class _Map(NamedTuple):
 
 
 def _draw(panels: Sequence[Panel], request: Request) -> Figure:
+    panels = panels if request.arrange == "mean" else panels[:MOST_PLOTS]
     opened = opening(request, panels)
     maps = _maps(panels, request)
     layers = list(dict.fromkeys(layer for each in maps for layer in each.layers))
     short = dict(zip(layers, short_names(layers, 18 if request.width > 520 else 12), strict=True))
-    left = width_of(short.values()) + 14
+    left = widest(short.values()) + 14
     pads = Pads((left, 16), (BAR, 0), top=40)
     drawn, data = base(request, pads), []
     places = plots(len(maps), request, pads)
     if not panels:
-        said(drawn, places[0], "no run is chosen")
+        nothing(drawn, places[0])
     time = time_axis([(each.steps, exact(each.panel.run.epochs)) for each in maps])
     n_rows = sum(len(each.layers) for each in maps)
     most = max(_FEWEST_COLUMNS, min(MOST_COLUMNS, _MOST_CELLS // max(n_rows, 1)))
@@ -89,7 +94,7 @@ def _draw(panels: Sequence[Panel], request: Request) -> Figure:
     for number, (each, plot) in enumerate(zip(maps, places, strict=False)):
         panel = each.panel
         shown = looks(each.steps, exact(panel.run.epochs), time, most)
-        drawn["meta"]["panels"].append({"run": panel.run.name, "set": panel.set, "axis": plot.axis})
+        of_plot(drawn, plot, panel)
         drawn[f"xaxis{plot.axis}"] = columns(plot, shown)
         drawn[f"yaxis{plot.axis}"] = _row_axis(plot, each.layers, short)
         _head(drawn, plot, each, opened.resolution, len(maps))
@@ -112,9 +117,9 @@ def _maps(panels: Sequence[Panel], request: Request) -> list[_Map]:
     view = reading.views.get(request.view) or reading.views["linear"]
     if request.quantity != TRAIN_MINUS_VAL:
         name = request.quantity or view.y
-        shown = arranged(request, panels, opened).plots
-        side = [panel for plot in shown for panel in (*plot.panels, *plot.training)]
-        return [_map(panel, name, opened.resolution, request) for panel in side]
+        how = "mean" if request.arrange == "mean" else "side"
+        shown = arranged(replace(request, arrange=how), panels, opened).plots
+        return [_map(plot.panels[0], name, opened.resolution, request) for plot in shown]
     over = arranged(replace(request, arrange="overlay"), panels, opened)
     pairs = [(plot.panels[0], plot.training[0]) for plot in over.plots if plot.training]
     if not pairs:
@@ -186,8 +191,7 @@ def _heat_map(each: _Map, shown: Looks) -> dict[str, Any]:
 def _words(each: _Map) -> str:
     if each.quantity == TRAIN_MINUS_VAL:
         return "training minus validation"
-    known = {"relative_I_XT": "inputs kept apart", "V_TY": "found about the label"}
-    return known.get(each.quantity) or plain(each.panel.about(each.quantity).label)
+    return WORDS.get(each.quantity) or plain(each.panel.about(each.quantity).label)
 
 
 def _unit(each: _Map) -> str:
@@ -229,7 +233,7 @@ def _evenly(stops: Sequence[str]) -> list[list[Any]]:
 def _head(drawn: dict[str, Any], plot: Plot, each: _Map, resolution: int, n: int) -> None:
     panel, most = each.panel, max(int(plot.width / 7), 12)
     what, unit = _words(each), _unit(each)
-    remarks = [] if plot.width < NARROW else [how_read(panel, each.quantity, resolution)]
+    remarks = [] if plot.width < LEAST_FOR_WORDS else [how_read(panel, each.quantity, resolution)]
     if each.n_saturated:
         remarks.append("empty: saturated")
     if each.quantity == TRAIN_MINUS_VAL:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
+from it_callbacks.figures.grid import LEAST_FOR_WORDS, Plot, axis, widest
 from it_callbacks.figures.over_time import Epochs, TimeAxis
-from it_callbacks.figures.sheets import NARROW, Plot, axis, axis_name, width_of
+from it_callbacks.figures.sheet import axis_name
 from it_callbacks.figures.theme import BITS, MUTED, TEXT
 from it_callbacks.figures.times import thinned
 
@@ -27,9 +28,7 @@ class Looks(NamedTuple):
     unit: str
 
 
-def looks(
-    steps: Sequence[int], epochs: Epochs, time: TimeAxis, most: int = MOST_COLUMNS
-) -> Looks:
+def looks(steps: Sequence[int], epochs: Epochs, time: TimeAxis, most: int = MOST_COLUMNS) -> Looks:
     """Return at most `most` of the looks at `steps`, even in the logarithm of their number."""
     kept = thinned(steps, most)
     labels = [time.word(step, epochs) for step in kept]
@@ -40,7 +39,7 @@ def looks(
 
 def columns(plot: Plot, shown: Looks) -> dict[str, Any]:
     """The horizontal axis of a heat map of looks; ticks tell when some of them were."""
-    room = width_of(shown.labels) + 14
+    room = widest(shown.labels) + 14
     most = max(2, min(_MOST_TICKS, int(plot.width / room)))
     at = sorted({*spaced(len(shown.steps), most)})
     wide = f"{shown.unit} (each look is one column)"
@@ -53,7 +52,7 @@ def columns(plot: Plot, shown: Looks) -> dict[str, Any]:
         tickvals=[shown.labels[number] for number in at],
         ticktext=[shown.labels[number] for number in at],
         range=[-0.5, max(len(shown.steps), 1) - 0.5],
-        title=axis_name(shown.unit if plot.width < NARROW else wide),
+        title=axis_name(shown.unit if plot.width < LEAST_FOR_WORDS else wide),
     )
 
 

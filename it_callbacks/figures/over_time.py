@@ -83,9 +83,7 @@ def time_axis(measured: Sequence[tuple[Iterable[int], Epochs]]) -> TimeAxis:
         is_long = max((time for line in times for time in line), default=0) >= _FEWEST_EPOCHS
         if all(len(set(line)) == len(line) for line in times) and (is_whole or is_long):
             unit = "epoch"
-    found = [
-        epochs[step] if unit == "epoch" else step for steps, epochs in lines for step in steps
-    ]
+    found = [epochs[step] if unit == "epoch" else step for steps, epochs in lines for step in steps]
     return TimeAxis(unit, min(found, default=0), max(found, default=0))
 
 

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 from it_callbacks.figures.about import about, stops
 from it_callbacks.figures.axes import Figure, Panel, coloured, how_read
 from it_callbacks.figures.depth_bar import depth_bar
+from it_callbacks.figures.grid import MOST_PLOTS, layers_of
 from it_callbacks.figures.hover import hover
 from it_callbacks.figures.kinds import Kind, Request
 from it_callbacks.figures.labels import plain, short_names
@@ -22,7 +23,6 @@ from it_callbacks.figures.ranges import fitted, from_zero
 from it_callbacks.figures.readings import READINGS, check
 from it_callbacks.figures.scene import Drawn, Scene, scene_of
 from it_callbacks.figures.sheet import NARROW, Box, absence, axis_name, heading, line_above
-from it_callbacks.figures.sheets import layers_of
 from it_callbacks.figures.theme import BACKGROUND, Colour
 from it_callbacks.figures.times import spaced
 from it_callbacks.figures.trajectories import Trajectory, why_empty
@@ -77,6 +77,7 @@ class _Plot(NamedTuple):
 def _draw(panels: Sequence[Panel], request: Request) -> Figure:
     check(request)
     how = "mean" if request.arrange == "mean" else "side"
+    panels = panels if how == "mean" else panels[:MOST_PLOTS]
     scene, drawn = scene_of(panels, replace(request, arrange=how))
     plots = [_plot(number, each, request) for number, each in enumerate(drawn)]
     both = _ranges(plots, request.scale)

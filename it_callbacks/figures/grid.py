@@ -1,4 +1,4 @@
-"""Lay out plots side by side, in pixels, and say of a figure what a page needs to know of it."""
+"""Lay out plots that have words beside them, and say of each part of a figure what it is of."""
 
 from __future__ import annotations
 
@@ -6,28 +6,30 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from it_callbacks.figures.axes import Figure, Panel, Place
+from it_callbacks.figures.about import about
+from it_callbacks.figures.axes import Figure, Panel, Place, coloured
 from it_callbacks.figures.kinds import Request
-from it_callbacks.figures.theme import BACKGROUND, GRID, MARK, MUTED, TEXT, Colour, painted
+from it_callbacks.figures.sheet import AXIS, Box, absence, width_of
+from it_callbacks.figures.sheet import base as base_of
+from it_callbacks.figures.theme import MUTED, TEXT, Colour
 
-FONT = "Inter, Roboto, 'Helvetica Neue', Arial, sans-serif"
-NARROW = 380
+LEAST_FOR_WORDS = 380
 """Pixels of a plot below which words are short."""
-_LETTER = 0.56
-"""Width of a letter, in its size."""
+MOST_PLOTS = 6
+"""Of a figure whose runs and sets stand side by side: the first ones."""
 _LEAST = 170
 """Pixels of a plot below which fewer stand in a row."""
 
 
-def width_of(texts: Iterable[str], size: int = 12) -> int:
+def widest(texts: Iterable[str], size: int = 12) -> int:
     """Pixels that the longest line of some texts takes, about.
 
     Example:
-        >>> width_of(["hidden1<br>2.81", "out"])
+        >>> widest(["hidden1<br>2.81", "out"])
         47
     """
-    lines = [line for text in texts for line in text.split("<br>")]
-    return round(_LETTER * size * max(map(len, lines), default=0))
+    lines = (line for text in texts for line in text.split("<br>"))
+    return round(max((width_of(line, size) for line in lines), default=0))
 
 
 @dataclass(frozen=True)
@@ -57,6 +59,11 @@ class Plot(NamedTuple):
     is_first: bool
     """Whether it is the first in its row."""
     is_last: bool
+
+    @property
+    def box(self) -> Box:
+        """The same for what does not ask where in its row it is."""
+        return Box(self.place, self.width, self.height)
 
     @property
     def axis(self) -> str:
@@ -98,51 +105,17 @@ def plots(n: int, request: Request, pads: Pads) -> list[Plot]:
 
 
 def base(request: Request, pads: Pads) -> dict[str, Any]:
-    """What the layouts of all figures have."""
-    return {
-        "paper_bgcolor": BACKGROUND,
-        "plot_bgcolor": BACKGROUND,
-        "font": {"family": FONT, "color": TEXT, "size": 13},
-        "hovermode": "closest",
-        "hoverdistance": 24,
-        "hoverlabel": {
-            "bgcolor": BACKGROUND, "bordercolor": MARK, "align": "left", "namelength": 0,
-            "font": {"family": FONT, "color": TEXT, "size": 12},
-        },
-        "modebar": {"color": MUTED, "activecolor": TEXT, "bgcolor": "rgba(0,0,0,0)"},
-        "margin": {"l": pads.left[0], "r": pads.right[0], "t": pads.top, "b": pads.bottom},
-        "showlegend": False,
-        "dragmode": "pan",
-        "uirevision": "kept",  # zoom outlives a reload
-        "annotations": [],
-        "shapes": [],
-        "meta": {
-            "kind": request.name, "reading": "", "resolution": 0, "view": request.view,
-            "arrange": request.arrange, "summary": "", "layers": [], "moments": [], "names": {},
-            "spare": [], "panels": [], "empty": {}, "companion": "", "opens": "plane",
-        },
-    }  # fmt: skip
+    """What layouts have besides axes; what is known of the figure comes below `meta`."""
+    drawn = base_of({"l": pads.left[0], "r": pads.right[0], "t": pads.top, "b": pads.bottom})
+    found: dict[str, Any] = {"names": {}, "panels": [], "arrange": request.arrange}
+    return {**drawn, "meta": found}
 
 
 def axis(plot: Plot, letter: str, **more: Any) -> dict[str, Any]:
     """A horizontal (``x``) or vertical (``y``) axis of a plot."""
+    domain = plot.place.across if letter == "x" else plot.place.up
     other = "y" if letter == "x" else "x"
-    return {
-        "gridcolor": GRID,
-        "linecolor": MARK,
-        "showline": True,
-        "zeroline": False,
-        "nticks": 7,
-        "tickfont": {"size": 12, "color": MUTED},
-        "domain": list(plot.place.across if letter == "x" else plot.place.up),
-        "anchor": f"{other}{plot.axis}",
-        **more,
-    }
-
-
-def axis_name(text: str) -> dict[str, Any]:
-    """The title of an axis; `text` is markup already."""
-    return {"text": text, "standoff": 8, "font": {"size": 13, "color": TEXT}}
+    return {**AXIS, "domain": list(domain), "anchor": f"{other}{plot.axis}", **more}
 
 
 def fitting(parts: Iterable[str], room: float, size: int = 11) -> str:
@@ -155,7 +128,7 @@ def fitting(parts: Iterable[str], room: float, size: int = 11) -> str:
     line = ""
     for part in filter(None, parts):
         longer = f"{line} · {part}" if line else part
-        if width_of([longer], size) <= room:
+        if width_of(longer, size) <= room:
             line = longer
     return line
 
@@ -165,6 +138,22 @@ def add(drawn: dict[str, Any], note: dict[str, Any], layer: str | None = None) -
     if layer is not None:
         drawn["meta"]["names"][str(len(drawn["annotations"]))] = layer
     drawn["annotations"].append(note)
+
+
+def of_plot(drawn: dict[str, Any], plot: Plot, panel: Panel) -> None:
+    """Note of which run and set a plot is."""
+    drawn["meta"]["panels"].append({"run": panel.run.name, "set": panel.set, "axis": plot.axis})
+
+
+def said(drawn: dict[str, Any], plot: Plot, text: str) -> None:
+    """Write in the middle of a plot why it is empty: any text."""
+    add(drawn, absence(plot.box, [text]))
+
+
+def nothing(drawn: dict[str, Any], plot: Plot) -> None:
+    """Say that there is no plot, as no run is chosen."""
+    said(drawn, plot, "no run is chosen")
+    drawn["xaxis"], drawn["yaxis"] = (axis(plot, letter, visible=False) for letter in "xy")
 
 
 def headed(drawn: dict[str, Any], plot: Plot, text: str, *, below: str = "", left: int = 0) -> None:
@@ -186,37 +175,6 @@ def headed(drawn: dict[str, Any], plot: Plot, text: str, *, below: str = "", lef
         add(drawn, {**corner, **shift, "text": text, "font": {"size": 12, "color": TEXT}})
     if below:
         add(drawn, {**corner, "yshift": 2, "text": below, "font": {"size": 11, "color": MUTED}})
-
-
-def said(drawn: dict[str, Any], plot: Plot, text: str) -> None:
-    """Write in the middle of a plot why it is empty, in lines that fit."""
-    most = max(int(plot.width / (_LETTER * 13)), 8)
-    add(
-        drawn,
-        {
-            "text": wrapped(text, most),
-            "xref": f"x{plot.axis} domain", "yref": f"y{plot.axis} domain", "x": 0.5, "y": 0.5,
-            "xanchor": "center", "yanchor": "middle", "showarrow": False,
-            "font": {"size": 13, "color": MUTED},
-        },
-    )  # fmt: skip
-
-
-def wrapped(text: str, most: int) -> str:
-    """Return `text` with its spaces made new lines where a line would exceed `most` characters.
-
-    Example:
-        >>> wrapped("no layer has a value", most=9)
-        'no layer<br>has a<br>value'
-    """
-    lines = [""]
-    for word in text.split(" "):
-        longer = f"{lines[-1]} {word}" if lines[-1] else word
-        if len(longer) > most and lines[-1]:
-            lines.append(word)
-        else:
-            lines[-1] = longer
-    return "<br>".join(lines)
 
 
 def traced(
@@ -242,33 +200,9 @@ def traced(
 
 def finished(drawn: dict[str, Any], data: Sequence[dict[str, Any]], request: Request) -> Figure:
     """The figure in the colours that were asked for; each trace has an identifier of its own."""
-    traces = [{**trace, "uid": f"{request.name}{number}"} for number, trace in enumerate(data)]
-    figure: Figure = painted({"data": traces, "layout": drawn, "frames": []}, request.theme)
-    return figure
-
-
-def fitted(values: Sequence[float], marks: Sequence[float], scale: str) -> tuple[float, float]:
-    """Return the ends of an axis around values, with the marks and the 0 that are near to them.
-
-    Args:
-        values: What is drawn.
-        marks: What it is read against.
-        scale: ``"fit"``, or ``"zero"`` for an axis from 0 to the last mark.
-
-    Example:
-        >>> fitted([1.0, 3.0], marks=[3.5, 9.0], scale="zero")
-        (-0.63, 9.63)
-    """
-    low, high = min(values, default=0.0), max(values, default=1.0)
-    span = (high - low) or max(abs(high), 1.0) * 0.2
-    near = [mark for mark in marks if low - 0.35 * span <= mark <= high + 0.35 * span]
-    if scale == "zero":
-        low, near = min(low, 0.0), list(marks)
-    elif 0 <= low < 0.35 * span:
-        low = 0.0
-    low, high = min([low, *near]), max([high, *near])
-    room = 0.07 * ((high - low) or span)
-    return round(low - room, 4), round(high + room, 4)
+    traces = [{**trace, "uid": f"t{number}"} for number, trace in enumerate(data)]
+    layout = {**drawn, "meta": about(request, drawn["meta"])}
+    return coloured({"data": traces, "layout": layout, "frames": []}, request.theme)
 
 
 def layers_of(names: Sequence[str], shorts: Sequence[str], colours: Sequence[Colour]) -> Any:
