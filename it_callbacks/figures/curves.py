@@ -233,7 +233,7 @@ def _trace(
     dash = {"dash": "dot", "width": 1.2} if line.is_dotted else {"width": 2}
     # A value between two gaps is a point: a line alone would not show it.
     has_dots = len(steps) <= _MOST_MARKED and not line.is_dotted
-    unit = {"code": "", "value": ""}.get(about.unit, f" {plain(about.unit)}")
+    unit = "" if about.unit in ("code", "value") else plain(about.unit)
     of = f"{line.panel.run.name} · {line.panel.set}"
     when = "step %{customdata[0]}"
     if time.unit == "epoch":
@@ -247,8 +247,13 @@ def _trace(
         "customdata": [
             [time.read(step, epochs), *([step] if time.unit == "epoch" else [])] for step in steps
         ],
-        "hovertemplate": f"<b>{plain(shortened(line.layer))}</b>  {plain(shortened(of, 50))}<br>"
-        f"{when}<br><b>%{{y:.3f}}</b>{unit}<extra></extra>",
+        "meta": {
+            "title": plain(shortened(line.layer)),
+            "about": plain(shortened(of, 50)),
+            "unit": unit,
+        },
+        "hovertemplate": "<b>%{meta.title}</b>  %{meta.about}<br>"
+        f"{when}<br><b>%{{y:.3f}}</b> %{{meta.unit}}<extra></extra>",
         "line": {"color": colour, **dash},
         "marker": {"size": 4, "color": colour},
         "opacity": 0.7 if line.is_dotted else 1,

@@ -177,8 +177,6 @@ def _difference(val: Panel, train: Panel, quantity: str, resolution: int, reques
 
 
 def _heat_map(each: _Map, shown: Looks) -> dict[str, Any]:
-    what = _words(each)
-    unit = _unit(each)
     return {
         **cells(shown, len(each.layers)),
         "y": [plain(layer) for layer in each.layers],
@@ -186,8 +184,9 @@ def _heat_map(each: _Map, shown: Looks) -> dict[str, Any]:
             [finite(each.values[layer].get(step), 3) for step in shown.steps]
             for layer in each.layers
         ],
+        "meta": {"title": _words(each), "unit": _unit(each)},
         "hovertemplate": f"<b>%{{y}}</b><br>{shown.unit} %{{x}}<br>"
-        f"{what}  <b>%{{z:.2f}}</b> {unit}<extra></extra>",
+        "%{meta.title}  <b>%{z:.2f}</b> %{meta.unit}<extra></extra>",
     }
 
 
