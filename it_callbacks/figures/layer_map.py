@@ -48,7 +48,7 @@ from it_callbacks.figures.looks import (
     columns,
     cursor,
     looks,
-    spaced,
+    strided,
 )
 from it_callbacks.figures.over_time import exact, time_axis
 from it_callbacks.figures.readings import Opening
@@ -202,7 +202,7 @@ def _unit(each: _Map) -> str:
 
 
 def _row_axis(plot: Plot, layers: Sequence[str], short: dict[str, str]) -> dict[str, Any]:
-    at = spaced(len(layers), max(2, min(_MOST_NAMED, int(plot.height / _ROW))))
+    at = strided(len(layers), max(2, min(_MOST_NAMED, int(plot.height / _ROW))))
     return axis(
         plot,
         "y",

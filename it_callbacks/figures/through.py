@@ -292,7 +292,7 @@ def _write_above(
     if len(plots) == 1 and plots[0].shown:
         (plot,) = plots
         marks = [
-            (f"one line per moment through all {len(plot.layers)} layers", 1),
+            ("one line per moment through all layers, from input to output", 1),
             (f"thick: {plot.word(plot.shown[-1], time)}", 0),
             ("colours of its dots: depth", 2),
         ]
