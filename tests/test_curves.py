@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from it_callbacks.figures import DARK, LIGHT, Figure, Panel, Request, curves, draw
+from it_callbacks.figures import DARK, LIGHT, Figure, Panel, Request, curves, draw, play
 from it_callbacks.runs import Key, Run
 
 from .drawn_runs import HOSTILE, both, is_text, run, texts, traces, wide
@@ -256,6 +256,11 @@ def test_a_regression_names_bin_y() -> None:
     settings = {"information_plane/val": {"Y": "bin Y"}}
     figure = curves([Panel(run({"I_TY": {"fc": [1.0]}}, settings=settings), "val")], "I_TY")
     assert figure["layout"]["yaxis"]["title"]["text"] == "I(T;bin Y), bits"
+
+
+def test_curves_are_not_played() -> None:
+    figure = curves([Panel(two_layers(), "val")])
+    assert play(figure) is figure
 
 
 def test_themes_differ() -> None:
