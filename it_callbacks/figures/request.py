@@ -10,16 +10,22 @@ from typing import Any
 
 from it_callbacks.derived import sources
 from it_callbacks.figures.about import about
+from it_callbacks.figures.asked import DIFFERENCE
 from it_callbacks.figures.axes import Figure, Panel
+from it_callbacks.figures.classes import CLASSES
 from it_callbacks.figures.curves import CURVES
-from it_callbacks.figures.entropies import CLASSES, PREDICTIONS
+from it_callbacks.figures.entropies import PREDICTIONS
 from it_callbacks.figures.kinds import Kind, Request
+from it_callbacks.figures.layer_map import MAP
 from it_callbacks.figures.plane import PLANE
 from it_callbacks.figures.readings import READINGS
+from it_callbacks.figures.through import THROUGH
 from it_callbacks.quantities import QUANTITIES
 from it_callbacks.runs import Key, Run
 
-KINDS: Mapping[str, Kind] = {kind.name: kind for kind in (PLANE, PREDICTIONS, CLASSES, CURVES)}
+KINDS: Mapping[str, Kind] = {
+    kind.name: kind for kind in (PLANE, THROUGH, MAP, CURVES, PREDICTIONS, CLASSES)
+}
 """All kinds of figure, by name, in the order in which they are offered."""
 
 
@@ -88,7 +94,8 @@ def offered(run: Run) -> dict[str, Any] | None:
 
     Returns:
         ``figures``: by kind the sets that it can show. By set, ``readings`` that a plane has,
-        ``resolutions``: the labels of its rulers, and ``quantities``: what there are curves of.
+        ``resolutions``: the labels of its rulers, ``quantities``: what there are curves and maps
+        of, and ``maps``: what there are maps of besides.
     """
     names: dict[str, set[str]] = {}
     for key in sorted(run.keys):
@@ -125,4 +132,9 @@ def offered(run: Run) -> dict[str, Any] | None:
         "readings": readings,
         "resolutions": resolutions,
         "quantities": quantities,
+        "maps": {
+            set_: [DIFFERENCE.name]
+            for set_ in figures[PLANE.name]
+            if {"train", "val"} <= set(figures[PLANE.name])
+        },
     }
