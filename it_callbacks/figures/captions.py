@@ -69,7 +69,7 @@ def _names(scene: Scene, each: Drawn) -> tuple[list[Name], list[int]]:
 
 
 def _labels(scene: Scene) -> list[str]:
-    return short_names(list(scene.layers), 12 if scene.sheet.is_narrow else 18)
+    return short_names(scene.layers, 12 if scene.sheet.is_narrow else 18)
 
 
 def chips(scene: Scene, drawn: Sequence[Drawn]) -> list[dict[str, Any]]:

@@ -46,13 +46,18 @@ class Scene(NamedTuple):
     view: View
     arrangement: Arrangement
     sheet: Sheet
-    layers: Mapping[str, tuple[int, int]]
+    depths: Mapping[str, tuple[int, int]]
     """Of each layer, its number and of how many, in the first panel that has it."""
+
+    @property
+    def layers(self) -> list[str]:
+        """All layers, in order of depth."""
+        return list(self.depths)
 
     @property
     def n_layers(self) -> int:
         """How many the deepest of the networks has."""
-        return max((n for _, n in self.layers.values()), default=0)
+        return max((n for _, n in self.depths.values()), default=0)
 
     @property
     def has_chance(self) -> bool:
@@ -63,7 +68,7 @@ class Scene(NamedTuple):
         """That of a layer; of its run where runs lie over each other."""
         if self.arrangement.is_by_run:
             return of_run(run)
-        return of_depth(*self.layers[layer])
+        return of_depth(*self.depths[layer])
 
 
 class Drawn(NamedTuple):
