@@ -176,7 +176,7 @@ ABOVE = {
     ),
     "summary": ("records", "repeats", "runs", "tables", "findings"),
     "figures": (
-        *("checks", "quantities", "records", "runs", "derived", "tables", "wide_settings"),
+        *("checks", "quantities", "records", "runs", "repeats", "derived", "wide_settings"),
         "figures",
     ),
     "event_files": (),
