@@ -258,12 +258,14 @@ def test_cross_entropies_of_both_sets_tell_over_fitting() -> None:
 
 def test_sets_that_begin_at_different_points_of_a_long_training_are_compared() -> None:
     """Each of the longer curves is thinned on its own: their points must stay common ones."""
-    validation = predictions("val", cross_entropy=line(1.5, 1.0, 201))
-    training = predictions("train", cross_entropy=line(1.5, 0.2, 201))
-    key = Key("prediction_entropy", "val", "cross_entropy")
-    first = min(validation.series[key])
-    late = {step: bits for step, bits in validation.series[key].items() if step != first}
-    run = joined(replace(validation, series={**validation.series, key: late}), training)
+    run = joined(predictions("val"), predictions("train"))
+    long = {
+        Key("prediction_entropy", set_, "cross_entropy"): {
+            step: 1.5 - gain * step / 200 for step in range(first, 201)
+        }
+        for set_, gain, first in (("val", 0.5, 1), ("train", 1.3, 0))
+    }
+    run = replace(run, series={**run.series, **long})
     assert "0.20 in training, 1.00 in validation" in text(run, "gap_of_predictions")
 
 
