@@ -58,6 +58,7 @@ def main() -> None:
             file=sys.stderr,
         )
         lowest["torch"] = tested
+    print("pyparsing<3.3")  # newer ones warn of how old versions of matplotlib call them
     print("\n".join(f"{name}=={version}" for name, version in lowest.items()))
 
 
