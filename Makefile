@@ -12,7 +12,7 @@ export OMP_NUM_THREADS := 1
 export MKL_NUM_THREADS := 1
 export OPENBLAS_NUM_THREADS := 1
 
-.PHONY: demo test test-kernels test-slow bench reproduce check format docs screenshots clean
+.PHONY: demo test test-kernels test-lowest test-slow bench reproduce check format docs screenshots clean
 
 demo: $(VENV)/demo-installed
 	$(BIN)/it-callbacks demo $(ARGS)
@@ -27,6 +27,10 @@ test: $(VENV)/dev-installed
 test-kernels: $(VENV)/dev-installed
 	ATEN_CPU_CAPABILITY=default $(OTHER_BLAS) \
 	  $(BIN)/python -m pytest -n 2 --dist loadfile tests/test_docs.py tests/test_docstrings.py $(ARGS)
+
+# The fast tests with the lowest versions that pyproject.toml allows; says so where torch is not one.
+test-lowest: $(VENV)/lowest-installed
+	$(VENV)/lowest/bin/python -m pytest -n 2 --dist loadfile -rs $(ARGS)
 
 # What is slow, networks of others among it, then all fast tests by other kernels, twice.
 test-slow: $(VENV)/dev-installed $(VENV)/zoo-installed
@@ -86,6 +90,12 @@ $(VENV)/zoo-installed: pyproject.toml constraints.txt | $(VENV)/dev-installed
 	$(BIN)/python -c "import sysconfig; print(sysconfig.get_path('purelib'))" \
 	  > $$($(VENV)/zoo/bin/python -c "import sysconfig; print(sysconfig.get_path('purelib'))")/dev.pth
 	$(VENV)/zoo/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[zoo]"
+	touch $@
+
+$(VENV)/lowest-installed: pyproject.toml constraints.txt tests/lowest.py
+	$(PYTHON) -m venv $(VENV)/lowest
+	$(VENV)/lowest/bin/python tests/lowest.py > $(VENV)/lowest.txt
+	$(VENV)/lowest/bin/python -m pip install --quiet --disable-pip-version-check -c $(VENV)/lowest.txt -e ".[test]"
 	touch $@
 
 $(VENV)/docs-installed: pyproject.toml constraints.txt | $(VENV)/bin/python

@@ -55,7 +55,8 @@ def whole(name: str, value: object, *, at_least: int) -> int:
         ValueError: bins: need a whole number >= 2, got 1
     """
     wanted = f"{name}: need a whole number >= {at_least}, got {value!r}"
-    if isinstance(value, bool):  # an int to Python, but not a number to whoever passes it
+    # Ints to Python, and to NumPy before 2.0, but not numbers to whoever passes them.
+    if type(value).__name__ in ("bool", "bool_"):
         raise TypeError(wanted)
     try:
         number = operator.index(value)  # type: ignore[arg-type] # that is the question

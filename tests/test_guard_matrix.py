@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import pytorch_lightning as pl
 import torch
-from pytorch_lightning.callbacks import EMAWeightAveraging, StochasticWeightAveraging
+from pytorch_lightning.callbacks import StochasticWeightAveraging
 from torch import Tensor, nn
 from torch.ao.quantization import FakeQuantize, MovingAveragePerChannelMinMaxObserver
 from torch.utils.data import DataLoader, TensorDataset
@@ -33,6 +33,7 @@ from .toys import (
     Rebinding,
     RegistersLate,
     Remembering,
+    callback,
     epochs,
     n_hooks,
     normed_and_dropped,
@@ -412,7 +413,7 @@ def swa() -> list[pl.Callback]:
 
 def ema() -> list[pl.Callback]:
     """Copies the model in `setup`, and swaps its weights in for validation."""
-    return [EMAWeightAveraging(decay=0.9)]
+    return [callback("EMAWeightAveraging", decay=0.9)]
 
 
 REGIMES: dict[str, tuple[Callable[[], list[pl.Callback]], dict[str, Any]]] = {

@@ -15,11 +15,7 @@ import numpy as np
 import pytest
 import pytorch_lightning as pl
 import torch
-from pytorch_lightning.callbacks import (
-    EMAWeightAveraging,
-    StochasticWeightAveraging,
-    WeightAveraging,
-)
+from pytorch_lightning.callbacks import StochasticWeightAveraging
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, TensorDataset
 from typing_extensions import override
@@ -44,6 +40,7 @@ from .toys import (
     Own,
     Stream,
     all_three,
+    callback,
     curve,
     epochs,
     fit,
@@ -315,8 +312,8 @@ def test_inputs_and_target_may_be_changed_before_a_run_and_nothing_else() -> Non
 
 
 AVERAGED: dict[str, Callable[[], Any]] = {
-    "WeightAveraging": WeightAveraging,
-    "EMA": lambda: EMAWeightAveraging(decay=0.8),
+    "WeightAveraging": lambda: callback("WeightAveraging"),
+    "EMA": lambda: callback("EMAWeightAveraging", decay=0.8),
     "SWA": lambda: StochasticWeightAveraging(swa_lrs=1e-2, swa_epoch_start=2),
 }
 
@@ -374,7 +371,7 @@ def test_points_of_a_fixed_set_lie_where_epochs_end(
 ) -> None:
     """Without a validation there, with the weights of training, which the settings say."""
     plain_weights, fixed = PredictionEntropyMonitor(data=VAL), PredictionEntropyMonitor(data=VAL)
-    averaging = EMAWeightAveraging(decay=0.8)
+    averaging = callback("EMAWeightAveraging", decay=0.8)
     fit([averaging, fixed] if comes_first else [fixed, averaging], LogsLoss, **options)
     fit([plain_weights], LogsLoss, **options)
     assert when(fixed) == places
@@ -388,7 +385,7 @@ def test_points_of_a_fixed_set_lie_where_epochs_end(
 def test_schedules_by_steps_measure_the_weights_of_training() -> None:
     steps = LogSpaced(1, unit="steps")
     averaged, alone = (PredictionEntropyMonitor(data=VAL, schedule=steps) for _ in range(2))
-    fit([WeightAveraging(), averaged], LogsLoss)
+    fit([callback("WeightAveraging"), averaged], LogsLoss)
     fit([alone], LogsLoss)
     assert _cross_entropies(averaged) == pytest.approx(_cross_entropies(alone), abs=1e-9)
     assert averaged.settings["data"]["weights"] == "those of training, after a step"

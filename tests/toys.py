@@ -14,6 +14,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
+import pytest
 import pytorch_lightning as pl
 import torch
 import torchmetrics
@@ -1055,6 +1056,14 @@ def raises(error: Exception, *, after: int = 0) -> Callable[..., float]:
 
 
 # Loggers and callbacks.
+
+
+def callback(name: str, **options: Any) -> Any:
+    """A callback of Lightning's own; where this version has none of that name, the test skips."""
+    made = getattr(pl.callbacks, name, None)
+    if made is None:
+        pytest.skip(f"Lightning {pl.__version__} has no {name}")
+    return made(**options)
 
 
 class MergesClasses(pl.Callback):
