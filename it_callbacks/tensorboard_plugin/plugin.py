@@ -8,6 +8,7 @@ of ours that need no more.
 from __future__ import annotations
 
 import json
+import time
 from collections import defaultdict
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -21,23 +22,24 @@ from tensorboard.context import RequestContext
 from tensorboard.plugins import base_plugin
 from werkzeug import wrappers
 
-from it_callbacks import figures, logs
+from it_callbacks import figures, logs, tables
 from it_callbacks.records import is_read_by_rulers
-from it_callbacks.runs import Outline, natural, outlines
+from it_callbacks.runs import Outline, Run, natural, outlines
 from it_callbacks.tensorboard_plugin import query
 
-_STATIC = {
-    "/index.js": "text/javascript",
-    "/chart.js": "text/javascript",
-    "/controls.js": "text/javascript",
-    "/host.js": "text/javascript",
-    "/style.css": "text/css",
-}
+_SCRIPTS = (
+    *("index", "chart", "chips", "controls", "dom", "findings", "help", "highlight", "host"),
+    *("keys", "live", "play", "runs", "state", "table"),
+)
+_STATIC = {**{f"/{name}.js": "text/javascript" for name in _SCRIPTS}, "/style.css": "text/css"}
 _AN_HOUR = 3600
 _OF_A_READING = ("title", "about", "options")
 _OF_A_KIND = ("name", "title", "monitor", "what", "options")
 MOST_PANELS = 6
 """Side by side; more could not be read."""
+MOST_RUNS = 30
+"""Over each other, or in one mean."""
+_IN_ONE = ("overlay", "mean")
 
 _MOST_KEPT = 20
 """Figures, as they were sent."""
@@ -75,9 +77,10 @@ class InformationPlanePlugin(base_plugin.TBPlugin):  # type: ignore[misc] # it s
         answers: dict[str, Answer] = {path: _static(path, _STATIC[path]) for path in _STATIC}
         answers |= {
             "/plotly.js": _plotly,
-            "/unpack.js": _unpack,
             "/state": self._state,
             "/figure": self._figure,
+            "/findings": self._findings,
+            "/csv": self._csv,
         }
         return {path: _get_only(answer) for path, answer in answers.items()}
 
@@ -100,11 +103,12 @@ class InformationPlanePlugin(base_plugin.TBPlugin):  # type: ignore[misc] # it s
         return logs.Log(self._data, context, experiment, self._outlines[experiment])
 
     def _state(self, request: wrappers.Request) -> wrappers.Response:
-        """What can be chosen, and the run that started last."""
+        """What can be chosen, the run that started last, and when each had its last point."""
         log = self._log(*_where(request))
+        tags = log.tags()
         offered = {
             outline.run.name: (folder, outline.run, choices)
-            for folder, several in log.outlines(log.tags()).items()
+            for folder, several in log.outlines(tags).items()
             for outline in several
             if (choices := figures.offered(outline.run)) is not None
         }
@@ -123,8 +127,17 @@ class InformationPlanePlugin(base_plugin.TBPlugin):  # type: ignore[misc] # it s
         return _json(
             request,
             {
-                "runs": [{"name": name, **offered[name][2]} for name in names],
+                "runs": [
+                    {
+                        "name": name,
+                        **choices,
+                        "layers": {set_: _n_layers(run, set_) for set_ in choices["readings"]},
+                        "last": max(wall_time for _, wall_time in tags[folder].values()),
+                    }
+                    for name, (folder, run, choices) in ((name, offered[name]) for name in names)
+                ],
                 "newest": newest,
+                "now": time.time(),
                 "kinds": [
                     {key: getattr(kind, key) for key in _OF_A_KIND}
                     for kind in figures.KINDS.values()
@@ -143,29 +156,52 @@ class InformationPlanePlugin(base_plugin.TBPlugin):  # type: ignore[misc] # it s
                     for name, row in rows.items()
                 },
                 "most_panels": MOST_PANELS,
+                "most_runs": MOST_RUNS,
                 "config": figures.CONFIG,
             },
         )
 
     def _figure(self, request: wrappers.Request) -> wrappers.Response:
         """The figure that the query asks for; drawn anew once the log has another value."""
-        try:
-            asked = query.parse(request.args)
-        except query.QueryError as error:
-            raise errors.InvalidArgumentError(str(error)) from error
+        asked = _parsed(request)
         log = self._log(*_where(request))
         state = _asked_for(asked, log)
         place = log.experiment, request.query_string
         drawn = self._drawn.get(place)
         if drawn is None or drawn.state != state:
-            try:
-                panels = self._panels(asked, log, state[1])
-            except query.QueryError as error:
-                raise errors.NotFoundError(str(error)) from error
-            drawn = _Drawn(state, _as_json(figures.draw_packed(asked.request, panels)))
+            panels = self._found(asked, log, state[1])
+            drawn = _Drawn(state, _as_json(figures.draw(asked.request, panels)))
             with self._lock:
                 self._drawn = dict([*self._drawn.items(), (place, drawn)][-_MOST_KEPT:])
         return _respond(request, drawn.figure, "application/json")
+
+    def _findings(self, request: wrappers.Request) -> wrappers.Response:
+        return _json(request, {"findings": []})
+
+    def _csv(self, request: wrappers.Request) -> wrappers.Response:
+        """Every value that the figure of the same query is drawn from, as a table."""
+        asked = _parsed(request)
+        shown = self._found(asked, self._log(*_where(request)))
+        runs = list({panel.run.name: panel.run for panel in shown}.values())
+        hidden = set(asked.request.hidden)
+        runs = [
+            replace(
+                run, series={key: of for key, of in run.series.items() if key.layer not in hidden}
+            )
+            for run in runs
+        ]
+        headers = [("Content-Disposition", "attachment")]
+        text = tables.as_csv(tables.tidy([run for run in runs if run.series]))
+        return _respond(request, text, "text/csv", headers=headers)
+
+    def _found(
+        self, asked: query.Asked, log: logs.Log, found: Outlines | None = None
+    ) -> list[figures.Panel]:
+        """The panels that are asked for; what is not there is told to the browser."""
+        try:
+            return self._panels(asked, log, found)
+        except query.QueryError as error:
+            raise errors.NotFoundError(str(error)) from error
 
     def _panels(
         self, asked: query.Asked, log: logs.Log, found: Outlines | None = None
@@ -184,7 +220,7 @@ class InformationPlanePlugin(base_plugin.TBPlugin):  # type: ignore[misc] # it s
         request = replace(asked.request, reading=None, view=next(iter(figures.VIEWS)))
         shown = figures.panels(request, runs, asked.sets)
         query.check_panels(asked, shown, shown or figures.panels(request, runs))
-        shown = shown[:MOST_PANELS]
+        shown = shown[: MOST_RUNS if asked.request.arrange in _IN_ONE else MOST_PANELS]
         wanted = figures.needed(asked.request, shown)
         read = {
             run.name: run
@@ -205,6 +241,19 @@ def _asked_for(
         if any(name == folder or name.startswith(f"{folder} (") for name in asked.runs)
     }
     return stamps, log.outlines(stamps)
+
+
+def _parsed(request: wrappers.Request) -> query.Asked:
+    try:
+        return query.parse(request.args)
+    except query.QueryError as error:
+        raise errors.InvalidArgumentError(str(error)) from error
+
+
+def _n_layers(run: Run, set_: str) -> int:
+    """How many layers a plane has, in any reading."""
+    names = {reading.views["linear"].x for reading in figures.READINGS.values()}
+    return max(len(run.layers(name, set_)) for name in names)
 
 
 def _get_only(answer: Answer) -> Any:
@@ -244,10 +293,6 @@ def _plotly(request: wrappers.Request) -> wrappers.Response:
     except FileNotFoundError as error:
         raise errors.NotFoundError(str(error)) from error
     return _respond(request, script, "text/javascript", expires=_AN_HOUR)
-
-
-def _unpack(request: wrappers.Request) -> wrappers.Response:
-    return _respond(request, figures.unpack_script(), "text/javascript")
 
 
 def _where(request: wrappers.Request) -> tuple[Any, str]:

@@ -1,10 +1,22 @@
 // The tab: asks the server what there is, offers it, and shows the figure of what was chosen.
 
 import {Chart} from "./chart.js";
-import {Controls, element} from "./controls.js";
-import {isHidden, onReload, onResize, onTheme} from "./host.js";
+import {Chips} from "./chips.js";
+import {Controls} from "./controls.js";
+import {button, element, isNarrow} from "./dom.js";
+import {Findings} from "./findings.js";
+import {Help} from "./help.js";
+import {Highlight, isByRun, nameOf} from "./highlight.js";
+import * as host from "./host.js";
+import {listen} from "./keys.js";
+import {Live} from "./live.js";
+import {Play} from "./play.js";
+import {DEFAULTS} from "./state.js";
+import {Table} from "./table.js";
 
-const FOLLOW_EVERY = 10_000;
+const LONG_PRESS = 500;  // ms
+const SETTLED = 200;  // ms after the last change of size
+const GRAIN = 20;  // px: a scroll bar more or less asks for nothing
 
 async function answer(path, signal) {
   const response = await fetch(path, {signal});
@@ -23,32 +35,91 @@ const loaded = (node, place) =>
 class Tab {
   constructor() {
     this.theme = "light";
+    this.choice = host.chosenInAddress();
     this.stage = element("div", {id: "chart"});
+    this.stage.setAttribute("role", "img");
+    this.second = element("div", {id: "companion", hidden: true});
+    this.second.setAttribute("role", "img");
     this.message = element("p", {id: "message", hidden: true});
     this.message.setAttribute("role", "status");
-    this.main = element("main", {}, this.message, this.stage);
-    this.controls = new Controls(() => this.draw(), {
-      refresh: () => this.load(),
-      save: (format) => this.chart.save(format, this.controls.kind.title),
+    this.controls = new Controls(this.choice, (isStep) => this.chose(isStep));
+    this.findings = new Findings();
+    this.help = new Help();
+    this.table = new Table();
+    this.live = new Live(this.choice, {changed: () => this.chose(false), due: () => this.load()});
+    this.highlight = new Highlight(this.stage, (lit, kept) => this.lit(lit, kept));
+    this.chips = new Chips({
+      light: (name) => this.highlight.pass(name),
+      keep: (name) => this.highlight.keep(name),
+      hide: (names) => this.controls.take({hidden: names.length ? names : null}),
     });
-    this.chart = new Chart(this.stage, (layers) => {
-      this.controls.chosen.hidden = new Set(layers);
-      this.draw();
+    const passed = ({points}) => {
+      this.pointed = nameOf(points[0].data, isByRun(this.stage));
+      if (this.pointed !== null) this.highlight.pass(this.pointed);
+    };
+    this.chart = new Chart(this.stage, {
+      plotly_hover: passed,
+      plotly_unhover: () => this.highlight.pass(null),
+      plotly_click: (event) => { passed(event); if (!this.isTouch) this.highlight.keep(this.pointed); },
+      plotly_afterplot: () => this.highlight.paint(),
     });
+    this.companion = new Chart(this.second, {});
+    this.play = new Play(this.stage, {
+      whole: () => this.whole(),
+      moved: (until) => { this.choice.until = until; this.shown = null; this.chose(false); },
+    });
+    const plots = element(
+      "div", {id: "plots"},
+      element("div", {id: "plot"}, this.stage, this.play.root, this.chips.root), this.second,
+    );
+    this.main = element("main", {}, this.findings.root, this.message, plots, this.table.root);
+    this.touch();
+  }
+
+  get header() {
+    const link = button("Copy link", "Copy the address of what is shown", () => this.copyLink());
+    this.link = link;
+    this.csv = element("a", {id: "csv", className: "button", textContent: "CSV", title: "Save every value of what is shown"});
+    return element(
+      "header", {}, this.controls.tabs,
+      element(
+        "div", {className: "buttons"}, this.live.root,
+        button("Refresh", "Read the log again", () => this.load(), {id: "refresh"}), link, this.csv,
+        ...["SVG", "PNG"].map((format) =>
+          button(format, `Save the picture as ${format}`, () => this.save(format.toLowerCase()))),
+        button("?", "How to read the plane, words and keys (key ?)", () => this.help.toggle(), {id: "ask"}),
+      ),
+    );
+  }
+
+  // After a choice: into the address, then onto the page.
+  chose(isStep) {
+    host.noteInAddress(this.choice, isStep);
+    this.draw();
+  }
+
+  lit(lit, kept) {
+    this.chips.mark(lit, kept);
+    if (this.choice.layer === kept) return;
+    this.choice.layer = kept;
+    host.noteInAddress(this.choice, false);
   }
 
   // Reads anew what there is; later, while nobody looks.
   async load() {
-    this.stale = isHidden() || this.chart.playing;
+    this.stale = host.isHidden() || this.play.isPlaying;
     if (this.stale) return;
     await this.attempt(async (signal) => {
-      this.controls.offer(JSON.parse(await answer("./state", signal)));
-      await this.show(signal);
+      const state = JSON.parse(await answer("./state", signal));
+      this.controls.offer(state);
+      this.live.heard(state, this.controls.shownRuns);
+      await this.show(signal, true);
     });
   }
 
   async draw() {
     if (!this.controls.state) return;
+    this.live.heard(this.controls.state, this.controls.shownRuns);
     await this.attempt((signal) => this.show(signal));
   }
 
@@ -67,23 +138,98 @@ class Tab {
     if (!signal.aborted) this.main.removeAttribute("aria-busy");
   }
 
-  async show(signal) {
+  get size() {
+    const width = Math.max(280, Math.floor(this.stage.clientWidth / GRAIN) * GRAIN);
+    const height = isNarrow() ? 410 : Math.max(400, Math.min(560, Math.round(window.innerHeight * 0.6)));
+    return {width, height};
+  }
+
+  asking(more = {}) {
+    return this.controls.query({theme: this.theme, ...this.size, until: this.choice.until, ...more});
+  }
+
+  async show(signal, grows = false) {
     const obstacle = this.controls.obstacle();
+    this.main.classList.toggle("bare", obstacle !== null);
     if (obstacle !== null) {
-      this.chart.clear();
+      for (const chart of [this.chart, this.companion]) chart.clear();
       this.shown = null;
+      this.second.hidden = true;
+      this.findings.tell([]);
       this.say(obstacle);
       return;
     }
-    const {query} = this.controls.query(this.theme);
-    const text = await answer(`./figure?${query}`, signal);
+    let text = await answer(`./figure?${this.asking().query}`, signal);
+    let figure = JSON.parse(text);
+    const {opens} = figure.layout.meta ?? {};
+    if (!this.choice.name && opens && opens !== this.controls.kind.name) {
+      this.controls.opensAt = opens;
+      text = await answer(`./figure?${this.asking().query}`, signal);
+      figure = JSON.parse(text);
+    }
+    const meta = figure.layout.meta ?? {};
+    this.controls.opened(meta);
     this.say(this.controls.note());
-    if (text === this.shown) return;
-    const figure = unpacked(JSON.parse(text));
-    this.controls.opened(figure.layout.meta?.reading);
-    const {axes} = this.controls.query(this.theme);
-    await this.chart.draw(figure, this.controls.state.config, axes);
-    this.shown = text;
+    this.csv.href = `./csv?${this.asking().query}`;
+    if (text !== this.shown) {
+      const {axes} = this.asking();
+      const {config} = this.controls.state;
+      await this.chart.draw(figure, {config, axes, size: this.size, grows});
+      this.shown = text;
+      this.around(figure);
+    }
+    await Promise.all([this.beside(meta, signal), this.find(signal)]);
+  }
+
+  // What stands around the figure and is made of it.
+  around(figure) {
+    const {meta = {}} = figure.layout;
+    const isNow = this.choice.until === null;
+    const canPlay = figure.data.some((trace) => trace.meta?.role === "points" && trace.customdata)
+      && this.controls.takes("until");
+    this.play.offer(meta.moments ?? [], this.choice.until, canPlay);
+    const hidden = this.choice.hidden ?? [];
+    if (isNow && !hidden.length) this.layers = meta.layers;
+    const isSame = (meta.layers ?? []).every(({name}) => this.layers?.some((each) => each.name === name));
+    this.chips.offer(meta.layers ?? [], hidden, hidden.length && isSame ? this.layers : null);
+    this.highlight.kept ??= this.choice.layer;
+    this.highlight.paint();
+    this.table.show(figure, this.play.label.textContent);
+    this.csv.download = `${this.fileName}.csv`;
+  }
+
+  // The figure of now, from which Play draws.
+  async whole() {
+    if (this.choice.until === null) return this.chart.figure;
+    return JSON.parse(await answer(`./figure?${this.asking({until: null}).query}`));
+  }
+
+  // The companion below or beside the figure.
+  async beside({companion}, signal) {
+    const kind = this.controls.state.kinds.find(({name}) => name === companion);
+    this.second.hidden = !kind;
+    if (!kind) {
+      this.companion.clear();
+      this.seconded = null;
+      return;
+    }
+    const size = {width: Math.max(280, Math.floor(this.second.clientWidth / GRAIN) * GRAIN), height: 340};
+    const {query, axes} = this.asking({name: companion, ...size});
+    const text = await answer(`./figure?${query}`, signal);
+    if (text === this.seconded) return;
+    const figure = JSON.parse(text);
+    const {config} = this.controls.state;
+    await this.companion.draw(figure, {config, axes, size});
+    this.second.setAttribute("aria-label", `${kind.title} of the same runs`);
+    this.seconded = text;
+  }
+
+  async find(signal) {
+    const {query} = this.asking();
+    const text = await answer(`./findings?${query}`, signal);
+    this.findings.tell(JSON.parse(text).findings);
+    const {title} = this.controls.kind;
+    this.stage.setAttribute("aria-label", `${title}. ${this.findings.words}`);
   }
 
   say(text) {
@@ -91,34 +237,125 @@ class Tab {
     this.message.hidden = !text;
   }
 
+  get fileName() {
+    return this.controls.fileName(this.play.label.textContent);
+  }
+
+  save(format) {
+    this.chart.save(format, this.fileName);
+  }
+
+  async copyLink() {
+    const url = host.address(this.choice);
+    try {
+      await window.parent.navigator.clipboard.writeText(url);
+      this.link.textContent = "Copied";
+    } catch {
+      window.prompt("The address of what is shown:", url);
+    }
+    setTimeout(() => { this.link.textContent = "Copy link"; }, 2000);
+  }
+
+  // A long press keeps what a tap looks at.
+  touch() {
+    let timer;
+    const end = () => clearTimeout(timer);
+    this.stage.addEventListener("pointerdown", ({pointerType}) => {
+      this.isTouch = pointerType === "touch";
+      if (!this.isTouch) return;
+      this.pointed = null;
+      timer = setTimeout(() => { if (this.pointed) this.highlight.keep(this.pointed); }, LONG_PRESS);
+    });
+    for (const event of ["pointerup", "pointercancel", "pointermove"]) {
+      this.stage.addEventListener(event, end);
+    }
+  }
+
+  keys() {
+    const {controls, play, choice} = this;
+    const cycle = (key, rows, now) => {
+      const there = rows.filter(({disabled}) => !disabled).map(({value}) => value);
+      controls.take({[key]: there[(there.indexOf(now) + 1) % there.length]});
+    };
+    const boxes = (place) => [...place.querySelectorAll("input")];
+    const layer = (by) => {
+      const next = this.chips.next(this.highlight.kept, by);
+      if (next !== null && next !== this.highlight.kept) this.highlight.keep(next);
+    };
+    listen({
+      ArrowLeft: (by) => play.go(-by),
+      ArrowRight: (by) => play.go(by),
+      Home: () => play.go(-Infinity),
+      End: () => play.go(Infinity),
+      ArrowUp: () => layer(-1),
+      ArrowDown: () => layer(1),
+      " ": () => play.flip(),
+      ",": () => play.pacing(-1),
+      ".": () => play.pacing(1),
+      Escape: () => { if (this.highlight.kept !== null) this.highlight.keep(this.highlight.kept); },
+      digit: (n) => boxes(controls.figures).filter(({disabled}) => !disabled)[n - 1]?.click(),
+      w: () => { if (!controls.readingsGroup.hidden) cycle("reading", boxes(controls.readings), controls.reading); },
+      f: () => { if (!controls.scalesGroup.hidden) cycle("scale", boxes(controls.scales), choice.scale ?? "fit"); },
+      t: () => boxes(controls.sets).find(({value}) => value === "train")?.click(),
+      c: () => { if (!controls.chance.label.hidden) controls.take({chance: !choice.chance}); },
+      b: () => { if (!controls.intervals.label.hidden) controls.take({intervals: !choice.intervals}); },
+      d: () => this.table.toggle(),
+      "?": () => this.help.toggle(),
+    });
+  }
+
+  // The aside is folded where there is no room beside the figure.
+  fold() {
+    const wide = window.matchMedia("(min-width: 1100px)");
+    const tell = () => { this.controls.aside.open = wide.matches; };
+    wide.addEventListener("change", tell);
+    tell();
+  }
+
   async start() {
     document.documentElement.lang = "en";
     const style = element("link", {rel: "stylesheet", href: "./style.css"});
-    document.body.append(this.controls.root, this.main);
+    const viewport = element("meta", {name: "viewport", content: "width=device-width"});
+    document.head.append(viewport);
+    document.body.append(this.header, this.controls.aside, this.main, this.help.root);
+    this.fold();
     try {
       await Promise.all([
         loaded(style, document.head),
         loaded(element("script", {src: "./plotly.js"}), document.head),
-        loaded(element("script", {src: "./unpack.js"}), document.head),
       ]);
     } catch (error) {
       this.say(error.message);
       return;
     }
-    onTheme((theme) => {
+    this.keys();
+    host.onTheme((theme) => {
       this.theme = theme;
       document.documentElement.dataset.theme = theme;
       this.draw();
     });
-    onResize(this.stage, () => {
-      if (isHidden()) return;
-      this.chart.resize();
-      if (this.stale) this.load();
+    host.onBack((choice) => {
+      Object.assign(this.choice, DEFAULTS, choice);
+      this.highlight.kept = this.choice.layer;
+      if (this.controls.state) this.controls.show();
+      this.draw();
     });
-    onReload(() => this.load());
-    setInterval(() => {
-      if (this.stale || this.controls.chosen.follow) this.load();
-    }, FOLLOW_EVERY);
+    let resizing;
+    host.onResize(this.main, () => {
+      if (host.isHidden()) return;
+      if (this.stale) this.load();
+      clearTimeout(resizing);
+      resizing = setTimeout(() => {
+        const now = JSON.stringify(this.size);
+        if (now === this.sized) return;
+        this.sized = now;
+        this.findings.show();
+        this.draw();
+      }, SETTLED);
+    });
+    host.onReload(() => this.load());
+    this.live.start();
+    this.sized = JSON.stringify(this.size);
     await this.load();
   }
 }
