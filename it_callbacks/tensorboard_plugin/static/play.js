@@ -19,8 +19,9 @@ export function logSpaced(n, most) {
   return [...new Set(places)];
 }
 
-const EPOCH = 2;
-const STEP = 3;
+// Where a point's own data has its time.
+const EPOCH = 0;
+const STEP = 1;
 
 // Two traces for each way: what has been, and its newest part with the point of the moment.
 export function lean(figure) {
@@ -52,7 +53,8 @@ export function sliceAt(ways, step) {
   const slices = {x: [], y: [], "marker.size": []};
   for (const {x, y, customdata} of ways) {
     const until = customdata.filter((row) => row[STEP] <= step).length;
-    const age = (index) => Math.log1p(Number(customdata[index][EPOCH] ?? customdata[index][STEP]));
+    const clock = customdata.every((row) => Number.isFinite(row[EPOCH])) ? EPOCH : STEP;
+    const age = (index) => Math.log1p(Number(customdata[index][clock]));
     let from = until - 1;
     while (from > 0 && age(from - 1) >= HEAD * age(until - 1)) from -= 1;
     from = Math.max(0, Math.min(from, until - LOOKS_OF_HEAD));
