@@ -34,7 +34,10 @@ NO_LIGHTNING = (
     "predictions",
     "tasks",
 )
-STDLIB_ONLY = ("checks", "quantities", "records", "runs", "repeats", "tables", "figures", "report")
+STDLIB_ONLY = (
+    *("checks", "quantities", "records", "runs", "repeats", "tables", "wandering", "findings"),
+    *("figures", "report"),
+)
 LIGHT = ("", *STDLIB_ONLY, "logs", "measures", "estimators", "tensorboard_plugin", "cli")
 
 
@@ -167,6 +170,10 @@ ABOVE = {
     "repeats": ("runs",),
     "tables": ("quantities", "records", "repeats", "runs"),
     "derived": ("quantities", "records"),
+    "findings": (
+        *("quantities", "records", "runs", "repeats", "texts", "wandering", "figures.labels"),
+        "findings",
+    ),
     "figures": (
         *("checks", "quantities", "records", "runs", "derived", "tables", "wide_settings"),
         "figures",
@@ -175,11 +182,12 @@ ABOVE = {
     "log_folders": ("runs",),
     "event_logs": ("quantities", "event_files", "log_folders", "resumed"),
     "logs": ("quantities", "records", "runs", "event_logs", "log_folders"),
+    "wandering": (),
     "schedules": ("checks",),
     "sketches": ("checks",),
     "estimators": (
         *("checks", "quantities", "own_quantities", "records", "schedules", "sketches"),
-        "estimators",
+        *("wandering", "estimators"),
     ),
     "rulers": ("checks", "rulers"),
     "reductions": ("checks", "rulers"),
