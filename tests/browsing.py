@@ -76,7 +76,9 @@ def _n_runs(address: str) -> int:
 
 
 @contextmanager
-def opened(browser: Any, address: str, width: int = 1200, height: int = 800, **options: Any) -> Iterator[Tab]:
+def opened(
+    browser: Any, address: str, width: int = 1200, height: int = 800, **options: Any
+) -> Iterator[Tab]:
     """The tab in a page of its own, not yet opened; at the end nothing may have gone wrong."""
     context = browser.new_context(viewport={"width": width, "height": height}, **options)
     tab = Tab(context.new_page(), address)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import time
 from collections import defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 from importlib import resources
 from threading import Lock
@@ -22,9 +22,9 @@ from tensorboard.context import RequestContext
 from tensorboard.plugins import base_plugin
 from werkzeug import wrappers
 
-from it_callbacks import figures, logs, tables
+from it_callbacks import figures, findings, logs, tables
 from it_callbacks.records import is_read_by_rulers
-from it_callbacks.runs import Outline, Run, natural, outlines
+from it_callbacks.runs import Key, Outline, Run, natural, outlines
 from it_callbacks.tensorboard_plugin import query
 
 _SCRIPTS = (
@@ -42,14 +42,14 @@ MOST_RUNS = 30
 _IN_ONE = ("overlay", "mean")
 
 _MOST_KEPT = 20
-"""Figures, as they were sent."""
+"""Answers, as they were sent."""
 
 
-class _Drawn(NamedTuple):
-    """A figure that was sent, and what the log was then, by the stamps of its tags."""
+class _Kept(NamedTuple):
+    """What was sent, and what the log was then, by the stamps of its tags."""
 
     state: Any
-    figure: str
+    text: str
 
 
 Outlines = Mapping[str, list[Outline]]
@@ -69,7 +69,7 @@ class InformationPlanePlugin(base_plugin.TBPlugin):  # type: ignore[misc] # it s
         # Not the multiplexer: under the fast loader there is none.
         self._data = context.data_provider
         self._outlines: dict[str, dict[str, Any]] = defaultdict(dict)
-        self._drawn: dict[tuple[str, bytes], _Drawn] = {}
+        self._kept: dict[tuple[str, str], _Kept] = {}
         self._lock = Lock()
 
     def get_plugin_apps(self) -> dict[str, Any]:
@@ -162,46 +162,67 @@ class InformationPlanePlugin(base_plugin.TBPlugin):  # type: ignore[misc] # it s
         )
 
     def _figure(self, request: wrappers.Request) -> wrappers.Response:
-        """The figure that the query asks for; drawn anew once the log has another value."""
-        asked = _parsed(request)
-        log = self._log(*_where(request))
-        state = _asked_for(asked, log)
-        place = log.experiment, request.query_string
-        drawn = self._drawn.get(place)
-        if drawn is None or drawn.state != state:
-            panels = self._found(asked, log, state[1])
-            drawn = _Drawn(state, _as_json(figures.draw(asked.request, panels)))
-            with self._lock:
-                self._drawn = dict([*self._drawn.items(), (place, drawn)][-_MOST_KEPT:])
-        return _respond(request, drawn.figure, "application/json")
+        """The figure that the query asks for."""
+
+        def draw(asked: query.Asked, log: logs.Log, found: Outlines) -> str:
+            return _as_json(figures.draw(asked.request, self._panels(asked, log, found)))
+
+        return _respond(request, self._made(request, draw), "application/json")
 
     def _findings(self, request: wrappers.Request) -> wrappers.Response:
-        return _json(request, {"findings": []})
+        """What the runs of the query have come to, in sentences."""
+
+        def tell(asked: query.Asked, log: logs.Log, found: Outlines) -> str:
+            chosen = _chosen(asked, log, found)[:MOST_RUNS]
+            wanted = {run.name: findings.needed(run) for run in chosen}
+            read = _read(log, found, wanted)
+            told = findings.findings([read[run.name] for run in chosen], asked.sets)
+            return _as_json({"findings": [each.as_dict() for each in told]})
+
+        return _respond(request, self._made(request, tell), "application/json")
 
     def _csv(self, request: wrappers.Request) -> wrappers.Response:
         """Every value that the figure of the same query is drawn from, as a table."""
-        asked = _parsed(request)
-        shown = self._found(asked, self._log(*_where(request)))
-        runs = list({panel.run.name: panel.run for panel in shown}.values())
-        hidden = set(asked.request.hidden)
-        runs = [
-            replace(
-                run, series={key: of for key, of in run.series.items() if key.layer not in hidden}
-            )
-            for run in runs
-        ]
-        headers = [("Content-Disposition", "attachment")]
-        text = tables.as_csv(tables.tidy([run for run in runs if run.series]))
-        return _respond(request, text, "text/csv", headers=headers)
 
-    def _found(
-        self, asked: query.Asked, log: logs.Log, found: Outlines | None = None
-    ) -> list[figures.Panel]:
-        """The panels that are asked for; what is not there is told to the browser."""
+        def write(asked: query.Asked, log: logs.Log, found: Outlines) -> str:
+            shown = self._panels(asked, log, found)
+            hidden = set(asked.request.hidden)
+            runs = [
+                replace(
+                    run,
+                    series={
+                        key: series
+                        for key, series in run.series.items()
+                        if series and key.layer not in hidden
+                    },
+                )
+                for run in {panel.run.name: panel.run for panel in shown}.values()
+            ]
+            return tables.as_csv(tables.tidy(runs))
+
+        headers = [("Content-Disposition", "attachment")]
+        return _respond(request, self._made(request, write), "text/csv", headers=headers)
+
+    def _made(
+        self, request: wrappers.Request, make: Callable[[query.Asked, logs.Log, Outlines], str]
+    ) -> str:
+        """What `make` makes of a query; made anew once the log has another value."""
         try:
-            return self._panels(asked, log, found)
+            asked = query.parse(request.args)
         except query.QueryError as error:
-            raise errors.NotFoundError(str(error)) from error
+            raise errors.InvalidArgumentError(str(error)) from error
+        log = self._log(*_where(request))
+        state, found = _asked_for(asked, log)
+        place = log.experiment, request.full_path
+        kept = self._kept.get(place)
+        if kept is None or kept.state != state:
+            try:
+                kept = _Kept(state, make(asked, log, found))
+            except query.QueryError as error:
+                raise errors.NotFoundError(str(error)) from error
+            with self._lock:
+                self._kept = dict([*self._kept.items(), (place, kept)][-_MOST_KEPT:])
+        return kept.text
 
     def _panels(
         self, asked: query.Asked, log: logs.Log, found: Outlines | None = None
@@ -209,25 +230,38 @@ class InformationPlanePlugin(base_plugin.TBPlugin):  # type: ignore[misc] # it s
         """The panels that are asked for, with the values that the figure needs."""
         if found is None:
             _, found = _asked_for(asked, log)
-        outline_of = {each.run.name: each for several in found.values() for each in several}
-        for name in asked.runs:
-            if name not in outline_of:
-                every = (e for several in log.outlines(log.tags()).values() for e in several)
-                names = sorted((each.run.name for each in every), key=natural)
-                raise query.unknown("run", name, names)
-        runs = [outline_of[name].run for name in asked.runs]
+        runs = _chosen(asked, log, found)
         # A panel that lacks the reading or the view says so itself.
         request = replace(asked.request, reading=None, view=next(iter(figures.VIEWS)))
         shown = figures.panels(request, runs, asked.sets)
         query.check_panels(asked, shown, shown or figures.panels(request, runs))
         shown = shown[: MOST_RUNS if asked.request.arrange in _IN_ONE else MOST_PANELS]
-        wanted = figures.needed(asked.request, shown)
-        read = {
-            run.name: run
-            for folder, several in found.items()
-            for run in log.read(folder, [o for o in several if o.run.name in wanted], wanted)
-        }
+        read = _read(log, found, figures.needed(asked.request, shown))
         return [replace(panel, run=read.get(panel.run.name, panel.run)) for panel in shown]
+
+
+def _chosen(asked: query.Asked, log: logs.Log, found: Outlines) -> list[Run]:
+    """The runs that are asked for, without values.
+
+    Raises:
+        query.QueryError: There is no such run.
+    """
+    outline_of = {each.run.name: each for several in found.values() for each in several}
+    for name in asked.runs:
+        if name not in outline_of:
+            every = (e for several in log.outlines(log.tags()).values() for e in several)
+            names = sorted((each.run.name for each in every), key=natural)
+            raise query.unknown("run", name, names)
+    return [outline_of[name].run for name in asked.runs]
+
+
+def _read(log: logs.Log, found: Outlines, wanted: Mapping[str, Collection[Key]]) -> dict[str, Run]:
+    """Runs by name, with the values that are wanted of each."""
+    return {
+        run.name: run
+        for folder, several in found.items()
+        for run in log.read(folder, [o for o in several if o.run.name in wanted], wanted)
+    }
 
 
 def _asked_for(
@@ -241,13 +275,6 @@ def _asked_for(
         if any(name == folder or name.startswith(f"{folder} (") for name in asked.runs)
     }
     return stamps, log.outlines(stamps)
-
-
-def _parsed(request: wrappers.Request) -> query.Asked:
-    try:
-        return query.parse(request.args)
-    except query.QueryError as error:
-        raise errors.InvalidArgumentError(str(error)) from error
 
 
 def _n_layers(run: Run, set_: str) -> int:

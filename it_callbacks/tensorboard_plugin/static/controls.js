@@ -68,7 +68,7 @@ export class Controls {
       sets: (set) => ({set}),
       readings: ([reading]) => ({reading}),
       views: ([view]) => ({view}),
-      scales: ([scale]) => ({scale}),
+      scales: ([scale]) => ({scale: scale === SCALES[0].name ? null : scale}),
       arrangements: ([arrange]) => ({arrange}),
     };
     for (const [id, taken] of Object.entries(takes)) {
@@ -227,7 +227,9 @@ export class Controls {
   }
 
   get ruler() {
-    return Number(this.choice.resolution ?? this.meta.resolution ?? 0);
+    const n = this.resolution.input.options.length;
+    const chosen = Number(this.choice.resolution ?? n);
+    return chosen < n ? chosen : (this.meta.resolution ?? 0);
   }
 
   // What stands in the way of a figure, in words; null if nothing does.
@@ -274,8 +276,10 @@ export class Controls {
     if (this.takes("reading") && this.reading === choice.reading && choice.reading) {
       axes.push(["reading", choice.reading]);
     }
+    const valid = {...choice, view: choice.view && this.view, quantity: this.quantity.input.value};
+    if (choice.resolution >= this.resolution.input.options.length) valid.resolution = null;
     for (const option of ["view", "quantity", "resolution", "scale", "arrange"]) {
-      if (choice[option] && this.takes(option)) axes.push([option, choice[option]]);
+      if (valid[option] && this.takes(option)) axes.push([option, valid[option]]);
     }
     const more = [];
     for (const option of ["chance", "intervals"]) {

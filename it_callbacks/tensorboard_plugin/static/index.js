@@ -225,7 +225,8 @@ class Tab {
   }
 
   async find(signal) {
-    const {query} = this.asking();
+    // Of all sets: what training has beyond validation is said, whichever is drawn.
+    const query = new URLSearchParams(this.controls.shownRuns.map((run) => ["run", run]));
     const text = await answer(`./findings?${query}`, signal);
     this.findings.tell(JSON.parse(text).findings);
     const {title} = this.controls.kind;
@@ -273,14 +274,15 @@ class Tab {
 
   keys() {
     const {controls, play, choice} = this;
-    const cycle = (key, rows, now) => {
-      const there = rows.filter(({disabled}) => !disabled).map(({value}) => value);
-      controls.take({[key]: there[(there.indexOf(now) + 1) % there.length]});
-    };
     const boxes = (place) => [...place.querySelectorAll("input")];
+    // The next of several choices, where they are offered.
+    const next = (group, place) => {
+      const there = boxes(place).filter(({disabled}) => !disabled);
+      if (!group.hidden) there[(there.findIndex((box) => box.checked) + 1) % there.length].click();
+    };
     const layer = (by) => {
-      const next = this.chips.next(this.highlight.kept, by);
-      if (next !== null && next !== this.highlight.kept) this.highlight.keep(next);
+      const name = this.chips.next(this.highlight.kept, by);
+      if (name !== null && name !== this.highlight.kept) this.highlight.keep(name);
     };
     listen({
       ArrowLeft: (by) => play.go(-by),
@@ -294,8 +296,8 @@ class Tab {
       ".": () => play.pacing(1),
       Escape: () => { if (this.highlight.kept !== null) this.highlight.keep(this.highlight.kept); },
       digit: (n) => boxes(controls.figures).filter(({disabled}) => !disabled)[n - 1]?.click(),
-      w: () => { if (!controls.readingsGroup.hidden) cycle("reading", boxes(controls.readings), controls.reading); },
-      f: () => { if (!controls.scalesGroup.hidden) cycle("scale", boxes(controls.scales), choice.scale ?? "fit"); },
+      w: () => next(controls.readingsGroup, controls.readings),
+      f: () => next(controls.scalesGroup, controls.scales),
       t: () => boxes(controls.sets).find(({value}) => value === "train")?.click(),
       c: () => { if (!controls.chance.label.hidden) controls.take({chance: !choice.chance}); },
       b: () => { if (!controls.intervals.label.hidden) controls.take({intervals: !choice.intervals}); },

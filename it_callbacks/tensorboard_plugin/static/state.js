@@ -23,12 +23,16 @@ export function toPairs(choice) {
 
 const MANY = ["run", "set", "hidden"];
 const SWITCHES = ["chance", "intervals", "follow"];
+// What is of another form cannot have been written here.
+const FORMS = {
+  resolution: /^\d{1,3}$/, until: /^\d{1,15}$/, scale: /^zero$/, arrange: /^(side|overlay|mean)$/,
+};
 
 export function fromPairs(pairs) {
   const choice = {...DEFAULTS};
   for (const [place, text] of pairs) {
     const key = place.replace(/\.\d+$/, "");
-    if (!(key in DEFAULTS)) continue;
+    if (!(key in DEFAULTS) || !text || FORMS[key]?.test(text) === false) continue;
     if (MANY.includes(key)) (choice[key] ??= []).push(text);
     else choice[key] = SWITCHES.includes(key) ? text === "1" : text;
   }
