@@ -204,7 +204,7 @@ class Tab:
 
     def rest(self) -> None:
         """Until the figure of the server stands again after a move of the slider, or Play."""
-        self.wait("!chart.data.some(({uid}) => uid?.endsWith('-head'))")
+        self.wait("!chart.ariaBusy && !chart.data.some(({uid}) => uid?.endsWith('-head'))")
         self.settle()
 
     def key(self, *names: str) -> None:
@@ -220,6 +220,14 @@ class Tab:
             " meta?.role === 'points' && meta.layer === argument);"
         )
         return self.run(f"{script} return x.map((value, i) => [value, y[i]]);", layer)
+
+    def layers(self) -> list[str]:
+        """The layers that are drawn, in order of depth."""
+        found: list[str] = self.run(
+            "return [...new Set(chart.data.filter(({meta, x}) =>"
+            " meta?.role === 'points' && x.length).map(({meta}) => meta.layer))]"
+        )
+        return found
 
     def chip(self, words: str) -> Any:
         """The button of a layer, by its short name."""

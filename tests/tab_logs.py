@@ -11,9 +11,9 @@ STEPS = range(10, 60, 10)
 
 
 def points(rise: float) -> dict[str, dict[int, tuple[float, float]]]:
-    """Three layers at five steps, all values apart and exact in single precision."""
+    """Three layers at five steps, all values apart and exact in four decimals."""
     return {
-        layer: {step: (2.0 + depth + step / 64, rise + depth / 4 + step / 128) for step in STEPS}
+        layer: {step: (2.0 + depth + step / 80, rise + depth / 4 + step / 160) for step in STEPS}
         for depth, layer in enumerate(LAYERS)
     }
 

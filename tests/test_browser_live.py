@@ -57,9 +57,7 @@ def test_a_tab_that_was_opened_first_shows_the_first_point_when_it_comes(
     assert tab.points("layer")[-1] == [2.0, 0.75]
 
 
-def test_axes_stay_until_points_leave_them_and_a_moment_stays(
-    browser: Any, folder: Path
-) -> None:
+def test_axes_stay_until_points_leave_them_and_a_moment_stays(browser: Any, folder: Path) -> None:
     write(folder / "run", plane({"layer": LAYER}), settings(["layer"]))
     with tensorboard(folder) as address, opened(browser, address) as tab:
         tab.open()

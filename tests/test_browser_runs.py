@@ -26,7 +26,7 @@ def address(browser: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
     folder = tmp_path_factory.mktemp("logs")
     told = settings(LAYERS)
     for number, name in enumerate([*NAMES, LONG]):
-        write(folder / name, plane(points(number / 128)), told)
+        write(folder / name, plane(points(number / 16)), told)
     with tensorboard(folder, "--load_fast", "true", n_runs=len(NAMES) + 1) as found:
         yield found
 
@@ -119,8 +119,8 @@ def test_repeats_have_a_mean_with_ellipses(tab: Tab) -> None:
     tab.choose()
     tab.press("All")
     tab.press("Mean of repeats")
-    # Of 0, 2 and 4 of 128 the middle one.
-    expected = [list(point) for point in points(2 / 128)["second"].values()]
+    # Of 0, 2 and 4 sixteenths the middle one.
+    expected = [list(point) for point in points(2 / 16)["second"].values()]
     assert tab.points("second") == expected
     assert tab.run("return chart.data.some(({meta}) => meta?.role === 'ellipse')")
 

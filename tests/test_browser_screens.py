@@ -47,7 +47,9 @@ def test_nothing_is_cut_off_or_needs_scrolling_sideways(
 ) -> None:
     with opened(browser, address, width, 900) as tab:
         tab.open(f"{STATE}run=wide")
-        tab.page.evaluate(f"document.body.classList.toggle('dark-mode', {str(theme == 'dark').lower()})")
+        tab.page.evaluate(
+            f"document.body.classList.toggle('dark-mode', {str(theme == 'dark').lower()})"
+        )
         tab.wait(f"document.documentElement.dataset.theme === '{theme}'")
         tab.settle()
         for run in ("wide", "deep"):

@@ -35,12 +35,10 @@ export class Chips {
     this.dragOver();
   }
 
-  // A figure's layers in order of depth; those left out keep their place among them.
-  offer(layers, hidden, full) {
-    const known = full ?? layers;
-    const missing = hidden.filter((name) => !known.some((each) => each.name === name));
-    this.layers = [...known, ...missing.map((name) => ({name, label: name, colour: "transparent"}))];
-    this.hidden = hidden;
+  // A figure's layers in order of depth, those that are left out among them.
+  offer(layers, hidden) {
+    Object.assign(this, {layers, hidden});
+    this.root.hidden = !layers.length;
     this.show();
   }
 

@@ -268,10 +268,10 @@ export class Controls {
   }
 
   // The query of a figure, and of it the part by which a reader's zoom stays of use.
-  query(rest) {
+  query(name, rest) {
     const {choice} = this;
-    const axes = [["name", this.kind.name]];
-    for (const {run} of this.panels) if (!axes.some(([, name]) => name === run)) axes.push(["run", run]);
+    const axes = [["name", name]];
+    for (const run of new Set(this.panels.map((panel) => panel.run))) axes.push(["run", run]);
     for (const set of this.shownSets) axes.push(["set", set]);
     if (this.takes("reading") && this.reading === choice.reading && choice.reading) {
       axes.push(["reading", choice.reading]);

@@ -144,8 +144,9 @@ class Tab {
     return {width, height};
   }
 
-  asking(more = {}) {
-    return this.controls.query({theme: this.theme, ...this.size, until: this.choice.until, ...more});
+  asking({name = this.controls.kind.name, ...more} = {}) {
+    const {theme, size, choice: {until}} = this;
+    return this.controls.query(name, {theme, ...size, until, ...more});
   }
 
   async show(signal, grows = false) {
@@ -184,14 +185,10 @@ class Tab {
   // What stands around the figure and is made of it.
   around(figure) {
     const {meta = {}} = figure.layout;
-    const isNow = this.choice.until === null;
-    const canPlay = figure.data.some((trace) => trace.meta?.role === "points" && trace.customdata)
-      && this.controls.takes("until");
+    // Of the pictures the first, the plane, is one of ways.
+    const canPlay = meta.kind === this.controls.state.kinds[0].name;
     this.play.offer(meta.moments ?? [], this.choice.until, canPlay);
-    const hidden = this.choice.hidden ?? [];
-    if (isNow && !hidden.length) this.layers = meta.layers;
-    const isSame = (meta.layers ?? []).every(({name}) => this.layers?.some((each) => each.name === name));
-    this.chips.offer(meta.layers ?? [], hidden, hidden.length && isSame ? this.layers : null);
+    this.chips.offer(meta.layers ?? [], this.choice.hidden ?? []);
     this.highlight.kept ??= this.choice.layer;
     this.highlight.paint();
     this.table.show(figure, this.play.label.textContent);

@@ -13,10 +13,9 @@ const SETTLED = 250;  // ms without a move
 
 // Few of many, dense early on.
 export function logSpaced(n, most) {
-  const few = Math.min(n, most);
-  if (few < 2) return [...Array(few).keys()];
-  const places = [...Array(few).keys()].map((k) => Math.round(Math.expm1((Math.log(n) * k) / (few - 1))));
-  return [...new Set(places)];
+  if (n <= most) return [...Array(n).keys()];
+  const places = [...Array(most).keys()];
+  return [...new Set(places.map((k) => Math.round(Math.expm1((Math.log(n) * k) / (most - 1)))))];
 }
 
 // Where a point's own data has its time.
@@ -88,6 +87,7 @@ export class Play {
 
   offer(moments, until, canPlay) {
     if (this.isPlaying) return;
+    this.place.removeAttribute("aria-busy");
     this.moments = moments;
     const found = moments.findIndex(({step}) => String(step) === String(until));
     this.range.max = Math.max(0, moments.length - 1);
@@ -124,6 +124,7 @@ export class Play {
   // The lean figure while the reader moves, the server's once that has settled.
   async glance() {
     this.pause(false);
+    this.place.setAttribute("aria-busy", "true");
     this.stand(Number(this.range.value));
     clearTimeout(this.settling);
     this.settling = setTimeout(() => this.rest(), SETTLED);
@@ -157,6 +158,7 @@ export class Play {
   async play() {
     clearTimeout(this.settling);
     this.isPlaying = true;
+    this.place.setAttribute("aria-busy", "true");
     this.toggle.textContent = "◼ Stop";
     const last = this.moments.length - 1;
     if (this.at >= last) this.stand(0);
