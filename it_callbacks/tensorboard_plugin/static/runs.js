@@ -2,7 +2,7 @@
 
 import {button, checked, element, elided, fill, group, list} from "./dom.js";
 
-const MANY = 5;
+const MANY = 1;
 const LETTERS = 34;
 
 // What a filter lets pass; a text that is no regular expression is looked for as it stands.
