@@ -81,6 +81,7 @@ def opened(
 ) -> Iterator[Tab]:
     """The tab in a page of its own, not yet opened; at the end nothing may have gone wrong."""
     context = browser.new_context(viewport={"width": width, "height": height}, **options)
+    context.set_default_timeout(15_000)
     tab = Tab(context.new_page(), address)
     yield tab
     assert tab.wrong() == []

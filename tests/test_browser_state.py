@@ -136,8 +136,7 @@ def test_a_copied_link_shows_the_same_elsewhere(browser: Any, address: str) -> N
         f"{STATE}run=gone{STATE}set=gone{STATE}name=gone",
         f"{STATE}reading=wied",
         f"{STATE}view=gone{STATE}resolution=many{STATE}scale=log{STATE}arrange=x{STATE}until=soon",
-        f"{STATE}nothing=1{STATE}run",
-        "&p.other.run=two&%E0%A4%A=1",
+        f"{STATE}nothing=1{STATE}run=&p.other.run=two",
         f"{STATE}layer=gone{STATE}hidden=gone",
     ],
 )

@@ -1,6 +1,6 @@
 // Layers (or runs) by name and colour: legend, filter and the way to each by keyboard.
 
-import {button, element, elided} from "./dom.js";
+import {button, element, elided, named} from "./dom.js";
 
 const MOST_CHIPS = 12;
 const LETTERS = 24;
@@ -35,9 +35,14 @@ export class Chips {
     this.dragOver();
   }
 
-  // A figure's layers in order of depth, those that are left out among them.
+  // A figure's layers in order of depth; those that are left out keep their place among them.
   offer(layers, hidden) {
-    Object.assign(this, {layers, hidden});
+    const lost = hidden.filter((name) => !named(layers, name));
+    const isOf = (rows) => [...layers, ...lost.map((name) => ({name}))].every(({name}) => named(rows, name));
+    if (!lost.length || !layers.length) this.layers = layers;
+    else if (isOf(this.layers)) this.layers = this.layers.map((old) => named(layers, old.name) ?? old);
+    else this.layers = [...layers, ...lost.map((name) => ({name, label: name, colour: "transparent"}))];
+    this.hidden = hidden;
     this.root.hidden = !layers.length;
     this.show();
   }

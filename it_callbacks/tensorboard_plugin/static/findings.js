@@ -29,7 +29,7 @@ export class Findings {
       ...this.found.slice(0, most).map(({text, tone}) =>
         element("li", {textContent: text, className: `tone-${tone}`})),
     );
-    this.more.textContent = `${rest} more`;
+    this.more.textContent = rest > 0 ? `${rest} more` : "";
     this.more.hidden = !(rest > 0);
     this.root.hidden = !this.found.length;
   }

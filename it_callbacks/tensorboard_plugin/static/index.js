@@ -16,6 +16,7 @@ import {Table} from "./table.js";
 
 const LONG_PRESS = 500;  // ms
 const SETTLED = 200;  // ms after the last change of size
+const COMPANION = 340;  // px high, below the figure
 const GRAIN = 20;  // px: a scroll bar more or less asks for nothing
 
 async function answer(path, signal) {
@@ -48,6 +49,7 @@ class Tab {
     this.table = new Table();
     this.live = new Live(this.choice, {changed: () => this.chose(false), due: () => this.load()});
     this.highlight = new Highlight(this.stage, (lit, kept) => this.lit(lit, kept));
+    this.highlight.kept = this.choice.layer;
     this.chips = new Chips({
       light: (name) => this.highlight.pass(name),
       keep: (name) => this.highlight.keep(name),
@@ -189,7 +191,6 @@ class Tab {
     const canPlay = meta.kind === this.controls.state.kinds[0].name;
     this.play.offer(meta.moments ?? [], this.choice.until, canPlay);
     this.chips.offer(meta.layers ?? [], this.choice.hidden ?? []);
-    this.highlight.kept ??= this.choice.layer;
     this.highlight.paint();
     this.table.show(figure, this.play.label.textContent);
     this.csv.download = `${this.fileName}.csv`;
@@ -210,7 +211,11 @@ class Tab {
       this.seconded = null;
       return;
     }
-    const size = {width: Math.max(280, Math.floor(this.second.clientWidth / GRAIN) * GRAIN), height: 340};
+    const isBeside = window.matchMedia("(min-width: 1700px)").matches;
+    const size = {
+      width: Math.max(280, Math.floor(this.second.clientWidth / GRAIN) * GRAIN),
+      height: isBeside ? this.size.height : COMPANION,
+    };
     const {query, axes} = this.asking({name: companion, ...size});
     const text = await answer(`./figure?${query}`, signal);
     if (text === this.seconded) return;
