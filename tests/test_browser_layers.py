@@ -222,7 +222,7 @@ def test_the_focus_is_to_be_seen_on_the_whole_way_through_the_tab(tab: Tab) -> N
             "const now = document.activeElement;"
             "const shown = now.closest('.tabs label') ?? now;"
             "return [getComputedStyle(shown).outlineStyle,"
-            " now === document.body ? 'BODY' : now.id || now.dataset.layer || now.textContent || now.value];"
+            " now === document.body ? 'BODY' : now.id || now.dataset.layer || now.value];"
         )
         if name == "BODY":
             break
