@@ -215,7 +215,7 @@ CLASSES = Kind(
     "Classes",
     "ConditionalEntropyMonitor",
     "entropies by class",
-    options=(),
+    options=("until",),
     needs=lambda _: [("conditional_entropy/class_<c>",)],
     reads=lambda *_: tuple(n for n, row in QUANTITIES.items() if "classes" in row.figures),
     draw=_draw,

@@ -28,11 +28,12 @@ from it_callbacks.figures.hover import WORDS
 from it_callbacks.figures.kinds import Kind, Request
 from it_callbacks.figures.labels import plain, short_names, shortened
 from it_callbacks.figures.limits import Limit
+from it_callbacks.figures.looks import spaced
 from it_callbacks.figures.names import chosen
 from it_callbacks.figures.over_time import TimeAxis, time_axis
 from it_callbacks.figures.readings import READINGS, opening
 from it_callbacks.figures.sheet import NARROW, axis_name
-from it_callbacks.figures.spreading import LEADER, Word, beside
+from it_callbacks.figures.spreading import GAP, LEADER, Word, beside
 from it_callbacks.figures.theme import MARK, Colour, of_depth, of_run
 from it_callbacks.figures.times import thinned
 from it_callbacks.quantities import Quantity
@@ -74,7 +75,9 @@ def _draw(panels: Sequence[Panel], request: Request) -> Figure:
     spans = spans_of(cells, marks, request.scale)
     words = [_mark_word(mark) for each in marks for mark in each]
     right = LEADER + widest([*named.values(), *words]) + 6
-    pads = Pads((58, 46), (right, 14 + widest(words, 11)), top=40)
+    # Where all plots are of one quantity the words of the last plot stand for all.
+    has_inner = len(spans) > 1
+    pads = Pads((58, 46), (right, 14 + widest(words, 11) if has_inner else 0), top=40)
     drawn, data = base(request, pads), []
     places = plots(len(cells), request, pads)
     if not panels:
@@ -92,8 +95,13 @@ def _draw(panels: Sequence[Panel], request: Request) -> Figure:
         seen = cell.until(request.until)
         data += _traces(seen, plot, number, colours, time, sum(len(c.lines) for c in cells))
         drawn["shapes"] += [_mark_line(mark, plot) for mark in marks[number]]
-        shown = [Word(mark.at, _mark_word(mark), size=11) for mark in marks[number]]
-        shown += _names(seen, named, colours) if plot.is_last else []
+        shown = []
+        if plot.is_last or has_inner:
+            shown += [Word(mark.at, _mark_word(mark), size=11) for mark in marks[number]]
+        if plot.is_last:
+            names = _names(seen, named, colours)
+            most = max(int(plot.height / GAP) - len(shown), 2)
+            shown += [names[n] for n in spaced(len(names), most)]
         for word, note in zip(shown, beside(shown, plot.axis, span, plot.height), strict=True):
             add(drawn, note, word.layer)
     drawn["meta"] |= {
@@ -287,7 +295,10 @@ CURVES = Kind(
     "Curves",
     "InformationPlaneMonitor",
     "quantities of layers",
-    options=("reading", "view", "quantity", "resolution", "hidden", "scale"),
+    options=(
+        *("reading", "view", "quantity", "resolution", "hidden"),
+        *("scale", "until", "arrange"),
+    ),
     needs=lambda request: (
         [(request.quantity,)]
         if request.quantity

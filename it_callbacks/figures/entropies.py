@@ -300,7 +300,7 @@ PREDICTIONS = Kind(
     "Prediction entropies",
     "PredictionEntropyMonitor",
     "entropies of its predictions",
-    options=(),
+    options=("until",),
     needs=lambda _: [("prediction_entropy/mean",)],
     reads=lambda *_: (
         *(name for name, row in QUANTITIES.items() if "predictions" in row.figures),

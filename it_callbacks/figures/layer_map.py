@@ -74,6 +74,12 @@ class _Map(NamedTuple):
         """At which any layer has a value or could have one."""
         return sorted({step for series in self.values.values() for step in series})
 
+    @property
+    def finite(self) -> list[float]:
+        """All values that are seen."""
+        each = (value for series in self.values.values() for value in series.values())
+        return [value for value in each if math.isfinite(value)]
+
 
 def _draw(panels: Sequence[Panel], request: Request) -> Figure:
     panels = panels if request.arrange == "mean" else panels[:MOST_PLOTS]
@@ -98,7 +104,7 @@ def _draw(panels: Sequence[Panel], request: Request) -> Figure:
         drawn[f"xaxis{plot.axis}"] = columns(plot, shown)
         drawn[f"yaxis{plot.axis}"] = _row_axis(plot, each.layers, short)
         _head(drawn, plot, each, opened.resolution, len(maps))
-        if not each.steps:
+        if not each.finite:
             said(drawn, plot, each.why_empty)
             continue
         data.append(traced(_heat_map(each, shown), plot, panel, "cell", number, None))
@@ -143,9 +149,10 @@ def _map(panel: Panel, quantity: str, resolution: int, request: Request) -> _Map
             n_saturated += len(hidden)
             values = {step: math.nan if step in hidden else v for step, v in values.items()}
         found[layer] = values
-    if n_saturated and not any(math.isfinite(v) for s in found.values() for v in s.values()):
-        why = "every point is saturated: read these layers at any width"
-    return _Map(panel, quantity, list(found), found, n_saturated, why)
+    result = _Map(panel, quantity, list(found), found, n_saturated, why)
+    if n_saturated and not result.finite:
+        return result._replace(why_empty="every point is saturated: read layers at any width")
+    return result
 
 
 def _status(quantity: str) -> str:
@@ -214,7 +221,7 @@ def _row_axis(plot: Plot, layers: Sequence[str], short: dict[str, str]) -> dict[
 
 
 def _colours(maps: Sequence[_Map], plot: Plot, request: Request) -> dict[str, Any]:
-    values = [v for m in maps for s in m.values.values() for v in s.values() if math.isfinite(v)]
+    values = [value for each in maps for value in each.finite]
     unit = _unit(maps[0]) if maps else "bits"
     low, high, scale = min(values, default=0.0), max(values, default=1.0), BITS
     if any(each.quantity == TRAIN_MINUS_VAL for each in maps):
@@ -239,6 +246,7 @@ def _head(drawn: dict[str, Any], plot: Plot, each: _Map, resolution: int, n: int
     if each.quantity == TRAIN_MINUS_VAL:
         remarks.append(plain(shortened(panel.run.name, most // 2)) if n > 1 else "")
     of = plain(shortened(f"{panel.run.name} · {panel.set}", most))
+    remarks += [of] if n == 1 and panel.run.spread else []
     if n > 1 and each.quantity != TRAIN_MINUS_VAL:
         headed(drawn, plot, f"<b>{of}</b>", below=" · ".join(filter(None, [what, *remarks])))
     else:
@@ -258,7 +266,7 @@ MAP = Kind(
     "Heat map",
     "InformationPlaneMonitor",
     "quantities of layers",
-    options=("reading", "view", "quantity", "resolution", "hidden"),
+    options=("reading", "view", "quantity", "resolution", "hidden", "until", "arrange"),
     needs=lambda request: (
         [view.axes for reading in READINGS.values() for view in reading.views.values()]
         if request.quantity in ("", TRAIN_MINUS_VAL)

@@ -47,6 +47,7 @@ def columns(plot: Plot, shown: Looks) -> dict[str, Any]:
         plot,
         "x",
         type="category",
+        tickangle=0,
         showgrid=False,
         # By name: a number may be the name of another column.
         tickvals=[shown.labels[number] for number in at],

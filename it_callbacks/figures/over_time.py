@@ -64,6 +64,7 @@ class TimeAxis(NamedTuple):
         """What Plotly needs to know of the axis of a plot, so many pixels wide."""
         at = ticks(self.first, self.last, width / _TICK)
         return {
+            "tickangle": 0,
             "tickvals": [log_time(time) for time in at],
             "ticktext": [f"{time:g}" if time < 1e5 else f"{time:,.0f}" for time in at],
         }
@@ -104,10 +105,11 @@ def ticks(first: float, last: float, most: float = 12) -> list[float]:
         >>> ticks(0, 60), ticks(1, 12), ticks(0, 5000, most=6)
         ([0, 1, 3, 10, 30, 60], [1, 3, 12], [0, 1, 10, 100, 1000, 5000])
     """
-    decades = [10**power for power in range(len(str(int(max(last, 1)))))]
+    n = len(str(int(max(last, 1))))
+    decades = [10**power for power in range(0, n, max(1, math.ceil(n / most)))]
     each = (1, 3) if 2 * len(decades) + 1 <= most else (1,)
     round_ones = [0, *(factor * decade for decade in decades for factor in each)]
     # A tick right below the last would be written over it.
-    room = 0.07 * (log_time(last) - log_time(first))
+    room = 0.8 * (log_time(last) - log_time(first)) / most
     kept = [t for t in round_ones if t >= first and log_time(last) - log_time(t) > room]
     return [*kept, round(last, 3)]
