@@ -123,6 +123,16 @@ class Plane:
         status = self.run.values(rulers.key("status", self.set, layer))
         return {step for step, value in status.items() if value == Status.SATURATED}
 
+    @property
+    def saturated(self) -> tuple[str, ...]:
+        """Those whose last point as a binned code is saturated."""
+        return tuple(
+            layer
+            for layer in self.layers
+            if (points := curve(self.run, self.rulers.key("I_XT", self.set, layer)))
+            and points[-1].step in self._saturated(self.rulers, layer)
+        )
+
     @cached_property
     def is_wide(self) -> bool:
         """Whether any width is the reading with most readable layers; it wins a tie."""
@@ -165,7 +175,7 @@ class Plane:
     @property
     def where(self) -> str:
         """Of which set a sentence is, where there are several."""
-        return f" on set {self.set}" if self.n_sets > 1 else ""
+        return f", on set {self.set}" if self.n_sets > 1 else ""
 
 
 def planes(run: Run, sets: Collection[str], n_runs: int) -> tuple[Plane | None, Plane | None]:
