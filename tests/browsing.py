@@ -72,7 +72,7 @@ def _n_runs(address: str) -> int:
         with urllib.request.urlopen(f"{address}data/plugin/information_plane/state") as answer:
             return answer.read().count(b'"figures"')
     except (urllib.error.URLError, ConnectionError):
-        return 0
+        return -1
 
 
 @contextmanager

@@ -136,7 +136,7 @@ def test_predictions_and_classes_have_figures(client: Client) -> None:
     areas = _figure(client, "name=predictions&run=predictions")
     assert sum(trace.get("stackgroup") is not None for trace in areas["data"]) == 3
     (heat,) = _figure(client, "name=classes&run=predictions")["data"]
-    assert [row[-1] for row in heat["z"]] == [0.25] * 3
+    assert [10 ** row[-1] for row in heat["z"]] == pytest.approx([0.25] * 3, abs=1e-4)
 
 
 def test_a_theme_colours_the_page(client: Client) -> None:
@@ -153,10 +153,11 @@ def test_the_state_names_runs_sets_resolutions_and_quantities(client: Client) ->
     runs = {run["name"]: run["figures"] for run in state["runs"]}
     assert set(runs) == {"one", "two", "predictions", "foreign", HOSTILE}
     only_layers = {"predictions": [], "classes": []}
-    assert runs["one"] == {"plane": ["val"], "curves": ["val"], **only_layers}
+    ways = ("plane", "through", "map")
+    assert runs["one"] == {**{key: ["val"] for key in (*ways, "curves")}, **only_layers}
     assert runs["two"]["plane"] == ["train", "val"]
-    assert runs["foreign"] == {"plane": [], "curves": ["val"], **only_layers}
-    only_predictions = {"plane": [], "curves": []}
+    assert runs["foreign"] == {**{key: [] for key in ways}, "curves": ["val"], **only_layers}
+    only_predictions = {key: [] for key in (*ways, "curves")}
     assert runs["predictions"] == {"predictions": ["val"], "classes": ["val"], **only_predictions}
     (one,) = (run for run in state["runs"] if run["name"] == "one")
     assert one["resolutions"] == {"val": ["bins[0]", "bins[1]: uniform5"]}
@@ -169,7 +170,7 @@ def test_the_page_gets_its_lists_of_figures_views_and_quantities(client: Client)
     state = client.get(f"{HERE}/state").json
     assert state is not None
     kinds = [kind["name"] for kind in state["kinds"]]
-    assert kinds == ["plane", "predictions", "classes", "curves"]
+    assert kinds == ["plane", "through", "map", "curves", "predictions", "classes"]
     assert [view["name"] for view in state["views"]] == ["linear", "adjusted", "corrected"]
     assert state["quantities"]["I_XT"]["title"] == "I(X;T)"
     scripts = "".join(client.get(f"{HERE}/{name}").text for name in STATIC if name != "help.js")
@@ -182,7 +183,8 @@ def test_a_curve_has_the_values_that_were_written(client: Client) -> None:
         query = f"name=curves&run=one&quantity=I_XT&resolution={resolution}"
         lines = _figure(client, query)["data"]
         (line,) = (trace for trace in lines if "fc2" in json.dumps(trace["meta"]))
-        assert (line["x"], line["y"]) == ([1, 2], expected)
+        assert line["y"] == expected
+        assert [row[1] for row in line["customdata"]] == [7, 14]
 
 
 def test_the_state_says_how_deep_a_plane_is_and_when_its_last_point_came(client: Client) -> None:
@@ -217,7 +219,7 @@ def test_a_table_of_the_figure_has_its_values_as_they_were_logged(client: Client
     assert {row["run"] for row in rows} == {"one"}
     hidden = _csv(client, "name=plane&run=one&hidden=fc10")
     assert {row["layer"] for row in hidden} == {"fc2"}
-    both = _csv(client, "name=curves&run=one&run=two&set=val&quantity=I_TY")
+    both = _csv(client, "name=curves&run=one&run=two&set=val&quantity=I_TY&resolution=0")
     assert {row["run"] for row in both} == {"one", "two"}
     assert {row["quantity"] for row in both} == {"I_TY"}
     assert client.get(f"{HERE}/csv?run=nobody").status_code == 404

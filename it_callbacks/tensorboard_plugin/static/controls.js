@@ -226,6 +226,14 @@ export class Controls {
     this.resolution.input.value = this.ruler;
   }
 
+  // What the figure opened at, where nothing was chosen.
+  get resolved() {
+    const {choice, meta} = this;
+    return Object.fromEntries(["reading", "resolution"]
+      .filter((option) => this.takes(option) && choice[option] === null)
+      .map((option) => [option, meta[option]]));
+  }
+
   get ruler() {
     const n = this.resolution.input.options.length;
     const chosen = Number(this.choice.resolution ?? n);

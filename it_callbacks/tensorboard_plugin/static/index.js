@@ -173,7 +173,7 @@ class Tab {
     const meta = figure.layout.meta ?? {};
     this.controls.opened(meta);
     this.say(this.controls.note());
-    this.csv.href = `./csv?${this.asking().query}`;
+    this.csv.href = `./csv?${this.asking(this.controls.resolved).query}`;
     if (text !== this.shown) {
       const {axes} = this.asking();
       const {config} = this.controls.state;
