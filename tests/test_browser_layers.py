@@ -252,6 +252,13 @@ def test_help_says_how_to_read_the_plane(tab: Tab) -> None:
     assert not dialog.is_visible()
 
 
+def test_keys_work_without_a_click_into_the_tab(browser: Any, address: str) -> None:
+    with opened(browser, address) as tab:
+        tab.open()
+        tab.key("?")
+        assert tab.frame.get_by_role("dialog").is_visible()
+
+
 # Many layers.
 
 

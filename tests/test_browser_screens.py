@@ -40,20 +40,28 @@ def _box(tab: Tab, selector: str) -> dict[str, float]:
     return found
 
 
+def _reopened(tab: Tab, run: str) -> None:
+    tab.page.goto("about:blank")
+    tab.open(f"{STATE}run={run}")
+
+
+def _in_theme(tab: Tab, theme: str) -> None:
+    tab.page.evaluate(
+        f"document.body.classList.toggle('dark-mode', {str(theme == 'dark').lower()})"
+    )
+    tab.wait(f"document.documentElement.dataset.theme === '{theme}'")
+    tab.settle()
+
+
 @pytest.mark.parametrize("theme", ["light", "dark"])
 @pytest.mark.parametrize("width", [390, 760, 1100, 1440, 2560])
 def test_nothing_is_cut_off_or_needs_scrolling_sideways(
     browser: Any, address: str, width: int, theme: str
 ) -> None:
     with opened(browser, address, width, 900) as tab:
-        tab.open(f"{STATE}run=wide")
-        tab.page.evaluate(
-            f"document.body.classList.toggle('dark-mode', {str(theme == 'dark').lower()})"
-        )
-        tab.wait(f"document.documentElement.dataset.theme === '{theme}'")
-        tab.settle()
         for run in ("wide", "deep"):
-            tab.choose(run)
+            _reopened(tab, run)
+            _in_theme(tab, theme)
             page, screen = tab.run("return [document.documentElement.scrollWidth, innerWidth]")
             assert page <= screen
             figure, stage = _box(tab, "#chart .main-svg"), _box(tab, "#chart")
@@ -138,10 +146,7 @@ def test_the_words_on_the_page_have_contrast_enough(browser: Any, address: str) 
     with opened(browser, address) as tab:
         tab.open(f"{STATE}run=wide")
         for theme in ("light", "dark"):
-            tab.page.evaluate(
-                f"document.body.classList.toggle('dark-mode', {str(theme == 'dark').lower()})"
-            )
-            tab.wait(f"document.documentElement.dataset.theme === '{theme}'")
+            _in_theme(tab, theme)
             ratios = tab.run(script)
             assert len(ratios) >= 5
             assert min(ratios) >= 4.5

@@ -182,7 +182,8 @@ export class Controls {
   offerReadings() {
     const there = unique(this.ofShown("readings"));
     const {readings, views} = this.state;
-    this.readingsGroup.hidden = !this.takes("reading") || there.length < 2;
+    const isOfOne = this.takes("quantity") && Boolean(this.choice.quantity);
+    this.readingsGroup.hidden = !this.takes("reading") || there.length < 2 || isOfOne;
     const words = readings.map((row) => ({...row, about: `${row.about} (key w)`}));
     fill(this.readings, "radio", words, [this.reading], this.empty);
     this.views.hidden = !this.takes("view");
@@ -206,7 +207,7 @@ export class Controls {
     const there = unique(this.ofShown("quantities"));
     const names = Object.keys(state.quantities).filter((name) => there.includes(name));
     quantity.label.hidden = !this.takes("quantity");
-    const usual = element("option", {value: "", textContent: "Both of the plane"});
+    const usual = element("option", {value: "", textContent: "Of the plane"});
     quantity.input.replaceChildren(usual, ...names.map((value) => {
       const {title: textContent, about: title} = state.quantities[value];
       return element("option", {value, textContent, title});
@@ -219,8 +220,8 @@ export class Controls {
     const quantity = this.takes("quantity") && this.state.quantities[this.choice.quantity];
     const labels = this.ofShown("resolutions")
       .reduce((longest, each) => (each.length > longest.length ? each : longest), []);
-    const isOne = labels.length < 2 || !this.takes("resolution");
-    this.resolution.label.hidden = isOne || Boolean(quantity && !quantity.by_rulers);
+    const isRead = quantity ? quantity.by_rulers : this.takes("resolution");
+    this.resolution.label.hidden = labels.length < 2 || !isRead;
     const options = labels.map((textContent, value) => element("option", {value, textContent}));
     this.resolution.input.replaceChildren(...options);
     this.resolution.input.value = this.ruler;
@@ -286,8 +287,10 @@ export class Controls {
     }
     const valid = {...choice, view: choice.view && this.view, quantity: this.quantity.input.value};
     if (choice.resolution >= this.resolution.input.options.length) valid.resolution = null;
+    const isTaken = (option) =>
+      (option === "resolution" ? !this.resolution.label.hidden : this.takes(option));
     for (const option of ["view", "quantity", "resolution", "scale", "arrange"]) {
-      if (valid[option] && this.takes(option)) axes.push([option, valid[option]]);
+      if (valid[option] && isTaken(option)) axes.push([option, valid[option]]);
     }
     const more = [];
     for (const option of ["chance", "intervals"]) {

@@ -32,6 +32,12 @@ export function onResize(place, then) {
 
 export const isHidden = () => window.innerHeight === 0 || document.hidden;
 
+// Keys reach the tab unless the reader is in something of the parent's.
+export function takeFocus() {
+  const {activeElement, body} = window.parent.document;
+  if (activeElement === body) window.focus();
+}
+
 // The address bar is the parent's: its hash holds what was chosen.
 export const chosenInAddress = () => fromHash(window.parent.location.hash);
 

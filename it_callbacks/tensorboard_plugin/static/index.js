@@ -359,6 +359,7 @@ class Tab {
     });
     host.onReload(() => this.load());
     this.live.start();
+    host.takeFocus();
     this.sized = JSON.stringify(this.size);
     await this.load();
   }
