@@ -233,7 +233,8 @@ def test_many_long_lines_are_thinned_and_stay_small() -> None:
 @pytest.mark.parametrize("name", HOSTILE)
 def test_names_are_text_wherever_they_stand(name: str) -> None:
     figure = curves([Panel(run({"V_TY": {name: [1.0, 2.0]}}, name=name), "val")], "V_TY")
-    shown = [*texts(figure), *(t["name"] + t["hovertemplate"] for t in figure["data"])]
+    shown = [*texts(figure), *(t["name"] + t["meta"]["title"] for t in figure["data"])]
+    shown += [trace["meta"]["about"] for trace in figure["data"]]
     assert is_text(shown)
     assert figure["layout"]["meta"]["layers"][0]["name"] == name
 
