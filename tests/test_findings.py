@@ -12,7 +12,15 @@ from scipy import stats
 
 from it_callbacks.findings import ORDER, Finding, findings, needed
 from it_callbacks.findings.curves import Point, curve
-from it_callbacks.findings.judging import Blind, early_fall, late_rise, rise, straying_time, student
+from it_callbacks.findings.judging import (
+    Blind,
+    by_signs,
+    early_fall,
+    late_rise,
+    rise,
+    straying_time,
+    student,
+)
 from it_callbacks.runs import Key, Run, Series
 from it_callbacks.texts import TRAINING_SET
 
@@ -510,11 +518,25 @@ def test_what_a_blind_walk_strays_to_the_mean_of_its_last_three() -> None:
     assert straying_time(points([0.0] * 5)) == pytest.approx(20 + 10 * 4 / 9 + 10 / 9)
 
 
+def test_signs_of_steps_are_tried_in_all_ways() -> None:
+    """Of 2, -1 and 3 the sums are 6, 4, 2, 0 and their mirror images: 4 and more have two ways."""
+    assert by_signs(points([0.0, 2.0, 1.0, 4.0])) == 2 / 8
+    assert by_signs(points(line(0.0, 1.0, 9))) == 2**-8
+    assert by_signs(points(line(0.0, 1.0, 401))) == 2**-20
+    assert by_signs(points([1.0, 1.0])) == 1
+
+
+def test_a_steady_rise_need_not_exceed_what_its_large_first_steps_would_stray() -> None:
+    """Nine steps up, each half of the one before, against a share of 1 in 300 and of 1 in 1000."""
+    halving = points([2 - 2.0**-n for n in range(10)], error=0.01)
+    assert rise(halving, Blind(1 / 300, 0.0)).needed == pytest.approx(0.03 * math.sqrt(2))
+    assert rise(halving, Blind(1 / 1000, 0.0)).needed > 0.4
+
+
 def test_the_error_counts_three_times_or_as_many_as_the_share_asks() -> None:
     steady = points(line(0.0, 1.0), error=0.1)
-    assert rise(steady, Blind(0.01, 0.0)).needed == pytest.approx(3 * math.hypot(0.1, 0.1))
-    share = stats.norm.sf(4)
-    assert rise(steady, Blind(share, 0.0)).needed == pytest.approx(4 * math.hypot(0.1, 0.1))
+    assert Blind(0.01, 0.0).needed(steady, 100, 0.1, 0.1) == pytest.approx(0.3 * math.sqrt(2))
+    assert Blind(stats.norm.sf(4), 0.0).needed(steady, 100, 0.1) == pytest.approx(0.4)
 
 
 @pytest.mark.parametrize("freedom", [1, 2, 3, 4, 7, 10, 50])

@@ -113,8 +113,7 @@ def test_a_real_gain_is_told_among_as_many_layers(spacing: str) -> None:
     rng, rate = random.Random(0), {step: math.log1p(step / 45) for step in steps}
     learnt = {step: 3 * rate[step] / rate[steps[-1]] + rng.gauss(0, 0.02) for step in steps}
     series = {Key("V_TY", "val", f"fc{n}"): walk(rng, steps, 0.05, 0.0) for n in range(4)}
-    rules = {
-        finding.rule: finding.layer
-        for finding in findings([Run("a", series | {Key("V_TY", "val", "logits"): learnt})])
-    }
+    series[Key("V_TY", "val", "logits")] = learnt
+    series |= {key._replace(quantity="relative_I_XT"): dict.fromkeys(steps, 4.0) for key in series}
+    rules = {finding.rule: finding.layer for finding in findings([Run("a", series)])}
     assert rules["gained"] == "logits"

@@ -36,7 +36,7 @@ NO_LIGHTNING = (
 )
 STDLIB_ONLY = (
     *("checks", "quantities", "records", "runs", "repeats", "tables", "wandering", "findings"),
-    *("figures", "report"),
+    *("summary", "figures", "report"),
 )
 LIGHT = ("", *STDLIB_ONLY, "logs", "measures", "estimators", "tensorboard_plugin", "cli")
 
@@ -174,6 +174,7 @@ ABOVE = {
         *("quantities", "records", "runs", "repeats", "texts", "wandering", "figures.labels"),
         "findings",
     ),
+    "summary": ("records", "repeats", "runs", "tables", "findings"),
     "figures": (
         *("checks", "quantities", "records", "runs", "repeats", "derived", "wide_settings"),
         "figures",
