@@ -65,7 +65,9 @@ def as_markdown(runs: Sequence[Run], most: int = MOST_LINES) -> str:
     rows = sorted((row for run in shown for row in _layers(run)), key=_is_saturated)
     room = most - len(lines) - len(about) - 4  # a blank, two of the head, what is left out
     table = _table(rows[:room], len(shown) > 1) if rows else []
-    return "\n".join([*lines, *table, *_left_out(len(rows) - room, "rows of layers"), *about]) + "\n"
+    return (
+        "\n".join([*lines, *table, *_left_out(len(rows) - room, "rows of layers"), *about]) + "\n"
+    )
 
 
 def _shown(runs: Sequence[Run]) -> list[Run]:

@@ -156,12 +156,17 @@ def test_the_state_names_runs_sets_resolutions_and_quantities(client: Client) ->
     ways = ("plane", "through", "map")
     assert runs["one"] == {**{key: ["val"] for key in (*ways, "curves")}, **only_layers}
     assert runs["two"]["plane"] == ["train", "val"]
-    assert runs["foreign"] == {**{key: [] for key in ways}, "curves": ["val"], **only_layers}
+    alone = {"plane": [], "through": [], "map": ["val"], "curves": ["val"]}
+    assert runs["foreign"] == {**alone, **only_layers}
     only_predictions = {key: [] for key in (*ways, "curves")}
     assert runs["predictions"] == {"predictions": ["val"], "classes": ["val"], **only_predictions}
     (one,) = (run for run in state["runs"] if run["name"] == "one")
     assert one["resolutions"] == {"val": ["bins[0]", "bins[1]: uniform5"]}
     assert one["quantities"] == {"val": ["I_XT", "I_TY"]}
+    assert one["maps"] == {}
+    (two,) = (run for run in state["runs"] if run["name"] == "two")
+    (difference,) = {name for of in two["maps"].values() for name in of}
+    assert difference in state["quantities"]
     assert state["newest"] in runs
 
 

@@ -124,6 +124,8 @@ class InformationPlanePlugin(base_plugin.TBPlugin):  # type: ignore[misc] # it s
             for names_of_set in choices["quantities"].values()
             for name in names_of_set
         }
+        if any(any(choices["maps"].values()) for _, _, choices in offered.values()):
+            rows[figures.DIFFERENCE.name] = figures.DIFFERENCE
         return _json(
             request,
             {
@@ -139,7 +141,10 @@ class InformationPlanePlugin(base_plugin.TBPlugin):  # type: ignore[misc] # it s
                 "newest": newest,
                 "now": time.time(),
                 "kinds": [
-                    {key: getattr(kind, key) for key in _OF_A_KIND}
+                    {
+                        **{key: getattr(kind, key) for key in _OF_A_KIND},
+                        "also": "maps" if kind.name == "map" else "",
+                    }
                     for kind in figures.KINDS.values()
                 ],
                 "readings": [

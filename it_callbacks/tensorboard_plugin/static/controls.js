@@ -74,9 +74,12 @@ export class Controls {
     for (const [id, taken] of Object.entries(takes)) {
       this[id].addEventListener("change", () => this.take(taken(checked(this[id]))));
     }
-    for (const key of ["quantity", "resolution"]) {
-      this[key].input.addEventListener("change", ({target}) => this.take({[key]: target.value}));
-    }
+    this.resolution.input.addEventListener("change", ({target}) => this.take({resolution: target.value}));
+    this.quantity.input.addEventListener("change", ({target: {value}}) => {
+      // What only maps have is a difference of two sets.
+      const isOfBoth = unique(this.ofShown(this.kind.also)).includes(value);
+      this.take({quantity: value || null, ...(isOfBoth ? {set: ["train", "val"]} : {})});
+    });
     for (const key of ["chance", "intervals"]) {
       this[key].input.addEventListener("change", ({target}) => this.take({[key]: target.checked}));
     }
@@ -204,7 +207,8 @@ export class Controls {
 
   offerQuantities() {
     const {choice, state, quantity} = this;
-    const there = unique(this.ofShown("quantities"));
+    const {also} = this.kind;
+    const there = unique(["quantities", also].filter(Boolean).flatMap((of) => this.ofShown(of)));
     const names = Object.keys(state.quantities).filter((name) => there.includes(name));
     quantity.label.hidden = !this.takes("quantity");
     const usual = element("option", {value: "", textContent: "Of the plane"});

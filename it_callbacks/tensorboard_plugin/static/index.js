@@ -162,16 +162,15 @@ class Tab {
       this.say(obstacle);
       return;
     }
-    let text = await answer(`./figure?${this.asking().query}`, signal);
-    let figure = JSON.parse(text);
-    const {opens} = figure.layout.meta ?? {};
-    if (!this.choice.name && opens && opens !== this.controls.kind.name) {
-      this.controls.opensAt = opens;
-      text = await answer(`./figure?${this.asking().query}`, signal);
+    // A figure says what stands beside it, and so how wide it is itself.
+    let query, text, figure;
+    for (let n = 0; n < 3 && query !== this.asking().query; n += 1) {
+      ({query} = this.asking());
+      text = await answer(`./figure?${query}`, signal);
       figure = JSON.parse(text);
+      this.opened(figure.layout.meta ?? {});
     }
     const meta = figure.layout.meta ?? {};
-    this.controls.opened(meta);
     this.say(this.controls.note());
     this.csv.href = `./csv?${this.asking(this.controls.resolved).query}`;
     if (text !== this.shown) {
@@ -182,6 +181,13 @@ class Tab {
       this.around(figure);
     }
     await Promise.all([this.beside(meta, signal), this.find(signal)]);
+  }
+
+  opened(meta) {
+    const {choice, controls} = this;
+    if (!choice.name && meta.opens) controls.opensAt = meta.opens;
+    controls.opened(meta);
+    this.second.hidden = !controls.state.kinds.some(({name}) => name === meta.companion);
   }
 
   // What stands around the figure and is made of it.
@@ -205,7 +211,6 @@ class Tab {
   // The companion below or beside the figure.
   async beside({companion}, signal) {
     const kind = this.controls.state.kinds.find(({name}) => name === companion);
-    this.second.hidden = !kind;
     if (!kind) {
       this.companion.clear();
       this.seconded = null;
@@ -345,7 +350,7 @@ class Tab {
       this.draw();
     });
     let resizing;
-    host.onResize(this.main, () => {
+    host.onResize(this.stage, () => {
       if (host.isHidden()) return;
       if (this.stale) this.load();
       clearTimeout(resizing);
