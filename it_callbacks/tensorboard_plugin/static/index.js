@@ -173,11 +173,13 @@ class Tab {
     const meta = figure.layout.meta ?? {};
     this.say(this.controls.note());
     this.csv.href = `./csv?${this.asking(this.controls.resolved).query}`;
-    if (text !== this.shown) {
+    const {size} = this;
+    const shown = JSON.stringify(size) + text;
+    if (shown !== this.shown) {
       const {axes} = this.asking();
       const {config} = this.controls.state;
-      await this.chart.draw(figure, {config, axes, size: this.size, grows});
-      this.shown = text;
+      await this.chart.draw(figure, {config, axes, size, grows});
+      this.shown = shown;
       this.around(figure);
     }
     await Promise.all([this.beside(meta, signal), this.find(signal)]);
@@ -223,12 +225,13 @@ class Tab {
     };
     const {query, axes} = this.asking({name: companion, ...size});
     const text = await answer(`./figure?${query}`, signal);
-    if (text === this.seconded) return;
+    const shown = JSON.stringify(size) + text;
+    if (shown === this.seconded) return;
     const figure = JSON.parse(text);
     const {config} = this.controls.state;
     await this.companion.draw(figure, {config, axes, size});
     this.second.setAttribute("aria-label", `${kind.title} of the same runs`);
-    this.seconded = text;
+    this.seconded = shown;
   }
 
   async find(signal) {
