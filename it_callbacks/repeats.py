@@ -10,9 +10,14 @@ from collections.abc import Mapping, Sequence
 from statistics import fmean, stdev
 from typing import NamedTuple
 
+from it_callbacks.quantities import QUANTITIES
 from it_callbacks.runs import Key, Run, Series
 
 _WORST = ("status", "wide_status")
+
+
+_BEYOND_ALL = 1e100
+"""What nothing measures: a stranger's log may hold values whose squares are beyond all floats."""
 
 
 def _is_status(key: Key) -> bool:
@@ -30,7 +35,8 @@ class Mean(NamedTuple):
 def means(key: Key, repeats: Sequence[Series]) -> dict[int, Mean]:
     """Average series over repeats, at the steps where each of them has a finite value.
 
-    A mean over the others would jump where one of them ends or has a gap.
+    A mean over the others would jump where one of them ends or has a gap. Of numbers of classes,
+    which are names, there is none.
 
     Args:
         key: What the series are of.
@@ -40,11 +46,13 @@ def means(key: Key, repeats: Sequence[Series]) -> dict[int, Mean]:
         >>> means(Key("I_XT", "val", "fc"), [{1: 1.0, 2: 5.0}, {1: 3.0, 2: math.nan}])
         {1: Mean(value=2.0, sd=1.4142135623730951)}
     """
+    if key.name in QUANTITIES and QUANTITIES[key.name].unit == "class":
+        return {}  # numbers of classes are names
     first, *others = repeats
     found = {}
     for step in first:
         values = [first[step], *(series.get(step, math.nan) for series in others)]
-        if not all(map(math.isfinite, values)):
+        if not all(abs(value) < _BEYOND_ALL for value in values):
             continue
         if _is_status(key):
             found[step] = Mean(max(values), math.nan)

@@ -34,7 +34,10 @@ NO_LIGHTNING = (
     "predictions",
     "tasks",
 )
-STDLIB_ONLY = ("checks", "quantities", "records", "runs", "repeats", "tables", "figures", "report")
+STDLIB_ONLY = (
+    *("checks", "quantities", "records", "runs", "repeats", "tables", "wandering", "findings"),
+    *("summary", "figures", "report"),
+)
 LIGHT = ("", *STDLIB_ONLY, "logs", "measures", "estimators", "tensorboard_plugin", "cli")
 
 
@@ -164,9 +167,14 @@ ABOVE = {
     "texts": ("wide_settings",),
     "charts": ("quantities", "records", "tags"),
     "wide_settings": ("quantities",),
-    "repeats": ("runs",),
+    "repeats": ("quantities", "runs"),
     "tables": ("quantities", "records", "repeats", "runs"),
     "derived": ("quantities", "records"),
+    "findings": (
+        *("quantities", "records", "runs", "repeats", "texts", "wandering", "figures.labels"),
+        "findings",
+    ),
+    "summary": ("records", "repeats", "runs", "tables", "findings"),
     "figures": (
         *("checks", "quantities", "records", "runs", "repeats", "derived", "wide_settings"),
         "figures",
@@ -175,11 +183,12 @@ ABOVE = {
     "log_folders": ("runs",),
     "event_logs": ("quantities", "event_files", "log_folders", "resumed"),
     "logs": ("quantities", "records", "runs", "event_logs", "log_folders"),
+    "wandering": (),
     "schedules": ("checks",),
     "sketches": ("checks",),
     "estimators": (
         *("checks", "quantities", "own_quantities", "records", "schedules", "sketches"),
-        "estimators",
+        *("wandering", "estimators"),
     ),
     "rulers": ("checks", "rulers"),
     "reductions": ("checks", "rulers"),
