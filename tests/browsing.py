@@ -72,7 +72,20 @@ def _n_runs(address: str) -> int:
         with urllib.request.urlopen(f"{address}data/plugin/information_plane/state") as answer:
             return answer.read().count(b'"figures"')
     except (urllib.error.URLError, ConnectionError):
-        return 0
+        return -1
+
+
+@contextmanager
+def opened(
+    browser: Any, address: str, width: int = 1200, height: int = 800, **options: Any
+) -> Iterator[Tab]:
+    """The tab in a page of its own, not yet opened; at the end nothing may have gone wrong."""
+    context = browser.new_context(viewport={"width": width, "height": height}, **options)
+    context.set_default_timeout(15_000)
+    tab = Tab(context.new_page(), address)
+    yield tab
+    assert tab.wrong() == []
+    context.close()
 
 
 def processor_seconds() -> float:
@@ -127,9 +140,9 @@ class Tab:
         ours = ("/".join(self.address.split("/")[:3]) + "/", "data:", "blob:")
         return [url for url in self.requests if not url.startswith(ours)]
 
-    def open(self) -> Tab:
-        """Goes to the tab and waits for its figure."""
-        self.page.goto(f"{self.address}#information_plane")
+    def open(self, state: str = "") -> Tab:
+        """Goes to the tab, with a state as an address holds it, and waits for its figure."""
+        self.page.goto(f"{self.address}#information_plane{state}")
         self.page.wait_for_selector("iframe")
         self.settle()
         return self
@@ -138,6 +151,7 @@ class Tab:
         """Starts the tab anew, all else of the page staying as it is."""
         self.page.unroute_all()
         self.complaints.clear()
+        self.page.evaluate("history.replaceState(history.state, '', '#information_plane')")
         with self.page.expect_response(lambda answer: "/figure" in answer.url):
             self._inside.evaluate("location.reload()")
         self.settle()
@@ -146,6 +160,10 @@ class Tab:
     def _inside(self) -> Any:
         (frame,) = (frame for frame in self.page.frames if "plugin_entry" in frame.url)
         return frame
+
+    def wrong(self) -> list[str]:
+        """What must never be: complaints of the page, and requests that went elsewhere."""
+        return self.complaints + self.foreign
 
     @property
     def frame(self) -> Any:
@@ -180,18 +198,43 @@ class Tab:
         self.frame.locator("button, label span").filter(has_text=said).click()
         self.settle()
 
-    def slide(self, share: float) -> None:
-        """Clicks on the slider, at a share of its length."""
-        rail = self.frame.locator(".slider-rail-touch-rect")
-        size = rail.bounding_box()
-        rail.click(position={"x": 2 + share * (size["width"] - 4), "y": size["height"] / 2})
+    def slide(self, moment: int) -> None:
+        """Puts the slider at a moment, from 0, and waits until the figure stands there."""
+        self.frame.locator("#moment").fill(str(moment))
+        self.rest()
+
+    def rest(self) -> None:
+        """Until the figure of the server stands again after a move of the slider, or Play."""
+        self.wait("!chart.ariaBusy && !chart.data.some(({uid}) => uid?.endsWith('-head'))")
+        self.settle()
+
+    def key(self, *names: str) -> None:
+        """Presses keys, none of them in a field."""
+        for name in names:
+            self.page.keyboard.press(name)
+        self.settle()
 
     def points(self, layer: str) -> list[list[float]]:
         """Where the points of a layer are drawn."""
-        script = "const {x, y} = chart.data.find(({meta}) => meta === argument);"
+        script = (
+            "const {x, y} = chart.data.find(({meta}) =>"
+            " meta?.role === 'points' && meta.layer === argument);"
+        )
         return self.run(f"{script} return x.map((value, i) => [value, y[i]]);", layer)
 
-    def joined(self) -> list[list[float]]:
-        """Where the line that joins the layers runs."""
-        script = "const {x, y} = chart.data.find(({legendgroup}) => legendgroup === 'joined');"
-        return self.run(f"{script} return x.map((value, i) => [value, y[i]]);")
+    def layers(self) -> list[str]:
+        """The layers that are drawn, in order of depth."""
+        found: list[str] = self.run(
+            "return [...new Set(chart.data.filter(({meta, x}) =>"
+            " meta?.role === 'points' && x.length).map(({meta}) => meta.layer))]"
+        )
+        return found
+
+    def chip(self, words: str) -> Any:
+        """The button of a layer, by its short name."""
+        return self.frame.locator("#chips .chip", has_text=words).locator("button").first
+
+    def chosen(self, place: str) -> list[str]:
+        """What is checked in a group of choices."""
+        boxes = self.frame.locator(f"#{place} input:checked").all()
+        return [box.input_value() for box in boxes]

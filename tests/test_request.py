@@ -138,6 +138,22 @@ class Query(dict[str, list[str]]):
         return next(iter(self.getlist(key)), default)
 
 
+def test_a_query_says_how_large_how_arranged_and_until_when() -> None:
+    asked = query.parse(
+        Query(
+            run=["a", "b", "a"], set=["val"], name=["map"], width=["390"], height=["410"],
+            scale=["zero"], until=["240"], arrange=["mean"], hidden=["x", "y"], theme=["dark"],
+        )
+    )  # fmt: skip
+    assert (asked.runs, asked.sets) == (["a", "b"], ["val"])
+    assert asked.request == Request(
+        "map", width=390, height=410, scale="zero", until=240, arrange="mean", hidden=["x", "y"],
+        theme=figures.DARK,
+    )  # fmt: skip
+    # What is not said is left to the figure.
+    assert query.parse(Query(run=["a"])).request == Request(hidden=[])
+
+
 @pytest.mark.parametrize("asked", [{}, {"view": ["adjusted"], "resolution": ["1"]}])
 def test_one_request_takes_each_tag_apart_once_and_finds_the_rulers_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, asked: dict[str, list[str]]

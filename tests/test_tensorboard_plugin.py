@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 import re
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from importlib.metadata import entry_points
 from pathlib import Path
@@ -17,6 +20,7 @@ from tensorboard.backend.application import TensorBoardWSGIApp
 from tensorboard.plugins.core.core_plugin import CorePluginLoader
 from werkzeug.test import Client, TestResponse
 
+from it_callbacks.tensorboard_plugin import plugin
 from it_callbacks.tensorboard_plugin.plugin import InformationPlanePlugin
 
 from .known_run import WIDE, write_plane, write_wide
@@ -132,7 +136,7 @@ def test_predictions_and_classes_have_figures(client: Client) -> None:
     areas = _figure(client, "name=predictions&run=predictions")
     assert sum(trace.get("stackgroup") is not None for trace in areas["data"]) == 3
     (heat,) = _figure(client, "name=classes&run=predictions")["data"]
-    assert [row[-1] for row in heat["z"]] == [0.25] * 3
+    assert [10 ** row[-1] for row in heat["z"]] == pytest.approx([0.25] * 3, abs=1e-4)
 
 
 def test_a_theme_colours_the_page(client: Client) -> None:
@@ -149,14 +153,20 @@ def test_the_state_names_runs_sets_resolutions_and_quantities(client: Client) ->
     runs = {run["name"]: run["figures"] for run in state["runs"]}
     assert set(runs) == {"one", "two", "predictions", "foreign", HOSTILE}
     only_layers = {"predictions": [], "classes": []}
-    assert runs["one"] == {"plane": ["val"], "curves": ["val"], **only_layers}
+    ways = ("plane", "through", "map")
+    assert runs["one"] == {**{key: ["val"] for key in (*ways, "curves")}, **only_layers}
     assert runs["two"]["plane"] == ["train", "val"]
-    assert runs["foreign"] == {"plane": [], "curves": ["val"], **only_layers}
-    only_predictions = {"plane": [], "curves": []}
+    alone = {"plane": [], "through": [], "map": ["val"], "curves": ["val"]}
+    assert runs["foreign"] == {**alone, **only_layers}
+    only_predictions = {key: [] for key in (*ways, "curves")}
     assert runs["predictions"] == {"predictions": ["val"], "classes": ["val"], **only_predictions}
     (one,) = (run for run in state["runs"] if run["name"] == "one")
     assert one["resolutions"] == {"val": ["bins[0]", "bins[1]: uniform5"]}
     assert one["quantities"] == {"val": ["I_XT", "I_TY"]}
+    assert one["maps"] == {}
+    (two,) = (run for run in state["runs"] if run["name"] == "two")
+    (difference,) = {name for of in two["maps"].values() for name in of}
+    assert difference in state["quantities"]
     assert state["newest"] in runs
 
 
@@ -165,12 +175,12 @@ def test_the_page_gets_its_lists_of_figures_views_and_quantities(client: Client)
     state = client.get(f"{HERE}/state").json
     assert state is not None
     kinds = [kind["name"] for kind in state["kinds"]]
-    assert kinds == ["plane", "predictions", "classes", "curves"]
+    assert kinds == ["plane", "through", "map", "curves", "predictions", "classes"]
     assert [view["name"] for view in state["views"]] == ["linear", "adjusted", "corrected"]
     assert state["quantities"]["I_XT"]["title"] == "I(X;T)"
-    script = client.get(f"{HERE}/controls.js").text + client.get(f"{HERE}/index.js").text
+    scripts = "".join(client.get(f"{HERE}/{name}").text for name in STATIC if name != "help.js")
     words = [*kinds[1:], *state["quantities"], "linear", "adjusted", "corrected"]
-    assert not [word for word in words if re.search(rf"\b{word}\b", script)]
+    assert not [word for word in words if re.search(rf"[\"']{word}[\"']", scripts)]
 
 
 def test_a_curve_has_the_values_that_were_written(client: Client) -> None:
@@ -178,7 +188,46 @@ def test_a_curve_has_the_values_that_were_written(client: Client) -> None:
         query = f"name=curves&run=one&quantity=I_XT&resolution={resolution}"
         lines = _figure(client, query)["data"]
         (line,) = (trace for trace in lines if "fc2" in json.dumps(trace["meta"]))
-        assert (line["x"], line["y"]) == ([1, 2], expected)
+        assert line["y"] == expected
+        assert [row[1] for row in line["customdata"]] == [7, 14]
+
+
+def test_the_state_says_how_deep_a_plane_is_and_when_its_last_point_came(client: Client) -> None:
+    before = time.time()
+    state = client.get(f"{HERE}/state").json
+    assert state is not None
+    (two,) = (run for run in state["runs"] if run["name"] == "two")
+    assert two["layers"] == {"train": 2, "val": 2}
+    # It was written by this process.
+    assert 0 < before - two["last"] < 600
+    assert before <= state["now"] <= time.time()
+
+
+def _csv(client: Client, query: str) -> list[dict[str, str]]:
+    answer = client.get(f"{HERE}/csv?{query}")
+    assert (answer.status_code, answer.mimetype) == (200, "text/csv")
+    assert answer.headers["Content-Disposition"] == "attachment"
+    return list(csv.DictReader(io.StringIO(answer.text)))
+
+
+def test_a_table_of_the_figure_has_its_values_as_they_were_logged(client: Client) -> None:
+    rows = _csv(client, "name=plane&run=one&set=val&width=400&theme=dark")
+    for layer, points in POINTS.items():
+        for place, quantity in enumerate(("I_XT", "I_TY")):
+            values = {
+                int(row["step"]): float(row["bits"])
+                for row in rows
+                if (row["layer"], row["quantity"], row["tag"].count("uniform5"))
+                == (layer, quantity, 0)
+            }
+            assert values == {step: point[place] for step, point in points.items()}
+    assert {row["run"] for row in rows} == {"one"}
+    hidden = _csv(client, "name=plane&run=one&hidden=fc10")
+    assert {row["layer"] for row in hidden} == {"fc2"}
+    both = _csv(client, "name=curves&run=one&run=two&set=val&quantity=I_TY&resolution=0")
+    assert {row["run"] for row in both} == {"one", "two"}
+    assert {row["quantity"] for row in both} == {"I_TY", "status"}
+    assert client.get(f"{HERE}/csv?run=nobody").status_code == 404
 
 
 @pytest.mark.parametrize(
@@ -190,6 +239,10 @@ def test_a_curve_has_the_values_that_were_written(client: Client) -> None:
         ("run=one&set=train", 404, "set: there is no 'train'; there is 'val'"),
         ("run=one&resolution=2", 404, "resolution: there is no '2'; there is '0', '1'"),
         ("run=one&resolution=-1", 400, "resolution: got '-1'"),
+        ("run=one&width=9", 400, "width: got '9', expected a number from 200 to 4000"),
+        ("run=one&until=soon", 400, "until: got 'soon'"),
+        ("run=one&scale=log", 400, "scale: there is no 'log'; there is 'fit', 'zero'"),
+        ("run=one&arrange=sied", 400, "arrange: there is no 'sied'.*did you mean 'side'"),
         ("run=one&view=lineal", 400, "view: there is no 'lineal'.*did you mean 'linear'"),
         ("run=one&theme=pink", 400, "theme: there is no 'pink'"),
         ("run=one&name=pie", 400, "name: there is no 'pie'; there is 'plane'"),
@@ -205,7 +258,10 @@ def test_what_is_not_there_is_refused_with_what_is(
     assert re.search(words, answer.text)
 
 
-@pytest.mark.parametrize("path", ["index.js", "chart.js", "controls.js", "host.js", "style.css"])
+STATIC = sorted(path.name for path in (Path(plugin.__file__).parent / "static").iterdir())
+
+
+@pytest.mark.parametrize("path", STATIC)
 def test_static_files_are_served_as_what_they_are(client: Client, path: str) -> None:
     answer = client.get(f"{HERE}/{path}")
     assert answer.status_code == 200
@@ -238,7 +294,7 @@ def test_nothing_but_the_table_of_routes_is_served(client: Client, path: str) ->
     assert client.get(f"{HERE}/figure?run={path}").status_code == 404
 
 
-@pytest.mark.parametrize("route", ["state", "figure", "index.js", "plotly.js"])
+@pytest.mark.parametrize("route", ["state", "figure", "findings", "csv", "index.js", "plotly.js"])
 @pytest.mark.parametrize("method", ["POST", "PUT", "DELETE"])
 def test_only_get_is_answered(client: Client, route: str, method: str) -> None:
     answer: TestResponse = client.open(f"{HERE}/{route}", method=method)

@@ -8,8 +8,9 @@ of ours that need no more.
 from __future__ import annotations
 
 import json
+import time
 from collections import defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 from importlib import resources
 from threading import Lock
@@ -21,33 +22,34 @@ from tensorboard.context import RequestContext
 from tensorboard.plugins import base_plugin
 from werkzeug import wrappers
 
-from it_callbacks import figures, logs
+from it_callbacks import figures, findings, logs, tables
 from it_callbacks.records import is_read_by_rulers
-from it_callbacks.runs import Outline, natural, outlines
+from it_callbacks.runs import Key, Outline, Run, natural, outlines
 from it_callbacks.tensorboard_plugin import query
 
-_STATIC = {
-    "/index.js": "text/javascript",
-    "/chart.js": "text/javascript",
-    "/controls.js": "text/javascript",
-    "/host.js": "text/javascript",
-    "/style.css": "text/css",
-}
+_SCRIPTS = (
+    *("index", "chart", "chips", "controls", "dom", "findings", "help", "highlight", "host"),
+    *("keys", "live", "play", "runs", "state", "table"),
+)
+_STATIC = {**{f"/{name}.js": "text/javascript" for name in _SCRIPTS}, "/style.css": "text/css"}
 _AN_HOUR = 3600
 _OF_A_READING = ("title", "about", "options")
 _OF_A_KIND = ("name", "title", "monitor", "what", "options")
 MOST_PANELS = 6
 """Side by side; more could not be read."""
+MOST_RUNS = 30
+"""Over each other, or in one mean."""
+_IN_ONE = ("overlay", "mean")
 
 _MOST_KEPT = 20
-"""Figures, as they were sent."""
+"""Answers, as they were sent."""
 
 
-class _Drawn(NamedTuple):
-    """A figure that was sent, and what the log was then, by the stamps of its tags."""
+class _Kept(NamedTuple):
+    """What was sent, and what the log was then, by the stamps of its tags."""
 
     state: Any
-    figure: str
+    text: str
 
 
 Outlines = Mapping[str, list[Outline]]
@@ -67,7 +69,7 @@ class InformationPlanePlugin(base_plugin.TBPlugin):  # type: ignore[misc] # it s
         # Not the multiplexer: under the fast loader there is none.
         self._data = context.data_provider
         self._outlines: dict[str, dict[str, Any]] = defaultdict(dict)
-        self._drawn: dict[tuple[str, bytes], _Drawn] = {}
+        self._kept: dict[tuple[str, str], _Kept] = {}
         self._lock = Lock()
 
     def get_plugin_apps(self) -> dict[str, Any]:
@@ -77,6 +79,8 @@ class InformationPlanePlugin(base_plugin.TBPlugin):  # type: ignore[misc] # it s
             "/plotly.js": _plotly,
             "/state": self._state,
             "/figure": self._figure,
+            "/findings": self._findings,
+            "/csv": self._csv,
         }
         return {path: _get_only(answer) for path, answer in answers.items()}
 
@@ -99,11 +103,12 @@ class InformationPlanePlugin(base_plugin.TBPlugin):  # type: ignore[misc] # it s
         return logs.Log(self._data, context, experiment, self._outlines[experiment])
 
     def _state(self, request: wrappers.Request) -> wrappers.Response:
-        """What can be chosen, and the run that started last."""
+        """What can be chosen, the run that started last, and when each had its last point."""
         log = self._log(*_where(request))
+        tags = log.tags()
         offered = {
             outline.run.name: (folder, outline.run, choices)
-            for folder, several in log.outlines(log.tags()).items()
+            for folder, several in log.outlines(tags).items()
             for outline in several
             if (choices := figures.offered(outline.run)) is not None
         }
@@ -119,13 +124,27 @@ class InformationPlanePlugin(base_plugin.TBPlugin):  # type: ignore[misc] # it s
             for names_of_set in choices["quantities"].values()
             for name in names_of_set
         }
+        if any(any(choices["maps"].values()) for _, _, choices in offered.values()):
+            rows[figures.DIFFERENCE.name] = figures.DIFFERENCE
         return _json(
             request,
             {
-                "runs": [{"name": name, **offered[name][2]} for name in names],
+                "runs": [
+                    {
+                        "name": name,
+                        **choices,
+                        "layers": {set_: _n_layers(run, set_) for set_ in choices["readings"]},
+                        "last": max(wall_time for _, wall_time in tags[folder].values()),
+                    }
+                    for name, (folder, run, choices) in ((name, offered[name]) for name in names)
+                ],
                 "newest": newest,
+                "now": time.time(),
                 "kinds": [
-                    {key: getattr(kind, key) for key in _OF_A_KIND}
+                    {
+                        **{key: getattr(kind, key) for key in _OF_A_KIND},
+                        "also": "maps" if kind.name == "map" else "",
+                    }
                     for kind in figures.KINDS.values()
                 ],
                 "readings": [
@@ -142,29 +161,73 @@ class InformationPlanePlugin(base_plugin.TBPlugin):  # type: ignore[misc] # it s
                     for name, row in rows.items()
                 },
                 "most_panels": MOST_PANELS,
+                "most_runs": MOST_RUNS,
                 "config": figures.CONFIG,
             },
         )
 
     def _figure(self, request: wrappers.Request) -> wrappers.Response:
-        """The figure that the query asks for; drawn anew once the log has another value."""
+        """The figure that the query asks for."""
+
+        def draw(asked: query.Asked, log: logs.Log, found: Outlines) -> str:
+            return _as_json(figures.draw(asked.request, self._panels(asked, log, found)))
+
+        return _respond(request, self._made(request, draw), "application/json")
+
+    def _findings(self, request: wrappers.Request) -> wrappers.Response:
+        """What the runs of the query have come to, in sentences."""
+
+        def tell(asked: query.Asked, log: logs.Log, found: Outlines) -> str:
+            chosen = _chosen(asked, log, found)[:MOST_RUNS]
+            wanted = {run.name: findings.needed(run) for run in chosen}
+            read = _read(log, found, wanted)
+            told = findings.findings([read[run.name] for run in chosen], asked.sets)
+            return _as_json({"findings": [each.as_dict() for each in told]})
+
+        return _respond(request, self._made(request, tell), "application/json")
+
+    def _csv(self, request: wrappers.Request) -> wrappers.Response:
+        """Every value that the figure of the same query is drawn from, as a table."""
+
+        def write(asked: query.Asked, log: logs.Log, found: Outlines) -> str:
+            shown = self._panels(asked, log, found)
+            hidden = set(asked.request.hidden)
+            runs = [
+                replace(
+                    run,
+                    series={
+                        key: series
+                        for key, series in run.series.items()
+                        if series and key.layer not in hidden
+                    },
+                )
+                for run in {panel.run.name: panel.run for panel in shown}.values()
+            ]
+            return tables.as_csv(tables.tidy(runs))
+
+        headers = [("Content-Disposition", "attachment")]
+        return _respond(request, self._made(request, write), "text/csv", headers=headers)
+
+    def _made(
+        self, request: wrappers.Request, make: Callable[[query.Asked, logs.Log, Outlines], str]
+    ) -> str:
+        """What `make` makes of a query; made anew once the log has another value."""
         try:
             asked = query.parse(request.args)
         except query.QueryError as error:
             raise errors.InvalidArgumentError(str(error)) from error
         log = self._log(*_where(request))
-        state = _asked_for(asked, log)
-        place = log.experiment, request.query_string
-        drawn = self._drawn.get(place)
-        if drawn is None or drawn.state != state:
+        state, found = _asked_for(asked, log)
+        place = log.experiment, request.full_path
+        kept = self._kept.get(place)
+        if kept is None or kept.state != state:
             try:
-                panels = self._panels(asked, log, state[1])
+                kept = _Kept(state, make(asked, log, found))
             except query.QueryError as error:
                 raise errors.NotFoundError(str(error)) from error
-            drawn = _Drawn(state, _as_json(figures.draw(asked.request, panels)))
             with self._lock:
-                self._drawn = dict([*self._drawn.items(), (place, drawn)][-_MOST_KEPT:])
-        return _respond(request, drawn.figure, "application/json")
+                self._kept = dict([*self._kept.items(), (place, kept)][-_MOST_KEPT:])
+        return kept.text
 
     def _panels(
         self, asked: query.Asked, log: logs.Log, found: Outlines | None = None
@@ -172,25 +235,38 @@ class InformationPlanePlugin(base_plugin.TBPlugin):  # type: ignore[misc] # it s
         """The panels that are asked for, with the values that the figure needs."""
         if found is None:
             _, found = _asked_for(asked, log)
-        outline_of = {each.run.name: each for several in found.values() for each in several}
-        for name in asked.runs:
-            if name not in outline_of:
-                every = (e for several in log.outlines(log.tags()).values() for e in several)
-                names = sorted((each.run.name for each in every), key=natural)
-                raise query.unknown("run", name, names)
-        runs = [outline_of[name].run for name in asked.runs]
+        runs = _chosen(asked, log, found)
         # A panel that lacks the reading or the view says so itself.
         request = replace(asked.request, reading=None, view=next(iter(figures.VIEWS)))
         shown = figures.panels(request, runs, asked.sets)
         query.check_panels(asked, shown, shown or figures.panels(request, runs))
-        shown = shown[:MOST_PANELS]
-        wanted = figures.needed(asked.request, shown)
-        read = {
-            run.name: run
-            for folder, several in found.items()
-            for run in log.read(folder, [o for o in several if o.run.name in wanted], wanted)
-        }
+        shown = shown[: MOST_RUNS if asked.request.arrange in _IN_ONE else MOST_PANELS]
+        read = _read(log, found, figures.needed(asked.request, shown))
         return [replace(panel, run=read.get(panel.run.name, panel.run)) for panel in shown]
+
+
+def _chosen(asked: query.Asked, log: logs.Log, found: Outlines) -> list[Run]:
+    """The runs that are asked for, without values.
+
+    Raises:
+        query.QueryError: There is no such run.
+    """
+    outline_of = {each.run.name: each for several in found.values() for each in several}
+    for name in asked.runs:
+        if name not in outline_of:
+            every = (e for several in log.outlines(log.tags()).values() for e in several)
+            names = sorted((each.run.name for each in every), key=natural)
+            raise query.unknown("run", name, names)
+    return [outline_of[name].run for name in asked.runs]
+
+
+def _read(log: logs.Log, found: Outlines, wanted: Mapping[str, Collection[Key]]) -> dict[str, Run]:
+    """Runs by name, with the values that are wanted of each."""
+    return {
+        run.name: run
+        for folder, several in found.items()
+        for run in log.read(folder, [o for o in several if o.run.name in wanted], wanted)
+    }
 
 
 def _asked_for(
@@ -204,6 +280,12 @@ def _asked_for(
         if any(name == folder or name.startswith(f"{folder} (") for name in asked.runs)
     }
     return stamps, log.outlines(stamps)
+
+
+def _n_layers(run: Run, set_: str) -> int:
+    """How many layers a plane has, in any reading."""
+    names = {reading.views["linear"].x for reading in figures.READINGS.values()}
+    return max(len(run.layers(name, set_)) for name in names)
 
 
 def _get_only(answer: Answer) -> Any:

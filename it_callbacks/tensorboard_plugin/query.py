@@ -12,6 +12,10 @@ from it_callbacks.checks import nearest
 from it_callbacks.figures import DARK, KINDS, LIGHT, READINGS, VIEWS, Panel, Request, check
 
 THEMES = {"light": LIGHT, "dark": DARK}
+SCALES = ("fit", "zero")
+ARRANGEMENTS = ("auto", "side", "overlay", "mean")
+_SIZES = {"width": range(200, 4001), "height": range(150, 4001)}
+"""In pixels: what a screen has."""
 _SHOWN = 8
 """So many names an error lists at most."""
 
@@ -46,22 +50,23 @@ def parse(query: Query) -> Asked:
     """
     if not query.getlist("run"):
         raise QueryError("run: none was asked for; name at least one")
-    reading = query.get("reading")
+    usual = Request()
+    sizes = {key: _number(query, key, of) for key, of in _SIZES.items()}
+    reading, resolution = query.get("reading"), _number(query, "resolution", range(1000))
     request = Request(
-        name=_one_of("name", query.get("name") or "plane", list(KINDS)),
+        name=_one_of("name", query.get("name") or usual.name, list(KINDS)),
         reading=_one_of("reading", reading, list(READINGS)) if reading else None,
-        view=_one_of("view", query.get("view") or next(iter(VIEWS)), list(VIEWS)),
-        resolution=_number("resolution", query.get("resolution"), most=999),
-        quantity=query.get("quantity") or "",
+        view=_one_of("view", query.get("view") or usual.view, list(VIEWS)),
+        resolution=usual.resolution if resolution is None else resolution,
+        quantity=query.get("quantity") or usual.quantity,
         chance=query.get("chance") == "1",
         intervals=query.get("intervals") == "1",
         hidden=query.getlist("hidden"),
         theme=THEMES[_one_of("theme", query.get("theme") or "light", list(THEMES))],
-        width=_number("width", query.get("width"), most=10_000) or Request.width,
-        height=_number("height", query.get("height"), most=10_000) or Request.height,
-        scale=query.get("scale") or Request.scale,
-        until=_number("until", query.get("until"), most=10**18),
-        arrange=query.get("arrange") or Request.arrange,
+        scale=_one_of("scale", query.get("scale") or usual.scale, SCALES),
+        until=_number(query, "until", range(2**53)),
+        arrange=_one_of("arrange", query.get("arrange") or usual.arrange, ARRANGEMENTS),
+        **{key: size for key, size in sizes.items() if size is not None},
     )
     try:
         check(request)
@@ -71,21 +76,24 @@ def parse(query: Query) -> Asked:
     return Asked(request, runs, sets)
 
 
-def _number(what: str, got: str | None, *, most: int) -> int | None:
-    """A whole number of a query; None where there is none."""
-    if not got:
-        return None
-    is_number = got.isascii() and got.isdecimal() and len(got) <= len(str(most))
-    if not is_number or int(got) > most:
-        raise QueryError(f"{what}: got {got!r}, expected a number from 0 on, {most} at most")
-    return int(got)
-
-
 def unknown(what: str, got: str, known: Sequence[str]) -> QueryError:
     """Return the error that names what there is instead of `got`."""
     more = f" and {len(known) - _SHOWN} more" if len(known) > _SHOWN else ""
     listed = ", ".join(map(repr, known[:_SHOWN])) or "none"
     return QueryError(f"{what}: there is no {got!r}; there is {listed}{more}{nearest(got, known)}")
+
+
+def _number(query: Query, key: str, among: range) -> int | None:
+    """A whole number; None where none is given."""
+    text = query.get(key)
+    if not text:
+        return None
+    # A number of more digits would take long to read.
+    if text.isascii() and text.isdecimal() and len(text) < 17 and int(text) in among:
+        return int(text)
+    raise QueryError(
+        f"{key}: got {text[:40]!r}, expected a number from {among.start} to {among.stop - 1}"
+    )
 
 
 def _one_of(what: str, got: str, known: Sequence[str]) -> str:
@@ -111,6 +119,5 @@ def check_panels(asked: Asked, shown: Sequence[Panel], every: Sequence[Panel]) -
     if not shown:
         raise unknown("set", ", ".join(asked.sets), sorted({panel.set for panel in every}))
     most = max(len(panel.rulers) for panel in shown)
-    asked_for = request.resolution or 0
-    if asked_for >= most and "resolution" in KINDS[request.name].options:
-        raise unknown("resolution", str(asked_for), [str(n) for n in range(most)])
+    if (request.resolution or 0) >= most and "resolution" in KINDS[request.name].options:
+        raise unknown("resolution", str(request.resolution), [str(n) for n in range(most)])

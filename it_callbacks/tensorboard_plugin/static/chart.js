@@ -1,72 +1,71 @@
-// Shows the figures that the server sends, and keeps what the reader has done to them: where the
-// slider stands, which layers are hidden. How a figure looks is the server's affair.
+// Shows one figure that the server sends. How it looks is the server's affair; here is kept what
+// the reader did to it: the zoom.
 
-// A pause makes Plotly reject the promise of the animation that it ends, with no reason given.
+// A redraw that overtakes another makes Plotly reject a promise with no reason given.
 window.addEventListener("unhandledrejection", (event) => {
   if (event.reason === undefined) event.preventDefault();
 });
 
-const steps = (figure) => figure.layout.sliders?.[0]?.steps ?? [];
-const frameOf = (step) => step.args[0][0];
+const isAxis = (name) => /^[xy]axis\d*$/.test(name);
+
+const axisOf = (letter, trace) => `${letter}axis${(trace[`${letter}axis`] ?? "").slice(1)}`;
+
+// Whether every point of a figure lies within ranges, by axis.
+export function isWithin(figure, ranges) {
+  return figure.data.every((trace) => trace.meta?.role !== "points" || ["x", "y"].every((letter) => {
+    const range = ranges[axisOf(letter, trace)];
+    if (!range || !Array.isArray(trace[letter])) return false;
+    const [low, high] = range[0] < range[1] ? range : [range[1], range[0]];
+    return trace[letter].every((value) => value === null || (value >= low && value <= high));
+  }));
+}
 
 export class Chart {
-  // `hid` gets the layers that the reader has hidden in the legend, whenever that changes.
-  constructor(place, hid) {
-    this.place = place;
-    this.hid = hid;
-    this.playing = false;
+  // `events` maps Plotly's events to what they do; it is told after each drawing.
+  constructor(place, events) {
+    Object.assign(this, {place, events, drawn: false});
   }
 
-  // Draws; a slider that stood at its end stays at the end, any other where it was.
-  async draw(figure, config, axes) {
-    const {layout} = this.place;
-    const before = this.drawn ? steps(this.place) : [];
-    const active = layout?.sliders?.[0]?.active ?? 0;
-    const last = steps(figure).length - 1;
-    let stand = last;
-    if (active < before.length - 1) {
-      const same = steps(figure).findIndex((step) => frameOf(step) === frameOf(before[active]));
-      if (same >= 0) stand = same;
-    }
-    if (last >= 0) figure.layout.sliders[0].active = stand;
-    figure.layout.uirevision = axes;
-    figure.layout.autosize = true;
+  // Draws at a size; a zoom stays as long as `axes` does, and axes that new points do not leave.
+  async draw(figure, {config, axes, size, grows = false}) {
+    const {layout} = figure;
+    Object.assign(layout, size, {autosize: false, uirevision: axes});
+    if (grows && this.drawn && axes === this.axes) this.hold(figure);
+    this.axes = axes;
+    this.figure = figure;
     await Plotly.react(this.place, {...figure, config: {...config, responsive: false}});
-    if (stand !== last) await Plotly.animate(this.place, ...steps(figure)[stand].args);
-    if (!this.drawn) this.listen();
-    this.drawn = true;
-  }
-
-  listen() {
-    const {place} = this;
-    place.on("plotly_animating", () => { this.playing = true; });
-    for (const end of ["plotly_animated", "plotly_animationinterrupted"]) {
-      place.on(end, () => { this.playing = false; });
+    if (!this.drawn) {
+      for (const [event, act] of Object.entries(this.events)) this.place.on(event, act);
     }
-    place.on("plotly_restyle", ([change]) => {
-      if (change.visible) this.hid(this.hiddenLayers());
-    });
+    this.drawn = true;
+    this.events.plotly_afterplot?.();
   }
 
-  // A layer's trace has its name as `meta`.
-  hiddenLayers() {
-    return this.place.data
-      .filter(({meta, visible}) => typeof meta === "string" && visible === "legendonly")
-      .map(({meta}) => meta);
+  hold(figure) {
+    const {layout} = figure;
+    const now = this.place._fullLayout ?? {};
+    const names = Object.keys(layout).filter((name) => isAxis(name) && layout[name].range && now[name]);
+    const ranges = Object.fromEntries(names.map((name) => [name, [...now[name].range]]));
+    if (!isWithin(figure, ranges)) return;
+    for (const name of names) layout[name].range = ranges[name];
   }
 
   clear() {
     if (this.drawn) Plotly.purge(this.place);
     this.drawn = false;
+    this.figure = null;
   }
 
-  resize() {
-    if (this.drawn && this.place.clientHeight) Plotly.Plots.resize(this.place);
-  }
-
+  // The figure without the names that are shown on highlight only.
   save(format, filename) {
     if (!this.drawn) return;
-    const {clientWidth: width, clientHeight: height} = this.place;
-    Plotly.downloadImage(this.place, {format, filename, width, height, scale: format === "png" ? 2 : 1});
+    const {data, layout} = this.figure;
+    const spare = new Set((layout.meta?.spare ?? []).map(String));
+    const annotations = (layout.annotations ?? []).filter((_, index) => !spare.has(String(index)));
+    const {width, height} = layout;
+    Plotly.downloadImage(
+      {data, layout: {...layout, annotations}},
+      {format, filename, width, height, scale: format === "png" ? 2 : 1},
+    );
   }
 }

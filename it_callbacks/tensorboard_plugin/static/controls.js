@@ -1,166 +1,162 @@
-// Native controls that say what to show; the server says what there is. Names of runs and sets are
-// strangers' text: they reach the page through textContent and properties only.
+// Says what to show: the choices that the server offers, and of them those that have a meaning for
+// the figure at hand.
 
-const MANY = 10;
+import {checked, element, fill, group, list, named, unique} from "./dom.js";
+import {RunList} from "./runs.js";
+import {WORDS} from "./help.js";
 
-export function element(tag, properties = {}, ...children) {
-  const node = Object.assign(document.createElement(tag), properties);
-  node.append(...children);
-  return node;
-}
-
-const group = (title, ...children) =>
-  element("fieldset", {}, element("legend", {textContent: title}), ...children);
-
-// One labelled box per name. Boxes stay as they are while the names do, and with them the focus.
-function fill(list, type, names, chosen, titles = {}) {
-  const now = JSON.stringify(names);
-  if (list.dataset.names !== now) {
-    list.dataset.names = now;
-    const boxes = names.map((value) => {
-      const box = element("input", {type, value, name: list.id});
-      const text = element("span", {textContent: titles[value]?.[0] ?? value});
-      return element("label", {title: titles[value]?.[1] ?? value}, box, text);
-    });
-    list.replaceChildren(...boxes);
-  }
-  for (const box of list.querySelectorAll("input")) box.checked = chosen.includes(box.value);
-}
-
-const checked = (list) =>
-  [...list.querySelectorAll("input:checked")].map((box) => box.value);
-
-const unique = (lists) => [...new Set(lists.flat())];
-
-const named = (rows, wanted) => rows.find(({name}) => name === wanted);
-
-// Radio buttons of rows with a name, a title and perhaps what it is about.
-function fillTitled(list, rows, chosen) {
-  const titles = rows.map(({name, title, about}) => [name, [title, about ?? title]]);
-  fill(list, "radio", rows.map(({name}) => name), [chosen], Object.fromEntries(titles));
-}
+const SCALES = [
+  {name: "fit", title: "Fit", about: "Axes that fit the data (key f)"},
+  {name: "zero", title: "From 0", about: "Axes from 0 to the most there can be (key f)"},
+];
+const ARRANGEMENTS = [
+  {name: "side", title: "Side by side", about: "One panel for each run and set, on equal axes"},
+  {name: "overlay", title: "Overlay", about: "All in one panel, coloured by run"},
+  {name: "mean", title: "Mean of repeats", about: "One way for runs that repeat a training, with ellipses of one standard deviation"},
+];
+// Training and validation lie over each other to so many layers, and can still be read.
+const FEW_LAYERS = 5;
 
 export class Controls {
-  // `changed` is called after each choice, `act` holds what the buttons do.
-  constructor(changed, {refresh, save}) {
-    const list = (id) => element("div", {id, className: "list"});
-    const button = (id, textContent, title, onclick) =>
-      element("button", {id, type: "button", textContent, title, onclick});
-    const box = (id, text) => {
+  // `changed` is called after each choice, with whether it is a step that Back undoes.
+  constructor(choice, changed) {
+    Object.assign(this, {choice, changed, meta: {}, opensAt: null});
+    const box = (id, text, title) => {
       const input = element("input", {type: "checkbox", id});
-      return [input, element("label", {}, input, element("span", {textContent: text}))];
+      const label = element("label", {title}, input, element("span", {textContent: text}));
+      return {input, label};
     };
-    this.figures = list("figures");
-    this.runs = list("runs");
-    this.sets = list("sets");
-    this.readings = list("readings");
-    this.views = list("views");
-    this.filter = element("input", {type: "search", id: "filter", placeholder: "Filter runs"});
-    this.filter.setAttribute("aria-label", "Filter runs");
-    const select = (id, textContent) => {
+    const select = (id, text, title) => {
       const input = element("select", {id});
-      const row = {className: "row"};
-      return [input, element("label", row, element("span", {textContent}), input)];
+      const label = element(
+        "label", {className: "row", title}, element("span", {textContent: text}), input,
+      );
+      return {input, label};
     };
-    const [quantity, quantityLabel] = select("quantity", "Quantity");
-    const [resolution, resolutionLabel] = select("resolution", "Resolution");
-    const [chance, chanceLabel] = box("chance", "Chance level");
-    const [intervals, intervalsLabel] = box("intervals", "Intervals");
-    const [follow, followLabel] = box("follow", "Follow");
-    followLabel.title = "Look for new points every ten seconds";
-    Object.assign(this, {chance, chanceLabel, intervals, intervalsLabel, follow});
-    Object.assign(this, {quantity, quantityLabel, resolution, resolutionLabel});
+    this.runList = new RunList(
+      (run) => this.take({run}),
+      (filter) => { choice.filter = filter; changed(false); },
+    );
+    for (const id of ["figures", "sets", "readings", "views", "scales", "arrangements"]) {
+      this[id] = list(id);
+    }
+    this.quantity = select("quantity", "Quantity", "What the curves are of");
+    this.resolution = select("resolution", "Ruler", WORDS.ruler);
+    this.chance = box("chance", "Chance level", `${WORDS.chance} (key c)`);
+    this.intervals = box("intervals", "Bars", `${WORDS.bars} (key b)`);
+    this.why = element("p", {className: "why", id: "why"});
     this.setsGroup = group("Sets", this.sets);
+    this.arrangeGroup = group("Arrange", this.arrangements);
     this.readingsGroup = group("Reading", this.readings);
+    this.scalesGroup = group("Scale", this.scales);
     this.options = group(
-      "Options", this.views, quantityLabel, resolutionLabel, chanceLabel, intervalsLabel,
+      "Options", this.views, this.quantity.label, this.resolution.label, this.chance.label,
+      this.intervals.label,
     );
-    const figures = group("Figure", this.figures);
-    figures.className = "tabs";
-    this.root = element(
-      "div", {id: "controls"},
+    this.tabs = group("Picture", this.figures);
+    this.tabs.className = "tabs";
+    this.summary = element("summary", {});
+    this.aside = element(
+      "details", {id: "choices"}, this.summary,
       element(
-        "header", {}, figures,
-        element(
-          "div", {className: "buttons"}, followLabel,
-          button("refresh", "Refresh", "Read the log again", refresh),
-          button("svg", "SVG", "Save as SVG", () => save("svg")),
-          button("png", "PNG", "Save as PNG", () => save("png")),
-        ),
+        "div", {id: "groups"}, this.runList.root, this.arrangeGroup, this.setsGroup,
+        this.readingsGroup, this.scalesGroup, this.options, this.why,
       ),
-      element("aside", {}, group("Runs", this.filter, this.runs), this.setsGroup, this.readingsGroup, this.options),
     );
-    this.chosen = {
-      name: null, runs: null, sets: null, reading: null, view: null, quantity: null, resolution: 0,
-      chance: false, intervals: false, hidden: new Set(), follow: false,
+    const takes = {
+      figures: ([name]) => ({name, until: null}),
+      sets: (set) => ({set}),
+      readings: ([reading]) => ({reading}),
+      views: ([view]) => ({view}),
+      scales: ([scale]) => ({scale: scale === SCALES[0].name ? null : scale}),
+      arrangements: ([arrange]) => ({arrange}),
     };
-    this.root.addEventListener("change", ({target}) => {
-      if (target === this.filter) return;
-      this.take(target);
-      this.show();
-      changed();
+    for (const [id, taken] of Object.entries(takes)) {
+      this[id].addEventListener("change", () => this.take(taken(checked(this[id]))));
+    }
+    this.resolution.input.addEventListener("change", ({target}) => this.take({resolution: target.value}));
+    this.quantity.input.addEventListener("change", ({target: {value}}) => {
+      // What only maps have is a difference of two sets.
+      const isOfBoth = unique(this.ofShown(this.kind.also)).includes(value);
+      this.take({quantity: value || null, ...(isOfBoth ? {set: ["train", "val"]} : {})});
     });
-    this.filter.addEventListener("input", () => this.narrow());
+    for (const key of ["chance", "intervals"]) {
+      this[key].input.addEventListener("change", ({target}) => this.take({[key]: target.checked}));
+    }
   }
 
-  // Notes the choice that was made in `target`.
-  take(target) {
-    const {chosen} = this;
-    const [name] = checked(this.figures);
-    Object.assign(chosen, {
-      name,
-      chance: this.chance.checked,
-      intervals: this.intervals.checked,
-      follow: this.follow.checked,
-      reading: checked(this.readings)[0] ?? chosen.reading,
-      view: checked(this.views)[0] ?? chosen.view,
-    });
-    // Figures that have none must not undo the choice.
-    if (target === this.resolution) chosen.resolution = Number(this.resolution.value);
-    if (target === this.quantity) chosen.quantity = this.quantity.value;
-    if (this.runs.contains(target)) chosen.runs = checked(this.runs);
-    if (this.sets.contains(target)) chosen.sets = checked(this.sets);
+  take(changes) {
+    Object.assign(this.choice, changes);
+    this.show();
+    this.changed("name" in changes);
   }
 
-  // Offers what there is now; what was chosen stays so where it is still there.
+  // What there is; choices stay as far as they still have a meaning.
   offer(state) {
     this.state = state;
     this.show();
   }
 
+  // What the figure says of itself: what it opened at, and what cannot be drawn.
+  opened(meta) {
+    this.meta = meta;
+    this.show();
+  }
+
   show() {
-    const {chosen, state} = this;
-    chosen.name ??= state.kinds[0]?.name;
-    chosen.view ??= state.views[0]?.name;
+    const {choice, state} = this;
+    const kind = this.kind?.name;
     const has = Object.fromEntries(
       state.runs
-        .filter(({figures}) => figures[chosen.name].length)
-        .map(({name, figures}) => [name, figures[chosen.name]]),
+        .filter(({figures}) => figures[kind]?.length)
+        .map(({name, figures}) => [name, figures[kind]]),
     );
-    const names = state.runs.map(({name}) => name).filter((name) => name in has);
-    this.names = names;
-    this.shownRuns = this.stillThere(chosen.runs, names, state.newest);
+    this.names = state.runs.map(({name}) => name).filter((name) => name in has);
+    this.shownRuns = stillThere(choice.run, this.names, [state.newest]);
     const sets = unique(this.shownRuns.map((name) => has[name])).sort();
-    this.shownSets = this.stillThere(chosen.sets, sets, "val");
-    this.panels = this.shownRuns.flatMap((run) => this.shownSets.filter((set) => has[run].includes(set)));
-    fill(this.runs, "checkbox", names, this.shownRuns);
-    fill(this.sets, "checkbox", sets, this.shownSets);
-    fillTitled(this.figures, state.kinds, chosen.name);
-    fillTitled(this.views, state.views, chosen.view);
-    this.offerReadings();
-    this.filter.hidden = names.length <= MANY;
-    this.narrow();
+    this.shownSets = stillThere(choice.set, sets, this.usualSets());
+    this.panels = this.shownRuns.flatMap(
+      (run) => this.shownSets.filter((set) => has[run].includes(set)).map((set) => ({run, set})),
+    );
+    this.runList.show(this.names, this.shownRuns, choice.filter);
+    const unavailable = Object.fromEntries(
+      state.kinds
+        .filter(({name}) => !state.runs.some(({figures}) => figures[name]?.length))
+        .map(({name, what, monitor}) => [name, `No run here has logged ${what}: attach ${monitor}.`]),
+    );
+    fill(this.figures, "radio", state.kinds, [kind], unavailable);
+    fill(this.sets, "checkbox", sets.map((name) => ({name})), this.shownSets);
     this.setsGroup.hidden = sets.length < 2;
-    this.options.hidden = !this.kind?.options.length;
-    this.views.hidden = !this.takes("view");
-    this.chanceLabel.hidden = !this.takes("chance");
-    this.intervalsLabel.hidden = !this.takes("intervals");
+    this.arrangeGroup.hidden = !this.takes("arrange") || this.panels.length < 2;
+    fill(this.arrangements, "radio", ARRANGEMENTS, [choice.arrange ?? this.meta.arrange], this.empty);
+    this.scalesGroup.hidden = !this.takes("scale");
+    fill(this.scales, "radio", SCALES, [choice.scale ?? "fit"]);
+    this.offerReadings();
     this.offerQuantities();
     this.offerResolutions();
+    this.chance.label.hidden = !this.takes("chance");
+    this.intervals.label.hidden = !this.takes("intervals");
+    this.chance.input.checked = choice.chance;
+    this.intervals.input.checked = choice.intervals;
+    this.options.hidden = [...this.options.children].slice(1).every(({hidden}) => hidden);
+    const n = this.shownRuns.length;
+    this.summary.textContent = `Runs (${n}) · Sets · Options`;
+  }
+
+  // Training beside validation where both can be read, else validation alone.
+  usualSets() {
+    if (this.shownRuns.length > 1) return ["val"];
+    const {layers = {}} = named(this.state.runs, this.shownRuns[0]) ?? {};
+    return (layers.val ?? Infinity) > FEW_LAYERS ? ["val"] : ["val", "train"];
   }
 
   get kind() {
-    return named(this.state.kinds, this.chosen.name);
+    const {kinds} = this.state;
+    return named(kinds, this.choice.name) ?? named(kinds, this.opensAt) ?? kinds[0];
+  }
+
+  get empty() {
+    return this.meta.empty ?? {};
   }
 
   // Whether the figure has this option, in this reading and view of it if it has several.
@@ -172,86 +168,89 @@ export class Controls {
       !rows.some((each) => each.options.includes(option)) || chosen.options.includes(option);
     const reading = named(readings, this.reading) ?? readings[0];
     if (options.includes("reading") && !may(readings, reading)) return false;
-    return !reading.options.includes("view") || may(views, named(views, this.chosen.view));
+    return !reading.options.includes("view") || may(views, named(views, this.view));
   }
 
-  // The reading that was chosen, or at which the figure opened, where it is still there.
+  // The reading that was chosen where it is there, or else at which the figure opened.
   get reading() {
-    const {reading} = this.chosen;
-    return unique(this.ofShown("readings")).includes(reading) ? reading : null;
+    const there = unique(this.ofShown("readings"));
+    return [this.choice.reading, this.meta.reading].find((name) => there.includes(name)) ?? null;
   }
 
-  // Notes at which of several readings the server opened the figure; it stays until another is
-  // chosen.
-  opened(reading) {
-    const isOne = unique(this.ofShown("readings")).length < 2;
-    if (!reading || isOne || this.reading === reading) return;
-    this.chosen.reading = reading;
-    this.show();
+  get view() {
+    const {views} = this.state;
+    return (named(views, this.choice.view) ?? views[0])?.name;
   }
 
   offerReadings() {
     const there = unique(this.ofShown("readings"));
-    this.readingsGroup.hidden = !this.takes("reading") || there.length < 2;
-    fillTitled(this.readings, this.state.readings, this.reading);
+    const {readings, views} = this.state;
+    const isOfOne = this.takes("quantity") && Boolean(this.choice.quantity);
+    this.readingsGroup.hidden = !this.takes("reading") || there.length < 2 || isOfOne;
+    const words = readings.map((row) => ({...row, about: `${row.about} (key w)`}));
+    fill(this.readings, "radio", words, [this.reading], this.empty);
+    this.views.hidden = !this.takes("view");
+    fill(this.views, "radio", views, [this.view], this.empty);
+    const rows = [...(this.views.hidden ? [] : views), ...(this.readingsGroup.hidden ? [] : readings)]
+      .concat(this.arrangeGroup.hidden ? [] : ARRANGEMENTS);
+    this.why.textContent = rows
+      .filter(({name}) => name in this.empty)
+      .map(({name, title}) => `${title}: ${this.empty[name]}.`)
+      .join(" ");
+    this.why.hidden = !this.why.textContent;
   }
 
   // What the runs that are shown have of the sets that are shown.
   ofShown(what) {
-    return this.shownRuns
-      .map((name) => named(this.state.runs, name)[what])
-      .flatMap((bySet) => this.shownSets.map((set) => bySet[set] ?? []));
+    return this.panels.map(({run, set}) => named(this.state.runs, run)[what]?.[set] ?? []);
   }
 
   offerQuantities() {
-    const {chosen, state} = this;
-    const there = unique(this.ofShown("quantities"));
+    const {choice, state, quantity} = this;
+    const {also} = this.kind;
+    const there = unique(["quantities", also].filter(Boolean).flatMap((of) => this.ofShown(of)));
     const names = Object.keys(state.quantities).filter((name) => there.includes(name));
-    this.quantityLabel.hidden = !this.takes("quantity");
-    if (this.quantityLabel.hidden) return;
-    if (!names.includes(chosen.quantity)) chosen.quantity = names[0];
-    this.quantity.replaceChildren(...names.map((value) => {
+    quantity.label.hidden = !this.takes("quantity");
+    const usual = element("option", {value: "", textContent: "Of the plane"});
+    quantity.input.replaceChildren(usual, ...names.map((value) => {
       const {title: textContent, about: title} = state.quantities[value];
       return element("option", {value, textContent, title});
     }));
-    this.quantity.value = chosen.quantity;
+    quantity.input.value = names.includes(choice.quantity) ? choice.quantity : "";
   }
 
+  // The labels of each panel's rulers.
   offerResolutions() {
-    const quantity = this.takes("quantity") && this.state.quantities[this.chosen.quantity];
-    if (!this.takes("resolution") || (quantity && !quantity.by_rulers)) {
-      this.resolutionLabel.hidden = true;
-      return;
-    }
+    const quantity = this.takes("quantity") && this.state.quantities[this.choice.quantity];
     const labels = this.ofShown("resolutions")
       .reduce((longest, each) => (each.length > longest.length ? each : longest), []);
-    if (this.chosen.resolution >= labels.length) this.chosen.resolution = 0;
+    const isRead = quantity ? quantity.by_rulers : this.takes("resolution");
+    this.resolution.label.hidden = labels.length < 2 || !isRead;
     const options = labels.map((textContent, value) => element("option", {value, textContent}));
-    this.resolution.replaceChildren(...options);
-    this.resolution.value = this.chosen.resolution;
-    this.resolutionLabel.hidden = labels.length < 2;
+    this.resolution.input.replaceChildren(...options);
+    this.resolution.input.value = this.ruler;
   }
 
-  // Nothing chosen yet, or nothing of it left: the favourite, else the first.
-  stillThere(chosen, names, favourite) {
-    const left = chosen?.filter((name) => names.includes(name));
-    if (left && (left.length || !chosen.length)) return left;
-    return names.includes(favourite) ? [favourite] : names.slice(0, 1);
+  // What the figure opened at, where nothing was chosen.
+  get resolved() {
+    const {choice, meta} = this;
+    return Object.fromEntries(["reading", "resolution"]
+      .filter((option) => this.takes(option) && choice[option] === null)
+      .map((option) => [option, meta[option]]));
   }
 
-  narrow() {
-    const part = this.filter.hidden ? "" : this.filter.value.toLowerCase();
-    for (const label of this.runs.children) {
-      label.hidden = !label.textContent.toLowerCase().includes(part);
-    }
+  get ruler() {
+    const n = this.resolution.input.options.length;
+    const chosen = Number(this.choice.resolution ?? n);
+    return chosen < n ? chosen : (this.meta.resolution ?? 0);
   }
 
   // What stands in the way of a figure, in words; null if nothing does.
   obstacle() {
     if (!this.state.runs.length) {
       return "No run in this log directory holds an information plane or prediction entropies yet. "
-        + "Attach a monitor, Trainer(callbacks=[InformationPlaneMonitor()]), log to this directory, "
-        + "and press Refresh.";
+        + "Attach a monitor, Trainer(callbacks=[InformationPlaneMonitor()]), and log to this "
+        + "directory. This page looks every few seconds, and shows the first point when it comes.";
     }
     const {what, monitor} = this.kind;
     if (!this.names.length) {
@@ -264,27 +263,67 @@ export class Controls {
 
   // What to say beside the figure; the empty text if nothing.
   note() {
-    const most = this.state.most_panels;
-    return this.panels.length > most
-      ? `${this.panels.length} panels are chosen; the first ${most} are drawn.`
-      : "";
+    const {panels, state} = this;
+    const isOverlaid = ["overlay", "mean"].includes(this.choice.arrange ?? this.meta.arrange);
+    const most = isOverlaid ? state.most_runs : state.most_panels;
+    const notes = [];
+    if (panels.length > most) {
+      notes.push(`${panels.length} are chosen; the first ${most} are drawn.`);
+    }
+    if (this.takes("resolution") && this.reading === "code") {
+      const labels = this.ofShown("resolutions").map((each) => each[this.ruler] ?? "none");
+      if (new Set(labels).size > 1) {
+        const told = unique(labels).map((label) => label || "unnamed").join("; ");
+        notes.push(`These runs or sets have other rulers (${told}): they are not drawn as equals.`);
+      }
+    }
+    return notes.join(" ");
   }
 
-  // The query of the figure, and of it the part by which a reader's zoom stays of use.
-  query(theme) {
-    const {chosen} = this;
-    const axes = [["name", chosen.name]];
-    for (const run of this.shownRuns) axes.push(["run", run]);
+  // The query of a figure, and of it the part by which a reader's zoom stays of use.
+  query(name, rest) {
+    const {choice} = this;
+    const axes = [["name", name]];
+    for (const run of new Set(this.panels.map((panel) => panel.run))) axes.push(["run", run]);
     for (const set of this.shownSets) axes.push(["set", set]);
-    if (this.takes("reading") && this.reading) axes.push(["reading", this.reading]);
-    for (const option of ["view", "quantity", "resolution"]) {
-      if (this.takes(option)) axes.push([option, chosen[option]]);
+    if (this.takes("reading") && this.reading === choice.reading && choice.reading) {
+      axes.push(["reading", choice.reading]);
     }
-    const rest = [["theme", theme]];
+    const valid = {...choice, view: choice.view && this.view, quantity: this.quantity.input.value};
+    if (choice.resolution >= this.resolution.input.options.length) valid.resolution = null;
+    const isTaken = (option) =>
+      (option === "resolution" ? !this.resolution.label.hidden : this.takes(option));
+    for (const option of ["view", "quantity", "resolution", "scale", "arrange"]) {
+      if (valid[option] && isTaken(option)) axes.push([option, valid[option]]);
+    }
+    const more = [];
     for (const option of ["chance", "intervals"]) {
-      if (chosen[option] && this.takes(option)) rest.push([option, 1]);
+      if (choice[option] && this.takes(option)) more.push([option, 1]);
     }
-    if (this.takes("hidden")) for (const layer of chosen.hidden) rest.push(["hidden", layer]);
-    return {query: String(new URLSearchParams([...axes, ...rest])), axes: JSON.stringify(axes)};
+    for (const layer of choice.hidden ?? []) more.push(["hidden", layer]);
+    for (const [key, value] of Object.entries(rest)) {
+      if (value !== null && value !== undefined) more.push([key, value]);
+    }
+    return {query: String(new URLSearchParams([...axes, ...more])), axes: JSON.stringify(axes)};
   }
+
+  // Names what is shown, for a file.
+  fileName(step) {
+    const one = (names, what) => (names.length === 1 ? names[0] : `${names.length}-${what}`);
+    const at = /^(\w+) ([\d.]+)/.exec(step ?? "");
+    return [
+      this.kind.name, one(this.shownRuns, "runs"), one(this.shownSets, "sets"),
+      ...(this.takes("reading") && this.reading ? [this.reading] : []),
+      ...(this.takes("quantity") && this.choice.quantity ? [this.choice.quantity] : []),
+      ...(at ? [at[1] + at[2]] : []),
+    ].join("_").replace(/[^\w.-]+/g, "-");
+  }
+}
+
+// What was chosen and is left of it; else the favourites, else the first.
+function stillThere(chosen, names, favourites) {
+  const left = chosen?.filter((name) => names.includes(name));
+  if (left && (left.length || !chosen.length)) return left;
+  const liked = favourites.filter((name) => names.includes(name));
+  return liked.length ? liked : names.slice(0, 1);
 }

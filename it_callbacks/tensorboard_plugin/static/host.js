@@ -1,5 +1,7 @@
 // What this frame learns from the TensorBoard around it, for which there is no public interface.
 
+import {fromHash, intoHash} from "./state.js";
+
 // TensorBoard's reload button and timer speak over a channel that the frame has to open; each
 // message that is no reply awaits one.
 export function onReload(then) {
@@ -29,3 +31,32 @@ export function onResize(place, then) {
 }
 
 export const isHidden = () => window.innerHeight === 0 || document.hidden;
+
+// Keys reach the tab unless the reader is in something of the parent's.
+export function takeFocus() {
+  const {activeElement, body} = window.parent.document;
+  if (activeElement === body) window.focus();
+}
+
+// The address bar is the parent's: its hash holds what was chosen.
+export const chosenInAddress = () => fromHash(window.parent.location.hash);
+
+export const address = (choice) => {
+  const {href, hash} = window.parent.location;
+  return href.slice(0, href.length - hash.length) + intoHash(hash, choice);
+};
+
+// A step that the browser's back button undoes, or none.
+export function noteInAddress(choice, isStep) {
+  const {history, location} = window.parent;
+  const hash = intoHash(location.hash, choice);
+  if (hash === location.hash) return;
+  history[isStep ? "pushState" : "replaceState"](history.state, "", hash);
+}
+
+export function onBack(then) {
+  const {parent} = window;
+  const tell = () => { if (!isHidden()) then(chosenInAddress()); };
+  parent.addEventListener("popstate", tell);
+  window.addEventListener("pagehide", () => parent.removeEventListener("popstate", tell));
+}

@@ -1,10 +1,23 @@
 // The tab: asks the server what there is, offers it, and shows the figure of what was chosen.
 
 import {Chart} from "./chart.js";
-import {Controls, element} from "./controls.js";
-import {isHidden, onReload, onResize, onTheme} from "./host.js";
+import {Chips} from "./chips.js";
+import {Controls} from "./controls.js";
+import {button, element, isNarrow} from "./dom.js";
+import {Findings} from "./findings.js";
+import {Help} from "./help.js";
+import {Highlight, isByRun, nameOf} from "./highlight.js";
+import * as host from "./host.js";
+import {listen} from "./keys.js";
+import {Live} from "./live.js";
+import {Play} from "./play.js";
+import {DEFAULTS} from "./state.js";
+import {Table} from "./table.js";
 
-const FOLLOW_EVERY = 10_000;
+const LONG_PRESS = 500;  // ms
+const SETTLED = 200;  // ms after the last change of size
+const COMPANION = 340;  // px high, below the figure
+const GRAIN = 20;  // px: a scroll bar more or less asks for nothing
 
 async function answer(path, signal) {
   const response = await fetch(path, {signal});
@@ -23,32 +36,92 @@ const loaded = (node, place) =>
 class Tab {
   constructor() {
     this.theme = "light";
+    this.choice = host.chosenInAddress();
     this.stage = element("div", {id: "chart"});
+    this.stage.setAttribute("role", "img");
+    this.second = element("div", {id: "companion", hidden: true});
+    this.second.setAttribute("role", "img");
     this.message = element("p", {id: "message", hidden: true});
     this.message.setAttribute("role", "status");
-    this.main = element("main", {}, this.message, this.stage);
-    this.controls = new Controls(() => this.draw(), {
-      refresh: () => this.load(),
-      save: (format) => this.chart.save(format, this.controls.kind.title),
+    this.controls = new Controls(this.choice, (isStep) => this.chose(isStep));
+    this.findings = new Findings();
+    this.help = new Help();
+    this.table = new Table();
+    this.live = new Live(this.choice, {changed: () => this.chose(false), due: () => this.load()});
+    this.highlight = new Highlight(this.stage, (lit, kept) => this.lit(lit, kept));
+    this.highlight.kept = this.choice.layer;
+    this.chips = new Chips({
+      light: (name) => this.highlight.pass(name),
+      keep: (name) => this.highlight.keep(name),
+      hide: (names) => this.controls.take({hidden: names.length ? names : null}),
     });
-    this.chart = new Chart(this.stage, (layers) => {
-      this.controls.chosen.hidden = new Set(layers);
-      this.draw();
+    const passed = ({points}) => {
+      this.pointed = nameOf(points[0].data, isByRun(this.stage));
+      if (this.pointed !== null) this.highlight.pass(this.pointed);
+    };
+    this.chart = new Chart(this.stage, {
+      plotly_hover: passed,
+      plotly_unhover: () => this.highlight.pass(null),
+      plotly_click: (event) => { passed(event); if (!this.isTouch) this.highlight.keep(this.pointed); },
+      plotly_afterplot: () => this.highlight.paint(),
     });
+    this.companion = new Chart(this.second, {});
+    this.play = new Play(this.stage, {
+      whole: () => this.whole(),
+      moved: (until) => { this.choice.until = until; this.shown = null; this.chose(false); },
+    });
+    const plots = element(
+      "div", {id: "plots"},
+      element("div", {id: "plot"}, this.stage, this.play.root, this.chips.root), this.second,
+    );
+    this.main = element("main", {}, this.findings.root, this.message, plots, this.table.root);
+    this.touch();
+  }
+
+  get header() {
+    const link = button("Copy link", "Copy the address of what is shown", () => this.copyLink());
+    this.link = link;
+    this.csv = element("a", {id: "csv", className: "button", textContent: "CSV", title: "Save every value of what is shown"});
+    return element(
+      "header", {}, this.controls.tabs,
+      element(
+        "div", {className: "buttons"}, this.live.root,
+        button("Refresh", "Read the log again", () => this.load(), {id: "refresh"}), link, this.csv,
+        ...["SVG", "PNG"].map((format) =>
+          button(format, `Save the picture as ${format}`, () => this.save(format.toLowerCase()))),
+        button("?", "How to read the plane, words and keys (key ?)", () => this.help.toggle(), {id: "ask"}),
+      ),
+    );
+  }
+
+  // After a choice: into the address, then onto the page.
+  chose(isStep) {
+    host.noteInAddress(this.choice, isStep);
+    this.draw();
+  }
+
+  lit(lit, kept) {
+    this.chips.mark(lit, kept);
+    if (this.choice.layer === kept) return;
+    this.choice.layer = kept;
+    host.noteInAddress(this.choice, false);
   }
 
   // Reads anew what there is; later, while nobody looks.
   async load() {
-    this.stale = isHidden() || this.chart.playing;
+    this.stale = host.isHidden() || this.play.isPlaying;
     if (this.stale) return;
     await this.attempt(async (signal) => {
-      this.controls.offer(JSON.parse(await answer("./state", signal)));
-      await this.show(signal);
+      const state = JSON.parse(await answer("./state", signal));
+      this.controls.offer(state);
+      this.live.heard(state, this.controls.shownRuns);
+      await this.show(signal, true);
     });
   }
 
   async draw() {
     if (!this.controls.state) return;
+    this.live.heard(this.controls.state, this.controls.shownRuns);
     await this.attempt((signal) => this.show(signal));
   }
 
@@ -67,23 +140,107 @@ class Tab {
     if (!signal.aborted) this.main.removeAttribute("aria-busy");
   }
 
-  async show(signal) {
+  get size() {
+    const width = Math.max(280, Math.floor(this.stage.clientWidth / GRAIN) * GRAIN);
+    const height = isNarrow() ? 410 : Math.max(400, Math.min(560, Math.round(window.innerHeight * 0.6)));
+    return {width, height};
+  }
+
+  asking({name = this.controls.kind.name, ...more} = {}) {
+    const {theme, size, choice: {until}} = this;
+    return this.controls.query(name, {theme, ...size, until, ...more});
+  }
+
+  async show(signal, grows = false) {
     const obstacle = this.controls.obstacle();
+    this.main.classList.toggle("bare", obstacle !== null);
     if (obstacle !== null) {
-      this.chart.clear();
+      for (const chart of [this.chart, this.companion]) chart.clear();
       this.shown = null;
+      this.second.hidden = true;
+      this.findings.tell([]);
       this.say(obstacle);
       return;
     }
-    const {query} = this.controls.query(this.theme);
-    const text = await answer(`./figure?${query}`, signal);
+    // A figure says what stands beside it, and so how wide it is itself.
+    let query, text, figure;
+    for (let n = 0; n < 3 && query !== this.asking().query; n += 1) {
+      ({query} = this.asking());
+      text = await answer(`./figure?${query}`, signal);
+      figure = JSON.parse(text);
+      this.opened(figure.layout.meta ?? {});
+    }
+    const meta = figure.layout.meta ?? {};
     this.say(this.controls.note());
-    if (text === this.shown) return;
+    this.csv.href = `./csv?${this.asking(this.controls.resolved).query}`;
+    const {size} = this;
+    const shown = JSON.stringify(size) + text;
+    if (shown !== this.shown) {
+      const {axes} = this.asking();
+      const {config} = this.controls.state;
+      await this.chart.draw(figure, {config, axes, size, grows});
+      this.shown = shown;
+      this.around(figure);
+    }
+    await Promise.all([this.beside(meta, signal), this.find(signal)]);
+  }
+
+  opened(meta) {
+    const {choice, controls} = this;
+    if (!choice.name && meta.opens) controls.opensAt = meta.opens;
+    controls.opened(meta);
+    this.second.hidden = !controls.state.kinds.some(({name}) => name === meta.companion);
+  }
+
+  // What stands around the figure and is made of it.
+  around(figure) {
+    const {meta = {}} = figure.layout;
+    // Of the pictures the first, the plane, is one of ways.
+    const canPlay = meta.kind === this.controls.state.kinds[0].name;
+    this.play.offer(meta.moments ?? [], this.choice.until, canPlay);
+    this.chips.offer(meta.layers ?? [], this.choice.hidden ?? []);
+    this.highlight.paint();
+    this.table.show(figure, this.play.label.textContent);
+    this.csv.download = `${this.fileName}.csv`;
+  }
+
+  // The figure of now, from which Play draws.
+  async whole() {
+    if (this.choice.until === null) return this.chart.figure;
+    return JSON.parse(await answer(`./figure?${this.asking({until: null}).query}`));
+  }
+
+  // The companion below or beside the figure.
+  async beside({companion}, signal) {
+    const kind = this.controls.state.kinds.find(({name}) => name === companion);
+    if (!kind) {
+      this.companion.clear();
+      this.seconded = null;
+      return;
+    }
+    const isBeside = window.matchMedia("(min-width: 1700px)").matches;
+    const size = {
+      width: Math.max(280, Math.floor(this.second.clientWidth / GRAIN) * GRAIN),
+      height: isBeside ? this.size.height : COMPANION,
+    };
+    const {query, axes} = this.asking({name: companion, ...size});
+    const text = await answer(`./figure?${query}`, signal);
+    const shown = JSON.stringify(size) + text;
+    if (shown === this.seconded) return;
     const figure = JSON.parse(text);
-    this.controls.opened(figure.layout.meta?.reading);
-    const {axes} = this.controls.query(this.theme);
-    await this.chart.draw(figure, this.controls.state.config, axes);
-    this.shown = text;
+    const {config} = this.controls.state;
+    await this.companion.draw(figure, {config, axes, size});
+    this.second.setAttribute("aria-label", `${kind.title} of the same runs`);
+    this.seconded = shown;
+  }
+
+  async find(signal) {
+    // Of all sets: what training has beyond validation is said, whichever is drawn.
+    const query = new URLSearchParams(this.controls.shownRuns.map((run) => ["run", run]));
+    const text = await answer(`./findings?${query}`, signal);
+    this.findings.tell(JSON.parse(text).findings);
+    const {title} = this.controls.kind;
+    this.stage.setAttribute("aria-label", `${title}. ${this.findings.words}`);
   }
 
   say(text) {
@@ -91,10 +248,89 @@ class Tab {
     this.message.hidden = !text;
   }
 
+  get fileName() {
+    return this.controls.fileName(this.play.label.textContent);
+  }
+
+  save(format) {
+    this.chart.save(format, this.fileName);
+  }
+
+  async copyLink() {
+    const url = host.address(this.choice);
+    try {
+      await window.parent.navigator.clipboard.writeText(url);
+      this.link.textContent = "Copied";
+    } catch {
+      window.prompt("The address of what is shown:", url);
+    }
+    setTimeout(() => { this.link.textContent = "Copy link"; }, 2000);
+  }
+
+  // A long press keeps what a tap looks at.
+  touch() {
+    let timer;
+    const end = () => clearTimeout(timer);
+    this.stage.addEventListener("pointerdown", ({pointerType}) => {
+      this.isTouch = pointerType === "touch";
+      if (!this.isTouch) return;
+      this.pointed = null;
+      timer = setTimeout(() => { if (this.pointed) this.highlight.keep(this.pointed); }, LONG_PRESS);
+    });
+    for (const event of ["pointerup", "pointercancel", "pointermove"]) {
+      this.stage.addEventListener(event, end);
+    }
+  }
+
+  keys() {
+    const {controls, play, choice} = this;
+    const boxes = (place) => [...place.querySelectorAll("input")];
+    // The next of several choices, where they are offered.
+    const next = (group, place) => {
+      const there = boxes(place).filter(({disabled}) => !disabled);
+      if (!group.hidden) there[(there.findIndex((box) => box.checked) + 1) % there.length].click();
+    };
+    const layer = (by) => {
+      const name = this.chips.next(this.highlight.kept, by);
+      if (name !== null && name !== this.highlight.kept) this.highlight.keep(name);
+    };
+    listen({
+      ArrowLeft: (by) => play.go(-by),
+      ArrowRight: (by) => play.go(by),
+      Home: () => play.go(-Infinity),
+      End: () => play.go(Infinity),
+      ArrowUp: () => layer(-1),
+      ArrowDown: () => layer(1),
+      " ": () => play.flip(),
+      ",": () => play.pacing(-1),
+      ".": () => play.pacing(1),
+      Escape: () => { if (this.highlight.kept !== null) this.highlight.keep(this.highlight.kept); },
+      digit: (n) => boxes(controls.figures).filter(({disabled}) => !disabled)[n - 1]?.click(),
+      w: () => next(controls.readingsGroup, controls.readings),
+      f: () => next(controls.scalesGroup, controls.scales),
+      t: () => boxes(controls.sets).find(({value}) => value === "train")?.click(),
+      c: () => { if (!controls.chance.label.hidden) controls.take({chance: !choice.chance}); },
+      b: () => { if (!controls.intervals.label.hidden) controls.take({intervals: !choice.intervals}); },
+      d: () => this.table.toggle(),
+      "?": () => this.help.toggle(),
+    });
+  }
+
+  // The aside is folded where there is no room beside the figure.
+  fold() {
+    const wide = window.matchMedia("(min-width: 1100px)");
+    const tell = () => { this.controls.aside.open = wide.matches; };
+    wide.addEventListener("change", tell);
+    tell();
+  }
+
   async start() {
     document.documentElement.lang = "en";
     const style = element("link", {rel: "stylesheet", href: "./style.css"});
-    document.body.append(this.controls.root, this.main);
+    const viewport = element("meta", {name: "viewport", content: "width=device-width"});
+    document.head.append(viewport);
+    document.body.append(this.header, this.controls.aside, this.main, this.help.root);
+    this.fold();
     try {
       await Promise.all([
         loaded(style, document.head),
@@ -104,20 +340,35 @@ class Tab {
       this.say(error.message);
       return;
     }
-    onTheme((theme) => {
+    this.keys();
+    host.onTheme((theme) => {
       this.theme = theme;
       document.documentElement.dataset.theme = theme;
       this.draw();
     });
-    onResize(this.stage, () => {
-      if (isHidden()) return;
-      this.chart.resize();
-      if (this.stale) this.load();
+    host.onBack((choice) => {
+      Object.assign(this.choice, DEFAULTS, choice);
+      this.highlight.kept = this.choice.layer;
+      if (this.controls.state) this.controls.show();
+      this.draw();
     });
-    onReload(() => this.load());
-    setInterval(() => {
-      if (this.stale || this.controls.chosen.follow) this.load();
-    }, FOLLOW_EVERY);
+    let resizing;
+    host.onResize(this.stage, () => {
+      if (host.isHidden()) return;
+      if (this.stale) this.load();
+      clearTimeout(resizing);
+      resizing = setTimeout(() => {
+        const now = JSON.stringify(this.size);
+        if (now === this.sized) return;
+        this.sized = now;
+        this.findings.show();
+        this.draw();
+      }, SETTLED);
+    });
+    host.onReload(() => this.load());
+    this.live.start();
+    host.takeFocus();
+    this.sized = JSON.stringify(this.size);
     await this.load();
   }
 }

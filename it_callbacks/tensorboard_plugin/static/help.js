@@ -1,0 +1,54 @@
+// Words for what is shown: tooltips of terms, and the dialog behind "?".
+
+import {button, element} from "./dom.js";
+import {KEYS} from "./keys.js";
+
+export const WORDS = {
+  x: "How many bits about which input it was survive if noise of 30 % of the layer's spread is added. Unchanged by scale. Not the information of the exact layer, which is infinite.",
+  y: "What a linear reader, fitted on other samples, finds about the label. A lower bound: low does not mean gone. 0 is nothing, H(Y) everything.",
+  log2K: "Only the class is left if a layer stands here with y at H(Y).",
+  code: "Counts of binned outputs. Exact for narrow layers; wide ones saturate.",
+  saturated: "Nearly every sample has a code of its own: both values are then set by the number of samples.",
+  chance: "What labels dealt at random would give.",
+  through: "One line per moment through all layers, input to output.",
+  bars: "95 % of the estimate's own error; runs differ by more.",
+  ruler: "How the outputs of a layer are binned: another ruler gives other values, and never a mean with them.",
+};
+
+const TERMS = [
+  ["inputs kept apart (across)", "x"], ["found about the label (up)", "y"],
+  ["log₂ K", "log2K"], ["binned code", "code"], ["ruler", "ruler"], ["saturated", "saturated"],
+  ["chance", "chance"], ["through the layers", "through"], ["bars", "bars"],
+];
+
+const LINES = [
+  "Each way is one layer over the training: a ring where it starts, a large dot where it is now, its name beside it. Colour is depth, from the input to the output.",
+  "Up: the layer tells more about the label. Right: it keeps more inputs apart. Arrows show the direction, faint parts are early.",
+  "The dotted lines are what there can be at most: a layer at H(Y) tells the whole label.",
+  "An empty point is saturated: it says nothing of the network. A ring with a dot is to be read with caution.",
+];
+
+export class Help {
+  constructor() {
+    const rows = (pairs) => pairs.flatMap(([term, words]) => [
+      element("dt", {textContent: term}), element("dd", {textContent: words}),
+    ]);
+    this.root = element(
+      "dialog", {id: "help"},
+      element("h2", {textContent: "How to read the plane"}),
+      element("ul", {id: "how-to"}, ...LINES.map((textContent) => element("li", {textContent}))),
+      element("h2", {textContent: "Words"}),
+      element("dl", {}, ...rows(TERMS.map(([term, key]) => [term, WORDS[key]]))),
+      element("h2", {textContent: "Keys"}),
+      element("dl", {className: "keys"}, ...rows(KEYS)),
+      element("p", {className: "why", textContent: "More in the documentation: Reading the plane, Layers of any width, The tab in TensorBoard, Glossary."}),
+      button("Close", "Close (Esc)", () => this.toggle()),
+    );
+    this.root.setAttribute("aria-label", "How to read the plane");
+  }
+
+  toggle() {
+    if (this.root.open) this.root.close();
+    else this.root.showModal();
+  }
+}

@@ -1,0 +1,97 @@
+"""The tab while a run is being written: it shows the first point, and those that follow."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from .browsing import Tab, chromium, opened, tensorboard
+from .written_logs import plane, settings, write
+
+LAYER = {10: (1.0, 0.25), 20: (1.5, 0.5)}
+POINTS = "chart.data?.find(({meta}) => meta?.role === 'points')?.x.length"
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    with chromium() as found:
+        yield found
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return tmp_path / "logs"
+
+
+@pytest.fixture(params=["true", "false"], ids=["fast", "python"])
+def tab(request: Any, browser: Any, folder: Path) -> Iterator[Tab]:
+    """The tab over a folder that holds nothing yet."""
+    folder.mkdir()
+    with (
+        tensorboard(folder, "--load_fast", request.param, n_runs=0) as address,
+        opened(browser, address) as found,
+    ):
+        yield found
+
+
+def test_a_tab_that_was_opened_first_shows_the_first_point_when_it_comes(
+    tab: Tab, folder: Path
+) -> None:
+    tab.open()
+    message = tab.frame.locator("#message")
+    assert "Trainer(callbacks=[InformationPlaneMonitor()])" in message.text_content()
+    write(folder / "run", plane({"layer": LAYER}), settings(["layer"]))
+    # Nothing is pressed.
+    tab.wait(f"{POINTS} === 2", 60)
+    tab.settle()
+    assert not message.is_visible()
+    assert tab.frame.get_by_label("Follow").is_checked()
+    last = tab.frame.locator("#last-point")
+    assert last.text_content().startswith("last point ")
+    assert " s ago" in last.text_content()
+    write(folder / "run", plane({"layer": {30: (2.0, 0.75)}}, first_epoch=3))
+    tab.wait(f"{POINTS} === 3", 60)
+    assert tab.points("layer")[-1] == [2.0, 0.75]
+
+
+def test_axes_stay_until_points_leave_them_and_a_moment_stays(browser: Any, folder: Path) -> None:
+    write(folder / "run", plane({"layer": LAYER}), settings(["layer"]))
+    with tensorboard(folder) as address, opened(browser, address) as tab:
+        tab.open()
+        ranges = "return ['xaxis', 'yaxis'].map((axis) => chart._fullLayout[axis].range)"
+        before = tab.run(ranges)
+        write(folder / "run", plane({"layer": {30: (1.25, 0.375)}}, first_epoch=3))
+        tab.wait(f"{POINTS} === 3", 60)
+        assert tab.run(ranges) == before
+        write(folder / "run", plane({"layer": {40: (7.0, 1.5)}}, first_epoch=4))
+        tab.wait(f"{POINTS} === 4", 60)
+        after = tab.run(ranges)
+        assert after[0][1] > 7.0
+        assert after[0][0] <= 1.0
+        tab.slide(0)
+        write(folder / "run", plane({"layer": {50: (7.5, 1.75)}}, first_epoch=5))
+        tab.wait("Number(document.querySelector('#moment').max) === 4", 60)
+        tab.settle()
+        # The slider stood elsewhere than at the end, so it stays.
+        assert tab.frame.locator("#moment").input_value() == "0"
+        assert tab.points("layer") == [[1.0, 0.25]]
+
+
+def test_who_switches_follow_off_is_left_alone(browser: Any, folder: Path) -> None:
+    write(folder / "run", plane({"layer": LAYER}), settings(["layer"]))
+    with tensorboard(folder) as address, opened(browser, address) as tab:
+        tab.open()
+        tab.frame.get_by_label("Follow").uncheck()
+        tab.settle()
+        assert tab.page.url.endswith("&p.information_plane.follow=0")
+        tab.page.reload()
+        tab.page.wait_for_selector("iframe")
+        tab.settle()
+        assert not tab.frame.get_by_label("Follow").is_checked()
+        n = len([url for url in tab.requests if "/state" in url])
+        tab.page.wait_for_timeout(6500)  # longer than it waits between two looks
+        # TensorBoard itself reloads every half a minute at the earliest.
+        assert len([url for url in tab.requests if "/state" in url]) == n

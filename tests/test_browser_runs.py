@@ -1,0 +1,145 @@
+"""Runs in the tab: one, thirty and a hundred of them; a filter; over each other and as a mean."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from .browsing import Tab, chromium, opened, tensorboard
+from .tab_logs import LAYERS, points
+from .written_logs import plane, settings, write
+
+NAMES = [f"seed_{number}" for number in range(99)]
+LONG = "sweep-of-learning-rates-and-widths/lr=0.001,width=256,seed=7/version_0"
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    with chromium() as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def address(browser: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    folder = tmp_path_factory.mktemp("logs")
+    told = settings(LAYERS)
+    for number, name in enumerate([*NAMES, LONG]):
+        write(folder / name, plane(points(number / 16)), told)
+    with tensorboard(folder, "--load_fast", "true", n_runs=len(NAMES) + 1) as found:
+        yield found
+
+
+@pytest.fixture
+def tab(browser: Any, address: str) -> Iterator[Tab]:
+    with opened(browser, address) as found:
+        yield found.open()
+
+
+def _visible(tab: Tab) -> list[str]:
+    return tab.run(
+        "return [...document.querySelectorAll('#runs label')]"
+        ".filter((label) => label.offsetParent).map((label) => label.firstChild.value)"
+    )
+
+
+def test_a_filter_is_a_regular_expression_and_plain_text_where_it_is_none(tab: Tab) -> None:
+    tab.choose()
+    filter_ = tab.frame.get_by_label("Filter runs")
+    filter_.fill("SEED_(1|2)$")
+    assert _visible(tab) == ["seed_1", "seed_2"]
+    filter_.fill("seed_(")
+    assert _visible(tab) == []
+    assert "Not a regular expression" in tab.frame.locator("#filter-note").text_content()
+
+
+def test_all_and_none_are_of_what_the_filter_shows(tab: Tab) -> None:
+    tab.choose("seed_50")
+    filter_ = tab.frame.get_by_label("Filter runs")
+    filter_.fill("^seed_[12]$")
+    # What is checked beyond the filter stays in sight, and is told.
+    assert _visible(tab) == ["seed_1", "seed_2", "seed_50"]
+    assert "1 checked run does not match" in tab.frame.locator("#filter-note").text_content()
+    tab.press("All")
+    assert tab.chosen("runs") == ["seed_1", "seed_2", "seed_50"]
+    tab.press("None")
+    assert tab.chosen("runs") == ["seed_50"]
+
+
+def test_a_long_name_keeps_both_its_ends(tab: Tab) -> None:
+    label = tab.frame.locator("#runs label", has_text="version_0")
+    words = label.text_content()
+    assert words.startswith("sweep")
+    assert words.endswith("version_0")
+    assert len(words) < len(LONG)
+    assert label.get_attribute("title") == LONG
+
+
+def test_more_panels_than_six_are_refused_in_words(tab: Tab) -> None:
+    tab.frame.get_by_label("Filter runs").fill("^seed_[0-7]$")
+    tab.choose()
+    tab.press("All")
+    message = tab.frame.locator("#message").text_content()
+    assert "8 are chosen; the first 6 are drawn." in message
+
+
+@pytest.mark.parametrize("n", [2, 30])
+def test_runs_over_each_other_are_told_apart_by_colour(tab: Tab, n: int) -> None:
+    chosen = NAMES[:n]
+    pattern = f"^seed_({'|'.join(str(number) for number in range(n))})$"
+    tab.frame.get_by_label("Filter runs").fill(pattern)
+    tab.choose()
+    tab.press("All")
+    tab.press("Overlay")
+    layers = tab.run("return chart.layout.meta.layers")
+    assert [layer["name"] for layer in layers] == chosen
+    assert len({layer["colour"] for layer in layers}) == n
+    drawn = tab.run(
+        "return [...new Set(chart.data.filter(({meta}) => meta?.role === 'points')"
+        ".map(({meta, xaxis}) => `${meta.run} ${xaxis ?? 'x'}`))]"
+    )
+    assert drawn == [f"{name} x" for name in chosen]
+    if n == 2:
+        tab.frame.locator("#chips [data-layer=seed_1]").hover()
+        tab.wait("chart.querySelector('.dim')")
+    _reloaded(tab)
+    assert tab.chosen("arrangements") == ["overlay"]
+    assert tab.chosen("runs") == chosen
+
+
+def _reloaded(tab: Tab) -> None:
+    tab.page.reload()
+    tab.page.wait_for_selector("iframe")
+    tab.settle()
+
+
+def test_repeats_have_a_mean_with_ellipses(tab: Tab) -> None:
+    tab.frame.get_by_label("Filter runs").fill("^seed_[024]$")
+    tab.choose()
+    tab.press("All")
+    tab.press("Mean of repeats")
+    # Of 0, 2 and 4 sixteenths the middle one.
+    expected = [list(point) for point in points(2 / 16)["second"].values()]
+    assert tab.points("second") == expected
+    assert tab.run("return chart.data.some(({meta}) => meta?.role === 'ellipse')")
+
+
+def test_other_rulers_are_never_drawn_as_equals(browser: Any, tmp_path: Any) -> None:
+    for set_, slug in (("val", "uniform30"), ("train", "uniform5")):
+        layers = [{"tag": layer, "tag_of_ruler": [""], "slugs": [slug]} for layer in LAYERS]
+        told = settings(LAYERS, set_)
+        (place,) = told
+        from it_callbacks.texts import to_text
+
+        words = {"n_samples": 1024, "H_Y": 2.0, "layers": layers}
+        write(tmp_path / "run", plane(points(0.5), set_), {place: to_text(words)})
+    with tensorboard(tmp_path) as address, opened(browser, address) as tab:
+        tab.open()
+        assert tab.chosen("sets") == ["train", "val"]
+        message = tab.frame.locator("#message").text_content()
+        assert "other rulers" in message
+        assert "uniform30" in message
+        assert "uniform5" in message
+        panels = tab.run("return chart.layout.meta.panels.map(({axis}) => axis)")
+        assert len(set(panels)) == 2

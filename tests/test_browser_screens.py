@@ -1,0 +1,152 @@
+"""The tab on screens of all sizes, in both themes, under fingers, and without motion."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from .browsing import Tab, chromium, opened, tensorboard
+from .known_run import write_wide
+from .tab_logs import N_RUNS, write_logs
+
+RUNS = N_RUNS + 1
+STATE = "&p.information_plane."
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    with chromium() as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def address(browser: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    folder = tmp_path_factory.mktemp("logs")
+    write_logs(folder)
+    write_wide(folder / "wide")
+    with tensorboard(folder, "--load_fast", "true", n_runs=RUNS) as found:
+        yield found
+
+
+def _box(tab: Tab, selector: str) -> dict[str, float]:
+    found: dict[str, float] = tab.run(
+        "const {left, right, top, bottom, width, height} ="
+        " document.querySelector(argument).getBoundingClientRect();"
+        "return {left, right, top, bottom, width, height};",
+        selector,
+    )
+    return found
+
+
+def _reopened(tab: Tab, run: str) -> None:
+    tab.page.goto("about:blank")
+    tab.open(f"{STATE}run={run}")
+
+
+def _in_theme(tab: Tab, theme: str) -> None:
+    tab.page.evaluate(
+        f"document.body.classList.toggle('dark-mode', {str(theme == 'dark').lower()})"
+    )
+    tab.wait(f"document.documentElement.dataset.theme === '{theme}'")
+    tab.settle()
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("width", [390, 760, 1100, 1440, 2560])
+def test_nothing_is_cut_off_or_needs_scrolling_sideways(
+    browser: Any, address: str, width: int, theme: str
+) -> None:
+    with opened(browser, address, width, 900) as tab:
+        for run in ("wide", "deep"):
+            _reopened(tab, run)
+            _in_theme(tab, theme)
+            page, screen = tab.run("return [document.documentElement.scrollWidth, innerWidth]")
+            assert page <= screen
+            figure, stage = _box(tab, "#chart .main-svg"), _box(tab, "#chart")
+            assert figure["right"] <= stage["right"] + 1
+            assert figure["width"] > 0.8 * stage["width"]
+            # The legend stands below the plot.
+            assert _box(tab, "#legend")["top"] >= figure["bottom"] - 1
+            slider = _box(tab, "#moment")
+            assert slider["width"] > (250 if width == 390 else 150)
+
+
+def test_the_aside_folds_where_there_is_no_room_beside_the_figure(
+    browser: Any, address: str
+) -> None:
+    with opened(browser, address, 760) as tab:
+        tab.open()
+        assert not tab.frame.locator("#runs").is_visible()
+        tab.frame.locator("#choices summary").click()
+        assert tab.frame.locator("#runs").is_visible()
+
+
+def test_the_companion_stands_below_or_on_a_wide_screen_beside(browser: Any, address: str) -> None:
+    for width, is_beside in ((1440, False), (1800, True)):
+        with opened(browser, address, width, 900) as tab:
+            tab.open(f"{STATE}run=one")
+            figure, second = _box(tab, "#plot"), _box(tab, "#companion .main-svg")
+            assert (second["left"] >= figure["right"]) is is_beside
+            assert (second["top"] >= figure["bottom"]) is not is_beside
+
+
+def test_a_new_width_asks_for_the_figure_again(browser: Any, address: str) -> None:
+    with opened(browser, address, 1440) as tab:
+        tab.open()
+        before = tab.run("return chart.layout.width")
+        with tab.page.expect_response(lambda answer: "/figure" in answer.url) as asked:
+            tab.page.set_viewport_size({"width": 800, "height": 800})
+        tab.wait(f"chart.layout.width < {before}")
+        tab.settle()
+        width = tab.run("return chart.layout.width")
+        assert f"width={width}" in asked.value.url
+        assert width <= 800
+
+
+def test_a_tap_shows_a_point_and_a_chip_keeps_its_layer(browser: Any, address: str) -> None:
+    with opened(browser, address, 390, 800, has_touch=True, is_mobile=True) as tab:
+        tab.open(f"{STATE}run=one")
+        tab.chip("second").tap()
+        assert tab.chip("second").get_attribute("aria-pressed") == "true"
+        assert tab.run("return chart.querySelector('.dim') !== null")
+
+
+def test_on_a_narrow_screen_two_findings_stand_above_the_plane(browser: Any, address: str) -> None:
+    with opened(browser, address, 390) as tab:
+        tab.open(f"{STATE}run=wide")
+        assert tab.frame.locator("#findings li").count() == 2
+        more = tab.frame.locator("#findings .link")
+        n = int(more.text_content().split()[0])
+        more.click()
+        assert tab.frame.locator("#findings li").count() == 2 + n
+
+
+def test_who_wants_no_motion_gets_the_slider_alone(browser: Any, address: str) -> None:
+    with opened(browser, address, reduced_motion="reduce") as tab:
+        tab.open(f"{STATE}run=one")
+        assert tab.frame.locator("#moment").is_visible()
+        assert not tab.frame.locator("#play").is_visible()
+        assert not tab.frame.locator("#speed").is_visible()
+
+
+def test_the_words_on_the_page_have_contrast_enough(browser: Any, address: str) -> None:
+    script = """
+      const parts = (css) => css.match(/[\\d.]+/g).slice(0, 3).map((n) => n / 255);
+      const light = (css) => parts(css)
+        .map((c) => (c <= .03928 ? c / 12.92 : ((c + .055) / 1.055) ** 2.4))
+        .reduce((sum, c, n) => sum + c * [.2126, .7152, .0722][n], 0);
+      const back = light(getComputedStyle(document.body).backgroundColor);
+      return ['body', '.why', 'legend', '#moment-label', '#last-point', '#findings li']
+        .map((part) => document.querySelector(part)).filter(Boolean)
+        .map((node) => light(getComputedStyle(node).color))
+        .map((text) => (Math.max(text, back) + .05) / (Math.min(text, back) + .05));
+    """
+    with opened(browser, address) as tab:
+        tab.open(f"{STATE}run=wide")
+        for theme in ("light", "dark"):
+            _in_theme(tab, theme)
+            ratios = tab.run(script)
+            assert len(ratios) >= 5
+            assert min(ratios) >= 4.5

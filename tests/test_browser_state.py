@@ -1,0 +1,148 @@
+"""What was chosen in the tab stands in the address: it outlives a reload, and can be sent."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from .browsing import Tab, chromium, opened, tensorboard
+from .tab_logs import HOSTILE_LAYER, HOSTILE_RUN, N_RUNS, STEPS, write_logs
+
+STATE = "&p.information_plane."
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    with chromium() as found:
+        yield found
+
+
+@pytest.fixture(scope="module", params=["true", "false"], ids=["fast", "python"])
+def address(request: Any, browser: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    folder: Path = tmp_path_factory.mktemp("logs")
+    write_logs(folder)
+    with tensorboard(folder, "--load_fast", request.param, n_runs=N_RUNS) as found:
+        yield found
+
+
+@pytest.fixture
+def tab(browser: Any, address: str) -> Iterator[Tab]:
+    with opened(browser, address) as found:
+        yield found
+
+
+def _reload(tab: Tab) -> None:
+    tab.page.reload()
+    tab.page.wait_for_selector("iframe")
+    tab.settle()
+
+
+def test_an_address_holds_what_differs_from_the_defaults_and_no_more(tab: Tab) -> None:
+    tab.open()
+    assert tab.page.url.endswith("#information_plane")
+    tab.choose("two")
+    tab.press("From 0")
+    assert tab.page.url.endswith(f"#information_plane{STATE}run=two{STATE}scale=zero")
+    tab.press("Fit")
+    assert "scale=zero" not in tab.page.url
+
+
+def test_all_choices_outlive_a_reload(tab: Tab) -> None:
+    tab.open()
+    tab.choose("one", "two")
+    tab.choose("val", among="sets")
+    tab.press("From 0")
+    tab.frame.get_by_label("Chance level").check()
+    tab.settle()
+    tab.frame.get_by_role("button", name="Leave second out").click()
+    tab.settle()
+    tab.chip("third").click()
+    tab.slide(2)
+    tab.frame.locator("#filter").fill("^t")
+    before = tab.page.url
+    _reload(tab)
+    assert tab.page.url == before
+    assert tab.chosen("runs") == ["one", "two"]
+    assert tab.chosen("sets") == ["val"]
+    assert tab.chosen("scales") == ["zero"]
+    assert tab.frame.get_by_label("Chance level").is_checked()
+    assert tab.frame.locator("#filter").input_value() == "^t"
+    assert tab.frame.locator("#moment").input_value() == "2"
+    assert tab.layers() == ["first", "third"]
+    assert tab.chip("third").get_attribute("aria-pressed") == "true"
+    steps = tab.run(
+        "return chart.data.filter(({meta}) => meta?.role === 'points')"
+        ".flatMap(({customdata}) => customdata.map((row) => row[1]))"
+    )
+    assert max(steps) == STEPS[2]
+
+
+def test_names_of_strangers_survive_in_an_address(tab: Tab) -> None:
+    tab.open()
+    tab.choose(HOSTILE_RUN)
+    tab.frame.locator("#chips button").first.click()
+    _reload(tab)
+    assert tab.chosen("runs") == [HOSTILE_RUN]
+    chip = tab.frame.locator("#chips [aria-pressed=true]")
+    assert chip.get_attribute("title") == HOSTILE_LAYER
+
+
+def test_back_undoes_the_last_change_of_picture(tab: Tab) -> None:
+    tab.open()
+    tab.choose("one")
+    tab.press("Curves")
+    tab.press("Heat map")
+    for title in ("Curves", "Plane"):
+        tab.page.go_back()
+        tab.frame.locator("#figures label:has(:checked)", has_text=title).wait_for()
+    tab.settle()
+    assert tab.chosen("runs") == ["one"]
+
+
+def test_another_tab_of_tensorboard_keeps_the_choices(tab: Tab) -> None:
+    tab.open()
+    tab.choose("two")
+    tab.page.get_by_text("Scalars").first.click()
+    tab.wait("innerHeight === 0")
+    tab.page.get_by_text("Information plane").first.click()
+    tab.wait("innerHeight > 0")
+    tab.settle()
+    assert f"#information_plane{STATE}run=two" in tab.page.url
+    assert tab.chosen("runs") == ["two"]
+
+
+def test_a_copied_link_shows_the_same_elsewhere(browser: Any, address: str) -> None:
+    with opened(browser, address, permissions=["clipboard-read", "clipboard-write"]) as tab:
+        tab.open()
+        tab.choose("two")
+        tab.press("Curves")
+        tab.frame.get_by_role("button", name="Copy link").click()
+        tab.frame.get_by_role("button", name="Copied").wait_for()
+        link = tab.page.evaluate("navigator.clipboard.readText()")
+    with opened(browser, address) as other:
+        other.page.goto(link)
+        other.page.wait_for_selector("iframe")
+        other.settle()
+        assert other.chosen("runs") == ["two"]
+        assert other.chosen("figures") == ["curves"]
+
+
+@pytest.mark.parametrize(
+    "state",
+    [
+        f"{STATE}run=gone{STATE}set=gone{STATE}name=gone",
+        f"{STATE}reading=wied",
+        f"{STATE}view=gone{STATE}resolution=many{STATE}scale=log{STATE}arrange=x{STATE}until=soon",
+        f"{STATE}nothing=1{STATE}run=&p.other.run=two",
+        f"{STATE}layer=gone{STATE}hidden=gone",
+    ],
+)
+def test_an_address_that_asks_for_what_is_not_there_opens_all_the_same(
+    tab: Tab, state: str
+) -> None:
+    tab.open(state)
+    assert not tab.frame.locator("#message").is_visible()
+    assert tab.layers()
