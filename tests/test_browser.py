@@ -294,7 +294,7 @@ def test_the_switch_shows_the_reading_that_opens_and_changes_it(
         assert wide.is_checked()
         assert tab.points("fc1") == [[6.0, -0.0312], [4.5, 0.75]]  # four decimals are drawn
         for words in ("Linear", "Adjusted", "Corrected", "Chance level"):
-            assert not tab.frame.get_by_label(words).is_visible()
+            assert not tab.frame.get_by_label(words, exact=True).is_visible()
         tab.press("Binned code")
         assert tab.points("fc2") == [[1.0, 0.125], [3.5, 0.5], [2.25, 0.75]]
         tab.press("Adjusted")
