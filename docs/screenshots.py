@@ -64,12 +64,10 @@ def tensorboard(logdir: Path) -> Iterator[str]:
 
 
 def photograph_tab(page: Any, address: str) -> None:
-    """The tab's three figures; the plane in the light and in the dark."""
+    """The tab as it opens, in the light and in the dark, and two further pictures of it."""
     page.goto(f"{address}#information_plane")
     tab = page.frame_locator("iframe")
     tab.locator("#chart .main-svg").first.wait_for()
-    tab.get_by_label("Binned code").check()
-    tab.locator("#resolution").select_option(index=1)  # few bins: more layers can be read
     _save(page, "tab_plane.png")
     page.evaluate("document.body.classList.add('dark-mode')")
     _save(page, "tab_plane_dark.png")

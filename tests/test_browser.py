@@ -292,15 +292,15 @@ def test_the_switch_shows_the_reading_that_opens_and_changes_it(
             tab.frame.get_by_role("radio", name="Any width"),
         )
         assert wide.is_checked()
-        assert tab.points("fc1") == [[6.0, -0.03125], [4.5, 0.75]]
+        assert tab.points("fc1") == [[6.0, -0.0312], [4.5, 0.75]]  # four decimals are drawn
         for words in ("Linear", "Adjusted", "Corrected", "Chance level"):
-            assert not tab.frame.get_by_label(words).is_visible()
+            assert not tab.frame.get_by_label(words, exact=True).is_visible()
         tab.press("Binned code")
         assert tab.points("fc2") == [[1.0, 0.125], [3.5, 0.5], [2.25, 0.75]]
         tab.press("Adjusted")
         assert "adjusted" in tab.run("return chart.layout.yaxis.title.text").lower()
         tab.press("Any width")
-        assert tab.points("fc1") == [[6.0, -0.03125], [4.5, 0.75]]
+        assert tab.points("fc1") == [[6.0, -0.0312], [4.5, 0.75]]  # four decimals are drawn
         tab.choose("code")
         assert not switch.is_visible()
         assert tab.points("fc2")[0][0] == 1.0
