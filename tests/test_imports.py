@@ -168,7 +168,7 @@ ABOVE = {
     "tables": ("quantities", "records", "repeats", "runs"),
     "derived": ("quantities", "records"),
     "figures": (
-        *("checks", "quantities", "records", "runs", "derived", "tables", "wide_settings"),
+        *("checks", "quantities", "records", "runs", "repeats", "derived", "wide_settings"),
         "figures",
     ),
     "event_files": (),

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from it_callbacks import texts
-from it_callbacks.figures import READINGS, Figure, Panel, Request, draw_packed, opening, panels
+from it_callbacks.figures import READINGS, Figure, Panel, Request, draw, opening, panels, play
 from it_callbacks.quantities import QUANTITIES, Quantity
 from it_callbacks.records import Status
 from it_callbacks.repeats import are_repeats, averaged
@@ -92,7 +92,7 @@ def _planes(runs: Sequence[Run], drawings: Drawings) -> Iterator[Html]:
             )
             if _has(row, READINGS[name].views["linear"].y)  # else there is no Y
         }
-        opened = opening(Request(), row)
+        opened = opening(Request(), row).reading
         yield from there.get(opened, ())
         for name in there.keys() - {opened}:
             yield folded(f"Another reading: {READINGS[name].title.lower()}", *there[name])
@@ -106,7 +106,7 @@ def _planes_of_any_width(row: Sequence[Panel], drawings: Drawings) -> Iterator[H
         "Layers of any width: information about the input once noise in proportion to the layer's "
         "spread is added, against what a linear reader can predict of the label."
     )
-    drawn = draw_packed(Request(reading="wide", intervals=_has_spread(row)), row)
+    drawn = play(draw(Request(reading="wide", intervals=_has_spread(row)), row))
     yield drawings.place(drawn, caption + _BARS * _has_spread(row))
 
 
@@ -122,7 +122,7 @@ def _planes_of_the_code(row: Sequence[Panel], drawings: Drawings) -> Iterator[Ht
             chance=view == "linear",
             intervals=has_spread or view == "corrected",
         )
-        return drawings.place(draw_packed(request, row), caption)
+        return drawings.place(play(draw(request, row)), caption)
 
     yield plane(
         "I(X;T) against I(T;Y), a line for each layer. Hollow points are saturated; the small mark "
@@ -261,10 +261,10 @@ def _cells(row: LayerRow) -> list[str]:
 def _curves(runs: Sequence[Run], drawings: Drawings) -> Iterator[Html]:
     own = {name: row for run in runs for name, row in run.own.items()}
     for row in _of_layers(runs):
-        opened = READINGS[opening(Request(), row)].views["linear"].axes
+        opened = READINGS[opening(Request(), row).reading].views["linear"].axes
         for quantity in (*QUANTITIES.values(), *own.values()):
             if "curves" in quantity.figures and _has(row, quantity.name):
-                figure = draw_packed(Request("curves", quantity=quantity.name), row)
+                figure = draw(Request("curves", quantity=quantity.name), row)
                 title = (
                     f"{quantity.label}: {quantity.meaning}" if quantity.meaning else quantity.label
                 )
@@ -275,7 +275,7 @@ def _curves(runs: Sequence[Run], drawings: Drawings) -> Iterator[Html]:
 def _predictions(runs: Sequence[Run], drawings: Drawings) -> Iterator[Html]:
     for row in _rows(Request("predictions"), runs):
         yield drawings.place(
-            draw_packed(Request("predictions"), row),
+            draw(Request("predictions"), row),
             "H(Ŷ) = I(Y;Ŷ) + I(X;Ŷ|Y) + H(Ŷ|X): information about the labels, information about "
             "the inputs within a class, and how unsure the predictions are of each sample.",
         )
@@ -308,7 +308,7 @@ def _key(name: str, set_: str) -> Key:
 def _classes(runs: Sequence[Run], drawings: Drawings) -> Iterator[Html]:
     for row in _rows(Request("classes"), runs):
         yield drawings.place(
-            draw_packed(Request("classes"), row),
+            draw(Request("classes"), row),
             "H(Ŷ|Y=c): how far the predictions scatter inside each class, over the epochs.",
         )
 

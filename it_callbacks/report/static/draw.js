@@ -3,7 +3,7 @@
 const config = JSON.parse(document.getElementById("config").textContent);
 
 function draw(place) {
-  const figure = unpacked(JSON.parse(document.getElementById(place.dataset.figure).textContent));
+  const figure = JSON.parse(document.getElementById(place.dataset.figure).textContent);
   place.replaceChildren();
   Plotly.newPlot(place, { ...figure, config });
 }
