@@ -60,7 +60,7 @@ class Sheet:
         return {
             "l": left,
             "r": right + self.right,
-            "t": 10 + 16 * self.above,
+            "t": 12 + 16 * self.above,
             "b": bottom + self.below,
         }
 
@@ -103,42 +103,51 @@ class Sheet:
             x: What the horizontal axes have: title, range and such.
             y: What the vertical axes have.
         """
-        drawn: dict[str, Any] = {
-            "paper_bgcolor": BACKGROUND,
-            "plot_bgcolor": BACKGROUND,
-            "font": {"family": _FONT, "size": 13, "color": TEXT},
-            "showlegend": False,
-            "hovermode": "closest",
-            "hoverdistance": 24,
-            "hoverlabel": {
-                "bgcolor": BACKGROUND,
-                "bordercolor": MARK,
-                "font": {"family": _FONT, "size": 12, "color": TEXT},
-                "align": "left",
-                "namelength": 0,
-            },
-            "modebar": {"color": MUTED, "activecolor": TEXT, "bgcolor": "rgba(0,0,0,0)"},
-            "dragmode": "pan",
-            "margin": self.margin,
-            "uirevision": "kept",  # zoom outlives a reload
-            "annotations": [],
-            "shapes": [],
-        }
+        drawn = base(self.margin)
         for number, box in enumerate(self.boxes):
             axis, is_first = box.place.axis, not box.place.across[0]
             drawn[f"xaxis{axis}"] = {
-                **_AXIS, **x, "domain": list(box.place.across), "anchor": f"y{axis}",
+                **AXIS, **x, "domain": list(box.place.across), "anchor": f"y{axis}",
                 **({"matches": "x"} if number else {}),
             }  # fmt: skip
             drawn[f"yaxis{axis}"] = {
-                **_AXIS, **y, "domain": list(box.place.up), "anchor": f"x{axis}",
+                **AXIS, **y, "domain": list(box.place.up), "anchor": f"x{axis}",
                 **({"matches": "y"} if number else {}),
                 **({} if is_first else {"title": {"text": ""}, "showticklabels": False}),
             }  # fmt: skip
         return drawn
 
 
-_AXIS: dict[str, Any] = {
+def base(margin: dict[str, int]) -> dict[str, Any]:
+    """What the layouts of all figures have, besides axes.
+
+    Args:
+        margin: Pixels around the plots, as Plotly names them.
+    """
+    return {
+        "paper_bgcolor": BACKGROUND,
+        "plot_bgcolor": BACKGROUND,
+        "font": {"family": _FONT, "size": 13, "color": TEXT},
+        "showlegend": False,
+        "hovermode": "closest",
+        "hoverdistance": 24,
+        "hoverlabel": {
+            "bgcolor": BACKGROUND,
+            "bordercolor": MARK,
+            "font": {"family": _FONT, "size": 12, "color": TEXT},
+            "align": "left",
+            "namelength": 0,
+        },
+        "modebar": {"color": MUTED, "activecolor": TEXT, "bgcolor": "rgba(0,0,0,0)"},
+        "dragmode": "pan",
+        "margin": margin,
+        "uirevision": "kept",  # zoom outlives a reload
+        "annotations": [],
+        "shapes": [],
+    }
+
+
+AXIS: dict[str, Any] = {
     "gridcolor": GRID,
     "zeroline": False,
     "ticks": "outside",
@@ -157,8 +166,8 @@ def axis_name(text: str) -> dict[str, Any]:
     return {"text": text, "standoff": 10, "font": {"size": 13, "color": TEXT}}
 
 
-def line_above(number: int, text: str) -> dict[str, Any]:
-    """A small line above all plots; number 0 is the lowest."""
+def line_above(number: int, text: str, *, has_headings: bool = False) -> dict[str, Any]:
+    """A small line above all plots; number 0 is the lowest, where headings stand if there are."""
     return {
         "text": text,
         "xref": "paper",
@@ -167,7 +176,7 @@ def line_above(number: int, text: str) -> dict[str, Any]:
         "y": 1,
         "xanchor": "left",
         "yanchor": "bottom",
-        "yshift": 3 + 15 * number,
+        "yshift": 3 + 15 * number + 5 * has_headings,
         "showarrow": False,
         "font": {"size": 11, "color": MUTED},
     }
