@@ -505,7 +505,7 @@ def test_a_figure_without_anything_says_why(style: str) -> None:
 # --- other figures --------------------------------------------------------------------------------
 
 
-def heat_map(n_rows: int = 2) -> dict[str, Any]:
+def heat_map(n_rows: int = 2, n_names: int = 2) -> dict[str, Any]:
     cells = {
         "type": "heatmap", "x": ["0", "1", "2.5"], "y": list(range(n_rows)), "xgap": 1, "ygap": 1,
         "z": [[1.0, 0.5, 0.25], *[[2.0, None, 0.0]] * (n_rows - 1)], "coloraxis": "coloraxis",
@@ -519,7 +519,11 @@ def heat_map(n_rows: int = 2) -> dict[str, Any]:
             "tickvals": ["0", "2.5"],
             "ticktext": ["0", "2½"],
         },
-        {"range": [n_rows - 0.5, -0.5], "tickvals": [0, 1], "ticktext": ["cat &amp; dog", "$cow$"]},
+        {
+            "range": [n_rows - 0.5, -0.5],
+            "tickvals": list(range(n_names)),
+            "ticktext": ["cat &amp; dog", "$cow$", *map(str, range(2, n_names))],
+        },
     )
     bar = {"title": {"text": "bits"}, "tickvals": [0, 2], "ticktext": ["0", "2"], "len": 0.9}
     scale = {"colorscale": [[0, WHITE], [1, BLUE]], "cmin": 0, "cmax": 2, "colorbar": bar}
@@ -559,9 +563,9 @@ def test_values_beside_rows_are_thinned_where_rows_are_narrow() -> None:
     assert all(high - low >= 0.9 * tall - 1e-6 for low, high in itertools.pairwise(places))
 
 
-def test_a_heat_map_of_many_rows_is_higher() -> None:
-    assert pictures.draw(heat_map(2)).get_size_inches()[1] == pytest.approx(2.6)
-    assert pictures.draw(heat_map(40)).get_size_inches()[1] == pytest.approx(0.7 + 0.11 * 40)
+def test_a_heat_map_of_many_names_is_higher() -> None:
+    assert pictures.draw(heat_map(60)).get_size_inches()[1] == pytest.approx(2.6)
+    assert pictures.draw(heat_map(60, 30)).get_size_inches()[1] == pytest.approx(0.7 + 0.11 * 30)
 
 
 def test_stacked_areas_add_up_to_the_whole() -> None:

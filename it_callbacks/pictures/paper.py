@@ -62,6 +62,9 @@ def drawn(figure: Figure, wishes: Wishes) -> Any:
         for note in notes
         if kind_of(note) in ("mark", "beside", "message")
     ]
+    for note, words in aside:
+        if kind_of(note) == "mark":
+            words.set_zorder(1.5)  # what is drawn lies over the words of its references
     _bars(picture, panels, layout, data)
     picture.draw_without_rendering()  # only now is it known how large the panels are
     _break_titles(picture, panels)
@@ -113,8 +116,9 @@ def _inches(
     width = wishes.width or (max(wide, COLUMN_AND_A_HALF) if is_dense else wide)
     # 2.6 in at one column, 3.2 in at one and a half
     high = max(2.6 + (width / grid.ncols - COLUMN) * 0.6 / (COLUMN_AND_A_HALF - COLUMN), 1.2)
-    n_rows = max((len(trace["y"]) for trace in data if trace["type"] == "heatmap"), default=0)
-    high = min(max(high, 0.7 + _ROW * n_rows), _TALLEST)
+    if any(trace["type"] == "heatmap" for trace in data):
+        n_rows = max(len(layout[f"yaxis{name}"].get("tickvals", ())) for name in numbered(layout))
+        high = min(max(high, 0.7 + _ROW * n_rows), _TALLEST)
     return width, wishes.height or high * grid.nrows
 
 
