@@ -385,6 +385,33 @@ def test_reference_lines_lie_below_at_their_value_with_a_word() -> None:
     assert across.get_zorder() < ways(axes)[0].get_zorder()
 
 
+def test_words_of_a_line_stand_where_they_cover_least() -> None:
+    """A way along the right half below the line, and the left end beyond the top: above, right."""
+    line = {
+        "type": "scatter",
+        "mode": "lines",
+        "x": [0, 5],
+        "y": [2.1, 2.1],
+        "line": {"color": BLUE},
+    }
+    below = {**line, "x": [0, 10], "y": [1.9, 1.9]}
+    word = note("H(Y)", 0, 2, xref="x domain", yanchor="bottom", xanchor="left")
+    for data, corner in (([], "left"), ([line, below], "right")):
+        picture = pictures.draw(figure_of(data, kind="through", annotations=[word]))
+        found = written(picture, "H(Y)")
+        assert (found.get_ha(), found.get_va()) == (corner, "bottom")
+        assert found.xy == (float(corner == "right"), 2)
+
+
+def test_numbers_at_an_axis_that_would_touch_are_left_out() -> None:
+    x = {"range": [0, 10], "tickvals": [0, 1, 1.2, 10], "ticktext": ["0", "long 1", "long 2", "10"]}
+    figure = figure_of([], **axes_of(1, x, {"range": [0, 1]}))
+    shown = [
+        t.get_text() for t in pictures.draw(figure).axes[0].get_xticklabels() if t.get_visible()
+    ]
+    assert shown == ["0", "long 2", "10"]
+
+
 def test_what_a_caption_says_is_left_out_on_paper() -> None:
     """The line of keys, the word of a mark that lies outside, arrows and the bar of depths."""
     keys = note("ring: start", 0, 1, "paper", "paper", yanchor="bottom")
@@ -464,15 +491,19 @@ def test_names_beside_curves_keep_their_order_and_their_distance() -> None:
     assert (boxes[3].y0 + boxes[3].y1) / 2 == pytest.approx(at, abs=3)  # it has room where it is
 
 
-def test_an_axis_title_that_is_too_long_has_two_lines() -> None:
+def test_an_axis_title_that_is_too_long_has_more_lines() -> None:
     y = {
         "range": [0, 4],
         "title": {"text": "found about the label by linear readers: V(T→Y), bits"},
     }
     figure = figure_of(traces_of("fc", [9, 6], [1, 2], [0, 1]), layers=("fc",), **axes_of(1, {}, y))
-    low, high = (pictures.draw(figure, height=inches) for inches in (1.8, 6.0))
-    assert low.axes[0].get_ylabel().count("\n") == 1
-    assert high.axes[0].get_ylabel().count("\n") == 0
+    low, middle, high = (pictures.draw(figure, height=inches) for inches in (1.2, 2.4, 6.0))
+    assert [p.axes[0].get_ylabel().count("\n") for p in (low, middle, high)] == [3, 1, 0]
+    assert middle.axes[0].get_ylabel().endswith(":\nV(T→Y), bits")
+    for picture in (low, middle, high):
+        assert (
+            picture.axes[0].yaxis.label.get_window_extent().height < 100 * picture.get_figheight()
+        )
 
 
 def test_names_are_written_as_they_are(tmp_path: Path) -> None:
@@ -565,7 +596,7 @@ def test_values_beside_rows_are_thinned_where_rows_are_narrow() -> None:
 
 def test_a_heat_map_of_many_names_is_higher() -> None:
     assert pictures.draw(heat_map(60)).get_size_inches()[1] == pytest.approx(2.6)
-    assert pictures.draw(heat_map(60, 30)).get_size_inches()[1] == pytest.approx(0.7 + 0.11 * 30)
+    assert pictures.draw(heat_map(60, 30)).get_size_inches()[1] == pytest.approx(0.7 + 0.12 * 30)
 
 
 def test_stacked_areas_add_up_to_the_whole() -> None:

@@ -86,6 +86,7 @@ def _extent(words: Any) -> Any:
     """Where words are, in pixels of the picture, without their leader."""
     from matplotlib.text import Text as Words
 
+    words.get_window_extent()  # moves them to where they were put last
     return Words.get_window_extent(words)
 
 
@@ -159,12 +160,15 @@ def settle(words: Sequence[tuple[Note, Any]], data: Sequence[Trace]) -> None:
             around = _extent(written)
             inside = (drawn[:, 0] - around.x0) * (around.x1 - drawn[:, 0]) > 0
             inside &= (drawn[:, 1] - around.y0) * (around.y1 - drawn[:, 1]) > 0
-            is_out = not (box.y0 <= around.y0 and around.y1 <= box.y1)
-            is_out |= not (box.x0 <= around.x0 and around.x1 <= box.x1)
-            costs.append((drawn[inside, 2].sum() + 1000 * is_out, number))
+            cost = drawn[inside, 2].sum()
+            cost += 0 if box.x0 <= around.x0 and around.x1 <= box.x1 else _ASIDE
+            cost += 0 if box.y0 <= around.y0 and around.y1 <= box.y1 else _ABOVE
+            costs.append((cost, number))
         _move(note, written, *_CORNERS[min(costs)[1]])
 
 
+_ASIDE, _ABOVE = 1000, 2
+"""What it costs to write beyond a panel: to its sides there may be others, and its numbers."""
 _CORNERS = (("left", "bottom"), ("right", "bottom"), ("left", "top"), ("right", "top"))
 
 
@@ -178,16 +182,16 @@ def _move(note: Note, written: Any, ha: str, va: str) -> None:
     written.set_position(({"left": 2, "right": -2}[ha], {"bottom": 1, "top": -1}[va]))
 
 
-def thin(labels: Sequence[Any], sizes: Sizes) -> None:
+def thin(labels: Sequence[Any], space: float) -> None:
     """Leave out ticks' numbers that would touch the one after; the last one stays.
 
     Args:
         labels: matplotlib's, along one axis.
-        sizes: Of letters.
+        space: Around each, in pixels of the picture.
     """
     last = None
     for label in reversed([each for each in labels if each.get_text()]):
-        box = label.get_window_extent().padded(sizes.small / 4)
+        box = label.get_window_extent().padded(space)
         label.set_visible(last is None or not box.overlaps(last))
         last = box if label.get_visible() else last
 

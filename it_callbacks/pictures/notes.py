@@ -25,7 +25,7 @@ def kind_of(note: Note) -> str:
     Example:
         >>> kind_of({"xref": "x", "x": 2.0, "yref": "y", "y": 1.0})
         'name'
-        >>> kind_of({"xref": "x domain", "x": 1, "yref": "y", "y": 1.0})
+        >>> kind_of({"xref": "x domain", "x": 1, "yref": "y", "y": 1.0, "xanchor": "left"})
         'beside'
     """
     x, y = is_of_data(note["xref"]), is_of_data(note["yref"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import textwrap
 from collections.abc import Sequence
 from typing import Any
 
@@ -32,7 +33,7 @@ COLUMN, COLUMN_AND_A_HALF, PAGE = 3.4, 5.5, 7.2
 _MOST_IN_A_COLUMN = 12
 """Layers of a plane that is one column wide."""
 _WORDY = ("predictions",)
-_ROW = 0.11
+_ROW = 0.12
 """Inches of a named row of a heat map."""
 _TALLEST = 7.0
 
@@ -69,8 +70,8 @@ def drawn(figure: Figure, wishes: Wishes) -> Any:
     picture.draw_without_rendering()  # only now is it known how large the panels are
     _break_titles(picture, panels)
     for axes in panels.values():
-        thin(axes.get_xticklabels(), PAPER)
-        thin(axes.get_yticklabels(), PAPER)
+        thin(axes.get_xticklabels(), space=2)
+        thin(axes.get_yticklabels(), space=-1)  # what is around a line of text belongs to it
     settle([(note, drawn) for note, drawn in aside if kind_of(note) == "mark"], data)
     beside([drawn for note, drawn in aside if kind_of(note) == "beside"])
     named(panels, [note for note in notes if kind_of(note) == "name"], data, lines, PAPER)
@@ -199,10 +200,12 @@ def _bars(picture: Any, panels: Panels, layout: Layout, data: Sequence[Trace]) -
 
 
 def _break_titles(picture: Any, panels: Panels) -> None:
-    """Titles of axes that are longer than the picture get a second line."""
+    """Titles of axes that are longer than the picture get more lines."""
     long = picture.get_size_inches() * picture.dpi
     for axes in panels.values():
         for label, most in ((axes.xaxis.label, long[0] / len(panels)), (axes.yaxis.label, long[1])):
-            box = label.get_window_extent()
-            if max(box.width, box.height) > most:
-                label.set_text(label.get_text().replace(": ", ":\n", 1))
+            text = label.get_text()
+            fits = int(0.95 * len(text) * most / max(*label.get_window_extent().size, 1))
+            if fits < len(text):
+                lines = re.sub(": ", ":\n", text, count=1).split("\n")
+                label.set_text("\n".join(textwrap.fill(line, max(fits, 8)) for line in lines))
