@@ -34,7 +34,17 @@ NO_LIGHTNING = (
     "predictions",
     "tasks",
 )
-STDLIB_ONLY = ("checks", "quantities", "records", "runs", "repeats", "tables", "figures", "report")
+STDLIB_ONLY = (
+    "argument_errors",
+    "checks",
+    "quantities",
+    "records",
+    "runs",
+    "repeats",
+    "tables",
+    "figures",
+    "report",
+)
 LIGHT = ("", *STDLIB_ONLY, "logs", "measures", "estimators", "tensorboard_plugin", "cli")
 
 
@@ -152,6 +162,7 @@ def test_nobody_imports_callbacks(room: str) -> None:
 ABOVE = {
     "measures": ("checks",),
     "checks": (),
+    "argument_errors": ("checks",),
     "quantities": (),
     "own_quantities": ("quantities", "records", "checks"),
     "records": ("quantities", "checks"),
