@@ -57,15 +57,17 @@ def interval(ends: Interval) -> str:
     return f"at least {ends.low:.2f}" if ends.low > 0 else "–"
 
 
-def peak(values: Course) -> str:
-    """Write the highest value and its epoch.
+def when(values: Course) -> str:
+    """Write when the highest value was: its step where the epoch alone does not tell.
 
     Example:
-        >>> peak(Course(Number(1.0), Number(3.0), 4, Number(2.0)))
-        '3.00 (epoch 4)'
+        >>> when(Course(Number(1.0), Number(3.0), 4, Number(2.0)))
+        'epoch 4'
+        >>> when(Course(Number(1.0), Number(3.0), 0, Number(2.0), peak_step=26))
+        'epoch 0, step 26'
     """
-    known = values.peak_epoch is not None
-    return number(values.peak) + (f" (epoch {values.peak_epoch})" if known else "")
+    known = {"epoch": values.peak_epoch, "step": values.peak_step}
+    return ", ".join(f"{name} {at}" for name, at in known.items() if at is not None)
 
 
 def wide_facts(wide: WideSettings) -> str:
