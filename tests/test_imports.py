@@ -36,14 +36,8 @@ NO_LIGHTNING = (
 )
 STDLIB_ONLY = (
     "argument_errors",
-    "checks",
-    "quantities",
-    "records",
-    "runs",
-    "repeats",
-    "tables",
-    "figures",
-    "report",
+    *("checks", "quantities", "records", "runs", "repeats", "tables", "wandering", "findings"),
+    *("figures", "report"),
 )
 LIGHT = ("", *STDLIB_ONLY, "logs", "measures", "estimators", "tensorboard_plugin", "cli")
 
@@ -178,6 +172,10 @@ ABOVE = {
     "repeats": ("runs",),
     "tables": ("quantities", "records", "repeats", "runs"),
     "derived": ("quantities", "records"),
+    "findings": (
+        *("quantities", "records", "runs", "repeats", "texts", "wandering", "figures.labels"),
+        "findings",
+    ),
     "figures": (
         *("checks", "quantities", "records", "runs", "derived", "tables", "wide_settings"),
         "figures",
@@ -186,11 +184,12 @@ ABOVE = {
     "log_folders": ("runs",),
     "event_logs": ("quantities", "event_files", "log_folders", "resumed"),
     "logs": ("quantities", "records", "runs", "event_logs", "log_folders"),
+    "wandering": (),
     "schedules": ("checks",),
     "sketches": ("checks",),
     "estimators": (
         *("checks", "quantities", "own_quantities", "records", "schedules", "sketches"),
-        "estimators",
+        *("wandering", "estimators"),
     ),
     "rulers": ("checks", "rulers"),
     "reductions": ("checks", "rulers"),

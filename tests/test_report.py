@@ -17,6 +17,7 @@ import pytest
 from it_callbacks import cli
 from it_callbacks.figures import CONFIG
 from it_callbacks.figures.script import plotly_script
+from it_callbacks.findings import findings
 from it_callbacks.report import report
 from it_callbacks.report.markup import json_script, script_body, table, tag
 from it_callbacks.runs import Run, from_log
@@ -152,6 +153,16 @@ def test_each_ruler_has_its_own_verdict_in_a_row_of_its_own() -> None:
         ["fc2", "compressed (both bins)"],
     ]
     assert [ruler for _, ruler, _ in rows][1:] == ["uniform5", "all rulers"]
+
+
+def test_the_page_begins_with_what_was_found() -> None:
+    run = run_of("a")
+    page = page_of(run)
+    assert page.of("h2")[0] == "What was found"
+    sentences = [found.text for found in findings([run])]
+    assert sentences
+    assert page.of("li")[: len(sentences)] == sentences
+    assert "What was found" not in page_of(Run("a", {})).of("h2")
 
 
 def test_every_kind_of_figure_is_in_the_page(page: Page) -> None:

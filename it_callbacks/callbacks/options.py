@@ -12,6 +12,7 @@ from it_callbacks.observation.positions import Samples
 from it_callbacks.observation.selecting import Selector
 from it_callbacks.records import slug
 from it_callbacks.schedules import Schedule, check_schedule, counts_steps
+from it_callbacks.texts import TRAINING_SET
 
 Data: TypeAlias = Literal["train", "val"] | FixedSet | None
 """None listens to the validation loop; the name of a loader or a set of one's own is fixed."""
@@ -100,6 +101,8 @@ class Options:
     @property
     def measured_on(self) -> str:
         """Where the samples come from, in words."""
+        if self.data == "train":
+            return TRAINING_SET
         return "the loop that runs anyway" if self.listens else "a fixed set"
 
 

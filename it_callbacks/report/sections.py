@@ -9,11 +9,13 @@ from typing import NamedTuple
 
 from it_callbacks import texts
 from it_callbacks.figures import READINGS, Panel, Request, opening, panels
+from it_callbacks.findings import findings
 from it_callbacks.quantities import QUANTITIES
 from it_callbacks.repeats import are_repeats, averaged
 from it_callbacks.report import phrases
 from it_callbacks.report.drawings import Drawings
 from it_callbacks.report.markup import Html, folded, joined, table, tag
+from it_callbacks.report.told import told
 from it_callbacks.report.values import layer_tables, prediction_tables
 from it_callbacks.runs import Run
 
@@ -38,6 +40,7 @@ def sections(runs: Sequence[Run], drawings: Drawings) -> list[Section]:
     """
     shown = [averaged(runs), *runs] if are_repeats(runs) else list(runs)
     found = [
+        Section("findings", "What was found", list(told(findings(runs)))),
         Section("planes", "Information plane", list(_planes(shown, drawings))),
         Section("layers", "Layers", list(layer_tables(shown))),
         Section("curves", "Curves", list(_curves(shown, drawings))),

@@ -6,6 +6,7 @@ const places = [...document.querySelectorAll("[data-figure]")];
 const dark = window.matchMedia("(prefers-color-scheme: dark)");
 const small = 600; // px, as in the style
 const drawn = new Map(); // place -> how it is drawn
+let onPaper = false;
 
 /** A figure, or a part of one, with other colours wherever there are colours. */
 function recoloured(value, colours, isColour = false) {
@@ -20,7 +21,7 @@ function recoloured(value, colours, isColour = false) {
   );
 }
 
-function draw(place, onPaper) {
+function draw(place) {
   const isNarrow = !onPaper && place.clientWidth < small;
   const isDark = !onPaper && dark.matches;
   const width = isNarrow || (!onPaper && place.clientWidth < 940) ? place.clientWidth : 940;
@@ -35,28 +36,30 @@ function draw(place, onPaper) {
   Plotly.newPlot(place, { ...figure, config });
 }
 
-const drawAll = (onPaper) => {
+const drawAll = () => {
   for (const place of places) {
-    if (onPaper || !place.closest("details:not([open])")) draw(place, onPaper);
+    if (onPaper || !place.closest("details:not([open])")) draw(place);
   }
 };
-drawAll(false);
+drawAll();
 for (const folded of document.querySelectorAll("details")) {
-  folded.addEventListener("toggle", () => drawAll(false));
+  folded.addEventListener("toggle", () => drawAll());
 }
-dark.addEventListener("change", () => drawAll(false));
-window.addEventListener("resize", () => drawAll(false));
+dark.addEventListener("change", () => drawAll());
+window.addEventListener("resize", () => drawAll());
 
 // What is folded is open on paper, and folded again after.
 let folded = [];
 window.addEventListener("beforeprint", () => {
+  onPaper = true;
   folded = [...document.querySelectorAll("details:not([open])")];
   for (const each of folded) each.open = true;
-  drawAll(true);
+  drawAll();
 });
 window.addEventListener("afterprint", () => {
+  onPaper = false;
   for (const each of folded) each.open = false;
-  drawAll(false);
+  drawAll();
 });
 
 for (const button of document.querySelectorAll("[data-copies]")) {
