@@ -180,6 +180,13 @@ ABOVE = {
         *("checks", "quantities", "records", "runs", "derived", "tables", "wide_settings"),
         "figures",
     ),
+    "report": (
+        *("figures", "findings", "quantities", "records", "repeats", "runs", "tables", "texts"),
+        *("__version__", "wide_settings", "report"),
+    ),
+    "stills": ("figures", "pictures", "report"),
+    "notebook": ("figures", "report", "runs", "stills"),
+    "drawing": ("figures", "pictures", "records", "report", "runs", "notebook", "stills"),
     "event_files": (),
     "log_folders": ("runs",),
     "event_logs": ("quantities", "event_files", "log_folders", "resumed"),

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from it_callbacks.callbacks.drawing import Pictures, panels_of, run_of
 from it_callbacks.callbacks.faults import Faults
 from it_callbacks.callbacks.moments import Moment
 from it_callbacks.callbacks.publishing import Publisher
 from it_callbacks.columns import Columns
+from it_callbacks.drawing import Pictures, panels_of, run_of
 from it_callbacks.figures import Panel
 from it_callbacks.history import History, from_state, to_state
 from it_callbacks.observation.instrument import Measured, Notice

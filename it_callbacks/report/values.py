@@ -123,7 +123,7 @@ def _is_of_y(column: str) -> bool:
 def _cells(row: LayerRow) -> list[str]:
     numbers = map(phrases.number, (row.chance, row.adjusted, row.coverage, row.chance_share))
     return [
-        *(row.layer, _status(row.status)),
+        *(row.layer, status_word(row.status)),
         *(_course(row.i_xt), _steady(phrases.interval(row.i_xt_interval))),
         *(_course(row.i_ty), _steady(phrases.interval(row.i_ty_interval))),
         *map(_steady, numbers),
@@ -132,7 +132,7 @@ def _cells(row: LayerRow) -> list[str]:
 
 def _wide_cells(row: WideRow) -> list[str]:
     return [
-        *(row.layer, _status(row.status)),
+        *(row.layer, status_word(row.status)),
         *(_course(row.i_xt), _steady(phrases.number(row.i_xt_se))),
         *(_course(row.v_ty), _steady(phrases.number(row.v_ty_se))),
         row.caution or "–",
@@ -150,7 +150,8 @@ def _course(values: Course) -> Html:
     return Html(" ".join(parts))
 
 
-def _status(status: Status | None) -> str:
+def status_word(status: Status | None) -> str:
+    """The word for a status, marked as such; a dash where there is none."""
     return "–" if status is None else tag("span", status.name, class_=status.name.lower())
 
 

@@ -9,10 +9,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from it_callbacks import pictures
 from it_callbacks.figures import READINGS, Panel, Request, check, draw, opening
-from it_callbacks.pictures import pixels
 from it_callbacks.records import Record
+from it_callbacks.report.card import run_card
+from it_callbacks.report.markup import Html
 from it_callbacks.runs import Run, Verdicts, from_records
+from it_callbacks.stills import still
 
 
 def panels_of(
@@ -53,19 +56,26 @@ def run_of(
 
 def as_plotly(request: Request, panels: Sequence[Panel]) -> Any:
     """Draw a figure as `plotly.graph_objects.Figure`, which notebooks show; plotly loads here."""
-    from plotly import graph_objects
+    from it_callbacks.notebook import Drawn
 
-    return graph_objects.Figure(draw(request, panels))
+    return Drawn.of(draw(request, panels), panels[0].run)
+
+
+def card(request: Request, panels: Sequence[Panel], run: Run, title: str) -> Html:
+    """What a notebook shows of a monitor: a picture of its figure, what was found, last values."""
+    return run_card(run, title, still(draw(with_y(request, panels), panels)))
 
 
 def with_y(request: Request, panels: Sequence[Panel]) -> Request:
-    """The request for a plane; where no panel has what it needs, for the curves of what is across.
+    """The request; for curves of what is across where no panel has what a plane needs.
 
     That is where there is no Y. The reading is then settled, too.
 
     Raises:
         ValueError: The request names what there cannot be.
     """
+    if request.name != "plane":
+        return request
     check(request)
     reading = opening(request, panels)
     across, up = READINGS[reading].views["linear"].axes
@@ -107,7 +117,7 @@ class Pictures:
 
     def draw(self, panels: list[Panel]) -> NDArray[np.uint8]:
         """A picture ``(height, width, 3)`` of the plane."""
-        return pixels(draw(with_y(Request(), panels), panels))
+        return pictures.pixels(draw(with_y(Request(), panels), panels))
 
     def forget(self) -> None:
         """Another training begins."""
