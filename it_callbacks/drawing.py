@@ -77,11 +77,11 @@ def with_y(request: Request, panels: Sequence[Panel]) -> Request:
     if request.name != "plane":
         return request
     check(request)
-    reading = opening(request, panels)
-    across, up = READINGS[reading].views["linear"].axes
+    opened = opening(request, panels)
+    across, up = READINGS[opened.reading].views["linear"].axes
     if any(panel.has(up) for panel in panels) or not any(panel.has(across) for panel in panels):
-        return replace(request, reading=reading)
-    return Request("curves", quantity=across, resolution=request.resolution)
+        return replace(request, reading=opened.reading)
+    return Request("curves", quantity=across, resolution=opened.resolution)
 
 
 class Pictures:

@@ -177,7 +177,7 @@ ABOVE = {
         "findings",
     ),
     "figures": (
-        *("checks", "quantities", "records", "runs", "derived", "tables", "wide_settings"),
+        *("checks", "quantities", "records", "runs", "repeats", "derived", "wide_settings"),
         "figures",
     ),
     "report": (

@@ -187,7 +187,7 @@ def test_numbers_of_the_set_warnings_verdicts_and_limits_are_in_words(page: Page
         "N = 64 samples, log2 N = 6.00 bits; H(Y) = 1.00 bits",
         "layer 'fc1' is SATURATED: 75% of the samples have a code of their own",
         "compressed by 1.25 bits (1.20 to 1.30) since epoch 1",
-        "A hollow point is saturated",
+        "An empty ring is saturated",
         "Compare a layer with itself over time",
     ):
         assert words in page.text
@@ -456,7 +456,7 @@ def test_the_reading_that_opens_is_shown_first_and_the_other_one_is_offered() ->
     assert readings[:2] == ["wide", "code"]
     assert "Another reading: binned code" in page.of("summary")
     assert "is how many inputs stay apart" in page.text
-    assert "A hollow point is saturated" in page.text
+    assert "An empty ring is saturated" in page.text
 
 
 def test_a_code_that_shows_more_layers_is_shown_first() -> None:

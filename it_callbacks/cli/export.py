@@ -156,8 +156,8 @@ def _request(arguments: argparse.Namespace) -> Request:
         arguments.figure,
         reading=arguments.reading or ("code" if of_code else None),
         view=view,
-        resolution=arguments.resolution or 0,
-        quantity=arguments.quantity or "I_XT",
+        resolution=arguments.resolution,
+        quantity=arguments.quantity or "",
         chance=arguments.chance,
         intervals=arguments.intervals or view == "corrected",
     )
@@ -202,7 +202,7 @@ def _drawing(runs: Sequence[Run], arguments: argparse.Namespace) -> str:
                 "is no mean to draw; pass --each, or choose runs by --run"
             )
     n_rulers = min(len(panel.rulers) for panel in shown)
-    if request.resolution >= n_rulers:
+    if (request.resolution or 0) >= n_rulers:
         raise Wrong(
             f"argument --resolution: need a number below {n_rulers}, as many as bins= listed; "
             f"got {request.resolution}"

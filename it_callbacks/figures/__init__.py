@@ -7,35 +7,46 @@ names are text wherever they stand, and nothing is ever fetched.
 from it_callbacks.figures.axes import CONFIG, Figure, Panel
 from it_callbacks.figures.curves import curves
 from it_callbacks.figures.entropies import entropies_by_class, prediction_entropies
+from it_callbacks.figures.growing import play
 from it_callbacks.figures.kinds import Request
 from it_callbacks.figures.plane import information_plane
-from it_callbacks.figures.readings import READINGS, VIEWS, check, opening
-from it_callbacks.figures.request import KINDS, draw, draw_packed, needed, offered, panels
-from it_callbacks.figures.script import plotly_script, unpack_script
+from it_callbacks.figures.readings import (
+    ARRANGEMENTS,
+    READINGS,
+    SCALES,
+    VIEWS,
+    Opening,
+    check,
+    opening,
+)
+from it_callbacks.figures.request import KINDS, draw, needed, offered, panels
+from it_callbacks.figures.script import plotly_script
 from it_callbacks.figures.theme import DARK, LIGHT, Theme
 
 __all__ = [
+    "ARRANGEMENTS",
     "CONFIG",
     "DARK",
     "KINDS",
     "LIGHT",
     "READINGS",
+    "SCALES",
     "VIEWS",
     "Figure",
+    "Opening",
     "Panel",
     "Request",
     "Theme",
     "check",
     "curves",
     "draw",
-    "draw_packed",
     "entropies_by_class",
     "information_plane",
     "needed",
     "offered",
     "opening",
     "panels",
+    "play",
     "plotly_script",
     "prediction_entropies",
-    "unpack_script",
 ]

@@ -17,7 +17,7 @@ from it_callbacks.figures.axes import (
     how_read,
     over_time,
 )
-from it_callbacks.figures.kinds import Kind
+from it_callbacks.figures.kinds import Kind, Request
 from it_callbacks.figures.labels import plain, shortened
 from it_callbacks.figures.theme import LIGHT, Colour, Theme, of_depth
 from it_callbacks.figures.times import TimeAxis, evenly
@@ -145,15 +145,19 @@ def _bands(panel: Panel, line: _Line, colour: Colour, axis: TimeAxis) -> list[di
     ]
 
 
+def _of(request: Request) -> str:
+    return request.quantity or "I_XT"
+
+
 CURVES = Kind(
     "curves",
     "Curves",
     "InformationPlaneMonitor",
     "quantities of layers",
     options=("quantity", "resolution"),
-    needs=lambda request: [(request.quantity,)],
-    reads=lambda request, run: (request.quantity, *run.around(request.quantity)),
+    needs=lambda request: [(_of(request),)],
+    reads=lambda request, run: (_of(request), *run.around(_of(request))),
     draw=lambda panels, request: curves(
-        panels, request.quantity, resolution=request.resolution, theme=request.theme
+        panels, _of(request), resolution=request.resolution or 0, theme=request.theme
     ),
 )

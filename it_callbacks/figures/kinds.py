@@ -22,8 +22,8 @@ class Request:
         reading: How the layers of a plane are read: ``"code"``, binned, or ``"wide"``, at any
             width; None for the reading in which more layers can be read.
         view: Which estimates the plane of the binned code shows.
-        resolution: Which of the rulers in ``bins=[...]``.
-        quantity: What curves are of, by its name in the table.
+        resolution: Which of the rulers in ``bins=[...]``; None for that with most readable layers.
+        quantity: What curves and maps are of, by its name in the table; empty for the plane's own.
         chance: Mark the chance level of I(T;Y) of each point.
         intervals: Draw intervals, or the spread of averaged runs.
         hidden: Layers that are left out, by their full names.
@@ -40,8 +40,8 @@ class Request:
     name: str = "plane"
     reading: str | None = None
     view: str = "linear"
-    resolution: int = 0
-    quantity: str = "I_XT"
+    resolution: int | None = None
+    quantity: str = ""
     chance: bool = False
     intervals: bool = False
     hidden: Collection[str] = ()

@@ -3,17 +3,27 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from it_callbacks.figures.axes import Panel, Place, finite, note
-from it_callbacks.figures.theme import MUTED
+from it_callbacks.figures.axes import Panel, finite
+from it_callbacks.figures.labels import plain
+from it_callbacks.figures.sheet import Box, width_of
+from it_callbacks.figures.theme import BACKGROUND, MARK, MUTED
 from it_callbacks.runs import Key
 from it_callbacks.wide_settings import WideSettings
 
 LABEL_BOUND = "prediction_entropy/label_bound"
 """Name of the quantity that every layer of any width is compared with."""
 _BOUND = "label bound"
+_SIZE = 11
+_LINE = 14
+_EQUAL = 0.005
+"""Bits between limits of two runs that are written alike."""
+
+Range = Sequence[float]
+Written = tuple[float, float, float]
+"""Where a word of a limit lies in its plot, in pixels: left, top, width."""
 
 
 class Limit(NamedTuple):
@@ -24,12 +34,23 @@ class Limit(NamedTuple):
     at: float
     name: str
     text: str
-    """What is written beside it."""
+    """What is written at its end."""
 
 
-def limits(panel: Panel, reading: str) -> list[Limit]:
-    """Return the lines of a panel, as far as its settings and the run hold them."""
-    return _of_any_width(panel) if reading == "wide" else _of_the_code(panel)
+def limits(panels: Sequence[Panel], reading: str) -> list[Limit]:
+    """Return the lines that all panels of a plot have, as far as settings and runs hold them."""
+    of_each = [
+        _of_any_width(panel) if reading == "wide" else _of_the_code(panel) for panel in panels
+    ]
+    first, *others = of_each or [[]]
+    return [
+        limit
+        for limit in first
+        if all(
+            any(each.name == limit.name and abs(each.at - limit.at) < _EQUAL for each in found)
+            for found in others
+        )
+    ]
 
 
 def _of_the_code(panel: Panel) -> list[Limit]:
@@ -37,7 +58,7 @@ def _of_the_code(panel: Panel) -> list[Limit]:
     log_n = math.log2(n) if n is not None and n >= 1 else None
     h_y = panel.run.label_entropy(panel.set)
     return [
-        *_limit("y", h_y, "H(Y)", _label_entropy(panel)),
+        *_limit("y", h_y, "H(Y)", f"{_label_entropy(panel)} =", ": everything"),
         *_limit("x", log_n, "log2 N", "log₂ N ="),
     ]
 
@@ -47,30 +68,33 @@ def _of_any_width(panel: Panel) -> list[Limit]:
     log_k = math.log2(wide.n_classes) if wide.n_classes else None
     is_below = log_k is not None and log_k < (math.inf if wide.ceiling is None else wide.ceiling)
     bound = None if wide.among else _last_bound(panel)
+    among = f" {wide.classes}" if wide.classes else ": everything"
     return [
         *_limit("x", log_k if is_below else None, "log2 K", "log₂ K ="),
         *_ceiling(wide),
-        Limit("y", 0.0, "0", ""),
-        *_limit("y", wide.label_entropy, "H(Y)", _label_entropy(panel), wide.classes),
-        # A bound below 0 says nothing; far below, it would stretch the axis.
-        *_limit("y", bound if bound and bound > 0 else None, _BOUND, "H(Y) − CE ="),
+        Limit("y", 0.0, "0", "0: nothing"),
+        *_limit("y", wide.label_entropy, "H(Y)", f"{_label_entropy(panel)} =", among),
+        # A bound below 0 says nothing.
+        *_limit(
+            "y", bound if bound and bound > 0 else None, _BOUND, "the predictions have at least"
+        ),
     ]
 
 
 def _ceiling(wide: WideSettings) -> list[Limit]:
     """The cap of little noise is far beyond what so few samples can show: log2 N is the limit."""
     if wide.cap is None or wide.log_n is None or wide.cap < wide.log_n + 1:
-        return _limit("x", wide.cap, "cap", "at most")
+        return _limit("x", wide.cap, "cap", "cap")
     return _limit("x", wide.log_n, "log2 N", "log₂ N =")
 
 
 def _limit(axis: str, at: float | None, name: str, text: str, remark: str = "") -> list[Limit]:
     at = finite(at)
-    return [] if at is None else [Limit(axis, at, name, f"{text} {at:.2f} {remark}".rstrip())]
+    return [] if at is None else [Limit(axis, at, name, f"{text} {at:.2f}{remark}")]
 
 
 def _label_entropy(panel: Panel) -> str:
-    return f"H({panel.run.label_symbol(panel.set)}) ="
+    return f"H({panel.run.label_symbol(panel.set)})"
 
 
 def _last_bound(panel: Panel) -> float | None:
@@ -79,34 +103,111 @@ def _last_bound(panel: Panel) -> float | None:
     return next((value for value in reversed(list(values)) if math.isfinite(value)), None)
 
 
-def draw_limits(drawn: dict[str, Any], place: Place, found: list[Limit]) -> None:
-    """Add lines and their texts to a layout."""
-    is_crossed = any(limit.axis == "y" and limit.at == 0 for limit in found)
+def draw_limits(
+    drawn: dict[str, Any], box: Box, found: Sequence[Limit], ranges: tuple[Range, Range]
+) -> list[Written]:
+    """Add dotted lines, and their words at the ends, to a layout.
+
+    One beyond the axes is a word at the edge.
+
+    Returns:
+        Where words are.
+    """
+    written: list[Written] = []
+    beyond = {"x": 0, "y": 0}
     for limit in found:
-        axes = {"x": f"x{place.axis}", "y": f"y{place.axis}"}
-        other = "y" if limit.axis == "x" else "x"
-        drawn["shapes"].append(
-            {
-                "type": "line",
-                "name": limit.name,
-                "line": {"color": MUTED, "width": 1, "dash": "dash"},
-                **{f"{limit.axis}ref": axes[limit.axis], f"{other}ref": f"{axes[other]} domain"},
-                **{f"{limit.axis}{end}": limit.at for end in "01"},
-                **{f"{other}0": 0, f"{other}1": 1},
-            }
-        )
-        if limit.text:
-            drawn["annotations"].append(_text(limit, place, axes, is_crossed))
+        low, high = ranges[limit.axis == "y"]
+        if limit.at <= low:
+            continue
+        if limit.at < high:
+            drawn["shapes"].append(_line(limit, box))
+            share = (limit.at - low) / (high - low)
+            note, place = (_below if limit.axis == "x" else _beside)(limit, box, share)
+        else:
+            note, place = _at_the_edge(limit, box, beyond[limit.axis])
+            beyond[limit.axis] += 1
+        drawn["annotations"].append(note)
+        written.append(place)
+    return written
 
 
-def _text(limit: Limit, place: Place, axes: Mapping[str, str], is_crossed: bool) -> dict[str, Any]:
-    """The text of a line, beside it; where a line at 0 crosses that of x, above the crossing."""
-    if limit.axis == "x":
-        low = {"y": 0.0, "yref": axes["y"]} if is_crossed else {"y": 0.01}
-        where = {"x": limit.at, "xref": axes["x"], "xanchor": "right", "yanchor": "bottom", **low}
-    elif limit.name == _BOUND:  # close below H(Y), whose text is on the left
-        where = {"x": 0.99, "xanchor": "right", "yanchor": "top"}
-    else:
-        where = {"x": 0.01, "xanchor": "left", "yanchor": "bottom"}
-    across = {} if limit.axis == "x" else {"y": limit.at, "yref": axes["y"]}
-    return note(place, limit.text, font={"color": MUTED, "size": 12}, **where, **across)
+def _line(limit: Limit, box: Box) -> dict[str, Any]:
+    other = "y" if limit.axis == "x" else "x"
+    axes = {letter: f"{letter}{box.place.axis}" for letter in "xy"}
+    return {
+        "type": "line",
+        "name": limit.name,
+        "layer": "below",
+        "line": {"color": MARK, "width": 1, "dash": "dot"},
+        f"{limit.axis}ref": axes[limit.axis],
+        f"{limit.axis}0": limit.at,
+        f"{limit.axis}1": limit.at,
+        f"{other}ref": f"{axes[other]} domain",
+        f"{other}0": 0,
+        f"{other}1": 1,
+    }
+
+
+def _note(limit: Limit, text: str, **where: Any) -> dict[str, Any]:
+    font = {"size": _SIZE, "color": MUTED}
+    shared = {"showarrow": False, "font": font, "bgcolor": BACKGROUND.faint(0.75), "borderpad": 1}
+    return {"text": plain(text), "name": limit.name, **shared, **where}
+
+
+def _below(limit: Limit, box: Box, share: float) -> tuple[dict[str, Any], Written]:
+    """At the lower end of a vertical line, on the side where there is room."""
+    axis, wide = box.place.axis, width_of(limit.text, _SIZE)
+    is_left = share * box.width + wide + 4 > box.width
+    note = _note(
+        limit,
+        limit.text,
+        xref=f"x{axis}",
+        x=limit.at,
+        yref=f"y{axis} domain",
+        y=0,
+        xanchor="right" if is_left else "left",
+        yanchor="bottom",
+        xshift=-2 if is_left else 2,
+    )
+    left = share * box.width - (wide + 2 if is_left else -2)
+    return note, (left, box.height - _LINE, wide)
+
+
+def _beside(limit: Limit, box: Box, share: float) -> tuple[dict[str, Any], Written]:
+    """At the left end of a level line and above it; what predictions have, at the right end."""
+    axis, wide = box.place.axis, width_of(limit.text, _SIZE)
+    is_right = limit.name == _BOUND
+    note = _note(
+        limit,
+        limit.text,
+        xref=f"x{axis} domain",
+        x=1 if is_right else 0,
+        yref=f"y{axis}",
+        y=limit.at,
+        xanchor="right" if is_right else "left",
+        yanchor="top" if is_right else "bottom",
+        xshift=-4 if is_right else 4,
+    )
+    line = (1 - share) * box.height
+    return note, (box.width - wide - 4 if is_right else 4, line - (0 if is_right else _LINE), wide)
+
+
+def _at_the_edge(limit: Limit, box: Box, number: int) -> tuple[dict[str, Any], Written]:
+    axis, is_x = box.place.axis, limit.axis == "x"
+    text = f"{limit.text} {'→' if is_x else '↑'}"
+    wide = width_of(text, _SIZE)
+    note = _note(
+        limit,
+        text,
+        xref=f"x{axis} domain",
+        x=1 if is_x else 0,
+        yref=f"y{axis} domain",
+        y=0 if is_x else 1,
+        xanchor="right" if is_x else "left",
+        yanchor="bottom" if is_x else "top",
+        xshift=0 if is_x else 4,
+        yshift=_LINE * number if is_x else -_LINE * number,
+    )
+    if is_x:
+        return note, (box.width - wide, box.height - _LINE * (number + 1), wide)
+    return note, (4, _LINE * number, wide)

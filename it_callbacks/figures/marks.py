@@ -1,146 +1,279 @@
-"""Draw trajectories in a plane, as Plotly's traces."""
+"""Draw the way of a layer through the plane, as Plotly's traces."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Sequence
-from typing import Any
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import Any, NamedTuple
 
-from it_callbacks.figures.axes import Panel, finite, finite_all
-from it_callbacks.figures.labels import plain, shortened
-from it_callbacks.figures.readings import View
-from it_callbacks.figures.theme import MUTED, TEXT
-from it_callbacks.figures.times import Clock, log_time
+from it_callbacks.figures.axes import Panel
+from it_callbacks.figures.sheet import Box
+from it_callbacks.figures.theme import BACKGROUND, MARK, Colour
 from it_callbacks.figures.trajectories import Trajectory
+from it_callbacks.records import Status
+from it_callbacks.runs import Series
+
+_BANDS = ((0.0, 0.45, 0.5, 1.4), (0.45, 0.8, 0.75, 2.0), (0.8, math.inf, 1.0, 2.8))
+"""From age to age: opacity and width of the line."""
+MOST_WITH_DOTS = 8
+MOST_WITH_ARROWS = 12
+_DOTTED = "2px,3px"
+_ARROWS = {"from": 60, "two": 220, "piece": 26}
+"""Pixels: of a way with an arrow, of one with two, and of a piece that can carry one."""
+
+Trace = dict[str, Any]
 
 
-def _hover(panel: Panel, view: View, clock: Clock, *, names: Sequence[str]) -> str:
-    """What hovering shows of a point; names come in as data, never as part of the template.
+class Way(NamedTuple):
+    """The trajectory of one layer, and how it is drawn."""
 
-    Args:
-        panel: Where the point is.
-        view: What its plane shows.
-        clock: What time is counted in.
-        names: What the template calls layer, epoch, step and remarks.
+    trajectory: Trajectory
+    panel: Panel
+    box: Box
+    number: int
+    """Of the plot."""
+    colour: Colour
+    n_ways: int
+    """How many are drawn as equals in this plot."""
+    is_training: bool = False
+    """Below the others: thinner, dotted, fainter."""
+
+    @property
+    def has_dots(self) -> bool:
+        """Whether points between the first and the last are seen."""
+        return self.n_ways <= MOST_WITH_DOTS and not self.is_training
+
+    @property
+    def thin(self) -> float:
+        """What the widths of lines and marks are multiplied by."""
+        return 0.7 if self.is_training else 1.0 if self.n_ways <= MOST_WITH_DOTS else 0.75
+
+    @property
+    def opacity(self) -> float:
+        """That of its strongest part."""
+        return 0.75 if self.is_training else 1.0
+
+    @property
+    def at(self) -> tuple[list[float], list[float]]:
+        """Where its points are, to a ten-thousandth of a bit."""
+        each = self.trajectory
+        x, y = ([round(of[step], 4) for step in each.steps] for of in (each.x, each.y))
+        return x, y
+
+    def trace(self, role: str, **more: Any) -> Trace:
+        """A trace of it, which says what it is of."""
+        return {
+            "type": "scatter",
+            **self.box.place.on,
+            "meta": {
+                "layer": self.trajectory.layer,
+                "role": role,
+                "panel": self.number,
+                "run": self.panel.run.name,
+                "set": self.panel.set,
+            },
+            **({} if role == "points" else {"hoverinfo": "skip"}),
+            **more,
+        }
+
+
+def lines(way: Way) -> list[Trace]:
+    """The line in three parts by age, the newest the strongest; none over a missing point."""
+    x, y = way.at
+    aged = way.trajectory.ages
+    found = []
+    for low, high, opacity, width in _BANDS:
+        xs: list[float | None] = []
+        ys: list[float | None] = []
+        for piece in way.trajectory.pieces:
+            inside = [number for number in piece if low <= aged[number] < high]
+            if not inside:
+                continue
+            start = max(inside[0] - 1, piece.start)  # parts share their border
+            if start < inside[-1]:
+                xs += [*([None] if xs else []), *x[start : inside[-1] + 1]]
+                ys += [*([None] if ys else []), *y[start : inside[-1] + 1]]
+        if xs:
+            style = {
+                "color": way.colour.faint(opacity * way.opacity),
+                "width": round(width * way.thin, 2),
+                "shape": "spline",
+                "smoothing": 0.35,
+                **({"dash": _DOTTED} if way.is_training else {}),
+            }
+            found.append(way.trace("line", mode="lines", x=xs, y=ys, line=style))
+    return found
+
+
+def points(way: Way, hover: dict[str, Any]) -> Trace:
+    """All points, for hovering; to be seen as dots where there are few layers.
+
+    A point between two missing ones has no line, and is seen in any case.
     """
-    layer, epoch, step, remarks = names
-    when = f"epoch %{{{epoch}}}, " if clock.unit == "epoch" else ""
-    values = []
-    for letter, name in zip("xy", view.axes, strict=True):
-        symbol, comma, remark = panel.about(name).label.partition(", ")
-        values.append(f"{symbol} %{{{letter}:.3f}} bits{comma}{remark}")
-    lines = [f"<b>%{{{layer}}}</b>", f"{when}step %{{{step}}}", *values, f"%{{{remarks}}}"]
-    return "<br>".join(lines) + "<extra></extra>"
+    x, y = way.at
+    steps, aged = way.trajectory.steps, way.trajectory.ages
+    alone = {piece.start for piece in way.trajectory.pieces if len(piece) == 1}
+    seen = [way.has_dots or number in alone for number in range(len(x))]
+    marker: dict[str, Any] = {"opacity": 0, "size": 6, "color": way.colour}
+    if any(seen):
+        hollow = [_is_hollow(way, step) for step in steps]
+        marker = {
+            "symbol": [_symbol(way, step) for step in steps],
+            "size": [round(3 + 2.2 * age, 1) for age in aged],
+            "opacity": [
+                round((0.55 + 0.4 * age) * way.opacity, 2) if is_seen else 0
+                for age, is_seen in zip(aged, seen, strict=True)
+            ],
+            "color": [BACKGROUND if empty else way.colour for empty in hollow],
+            "line": {"color": way.colour, "width": [1.2 if empty else 0 for empty in hollow]},
+        }
+    return way.trace("points", mode="markers", x=x, y=y, marker=marker, **hover)
 
 
-def trajectory_trace(
-    panel: Panel,
-    trajectory: Trajectory,
-    kept: Collection[int],
-    clock: Clock,
-    symbol: str,
-    view: View,
-) -> dict[str, Any]:
-    """The drawn points of one layer, and a faint line from each to the next."""
-    steps = [step for step in trajectory.steps if step in kept]
-    epochs = [panel.run.epochs.get(step, -1) for step in steps]
-    return {
-        "type": "scatter",
-        "mode": "lines+markers",
-        "name": plain(shortened(trajectory.layer)),
-        "showlegend": False,
-        "legendgroup": plain(trajectory.layer),
-        "meta": plain(trajectory.layer),
-        "x": finite_all(trajectory.x, steps),
-        "y": finite_all(trajectory.y, steps),
-        "customdata": [
-            list(row) for row in zip(trajectory.remarks(steps), epochs, steps, strict=True)
-        ],
-        "hovertemplate": _hover(
-            panel, view, clock, names=("meta", "customdata[1]", "customdata[2]", "customdata[0]")
-        ),
-        # Of one colour: Plotly gives a line no scale, and each piece a trace would be too many.
-        "line": {"color": MUTED.faint(0.45), "width": 1},
-        "marker": {
-            "symbol": trajectory.symbols(symbol, steps),
-            "color": [log_time(clock.read(step, panel.run.epochs)) for step in steps],
-            "coloraxis": "coloraxis",
-            "size": 7,
+def _is_hollow(way: Way, step: int) -> bool:
+    return way.trajectory.status_at(step) in (Status.CAUTION, Status.SATURATED)
+
+
+def _symbol(way: Way, step: int) -> str:
+    is_caution = way.trajectory.status_at(step) == Status.CAUTION
+    return "circle-dot" if is_caution else "circle"
+
+
+def ends(way: Way) -> list[Trace]:
+    """A ring where the way starts, and a dot where it is now; one of both if it never left."""
+    x, y = way.at
+    last = len(x) - 1
+    if last < 0:
+        return []
+    step = way.trajectory.steps[last]
+    is_hollow = _is_hollow(way, step)
+    end = {
+        "symbol": _symbol(way, step),
+        "size": 12 if way.has_dots else 9.6 if not way.is_training else 8,
+        "opacity": way.opacity,
+        "color": BACKGROUND if is_hollow else way.colour,
+        "line": {
+            "color": way.colour if is_hollow else BACKGROUND,
+            "width": 2.2 if is_hollow else 1.5,
         },
     }
+    start = {
+        "symbol": "circle",
+        "size": 7 if way.has_dots else 5,
+        "opacity": way.opacity,
+        "color": BACKGROUND,
+        "line": {"color": way.colour, "width": 1.2},
+    }
+    found = [(0, "start", start)] if (x[0], y[0]) != (x[last], y[last]) else []
+    return [
+        way.trace(role, mode="markers", x=[x[number]], y=[y[number]], marker=marker)
+        for number, role, marker in (*found, (last, "end", end))
+    ]
 
 
-def bars(trajectory: Trajectory, kept: Collection[int]) -> dict[str, Any]:
-    """Error bars where there is an interval with both ends, or a spread.
-
-    A value beyond an end of its interval is where the bar starts.
-    """
-    steps = [step for step in trajectory.steps if step in kept]
+def bars(way: Way, *, is_all: bool) -> list[Trace]:
+    """Intervals with both ends: of the first and the last point, or of all."""
+    each = way.trajectory
+    steps = each.steps if is_all else list(dict.fromkeys([*each.steps[:1], *each.steps[-1:]]))
     found = {}
     for name, values, (low, high) in (
-        ("error_x", trajectory.x, trajectory.x_ends),
-        ("error_y", trajectory.y, trajectory.y_ends),
+        ("error_x", each.x, each.x_ends),
+        ("error_y", each.y, each.y_ends),
     ):
-        if low and high:
-            lengths = [_lengths(low.get(s), values[s], high.get(s)) for s in steps]
+        lengths = [lengths_of(low, values[step], high, step) for step in steps]
+        if any(below is not None for below, _ in lengths):
             found[name] = {
                 "type": "data",
                 "symmetric": False,
                 "array": [above for _, above in lengths],
                 "arrayminus": [below for below, _ in lengths],
-                "thickness": 1,
+                "thickness": 1.2,
                 "width": 0,
-                "color": MUTED,
+                "color": way.colour.faint(0.45),
             }
-    return found
+    if not found:
+        return []
+    x, y = ([round(of[step], 4) for step in steps] for of in (each.x, each.y))
+    return [way.trace("bar", mode="markers", x=x, y=y, marker={"opacity": 0, "size": 1}, **found)]
 
 
-def _lengths(
-    low: float | None, value: float, high: float | None
+def lengths_of(
+    low: Series, value: float, high: Series, step: int
 ) -> tuple[float | None, float | None]:
-    """How far a bar reaches down and up; no bar unless it has both ends."""
-    if low is None or high is None or not (math.isfinite(low) and math.isfinite(high)):
+    """How far a bar reaches down and up; no bar unless it has both ends.
+
+    A value beyond an end of its interval is where the bar starts.
+    """
+    below, above = value - low.get(step, math.nan), high.get(step, math.nan) - value
+    if not (math.isfinite(below) and math.isfinite(above)):
         return None, None
-    return max(0.0, value - low), max(0.0, high - value)
+    return round(max(0.0, below), 4), round(max(0.0, above), 4)
 
 
-def chance_trace(shown: Sequence[Trajectory], kept: Collection[int]) -> dict[str, Any]:
-    """The chance level of I(T;Y) at every drawn point, as a dash below it."""
-    points = [
-        (finite(each.x[step]), finite(each.chance.get(step)))
-        for each in shown
-        for step in each.steps
-        if step in kept and math.isfinite(each.chance.get(step, math.nan))
+def arrows(way: Way, ranges: tuple[Sequence[float], Sequence[float]]) -> list[Trace]:
+    """At most two arrow heads, on pieces of the line that are long enough to carry one."""
+    x, y = way.at
+    pieces = [pair for piece in way.trajectory.pieces for pair in pairwise(piece)]
+    sizes = [
+        size / ((high - low) or 1)
+        for size, (low, high) in zip((way.box.width, way.box.height), ranges, strict=True)
     ]
-    return {
-        "type": "scatter",
-        "mode": "markers",
-        "name": "chance level of I(T;Y)",
-        "legendgroup": "chance",
-        "legendrank": 1001,
-        "x": [x for x, _ in points],
-        "y": [y for _, y in points],
-        "hovertemplate": "chance level of I(T;Y) %{y:.3f} bits<extra></extra>",
-        "marker": {"symbol": "line-ew-open", "color": MUTED, "size": 7},
+    long = [math.hypot((x[b] - x[a]) * sizes[0], (y[b] - y[a]) * sizes[1]) for a, b in pieces]
+    total = sum(long)
+    shares = () if total < _ARROWS["from"] else (0.5,) if total < _ARROWS["two"] else (0.28, 0.68)
+    used: list[int] = []
+    for share in shares:
+        able = [n for n, size in enumerate(long) if size >= _ARROWS["piece"] and n not in used]
+        if able:
+            middle = _at(long, share * total)
+            used.append(min(able, key=lambda n: abs(n - middle)))
+    xs: list[float | None] = []
+    ys: list[float | None] = []
+    for a, b in (pieces[n] for n in used):
+        xs += [x[a], round(x[a] + 0.58 * (x[b] - x[a]), 4), None]
+        ys += [y[a], round(y[a] + 0.58 * (y[b] - y[a]), 4), None]
+    if not xs:
+        return []
+    marker = {
+        "symbol": "arrow",
+        "angleref": "previous",
+        "color": way.colour,
+        "size": [0, 9, 0] * len(used),
+        "line": {"width": 0},
     }
+    return [way.trace("arrow", mode="markers", x=xs, y=ys, marker=marker)]
 
 
-def joined_trace(
-    panel: Panel, line: dict[str, Any], shown: Sequence[Trajectory], clock: Clock, view: View
-) -> dict[str, Any]:
-    """The line that joins the layers at one moment."""
-    return {
-        "type": "scatter",
-        "mode": "lines+markers",
-        "name": "layers joined",
-        "legendgroup": "joined",
-        "legendrank": 1003,
-        **line,
-        "hovertext": [plain(each.layer) for each in shown],
-        "hovertemplate": _hover(
-            panel, view, clock, names=("hovertext", "meta[0]", "meta[1]", "customdata")
-        ),
-        "connectgaps": True,
-        "line": {"color": TEXT, "width": 1.5},
-        "marker": {**line["marker"], "color": TEXT, "size": 9},
-    }
+def _at(sizes: Sequence[float], place: float) -> int:
+    """Which piece is that far along."""
+    total = 0.0
+    for number, size in enumerate(sizes):
+        total += size
+        if total >= place:
+            return number
+    return len(sizes) - 1
+
+
+def chance(way: Way) -> list[Trace]:
+    """A dash where the last point would be with labels dealt at random, and a stem up to it."""
+    each = way.trajectory
+    level = each.chance.get(each.steps[-1], math.nan) if each.steps else math.nan
+    if not math.isfinite(level):
+        return []
+    x, y = (round(of[each.steps[-1]], 4) for of in (each.x, each.y))
+    return [
+        way.trace(
+            "chance",
+            mode="lines+markers",
+            x=[x, x],
+            y=[y, round(level, 4)],
+            line={"color": MARK, "width": 1, "dash": "dot"},
+            marker={
+                "symbol": "line-ew",
+                "size": [0, 12],
+                "color": way.colour,
+                "line": {"color": way.colour, "width": 2},
+            },
+        )
+    ]

@@ -48,6 +48,8 @@ class Reading(NamedTuple):
     """The options of a request that have a meaning for it."""
 
 
+SCALES = ("fit", "zero")
+ARRANGEMENTS = ("auto", "side", "overlay", "mean")
 _BOUNDED = ("I_XT_corrected", "I_TY_adjusted")
 VIEWS = {
     "linear": View(
@@ -125,13 +127,19 @@ def check(request: Request) -> None:
             f"view: need one of {', '.join(VIEWS)}, got {request.view!r}"
             f"{nearest(request.view, VIEWS)}"
         )
-    whole("resolution", request.resolution, at_least=0)
+    for option, words in (("scale", SCALES), ("arrange", ARRANGEMENTS)):
+        if (got := getattr(request, option)) not in words:
+            raise ValueError(
+                f"{option}: need one of {', '.join(words)}, got {got!r}{nearest(got, words)}"
+            )
+    if request.resolution is not None:
+        whole("resolution", request.resolution, at_least=0)
     if not candidates(request):
         plain = Request()
         option, *_ = (
             name
             for name in ("view", "resolution", "chance")
-            if getattr(request, name) != getattr(plain, name)
+            if getattr(request, name) not in (getattr(plain, name), 0)
         )
         raise ValueError(
             f"{option}: got {getattr(request, option)!r}, which only the binned code has; with "
@@ -156,30 +164,63 @@ def candidates(request: Request) -> list[str]:
     ]
 
 
-def opening(request: Request, panels: Sequence[Panel]) -> str:
-    """Return the reading in which more layers of the panels can be read, of those asked for.
+class Opening(NamedTuple):
+    """How a plane is read."""
 
-    A layer can be read if its last point has a value and is not saturated. Any width wins a tie.
+    reading: str
+    resolution: int
+    """Which of the rulers; 0 for layers of any width."""
+
+
+def opening(request: Request, panels: Sequence[Panel]) -> Opening:
+    """Return the reading and the ruler in which more layers of the panels can be read.
+
+    Only those that are asked for are compared. A layer can be read if its last point has a value
+    and is not saturated. Any width wins a tie, and so does the first ruler.
     """
     possible = candidates(request)
     views = {name: READINGS[name].views["linear"] for name in possible}
     has_y = any(panel.has(view.y) for panel in panels for view in views.values())
-    names = {name: view.axes if has_y else view.axes[:1] for name, view in views.items()}
-    n_readable = {
-        name: sum(_n_readable(panel, view, names[name]) for panel in panels)
-        for name, view in reversed(views.items())
-        if any(all(map(panel.has, names[name])) for panel in panels)
-    }
-    return max(n_readable, key=n_readable.__getitem__, default=possible[0])  # the first of equals
+    found: dict[Opening, int] = {}
+    for name, view in reversed(views.items()):
+        needs = view.axes if has_y else view.axes[:1]
+        if any(all(map(panel.has, needs)) for panel in panels):
+            for number in _resolutions(request, panels, name):
+                found[Opening(name, number)] = sum(
+                    readable(panel, name, number, needs)[0] for panel in panels
+                )
+    first = Opening(possible[0], request.resolution or 0)
+    return max(found, key=found.__getitem__, default=first)  # the first of equals
 
 
-def _n_readable(panel: Panel, view: View, names: Sequence[str]) -> int:
-    """Layers whose last point has a value of all `names` and is not saturated."""
-    n_layers = 0
-    for layer in panel.run.layers(view.x, panel.set):
-        values = [panel.series(name, layer) for name in names]
+def _resolutions(request: Request, panels: Sequence[Panel], reading: str) -> Sequence[int]:
+    if reading == "wide":
+        return [0]
+    if request.resolution is not None:
+        return [request.resolution]
+    return range(max((len(panel.rulers) for panel in panels), default=1))
+
+
+def readable(
+    panel: Panel, reading: str, resolution: int, needs: Sequence[str] = ()
+) -> tuple[int, int]:
+    """Return how many layers of a panel can be read, and of how many.
+
+    Args:
+        panel: What was measured.
+        reading: One of `READINGS`.
+        resolution: Which of the panel's rulers.
+        needs: The quantities that the last point must have; those of the plane if not given.
+    """
+    view = READINGS[reading].views["linear"]
+    layers = panel.run.layers(view.x, panel.set)
+    if resolution >= len(panel.rulers):
+        return 0, len(layers)
+    n_readable = 0
+    for layer in layers:
+        values = [panel.series(name, layer, resolution) for name in needs or view.axes]
         last = max((step for series in values for step in series), default=-1)
         is_finite = all(math.isfinite(series.get(last, math.nan)) for series in values)
-        is_saturated = panel.series(view.status, layer).get(last) == Status.SATURATED
-        n_layers += is_finite and not is_saturated
-    return n_layers
+        status = panel.series(view.status, layer, resolution).get(last)
+        n_readable += is_finite and status != Status.SATURATED
+    return n_readable, len(layers)

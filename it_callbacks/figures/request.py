@@ -9,12 +9,11 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from it_callbacks.derived import sources
+from it_callbacks.figures.about import about
 from it_callbacks.figures.axes import Figure, Panel
 from it_callbacks.figures.curves import CURVES
 from it_callbacks.figures.entropies import CLASSES, PREDICTIONS
-from it_callbacks.figures.frames import played
 from it_callbacks.figures.kinds import Kind, Request
-from it_callbacks.figures.packing import packed
 from it_callbacks.figures.plane import PLANE
 from it_callbacks.figures.readings import READINGS
 from it_callbacks.quantities import QUANTITIES
@@ -55,9 +54,7 @@ def needed(request: Request, shown: Sequence[Panel]) -> dict[str, set[Key]]:
         for key in panel.run.keys:
             if key.name not in names or key.set != panel.set:
                 continue
-            if request.resolution < len(panel.rulers) and key == panel.key(
-                key.quantity, key.layer, request.resolution
-            ):
+            if any(key == panel.key(key.quantity, key.layer, n) for n in _read_by(request, panel)):
                 found = (
                     {key}
                     if key in series
@@ -67,22 +64,23 @@ def needed(request: Request, shown: Sequence[Panel]) -> dict[str, set[Key]]:
     return wanted
 
 
+def _read_by(request: Request, panel: Panel) -> Sequence[int]:
+    """Which rulers of a panel are read: all of them, where the best is to be found."""
+    n = len(panel.rulers)
+    if request.resolution is None:
+        return range(n)
+    return [request.resolution] if request.resolution < n else []
+
+
 def draw(request: Request, shown: Sequence[Panel]) -> Figure:
-    """Draw the figure of some panels.
+    """Draw the figure of some panels; `it_callbacks.figures.about` says what it tells of itself.
 
     Raises:
         ValueError: The request names a view or a resolution that there cannot be.
     """
-    return played(KINDS[request.name].draw(shown, request))
-
-
-def draw_packed(request: Request, shown: Sequence[Panel]) -> Figure:
-    """Draw the same as a page's script unpacks it; see `it_callbacks.figures.packing`.
-
-    Raises:
-        ValueError: The request names a view or a resolution that there cannot be.
-    """
-    return packed(KINDS[request.name].draw(shown, request))
+    figure = KINDS[request.name].draw(shown, request)
+    layout = figure["layout"]
+    return {**figure, "layout": {**layout, "meta": about(request, layout.get("meta", {}))}}
 
 
 def offered(run: Run) -> dict[str, Any] | None:

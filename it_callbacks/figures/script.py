@@ -1,4 +1,4 @@
-"""Read the scripts of figures: Plotly's as the installed package ships it, and our own."""
+"""Read Plotly's script as the installed package ships it."""
 
 from __future__ import annotations
 
@@ -22,8 +22,3 @@ def plotly_script() -> str:
     raise FileNotFoundError(
         f"package_data/plotly.min.js was not found {where}; pip install 'plotly>=5.20'"
     )
-
-
-def unpack_script() -> str:
-    """The text of ``unpack.js``, which makes of packed figures those that Plotly reads."""
-    return (Path(__file__).parent / "static" / "unpack.js").read_text(encoding="utf-8")

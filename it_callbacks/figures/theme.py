@@ -24,6 +24,7 @@ class Theme:
         time: From the first moment to the last.
         bits: From few to many.
         areas: Of predictions: information about labels, about inputs alone, and what is open.
+        runs: A closed circle of hues, alike in lightness, at least 3:1 on the background.
     """
 
     background: str
@@ -35,6 +36,7 @@ class Theme:
     time: tuple[str, ...]
     bits: tuple[str, ...]
     areas: tuple[str, str, str]
+    runs: tuple[str, ...]
 
 
 LIGHT = Theme(
@@ -50,6 +52,10 @@ LIGHT = Theme(
     time=("#c3c9d1", "#94a5b8", "#5f86ad", "#2c6a9e", "#0b4a7d", "#062a4a"),
     bits=("#f2f0f7", "#c7cfe4", "#7fa8cc", "#2f76a8", "#08306b"),
     areas=("#08519c", "#c87807", "#cfd6dd"),
+    runs=(
+        *("#0077cd", "#6565cf", "#9154b9", "#af4791", "#be425f", "#be4a1b", "#a06604"),
+        *("#857505", "#568502", "#078a5a", "#0a8681", "#0a819d", "#0077cd"),
+    ),
 )
 DARK = Theme(
     background="#1e2125",
@@ -64,7 +70,13 @@ DARK = Theme(
     time=("#4a525b", "#5a7189", "#5e93bb", "#73b4dc", "#a8d5f0", "#f1f8fd"),
     bits=("#23303b", "#2a5674", "#3b85a0", "#7cbfb5", "#f3f0c8"),
     areas=("#6baed6", "#febbaa", "#4a525b"),
+    runs=(
+        *("#70b6fd", "#a2a8ff", "#ca99ef", "#e88fcb", "#f78c9e", "#f69370", "#e5a14b"),
+        *("#c4b345", "#96c166", "#5aca94", "#0dcbc3", "#2bc4ea", "#70b6fd"),
+    ),
 )
+_GOLDEN = 0.381966
+"""Share of the circle from one run's hue to the next: the first few are far apart however many."""
 _READABLE = 4.5
 """Contrast that words need; marks need 3."""
 
@@ -114,6 +126,16 @@ def of_depth(number: int, n: int) -> Colour:
     A single layer has the third of nine stops, which is neither pale nor dark in any theme.
     """
     return Colour("depth", number / (n - 1) if n > 1 else 0.25)
+
+
+def of_run(number: int) -> Colour:
+    """The colour of a run by its number: the same however many runs there are.
+
+    Example:
+        >>> of_run(0).of(LIGHT)
+        '#0077cd'
+    """
+    return Colour("runs", number * _GOLDEN % 1)
 
 
 def contrast(one: str, other: str) -> float:

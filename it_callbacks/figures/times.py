@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-MOST_DRAWN = 200
+MOST_DRAWN = 80
 """Points of a layer in one picture: more overlap, and each is a node in the page."""
 
 Measured = tuple[Sequence[int], Mapping[int, int]]
@@ -57,6 +57,39 @@ def clock(measured: Iterable[Measured]) -> Clock:
     """Return epochs if all of them are known, else steps."""
     known = all(step in epochs for steps, epochs in measured for step in steps)
     return Clock("epoch" if known else "step")
+
+
+def ages(steps: Sequence[int], epochs: Mapping[int, int]) -> list[float]:
+    """Return how far along each step is, from 0 at the start to 1 at the last, by log time.
+
+    Time is epochs; steps, counted in the first of them, where epochs are not known, or where one
+    of them has several points.
+
+    Example:
+        >>> ages([5, 10, 35], {5: 0, 10: 1, 35: 3})
+        [0.0, 0.5, 1.0]
+    """
+    times: list[float] = [epochs.get(step, -1) for step in steps]
+    if len(set(times)) < len(times) or min(times, default=0) < 0:
+        unit = next((step for step in steps if step > 0), 1)
+        times = [max(step, 0) / unit for step in steps]
+    last = max(times, default=0)
+    return [math.log1p(time) / math.log1p(last) if last > 0 else 1.0 for time in times]
+
+
+def spaced(steps: Sequence[int], epochs: Mapping[int, int], most: int) -> list[int]:
+    """Return at most `most` of `steps`, the nearest to even distances in log time, ends included.
+
+    Example:
+        >>> spaced([0, 1, 2, 3, 7], {n: n for n in range(8)}, most=3)
+        [0, 2, 7]
+    """
+    if len(steps) <= most:
+        return list(steps)
+    found = ages(steps, epochs)
+    places = [number / (most - 1) for number in range(most)]
+    nearest = {min(range(len(steps)), key=lambda i: abs(found[i] - place)) for place in places}
+    return [steps[number] for number in sorted(nearest)]
 
 
 def log_time(time: int) -> float:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections import defaultdict
+from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from it_callbacks.figures.axes import Panel
-from it_callbacks.figures.labels import CAUTION, plain, status_word
 from it_callbacks.figures.readings import Reading, View
+from it_callbacks.figures.times import ages, thinned
 from it_callbacks.records import Status
 from it_callbacks.runs import Series
 from it_callbacks.wide_settings import WideSettings
@@ -19,49 +19,69 @@ class Trajectory(NamedTuple):
     """The trajectory of one layer through the plane."""
 
     layer: str
+    depth: int
+    """Its number among the layers of the set, from 0."""
+    n_layers: int
     steps: list[int]
     """At which both values are finite."""
+    gaps: list[int]
+    """At which it was measured, but has no value in this view."""
     x: Series
     y: Series
     status: Series
     chance: Series
+    coverage: Series
     x_ends: tuple[Series, Series]
     """Ends of the bar around x; empty where there is none."""
     y_ends: tuple[Series, Series]
-    bounds: Mapping[int, str]
-    """By step, in words, what a value cannot exceed or fall below, as far as that is known."""
+    upper: Series
+    """What x cannot exceed."""
+    lowers: tuple[Series, Series]
+    """What x and y cannot fall below, where no upper end is known."""
     caution: str
     """Why to read the layer with caution, if the settings say it."""
-    classes: str
-    """Among which classes y was read, if not among all."""
-    samples: str
-    """How many samples the layer was read on, if not on as many as the others."""
-    n_dropped: int
-    """Points that this view has no value of."""
+    samples: int | None
+    """How many samples the layer was read on, if that is known."""
+    epochs: Mapping[int, int]
+    """By step, as far as they are known."""
+
+    def until(self, step: int | None) -> Trajectory:
+        """What of it there was at a step; all of it for None."""
+        if step is None:
+            return self
+        return self._replace(
+            steps=self.steps[: bisect_right(self.steps, step)],
+            gaps=self.gaps[: bisect_right(self.gaps, step)],
+        )
+
+    def thinned(self, most: int) -> Trajectory:
+        """At most `most` of its points, the early ones close."""
+        return self._replace(steps=thinned(self.steps, most))
 
     @property
-    def has_saturated(self) -> bool:
-        """Whether one of its points is hollow."""
-        return any(self.status.get(step) == Status.SATURATED for step in self.steps)
+    def ages(self) -> list[float]:
+        """How far along each point is, from 0 to 1."""
+        return ages(self.steps, self.epochs)
 
-    def symbols(self, symbol: str, steps: Sequence[int]) -> list[str]:
-        """Its markers at `steps`; a saturated point is hollow."""
-        status, hollow = self.status.get, f"{symbol}-open"
-        return [hollow if status(step) == Status.SATURATED else symbol for step in steps]
+    @property
+    def pieces(self) -> list[range]:
+        """Numbers of the points between which none is missing.
 
-    def remarks(self, steps: Sequence[int]) -> list[str]:
-        """What hovering shows of its points besides their values, with markup."""
-        known: dict[tuple[float, str], str] = {}
-        found = []
-        for step in steps:
-            key = (self.status.get(step, -1), self.bounds.get(step, ""))
-            if key not in known:
-                word = status_word(key[0])
-                if word == CAUTION and self.caution:
-                    word = f"{word}: {plain(self.caution)}"
-                known[key] = "<br>".join(filter(None, (self.classes, self.samples, key[1], word)))
-            found.append(known[key])
-        return found
+        Example:
+            A layer without a value at the third of five steps has ``[range(0, 2), range(2, 4)]``.
+        """
+        found, start = [], 0
+        for number in range(1, len(self.steps)):
+            before, at = self.steps[number - 1 : number + 1]
+            if bisect_right(self.gaps, before) != bisect_right(self.gaps, at):
+                found.append(range(start, number))
+                start = number
+        return [*found, range(start, len(self.steps))] if self.steps else []
+
+    def status_at(self, step: int) -> Status | None:
+        """How far to trust a point; None where that was not logged."""
+        value = self.status.get(step, math.nan)
+        return Status(int(value)) if value in list(Status) else None
 
 
 def trajectories(panel: Panel, view: View, resolution: int) -> list[Trajectory]:
@@ -74,68 +94,101 @@ def trajectories(panel: Panel, view: View, resolution: int) -> list[Trajectory]:
     """
     if resolution >= len(panel.rulers):
         return []
-    wide = panel.run.wide(panel.set) if view.status == "wide_status" else WideSettings()
+    is_wide = view.status == "wide_status"
+    wide = panel.run.wide(panel.set) if is_wide else WideSettings()
+    n_samples = panel.run.setting("information_plane", panel.set, "n_samples")
+    layers = panel.run.layers(view.x, panel.set)
     found = []
-    for layer in panel.run.layers(view.x, panel.set):
+    for depth, layer in enumerate(layers):
         x, y = (panel.series(name, layer, resolution) for name in view.axes)
-        both = x.keys() & y.keys()
-        if not both:
+        if not x.keys() & y.keys():
             continue
-        steps = sorted(s for s in both if math.isfinite(x[s]) and math.isfinite(y[s]))
+        measured = sorted(x.keys() | y.keys())
+        steps = [s for s in measured if _is_finite(x, s) and _is_finite(y, s)]
+        there = set(steps)
         found.append(
             Trajectory(
                 layer,
+                depth,
+                len(layers),
                 steps,
+                [step for step in measured if step not in there],
                 x,
                 y,
                 panel.series(view.status, layer, resolution),
-                panel.series("I_TY_chance", layer, resolution),
+                panel.series("I_TY_chance", layer, resolution) if "chance" in view.options else {},
+                {} if is_wide else panel.series("coverage", layer, resolution),
                 panel.ends(view.x, layer, resolution),
                 panel.ends(view.y, layer, resolution),
-                _bounds(panel, view, layer, resolution),
+                panel.series(view.upper, layer) if view.upper else {},
+                _lowers(panel, view, layer, resolution),
                 wide.cautions.get(layer, ""),
-                wide.classes,
-                _samples(wide, layer),
-                len(both) - len(steps),
+                wide.n_samples_of(layer) if is_wide else int(n_samples) if n_samples else None,
+                panel.run.epochs,
             )
         )
     return found
 
 
-def _samples(wide: WideSettings, layer: str) -> str:
-    n_samples = wide.n_samples_of(layer)
-    return "" if n_samples in (None, wide.n_samples) else f"{n_samples} samples"
+def _is_finite(series: Series, step: int) -> bool:
+    return math.isfinite(series.get(step, math.nan))
 
 
-def _bounds(panel: Panel, view: View, layer: str, resolution: int) -> dict[int, str]:
-    found: dict[int, list[str]] = defaultdict(list)
-    for step, most in panel.series(view.upper, layer).items():
-        if math.isfinite(most):
-            found[step].append(f"{_symbol(panel, view.x)} at most {most:.3f} bits")
+def _lowers(panel: Panel, view: View, layer: str, resolution: int) -> tuple[Series, Series]:
+    """For x and y, the lower ends that stand alone; of the first ruler. At least 0 is no news."""
+    found: list[Series] = []
     for name in view.bounded if resolution == 0 else ():
         low, high = (panel.series(end, layer) for end in panel.run.about(name).interval)
-        for step, least in low.items():
-            if least > 0 and not math.isfinite(high.get(step, math.nan)):
-                found[step].append(f"{_symbol(panel, name)} at least {least:.3f} bits")
-    return {step: "<br>".join(lines) for step, lines in found.items()}
+        found.append(
+            {step: least for step, least in low.items() if least > 0 and not _is_finite(high, step)}
+        )
+    x, y = found or ({}, {})
+    return x, y
 
 
-def _symbol(panel: Panel, quantity: str) -> str:
-    return panel.run.about(quantity).label.partition(", ")[0]
-
-
-def why_empty(panel: Panel, reading: Reading, resolution: int) -> str:
-    """Say why a panel has no plane."""
+def why_empty(panel: Panel, reading: Reading, view: View, resolution: int) -> list[str]:
+    """Say why a panel has no plane, and what can be seen instead; a text in each line."""
+    x, y = (panel.run.about(name).label.partition(",")[0] for name in view.axes)
     counted = reading.views["linear"]
-    x, y = (panel.run.about(name).label.partition(",")[0] for name in counted.axes)
     if not panel.has(counted.x) and not panel.has(counted.y):
-        return reading.absent
+        return [reading.absent]
     if not panel.has(counted.y):
         why = "too few samples of a class" if panel.has("I_TY") else "there is no Y"
-        return f"{x} was logged, but no {y}:<br>{why}; see the curves of {x}"
+        return [f"{x} was logged, but no {y}:", f"{why}; see the curves of {x}"]
     if not panel.has(counted.x):
-        return f"{y} was logged, but no {x}"
+        return [f"{y} was logged, but no {x}"]
     n_rulers = len(panel.rulers)
     if resolution >= n_rulers:
-        return f"this plane was read at {n_rulers} resolution{'s' * (n_rulers > 1)} only"
-    return "no layer has a value of both quantities"
+        return [f"this plane was read at {n_rulers} resolution{'s' * (n_rulers > 1)} only"]
+    if view is not counted and (why := why_not(panel, view)):
+        return [why, "choose the linear view"]
+    return ["no layer has a value of both quantities"]
+
+
+_WHY_MISSING = {
+    "I_XT_corrected": "corrected value, since nearly every code was seen once",
+    "I_TY_adjusted": "adjusted value, since chance alone gives nearly all of H(Y)",
+}
+
+
+def why_not(panel: Panel, view: View) -> str:
+    """Say why a view of a panel cannot be drawn; empty if it can."""
+    for name in view.axes:
+        if not panel.has(name):
+            return f"{panel.run.about(name).label} was not logged"
+        values = [
+            value
+            for layer in panel.run.layers(name, panel.set)
+            for value in panel.series(name, layer).values()
+        ]
+        n_missing = sum(not math.isfinite(value) for value in values)
+        if values and n_missing == len(values):
+            what = _WHY_MISSING.get(name, f"value of {panel.run.about(name).label}")
+            return f"{n_missing} of {len(values)} points have no {what}"
+    return ""
+
+
+def n_dropped(found: Sequence[Trajectory]) -> tuple[int, int]:
+    """Return how many points have no value in their view, and of how many."""
+    missing = sum(len(each.gaps) for each in found)
+    return missing, missing + sum(len(each.steps) for each in found)

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from it_callbacks import __version__
-from it_callbacks.figures import CONFIG, plotly_script, unpack_script
+from it_callbacks.figures import CONFIG, plotly_script
 from it_callbacks.report.drawings import Drawings
 from it_callbacks.report.markup import Html, joined, json_script, script, script_body, tag
 from it_callbacks.report.sections import Section, sections
@@ -34,7 +34,7 @@ def report(runs: Sequence[Run]) -> str:
     drawings = Drawings()
     found = sections(runs, drawings)
     draw = (_STATIC / "draw.js").read_text(encoding="utf-8")
-    scripts = (_text(plotly_script()), unpack_script() + draw)
+    scripts = (_text(plotly_script()), draw)
     title = f"Information plane: {', '.join(run.name for run in runs[:3])}"
     title += f" and {len(runs) - 3} more" if len(runs) > 3 else ""
     head = tag(

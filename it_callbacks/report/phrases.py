@@ -11,7 +11,7 @@ from it_callbacks.wide_settings import WideSettings
 
 LIMITS = {
     "code": (
-        "A hollow point is saturated: nearly every sample had a code of its own, so I(T;Y) would "
+        "An empty ring is saturated: nearly every sample had a code of its own, so I(T;Y) would "
         "be as high for random labels, and the point holds no information about the network.",
         "I(X;T) of a deterministic network is the entropy of its binned layer: how finely the "
         "layer distinguishes inputs at the resolution of its bins. Compare a layer with itself "

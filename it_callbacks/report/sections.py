@@ -78,7 +78,7 @@ def _planes(runs: Sequence[Run], drawings: Drawings) -> Iterator[Html]:
             )
             if _has(row, READINGS[name].views["linear"].y)  # else there is no Y
         }
-        opened = opening(Request(), row)
+        opened = opening(Request(), row).reading
         yield from there.get(opened, ())
         for name in there.keys() - {opened}:
             yield folded(f"Another reading: {READINGS[name].title.lower()}", *there[name])
@@ -99,8 +99,9 @@ def _planes_of_any_width(row: Sequence[Panel], drawings: Drawings) -> Iterator[H
 def _planes_of_the_code(row: Sequence[Panel], drawings: Drawings) -> Iterator[Html]:
     """The plane as counted, open; other bins and other estimates, folded."""
     has_spread = _has_spread(row)
+    first = opening(Request(reading="code"), row).resolution
 
-    def plane(caption: str, view: str = "linear", resolution: int = 0) -> Html:
+    def plane(caption: str, view: str = "linear", resolution: int = first) -> Html:
         request = Request(
             reading="code",
             view=view,
@@ -111,13 +112,14 @@ def _planes_of_the_code(row: Sequence[Panel], drawings: Drawings) -> Iterator[Ht
         return drawings.place(request, row, caption)
 
     yield plane(
-        "I(X;T) against I(T;Y), a line for each layer. Hollow points are saturated; the small mark "
+        "I(X;T) against I(T;Y), a way for each layer. Empty rings are saturated; the short mark "
         "below a point is what chance alone would give." + _BARS * has_spread
     )
-    for number in range(1, min(len(panel.rulers) for panel in row)):
-        label = row[0].rulers[number].label
-        drawn = plane(f"Read with {label}.", resolution=number)
-        yield folded(f"The same with other bins ({label})", drawn)
+    for number in range(min(len(panel.rulers) for panel in row)):
+        if number != first:
+            label = row[0].rulers[number].label
+            drawn = plane(f"Read with {label}.", resolution=number)
+            yield folded(f"The same with other bins ({label})", drawn)
     if _has(row, "I_TY_adjusted"):
         caption = "I(T;Y) on a scale where chance is 0 and H(Y) stays H(Y)."
         yield folded("Adjusted for chance", plane(caption, view="adjusted"))
@@ -127,9 +129,9 @@ def _planes_of_the_code(row: Sequence[Panel], drawings: Drawings) -> Iterator[Ht
             "interval; I(T;Y) adjusted for chance. Bars are 95 % intervals: they reach further up "
             "than down, as what was not seen can only add."
         )
-        yield folded(
-            "Corrected for the number of samples, with intervals", plane(caption, view="corrected")
-        )
+        # Only the first ruler has these.
+        drawn = plane(caption, view="corrected", resolution=0)
+        yield folded("Corrected for the number of samples, with intervals", drawn)
 
 
 _BARS = " Bars are standard deviations over the runs."
@@ -153,7 +155,7 @@ def _has(row: Sequence[Panel], quantity: str) -> bool:
 def _curves(runs: Sequence[Run], drawings: Drawings) -> Iterator[Html]:
     own = {name: row for run in runs for name, row in run.own.items()}
     for row in _of_layers(runs):
-        opened = READINGS[opening(Request(), row)].views["linear"].axes
+        opened = READINGS[opening(Request(), row).reading].views["linear"].axes
         for quantity in (*QUANTITIES.values(), *own.values()):
             if "curves" in quantity.figures and _has(row, quantity.name):
                 title = (

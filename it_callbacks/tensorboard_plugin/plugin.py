@@ -75,7 +75,6 @@ class InformationPlanePlugin(base_plugin.TBPlugin):  # type: ignore[misc] # it s
         answers: dict[str, Answer] = {path: _static(path, _STATIC[path]) for path in _STATIC}
         answers |= {
             "/plotly.js": _plotly,
-            "/unpack.js": _unpack,
             "/state": self._state,
             "/figure": self._figure,
         }
@@ -162,7 +161,7 @@ class InformationPlanePlugin(base_plugin.TBPlugin):  # type: ignore[misc] # it s
                 panels = self._panels(asked, log, state[1])
             except query.QueryError as error:
                 raise errors.NotFoundError(str(error)) from error
-            drawn = _Drawn(state, _as_json(figures.draw_packed(asked.request, panels)))
+            drawn = _Drawn(state, _as_json(figures.draw(asked.request, panels)))
             with self._lock:
                 self._drawn = dict([*self._drawn.items(), (place, drawn)][-_MOST_KEPT:])
         return _respond(request, drawn.figure, "application/json")
@@ -244,10 +243,6 @@ def _plotly(request: wrappers.Request) -> wrappers.Response:
     except FileNotFoundError as error:
         raise errors.NotFoundError(str(error)) from error
     return _respond(request, script, "text/javascript", expires=_AN_HOUR)
-
-
-def _unpack(request: wrappers.Request) -> wrappers.Response:
-    return _respond(request, figures.unpack_script(), "text/javascript")
 
 
 def _where(request: wrappers.Request) -> tuple[Any, str]:

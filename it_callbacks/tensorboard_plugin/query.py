@@ -44,9 +44,6 @@ def parse(query: Query) -> Asked:
     Raises:
         QueryError: Something in it is none of the words it can be.
     """
-    resolution = query.get("resolution") or "0"
-    if not (resolution.isascii() and resolution.isdecimal() and len(resolution) < 4):
-        raise QueryError(f"resolution: got {resolution!r}, expected a number from 0 on")
     if not query.getlist("run"):
         raise QueryError("run: none was asked for; name at least one")
     reading = query.get("reading")
@@ -54,12 +51,17 @@ def parse(query: Query) -> Asked:
         name=_one_of("name", query.get("name") or "plane", list(KINDS)),
         reading=_one_of("reading", reading, list(READINGS)) if reading else None,
         view=_one_of("view", query.get("view") or next(iter(VIEWS)), list(VIEWS)),
-        resolution=int(resolution),
-        quantity=query.get("quantity") or "I_XT",
+        resolution=_number("resolution", query.get("resolution"), most=999),
+        quantity=query.get("quantity") or "",
         chance=query.get("chance") == "1",
         intervals=query.get("intervals") == "1",
         hidden=query.getlist("hidden"),
         theme=THEMES[_one_of("theme", query.get("theme") or "light", list(THEMES))],
+        width=_number("width", query.get("width"), most=10_000) or Request.width,
+        height=_number("height", query.get("height"), most=10_000) or Request.height,
+        scale=query.get("scale") or Request.scale,
+        until=_number("until", query.get("until"), most=10**18),
+        arrange=query.get("arrange") or Request.arrange,
     )
     try:
         check(request)
@@ -67,6 +69,16 @@ def parse(query: Query) -> Asked:
         raise QueryError(str(error)) from error
     runs, sets = (list(dict.fromkeys(query.getlist(key))) for key in ("run", "set"))
     return Asked(request, runs, sets)
+
+
+def _number(what: str, got: str | None, *, most: int) -> int | None:
+    """A whole number of a query; None where there is none."""
+    if not got:
+        return None
+    is_number = got.isascii() and got.isdecimal() and len(got) <= len(str(most))
+    if not is_number or int(got) > most:
+        raise QueryError(f"{what}: got {got!r}, expected a number from 0 on, {most} at most")
+    return int(got)
 
 
 def unknown(what: str, got: str, known: Sequence[str]) -> QueryError:
@@ -99,5 +111,6 @@ def check_panels(asked: Asked, shown: Sequence[Panel], every: Sequence[Panel]) -
     if not shown:
         raise unknown("set", ", ".join(asked.sets), sorted({panel.set for panel in every}))
     most = max(len(panel.rulers) for panel in shown)
-    if request.resolution >= most and "resolution" in KINDS[request.name].options:
-        raise unknown("resolution", str(request.resolution), [str(n) for n in range(most)])
+    asked_for = request.resolution or 0
+    if asked_for >= most and "resolution" in KINDS[request.name].options:
+        raise unknown("resolution", str(asked_for), [str(n) for n in range(most)])

@@ -29,9 +29,11 @@ function draw(place) {
   if (!width || drawn.get(place) === how) return;
   drawn.set(place, how);
   const of = JSON.parse(document.getElementById(place.dataset.figure).textContent);
-  const packed = isNarrow ? of.narrow : of.wide;
-  const figure = unpacked(isDark ? recoloured(packed, of.dark) : packed);
+  const shown = isNarrow ? of.narrow : of.wide;
+  const figure = isDark ? recoloured(shown, of.dark) : shown;
   figure.layout.width = width;
+  // What cannot be pressed is left out, and the room that it took.
+  if (onPaper) Object.assign(figure.layout, of.still, { sliders: [], updatemenus: [] });
   place.replaceChildren();
   Plotly.newPlot(place, { ...figure, config });
 }

@@ -79,7 +79,7 @@ class Tab {
     const text = await answer(`./figure?${query}`, signal);
     this.say(this.controls.note());
     if (text === this.shown) return;
-    const figure = unpacked(JSON.parse(text));
+    const figure = JSON.parse(text);
     this.controls.opened(figure.layout.meta?.reading);
     const {axes} = this.controls.query(this.theme);
     await this.chart.draw(figure, this.controls.state.config, axes);
@@ -99,7 +99,6 @@ class Tab {
       await Promise.all([
         loaded(style, document.head),
         loaded(element("script", {src: "./plotly.js"}), document.head),
-        loaded(element("script", {src: "./unpack.js"}), document.head),
       ]);
     } catch (error) {
       this.say(error.message);

@@ -1,0 +1,70 @@
+"""Say of a figure what it is, for the pages that show it: kept beside it as ``layout.meta``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from it_callbacks.figures.kinds import Request
+from it_callbacks.figures.times import Measured, thinned
+
+MOST_STOPS = 200
+"""Of a slider; more are closer than a pixel."""
+
+
+def about(request: Request, found: Mapping[str, Any]) -> dict[str, Any]:
+    """Return all that pages are told of a figure.
+
+    Args:
+        request: What was asked for.
+        found: What its kind knows of it.
+
+    Returns:
+        ``kind``, ``reading``, ``resolution``, ``view``, ``arrange``: what is shown. ``summary``:
+        the line above it. ``layers``: full ``name``, short ``label``, ``colour`` and ``ink`` of
+        each, or of runs with ``run`` set. ``moments``: ``step`` and ``label`` of the slider's
+        stops. ``names``: by number of an annotation, whose name it is; ``spare`` are those that
+        only a highlight shows. ``panels``: ``run``, ``set`` and ``axis``. ``empty``: views and
+        readings that cannot be drawn, with the reason. ``companion``: the kind that goes with it,
+        and ``opens``, the one that opens first.
+    """
+    known: dict[str, Any] = {
+        "kind": request.name,
+        "reading": request.reading or "",
+        "resolution": request.resolution or 0,
+        "view": request.view,
+        "arrange": request.arrange,
+        "summary": "",
+        "layers": [],
+        "moments": [],
+        "names": {},
+        "spare": [],
+        "panels": [],
+        "empty": {},
+        "companion": "",
+        "opens": "plane",
+    }
+    return {**known, **found}
+
+
+def stops(measured: Sequence[Measured]) -> list[dict[str, Any]]:
+    """Return the moments of some panels, as a slider has them.
+
+    Args:
+        measured: For each panel, its steps and the epochs by step.
+
+    Example:
+        >>> stops([([0, 20], {0: 0, 20: 1}), ([20, 30], {})])[1:]
+        [{'step': 20, 'label': 'epoch 1, step 20'}, {'step': 30, 'label': 'step 30'}]
+    """
+    epochs: dict[int, int] = {}
+    for steps, known in measured:
+        epochs = {step: known[step] for step in steps if step in known} | epochs
+    every = sorted({step for steps, _ in measured for step in steps})
+    return [
+        {
+            "step": step,
+            "label": f"epoch {epochs[step]}, step {step}" if step in epochs else f"step {step}",
+        }
+        for step in thinned(every, MOST_STOPS)
+    ]

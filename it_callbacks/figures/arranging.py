@@ -1,0 +1,151 @@
+"""Decide which runs and sets share a plot: side by side, over each other, or as a mean.
+
+What was not measured alike is never drawn as equal: it stands side by side, with a word why.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from it_callbacks.figures.axes import Panel
+from it_callbacks.figures.kinds import Request
+from it_callbacks.figures.readings import READINGS, Opening
+from it_callbacks.repeats import are_repeats, averaged
+
+MOST_OVER_EACH_OTHER = 30
+"""Runs in one plot."""
+_MOST_LAYERS_OF_TWO_SETS = 6
+_NEARLY = 0.15
+"""Bits between log2 of two numbers of samples that are about the same: a tenth of them."""
+_TRAINING = "train"
+
+
+class Plot(NamedTuple):
+    """What one pair of axes shows."""
+
+    panels: list[Panel]
+    """Drawn as equals, over each other."""
+    training: list[Panel]
+    """Drawn fainter below them."""
+    repeats: list[Panel]
+    """Those whose mean the one panel is; empty where it is no mean."""
+
+
+class Arrangement(NamedTuple):
+    """All plots, and what became of the arrangement that was asked for."""
+
+    name: str
+    """``side``, ``overlay`` or ``mean``."""
+    plots: list[Plot]
+    refusal: str = ""
+    """Why it is not what was asked for."""
+
+    @property
+    def is_by_run(self) -> bool:
+        """Whether colours are those of runs."""
+        return any(len(plot.panels) > 1 for plot in self.plots)
+
+
+def arranged(request: Request, panels: Sequence[Panel], opened: Opening) -> Arrangement:
+    """Return the plots of some panels.
+
+    Args:
+        request: How they are to be arranged.
+        panels: In the order in which they are drawn.
+        opened: How they are read.
+    """
+    runs = list(dict.fromkeys(panel.run.name for panel in panels))
+    side = Arrangement("side", [Plot([panel], [], []) for panel in panels])
+    if request.arrange == "mean":
+        return _means(panels, side)
+    if request.arrange == "overlay" and len(runs) > 1:
+        return _over_each_other(panels, opened, side)
+    if request.arrange == "side":
+        return side
+    return _with_training(request, panels, opened, side)
+
+
+def _by_set(panels: Sequence[Panel]) -> dict[str, list[Panel]]:
+    found: dict[str, list[Panel]] = {}
+    for panel in panels:
+        found.setdefault(panel.set, []).append(panel)
+    return found
+
+
+def _means(panels: Sequence[Panel], side: Arrangement) -> Arrangement:
+    plots = []
+    for several in _by_set(panels).values():
+        if len(several) < 2:
+            return side._replace(refusal="a mean needs at least two runs")
+        runs = [panel.run for panel in several]
+        if not are_repeats(runs):
+            why = "these runs have no mean: their layers, rulers or numbers of samples differ"
+            return side._replace(refusal=why)
+        plots.append(Plot([Panel(averaged(runs), several[0].set)], [], several))
+    return Arrangement("mean", plots)
+
+
+def _over_each_other(panels: Sequence[Panel], opened: Opening, side: Arrangement) -> Arrangement:
+    plots, more = [], 0
+    for several in _by_set(panels).values():
+        if not _are_alike(several, opened):
+            return side._replace(refusal=f"runs {_DIFFER}")
+        more = max(more, len(several) - MOST_OVER_EACH_OTHER)
+        plots.append(Plot(several[:MOST_OVER_EACH_OTHER], [], []))
+    words = f"the first {MOST_OVER_EACH_OTHER} runs; {more} more are not drawn" if more > 0 else ""
+    return Arrangement("overlay", plots, words)
+
+
+_DIFFER = "are not laid over each other: their rulers or numbers of samples differ"
+
+
+def _with_training(
+    request: Request, panels: Sequence[Panel], opened: Opening, side: Arrangement
+) -> Arrangement:
+    """For each run, training below validation: if asked for, else where there are few layers."""
+    is_asked = request.arrange == "overlay"
+    plots, refusal = [], ""
+    for name in dict.fromkeys(panel.run.name for panel in panels):
+        of_run = [panel for panel in panels if panel.run.name == name]
+        training = [panel for panel in of_run if panel.set == _TRAINING]
+        others = [panel for panel in of_run if panel.set != _TRAINING]
+        first = next((panel for panel in others if panel.set == "val"), None)
+        if (
+            training
+            and first
+            and (is_asked or _n_layers(first, opened) <= _MOST_LAYERS_OF_TWO_SETS)
+        ):
+            if _are_alike([first, *training], opened):
+                plots += [Plot([each], training if each is first else [], []) for each in others]
+                continue
+            refusal = f"validation and training {_DIFFER}" if is_asked else ""
+        plots += [Plot([panel], [], []) for panel in of_run]
+    is_over = any(plot.training for plot in plots)
+    return Arrangement("overlay", plots, refusal) if is_over else side._replace(refusal=refusal)
+
+
+def _n_layers(panel: Panel, opened: Opening) -> int:
+    return len(panel.run.layers(READINGS[opened.reading].views["linear"].x, panel.set))
+
+
+def _are_alike(panels: Sequence[Panel], opened: Opening) -> bool:
+    """Whether all were read in the same way, on about as many samples, as far as is known."""
+    ways = {_way(panel, opened) for panel in panels}
+    sizes = [math.log2(n) for panel in panels if (n := _n_samples(panel, opened))]
+    return len(ways) == 1 and max(sizes, default=0) - min(sizes, default=0) <= _NEARLY
+
+
+def _way(panel: Panel, opened: Opening) -> tuple[str, str]:
+    if opened.reading == "wide":
+        wide = panel.run.wide(panel.set)
+        return wide.reading, wide.classes
+    has_ruler = opened.resolution < len(panel.rulers)
+    return (panel.rulers[opened.resolution].label if has_ruler else "none"), ""
+
+
+def _n_samples(panel: Panel, opened: Opening) -> float | None:
+    if opened.reading == "wide":
+        return panel.run.wide(panel.set).n_samples
+    return panel.run.setting("information_plane", panel.set, "n_samples")

@@ -1,0 +1,191 @@
+"""Play a plane without a script of ours: ways that grow, moment by moment, as Plotly's frames."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Sequence
+from typing import Any
+
+from it_callbacks.figures.axes import Figure
+from it_callbacks.figures.times import ages, spaced
+
+_MOMENTS, _MOMENTS_OF_MANY, _MANY = 40, 20, 30
+"""A frame holds all that came before it, so their size grows with their square."""
+_HEAD = 0.72
+"""Age from which on the way is drawn thick."""
+_LEAST_HEAD = 3
+_FRAME_MS = 120
+_AT_ONCE = {"mode": "immediate", "transition": {"duration": 0}}
+_QUIET, _NOW = "quiet", "now"
+_FAINT_PX, _THICK_PX, _DOT_PX = 1.3, 2.6, 11
+
+
+def play(figure: Figure) -> Figure:
+    """Return a plane with frames in which its ways grow, a slider, and buttons that play and pause.
+
+    For pages without our script. Of at most 40 moments, 20 where there are more than 30 ways,
+    evenly spaced in log time. A figure that has no time, or one moment only, is returned as it is.
+
+    Args:
+        figure: What `draw` gives.
+    """
+    ways = [trace for trace in figure["data"] if trace.get("meta", {}).get("role") == "points"]
+    steps = sorted({row[1] for way in ways for row in way["customdata"]})
+    if len(steps) < 2:
+        return figure
+    most = _MOMENTS if len(ways) <= _MANY else _MOMENTS_OF_MANY
+    epochs = {row[1]: row[0] for way in ways for row in way["customdata"] if row[0] != ""}
+    shown = spaced(steps, epochs, most)
+    still, n = figure["data"], len(figure["data"])
+    moving = [trace for way in ways for trace in _empty(way, figure["layout"])]
+    numbers = [n + number for number in range(len(moving))]
+    notes = figure["layout"]["annotations"]
+    named = {int(number) for number in figure["layout"]["meta"]["names"]}
+    silent = [{**note, "opacity": 0} if k in named else note for k, note in enumerate(notes)]
+    frames = [
+        _still(_QUIET, 0, n, silent, numbers),
+        *(
+            {
+                "name": str(step),
+                "data": [part for way in ways for part in _at(way, step, epochs)],
+                "traces": numbers,
+            }
+            for step in shown[:-1]
+        ),
+        _still(_NOW, 1, n, notes, numbers),
+    ]
+    labels = {each["step"]: each["label"] for each in figure["layout"]["meta"]["moments"]}
+    layout = {**figure["layout"], **_controls(shown, labels, figure["layout"])}
+    return {"data": [*still, *moving], "layout": layout, "frames": frames}
+
+
+def _empty(way: dict[str, Any], layout: dict[str, Any]) -> list[dict[str, Any]]:
+    """The part so far, and its head with the dot; nothing of either until they are played."""
+    colour = _colour(way)
+    shared = {
+        "type": "scatter",
+        "xaxis": way["xaxis"],
+        "yaxis": way["yaxis"],
+        "hoverinfo": "skip",
+        "x": [],
+        "y": [],
+    }
+    dot = {"color": colour, "size": [], "line": {"color": layout["paper_bgcolor"], "width": 1.5}}
+    return [
+        {
+            **shared,
+            "uid": f"{way['uid']}s",
+            "meta": {**way["meta"], "role": "so far"},
+            "mode": "lines",
+            "opacity": 0.35,
+            "line": {"color": colour, "width": _FAINT_PX},
+        },
+        {
+            **shared,
+            "uid": f"{way['uid']}h",
+            "meta": {**way["meta"], "role": "head"},
+            "mode": "lines+markers",
+            "line": {"color": colour, "width": _THICK_PX},
+            "marker": dot,
+        },
+    ]
+
+
+def _colour(way: dict[str, Any]) -> Any:
+    """The colour of a layer: of its points, or of their rims where some are hollow."""
+    line = way["marker"].get("line")
+    return line["color"] if line else way["marker"]["color"]
+
+
+def _at(way: dict[str, Any], step: int, epochs: dict[int, int]) -> list[dict[str, Any]]:
+    steps = [row[1] for row in way["customdata"]]
+    n = bisect_right(steps, step)
+    aged = ages(steps[:n], epochs)
+    head = min(next((k for k, age in enumerate(aged) if age >= _HEAD), 0), max(n - _LEAST_HEAD, 0))
+    x, y = ([round(value, 3) for value in way[axis][:n]] for axis in "xy")
+    sizes = [0] * max(n - head - 1, 0) + [_DOT_PX] * (n > 0)
+    return [{"x": x, "y": y}, {"x": x[head:], "y": y[head:], "marker": {"size": sizes}}]
+
+
+def _still(
+    name: str, opacity: int, n: int, notes: Sequence[Any], moving: Sequence[int]
+) -> dict[str, Any]:
+    """The frame that hides what stands still, or shows it again without what moves."""
+    nothing = {"x": [], "y": [], "marker": {"size": []}}
+    return {
+        "name": name,
+        "data": [{"opacity": opacity}] * n + [nothing] * len(moving),
+        "traces": [*range(n), *moving],
+        "layout": {"annotations": list(notes)},
+    }
+
+
+def _controls(
+    shown: Sequence[int], labels: dict[int, str], layout: dict[str, Any]
+) -> dict[str, Any]:
+    """A slider with a stop for each moment, and the buttons beside it."""
+    redrawn = {"duration": 0, "redraw": True}
+    quick = {"duration": 0, "redraw": False}
+    stops = [
+        {
+            "method": "animate",
+            "label": labels.get(step, f"step {step}"),
+            "args": [[_QUIET, str(step)], {**_AT_ONCE, "frame": [redrawn, quick]}],
+        }
+        for step in shown[:-1]
+    ]
+    last = labels.get(shown[-1], f"step {shown[-1]}")
+    stops.append(
+        {
+            "method": "animate",
+            "label": last,
+            "args": [[_NOW], {**_AT_ONCE, "frame": redrawn}],
+        }
+    )
+    played = [_QUIET, *(str(step) for step in shown[:-1]), _NOW]
+    slow = {"duration": _FRAME_MS, "redraw": False}
+    timing = [redrawn, *([slow] * (len(shown) - 1)), {"duration": _FRAME_MS, "redraw": True}]
+    muted, text = layout["xaxis"]["tickfont"]["color"], layout["font"]["color"]
+    plain = {"bgcolor": layout["paper_bgcolor"], "bordercolor": muted, "font": {"color": text}}
+    margin = {**layout["margin"], "b": layout["margin"]["b"] + 74}
+    return {
+        "margin": margin,
+        "sliders": [
+            {
+                "active": len(stops) - 1,
+                "steps": stops,
+                "currentvalue": {"prefix": "", "xanchor": "left", "font": {"size": 12}},
+                "pad": {"l": 84, "t": 44},
+                "ticklen": 0,
+                "minorticklen": 0,
+                "activebgcolor": text,
+                **plain,
+                "font": {"color": layout["paper_bgcolor"], "size": 1},
+            }
+        ],
+        "updatemenus": [
+            {
+                "type": "buttons",
+                "direction": "left",
+                "showactive": False,
+                "x": 0,
+                "xanchor": "left",
+                "y": 0,
+                "yanchor": "top",
+                "pad": {"t": 58},
+                "buttons": [
+                    {
+                        "method": "animate",
+                        "label": "▶",
+                        "args": [played, {**_AT_ONCE, "frame": timing}],
+                    },
+                    {
+                        "method": "animate",
+                        "label": "❚❚",
+                        "args": [[None], {**_AT_ONCE, "frame": quick}],
+                    },
+                ],
+                **plain,
+            }
+        ],
+    }

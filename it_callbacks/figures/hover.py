@@ -1,0 +1,108 @@
+"""Write what hovering shows of a point: its values, how far to trust them, and why."""
+
+from __future__ import annotations
+
+import math
+import textwrap
+from collections.abc import Sequence
+from typing import Any
+
+from it_callbacks.figures.axes import Panel, how_read
+from it_callbacks.figures.labels import plain, shortened
+from it_callbacks.figures.readings import View
+from it_callbacks.figures.trajectories import Trajectory
+from it_callbacks.records import Status
+from it_callbacks.runs import Series
+
+_LINE = 50
+"""Characters of a line; longer ones cover half the plot."""
+_SATURATED = "○ SATURATED: nearly every sample has its own code"
+_CAUTION = "◉ CAUTION: "
+_MAY_BE_LOW = "may be low by up to a bit"
+
+
+def hover(panel: Panel, each: Trajectory, view: View, resolution: int) -> dict[str, Any]:
+    """Return what a trace shows of its points; names come in as data, not in the template."""
+    rows = [_row(each, step, bool(panel.run.spread)) for step in each.steps]
+    names = " · ".join((panel.run.name, panel.set))
+    n = "" if each.samples is None else f"n {each.samples}"
+    ruler = "" if view.y == "V_TY" else how_read(panel, view.x, resolution)
+    about = [plain(shortened(names, _LINE)), " · ".join(filter(None, (ruler, n)))]
+    about += [panel.run.wide(panel.set).classes] if view.y == "V_TY" else []
+    return {
+        "text": plain(shortened(each.layer, _LINE - 18)),
+        "hovertext": "<br>".join(filter(None, about)),
+        "customdata": rows,
+        "hovertemplate": "<br>".join(_lines(panel, each, view)) + "<extra></extra>",
+    }
+
+
+def _lines(panel: Panel, each: Trajectory, view: View) -> list[str]:
+    epoch = "epoch %{customdata[0]}  ·  " if set(each.steps) <= each.epochs.keys() else ""
+    x, y = (word_of(panel, name) for name in view.axes)
+    lines = [
+        f"<b>%{{text}}</b>  layer {each.depth + 1} of {each.n_layers}",
+        f"{epoch}step %{{customdata[1]}}",
+        f"{x}  <b>%{{x:.2f}}</b>%{{customdata[2]}} bits",
+        f"{y}  <b>%{{y:.2f}}</b>%{{customdata[3]}} bits",
+    ]
+    if each.chance:
+        lines.append("labels dealt at random would give %{customdata[4]}")
+    if each.coverage:
+        lines.append("coverage %{customdata[5]} %")
+    lines[-1] += "%{customdata[6]}"
+    return [*lines, "%{hovertext}"]
+
+
+def word_of(panel: Panel, quantity: str) -> str:
+    """What a quantity of a plane is called where there is little room."""
+    if quantity in WORDS:
+        return WORDS[quantity]
+    label, symbol = panel.run.about(quantity).label, panel.run.label_symbol(panel.set)
+    return plain(label.replace("T;Y", f"T;{symbol}"))
+
+
+WORDS = {"relative_I_XT": "inputs kept apart", "V_TY": "found about the label"}
+
+
+def _row(each: Trajectory, step: int, is_mean: bool) -> list[Any]:
+    chance, coverage = each.chance.get(step, math.nan), each.coverage.get(step, math.nan)
+    return [
+        each.epochs.get(step, ""),
+        step,
+        _around(each.x[step], each.x_ends, step, is_mean),
+        _around(each.y[step], each.y_ends, step, is_mean),
+        f"{chance:.2f}" if math.isfinite(chance) else "–",
+        f"{100 * coverage:.0f}" if math.isfinite(coverage) else "–",
+        "".join(f"<br>{line}" for line in _reasons(each, step)),
+    ]
+
+
+def _around(value: float, ends: tuple[Series, Series], step: int, is_mean: bool) -> str:
+    """The interval of a value; one number where it reaches as far up as down."""
+    low, high = (series.get(step, math.nan) for series in ends)
+    if not (math.isfinite(low) and math.isfinite(high)):
+        return ""
+    below, above = value - low, high - value
+    if abs(above - below) < 0.005:
+        return f" {'sd' if is_mean else '±'} {above:.2f}"
+    return f" ({low:.2f} to {high:.2f})"
+
+
+def _reasons(each: Trajectory, step: int) -> Sequence[str]:
+    found = []
+    for letter, bounds, word in (
+        ("x", (each.upper,), "at most"),
+        ("x", each.lowers[:1], "at least"),
+        ("y", each.lowers[1:], "at least"),
+    ):
+        symbol = "I(X;T)" if letter == "x" else "I(T;Y)"
+        for series in bounds:
+            if math.isfinite(bound := series.get(step, math.nan)):
+                found.append(f"{symbol} {word} {bound:.2f}")
+    match each.status_at(step):
+        case Status.SATURATED:
+            found.append(_SATURATED)
+        case Status.CAUTION:
+            found += textwrap.wrap(_CAUTION + (each.caution or _MAY_BE_LOW), _LINE)
+    return [plain(line) for line in found]

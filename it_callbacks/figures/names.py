@@ -1,0 +1,149 @@
+"""Write names at the ends of ways: those that there is room for, and the rest for a highlight."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
+from typing import Any, NamedTuple
+
+from it_callbacks.figures.labels import plain
+from it_callbacks.figures.limits import Range, Written
+from it_callbacks.figures.marks import MOST_WITH_ARROWS, MOST_WITH_DOTS, Way
+from it_callbacks.figures.placing import Obstacle, Obstacles, Point, Text, placed
+from it_callbacks.figures.sheet import NARROW, width_of
+from it_callbacks.figures.theme import BACKGROUND, Colour
+
+MOST_NAMED = 12
+"""Layers that are all named."""
+_OF_MANY, _OF_MANY_NARROW, _FEW = 6, 4, 5
+_MOST_SPARE = 60
+"""Names that are kept for a highlight: each is a node in the page."""
+_SIZE = 12
+_EVERY = 7
+"""Pixels between the points of a way that names keep off."""
+_ON_A_WAY, _ON_MANY_WAYS, _ON_AN_END, _ON_A_WORD = 5, 2, 14, 30
+
+
+class Name(NamedTuple):
+    """A name at the end of a way."""
+
+    way: Way
+    text: str
+    colour: Colour
+
+
+class Named(NamedTuple):
+    """The annotations of a plot, and the number of each that is hidden until its highlight."""
+
+    annotations: list[dict[str, Any]]
+    spare: list[int]
+
+
+def chosen(n: int, width: int) -> list[int]:
+    """Return which of `n` names are written: all of few, else evenly spaced ones, ends included.
+
+    Args:
+        n: How many there are.
+        width: Of the figure, in pixels.
+
+    Example:
+        >>> chosen(3, 900), chosen(21, 900), chosen(21, 390)
+        ([0, 1, 2], [0, 4, 8, 12, 16, 20], [0, 7, 13, 20])
+    """
+    is_narrow = width < NARROW
+    if n <= (_FEW if is_narrow else MOST_NAMED):
+        return list(range(n))
+    most = _OF_MANY_NARROW if is_narrow else _OF_MANY
+    return [round(number * (n - 1) / (most - 1)) for number in range(most)]
+
+
+def written(
+    names: Sequence[Name],
+    shown: Sequence[int],
+    ways: Sequence[Way],
+    words: Sequence[Written],
+    ranges: tuple[Range, Range],
+) -> Named:
+    """Return the names of a plot.
+
+    Args:
+        names: Of all ways that have one.
+        shown: Which of them are seen at once.
+        ways: All that is drawn, training too.
+        words: Where the words of limits are.
+        ranges: Of both axes.
+    """
+    if not names:
+        return Named([], [])
+    box = names[0].way.box
+    obstacles = Obstacles(box.width, box.height, list(_obstacles(ways, words, ranges)))
+    points = [_pixel(name.way, -1, ranges) for name in names]
+    texts = [Text(width_of(name.text, _SIZE) + 6, _SIZE + 4) for name in names]
+    together = placed([points[n] for n in shown], [texts[n] for n in shown], obstacles)
+    annotations = [
+        _annotation(names[n], texts[n], offset) for n, offset in zip(shown, together, strict=True)
+    ]
+    rest = [n for n in range(len(names)) if n not in set(shown)][:_MOST_SPARE]
+    for n in rest:
+        (offset,) = placed([points[n]], [texts[n]], obstacles)
+        annotations.append({**_annotation(names[n], texts[n], offset), "opacity": 0})
+    return Named(annotations, list(range(len(shown), len(annotations))))
+
+
+def _annotation(name: Name, text: Text, offset: Point) -> dict[str, Any]:
+    dx, dy = offset
+    x, y = name.way.at
+    is_far = max(abs(dx) - text.width / 2, abs(dy) - text.height / 2) > 15
+    beside = {
+        "showarrow": True,
+        "arrowhead": 0,
+        "arrowwidth": 1,
+        "arrowcolor": name.way.colour.faint(0.6),
+        "ax": round(dx),
+        "ay": round(dy),
+        "standoff": 6,
+    }
+    axis = name.way.box.place.axis
+    return {
+        "text": plain(name.text),
+        "xref": f"x{axis}",
+        "yref": f"y{axis}",
+        "x": x[-1],
+        "y": y[-1],
+        "font": {"size": _SIZE, "color": name.colour},
+        "bgcolor": BACKGROUND.faint(0.72),
+        "borderpad": 0,
+        **(beside if is_far else {"showarrow": False, "xshift": round(dx), "yshift": -round(dy)}),
+    }
+
+
+def _pixel(way: Way, number: int, ranges: tuple[Range, Range]) -> Point:
+    (left, right), (low, high) = ranges
+    x, y = (of[number] for of in way.at)
+    return (
+        (x - left) / (right - left) * way.box.width,
+        (high - y) / (high - low) * way.box.height,
+    )
+
+
+def _obstacles(
+    ways: Sequence[Way], words: Sequence[Written], ranges: tuple[Range, Range]
+) -> Iterator[Obstacle]:
+    weight = _ON_A_WAY if len(ways) <= MOST_WITH_DOTS else _ON_MANY_WAYS
+    for way in ways:
+        if not way.trajectory.steps:
+            continue
+        (left, right), (low, high) = ranges
+        wide, tall = way.box.width / (right - left), way.box.height / (high - low)
+        pixels = [((x - left) * wide, (high - y) * tall) for x, y in zip(*way.at, strict=True)]
+        for (x, y), (to_x, to_y) in pairwise(pixels):
+            n = min(max(1, int(math.hypot(to_x - x, to_y - y) / _EVERY)), 300)
+            for part in range(n):
+                yield Obstacle(x + (to_x - x) * part / n, y + (to_y - y) * part / n, weight)
+        if way.is_training or len(ways) > MOST_WITH_ARROWS:
+            yield Obstacle(*pixels[-1], _ON_AN_END)
+    for left, top, width in words:
+        for across in range(0, int(width) + 1, 8):
+            for down in (2, 9, 15):
+                yield Obstacle(left + across, top + down, _ON_A_WORD)

@@ -1,0 +1,97 @@
+"""Write the words around a plane: the lines above it, titles of axes, what it cannot show."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from it_callbacks.figures.axes import Panel, axis_title
+from it_callbacks.figures.hover import WORDS
+from it_callbacks.figures.readings import READINGS, VIEWS, Opening, readable
+from it_callbacks.figures.sheet import width_of
+from it_callbacks.figures.trajectories import why_not
+
+_SYMBOLS = {"relative_I_XT": "relative I(X;T)", "V_TY": "V(T→Y)"}
+_NAMES = {"wide": "wide plane", "code": "binned code"}
+_LEAST_FOR_SYMBOLS = 380
+"""Pixels of a plot whose axes name quantities with their symbols."""
+_BETWEEN = "   "
+
+
+def title_of(panels: Sequence[Panel], quantity: str, length: float) -> str:
+    """Return the title of a plane's axis; its arrow says that it is the direction of more.
+
+    Args:
+        panels: What is drawn, at least one.
+        quantity: Which quantity.
+        length: Of the axis, in pixels.
+    """
+    if quantity not in WORDS:
+        return f"{axis_title(panels, quantity)} →"
+    symbol = _SYMBOLS[quantity]
+    if all(panel.run.label_symbol(panel.set) == "bin Y" for panel in panels):
+        symbol = re.sub(r"\bY\b", "bin Y", symbol)
+    if length < _LEAST_FOR_SYMBOLS:
+        return f"{WORDS[quantity]}, bits →"
+    return f"{WORDS[quantity]}: {symbol}, bits →"
+
+
+def summary(panels: Sequence[Panel], opened: Opening) -> str:
+    """Say how many layers there are in each reading, and how many of them can be read.
+
+    Args:
+        panels: What is drawn.
+        opened: Of the binned code, the ruler.
+    """
+    found = []
+    for name in reversed(READINGS):
+        axes = READINGS[name].views["linear"].axes
+        counts = {
+            readable(panel, name, opened.resolution if name == "code" else 0)
+            for panel in panels
+            if all(map(panel.has, axes))
+        }
+        if not counts:
+            continue
+        least, most = min(n for n, _ in counts), max(n for n, _ in counts)
+        n_layers = max(n for _, n in counts)
+        if least == n_layers:
+            words = f"{n_layers} layer{'s' * (n_layers > 1)}"
+        else:
+            words = f"{least if least == most else f'{least} to {most}'} of {n_layers} readable"
+        found.append(f"{_NAMES[name]}: {words}")
+    return " · ".join(found)
+
+
+def unreadable(panels: Sequence[Panel]) -> dict[str, str]:
+    """Return the readings and the views of the binned code that cannot be drawn, and why."""
+    found = {}
+    for name, reading in READINGS.items():
+        axes = reading.views["linear"].axes
+        if panels and not any(all(map(panel.has, axes)) for panel in panels):
+            found[name] = reading.absent
+    for name, view in VIEWS.items():
+        reasons = [why_not(panel, view) for panel in panels]
+        if reasons and all(reasons):
+            found[name] = reasons[0]
+    return found
+
+
+def key_line(marks: Sequence[tuple[str, int]], width: float, size: float) -> str:
+    """Return a line that explains what is drawn; what matters least gives way.
+
+    Args:
+        marks: In order, the words for each mark that occurs, and the rank of how much they
+            matter: the highest numbers go first.
+        width: Of the line, in pixels.
+        size: Of its letters.
+
+    Example:
+        >>> key_line([("ring: start", 0), ("faint: early", 1)], width=90, size=11)
+        'ring: start'
+    """
+    kept = list(marks)
+    while kept and width_of(_BETWEEN.join(text for text, _ in kept), size) > width:
+        least = max(kept, key=lambda mark: mark[1])
+        kept.remove(least)
+    return _BETWEEN.join(text for text, _ in kept)
