@@ -38,7 +38,8 @@ def write(
             why = ["all layers are hidden"]
         notes.append(absence(each.box, why))
         return
-    words = draw_limits(layout, each.box, each.limits, both)
+    drawn = [pixel for way in each.ways for pixel in way.pixels(both)]
+    words = draw_limits(layout, each.box, each.limits, both, drawn)
     found, shown = _names(scene, each)
     named = written(found, shown, each.ways, words, both)
     order = [*shown, *(n for n in range(len(found)) if n not in set(shown))]
@@ -105,9 +106,10 @@ def write_above(scene: Scene, drawn: Sequence[Drawn], layout: dict[str, Any], wo
     for each in drawn if len(drawn) > 1 else ():
         notes.append(heading(each.box, _title(each.plot), _read_with(scene, each)))
     if words:
-        notes.append(line_above(1, words))
+        notes.append(line_above(1, words, has_headings=len(drawn) > 1))
     if scene.arrangement.refusal:
-        notes.append(line_above(2, plain(scene.arrangement.refusal)))
+        text = plain(scene.arrangement.refusal)
+        notes.append(line_above(2, text, has_headings=len(drawn) > 1))
 
 
 def _title(plot: Plot) -> str:
@@ -120,6 +122,7 @@ def _read_with(scene: Scene, each: Drawn) -> str:
     panel = each.plot.panels[0]
     missing, n_points = n_dropped(each.of.all)
     words = [how_read(panel, scene.view.x, scene.opened.resolution)]
+    words += [panel.run.wide(panel.set).classes] if scene.view.y == "V_TY" else []
     words += [f"{missing} of {n_points} points have no value in this view"] if missing else []
     return "; ".join(filter(None, words))
 

@@ -15,7 +15,8 @@ def depth_bar(scene: Scene) -> list[Trace]:
     if not (scene.sheet.right or scene.sheet.below):
         return []
     bar: dict[str, Any] = {
-        "title": {"text": "layer", "side": "top", "font": {"size": 12}},
+        # The empty line keeps the word off the last tick.
+        "title": {"text": "layer<br>\u00a0", "side": "top", "font": {"size": 12}},
         "thickness": 10,
         "outlinewidth": 0,
         "tickvals": _depths(n),
@@ -51,7 +52,7 @@ _STRIP = {
     "x": 0.5,
     "y": 0,
     "yanchor": "top",
-    "ypad": 44,
+    "ypad": 50,
     "title": {"text": ""},
 }
 

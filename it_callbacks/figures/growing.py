@@ -70,7 +70,13 @@ def _empty(way: dict[str, Any], layout: dict[str, Any]) -> list[dict[str, Any]]:
         "x": [],
         "y": [],
     }
-    dot = {"color": colour, "size": [], "line": {"color": layout["paper_bgcolor"], "width": 1.5}}
+    # Plotly makes markers of several sizes translucent unless told not to.
+    dot = {
+        "color": colour,
+        "opacity": 1,
+        "size": [],
+        "line": {"color": layout["paper_bgcolor"], "width": 1.5},
+    }
     return [
         {
             **shared,
@@ -154,7 +160,7 @@ def _controls(
             {
                 "active": len(stops) - 1,
                 "steps": stops,
-                "currentvalue": {"prefix": "", "xanchor": "left", "font": {"size": 12}},
+                "currentvalue": {"xanchor": "left", "font": {"size": 12, "color": text}},
                 "pad": {"l": 84, "t": 44},
                 "ticklen": 0,
                 "minorticklen": 0,

@@ -22,7 +22,7 @@ _MAY_BE_LOW = "may be low by up to a bit"
 
 
 def hover(panel: Panel, each: Trajectory, view: View, resolution: int) -> dict[str, Any]:
-    """Return what a trace shows of its points; names come in as data, not in the template."""
+    """Return what a trace shows of its points; names come in as `meta`, not in the template."""
     rows = [_row(each, step, bool(panel.run.spread)) for step in each.steps]
     names = " · ".join((panel.run.name, panel.set))
     n = "" if each.samples is None else f"n {each.samples}"
@@ -30,8 +30,10 @@ def hover(panel: Panel, each: Trajectory, view: View, resolution: int) -> dict[s
     about = [plain(shortened(names, _LINE)), " · ".join(filter(None, (ruler, n)))]
     about += [panel.run.wide(panel.set).classes] if view.y == "V_TY" else []
     return {
-        "text": plain(shortened(each.layer, _LINE - 18)),
-        "hovertext": "<br>".join(filter(None, about)),
+        "meta": {
+            "title": plain(shortened(each.layer, _LINE - 18)),
+            "about": "<br>".join(filter(None, about)),
+        },
         "customdata": rows,
         "hovertemplate": "<br>".join(_lines(panel, each, view)) + "<extra></extra>",
     }
@@ -41,7 +43,7 @@ def _lines(panel: Panel, each: Trajectory, view: View) -> list[str]:
     epoch = "epoch %{customdata[0]}  ·  " if set(each.steps) <= each.epochs.keys() else ""
     x, y = (word_of(panel, name) for name in view.axes)
     lines = [
-        f"<b>%{{text}}</b>  layer {each.depth + 1} of {each.n_layers}",
+        f"<b>%{{meta.title}}</b>  layer {each.depth + 1} of {each.n_layers}",
         f"{epoch}step %{{customdata[1]}}",
         f"{x}  <b>%{{x:.2f}}</b>%{{customdata[2]}} bits",
         f"{y}  <b>%{{y:.2f}}</b>%{{customdata[3]}} bits",
@@ -51,7 +53,7 @@ def _lines(panel: Panel, each: Trajectory, view: View) -> list[str]:
     if each.coverage:
         lines.append("coverage %{customdata[5]} %")
     lines[-1] += "%{customdata[6]}"
-    return [*lines, "%{hovertext}"]
+    return [*lines, "%{meta.about}"]
 
 
 def word_of(panel: Panel, quantity: str) -> str:

@@ -18,6 +18,8 @@ LABEL_BOUND = "prediction_entropy/label_bound"
 _BOUND = "label bound"
 _SIZE = 11
 _LINE = 14
+_LONG = 0.45
+"""Share of a plot's width that is too much for a word."""
 _EQUAL = 0.005
 """Bits between limits of two runs that are written alike."""
 
@@ -104,11 +106,22 @@ def _last_bound(panel: Panel) -> float | None:
 
 
 def draw_limits(
-    drawn: dict[str, Any], box: Box, found: Sequence[Limit], ranges: tuple[Range, Range]
+    drawn: dict[str, Any],
+    box: Box,
+    found: Sequence[Limit],
+    ranges: tuple[Range, Range],
+    points: Sequence[tuple[float, float]] = (),
 ) -> list[Written]:
     """Add dotted lines, and their words at the ends, to a layout.
 
     One beyond the axes is a word at the edge.
+
+    Args:
+        drawn: The layout.
+        box: The plot.
+        found: The limits.
+        ranges: Of both axes.
+        points: What else is drawn, in pixels.
 
     Returns:
         Where words are.
@@ -122,7 +135,10 @@ def draw_limits(
         if limit.at < high:
             drawn["shapes"].append(_line(limit, box))
             share = (limit.at - low) / (high - low)
-            note, place = (_below if limit.axis == "x" else _beside)(limit, box, share)
+            if limit.axis == "x":
+                note, place = _below(limit, box, share)
+            else:
+                note, place = _beside(limit, box, share, points)
         else:
             note, place = _at_the_edge(limit, box, beyond[limit.axis])
             beyond[limit.axis] += 1
@@ -173,23 +189,45 @@ def _below(limit: Limit, box: Box, share: float) -> tuple[dict[str, Any], Writte
     return note, (left, box.height - _LINE, wide)
 
 
-def _beside(limit: Limit, box: Box, share: float) -> tuple[dict[str, Any], Written]:
-    """At the left end of a level line and above it; what predictions have, at the right end."""
-    axis, wide = box.place.axis, width_of(limit.text, _SIZE)
-    is_right = limit.name == _BOUND
+def _beside(
+    limit: Limit, box: Box, share: float, points: Sequence[tuple[float, float]]
+) -> tuple[dict[str, Any], Written]:
+    """At the left end of a level line and above it.
+
+    What the predictions have often crosses the ways: it is where it covers fewest points.
+    """
+    text, line = limit.text, (1 - share) * box.height
+    if limit.name == _BOUND and width_of(text, _SIZE) > _LONG * box.width:
+        text = f"predictions {limit.at:.2f}"
+    wide = width_of(text, _SIZE)
+    spots = [(0, "bottom")]
+    if limit.name == _BOUND:
+        spots = [(1, "top"), (1, "bottom"), (0, "top"), (0, "bottom")]
+
+    def place(side: int, anchor: str) -> Written:
+        left = box.width - wide - 4 if side else 4
+        return left, line - (_LINE if anchor == "bottom" else 0), wide
+
+    def covered(spot: tuple[int, str]) -> int:
+        left, top, _ = place(*spot)
+        return sum(
+            left - 8 < x < left + wide + 8 and top - 8 < y < top + _LINE + 8 for x, y in points
+        )
+
+    side, anchor = min(spots, key=covered)
+    axis = box.place.axis
     note = _note(
         limit,
-        limit.text,
+        text,
         xref=f"x{axis} domain",
-        x=1 if is_right else 0,
+        x=side,
         yref=f"y{axis}",
         y=limit.at,
-        xanchor="right" if is_right else "left",
-        yanchor="top" if is_right else "bottom",
-        xshift=-4 if is_right else 4,
+        xanchor="right" if side else "left",
+        yanchor=anchor,
+        xshift=-4 if side else 4,
     )
-    line = (1 - share) * box.height
-    return note, (box.width - wide - 4 if is_right else 4, line - (0 if is_right else _LINE), wide)
+    return note, place(side, anchor)
 
 
 def _at_the_edge(limit: Limit, box: Box, number: int) -> tuple[dict[str, Any], Written]:

@@ -61,6 +61,12 @@ class Way(NamedTuple):
         x, y = ([round(of[step], 4) for step in each.steps] for of in (each.x, each.y))
         return x, y
 
+    def pixels(self, ranges: tuple[Sequence[float], Sequence[float]]) -> list[tuple[float, float]]:
+        """Where its points are in the plot, in pixels from its upper left corner."""
+        (left, right), (low, high) = ranges
+        across, down = self.box.width / (right - left), self.box.height / (high - low)
+        return [((x - left) * across, (high - y) * down) for x, y in zip(*self.at, strict=True)]
+
     def trace(self, role: str, **more: Any) -> Trace:
         """A trace of it, which says what it is of."""
         return {
@@ -128,7 +134,9 @@ def points(way: Way, hover: dict[str, Any]) -> Trace:
             "color": [BACKGROUND if empty else way.colour for empty in hollow],
             "line": {"color": way.colour, "width": [1.2 if empty else 0 for empty in hollow]},
         }
-    return way.trace("points", mode="markers", x=x, y=y, marker=marker, **hover)
+    shown = {name: of for name, of in hover.items() if name != "meta"}
+    trace = way.trace("points", mode="markers", x=x, y=y, marker=marker, **shown)
+    return {**trace, "meta": {**trace["meta"], **hover["meta"]}}
 
 
 def _is_hollow(way: Way, step: int) -> bool:

@@ -78,7 +78,7 @@ def written(
         return Named([], [])
     box = names[0].way.box
     obstacles = Obstacles(box.width, box.height, list(_obstacles(ways, words, ranges)))
-    points = [_pixel(name.way, -1, ranges) for name in names]
+    points = [name.way.pixels(ranges)[-1] for name in names]
     texts = [Text(width_of(name.text, _SIZE) + 6, _SIZE + 4) for name in names]
     together = placed([points[n] for n in shown], [texts[n] for n in shown], obstacles)
     annotations = [
@@ -118,25 +118,12 @@ def _annotation(name: Name, text: Text, offset: Point) -> dict[str, Any]:
     }
 
 
-def _pixel(way: Way, number: int, ranges: tuple[Range, Range]) -> Point:
-    (left, right), (low, high) = ranges
-    x, y = (of[number] for of in way.at)
-    return (
-        (x - left) / (right - left) * way.box.width,
-        (high - y) / (high - low) * way.box.height,
-    )
-
-
 def _obstacles(
     ways: Sequence[Way], words: Sequence[Written], ranges: tuple[Range, Range]
 ) -> Iterator[Obstacle]:
     weight = _ON_A_WAY if len(ways) <= MOST_WITH_DOTS else _ON_MANY_WAYS
     for way in ways:
-        if not way.trajectory.steps:
-            continue
-        (left, right), (low, high) = ranges
-        wide, tall = way.box.width / (right - left), way.box.height / (high - low)
-        pixels = [((x - left) * wide, (high - y) * tall) for x, y in zip(*way.at, strict=True)]
+        pixels = way.pixels(ranges)
         for (x, y), (to_x, to_y) in pairwise(pixels):
             n = min(max(1, int(math.hypot(to_x - x, to_y - y) / _EVERY)), 300)
             for part in range(n):

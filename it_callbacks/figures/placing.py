@@ -119,7 +119,7 @@ def placed(
 
     Example:
         >>> placed([(100, 100)], [Text(20, 16)], Obstacles(200, 200, []))
-        [(14.0, -14.1)]
+        [(11.5, -18.2)]
     """
     spots = [sorted(_spots(number, points, text, obstacles)) for number, text in enumerate(texts)]
     chosen: dict[int, _Spot] = {}

@@ -198,7 +198,17 @@ def _resolutions(request: Request, panels: Sequence[Panel], reading: str) -> Seq
         return [0]
     if request.resolution is not None:
         return [request.resolution]
-    return range(max((len(panel.rulers) for panel in panels), default=1))
+    name = READINGS[reading].views[request.view].x
+    found = range(max((len(panel.rulers) for panel in panels), default=1))
+    return [n for n in found if any(_is_read(panel, name, n) for panel in panels)] or [0]
+
+
+def _is_read(panel: Panel, quantity: str, resolution: int) -> bool:
+    """Whether a quantity was read with a ruler; some are of the first one only."""
+    layers = panel.run.layers(quantity, panel.set)
+    return resolution < len(panel.rulers) and any(
+        panel.key(quantity, layer, resolution) in panel.run.keys for layer in layers
+    )
 
 
 def readable(

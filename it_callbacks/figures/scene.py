@@ -34,6 +34,7 @@ class OfPlot(NamedTuple):
 
     @property
     def all(self) -> list[Trajectory]:
+        """Those that are drawn as ways of their own."""
         return [each for of in (*self.equals, *self.training) for each in of]
 
 
@@ -49,6 +50,7 @@ class Scene(NamedTuple):
 
     @property
     def has_chance(self) -> bool:
+        """Whether chance levels are drawn."""
         return self.request.chance and "chance" in self.view.options
 
     def colour(self, layer: str, run: int) -> Colour:
@@ -77,7 +79,8 @@ def scene_of(panels: Sequence[Panel], request: Request) -> tuple[Scene, list[Dra
     view = READINGS[opened.reading].views[request.view]
     arrangement = arranged(request, panels, opened)
     every = _trajectories(arrangement, view, opened)
-    layers = list(dict.fromkeys(each.layer for of in every for each in of.all))
+    across = READINGS[opened.reading].views["linear"].x  # in all views, colours are the same
+    layers = list(dict.fromkeys(n for p in panels for n in p.run.layers(across, p.set)))
     sheet = _sheet(arrangement, request, len(layers))
     scene = Scene(request, opened, view, arrangement, sheet, layers)
     return scene, [_drawn(scene, number, of) for number, of in enumerate(every)]
@@ -100,7 +103,7 @@ def _sheet(arrangement: Arrangement, request: Request, n_layers: int) -> Sheet:
         request.height,
         above,
         right=74 if has_bar and not is_narrow else 0,
-        below=34 if has_bar and is_narrow else 0,
+        below=40 if has_bar and is_narrow else 0,
     )
 
 

@@ -60,7 +60,7 @@ class Sheet:
         return {
             "l": left,
             "r": right + self.right,
-            "t": 10 + 16 * self.above,
+            "t": 12 + 16 * self.above,
             "b": bottom + self.below,
         }
 
@@ -157,8 +157,8 @@ def axis_name(text: str) -> dict[str, Any]:
     return {"text": text, "standoff": 10, "font": {"size": 13, "color": TEXT}}
 
 
-def line_above(number: int, text: str) -> dict[str, Any]:
-    """A small line above all plots; number 0 is the lowest."""
+def line_above(number: int, text: str, *, has_headings: bool = False) -> dict[str, Any]:
+    """A small line above all plots; number 0 is the lowest, where headings stand if there are."""
     return {
         "text": text,
         "xref": "paper",
@@ -167,7 +167,7 @@ def line_above(number: int, text: str) -> dict[str, Any]:
         "y": 1,
         "xanchor": "left",
         "yanchor": "bottom",
-        "yshift": 3 + 15 * number,
+        "yshift": 3 + 15 * number + 5 * has_headings,
         "showarrow": False,
         "font": {"size": 11, "color": MUTED},
     }

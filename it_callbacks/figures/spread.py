@@ -78,6 +78,11 @@ def single(way: Way, repeats: Sequence[Trajectory]) -> list[Trace]:
     found = []
     for each in repeats:
         x, y = way._replace(trajectory=each).at
+        xs: list[float | None] = []
+        ys: list[float | None] = []
+        for piece in each.pieces:
+            xs += [*([None] if xs else []), *(x[n] for n in piece)]
+            ys += [*([None] if ys else []), *(y[n] for n in piece)]
         line = {"color": way.colour.faint(0.25), "width": 1}
-        found.append(way.trace("line", mode="lines", x=x, y=y, line=line))
+        found.append(way.trace("line", mode="lines", x=xs, y=ys, line=line))
     return found

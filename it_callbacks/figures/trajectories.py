@@ -97,7 +97,8 @@ def trajectories(panel: Panel, view: View, resolution: int) -> list[Trajectory]:
     is_wide = view.status == "wide_status"
     wide = panel.run.wide(panel.set) if is_wide else WideSettings()
     n_samples = panel.run.setting("information_plane", panel.set, "n_samples")
-    layers = panel.run.layers(view.x, panel.set)
+    counted = "relative_I_XT" if is_wide else "I_XT"  # which all layers of a reading have
+    layers = panel.run.layers(counted, panel.set)
     found = []
     for depth, layer in enumerate(layers):
         x, y = (panel.series(name, layer, resolution) for name in view.axes)
@@ -172,20 +173,27 @@ _WHY_MISSING = {
 
 
 def why_not(panel: Panel, view: View) -> str:
-    """Say why a view of a panel cannot be drawn; empty if it can."""
-    for name in view.axes:
-        if not panel.has(name):
-            return f"{panel.run.about(name).label} was not logged"
-        values = [
-            value
-            for layer in panel.run.layers(name, panel.set)
-            for value in panel.series(name, layer).values()
-        ]
-        n_missing = sum(not math.isfinite(value) for value in values)
-        if values and n_missing == len(values):
-            what = _WHY_MISSING.get(name, f"value of {panel.run.about(name).label}")
-            return f"{n_missing} of {len(values)} points have no {what}"
-    return ""
+    """Say why a view of a panel cannot be drawn, as no layer has two points; empty if one has."""
+    missing = dict.fromkeys(view.axes, 0)
+    most = n_points = 0
+    for layer in panel.run.layers(view.x, panel.set):
+        of_layer = {name: panel.series(name, layer) for name in view.axes}
+        steps = {step for series in of_layer.values() for step in series}
+        n_points += len(steps)
+        for name, series in of_layer.items():
+            missing[name] += sum(not _is_finite(series, step) for step in steps)
+        there = sum(all(_is_finite(s, step) for s in of_layer.values()) for step in steps)
+        most = max(most, there, 2 * (0 < there == len(steps)))
+    if most > 1:
+        return ""
+    name = max(missing, key=missing.__getitem__)
+    label = panel.run.about(name).label
+    if not panel.has(name):
+        return f"{label} was not logged"
+    if not n_points:
+        return ""
+    what = _WHY_MISSING.get(name, f"value of {label}")
+    return f"{missing[name]} of {n_points} points have no {what}"
 
 
 def n_dropped(found: Sequence[Trajectory]) -> tuple[int, int]:

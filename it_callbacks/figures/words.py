@@ -7,7 +7,8 @@ from collections.abc import Sequence
 
 from it_callbacks.figures.axes import Panel, axis_title
 from it_callbacks.figures.hover import WORDS
-from it_callbacks.figures.readings import READINGS, VIEWS, Opening, readable
+from it_callbacks.figures.kinds import Request
+from it_callbacks.figures.readings import READINGS, VIEWS, Opening, opening, readable
 from it_callbacks.figures.sheet import width_of
 from it_callbacks.figures.trajectories import why_not
 
@@ -15,6 +16,8 @@ _SYMBOLS = {"relative_I_XT": "relative I(X;T)", "V_TY": "V(T→Y)"}
 _NAMES = {"wide": "wide plane", "code": "binned code"}
 _LEAST_FOR_SYMBOLS = 380
 """Pixels of a plot whose axes name quantities with their symbols."""
+_USUAL = 0.3
+"""Share of noise that titles do not name."""
 _BETWEEN = "   "
 
 
@@ -29,6 +32,9 @@ def title_of(panels: Sequence[Panel], quantity: str, length: float) -> str:
     if quantity not in WORDS:
         return f"{axis_title(panels, quantity)} →"
     symbol = _SYMBOLS[quantity]
+    noises = {panel.run.wide(panel.set).noise for panel in panels}
+    if quantity == "relative_I_XT" and len(noises) == 1 and not noises <= {None, _USUAL}:
+        symbol += f", σ = {noises.pop():g} of spread"
     if all(panel.run.label_symbol(panel.set) == "bin Y" for panel in panels):
         symbol = re.sub(r"\bY\b", "bin Y", symbol)
     if length < _LEAST_FOR_SYMBOLS:
@@ -41,13 +47,14 @@ def summary(panels: Sequence[Panel], opened: Opening) -> str:
 
     Args:
         panels: What is drawn.
-        opened: Of the binned code, the ruler.
+        opened: How they are drawn; of the binned code the best ruler counts where it is not.
     """
+    code = opened if opened.reading == "code" else opening(Request(reading="code"), panels)
     found = []
     for name in reversed(READINGS):
         axes = READINGS[name].views["linear"].axes
         counts = {
-            readable(panel, name, opened.resolution if name == "code" else 0)
+            readable(panel, name, code.resolution if name == "code" else 0)
             for panel in panels
             if all(map(panel.has, axes))
         }

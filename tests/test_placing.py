@@ -1,0 +1,108 @@
+"""Names beside points: none over another, none outside, whatever the ways."""
+
+from __future__ import annotations
+
+import math
+from itertools import combinations
+from random import Random
+
+import pytest
+
+from it_callbacks.figures import Panel, Request, draw
+from it_callbacks.figures.names import chosen
+from it_callbacks.figures.placing import Obstacle, Obstacles, Text, placed
+from it_callbacks.runs import Key, Run
+
+
+def walks(n_layers: int, seed: int, n_points: int = 20) -> Run:
+    """Layers that wander, and end close together below H(Y)."""
+    random = Random(seed)
+    series: dict[Key, dict[int, float]] = {}
+    for number in range(n_layers):
+        layer = f"net.blocks.{number}.act" if n_layers > 12 else f"net.hidden{number}.act"
+        x, y = 7 - 3 * number / n_layers + random.gauss(0, 0.3), random.uniform(0.2, 2.4)
+        end_x, end_y = x - random.uniform(0, 3), 2.9 + random.gauss(0, 0.03)
+        across, up = {}, {}
+        for step in range(n_points):
+            share = step / (n_points - 1)
+            across[step] = x + share * (end_x - x) + random.gauss(0, 0.05)
+            up[step] = y + math.sqrt(share) * (end_y - y) + random.gauss(0, 0.02)
+        series[Key("relative_I_XT", "val", layer)] = across
+        series[Key("V_TY", "val", layer)] = up
+    wide = {"cap": 8.015, "H_Y": 3.32, "n_classes": 10, "n_samples": 512}
+    return Run(
+        "walks", series, {n: n for n in range(n_points)}, {"information_plane/val": {"wide": wide}}
+    )
+
+
+@pytest.mark.parametrize("n_layers", [3, 5, 8, 12, 21, 50])
+@pytest.mark.parametrize("size", [(900, 560), (1100, 640), (600, 420), (390, 420)])
+def test_names_lie_neither_over_each_other_nor_outside(
+    n_layers: int, size: tuple[int, int]
+) -> None:
+    """Of three networks of random ways each."""
+    width, height = size
+    for seed in range(3):
+        figure = draw(Request(width=width, height=height), [Panel(walks(n_layers, seed), "val")])
+        layout = figure["layout"]
+        spare, notes = set(layout["meta"]["spare"]), layout["annotations"]
+        (left, right), (low, high) = layout["xaxis"]["range"], layout["yaxis"]["range"]
+        margin = layout["margin"]
+        across = (width - margin["l"] - margin["r"]) / (right - left)
+        down = (height - margin["t"] - margin["b"]) / (high - low)
+        boxes = []
+        for number in layout["meta"]["names"]:
+            if number in spare:
+                continue
+            note = notes[int(number)]
+            dx, dy = (
+                (note["ax"], note["ay"]) if note["showarrow"] else (note["xshift"], -note["yshift"])
+            )
+            x, y = (note["x"] - left) * across + dx, (high - note["y"]) * down + dy
+            half = 0.56 * 12 * len(note["text"]) / 2
+            boxes.append((x - half, y - 7, x + half, y + 7))
+        assert len(boxes) == len(chosen(n_layers, width))
+        for box in boxes:
+            assert box[0] >= 0 <= box[1]
+            assert box[2] <= across * (right - left)
+            assert box[3] <= down * (high - low)
+        for a, b in combinations(boxes, 2):
+            assert a[2] <= b[0] or b[2] <= a[0] or a[3] <= b[1] or b[3] <= a[1]
+
+
+def test_all_of_few_layers_are_named_and_evenly_spaced_ones_of_many() -> None:
+    assert chosen(12, 900) == list(range(12))
+    assert chosen(13, 900) == [0, 2, 5, 7, 10, 12]
+    assert chosen(5, 390) == list(range(5))
+    assert chosen(6, 390) == [0, 2, 3, 5]
+    assert chosen(300, 900)[-1] == 299
+
+
+def test_the_rest_is_kept_for_a_highlight_and_not_seen() -> None:
+    layout = draw(Request(), [Panel(walks(21, 0), "val")])["layout"]
+    names, spare = layout["meta"]["names"], layout["meta"]["spare"]
+    assert sorted(names.values()) == sorted(each["name"] for each in layout["meta"]["layers"])
+    assert len(spare) == 15
+    for number, note in enumerate(layout["annotations"]):
+        assert (note.get("opacity") == 0) == (str(number) in spare)
+
+
+def test_a_name_alone_stands_up_and_to_the_right_close_to_its_point() -> None:
+    ((dx, dy),) = placed([(100.0, 100.0)], [Text(40, 16)], Obstacles(200, 200, []))
+    assert dx > 0 > dy
+    assert math.hypot(dx, dy) < 40
+
+
+def test_a_name_keeps_off_what_is_drawn_and_inside() -> None:
+    wall = [Obstacle(x, y, 30) for x in range(0, 200, 3) for y in range(0, 100, 3)]
+    ((_, dy),) = placed([(100.0, 100.0)], [Text(40, 16)], Obstacles(200, 200, wall))
+    assert dy > 0  # below, as all above is full
+    ((dx, dy),) = placed([(199.0, 1.0)], [Text(40, 16)], Obstacles(200, 200, []))
+    assert 199 + dx + 20 < 200
+    assert 1 + dy - 8 > 0
+
+
+def test_two_points_at_one_place_have_names_apart() -> None:
+    texts = [Text(40, 16), Text(40, 16)]
+    (ax, ay), (bx, by) = placed([(100.0, 100.0)] * 2, texts, Obstacles(200, 200, []))
+    assert abs(ax - bx) >= 40 or abs(ay - by) >= 16
