@@ -57,8 +57,11 @@ def unsteadiness(
         ValueError: Fewer than 4 points.
 
     Example:
-        >>> unsteadiness([0.0, 1.0, 0.0, 1.0] * 8, [4.0 * time for time in range(32)]) > 0
-        True
+        >>> curve = [0, 0.3, -0.1, 0.2, 0.5, 0.1, -0.3, 0.1, -0.2, -0.5, -0.1, -0.4]
+        >>> round(unsteadiness(curve, range(12)), 2)
+        0.34
+        >>> round(unsteadiness(curve, range(0, 48, 4)), 2)  # in four times the time
+        0.17
     """
     n = len(bits)
     if n < _FEWEST:

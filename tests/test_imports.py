@@ -169,7 +169,7 @@ ABOVE = {
     "texts": ("wide_settings",),
     "charts": ("quantities", "records", "tags"),
     "wide_settings": ("quantities",),
-    "repeats": ("runs",),
+    "repeats": ("quantities", "runs"),
     "tables": ("quantities", "records", "repeats", "runs"),
     "derived": ("quantities", "records"),
     "findings": (

@@ -19,7 +19,15 @@ from it_callbacks.runs import Key, Run
 
 ORDER = (
     *("collapse", "dead_layers", "learnt", "tells"),
-    *("gap_of_layers", "gap_of_predictions", "rises_again", "gap_unequal", "gap_few", "no_gap"),
+    *(
+        "gap_of_layers",
+        "gap_of_predictions",
+        "rises_again",
+        "gap_unsure",
+        "gap_unequal",
+        "gap_few",
+        "no_gap",
+    ),
     *("learns_last", "learn_together", "confused", "readable", "gained", "ends", "lost"),
     *("over_confident", "fell", "fell_by_verdict", "dead_units", "agree", "uneven", "caution"),
     *("scattered", "cross_entropies", "under_confident"),
@@ -56,7 +64,7 @@ def _of_one(run: Run, repeats: Sequence[Run], sets: Collection[str]) -> list[Fin
     """Of one run, or of a mean over repeats."""
     found = chain(
         _of_layers(run, len(repeats), sets),
-        _of_predictions(run, repeats, sets),
+        _of_predictions(run, len(repeats), sets),
         _of_classes(run, repeats, sets),
     )
     told = {finding.rule: finding for finding in found}
@@ -65,26 +73,18 @@ def _of_one(run: Run, repeats: Sequence[Run], sets: Collection[str]) -> list[Fin
     return [told[rule] for rule in ORDER if rule in told]
 
 
-def _n_comparisons(run: Run, sets: Collection[str]) -> int:
-    """How many changes are looked at in a run."""
-    plane, _ = planes(run, sets, 1)
-    of_layers = layers.PER_LAYER * len(plane.layers) if plane else 0
-    return of_layers + fitting.OF_PREDICTIONS
-
-
 def _of_layers(run: Run, n_runs: int, sets: Collection[str]) -> Iterator[Finding]:
     plane, training = planes(run, sets, n_runs)
     if plane is None:
         return
-    n = _n_comparisons(run, sets)
-    gains = layers.gains(plane, n)
+    gains = layers.gains(plane)
     yield from layers.learnt(plane)
     yield from layers.gained(plane, gains)
     yield from layers.learns_last(plane, gains)
-    yield from layers.lost(plane, n)
-    yield from layers.fell(plane, n)
+    yield from layers.lost(plane)
+    yield from layers.fell(plane)
     yield from layers.agree(plane)
-    yield from fitting.gap_of_layers(plane, training, n)
+    yield from fitting.gap_of_layers(plane, training)
     yield from limits.readable(plane)
     yield from limits.dead_layers(plane)
     yield from limits.dead_units(plane)
@@ -92,22 +92,22 @@ def _of_layers(run: Run, n_runs: int, sets: Collection[str]) -> Iterator[Finding
     yield from limits.cautions(plane)
 
 
-def _of_predictions(run: Run, repeats: Sequence[Run], sets: Collection[str]) -> Iterator[Finding]:
+def _of_predictions(run: Run, n_runs: int, sets: Collection[str]) -> Iterator[Finding]:
     main, training = _sets(run, "prediction_entropy", "mean", sets)
     if main is None:
         return
-    n, n_runs = _n_comparisons(run, sets), len(repeats)
     yield from predictions.tells(run, main, n_runs)
     yield from predictions.collapse(run, main)
     yield from predictions.confidence(run, main, n_runs)
     if main != training:
-        yield from fitting.gap_of_predictions(run, main, training, n_runs, n)
-        yield from fitting.rises_again(run, main, n)
+        yield from fitting.gap_of_predictions(run, main, training, n_runs)
+        yield from fitting.rises_again(run, main, n_runs)
 
 
 def _of_classes(run: Run, repeats: Sequence[Run], sets: Collection[str]) -> Iterator[Finding]:
     main, _ = _sets(run, "conditional_entropy", "all", sets)
     if main is not None:
+        yield from classes.confused(repeats, main)
         yield from classes.scattered(run, main)
 
 
@@ -141,6 +141,6 @@ def needed(run: Run) -> set[Key]:
         if key.quantity in _QUANTITIES
         or (
             key.quantity in ROOTS
-            and (key.layer in _OF_PREDICTIONS or key.layer.startswith(("class_", "confused/")))
+            and (key.layer in _OF_PREDICTIONS or key.layer.startswith(("class_", "confused_")))
         )
     }

@@ -6,23 +6,26 @@ import math
 from collections.abc import Iterator
 
 from it_callbacks.findings.curves import Curve, Point, curve, difference
-from it_callbacks.findings.finding import Finding, moment, with_error
-from it_callbacks.findings.judging import FEWEST, Bar, bar, late_rise, rise
+from it_callbacks.findings.finding import Z_95, Finding, moment, with_error
+from it_callbacks.findings.judging import FEWEST, Bar, bars, late_rise, rise, straying_time
 from it_callbacks.findings.layers import LEAST
 from it_callbacks.findings.subject import Plane
 from it_callbacks.runs import Key, Run
 
-OF_PREDICTIONS = 3
-"""Changes of predictions that are looked at: a gap (1), and a rise of what was lowest (2)."""
+GAP, GAP_OF_PREDICTIONS, RISE = 0.015, 0.0025, 0.0025
+"""Shares of runs without drift of which a rule may say something; see `layers`."""
+GROWN = 1 / 3
+"""Share of a gap that must have come up since the first common point: one of the rest may be of
+samples that are harder."""
 ALIKE = 1.25
 """Times as many samples with which two sets are still read alike: y of fewer samples is lower."""
 
 
-def gap_of_layers(plane: Plane, training: Plane | None, n_comparisons: int) -> Iterator[Finding]:
+def gap_of_layers(plane: Plane, training: Plane | None) -> Iterator[Finding]:
     """By how much y of the training set exceeds that of the main set, in which layer most.
 
-    Over-fitting if at the end, over the last three common points, the gap exceeds its error and
-    what it may stray, and has grown by as much since the first. Only at any width, with a y that
+    Over-fitting if the gap, over the last three common points, exceeds its error and what it may
+    stray, and a third of it has come up since the first.  Only at any width, with a y that
     is of samples the reader was not fitted to.
     """
     if training is None or not (plane.is_wide and training.is_wide):
@@ -42,8 +45,8 @@ def gap_of_layers(plane: Plane, training: Plane | None, n_comparisons: int) -> I
         )
         yield Finding("gap_unequal", text, "unknown")
         return
-    over = bar(gaps.values(), n_comparisons)
-    beyond = [layer for layer, points in gaps.items() if _is_gap(points, over)]
+    over = bars(gaps, GAP, plane.n_runs)
+    beyond = [layer for layer, points in gaps.items() if _is_gap(points, over[layer])]
     layer = max(beyond or gaps, key=lambda layer: gaps[layer][-1].bits)
     yield _told_of_layers(plane, training, layer, gaps[layer], bool(beyond))
 
@@ -59,9 +62,12 @@ def _sizes(plane: Plane, training: Plane, layer: str) -> tuple[int, int] | None:
 
 
 def _is_gap(points: Curve, over: Bar) -> bool:
-    """Whether a gap is there at the end, and has grown, both beyond chance."""
-    change = rise(points, over)
-    return change.is_beyond(LEAST) and change.after > max(LEAST, change.needed)
+    """Whether a gap is there at the end beyond chance, and has come up in training."""
+    if len(points) < FEWEST:
+        return False
+    change, time = rise(points, over), straying_time(points)
+    at_end = over.needed(points, time, points[-1].error)
+    return change.after > max(LEAST, at_end) and change.bits > GROWN * change.after
 
 
 def _told_of_layers(
@@ -80,16 +86,20 @@ def _told_of_layers(
             f"common points are too few for a judgement, {FEWEST} are needed."
         )
         return Finding("gap_few", text, "unknown", layer, values)
+    if last.bits > (Z_95 * last.error if math.isfinite(last.error) else LEAST):
+        text = (
+            f"{name} about the {plane.label} in training and validation: {ends}, a difference of "
+            f"{told}, beyond its error but not beyond what both may stray: not called over-fitting."
+        )
+        return Finding("gap_unsure", text, "unknown", layer, values)
     text = (
-        f"No layer over-fits beyond error and straying; the largest gap of training over "
-        f"validation is {told} bits, in {name}."
+        f"No over-fitting of the layers is seen: training is above validation by at most {told} "
+        f"bits, in {name}."
     )
     return Finding("no_gap", text, "fact", layer, values)
 
 
-def gap_of_predictions(
-    run: Run, main: str, training: str | None, n_runs: int, n_comparisons: int
-) -> Iterator[Finding]:
+def gap_of_predictions(run: Run, main: str, training: str | None, n_runs: int) -> Iterator[Finding]:
     """By how much the cross-entropy of the main set exceeds that of the training set.
 
     Over-fitting by the rule of `gap_of_layers`; both values stand where it does not hold.
@@ -103,7 +113,7 @@ def gap_of_predictions(
     last = points[-1]
     ends = f"{_at(seen, last):.2f} in training, {_at(held_out, last):.2f} in validation"
     values = {"gap": last.bits, "error": last.error}
-    if _is_gap(points, bar([points], n_comparisons)):
+    if _is_gap(points, bars({"": points}, GAP_OF_PREDICTIONS, n_runs)[""]):
         told = with_error(last.bits, last.error, n_runs)
         text = f"Over-fitting: the cross-entropy is {ends}, a gap of {told} bits."
         yield Finding("gap_of_predictions", text, "warning", None, values)
@@ -116,7 +126,7 @@ def _at(points: Curve, place: Point) -> float:
     return next(point.bits for point in points if point.step == place.step)
 
 
-def rises_again(run: Run, main: str, n_comparisons: int) -> Iterator[Finding]:
+def rises_again(run: Run, main: str, n_runs: int) -> Iterator[Finding]:
     """That the cross-entropy of a set that is not trained on rises again, if beyond chance.
 
     From its lowest three points in a row to the last three.
@@ -124,7 +134,7 @@ def rises_again(run: Run, main: str, n_comparisons: int) -> Iterator[Finding]:
     points = cross_entropy(run, main)
     if not points:
         return
-    change = late_rise(points, bar([points], n_comparisons))
+    change = late_rise(points, bars({"": points}, RISE / 2, n_runs)[""])
     if change.is_beyond(LEAST):
         text = (
             f"Over-fitting: the cross-entropy of {main} was lowest at "

@@ -8,13 +8,13 @@ from typing import NamedTuple
 
 from it_callbacks.findings.curves import Curve, negative
 from it_callbacks.findings.finding import Finding, after, listed, moment, with_error
-from it_callbacks.findings.judging import FEWEST, Bar, Change, bar, early_fall, late_rise, rise
+from it_callbacks.findings.judging import FEWEST, Bar, Change, bars, early_fall, late_rise, rise
 from it_callbacks.findings.subject import Plane
 from it_callbacks.wandering import unsteadiness
 
-PER_LAYER = 6
-"""Changes of a layer that are looked at: a gain (1), a loss of what was highest (2, since the
-highest of a blind curve lies as far off as two ends do), a fall of x (2), and a gap (1)."""
+GAIN, LOSS, FALL = 0.02, 0.0025, 0.0075
+"""Shares of runs without drift of which a rule may say something. The lowest of a blind curve lies
+as far off as two ends do, so that a loss or a fall counts as two changes."""
 LEAST = 0.1
 """Bits below which no change of y is said, however small its error."""
 LEAST_FALL = 0.3
@@ -53,7 +53,8 @@ def learnt(plane: Plane) -> Iterator[Finding]:
 class Gains(NamedTuple):
     """How y of each layer has changed since its first point."""
 
-    over: Bar
+    over: Mapping[str, Bar]
+    """By layer, what its gain must exceed."""
     of: Mapping[str, Change]
     """By layer, those that can be read."""
 
@@ -63,11 +64,11 @@ class Gains(NamedTuple):
         return [layer for layer, change in self.of.items() if change.is_beyond(LEAST)]
 
 
-def gains(plane: Plane, n_comparisons: int) -> Gains:
+def gains(plane: Plane) -> Gains:
     """Return how y of each layer has changed since its first point."""
     curves = {layer: points for layer in plane.readable if len(points := plane.y(layer)) > 1}
-    over = bar(curves.values(), n_comparisons)
-    return Gains(over, {layer: rise(points, over) for layer, points in curves.items()})
+    over = bars(curves, GAIN, plane.n_runs)
+    return Gains(over, {layer: rise(points, over[layer]) for layer, points in curves.items()})
 
 
 def gained(plane: Plane, found: Gains) -> Iterator[Finding]:
@@ -83,7 +84,9 @@ def gained(plane: Plane, found: Gains) -> Iterator[Finding]:
     ends = {"first": points[0].bits, "last": points[-1].bits, "needed": change.needed}
     told = f"{points[0].bits:.2f} → {points[-1].bits:.2f} bits"
     if judged:
-        others = f" {len(judged)} of {len(plane.layers)} layers gained." if len(judged) > 1 else ""
+        others = (
+            f" {len(judged)} of {len(plane.layers)} layers gained more than their curves may stray."
+        ) * (len(judged) > 1)
         text = f"{plane.name(layer)} gained most about the {plane.label}: {told}.{others}"
         yield Finding("gained", text, "gain", layer, ends)
     elif len(points) < FEWEST:
@@ -121,7 +124,7 @@ def learns_last(plane: Plane, found: Gains) -> Iterator[Finding]:
     strays = size * math.sqrt(max(0, reached[last] - before))
     error = points[-1].error if math.isfinite(points[-1].error) else 0.0
     at = {"step": reached[last], "others": before}
-    if then and level - then[0].bits > math.hypot(strays, found.over.errors * error):
+    if then and level - then[0].bits > math.hypot(strays, found.over[last].errors * error):
         text = (
             f"{plane.name(last)} learnt last: it reached 90 % of its gain at "
             f"{moment(plane.run, reached[last])}, the other layers by {moment(plane.run, before)}."
@@ -142,11 +145,11 @@ def _reached(points: Curve, change: Change) -> int:
     return points[min(below[-1] + 1, len(points) - 1) if below else 0].step
 
 
-def lost(plane: Plane, n_comparisons: int) -> Iterator[Finding]:
+def lost(plane: Plane) -> Iterator[Finding]:
     """Which layer lost most about the label since its highest three points, if beyond chance."""
     curves = {layer: negative(plane.y(layer)) for layer in plane.readable if plane.y(layer)}
-    over = bar(curves.values(), n_comparisons)
-    changes = {layer: late_rise(points, over) for layer, points in curves.items()}
+    over = bars(curves, LOSS / 2, plane.n_runs)
+    changes = {layer: late_rise(points, over[layer]) for layer, points in curves.items()}
     layers = [layer for layer, change in changes.items() if change.is_beyond(LEAST)]
     if not layers:
         return
@@ -160,7 +163,7 @@ def lost(plane: Plane, n_comparisons: int) -> Iterator[Finding]:
     yield Finding("lost", text, "warning", layer, ends)
 
 
-def fell(plane: Plane, n_comparisons: int) -> Iterator[Finding]:
+def fell(plane: Plane) -> Iterator[Finding]:
     """Which layer kept fewer inputs apart than at its first point, most of all layers.
 
     At any width: from the first point to the lowest three in a row, if beyond chance and .3 bit.
@@ -171,8 +174,8 @@ def fell(plane: Plane, n_comparisons: int) -> Iterator[Finding]:
         yield from _fell_by_verdict(plane)
         return
     curves = {layer: points for layer in plane.readable if (points := plane.x(layer))}
-    over = bar(curves.values(), n_comparisons)
-    changes = {layer: early_fall(points, over) for layer, points in curves.items()}
+    over = bars(curves, FALL / 2, plane.n_runs)
+    changes = {layer: early_fall(points, over[layer]) for layer, points in curves.items()}
     layers = [layer for layer, change in changes.items() if change.is_beyond(LEAST_FALL)]
     if not layers:
         return

@@ -33,12 +33,15 @@ def readable(plane: Plane) -> Iterator[Finding]:
     if plane.is_wide:
         text = f"{n_wide} of {n} layers can be read here, at any width"
         if has_code and saturated:
-            text += f"; as binned codes {n_code} ({why})"
+            text += f"; as binned codes {n_code} ({why})" if n_code else _NO_CODE
         yield Finding("readable", f"{text}.", _tone(n_wide, n), None, values)
     else:
         text = f"{n_code} of {n} layers can be read as binned codes"
         text += f" ({why})" if saturated else ""
         yield Finding("readable", f"{text}.", _tone(n_code, n), None, values)
+
+
+_NO_CODE = "; none as a binned code, since nearly every sample has a code of its own"
 
 
 def _tone(n_readable: int, n_layers: int) -> Any:

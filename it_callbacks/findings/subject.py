@@ -165,7 +165,7 @@ class Plane:
     @property
     def where(self) -> str:
         """Of which set a sentence is, where there are several."""
-        return f" on set {self.set}" if self.n_sets > 1 else ""
+        return f", on set {self.set}" if self.n_sets > 1 else ""
 
 
 def planes(run: Run, sets: Collection[str], n_runs: int) -> tuple[Plane | None, Plane | None]:
