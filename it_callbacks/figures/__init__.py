@@ -5,10 +5,12 @@ names are text wherever they stand, and nothing is ever fetched.
 """
 
 from it_callbacks.figures.axes import CONFIG, Figure, Panel
+from it_callbacks.figures.classes import entropies_by_class
 from it_callbacks.figures.curves import curves
-from it_callbacks.figures.entropies import entropies_by_class, prediction_entropies
+from it_callbacks.figures.entropies import prediction_entropies
 from it_callbacks.figures.growing import play
 from it_callbacks.figures.kinds import Request
+from it_callbacks.figures.layer_map import TRAIN_MINUS_VAL
 from it_callbacks.figures.plane import information_plane
 from it_callbacks.figures.readings import (
     ARRANGEMENTS,
@@ -31,6 +33,7 @@ __all__ = [
     "LIGHT",
     "READINGS",
     "SCALES",
+    "TRAIN_MINUS_VAL",
     "VIEWS",
     "Figure",
     "Opening",

@@ -1,130 +1,268 @@
-"""Draw one quantity over the training, a line for each layer."""
+"""Draw quantities of layers over the training, a line for each layer."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from it_callbacks.figures.axes import (
-    Figure,
-    Panel,
-    Place,
-    axis_title,
-    coloured,
-    empty,
-    finite_all,
-    how_read,
-    over_time,
+from it_callbacks.figures.about import stops
+from it_callbacks.figures.axes import Figure, Panel, axis_title, finite, how_read
+from it_callbacks.figures.curve_lines import Cell, Line, cells_of, marks_of, spans_of
+from it_callbacks.figures.grid import (
+    Pads,
+    Plot,
+    add,
+    axis,
+    base,
+    finished,
+    fitting,
+    headed,
+    nothing,
+    of_plot,
+    plots,
+    said,
+    traced,
+    widest,
 )
+from it_callbacks.figures.hover import WORDS
 from it_callbacks.figures.kinds import Kind, Request
-from it_callbacks.figures.labels import plain, shortened
-from it_callbacks.figures.theme import LIGHT, Colour, Theme, of_depth
-from it_callbacks.figures.times import TimeAxis, evenly
-from it_callbacks.records import Quantity
-from it_callbacks.runs import Series
+from it_callbacks.figures.labels import plain, short_names, shortened
+from it_callbacks.figures.limits import Limit
+from it_callbacks.figures.looks import spaced
+from it_callbacks.figures.names import chosen
+from it_callbacks.figures.over_time import TimeAxis, time_axis
+from it_callbacks.figures.readings import READINGS, opening
+from it_callbacks.figures.sheet import NARROW, axis_name
+from it_callbacks.figures.spreading import GAP, LEADER, Word, beside
+from it_callbacks.figures.theme import MARK, Colour, of_depth, of_run
+from it_callbacks.figures.times import thinned
+from it_callbacks.quantities import Quantity
+from it_callbacks.runs import Run
 
-MOST_OVER_TIME = 1000
-"""Points of a line: about as many as a plot has pixels across."""
+_MOST_IN_LINE = 300
+"""Points of a line: more cannot be told apart."""
+_MOST_IN_FIGURE = 6000
+_MOST_MARKED = 40
+"""Points of a line that have dots: more of them are a line anyway."""
+_MOST_WITH_BANDS = 8
+_STATUSES = ("OK", "CAUTION", "SATURATED")
 
-_MOST_MARKED = 100
-"""Points of a line that are marked: more of them are a line anyway."""
 
+def curves(panels: Sequence[Panel], quantity: str = "", **asked: Any) -> Figure:
+    """Draw a quantity over the training, a line for each layer; a band where it has an interval.
 
-def curves(
-    panels: Sequence[Panel], quantity: str, *, resolution: int = 0, theme: Theme = LIGHT
-) -> Figure:
-    """A quantity over epochs, one line for each layer; a band where there is an interval.
-
-    Time is epochs; steps where epochs are not known, or where one of them has several points.
+    Time is epochs, on a logarithmic axis; steps where epochs are not known.
 
     Args:
         panels: Runs and sets, drawn side by side on equal axes.
-        quantity: Its name in the table, without a ruler: ``"I_TY_adjusted"``.
-        resolution: Which of the rulers in ``bins=[...]``.
-        theme: Colours.
+        quantity: Its name in the table, without a ruler: ``"I_TY_adjusted"``. Empty for the two of
+            the information plane, a plot each.
+        asked: Further fields of a `Request`.
+
+    Example:
+        figure = curves([Panel(run, "val")], "V_TY", width=700)
     """
-    about = next((panel.about(quantity) for panel in panels), Quantity(quantity))
-    title = plain(f"{about.meaning or about.label} over the training")
+    return _draw(panels, Request("curves", quantity=quantity, **asked))
+
+
+def _draw(panels: Sequence[Panel], request: Request) -> Figure:
+    opened = opening(request, panels)
+    cells = cells_of(panels, request, opened)
+    groups = _groups(cells, request)
+    colours = {group.name: group.colour for group in groups}
+    named = {groups[n].name: groups[n].label for n in chosen(len(groups), request.width)}
+    marks = [marks_of(cell) for cell in cells]
+    spans = spans_of(cells, marks, request.scale)
+    words = [_mark_word(mark) for each in marks for mark in each]
+    right = LEADER + widest([*named.values(), *words]) + 6
+    # Where all plots are of one quantity the words of the last plot stand for all.
+    has_inner = len(spans) > 1
+    pads = Pads((58, 46), (right, 14 + widest(words, 11) if has_inner else 0), top=40)
+    drawn, data = base(request, pads), []
+    places = plots(len(cells), request, pads)
     if not panels:
-        return empty(title, theme)
-    lines = [_lines(panel, quantity, resolution) for panel in panels]
-    layers = list(dict.fromkeys(layer for by_layer in lines for layer in by_layer))
-    colours = {layer: of_depth(number, len(layers)) for number, layer in enumerate(layers)}
-
-    def draw(number: int, place: Place, axis: TimeAxis) -> list[dict[str, Any]]:
-        panel, data = panels[number], []
-        for layer, line in lines[number].items():
-            group = {"legendgroup": plain(layer)}
-            data += [group | band for band in _bands(panel, line, colours[layer], axis)]
-            data.append(group | _trace(panel, line.values, layer, colours[layer], axis))
-        return data
-
-    figure = over_time(
-        panels,
-        [[list(line.values) for line in by_layer.values()] for by_layer in lines],
-        draw,
-        title=title,
-        y={"title": {"text": axis_title(panels, quantity), "standoff": 8}},
-        absent=plain(f"no {about.label} has a value in this set"),
-        subtitles=[how_read(panel, quantity, resolution) for panel in panels],
-    )
-    return coloured(figure, theme)
-
-
-class _Line(NamedTuple):
-    """The values of a layer, and the lower and upper ends of its band."""
-
-    values: Series
-    low: Series
-    high: Series
-
-
-def _lines(panel: Panel, quantity: str, resolution: int) -> dict[str, _Line]:
-    if resolution >= len(panel.rulers):
-        return {}
-    lines = {
-        layer: _Line(
-            panel.series(quantity, layer, resolution), *panel.ends(quantity, layer, resolution)
-        )
-        for layer in panel.run.layers(quantity, panel.set)
+        nothing(drawn, places[0])
+    time = time_axis([(line.values, line.epochs) for cell in cells for line in cell.lines])
+    for number, (cell, plot) in enumerate(zip(cells, places, strict=False)):
+        span = spans[cell.quantity]
+        of_plot(drawn, plot, cell.panels[0])
+        drawn[f"xaxis{plot.axis}"] = _time(plot, time, first=number == 0)
+        drawn[f"yaxis{plot.axis}"] = _values(plot, cell, span, is_titled=bool(request.quantity))
+        _head(drawn, plot, cell, request)
+        if not cell.lines:
+            said(drawn, plot, f"no {cell.about.label} has a value in this set")
+            continue
+        seen = cell.until(request.until)
+        data += _traces(seen, plot, number, colours, time, sum(len(c.lines) for c in cells))
+        drawn["shapes"] += [_mark_line(mark, plot) for mark in marks[number]]
+        shown = []
+        if plot.is_last or has_inner:
+            shown += [Word(mark.at, _mark_word(mark), size=11) for mark in marks[number]]
+        if plot.is_last:
+            names = _names(seen, named, colours)
+            most = max(int(plot.height / GAP) - len(shown), 2)
+            shown += [names[n] for n in spaced(len(names), most)]
+        for word, note in zip(shown, beside(shown, plot.axis, span, plot.height), strict=True):
+            add(drawn, note, word.layer)
+    drawn["meta"] |= {
+        "reading": opened.reading,
+        "resolution": opened.resolution,
+        "layers": [
+            {
+                "name": group.name,
+                "label": group.label,
+                "colour": group.colour,
+                "ink": group.colour.ink(),
+                **({"run": True} if any(cell.is_by_run for cell in cells) else {}),
+            }
+            for group in groups
+        ],
+        "moments": stops(
+            [(list(line.values), line.panel.run.epochs) for c in cells for line in c.lines]
+        ),
     }
+    return finished(drawn, data, request)
+
+
+class _Group(NamedTuple):
+    """What has a colour: a layer, or a run where runs lie over each other."""
+
+    name: str
+    label: str
+    colour: Colour
+
+
+def _groups(cells: Sequence[Cell], request: Request) -> list[_Group]:
+    names = list(dict.fromkeys(line.group for cell in cells for line in cell.lines))
+    most = 12 if request.width < NARROW else 18
+    if any(cell.is_by_run for cell in cells):
+        return [_Group(name, shortened(name, most), of_run(n)) for n, name in enumerate(names)]
+    return [
+        _Group(name, label, of_depth(number, len(names)))
+        for number, (name, label) in enumerate(zip(names, short_names(names, most), strict=True))
+    ]
+
+
+def _traces(
+    cell: Cell, plot: Plot, number: int, colours: dict[str, Colour], time: TimeAxis, n_lines: int
+) -> list[dict[str, Any]]:
+    """Bands of few layers, then lines, those of training first."""
+    most = max(min(_MOST_IN_LINE, _MOST_IN_FIGURE // n_lines), 20)
+    found = []
+    for line in cell.lines if len(colours) <= _MOST_WITH_BANDS else ():
+        for band in _bands(line, colours[line.group], time, most) if not line.is_dotted else ():
+            found.append(traced(band, plot, line.panel, "bar", number, line.layer))
+    for line in sorted(cell.lines, key=lambda each: not each.is_dotted):
+        trace = _trace(line, cell.about, colours[line.group], time, most)
+        found.append(traced(trace, plot, line.panel, "points", number, line.layer))
+    return found
+
+
+def _names(cell: Cell, named: dict[str, str], colours: dict[str, Colour]) -> list[Word]:
+    return [
+        Word(line.last, plain(named[line.group]), colours[line.group], line.group)
+        for line in cell.lines
+        if not line.is_dotted and line.group in named and line.last is not None
+    ]
+
+
+def _mark_word(mark: Limit) -> str:
+    """Without what it means, which the plane says: there is little room."""
+    if mark.name == "label bound":
+        return f"predictions ≥ {mark.at:.2f}"
+    return plain(mark.text.partition(":")[0])
+
+
+def _mark_line(mark: Limit, plot: Plot) -> dict[str, Any]:
     return {
-        layer: line
-        for layer, line in lines.items()
-        if any(map(math.isfinite, line.values.values()))
+        "type": "line",
+        "xref": f"x{plot.axis} domain",
+        "yref": f"y{plot.axis}",
+        **{"x0": 0, "x1": 1, "y0": mark.at, "y1": mark.at},
+        "line": {"color": MARK, "width": 1, "dash": "dot"},
+        "layer": "below",
     }
+
+
+def _time(plot: Plot, time: TimeAxis, *, first: bool) -> dict[str, Any]:
+    low, high = time.span
+    margin = 0.02 * (high - low)
+    return axis(
+        plot,
+        "x",
+        title=axis_name(time.unit),
+        **time.options(plot.width),
+        showgrid=False,
+        range=[round(low - margin, 4), round(high + margin, 4)],
+        **({} if first else {"matches": "x"}),
+    )
+
+
+def _values(
+    plot: Plot, cell: Cell, span: tuple[float, float], *, is_titled: bool
+) -> dict[str, Any]:
+    more: dict[str, Any] = {"range": [round(end, 4) for end in span]}
+    if cell.about.unit == "code":
+        more |= {"tickvals": [0, 1, 2], "ticktext": list(_STATUSES), "tickangle": -90}
+    if is_titled and plot.is_first:
+        more["title"] = axis_name(axis_title(cell.panels, cell.quantity))
+    return axis(plot, "y", **more)
+
+
+def _head(drawn: dict[str, Any], plot: Plot, cell: Cell, request: Request) -> None:
+    """What a plot shows: the quantity, of which run and sets, how it was read."""
+    first, room = cell.panels[0], int(plot.width / 6.2)
+    of = [first.run.name, first.set]
+    if cell.plot.training:
+        of[1] += f", dotted: {cell.plot.training[0].set}"
+    if cell.is_by_run:
+        of = [f"{len(cell.panels)} runs", first.set, *{line.layer for line in cell.lines}]
+    if request.quantity:
+        title = f"<b>{plain(shortened(' · '.join(of), int(room * 0.85)))}</b>"
+        read = how_read(first, cell.quantity, cell.resolution)
+        headed(drawn, plot, title, below=fitting([plain(cell.about.meaning), read], plot.width))
+        return
+    words = WORDS.get(cell.quantity, cell.about.label.partition(",")[0])
+    title = f"<b>{plain(words)}</b>, {plain(cell.about.unit)}"
+    headed(drawn, plot, title, below=plain(shortened(" · ".join(of), room)))
 
 
 def _trace(
-    panel: Panel, line: Series, layer: str, colour: Colour, axis: TimeAxis
+    line: Line, about: Quantity, colour: Colour, time: TimeAxis, most: int
 ) -> dict[str, Any]:
-    steps = evenly(list(line), MOST_OVER_TIME)
+    steps, epochs = thinned(sorted(line.values), most), line.epochs
+    dash = {"dash": "dot", "width": 1.2} if line.is_dotted else {"width": 2}
+    # A value between two gaps is a point: a line alone would not show it.
+    has_dots = len(steps) <= _MOST_MARKED and not line.is_dotted
+    unit = {"code": "", "value": ""}.get(about.unit, f" {plain(about.unit)}")
+    of = f"{line.panel.run.name} · {line.panel.set}"
+    when = "step %{customdata[0]}"
+    if time.unit == "epoch":
+        when = "epoch %{customdata[0]}  ·  step %{customdata[1]}"
     return {
         "type": "scatter",
-        # A value between two gaps is a point: a line alone would not show it.
-        "mode": "lines+markers" if len(steps) <= _MOST_MARKED else "lines",
-        "name": plain(shortened(layer)),
-        "meta": plain(layer),
-        "x": [axis.place(step, panel.run.epochs) for step in steps],
-        "y": finite_all(line, steps),
-        "customdata": [axis.read(step, panel.run.epochs) for step in steps],
-        "hovertemplate": f"<b>%{{meta}}</b><br>{axis.clock.unit} %{{customdata}}: %{{y:.3f}}"
-        "<extra></extra>",
-        "line": {"color": colour, "width": 2},
-        "marker": {"size": 4},
+        "mode": "lines+markers" if has_dots else "lines",
+        "name": plain(shortened(line.layer)),
+        "x": [time.place(step, epochs) for step in steps],
+        "y": [finite(line.values[step], 4) for step in steps],
+        "customdata": [
+            [time.read(step, epochs), *([step] if time.unit == "epoch" else [])] for step in steps
+        ],
+        "hovertemplate": f"<b>{plain(shortened(line.layer))}</b>  {plain(shortened(of, 50))}<br>"
+        f"{when}<br><b>%{{y:.3f}}</b>{unit}<extra></extra>",
+        "line": {"color": colour, **dash},
+        "marker": {"size": 4, "color": colour},
+        "opacity": 0.7 if line.is_dotted else 1,
     }
 
 
-def _bands(panel: Panel, line: _Line, colour: Colour, axis: TimeAxis) -> list[dict[str, Any]]:
+def _bands(line: Line, colour: Colour, time: TimeAxis, most: int) -> list[dict[str, Any]]:
     """The area between the ends, in pieces: a gap in them is not bridged."""
-    steps = evenly([step for step in line.low if step in line.high], MOST_OVER_TIME)
     pieces: list[list[tuple[float, float, float]]] = [[]]
-    for step, below, above in zip(
-        steps, finite_all(line.low, steps), finite_all(line.high, steps), strict=True
-    ):
+    for step in thinned(sorted(step for step in line.low if step in line.high), max(most // 2, 10)):
+        below, above = finite(line.low[step], 4), finite(line.high[step], 4)
         if below is not None and above is not None:
-            pieces[-1].append((axis.place(step, panel.run.epochs), below, above))
+            pieces[-1].append((time.place(step, line.epochs), below, above))
         elif pieces[-1]:
             pieces.append([])
     return [
@@ -138,15 +276,18 @@ def _bands(panel: Panel, line: _Line, colour: Colour, axis: TimeAxis) -> list[di
             "fillcolor": colour.faint(),
             "line": {"width": 0, "color": colour},
             "hoverinfo": "skip",
-            "showlegend": False,
         }
         for piece in pieces
         if len(piece) > 1
     ]
 
 
-def _of(request: Request) -> str:
-    return request.quantity or "I_XT"
+def _reads(request: Request, run: Run) -> list[str]:
+    names = [request.quantity]
+    if not request.quantity:
+        views = (view for reading in READINGS.values() for view in reading.views.values())
+        names = [name for view in views for name in (*view.axes, view.status)]
+    return [end for name in names for end in (name, *run.around(name))]
 
 
 CURVES = Kind(
@@ -154,10 +295,15 @@ CURVES = Kind(
     "Curves",
     "InformationPlaneMonitor",
     "quantities of layers",
-    options=("quantity", "resolution"),
-    needs=lambda request: [(_of(request),)],
-    reads=lambda request, run: (_of(request), *run.around(_of(request))),
-    draw=lambda panels, request: curves(
-        panels, _of(request), resolution=request.resolution or 0, theme=request.theme
+    options=(
+        *("reading", "view", "quantity", "resolution", "hidden"),
+        *("scale", "until", "arrange"),
     ),
+    needs=lambda request: (
+        [(request.quantity,)]
+        if request.quantity
+        else [view.axes for reading in READINGS.values() for view in reading.views.values()]
+    ),
+    reads=_reads,
+    draw=_draw,
 )

@@ -1,215 +1,298 @@
-"""Draw entropies of the predictions over the training, as a whole and class by class."""
+"""Draw what the entropy of the predictions is made of, over the training, as stacked areas."""
 
 from __future__ import annotations
 
 import math
-import re
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
 
-from it_callbacks.figures.axes import (
-    Figure,
-    Panel,
-    Place,
-    coloured,
-    empty,
-    finite,
-    finite_all,
-    over_time,
+from it_callbacks.figures.about import stops
+from it_callbacks.figures.axes import Figure, Panel, finite
+from it_callbacks.figures.grid import (
+    LEAST_FOR_WORDS,
+    MOST_PLOTS,
+    Pads,
+    Plot,
+    add,
+    axis,
+    base,
+    finished,
+    headed,
+    nothing,
+    of_plot,
+    plots,
+    said,
+    traced,
+    widest,
 )
-from it_callbacks.figures.curves import MOST_OVER_TIME
-from it_callbacks.figures.kinds import Kind
+from it_callbacks.figures.kinds import Kind, Request
 from it_callbacks.figures.labels import plain, shortened
-from it_callbacks.figures.theme import BITS, LIGHT, TEXT, Colour, Theme
-from it_callbacks.figures.times import MOST_DRAWN, TimeAxis, evenly
-from it_callbacks.records import QUANTITIES
+from it_callbacks.figures.over_time import Epochs, TimeAxis, exact, time_axis
+from it_callbacks.figures.sheet import axis_name
+from it_callbacks.figures.spreading import GAP, LEADER, Word, beside
+from it_callbacks.figures.theme import MARK, TEXT, Colour
+from it_callbacks.figures.times import thinned
+from it_callbacks.quantities import QUANTITIES
 
-_CLASS = re.compile(r"class_(\d+)")
-_MOST_LABELS = 30
-"""Class names beside a heat map: more would be written over each other."""
+_MOST_LOOKS = 300
+"""Of a panel: more cannot be told apart."""
+_MOST_IN_FIGURE = 900
+_OF_BOTH = ("about the input,<br>I(X;Ŷ)", "about the input")
+_NAMES = (
+    ("about the label,<br>I(Y;Ŷ)", "about the label"),
+    ("about the input beyond<br>the label, I(X;Ŷ|Y)", "the input beyond"),
+)
+_OPEN = ("left open, H(Ŷ|X)", "left open")
+_GAP = 46
+"""Pixels from one name to the next: of two lines, with a value."""
+_SIZE = 12
 
 
-def prediction_entropies(panels: Sequence[Panel], *, theme: Theme = LIGHT) -> Figure:
-    """What the entropy of the predictions is made of, over epochs, as stacked areas.
+def prediction_entropies(panels: Sequence[Panel], **asked: Any) -> Figure:
+    """Draw what the entropy of the predictions is made of, over epochs, as stacked areas.
 
-    H(Ŷ) = I(Y;Ŷ) + I(X;Ŷ|Y) + H(Ŷ|X): information about the labels, information about the inputs
-    beyond the labels, and what a single prediction leaves open. Without I(Y;Ŷ), which the
+    H(Ŷ) = I(Y;Ŷ) + I(X;Ŷ|Y) + H(Ŷ|X): information about the label, information about the input
+    beyond the label, and what a single prediction leaves open. Without I(Y;Ŷ), which the
     conditional entropy monitor logs, its two parts are one: I(X;Ŷ).
 
     Args:
         panels: Runs and sets, drawn side by side on equal axes.
-        theme: Colours.
+        asked: Fields of a `Request`.
     """
-    title = "Entropy of the predictions, and what it is made of"
+    return _draw(panels, Request("predictions", **asked))
+
+
+class _Part(NamedTuple):
+    """One of the areas."""
+
+    name: str
+    short: str
+    values: Mapping[int, float]
+    """At each look at which all parts are known."""
+    colour: Colour
+
+
+class _Stack(NamedTuple):
+    """What a panel shows."""
+
+    panel: Panel
+    epochs: Epochs
+    steps: list[int]
+    """All looks, those with a gap too."""
+    parts: list[_Part]
+    """From the bottom to the top."""
+    label_entropy: float | None
+
+    @property
+    def known(self) -> list[int]:
+        """The looks at which all parts are known."""
+        return [step for step in self.steps if step in self.parts[0].values]
+
+    def until(self, step: int | None) -> _Stack:
+        """As it stood at a step; all of it for None."""
+        return self if step is None else self._replace(steps=[s for s in self.steps if s <= step])
+
+    def total(self, step: int) -> float:
+        """The marginal entropy."""
+        return sum(part.values[step] for part in self.parts)
+
+
+def _draw(panels: Sequence[Panel], request: Request) -> Figure:
+    panels = panels[:MOST_PLOTS]
+    most = min(_MOST_LOOKS, _MOST_IN_FIGURE // max(len(panels), 1))
+    stacks = [_stack(panel, most) for panel in panels]
+    names = widest(part.name for stack in stacks for part in stack.parts)
+    pads = Pads((56, 40), (LEADER + max(names, 60) + 4, 46))
+    drawn, data = base(request, pads), []
+    places = plots(len(panels), request, pads)
     if not panels:
-        return empty(title, theme)
-    steps = [evenly(_whole(panel), MOST_OVER_TIME) for panel in panels]
+        nothing(drawn, places[0])
+    time = time_axis([(stack.steps, stack.epochs) for stack in stacks])
+    high = _top(stacks, places[0].height)
+    for number, (whole, plot) in enumerate(zip(stacks, places, strict=False)):
+        stack, panel = whole.until(request.until), whole.panel
+        of_plot(drawn, plot, panel)
+        drawn[f"xaxis{plot.axis}"] = _time(plot, time)
+        drawn[f"yaxis{plot.axis}"] = axis(
+            plot, "y", range=[0, high], **({"title": axis_name("bits")} if plot.is_first else {})
+        )
+        _head(drawn, plot, stack, len(panels))
+        if not stack.known:
+            said(drawn, plot, _why_empty(whole))
+            continue
+        areas = [area for part in stack.parts for area in _areas(stack, part, time, number)]
+        for area in (*areas, _card(stack, time)):
+            data.append(traced(area, plot, panel, area.pop("role"), number, None))
+        drawn["shapes"] += _label_entropy(drawn, stack, plot)
+        is_tall = plot.height >= 3 * _GAP + 20
+        gap = _GAP if is_tall and plot.is_last else GAP
+        words = _words(stack, plot, is_tall=is_tall)
+        for note in beside(words, plot.axis, (0, high), plot.height, gap):
+            add(drawn, note)
+    drawn["meta"]["moments"] = stops([(each.steps, each.panel.run.epochs) for each in stacks])
+    drawn["hovermode"] = "x"
+    return finished(drawn, data, request)
 
-    def draw(number: int, place: Place, axis: TimeAxis) -> list[dict[str, Any]]:
-        panel, at = panels[number], steps[number]
-        parts = _parts(panel, at)
-        first = 3 - len(parts)
-        areas = [
-            {
-                "name": name,
-                "y": values,
-                "stackgroup": f"whole{place.axis}",
-                "line": {"width": 0.5, "color": Colour("areas", first + part)},
-                "fillcolor": Colour("areas", first + part).faint(0.75),
-            }
-            for part, (name, values) in enumerate(parts.items())
-        ]
-        whole = {
-            "name": "H(Ŷ): in total",
-            "y": finite_all(panel.series("prediction_entropy", "marginal"), at),
-            "line": {"width": 2, "color": TEXT},
-        }
-        times = [axis.place(step, panel.run.epochs) for step in at]
-        shared = {"type": "scatter", "mode": "lines", "x": times, "hovertemplate": "%{y:.3f}"}
-        return [{**shared, **line, "legendgroup": line["name"]} for line in (*areas, whole)]
 
-    figure = over_time(
-        panels,
-        [[at] if at else [] for at in steps],
-        draw,
-        title=title,
-        y={"title": {"text": "bits", "standoff": 8}, "rangemode": "tozero"},
-        absent="no prediction entropies were logged of this set",
-        subtitles=[
-            ""
-            if panel.series("label_information", "soft") or not at
-            else "I(Y;Ŷ) is not in this log: a ConditionalEntropyMonitor adds it"
-            for panel, at in zip(panels, steps, strict=True)
-        ],
+def _stack(panel: Panel, most: int) -> _Stack:
+    whole, open_, soft, hard, left = (
+        panel.series(root, name)
+        for root, name in (
+            ("prediction_entropy", "marginal"),
+            ("prediction_entropy", "mean"),
+            ("label_information", "soft"),
+            ("label_information", "hard"),
+            ("label_information", "equivocation"),
+        )
     )
-    if "tickvals" not in figure["layout"]["xaxis"]:  # the heading would be a logarithm
-        figure["layout"]["hovermode"] = "x unified"
-    return coloured(figure, theme)
+    series = [whole, open_, *([soft] if soft else [])]
+    steps = thinned(sorted(open_), most)
+    known = [s for s in steps if all(math.isfinite(each.get(s, math.nan)) for each in series)]
+    inside = {step: whole[step] - open_[step] for step in known}
+    if soft:
+        # Rounding of what was logged may leave the small part a millionth below 0.
+        beyond = {step: max(inside[step] - soft[step], 0.0) for step in known}
+        told = [{step: soft[step] for step in known}, beyond]
+    else:
+        told = [inside]
+    values = [*told, {step: open_[step] for step in known}]
+    names = (*(_NAMES if soft else (_OF_BOTH,)), _OPEN)
+    parts = [
+        _Part(name, short, of, Colour("areas", 3 - len(values) + number))
+        for number, ((name, short), of) in enumerate(zip(names, values, strict=True))
+    ]
+    entropies = (hard[step] + left[step] for step in reversed(list(hard)) if step in left)
+    found = next(filter(math.isfinite, entropies), panel.run.label_entropy(panel.set))
+    return _Stack(panel, exact(panel.run.epochs), steps, parts, finite(found))
 
 
-def _whole(panel: Panel) -> list[int]:
-    """The steps at which every part of the entropy is known."""
-    series = [panel.series("prediction_entropy", name) for name in ("marginal", "mean")]
-    soft = panel.series("label_information", "soft")
-    series += [soft] if soft else []
-    return [step for step in series[0] if all(math.isfinite(s.get(step, math.nan)) for s in series)]
+def _top(stacks: Sequence[_Stack], height: float) -> float:
+    """The end of the vertical axis: above all areas, and above the word of H(Y)."""
+    values = [stack.total(step) for stack in stacks for step in stack.known]
+    values += [s.label_entropy for s in stacks if s.known and s.label_entropy is not None]
+    return round((1 + 20 / height) * max(values, default=0.0), 4) or 1.0
 
 
-def _parts(panel: Panel, steps: Sequence[int]) -> dict[str, list[float | None]]:
-    """What the marginal entropy is the sum of, from the bottom of the stack to its top."""
-    whole = panel.series("prediction_entropy", "marginal")
-    open_ = panel.series("prediction_entropy", "mean")
-    soft = panel.series("label_information", "soft")
-    left = {"H(Ŷ|X): unsure of each input": finite_all(open_, steps)}
-    if not soft:
-        inputs = [finite(whole[step] - open_[step]) for step in steps]
-        return {"I(X;Ŷ): about the inputs": inputs, **left}
-    # Rounding of what was logged may leave the small part a millionth below 0.
-    beyond = [finite(max(whole[step] - open_[step] - soft[step], 0.0)) for step in steps]
-    return {
-        "I(Y;Ŷ): about the labels": finite_all(soft, steps),
-        "I(X;Ŷ|Y): about the inputs beyond them": beyond,
-        **left,
-    }
+def _time(plot: Plot, time: TimeAxis) -> dict[str, Any]:
+    """From the first look to the last."""
+    spikes = {"showspikes": True, "spikemode": "across", "spikesnap": "hovered data"}
+    return axis(
+        plot,
+        "x",
+        title=axis_name(time.unit),
+        **time.options(plot.width),
+        **spikes,
+        spikethickness=1,
+        spikecolor=MARK,
+        spikedash="solid",
+        showgrid=False,
+        range=list(time.span),
+    )
 
 
-def entropies_by_class(panels: Sequence[Panel], *, theme: Theme = LIGHT) -> Figure:
-    """The entropy of the predictions inside each class, over epochs, as a heat map.
-
-    Rows are classes, with their names where the settings hold them. A class without samples at a
-    point leaves a gap.
-
-    Args:
-        panels: Runs and sets, drawn side by side.
-        theme: Colours.
-    """
-    title = "Entropy of the predictions inside each class, H(Ŷ|Y=c)"
-    if not panels:
-        return empty(title, theme)
-    classes = [_classes(panel) for panel in panels]
-    names = _names(panels)
-    labelled = evenly(sorted({each for numbers in classes for each in numbers}), _MOST_LABELS)
-    steps = [
-        evenly(sorted({step for n in numbers for step in _of_class(panel, n)}), MOST_DRAWN)
-        for numbers, panel in zip(classes, panels, strict=True)
+def _areas(stack: _Stack, part: _Part, time: TimeAxis, number: int) -> list[dict[str, Any]]:
+    """An area for each stretch of looks without a gap; a single look is a dot."""
+    stretches: list[list[int]] = [[]]
+    for step in stack.steps:
+        if step in part.values:
+            stretches[-1].append(step)
+        elif stretches[-1]:
+            stretches.append([])
+    return [
+        {
+            "type": "scatter",
+            "role": "area",
+            "mode": "lines" if len(steps) > 1 else "lines+markers",
+            "name": part.name.replace("<br>", " "),
+            "x": [time.place(step, stack.epochs) for step in steps],
+            "y": [finite(part.values[step]) for step in steps],
+            "stackgroup": f"stack{number}.{place}",
+            "line": {"width": 0.5, "color": part.colour},
+            "marker": {"size": 8},
+            "fillcolor": part.colour,
+            "hoverinfo": "skip",
+        }
+        for place, steps in enumerate(stretches)
+        if steps
     ]
 
-    def draw(number: int, place: Place, axis: TimeAxis) -> list[dict[str, Any]]:
-        return [_heat_map(panels[number], classes[number], steps[number], axis, names)]
 
-    figure = over_time(
-        panels,
-        [[at] if numbers else [] for numbers, at in zip(classes, steps, strict=True)],
-        draw,
-        title=title,
-        x={"showgrid": False},
-        y={
-            "title": {"text": "class"},
-            "showgrid": False,
-            "zeroline": False,
-            "autorange": "reversed",
-            "tickvals": labelled,
-            "ticktext": [names.get(number, str(number)) for number in labelled],
-            "automargin": True,
-        },
-        absent="no entropies of single classes were logged of this set",
-    )
-    cells = (z for heat in figure["data"] for row in heat["z"] for z in row if z is not None)
-    figure["layout"]["coloraxis"] = {
-        "colorscale": BITS,
-        "cmin": 0,
-        "cmax": max(cells, default=1),
-        "colorbar": {"title": {"text": "bits"}, "thickness": 14, "outlinewidth": 0},
-    }
-    return coloured(figure, theme)
-
-
-def _classes(panel: Panel) -> list[int]:
-    """The numbers of the classes that were logged."""
-    layers = panel.run.layers("conditional_entropy", panel.set)
-    found = (_CLASS.fullmatch(layer) for layer in layers)
-    return sorted(int(match[1]) for match in found if match is not None)
-
-
-def _of_class(panel: Panel, number: int) -> Any:
-    return panel.series("conditional_entropy", f"class_{number}")
-
-
-def _names(panels: Sequence[Panel]) -> dict[int, str]:
-    """Of the classes; of two panels that disagree the first one's."""
-    names: dict[int, str] = {}
-    for panel in panels:
-        listed = panel.run.settings.get(f"conditional_entropy/{panel.set}", {}).get("class_names")
-        for number, name in enumerate(listed if isinstance(listed, list) else []):
-            names.setdefault(number, plain(shortened(str(name), 24)))
-    return names
-
-
-def _heat_map(
-    panel: Panel,
-    classes: Sequence[int],
-    steps: Sequence[int],
-    axis: TimeAxis,
-    names: dict[int, str],
-) -> dict[str, Any]:
-    when = [f"{axis.clock.unit} {axis.read(step, panel.run.epochs)}" for step in steps]
+def _card(stack: _Stack, time: TimeAxis) -> dict[str, Any]:
+    """One card for all areas at a look; Plotly's own would be headed by a logarithm."""
+    epochs, known = stack.epochs, stack.known
     return {
-        "type": "heatmap",
-        "x": [axis.place(step, panel.run.epochs) for step in steps],
-        "y": list(classes),
-        "z": [finite_all(_of_class(panel, number), steps) for number in classes],
-        "text": [
-            [f"class {names.get(number, number)}<br>{at}" for at in when] for number in classes
+        "type": "scatter",
+        "role": "points",
+        "mode": "markers",
+        "name": "H(Ŷ)",
+        "x": [time.place(step, epochs) for step in known],
+        "y": [finite(stack.total(step), 4) for step in known],
+        "customdata": [
+            [time.read(step, epochs), step, *(finite(p.values[step], 4) for p in stack.parts)]
+            for step in known
         ],
-        "hovertemplate": "%{text}<br>%{z:.3f} bits<extra></extra>",
-        "ygap": 1,
-        "hoverongaps": False,
-        "coloraxis": "coloraxis",
+        "marker": {"size": 1, "opacity": 0},
+        "text": [_told(stack, time, step) for step in known],
+        # With a template Plotly would write the place on the axis, a logarithm, below it.
+        "hoverinfo": "text",
     }
 
 
-def _of(figure: str) -> tuple[str, ...]:
-    return tuple(name for name, row in QUANTITIES.items() if figure in row.figures)
+def _told(stack: _Stack, time: TimeAxis, step: int) -> str:
+    unit = "" if time.unit == "step" else f"epoch {time.word(step, stack.epochs)}  ·  "
+    lines = [f"{part.short}  <b>{part.values[step]:.2f}</b>" for part in reversed(stack.parts)]
+    total = f"in all, H(Ŷ)  <b>{stack.total(step):.2f}</b> bits"
+    return "<br>".join([f"{unit}step {step}", *lines, total])
+
+
+def _label_entropy(drawn: dict[str, Any], stack: _Stack, plot: Plot) -> list[dict[str, Any]]:
+    """The line at H(Y), with its word inside the plot: areas have no lines that it could hide."""
+    at = stack.label_entropy
+    if at is None:
+        return []
+    refs = {"xref": f"x{plot.axis} domain", "yref": f"y{plot.axis}"}
+    add(
+        drawn,
+        {
+            **refs, "text": f"H(Y) = {at:.2f}", "x": 0, "y": at, "showarrow": False,
+            "xanchor": "left", "yanchor": "bottom", "xshift": 4,
+            "font": {"size": 11, "color": TEXT},
+        },
+    )  # fmt: skip
+    line = {"color": TEXT, "width": 1, "dash": "dot"}
+    return [{"type": "line", **refs, "x0": 0, "x1": 1, "y0": at, "y1": at, "line": line}]
+
+
+def _words(stack: _Stack, plot: Plot, *, is_tall: bool) -> list[Word]:
+    """Names and last values, each beside the middle of its area; values alone inside a row."""
+    last, below, found = stack.known[-1], 0.0, []
+    for part in stack.parts:
+        value = part.values[last]
+        text = f"{value:.2f}"
+        if plot.is_last:
+            name = f"{part.name}<br>" if is_tall else f"{part.short}  "
+            text = f"{name}<b>{text}</b>"
+        found.append(Word(below + value / 2, text, TEXT, size=_SIZE, has_leader=plot.is_last))
+        below += value
+    return found
+
+
+def _head(drawn: dict[str, Any], plot: Plot, stack: _Stack, n_panels: int) -> None:
+    panel, most = stack.panel, max(int(plot.width / 8), 12)
+    run = shortened(panel.run.name, max(most - len(panel.set) - 3, 6))
+    of = f"<b>{plain(f'{run} · {shortened(panel.set, 20)}')}</b>" if n_panels > 1 else ""
+    missing = "I(Y;Ŷ) is not in this log: a ConditionalEntropyMonitor adds it"
+    is_whole = len(stack.parts) == 3 or not stack.known
+    below = "" if is_whole else "without I(Y;Ŷ)" if plot.width < LEAST_FOR_WORDS else missing
+    headed(drawn, plot, of, below=below)
+
+
+def _why_empty(whole: _Stack) -> str:
+    if whole.known:
+        return "nothing was measured before this moment"
+    if whole.panel.series("prediction_entropy", "mean"):
+        return "H(Ŷ), of the mean prediction, was not logged of this set, or has no value"
+    return "no prediction entropies were logged of this set"
 
 
 PREDICTIONS = Kind(
@@ -217,18 +300,11 @@ PREDICTIONS = Kind(
     "Prediction entropies",
     "PredictionEntropyMonitor",
     "entropies of its predictions",
-    options=(),
+    options=("until",),
     needs=lambda _: [("prediction_entropy/mean",)],
-    reads=lambda *_: _of("predictions"),
-    draw=lambda panels, request: prediction_entropies(panels, theme=request.theme),
-)
-CLASSES = Kind(
-    "classes",
-    "Classes",
-    "ConditionalEntropyMonitor",
-    "entropies by class",
-    options=(),
-    needs=lambda _: [_of("classes")],
-    reads=lambda *_: _of("classes"),
-    draw=lambda panels, request: entropies_by_class(panels, theme=request.theme),
+    reads=lambda *_: (
+        *(name for name, row in QUANTITIES.items() if "predictions" in row.figures),
+        *("label_information/hard", "label_information/equivocation"),
+    ),
+    draw=_draw,
 )

@@ -11,15 +11,20 @@ from typing import Any
 from it_callbacks.derived import sources
 from it_callbacks.figures.about import about
 from it_callbacks.figures.axes import Figure, Panel
+from it_callbacks.figures.classes import CLASSES
 from it_callbacks.figures.curves import CURVES
-from it_callbacks.figures.entropies import CLASSES, PREDICTIONS
+from it_callbacks.figures.entropies import PREDICTIONS
 from it_callbacks.figures.kinds import Kind, Request
+from it_callbacks.figures.layer_map import MAP
 from it_callbacks.figures.plane import PLANE
 from it_callbacks.figures.readings import READINGS
+from it_callbacks.figures.through import THROUGH
 from it_callbacks.quantities import QUANTITIES
 from it_callbacks.runs import Key, Run
 
-KINDS: Mapping[str, Kind] = {kind.name: kind for kind in (PLANE, PREDICTIONS, CLASSES, CURVES)}
+KINDS: Mapping[str, Kind] = {
+    kind.name: kind for kind in (PLANE, THROUGH, MAP, CURVES, PREDICTIONS, CLASSES)
+}
 """All kinds of figure, by name, in the order in which they are offered."""
 
 

@@ -103,42 +103,51 @@ class Sheet:
             x: What the horizontal axes have: title, range and such.
             y: What the vertical axes have.
         """
-        drawn: dict[str, Any] = {
-            "paper_bgcolor": BACKGROUND,
-            "plot_bgcolor": BACKGROUND,
-            "font": {"family": _FONT, "size": 13, "color": TEXT},
-            "showlegend": False,
-            "hovermode": "closest",
-            "hoverdistance": 24,
-            "hoverlabel": {
-                "bgcolor": BACKGROUND,
-                "bordercolor": MARK,
-                "font": {"family": _FONT, "size": 12, "color": TEXT},
-                "align": "left",
-                "namelength": 0,
-            },
-            "modebar": {"color": MUTED, "activecolor": TEXT, "bgcolor": "rgba(0,0,0,0)"},
-            "dragmode": "pan",
-            "margin": self.margin,
-            "uirevision": "kept",  # zoom outlives a reload
-            "annotations": [],
-            "shapes": [],
-        }
+        drawn = base(self.margin)
         for number, box in enumerate(self.boxes):
             axis, is_first = box.place.axis, not box.place.across[0]
             drawn[f"xaxis{axis}"] = {
-                **_AXIS, **x, "domain": list(box.place.across), "anchor": f"y{axis}",
+                **AXIS, **x, "domain": list(box.place.across), "anchor": f"y{axis}",
                 **({"matches": "x"} if number else {}),
             }  # fmt: skip
             drawn[f"yaxis{axis}"] = {
-                **_AXIS, **y, "domain": list(box.place.up), "anchor": f"x{axis}",
+                **AXIS, **y, "domain": list(box.place.up), "anchor": f"x{axis}",
                 **({"matches": "y"} if number else {}),
                 **({} if is_first else {"title": {"text": ""}, "showticklabels": False}),
             }  # fmt: skip
         return drawn
 
 
-_AXIS: dict[str, Any] = {
+def base(margin: dict[str, int]) -> dict[str, Any]:
+    """What the layouts of all figures have, besides axes.
+
+    Args:
+        margin: Pixels around the plots, as Plotly names them.
+    """
+    return {
+        "paper_bgcolor": BACKGROUND,
+        "plot_bgcolor": BACKGROUND,
+        "font": {"family": _FONT, "size": 13, "color": TEXT},
+        "showlegend": False,
+        "hovermode": "closest",
+        "hoverdistance": 24,
+        "hoverlabel": {
+            "bgcolor": BACKGROUND,
+            "bordercolor": MARK,
+            "font": {"family": _FONT, "size": 12, "color": TEXT},
+            "align": "left",
+            "namelength": 0,
+        },
+        "modebar": {"color": MUTED, "activecolor": TEXT, "bgcolor": "rgba(0,0,0,0)"},
+        "dragmode": "pan",
+        "margin": margin,
+        "uirevision": "kept",  # zoom outlives a reload
+        "annotations": [],
+        "shapes": [],
+    }
+
+
+AXIS: dict[str, Any] = {
     "gridcolor": GRID,
     "zeroline": False,
     "ticks": "outside",

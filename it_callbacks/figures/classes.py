@@ -1,0 +1,222 @@
+"""Draw how undecided the predictions for each class are, over the training, as a heat map."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from it_callbacks.figures.about import stops
+from it_callbacks.figures.axes import Figure, Panel, finite
+from it_callbacks.figures.grid import (
+    MOST_PLOTS,
+    Pads,
+    Plot,
+    add,
+    axis,
+    base,
+    finished,
+    fitting,
+    headed,
+    nothing,
+    of_plot,
+    plots,
+    said,
+    traced,
+    widest,
+)
+from it_callbacks.figures.kinds import Kind, Request
+from it_callbacks.figures.labels import plain, shortened
+from it_callbacks.figures.looks import (
+    BAR,
+    Looks,
+    cells,
+    colour_axis,
+    columns,
+    cursor,
+    looks,
+)
+from it_callbacks.figures.over_time import exact, time_axis
+from it_callbacks.figures.spreading import Word, beside
+from it_callbacks.figures.theme import TEXT
+from it_callbacks.quantities import QUANTITIES
+from it_callbacks.runs import Series
+
+FLOOR = 0.003
+"""Bits below which colours do not differ: one prediction in ten thousand."""
+TICKS = (0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0)
+_CLASS = re.compile(r"class_(\d+)")
+_MOST_ROWS = 40
+_ROW = 11
+"""Pixels that a row needs for its name to be read."""
+_WHAT = "how undecided the predictions for each class are"
+_ABSENT = "no entropies of single classes were logged of this set"
+
+
+def entropies_by_class(panels: Sequence[Panel], **asked: Any) -> Figure:
+    """Draw the entropy of the predictions inside each class, over the looks, as a heat map.
+
+    Rows are classes, with their names where the settings hold them; the one that is most undecided
+    now is on top, and of many classes the 40 most undecided are shown. Colours are logarithmic. A
+    class without samples at a look leaves a gap.
+
+    Args:
+        panels: Runs and sets, drawn side by side.
+        asked: Fields of a `Request`.
+    """
+    return _draw(panels, Request("classes", **asked))
+
+
+class _Row(NamedTuple):
+    """A class of a panel."""
+
+    name: str
+    values: Series
+    last: float
+    """The last finite value, up to the moment; NaN if there is none."""
+
+
+def _draw(panels: Sequence[Panel], request: Request) -> Figure:
+    panels = panels[:MOST_PLOTS]
+    rows = [_rows(panel, request.until) for panel in panels]
+    names = widest(row.name for each in rows for row in each)
+    left = min(names, request.width // 4) + 14
+    pads = Pads((left, left), (46 + BAR, 52), top=42)
+    drawn, data = base(request, pads), []
+    places = plots(len(panels), request, pads)
+    if not panels:
+        nothing(drawn, places[0])
+    steps = [sorted({step for row in each for step in row.values}) for each in rows]
+    time = time_axis([(at, exact(p.run.epochs)) for at, p in zip(steps, panels, strict=True)])
+    for number, (panel, plot) in enumerate(zip(panels, places, strict=False)):
+        shown = looks(steps[number], exact(panel.run.epochs), time)
+        kept = rows[number][: max(min(_MOST_ROWS, int(plot.height / _ROW)), 1)]
+        n_more = len(rows[number]) - len(kept)
+        of_plot(drawn, plot, panel)
+        _head(drawn, plot, panel, f"{n_more} more" if n_more else "", len(panels))
+        drawn[f"xaxis{plot.axis}"] = columns(plot, shown)
+        drawn[f"yaxis{plot.axis}"] = _row_axis(plot, kept)
+        if not kept:
+            said(drawn, plot, _ABSENT)
+            continue
+        data.append(traced(_heat_map(kept, shown), plot, panel, "cell", number, None))
+        drawn["shapes"] += cursor(plot, shown, request.until)
+        for note in beside(_last_values(kept), plot.axis, (len(kept) - 0.5, -0.5), plot.height, 0):
+            add(drawn, note)
+    values = [value for each in rows for row in each for value in row.values.values()]
+    drawn["meta"]["moments"] = stops(
+        [(at, panel.run.epochs) for at, panel in zip(steps, panels, strict=True)]
+    )
+    drawn["coloraxis"] = _colours(values, next(p for p in places if p.is_last))
+    return finished(drawn, data, request)
+
+
+def _rows(panel: Panel, until: int | None) -> list[_Row]:
+    """The classes that were logged, the one with the greatest last value first."""
+    end = math.inf if until is None else until
+    names = panel.run.settings.get(f"conditional_entropy/{panel.set}", {}).get("class_names")
+    known = names if isinstance(names, list) else []
+    found = []
+    for layer in panel.run.layers("conditional_entropy", panel.set):
+        if match := _CLASS.fullmatch(layer):
+            number = int(match[1])
+            name = plain(shortened(str(known[number]), 24)) if number < len(known) else match[1]
+            values = panel.series("conditional_entropy", layer)
+            before = [values[step] for step in sorted(values) if step <= end]
+            last = next(filter(math.isfinite, reversed(before)), math.nan)
+            found.append((number, _Row(name, values, last)))
+    found.sort(key=lambda each: (math.isnan(each[1].last), -each[1].last, each[0]))
+    return [row for _, row in found]
+
+
+def _heat_map(rows: Sequence[_Row], shown: Looks) -> dict[str, Any]:
+    values = [[finite(row.values.get(step)) for step in shown.steps] for row in rows]
+    return {
+        **cells(shown, len(rows)),
+        "y": list(range(len(rows))),
+        "z": [[None if v is None else coloured_by(v) for v in row] for row in values],
+        "customdata": values,
+        "hovertemplate": f"<b>class %{{y}}</b><br>{shown.unit} %{{x}}<br>"
+        "predictions undecided by <b>%{customdata:.3f}</b> bits<extra></extra>",
+    }
+
+
+def coloured_by(bits: float) -> float:
+    """Return what the colour of a cell is read from: the logarithm of its bits, from `FLOOR` on.
+
+    Example:
+        >>> coloured_by(0.1), coloured_by(0.0) == coloured_by(FLOOR)
+        (-1.0, True)
+    """
+    return round(math.log10(max(bits, FLOOR)), 4)
+
+
+def _colours(values: Sequence[float], plot: Plot) -> dict[str, Any]:
+    """The colour axis: to the greatest value, with ticks in bits."""
+    most = max([0.03, *filter(math.isfinite, values)])
+    ticks = [tick for tick in TICKS if tick <= most]
+    return colour_axis(
+        coloured_by(FLOOR),
+        coloured_by(most),
+        plot,
+        offset=52,
+        tickvals=list(map(coloured_by, ticks)),
+        ticktext=[f"{tick:g}" for tick in ticks],
+    )
+
+
+def _row_axis(plot: Plot, rows: Sequence[_Row]) -> dict[str, Any]:
+    """The vertical axis, on which every row has its name."""
+    return axis(
+        plot,
+        "y",
+        showgrid=False,
+        range=[max(len(rows), 1) - 0.5, -0.5],
+        tickvals=list(range(len(rows))),
+        ticktext=[row.name for row in rows],
+        ticks="",
+    )
+
+
+def _last_values(rows: Sequence[_Row]) -> list[Word]:
+    """The last value of each row, in digits."""
+    return [
+        Word(number, f"{row.last:.3f}", TEXT, size=11, has_leader=False)
+        for number, row in enumerate(rows)
+        if math.isfinite(row.last)
+    ]
+
+
+def _head(drawn: dict[str, Any], plot: Plot, panel: Panel, more: str, n_panels: int) -> None:
+    how = [
+        more,
+        _WHAT if widest([_WHAT], 11) < plot.width - 120 else "by class",
+        "bits",
+        "logarithmic colours",
+        "most undecided now on top",
+    ]
+    most = max(int(plot.width / 8), 12)
+    run = shortened(panel.run.name, max(most - len(panel.set) - 3, 6))
+    of = plain(f"{run} · {shortened(panel.set, 20)}") if n_panels > 1 else ""
+    headed(drawn, plot, f"<b>{of}</b>" if of else "", below=fitting(how, plot.width - 30))
+    add(
+        drawn,
+        {
+            "text": "now", "xref": f"x{plot.axis} domain", "yref": f"y{plot.axis} domain",
+            "x": 1, "y": 1, "xanchor": "left", "yanchor": "bottom", "showarrow": False,
+            "xshift": 6, "yshift": 2, "font": {"size": 11, "color": TEXT},
+        },
+    )  # fmt: skip
+
+
+CLASSES = Kind(
+    "classes",
+    "Classes",
+    "ConditionalEntropyMonitor",
+    "entropies by class",
+    options=("until",),
+    needs=lambda _: [("conditional_entropy/class_<c>",)],
+    reads=lambda *_: tuple(n for n, row in QUANTITIES.items() if "classes" in row.figures),
+    draw=_draw,
+)
