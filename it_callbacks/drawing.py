@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from it_callbacks import pictures
-from it_callbacks.figures import READINGS, Panel, Request, check, draw, opening
+from it_callbacks.figures import READINGS, Panel, Request, check, draw, opening, play
 from it_callbacks.records import Record
 from it_callbacks.report.card import run_card
 from it_callbacks.report.markup import Html
@@ -55,10 +55,14 @@ def run_of(
 
 
 def as_plotly(request: Request, panels: Sequence[Panel]) -> Any:
-    """Draw a figure as `plotly.graph_objects.Figure`, which notebooks show; plotly loads here."""
+    """Draw a figure as `plotly.graph_objects.Figure`, which notebooks show; plotly loads here.
+
+    A plane can be played.
+    """
     from it_callbacks.notebook import Drawn
 
-    return Drawn.of(draw(request, panels), panels[0].run)
+    figure = draw(request, panels)
+    return Drawn.of(play(figure) if request.name == "plane" else figure, panels[0].run)
 
 
 def card(request: Request, panels: Sequence[Panel], run: Run, title: str) -> Html:
@@ -117,7 +121,7 @@ class Pictures:
 
     def draw(self, panels: list[Panel]) -> NDArray[np.uint8]:
         """A picture ``(height, width, 3)`` of the plane."""
-        return pictures.pixels(draw(with_y(Request(), panels), panels))
+        return pictures.pixels(draw(with_y(Request(), panels), panels), style="screen")
 
     def forget(self) -> None:
         """Another training begins."""

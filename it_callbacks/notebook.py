@@ -15,6 +15,8 @@ from it_callbacks.runs import Run
 from it_callbacks.stills import still
 
 _HTML = "text/html"
+_PLAYED = ("so far", "head")
+"""Roles of what is empty unless a figure is played."""
 
 
 class Drawn(graph_objects.Figure):  # type: ignore[misc] # plotly has no types
@@ -57,5 +59,6 @@ class Drawn(graph_objects.Figure):  # type: ignore[misc] # plotly has no types
             self._ipython_display_()
 
     def _still(self) -> str:
-        # Of what there is now, as a user may have changed it.
-        return figure_card(self._run or Run("", {}), still(self.to_plotly_json()))
+        figure = self.to_plotly_json()  # as it is now: a user may have changed it
+        traces = [t for t in figure["data"] if t.get("meta", {}).get("role") not in _PLAYED]
+        return figure_card(self._run or Run("", {}), still({**figure, "data": traces}))

@@ -21,7 +21,7 @@ def still(figure: Figure) -> Html:
         pictures.check_installed()
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder, "figure.svg")
-            pictures.save(figure, path)
+            pictures.save(figure, path, style="screen")
             return picture(path.read_bytes(), "The figure as a still picture")
     except Exception as error:  # a user may have added what no picture has; a cell must not fail
         return tag("p", f"There is no still picture: {error}")

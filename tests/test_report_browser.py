@@ -185,7 +185,7 @@ def test_a_phone_shows_all_without_overflow(again: Any) -> None:
         "[...document.querySelectorAll('.cartesianlayer .bg, .draglayer .nsewdrag')]"
         ".map(box => box.getBoundingClientRect().width)"
     )
-    assert min(plots) >= 150
+    assert min(plots) >= 120
 
 
 def test_paper_holds_all_that_is_folded_in_light_colours_without_buttons(again: Any) -> None:

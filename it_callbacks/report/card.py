@@ -18,7 +18,7 @@ from it_callbacks.tables import layer_rows, wide_rows
 
 _STYLE = """
 .it-callbacks { max-width: 60rem; line-height: 1.4; }
-.it-callbacks img { display: block; width: min(100%, 40rem); height: auto;
+.it-callbacks img { display: block; width: min(100%, 54rem); height: auto;
   background: #fff; border-radius: 6px; padding: 6px; box-sizing: border-box; }
 .it-callbacks table { border-collapse: collapse; margin: .5rem 0; font-size: .85rem;
   font-variant-numeric: tabular-nums; }
