@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from it_callbacks import pictures
-from it_callbacks.figures import READINGS, Panel, Request, check, draw, opening, play
+from it_callbacks.figures import READINGS, Figure, Panel, Request, check, draw, opening, play
 from it_callbacks.records import Record
 from it_callbacks.report.card import run_card
 from it_callbacks.report.markup import Html
@@ -119,10 +120,31 @@ class Pictures:
         """For each set whose latest point was not drawn, its step."""
         return {set_: at[1] for set_, at in self._latest.items() if self._drawn[set_] != at}
 
-    def draw(self, panels: list[Panel]) -> NDArray[np.uint8]:
-        """A picture ``(height, width, 3)`` of the plane."""
-        return pictures.pixels(draw(with_y(Request(), panels), panels), style="screen")
-
     def forget(self) -> None:
         """Another training begins."""
         self._drawn, self._latest = {}, {}
+
+
+class Picture:
+    """A picture of the plane, in the forms that loggers take.
+
+    Args:
+        panels: What is drawn.
+    """
+
+    def __init__(self, panels: Sequence[Panel]) -> None:
+        self._panels = panels
+
+    @cached_property
+    def _drawn(self) -> Figure:
+        return draw(with_y(Request(), self._panels), self._panels)
+
+    def pixels(self) -> NDArray[np.uint8]:
+        """An image ``(height, width, 3)``."""
+        return pictures.pixels(self._drawn, style="screen")
+
+    def figure(self) -> Any:
+        """A `plotly.graph_objects.Figure`, which can be hovered over."""
+        from plotly import graph_objects
+
+        return graph_objects.Figure(self._drawn)

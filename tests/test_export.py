@@ -237,7 +237,7 @@ def test_repeats_are_drawn_as_one_mean_with_bars(
     bars = [
         t["error_x"]["array"][-1] for t in drawn[0]["data"] if t.get("error_x", {}).get("array")
     ]
-    assert pytest.approx(math.sqrt(7)) in bars
+    assert pytest.approx(math.sqrt(7), abs=1e-3) in bars
 
 
 def test_each_draws_repeats_side_by_side(
@@ -273,8 +273,8 @@ def test_a_set_is_drawn_alone_where_it_is_named(
     write_run(tmp_path / "logs" / "run", both)
     words = ["export", str(tmp_path / "logs"), "-o", str(tmp_path / "a.svg")]
     assert cli.main(words) == cli.main([*words, "--set", "b"]) == 0
-    assert ["run · a" in titles(figure) for figure in drawn] == [True, False]
-    assert all("run · b" in titles(figure) for figure in drawn)
+    sets = [[panel["set"] for panel in of["layout"]["meta"]["panels"]] for of in drawn]
+    assert sets == [["a", "b"], ["b"]]
 
 
 # What cannot be done is said in a line, and nothing is written.
@@ -493,9 +493,12 @@ def test_a_plane_is_drawn_in_the_reading_that_opens_or_is_asked_for(
         (["--resolution", "0"], "code"),
     ):
         assert cli.main(["export", str(wide), *words, "-o", str(tmp_path / "a.svg")]) == 0
-        assert drawn[-1]["layout"]["meta"] == {"reading": reading}
-    assert not any("error_x" in trace for trace in drawn[0]["data"])
-    assert any("error_x" in trace for trace in drawn[1]["data"])
+        assert drawn[-1]["layout"]["meta"]["reading"] == reading
+    n_bars = [
+        sum(len(trace.get("error_x", {}).get("array", ())) for trace in figure["data"])
+        for figure in drawn
+    ]
+    assert n_bars[1] > n_bars[0]
 
 
 @pytest.mark.parametrize("suffix", DRAWN)

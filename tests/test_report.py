@@ -179,7 +179,8 @@ def test_every_kind_of_figure_is_in_the_page(page: Page) -> None:
 def test_the_plane_has_its_points_and_a_frame_for_each_step(page: Page) -> None:
     plane = page.figures["figure-0"]
     assert any(trace.get("x") == [1.0, 3.5, 2.25] for trace in plane["data"])
-    assert "sliders" in plane["layout"]
+    assert [frame["name"] for frame in plane["frames"]] == ["quiet", "0", "10", "now"]
+    assert len(plane["layout"]["sliders"][0]["steps"]) == 3
 
 
 def test_numbers_of_the_set_warnings_verdicts_and_limits_are_in_words(page: Page) -> None:
