@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from typing_extensions import override
 
@@ -205,6 +206,9 @@ class ConditionalEntropy(_OfClasses):
     - ``information_hard``: I(Y;argmax), the same of the confusion matrix. 0 to H(Y).
     - ``equivocation``: H(Y|argmax) = H(Y) - I(Y;argmax) (Shannon 1948, section 12). At error rate e
       at most h(e) + e log2(K - 1) (Fano 1961).
+    - ``confused_first``, ``confused_second``: numbers of the two classes that are most often taken
+      for each other, of argmax, the lower one first (of ties, the first pair); NaN without a
+      mistake. ``confused_share``: the share of all samples that this befell. 0 to 1, no bits.
     - ``information_hard_chance``: what chance alone shows of ``information_hard``: its exact mean
       over all permutations of the labels (Vinh, Epps & Bailey 2010). 0 to H(Y).
     - ``information_soft_chance``: the same of ``information_soft``: the mean over 4 seeded
@@ -306,6 +310,7 @@ class ConditionalEntropy(_OfClasses):
             "information_soft": information_soft,
             "information_hard": information_hard,
             "equivocation": float(shares[1] @ given_hard),
+            **_most_confused(confusion),
             **about_chance(information_soft, information_hard, label_entropy, once.chance()),
         }
 
@@ -335,3 +340,21 @@ class ConditionalEntropy(_OfClasses):
     def class_sizes(self) -> list[int]:
         """Samples of each class that a label named."""
         return [int(count) for count in self.confusion.sum(1).tolist() if count]
+
+
+def _most_confused(confusion: NDArray[np.float64]) -> dict[str, float]:
+    """The two classes most often taken for each other, and how large a share of samples that was.
+
+    Example:
+        >>> _most_confused(np.array([[5.0, 1.0, 0.0], [2.0, 1.0, 0.0], [0.0, 1.0, 0.0]]))
+        {'confused_first': 0.0, 'confused_second': 1.0, 'confused_share': 0.3}
+    """
+    mistakes = np.triu(confusion + confusion.T, 1)
+    place = int(mistakes.argmax())
+    n_mistakes = float(mistakes.flat[place])
+    first, second = divmod(float(place), len(confusion)) if n_mistakes else (math.nan, math.nan)
+    return {
+        "confused_first": first,
+        "confused_second": second,
+        "confused_share": n_mistakes / float(confusion.sum()),
+    }

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from statistics import fmean, stdev
 from typing import NamedTuple
 
+from it_callbacks.quantities import QUANTITIES
 from it_callbacks.runs import Key, Run, Series
 
 _WORST = ("status", "wide_status")
@@ -30,7 +31,8 @@ class Mean(NamedTuple):
 def means(key: Key, repeats: Sequence[Series]) -> dict[int, Mean]:
     """Average series over repeats, at the steps where each of them has a finite value.
 
-    A mean over the others would jump where one of them ends or has a gap.
+    A mean over the others would jump where one of them ends or has a gap. Of numbers of classes,
+    which are names, there is none.
 
     Args:
         key: What the series are of.
@@ -40,6 +42,8 @@ def means(key: Key, repeats: Sequence[Series]) -> dict[int, Mean]:
         >>> means(Key("I_XT", "val", "fc"), [{1: 1.0, 2: 5.0}, {1: 3.0, 2: math.nan}])
         {1: Mean(value=2.0, sd=1.4142135623730951)}
     """
+    if key.name in QUANTITIES and QUANTITIES[key.name].unit == "class":
+        return {}  # numbers of classes are names
     first, *others = repeats
     found = {}
     for step in first:

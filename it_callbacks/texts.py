@@ -132,6 +132,9 @@ def _plain(text: str) -> str:
     return "".join(_ENTITIES.get(char, char) for char in escaped)
 
 
+TRAINING_SET = "a fixed set, of the training loader"
+"""Under ``measured_on``, what tells a training set, whatever its name is."""
+
 _READABLE = {
     "measured_on": "measured on",
     "n_samples": "samples",

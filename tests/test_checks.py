@@ -13,7 +13,6 @@ import torch
 
 from it_callbacks.checks import finite, nearest, whole
 from it_callbacks.estimators import LinearVInformation, NoiseInjected, permutation_p_value
-from it_callbacks.figures import information_plane
 from it_callbacks.metrics import ConditionalEntropy, PredictionEntropy
 from it_callbacks.reductions import PCA, RandomProjection
 from it_callbacks.rulers import (
@@ -125,7 +124,6 @@ TAKES_WHOLE_NUMBERS: dict[str, tuple[str, int, Callable[[Any], Any]]] = {
     "PredictionEntropy": ("num_classes", 2, PredictionEntropy),
     "ConditionalEntropy": ("num_classes", 2, ConditionalEntropy),
     "permutation_p_value": ("permutations", 1, _p_value_of),
-    "information_plane": ("resolution", 0, lambda n: information_plane([], resolution=n)),
     "a list of epochs": (r"schedule\[1\]", 0, lambda n: check_schedule([0, n])),
 }
 """For each: what the argument is called, its smallest value, and what takes it."""

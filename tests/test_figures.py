@@ -16,7 +16,6 @@ from it_callbacks.figures import (
     DARK,
     LIGHT,
     Figure,
-    Panel,
     curves,
     entropies_by_class,
     information_plane,
@@ -28,36 +27,9 @@ from it_callbacks.figures.theme import Theme, of_depth
 from it_callbacks.figures.times import thinned, ticks
 from it_callbacks.runs import Key, Run
 
+from .small_run import panel, series, small, texts, traces, way
+
 HOSTILE = ("<img src=x onerror=alert(1)>", "</script>", "%{x} & <b>")
-
-
-def series(*values: float, every: int = 10) -> dict[int, float]:
-    return {number * every: value for number, value in enumerate(values)}
-
-
-def small(name: str = "a", set_: str = "val", first: str = "fc1", second: str = "fc2") -> Run:
-    """Two layers, three epochs, every ten steps one."""
-    values = {
-        ("I_XT", first): series(5.0, 5.5, 6.0),
-        ("I_TY", first): series(1.0, 1.25, 1.5),
-        ("I_TY_chance", first): series(0.1, 0.2, 0.3),
-        ("I_TY_adjusted", first): series(0.9, 1.1, math.nan),
-        ("I_XT_corrected", first): series(5.125, 5.75, math.nan),
-        ("I_XT_low", first): series(5.0, 5.5, 5.625),
-        ("I_XT_high", first): series(5.5, 6.25, math.nan),
-        ("I_TY_low", first): series(0.5, 0.75, 0.0),
-        ("I_TY_high", first): series(0.875, math.nan, math.nan),
-        ("status", first): series(0.0, 1.0, 2.0),
-        ("I_XT", second): series(3.0, 2.5, 2.0),
-        ("I_TY", second): series(0.75, 1.0, 1.25),
-        ("status", second): series(0.0, 0.0, 0.0),
-    }
-    return Run(
-        name,
-        {Key(quantity, set_, layer): points for (quantity, layer), points in values.items()},
-        {0: 0, 10: 1, 20: 2},
-        {f"information_plane/{set_}": {"H_Y": 2.0, "n_samples": 256}},
-    )
 
 
 def predicting() -> Run:
@@ -77,185 +49,11 @@ def predicting() -> Run:
     )
 
 
-def panel(run: Run) -> Panel:
-    return Panel(run, "val")
-
-
-def way(figure: Figure, layer: str, axis: str = "x") -> dict[str, Any]:
-    """The trajectory of a layer."""
-    (found,) = (
-        trace
-        for trace in figure["data"]
-        if trace.get("meta") == layer and trace.get("xaxis") == axis
-    )
-    return dict(found)
-
-
-def line(figure: Figure, number: int = 0) -> dict[str, Any]:
-    """The line that joins the layers of a panel."""
-    return dict([trace for trace in figure["data"] if trace["name"] == "layers joined"][number])
-
-
-def texts(figure: Figure) -> str:
-    return "\n".join(note["text"] for note in figure["layout"]["annotations"])
-
-
-def test_a_trajectory_has_the_values_of_the_log() -> None:
-    trace = way(information_plane([panel(small())]), "fc1")
-    assert trace["x"] == [5.0, 5.5, 6.0]
-    assert trace["y"] == [1.0, 1.25, 1.5]
-    assert [row[1:] for row in trace["customdata"]] == [[0, 0], [1, 10], [2, 20]]
-
-
-@pytest.mark.parametrize("theme", [LIGHT, DARK])
-def test_a_faint_line_leads_from_point_to_point_below_the_one_that_joins_layers(theme: Any) -> None:
-    figure = information_plane([panel(small())], theme=theme)
-    for layer in ("fc1", "fc2"):
-        trace = way(figure, layer)
-        assert trace["mode"] == "lines+markers"
-        assert trace["line"]["width"] < line(figure)["line"]["width"]
-        red, green, blue = (int(theme.muted[at : at + 2], 16) for at in (1, 3, 5))
-        assert trace["line"]["color"].startswith(f"rgba({red}, {green}, {blue}, 0.")
-        assert figure["data"].index(trace) < figure["data"].index(line(figure))
-
-
-def test_saturated_points_are_hollow_and_hovering_says_the_status() -> None:
-    figure = information_plane([panel(small())])
-    trace = way(figure, "fc1")
-    assert [symbol.endswith("-open") for symbol in trace["marker"]["symbol"]] == [
-        False,
-        False,
-        True,
-    ]
-    words = [row[0].rpartition("<br>")[2] for row in trace["customdata"]]
-    assert words == ["OK", "caution", "saturated"]
-    assert not any(symbol.endswith("-open") for symbol in way(figure, "fc2")["marker"]["symbol"])
-    assert [s.endswith("-open") for s in line(figure)["marker"]["symbol"]] == [True, False]
-    assert "hollow: saturated" in [trace["name"] for trace in figure["data"]]
-
-
-def test_layers_differ_in_symbol_and_keep_it_in_every_panel() -> None:
-    figure = information_plane([panel(small()), panel(small("b"))])
-    of = {
-        (n, x): way(figure, n, x)["marker"]["symbol"][0]
-        for n in ("fc1", "fc2")
-        for x in ("x", "x2")
-    }
-    assert of["fc1", "x"] == of["fc1", "x2"] != of["fc2", "x"] == of["fc2", "x2"]
-
-
-def test_colour_is_the_logarithm_of_the_epoch_on_one_shared_bar() -> None:
-    figure = information_plane([panel(small()), panel(small("b"))])
-    bar = figure["layout"]["coloraxis"]
-    for axis in ("x", "x2"):
-        marker = way(figure, "fc1", axis)["marker"]
-        assert marker["coloraxis"] == "coloraxis"
-        assert marker["color"] == pytest.approx([0, 0.30103, 0.47712], abs=1e-4)
-    assert bar["colorbar"]["ticktext"] == ["0", "1", "2"]
-    assert bar["colorbar"]["tickvals"] == pytest.approx([0, 0.30103, 0.47712], abs=1e-4)
-    assert "epoch" in bar["colorbar"]["title"]["text"]
-
-
-def test_reference_lines_stand_at_the_label_entropy_and_log2_n() -> None:
-    shapes = {s["name"]: s for s in information_plane([panel(small())])["layout"]["shapes"]}
-    assert (shapes["H(Y)"]["y0"], shapes["H(Y)"]["y1"], shapes["H(Y)"]["yref"]) == (2.0, 2.0, "y")
-    assert (shapes["log2 N"]["x0"], shapes["log2 N"]["x1"]) == (8.0, 8.0)
-
-
-def test_views_draw_their_own_quantities_and_say_so_on_the_axes() -> None:
-    adjusted = information_plane([panel(small())], view="adjusted")
-    assert way(adjusted, "fc1")["x"] == [5.0, 5.5]
-    assert way(adjusted, "fc1")["y"] == [0.9, 1.1]
-    assert adjusted["layout"]["yaxis"]["title"]["text"] == "I(T;Y), bits, adjusted for chance"
-    corrected = information_plane([panel(small())], view="corrected")
-    assert way(corrected, "fc1")["x"] == [5.125, 5.75]
-    assert way(corrected, "fc1")["y"] == [0.9, 1.1]
-    assert corrected["layout"]["yaxis"]["title"]["text"] == "I(T;Y), bits, adjusted for chance"
-    assert corrected["layout"]["xaxis"]["title"]["text"] == "I(X;T), bits, corrected"
-
-
-def test_points_without_a_value_in_a_view_are_counted_in_words() -> None:
-    assert "1 of 3 points have no value" in texts(
-        information_plane([panel(small())], view="corrected")
-    )
-    assert "no value" not in texts(information_plane([panel(small())]))
-
-
 def test_an_unknown_view_names_the_nearest() -> None:
     with pytest.raises(ValueError, match=r"view: .* got 'corected'; did you mean 'corrected'\?"):
         information_plane([panel(small())], view="corected")
     with pytest.raises(ValueError, match=r"resolution: need a whole number >= 0, got -1"):
         information_plane([panel(small())], resolution=-1)
-
-
-def test_frames_join_the_layers_in_order_of_depth_at_every_step() -> None:
-    settings = {"information_plane/val": {"layers": [{"tag": "fc2"}, {"tag": "fc1"}]}}
-    figure = information_plane([panel(replace(small(), settings=settings))])
-    assert [frame["name"] for frame in figure["frames"]] == ["0", "10", "20"]
-    drawn = [(f["data"][0]["x"], f["data"][0]["y"]) for f in figure["frames"]]
-    assert drawn == [
-        ([3.0, 5.0], [0.75, 1.0]),
-        ([2.5, 5.5], [1.0, 1.25]),
-        ([2.0, 6.0], [1.25, 1.5]),
-    ]
-    assert {tuple(frame["traces"]) for frame in figure["frames"]} == {(len(figure["data"]) - 1,)}
-    assert (line(figure)["x"], line(figure)["hovertext"]) == ([2.0, 6.0], ["fc2", "fc1"])
-
-
-def test_the_slider_reaches_every_frame_and_starts_at_the_last() -> None:
-    layout = information_plane([panel(small())])["layout"]
-    (slider,) = layout["sliders"]
-    assert [step["args"][0] for step in slider["steps"]] == [["0"], ["10"], ["20"]]
-    assert [step["label"] for step in slider["steps"]] == ["0", "1", "2"]
-    assert slider["active"] == 2
-    play, pause = layout["updatemenus"][0]["buttons"]
-    assert play["args"][0] == ["0", "10", "20"]
-    assert pause["args"][0] == [None]
-
-
-def test_hidden_layers_stay_in_the_legend_only() -> None:
-    figure = information_plane([panel(small())], hidden=["fc1"], chance=True)
-    assert {t["visible"] for t in figure["data"] if t.get("meta") == "fc1"} == {"legendonly"}
-    assert "visible" not in way(figure, "fc2")
-    assert line(figure)["x"] == [2.0]
-    assert [frame["data"][0]["x"] for frame in figure["frames"]] == [[3.0], [2.5], [2.0]]
-    (chance,) = (t for t in figure["data"] if t["name"].startswith("chance"))
-    assert chance["x"] == []
-
-
-def test_chance_levels_lie_below_their_points_in_the_linear_view_only() -> None:
-    run = panel(small())
-    (chance,) = (t for t in information_plane([run], chance=True)["data"] if "chance" in t["name"])
-    assert (chance["x"], chance["y"]) == ([5.0, 5.5, 6.0], [0.1, 0.2, 0.3])
-    for others in (
-        information_plane([run]),
-        information_plane([run], chance=True, view="corrected"),
-    ):
-        assert not [t for t in others["data"] if "chance" in t["name"]]
-
-
-def test_intervals_reach_from_low_to_high() -> None:
-    """Only where both ends are known; from a value of .9 above its .5 to .875 only down."""
-    trace = way(information_plane([panel(small())], view="corrected", intervals=True), "fc1")
-    assert trace["error_x"]["arrayminus"] == [0.125, 0.25]
-    assert trace["error_x"]["array"] == [0.375, 0.5]
-    assert trace["error_y"]["arrayminus"] == [pytest.approx(0.4), None]
-    assert trace["error_y"]["array"] == [0.0, None]
-    assert "error_x" not in way(information_plane([panel(small())], view="corrected"), "fc1")
-
-
-def test_hovering_tells_the_lower_end_where_it_stands_alone() -> None:
-    """Of the first ruler; at least 0 is no news."""
-    first, second, third = (remarks for remarks, *_ in way(plane_of(small()), "fc1")["customdata"])
-    assert "at least" not in first
-    assert "I(T;Y) at least 0.750 bits" in second
-    assert "I(X;T)" not in second
-    assert "I(X;T) at least 5.625 bits" in third
-    assert "I(T;Y)" not in third
-
-
-def plane_of(run: Run) -> Figure:
-    return information_plane([panel(run)], reading="code")
 
 
 def test_averaged_runs_show_their_spread_in_any_view() -> None:
@@ -264,39 +62,17 @@ def test_averaged_runs_show_their_spread_in_any_view() -> None:
         Key("I_TY", "val", "fc1"): series(0.0625, 0.5, 0.25),
     }
     run = replace(small(), spread=spread)
-    trace = way(information_plane([panel(run)], intervals=True), "fc1")
+    (trace,) = traces(information_plane([panel(run)], intervals=True), "bar", "fc1")
     assert trace["error_x"]["array"] == trace["error_x"]["arrayminus"] == [0.5, 0.25, 0.125]
     assert trace["error_y"]["array"] == [0.0625, 0.5, 0.25]
     (band,) = (t for t in curves([panel(run)], "I_TY")["data"] if t.get("fill"))
     assert band["y"] == [0.9375, 0.75, 1.25, 1.75, 1.75, 1.0625]
 
 
-def test_panels_zoom_as_one_on_equal_ranges_that_hold_all_points() -> None:
-    layout = information_plane([panel(small()), panel(small("b"))])["layout"]
-    assert (layout["xaxis2"]["matches"], layout["yaxis2"]["matches"]) == ("x", "y")
-    assert layout["xaxis"]["range"] == layout["xaxis2"]["range"]
-    assert layout["xaxis"]["range"][0] <= 0
-    assert layout["xaxis"]["range"][1] > 8  # log2 of 256 samples
-    assert layout["yaxis"]["range"][1] > 2
-    assert layout["xaxis"]["domain"][1] < layout["xaxis2"]["domain"][0]
-
-
-def test_runs_that_differ_in_steps_are_compared_by_epoch() -> None:
-    values = {key: {4 * s: v for s, v in of.items()} for key, of in small().series.items()}
-    fewer = {key: {s: v for s, v in of.items() if s != 40} for key, of in values.items()}
-    other = replace(small("b"), series=fewer, epochs={0: 0, 40: 1, 80: 2})
-    figure = information_plane([panel(small()), panel(other)])
-    assert [frame["name"] for frame in figure["frames"]] == ["0", "1", "2"]
-    shown = [[of["x"] for of in frame["data"]] for frame in figure["frames"]]
-    assert shown == [[[5, 3], [5, 3]], [[5.5, 2.5], [5, 3]], [[6, 2], [6, 2]]]
-    assert figure["frames"][1]["data"][1]["meta"] == [0, 0]
-
-
 def test_without_epochs_time_is_steps() -> None:
     figure = information_plane([panel(replace(small(), epochs={}))])
-    assert "step" in figure["layout"]["coloraxis"]["colorbar"]["title"]["text"]
-    assert way(figure, "fc1")["marker"]["color"] == pytest.approx([0, 1.0414, 1.3222], abs=1e-4)
     assert "epoch" not in way(figure, "fc1")["hovertemplate"]
+    assert figure["layout"]["meta"]["moments"][1] == {"step": 10, "label": "step 10"}
     assert curves([panel(replace(small(), epochs={}))], "I_TY")["data"][0]["x"] == [0, 10, 20]
 
 
@@ -318,34 +94,9 @@ def test_a_resolution_is_read_by_the_ruler_of_each_layer() -> None:
     )
     figure = information_plane([panel(run)], resolution=1)
     assert (way(figure, "fc1")["x"], way(figure, "fc2")["x"]) == ([1.0], [0.75])
-    assert "u5, c5" in texts(figure)
+    assert "u5, c5" in way(figure, "fc1")["meta"]["about"]
     assert curves([panel(run)], "I_TY", resolution=1)["data"][0]["y"] == [0.5]
     assert "read at 2 resolutions only" in texts(information_plane([panel(run)], resolution=2))
-
-
-def many(n_layers: int, n_points: int) -> Run:
-    quantities = ("I_XT", "I_TY", "status")
-    return Run(
-        "many",
-        {
-            Key(quantity, "val", f"layer{number}"): {s: 1 / (1 + s) for s in range(n_points)}
-            for quantity in quantities
-            for number in range(n_layers)
-        },
-        {step: step for step in range(n_points)},
-    )
-
-
-def test_a_long_run_of_many_layers_is_thinned_but_has_all_its_frames() -> None:
-    figure = information_plane([panel(many(50, 1000))])
-    drawn = [len(trace["x"]) for trace in figure["data"] if isinstance(trace.get("meta"), str)]
-    assert len([n for n in drawn if n > 1]) == 50
-    assert max(drawn) <= 200
-    assert way(figure, "layer0")["customdata"][-1][2] == 999
-    assert len(figure["frames"]) == len(figure["layout"]["sliders"][0]["steps"]) == 1000
-    assert len(figure["layout"]["updatemenus"][0]["buttons"][0]["args"][0]) == 200
-    assert len(json.dumps(figure, allow_nan=False)) < 4_000_000
-    assert len(way(information_plane([panel(many(1, 1000))]), "layer0")["x"]) == 200
 
 
 def test_thinning_keeps_both_ends_and_the_early_steps() -> None:
@@ -417,8 +168,8 @@ def test_log_spaced_measurements_have_a_logarithmic_axis_labelled_in_steps() -> 
 def test_several_points_in_one_epoch_are_drawn_by_step() -> None:
     run = replace(small(), epochs={0: 0, 10: 0, 20: 1})
     assert curves([panel(run)], "I_TY")["data"][0]["x"] == [0, 10, 20]
-    steps = information_plane([panel(run)])["layout"]["sliders"][0]["steps"]
-    assert [step["label"] for step in steps] == ["0 (step 0)", "0 (step 10)", "1 (step 20)"]
+    moments = information_plane([panel(run)])["layout"]["meta"]["moments"]
+    assert [each["label"] for each in moments][:2] == ["epoch 0, step 0", "epoch 0, step 10"]
 
 
 def all_figures(run: Run) -> list[Figure]:
@@ -436,8 +187,14 @@ def all_figures(run: Run) -> list[Figure]:
 
 
 def _strings(value: Any) -> list[str]:
+    """Every text but full names in `meta`, which are data and shown by no markup."""
     if isinstance(value, dict):
-        return [text for part in value.values() for text in _strings(part)]
+        return [
+            text
+            for name, part in value.items()
+            if name not in ("layer", "run", "set", "name", "layers", "panels", "names")
+            for text in _strings(part)
+        ]
     if isinstance(value, list):
         return [text for part in value for text in _strings(part)]
     return [value] if isinstance(value, str) else []
@@ -468,22 +225,6 @@ def test_names_are_text_wherever_they_stand(name: str) -> None:
     assert not [text for text in templates if "&" in text]
 
 
-@pytest.mark.parametrize(
-    ("gone", "said"),
-    [
-        (("I_XT",), "I(T;Y) was logged, but no I(X;T)"),
-        (("I_TY",), "I(X;T) was logged, but no I(T;Y)"),
-        (("I_XT", "I_TY"), "no information plane was logged of this set"),
-    ],
-)
-def test_a_plane_that_lacks_a_quantity_says_so(gone: tuple[str, ...], said: str) -> None:
-    left = {key: of for key, of in small().series.items() if not key.quantity.startswith(gone)}
-    figure = information_plane([panel(replace(small(), series=left))])
-    assert said in texts(figure)
-    assert figure["frames"] == []
-    assert go.Figure(figure)
-
-
 def test_figures_of_nothing_say_so() -> None:
     for figure in all_figures(Run("a", {})):
         assert [note for note in figure["layout"]["annotations"] if note["text"].startswith("no ")]
@@ -508,7 +249,8 @@ def test_themes_differ_in_background_and_scale() -> None:
     light, dark = (information_plane([panel(small())], theme=theme) for theme in (LIGHT, DARK))
     assert light["layout"]["paper_bgcolor"] == "#ffffff"
     assert dark["layout"]["paper_bgcolor"] == DARK.background != "#ffffff"
-    assert light["layout"]["coloraxis"]["colorscale"] != dark["layout"]["coloraxis"]["colorscale"]
+    of_light, of_dark = (each["layout"]["meta"]["layers"][0] for each in (light, dark))
+    assert of_light["colour"] == LIGHT.depth[0] != of_dark["colour"] == DARK.depth[0]
 
 
 def _luminance(colour: str) -> float:

@@ -34,7 +34,11 @@ NO_LIGHTNING = (
     "predictions",
     "tasks",
 )
-STDLIB_ONLY = ("checks", "quantities", "records", "runs", "repeats", "tables", "figures", "report")
+STDLIB_ONLY = (
+    "argument_errors",
+    *("checks", "quantities", "records", "runs", "repeats", "tables", "wandering", "findings"),
+    *("figures", "report"),
+)
 LIGHT = ("", *STDLIB_ONLY, "logs", "measures", "estimators", "tensorboard_plugin", "cli")
 
 
@@ -152,6 +156,7 @@ def test_nobody_imports_callbacks(room: str) -> None:
 ABOVE = {
     "measures": ("checks",),
     "checks": (),
+    "argument_errors": ("checks",),
     "quantities": (),
     "own_quantities": ("quantities", "records", "checks"),
     "records": ("quantities", "checks"),
@@ -164,22 +169,34 @@ ABOVE = {
     "texts": ("wide_settings",),
     "charts": ("quantities", "records", "tags"),
     "wide_settings": ("quantities",),
-    "repeats": ("runs",),
+    "repeats": ("quantities", "runs"),
     "tables": ("quantities", "records", "repeats", "runs"),
     "derived": ("quantities", "records"),
+    "findings": (
+        *("quantities", "records", "runs", "repeats", "texts", "wandering", "figures.labels"),
+        "findings",
+    ),
     "figures": (
         *("checks", "quantities", "records", "runs", "repeats", "derived", "wide_settings"),
         "figures",
     ),
+    "report": (
+        *("figures", "findings", "quantities", "records", "repeats", "runs", "tables", "texts"),
+        *("__version__", "wide_settings", "report"),
+    ),
+    "stills": ("figures", "pictures", "report"),
+    "notebook": ("figures", "report", "runs", "stills"),
+    "drawing": ("figures", "pictures", "records", "report", "runs", "notebook", "stills"),
     "event_files": (),
     "log_folders": ("runs",),
     "event_logs": ("quantities", "event_files", "log_folders", "resumed"),
     "logs": ("quantities", "records", "runs", "event_logs", "log_folders"),
+    "wandering": (),
     "schedules": ("checks",),
     "sketches": ("checks",),
     "estimators": (
         *("checks", "quantities", "own_quantities", "records", "schedules", "sketches"),
-        "estimators",
+        *("wandering", "estimators"),
     ),
     "rulers": ("checks", "rulers"),
     "reductions": ("checks", "rulers"),

@@ -74,7 +74,7 @@ PER_ROOT = {
         "epoch",
     ),
     "conditional_entropy": (
-        *("all", "epoch"),
+        *("all", "epoch", "confused_first", "confused_second", "confused_share"),
         *(f"{kind}{c}" for kind in ("", "within/", "hard/") for c in _CLASSES),
     ),
     "label_information": (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 import pickle
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -105,6 +106,9 @@ def test_conditional_entropy_of_four_samples_by_hand() -> None:
         "information_soft": 0.1887218755,
         "information_hard": 1,
         "equivocation": 0,
+        "confused_first": math.nan,
+        "confused_second": math.nan,
+        "confused_share": 0,
         # Of the 6 ways to deal two labels of each kind, 2 match the decisions up to names.
         "information_hard_chance": 1 / 3,
         "information_hard_adjusted": 1,
@@ -114,7 +118,7 @@ def test_conditional_entropy_of_four_samples_by_hand() -> None:
     # show .1887, .0072 and .0290 bits.
     assert 0.0072 < got.pop("information_soft_chance") < 0.1888
     assert got.pop("information_soft_adjusted") < 0.1888
-    assert got == pytest.approx(expected, abs=1e-10)
+    assert got == pytest.approx(expected, abs=1e-10, nan_ok=True)
 
 
 def test_conditional_entropy_of_a_known_confusion_matrix() -> None:
@@ -122,6 +126,9 @@ def test_conditional_entropy_of_a_known_confusion_matrix() -> None:
     confusion = np.array([[50, 3, 2], [4, 40, 6], [1, 9, 35]])
     labels, predicted = np.indices((3, 3)).reshape(2, 9).repeat(confusion.reshape(-1), axis=1)
     got = values(ConditionalEntropy(3), np.eye(3)[predicted], labels)
+    # 9 of class 2 were taken for 1, and 6 of class 1 for 2.
+    pair = [got[f"confused_{name}"] for name in ("first", "second", "share")]
+    assert pair == [1, 2, pytest.approx(15 / 150)]
     for c, bits in enumerate([0.5277652, 0.9161182, 0.8684257]):
         assert got[f"class_{c}"] == pytest.approx(bits, abs=1e-7)
         assert got[f"hard_class_{c}"] == pytest.approx(bits, abs=1e-7)
@@ -337,6 +344,9 @@ def test_every_quantity_is_in_its_range(case: tuple[int, int, int]) -> None:
     of_chance = [got.pop(f"information_{way}_adjusted") for way in ("soft", "hard")]
     assert all(np.isnan(value) or value <= label_entropy + slack for value in of_chance)
     assert got.pop("information_status") in (0, 1, 2)
+    pair = got.pop("confused_first"), got.pop("confused_second")
+    assert 0 <= pair[0] < pair[1] < k or np.isnan(pair).all()
+    assert got.pop("confused_share") <= 1
     assert standard_error >= 0
     assert all(value >= 0 for value in got.values())
     got.pop("cross_entropy")

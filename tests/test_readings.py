@@ -9,11 +9,11 @@ from typing import Any
 import plotly.graph_objects as go
 import pytest
 
-from it_callbacks import pictures
-from it_callbacks.figures import Figure, Panel, Request, draw, information_plane, needed, panels
+from it_callbacks.figures import Figure, Request, draw, information_plane, needed, panels
 from it_callbacks.runs import Key, Run, from_log
 
 from .known_run import PLANE, SETTINGS, STEPS, WIDE, WIDE_SETTINGS
+from .small_run import panel, traces, way
 
 
 def run_of(
@@ -27,18 +27,8 @@ def run_of(
     return replace(run, settings={"information_plane/val": settings})
 
 
-def panel(run: Run) -> Panel:
-    return Panel(run, "val")
-
-
 def wide(run: Run, **options: Any) -> Figure:
     return information_plane([panel(run)], reading="wide", **options)
-
-
-def way(figure: Figure, layer: str) -> dict[str, Any]:
-    """The trajectory of a layer; the trace that stands for it in the legend has no point."""
-    (found,) = (t for t in figure["data"] if t.get("meta") == layer and t["x"] != [None])
-    return dict(found)
 
 
 def lines(figure: Figure) -> dict[str, float]:
@@ -50,7 +40,7 @@ def lines(figure: Figure) -> dict[str, float]:
 
 
 def texts(figure: Figure) -> list[str]:
-    return [note["text"] for note in figure["layout"]["annotations"]]
+    return [note["text"].replace("<br>", " ") for note in figure["layout"]["annotations"]]
 
 
 def opens_at(*runs: Run) -> str:
@@ -105,7 +95,7 @@ def test_layers_of_all_panels_count_together() -> None:
 def test_what_only_the_code_has_opens_the_code() -> None:
     for options in ({"view": "adjusted"}, {"chance": True}):
         figure = information_plane([panel(run_of())], **options)  # type: ignore[arg-type]
-        assert figure["layout"]["meta"] == {"reading": "code"}
+        assert figure["layout"]["meta"]["reading"] == "code"
 
 
 def test_labels_that_any_width_could_not_read_open_the_code() -> None:
@@ -113,7 +103,7 @@ def test_labels_that_any_width_could_not_read_open_the_code() -> None:
     run = changed(run_of(), "status", "fc2", s20=2)
     assert opens_at(without(run, "V_TY")) == "code"
     figure = wide(without(run, "V_TY"))
-    assert any("but no V(T→Y):<br>too few samples of a class" in text for text in texts(figure))
+    assert any("but no V(T→Y): too few samples of a class" in text for text in texts(figure))
 
 
 # What is drawn.
@@ -121,25 +111,28 @@ def test_labels_that_any_width_could_not_read_open_the_code() -> None:
 
 def test_points_are_those_of_any_width_and_none_of_the_code() -> None:
     figure = wide(run_of())
-    assert (way(figure, "fc1")["x"], way(figure, "fc1")["y"]) == ([6.0, 4.5], [-0.03125, 0.75])
+    assert (way(figure, "fc1")["x"], way(figure, "fc1")["y"]) == ([6.0, 4.5], [-0.0312, 0.75])
     assert (way(figure, "fc2")["x"], way(figure, "fc2")["y"]) == ([4.0, 2.5], [0.125, 0.5])
-    assert [frame["name"] for frame in figure["frames"]] == ["0", "20"]
-    assert figure["frames"][-1]["data"][0]["x"] == [4.5, 2.5]
-    assert "hollow: saturated" not in [trace["name"] for trace in figure["data"]]
-    assert figure["layout"]["title"]["text"] == "Information plane, any width"
-    assert figure["layout"]["xaxis"]["title"]["text"].startswith("I(X;T+σZ), bits")
-    assert figure["layout"]["yaxis"]["title"]["text"] == "V(T→Y), bits"
+    title = figure["layout"]["xaxis"]["title"]["text"]
+    assert title == "inputs kept apart: relative I(X;T), bits →"
+    title = figure["layout"]["yaxis"]["title"]["text"]
+    assert title == "found about the label: V(T→Y), bits →"
+    assert (
+        figure["layout"]["meta"]["summary"] == "wide plane: 2 layers · binned code: 1 of 2 readable"
+    )
     assert go.Figure(figure)
 
 
 def test_lines_stand_at_the_classes_the_cap_zero_and_the_label_entropy() -> None:
     """log2 of 4 classes; the cap and H(Y) are those of the settings."""
-    figure = wide(run_of())
+    figure = wide(run_of(), scale="zero")
     assert lines(figure) == {"log2 K": 2.0, "cap": 8.0, "0": 0.0, "H(Y)": 1.0}
-    assert {"log₂ K = 2.00", "at most 8.00", "H(Y) = 1.00"} <= set(texts(figure))
+    words = {"log₂ K = 2.00", "cap 8.00", "0: nothing", "H(Y) = 1.00: everything"}
+    assert words <= set(texts(figure))
     low, high = figure["layout"]["xaxis"]["range"]
-    assert -0.5 < low <= 0 < 8 < high < 9
+    assert (low, high) == (0.0, 8.24)
     assert figure["layout"]["yaxis"]["range"][0] < -0.03125
+    assert "cap 8.00 →" in texts(wide(run_of()))
 
 
 @pytest.mark.parametrize(
@@ -154,16 +147,16 @@ def test_the_axis_ends_just_above_the_largest_value_there_can_be_at_any_noise(
     noise: float, cap: float, drawn: dict[str, float], end: float
 ) -> None:
     run = run_of({"reading": f"WideReading(n_samples=1024, noise={noise})", "cap": cap})
-    figure = wide(run)
+    figure = wide(run, scale="zero")
     across = {name: at for name, at in lines(figure).items() if name not in ("0", "H(Y)")}
     assert across == drawn
     assert end < figure["layout"]["xaxis"]["range"][1] < 1.1 * end
-    assert end < pictures.draw(figure).axes[0].get_xlim()[1] < 1.1 * end
 
 
 def test_the_cap_is_a_line_unless_it_is_a_bit_beyond_what_the_samples_can_show() -> None:
     for n_samples, name in ((129, "cap"), (128, "log2 N"), (None, "cap")):
-        assert ({"cap", "log2 N"} & lines(wide(run_of({"n_samples": n_samples}))).keys()) == {name}
+        figure = wide(run_of({"n_samples": n_samples}), scale="zero")
+        assert ({"cap", "log2 N"} & lines(figure).keys()) == {name}
 
 
 BOUND = "prediction_entropy/val/label_bound"
@@ -172,7 +165,7 @@ BOUND = "prediction_entropy/val/label_bound"
 def test_the_last_label_bound_is_a_line() -> None:
     run = run_of(more={BOUND: {0: -7.0, 10: 0.5, 20: 0.875}})
     assert lines(wide(run))["label bound"] == 0.875
-    assert "H(Y) − CE = 0.88" in texts(wide(run))
+    assert "the predictions have at least 0.88" in texts(wide(run))
 
 
 @pytest.mark.parametrize("last", [-7.0, 0.0, math.nan])
@@ -182,57 +175,53 @@ def test_a_label_bound_that_says_nothing_is_no_line(last: float) -> None:
     assert wide(run)["layout"]["yaxis"]["range"][0] > -1
 
 
-def test_among_some_classes_the_axis_says_so_and_there_is_no_label_bound() -> None:
+def test_among_some_classes_the_limit_says_so_and_there_is_no_label_bound() -> None:
     run = run_of({"among": 50, "n_classes": 1000, "H_Y": 5.625}, {BOUND: {20: 0.875}})
-    figure = wide(run)
-    assert figure["layout"]["yaxis"]["title"]["text"] == "V(T→Y), bits, among 50 of 1000 classes"
+    figure = wide(run, scale="zero")
     assert lines(figure) == {"cap": 8.0, "0": 0.0, "H(Y)": 5.625}  # log2 1000 is beyond the cap
-    assert "among 50 of 1000 classes" in way(figure, "fc1")["customdata"][0][0]
-    assert "1024 samples; y among 50 of 1000 classes" in texts(figure)
+    assert "H(Y) = 5.62 among 50 of 1000 classes" in texts(figure)
+    assert "among 50 of 1000 classes" in way(figure, "fc1")["meta"]["about"]
 
 
-def test_panels_of_different_classes_say_so_above_each() -> None:
+def test_plots_of_different_classes_say_so_above_each() -> None:
     some = run_of({"among": 50, "n_classes": 1000, "H_Y": 5.625})
     figure = information_plane([panel(some), panel(run_of())], reading="wide")
-    assert figure["layout"]["yaxis"]["title"]["text"] == "V(T→Y), bits"
-    assert {"1024 samples; y among 50 of 1000 classes", "1024 samples"} <= set(texts(figure))
+    above = [text for text in texts(figure) if text.startswith("<b>a · val</b>")]
+    assert "1024 samples; among 50 of 1000 classes<" in above[0]
+    assert "1024 samples<" in above[1]
 
 
 def test_hovering_says_the_upper_bound_and_why_to_be_cautious() -> None:
     figure = wide(run_of({"layers": {"fc1": {"caution": "<b>few</b> samples"}}}))
-    remarks = [row[0] for row in way(figure, "fc1")["customdata"]]
-    assert remarks == [
-        "I(X;T+σZ) at most 7.000 bits<br>OK",
-        "I(X;T+σZ) at most 5.250 bits<br>caution: &lt;b&gt;few&lt;/b&gt; samples",
+    assert [row[-1] for row in way(figure, "fc1")["customdata"]] == [
+        "<br>I(X;T) at most 7.00",
+        "<br>I(X;T) at most 5.25<br>◉ CAUTION: &lt;b&gt;few&lt;/b&gt; samples",
     ]
-    (joined,) = (trace for trace in figure["data"] if trace["name"] == "layers joined")
-    assert joined["customdata"][0] == remarks[-1]
-    assert "epoch %{customdata[1]}" in way(figure, "fc1")["hovertemplate"]
+    assert "epoch %{customdata[0]}" in way(figure, "fc1")["hovertemplate"]
+    assert "inputs kept apart  <b>%{x:.2f}</b>" in way(figure, "fc1")["hovertemplate"]
 
 
 def test_a_layer_of_fewer_samples_says_so_and_its_values_are_of_these() -> None:
     run = run_of({"layers": {"fc1": {"samples": 900}, "fc2": {"samples": 1024}}})
     figure = wide(run)
-    assert way(figure, "fc1")["customdata"][0][0].startswith("900 samples<br>")
-    assert "samples" not in way(figure, "fc2")["customdata"][0][0]
+    assert "n 900" in way(figure, "fc1")["meta"]["about"]
+    assert "n 1024" in way(figure, "fc2")["meta"]["about"]
     counts = [run.n_samples(Key("V_TY", "val", layer)) for layer in ("fc1", "fc2", "others")]
     assert counts == [900, 1024, 1024]
 
 
-def test_axis_and_hovering_name_the_noise_that_was_added() -> None:
+def test_the_axis_names_the_noise_that_was_added_where_it_is_unusual() -> None:
     figure = wide(run_of({"reading": "WideReading(n_samples=1024, noise=0.5)"}))
-    assert figure["layout"]["xaxis"]["title"]["text"] == "I(X;T+σZ), bits, σ = 0.5 of spread"
-    assert "bits, σ = 0.5 of spread<br>" in way(figure, "fc1")["hovertemplate"]
-    title = wide(run_of())["layout"]["xaxis"]["title"]["text"]
-    assert title == "I(X;T+σZ), bits, σ = 0.3 of spread"
+    title = "inputs kept apart: relative I(X;T), σ = 0.5 of spread, bits →"
+    assert figure["layout"]["xaxis"]["title"]["text"] == title
 
 
-def test_bars_are_1_96_standard_errors_and_on_demand() -> None:
-    trace = way(wide(run_of(), intervals=True), "fc1")
+def test_bars_are_1_96_standard_errors() -> None:
+    (trace,) = traces(wide(run_of()), "bar", "fc1")
     for axis, errors in (("error_x", (0.125, 0.0625)), ("error_y", (0.03125, 0.0625))):
         for end in ("array", "arrayminus"):
-            assert trace[axis][end] == pytest.approx([1.96 * error for error in errors])
-    assert "error_x" not in way(wide(run_of()), "fc1")
+            assert trace[axis][end] == pytest.approx([1.96 * e for e in errors], abs=1e-4)
+    assert way(wide(run_of()), "fc1")["customdata"][1][2] == " ± 0.12"
 
 
 def test_a_curve_of_any_width_has_a_band_of_1_96_standard_errors() -> None:
@@ -287,7 +276,7 @@ def test_a_reading_refuses_what_it_does_not_have(options: dict[str, Any], said: 
         information_plane([panel(run_of())], **options)
 
 
-def test_a_plane_reads_of_the_log_what_its_reading_draws() -> None:
+def test_a_plane_reads_both_readings_to_say_how_many_layers_each_can_read() -> None:
     run = run_of(more={BOUND: {20: 0.5}})
 
     def read(**options: Any) -> set[str]:
@@ -295,12 +284,10 @@ def test_a_plane_reads_of_the_log_what_its_reading_draws() -> None:
         return {key.name for key in needed(request, panels(request, [run]))["a"]}
 
     ends = {f"I_{of}_{end}" for of in ("XT", "TY") for end in ("low", "high")}
-    code = {"I_XT", "I_TY", "status", *ends}
-    wide = {"relative_I_XT", "relative_I_XT_high", "V_TY", "wide_status"}
-    wide |= {"prediction_entropy/label_bound"}
+    both = {"I_XT", "I_TY", "I_TY_chance", "status", "coverage", "I_XT_corrected", "I_TY_adjusted"}
+    both |= {"relative_I_XT", "relative_I_XT_high", "V_TY", "wide_status"}
+    both |= {"prediction_entropy/label_bound"}
     errors = {"relative_I_XT_se", "V_TY_se"}
-    assert read(reading="code") == code
-    assert read(reading="wide") == wide
-    assert read() == code | wide
-    assert read(reading="wide", intervals=True) == wide | errors
-    assert read(chance=True) == code | {"I_TY_chance"}
+    assert read(reading="code") == both | ends
+    assert read(reading="wide") == both | errors
+    assert read() == both | errors | ends

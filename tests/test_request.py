@@ -52,17 +52,18 @@ def read(request: Request) -> set[str]:
     return {key.recorded if key.quantity in QUANTITIES else key.name for key in wanted["a"]}
 
 
-def test_a_figure_reads_what_it_draws_and_no_more() -> None:
-    plane = {"I_XT", "I_TY", "status"}
+def test_a_figure_reads_what_it_draws_and_what_it_says_of_other_views() -> None:
+    """Of all rulers where the best is to be found; where runs lie over each other, of one view."""
     ends = {f"I_{of}_{end}" for of in ("XT", "TY") for end in ("low", "high")}
-    assert read(Request()) == {*plane, *ends}
-    assert read(Request(chance=True)) == {*plane, *ends, "I_TY_chance"}
-    assert read(Request(view="adjusted")) == {"I_XT", "I_TY_adjusted", "status", *ends}
-    corrected = {"I_XT_corrected", "I_TY_adjusted", "status", *ends}
-    assert read(Request(view="corrected")) == corrected
-    assert read(Request(resolution=1)) == {f"{name}_u5" for name in plane}
-    adjusted = {f"{name}_u5" for name in ("I_XT", "I_TY", "I_TY_chance", "status")}
-    assert read(Request(view="adjusted", resolution=1)) == adjusted  # derived, not logged
+    plane = {"I_XT", "I_TY", "I_TY_chance", "status"}
+    views = {"I_XT_corrected", "I_TY_adjusted"}
+    of_u5 = {f"{name}_u5" for name in plane}
+    assert read(Request()) == {*plane, *views, *ends, *of_u5}
+    assert read(Request(resolution=0)) == {*plane, *views, *ends}
+    assert read(Request(resolution=0, arrange="overlay")) == {*plane, *ends}
+    assert read(Request(view="corrected", resolution=0, arrange="mean")) == {*plane, *views, *ends}
+    assert read(Request(resolution=1)) == of_u5
+    assert read(Request(view="adjusted", resolution=1)) == of_u5  # derived, not logged
     assert read(Request("curves", quantity="linear_V_TY")) == {"linear_V_TY"}
     assert read(Request("predictions")) == {
         *("prediction_entropy/mean", "prediction_entropy/marginal", "label_information/soft"),

@@ -69,17 +69,13 @@ def _figure(client: Client, query: str) -> Any:
 
 
 def _points(figure: Any, layer: str) -> list[tuple[float, float]]:
-    """Where a layer is drawn; the trace that stands for it in the legend has no point."""
-    (points,) = (
-        [(x, y) for x, y in zip(trace["x"], trace["y"], strict=True) if x is not None]
-        for trace in _of_layers(figure)
-        if trace["meta"] == layer and trace["x"] != [None]
-    )
-    return points
+    """Where a layer is drawn."""
+    (trace,) = (trace for trace in _of_layers(figure) if trace["meta"]["layer"] == layer)
+    return list(zip(trace["x"], trace["y"], strict=True))
 
 
 def _of_layers(figure: Any) -> list[Any]:
-    return [trace for trace in figure["data"] if isinstance(trace.get("meta"), str)]
+    return [trace for trace in figure["data"] if trace["meta"]["role"] == "points"]
 
 
 def test_the_package_registers_the_tab() -> None:
@@ -95,7 +91,7 @@ def test_a_plane_has_the_points_that_were_written(client: Client) -> None:
 
 def test_layers_are_in_order_of_depth(client: Client) -> None:
     figure = _figure(client, "name=plane&run=one")
-    assert list(dict.fromkeys(trace["meta"] for trace in _of_layers(figure))) == LAYERS
+    assert [trace["meta"]["layer"] for trace in _of_layers(figure)] == LAYERS
 
 
 def test_another_resolution_has_points_of_its_own(client: Client) -> None:
@@ -103,20 +99,32 @@ def test_another_resolution_has_points_of_its_own(client: Client) -> None:
     assert _points(figure, "fc2") == [(9.0, 9.0), (9.0, 9.0)]
 
 
-def test_hidden_layers_are_left_out_of_the_joining_line(client: Client) -> None:
-    whole = _figure(client, "name=plane&run=one")
+def test_hidden_layers_are_left_out(client: Client) -> None:
     partly = _figure(client, "name=plane&run=one&hidden=fc2")
-    assert whole["frames"][-1]["data"][0]["x"] == [3.5, 2.5]
-    assert partly["frames"][-1]["data"][0]["x"] == [3.5]
-    hidden = {trace["meta"] for trace in _of_layers(partly) if trace.get("visible") == "legendonly"}
-    assert hidden == {"fc2"}
+    assert {trace["meta"]["layer"] for trace in partly["data"]} == set(LAYERS) - {"fc2"}
+
+
+def test_a_figure_is_as_it_stood_at_a_step_and_of_the_size_that_is_asked_for(
+    client: Client,
+) -> None:
+    whole, early = (_figure(client, f"run=one&{more}") for more in ("width=390", "until=7"))
+    stops = whole["layout"]["meta"]["moments"]
+    assert len(_points(whole, "fc2")) == len(stops) > 1
+    assert stops[0] == {"step": 7, "label": "epoch 1, step 7"}
+    assert len(_points(early, "fc2")) == 1
+    assert whole["layout"]["margin"]["l"] < early["layout"]["margin"]["l"]
+    for wrong in ("until=x", "width=1e9", "scale=log", "arrange=heap"):
+        answer = client.get(f"{HERE}/figure?run=one&{wrong}")
+        assert answer.status_code == 400
+        assert wrong.partition("=")[0] in answer.text
 
 
 def test_runs_and_sets_stand_side_by_side_where_they_exist(client: Client) -> None:
-    figure = _figure(client, "name=plane&run=one&run=two&set=val&set=train")
-    titles = {text["text"] for text in figure["layout"]["annotations"]}
-    assert {"one · val", "two · val", "two · train"} <= titles
-    assert "one · train" not in titles
+    figure = _figure(client, "name=plane&run=one&run=two&set=val&set=train&arrange=side")
+    shown = [(each["run"], each["set"]) for each in figure["layout"]["meta"]["panels"]]
+    assert sorted(shown) == [("one", "val"), ("two", "train"), ("two", "val")]
+    titles = [text["text"] for text in figure["layout"]["annotations"]]
+    assert any(title.startswith("<b>two · train</b>") for title in titles)
     assert figure["layout"]["xaxis2"]["matches"] == figure["layout"]["xaxis3"]["matches"] == "x"
 
 
@@ -168,8 +176,8 @@ def test_the_page_gets_its_lists_of_figures_views_and_quantities(client: Client)
 def test_a_curve_has_the_values_that_were_written(client: Client) -> None:
     for resolution, expected in ((0, [2.0, 2.5]), (1, [9.0, 9.0])):
         query = f"name=curves&run=one&quantity=I_XT&resolution={resolution}"
-        lines = _of_layers(_figure(client, query))
-        (line,) = (trace for trace in lines if trace["meta"] == "fc2")
+        lines = _figure(client, query)["data"]
+        (line,) = (trace for trace in lines if "fc2" in json.dumps(trace["meta"]))
         assert (line["x"], line["y"]) == ([1, 2], expected)
 
 
@@ -307,26 +315,26 @@ def both(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Client]:
 
 def _wide_points(layer: str) -> list[tuple[float, float]]:
     x, y = (WIDE[f"information_plane/val/{name}/{layer}"] for name in ("relative_I_XT", "V_TY"))
-    return [(x[step], y[step]) for step in x]
+    return [(round(x[step], 4), round(y[step], 4)) for step in x]
 
 
 def test_a_plane_opens_at_the_reading_with_more_layers_and_says_which(both: Client) -> None:
     """Of two layers the code has one that is saturated."""
     figure = _figure(both, "run=both")
-    assert figure["layout"]["meta"] == {"reading": "wide"}
+    assert figure["layout"]["meta"]["reading"] == "wide"
     for layer in ("fc1", "fc2"):
         assert _points(figure, layer) == _wide_points(layer)
     assert figure == _figure(both, "run=both&reading=wide")
-    assert _figure(both, "run=code")["layout"]["meta"] == {"reading": "code"}
+    assert _figure(both, "run=code")["layout"]["meta"]["reading"] == "code"
 
 
 def test_each_reading_is_drawn_where_it_is_asked_for(both: Client) -> None:
     code = _figure(both, "run=both&reading=code")
     assert _points(code, "fc2") == [(1.0, 0.125), (3.5, 0.5), (2.25, 0.75)]
-    assert _figure(both, "run=both&view=adjusted")["layout"]["meta"] == {"reading": "code"}
+    assert _figure(both, "run=both&view=adjusted")["layout"]["meta"]["reading"] == "code"
     bars = _figure(both, "run=both&reading=wide&intervals=1")
-    (first, *_) = (trace for trace in _of_layers(bars) if "error_x" in trace)
-    assert first["error_x"]["array"] == pytest.approx([1.96 * 0.125, 1.96 * 0.0625])
+    (first, *_) = (trace for trace in bars["data"] if "error_x" in trace)
+    assert first["error_x"]["array"] == pytest.approx([1.96 * 0.125, 1.96 * 0.0625], abs=1e-4)
     lacks = _figure(both, "run=code&reading=wide")["layout"]["annotations"]
     assert "no layer of this set was read at any width" in [note["text"] for note in lacks]
 

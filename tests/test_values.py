@@ -263,6 +263,15 @@ def test_prediction_tags_are_what_one_computes_by_hand() -> None:
         "prediction_entropy/val/epoch": 2.0,
         "conditional_entropy/val/epoch": 2.0,
     }
+    mistakes = {
+        (a, b): int(((y == a) & (hard == b)).sum() + ((y == b) & (hard == a)).sum())
+        for a, b in ((0, 1), (0, 2), (1, 2))
+    }
+    pair = max(mistakes, key=mistakes.__getitem__)
+    for name, value in zip(
+        ("first", "second", "share"), (*pair, mistakes[pair] / len(y)), strict=True
+    ):
+        expected[f"conditional_entropy/val/confused_{name}"] = value
     label_entropy = bits_of(np.bincount(y))
     got = values(predictions) | values(conditional)
     for way in ("soft", "hard"):

@@ -12,6 +12,7 @@ from it_callbacks.observation.positions import Samples
 from it_callbacks.observation.selecting import Selector
 from it_callbacks.records import slug
 from it_callbacks.schedules import Schedule, check_schedule, counts_steps
+from it_callbacks.texts import TRAINING_SET
 
 Data: TypeAlias = Literal["train", "val"] | FixedSet | None
 """None listens to the validation loop; the name of a loader or a set of one's own is fixed."""
@@ -62,7 +63,10 @@ class Options:
                 self, "ignore_index", whole("ignore_index", self.ignore_index, at_least=-(2**63))
             )
         if self.on_error not in ("warn", "raise"):
-            raise ValueError(f"on_error: need 'warn' or 'raise', got {self.on_error!r}")
+            raise ValueError(
+                f"on_error: need 'warn' or 'raise', got {self.on_error!r}"
+                f"{nearest(self.on_error, ['warn', 'raise'])}"
+            )
         object.__setattr__(self, "seed", whole("seed", self.seed, at_least=0))
         if isinstance(self.name, str):  # of an enum, say, what tags would have its member's name
             object.__setattr__(self, "name", str.__str__(self.name))
@@ -97,6 +101,8 @@ class Options:
     @property
     def measured_on(self) -> str:
         """Where the samples come from, in words."""
+        if self.data == "train":
+            return TRAINING_SET
         return "the loop that runs anyway" if self.listens else "a fixed set"
 
 

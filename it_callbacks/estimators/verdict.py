@@ -15,7 +15,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from it_callbacks.estimators.wandering import wandering
+from it_callbacks.wandering import wandering
 
 Floats = NDArray[np.float64]
 
@@ -271,8 +271,9 @@ def _fall(
     at_both_ends = squares[at : at + WINDOW].mean() + squares[-WINDOW:].mean()
     own = math.sqrt(at_both_ends / WINDOW)
     error = own if paired_error is None else paired_error
-    noise = standard_error if paired_error is None else np.zeros_like(standard_error)
-    needed = math.hypot(WANDERINGS * wandering(bits, times, noise), STANDARD_ERRORS * error)
+    noise = standard_error.tolist() if paired_error is None else ()
+    strays = wandering(bits.tolist(), times.tolist(), noise)
+    needed = math.hypot(WANDERINGS * strays, STANDARD_ERRORS * error)
     return _Change(float(means[at] - means[-1]), max(SMALLEST_DROP, needed), at, error)
 
 

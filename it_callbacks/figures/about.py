@@ -8,8 +8,8 @@ from typing import Any
 from it_callbacks.figures.kinds import Request
 from it_callbacks.figures.times import Measured, thinned
 
-MOST_STOPS = 200
-"""Of a slider; more are closer than a pixel."""
+MOST_STOPS = 100
+"""Of a slider; more are closer than can be told apart."""
 
 
 def about(request: Request, found: Mapping[str, Any]) -> dict[str, Any]:

@@ -59,7 +59,7 @@ def arranged(request: Request, panels: Sequence[Panel], opened: Opening) -> Arra
     runs = list(dict.fromkeys(panel.run.name for panel in panels))
     side = Arrangement("side", [Plot([panel], [], []) for panel in panels])
     if request.arrange == "mean":
-        return _means(panels, side)
+        return _means(panels, opened, side)
     if request.arrange == "overlay" and len(runs) > 1:
         return _over_each_other(panels, opened, side)
     if request.arrange == "side":
@@ -74,13 +74,13 @@ def _by_set(panels: Sequence[Panel]) -> dict[str, list[Panel]]:
     return found
 
 
-def _means(panels: Sequence[Panel], side: Arrangement) -> Arrangement:
+def _means(panels: Sequence[Panel], opened: Opening, side: Arrangement) -> Arrangement:
     plots = []
     for several in _by_set(panels).values():
         if len(several) < 2:
             return side._replace(refusal="a mean needs at least two runs")
         runs = [panel.run for panel in several]
-        if not are_repeats(runs):
+        if not (are_repeats(runs) and _are_alike(several, opened)):
             why = "these runs have no mean: their layers, rulers or numbers of samples differ"
             return side._replace(refusal=why)
         plots.append(Plot([Panel(averaged(runs), several[0].set)], [], several))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from bisect import bisect_right
 from collections.abc import Sequence
 from typing import Any
 
@@ -14,6 +13,8 @@ _MOMENTS, _MOMENTS_OF_MANY, _MANY = 40, 20, 30
 _HEAD = 0.72
 """Age from which on the way is drawn thick."""
 _LEAST_HEAD = 3
+_MOST_FAR = 13
+"""Points of what is far back."""
 _FRAME_MS = 120
 _AT_ONCE = {"mode": "immediate", "transition": {"duration": 0}}
 _QUIET, _NOW = "quiet", "now"
@@ -36,23 +37,26 @@ def play(figure: Figure) -> Figure:
     most = _MOMENTS if len(ways) <= _MANY else _MOMENTS_OF_MANY
     epochs = {row[1]: row[0] for way in ways for row in way["customdata"] if row[0] != ""}
     shown = spaced(steps, epochs, most)
-    still, n = figure["data"], len(figure["data"])
+    coarse = -(-len(shown) // _MOST_FAR)
+    still, n_still = figure["data"], len(figure["data"])
     moving = [trace for way in ways for trace in _empty(way, figure["layout"])]
-    numbers = [n + number for number in range(len(moving))]
+    numbers = [n_still + number for number in range(len(moving))]
     notes = figure["layout"]["annotations"]
     named = {int(number) for number in figure["layout"]["meta"]["names"]}
+    # Said even where it is 1: what a frame does not say stays as it was.
+    seen = [{**note, "opacity": note.get("opacity", 1)} for note in notes]
     silent = [{**note, "opacity": 0} if k in named else note for k, note in enumerate(notes)]
     frames = [
-        _still(_QUIET, 0, n, silent, numbers),
+        _still(_QUIET, 0, n_still, silent, numbers),
         *(
             {
                 "name": str(step),
-                "data": [part for way in ways for part in _at(way, step, epochs)],
+                "data": [part for way in ways for part in _at(way, shown[: n + 1], epochs, coarse)],
                 "traces": numbers,
             }
-            for step in shown[:-1]
+            for n, step in enumerate(shown[:-1])
         ),
-        _still(_NOW, 1, n, notes, numbers),
+        _still(_NOW, 1, n_still, seen, numbers),
     ]
     labels = {each["step"]: each["label"] for each in figure["layout"]["meta"]["moments"]}
     layout = {**figure["layout"], **_controls(shown, labels, figure["layout"])}
@@ -74,7 +78,7 @@ def _empty(way: dict[str, Any], layout: dict[str, Any]) -> list[dict[str, Any]]:
     dot = {
         "color": colour,
         "opacity": 1,
-        "size": [],
+        "size": [_DOT_PX, *[0] * _MOMENTS],
         "line": {"color": layout["paper_bgcolor"], "width": 1.5},
     }
     return [
@@ -103,21 +107,31 @@ def _colour(way: dict[str, Any]) -> Any:
     return line["color"] if line else way["marker"]["color"]
 
 
-def _at(way: dict[str, Any], step: int, epochs: dict[int, int]) -> list[dict[str, Any]]:
-    steps = [row[1] for row in way["customdata"]]
-    n = bisect_right(steps, step)
-    aged = ages(steps[:n], epochs)
+def _at(
+    way: dict[str, Any], shown: Sequence[int], epochs: dict[int, int], coarse: int
+) -> list[dict[str, Any]]:
+    """Both parts at the last of the moments `shown`; of what is far back, one in `coarse`.
+
+    The head begins with its newest point: so the sizes of its dots are the same at all moments.
+    """
+    known = {row[1]: number for number, row in enumerate(way["customdata"])}
+    steps = [step for step in shown if step in known]
+    n = len(steps)
+    aged = ages(steps, epochs)
     head = min(next((k for k, age in enumerate(aged) if age >= _HEAD), 0), max(n - _LEAST_HEAD, 0))
-    x, y = ([round(value, 3) for value in way[axis][:n]] for axis in "xy")
-    sizes = [0] * max(n - head - 1, 0) + [_DOT_PX] * (n > 0)
-    return [{"x": x, "y": y}, {"x": x[head:], "y": y[head:], "marker": {"size": sizes}}]
+    x, y = ([round(way[axis][known[step]], 3) for step in steps] for axis in "xy")
+    far = [*range(0, head, coarse), head] if n else []
+    return [
+        {"x": [x[k] for k in far], "y": [y[k] for k in far]},
+        {"x": x[head:][::-1], "y": y[head:][::-1]},
+    ]
 
 
 def _still(
     name: str, opacity: int, n: int, notes: Sequence[Any], moving: Sequence[int]
 ) -> dict[str, Any]:
     """The frame that hides what stands still, or shows it again without what moves."""
-    nothing = {"x": [], "y": [], "marker": {"size": []}}
+    nothing: dict[str, Any] = {"x": [], "y": []}
     return {
         "name": name,
         "data": [{"opacity": opacity}] * n + [nothing] * len(moving),

@@ -165,13 +165,12 @@ def _reads(request: Request, run: Run) -> list[str]:
     names = [LABEL_BOUND, "I_TY_chance", "coverage"]
     for name, reading in READINGS.items():
         views = [reading.views["linear"]]
-        if name in candidates(request):
-            views.append(reading.views[request.view])
+        shown = [reading.views[request.view]] if name in candidates(request) else []
+        views += shown
         if request.arrange not in ("overlay", "mean"):
             views += reading.views.values()
         for view in views:
             names += [*view.axes, view.status, *filter(None, [view.upper])]
-        shown = views[1:2]
         names += [
             end for view in shown for name in view.bounded for end in run.about(name).interval
         ]

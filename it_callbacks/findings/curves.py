@@ -1,0 +1,97 @@
+"""Take the curves that findings are about out of a run: finite values with their errors."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Container
+from typing import NamedTuple
+
+from it_callbacks.findings.finding import Z_95
+from it_callbacks.runs import Key, Run
+
+MOST_POINTS = 100
+"""Of a longer curve so many points are looked at, evenly spaced, its last three among them."""
+
+
+class Point(NamedTuple):
+    """One value of a curve."""
+
+    step: int
+    bits: float
+    error: float
+    """Standard error, or standard deviation over repeats; NaN where unknown."""
+
+
+Curve = tuple[Point, ...]
+"""Points in order of time; the steps differ."""
+
+
+def curve(run: Run, key: Key, without: Container[int] = ()) -> Curve:
+    """Return the finite values under a key with their errors.
+
+    Args:
+        run: One training, or the mean over repeats, whose errors are the spread over these.
+        key: Which values.
+        without: Steps to leave out.
+
+    Example:
+        >>> at = Key("V_TY", "val", "fc")
+        >>> se = at._replace(quantity="V_TY_se")
+        >>> curve(Run("a", {at: {0: 1.0, 5: float("nan")}, se: {0: 0.5}}), at)
+        (Point(step=0, bits=1.0, error=0.5),)
+    """
+    values = run.values(key)
+    steps = sorted(step for step, bits in values.items() if _is_known(bits))
+    steps = [step for step in steps if step not in without]
+    every = max(1, math.ceil(len(steps) / MOST_POINTS))
+    if every > 1:
+        steps = sorted({*steps[::every], *steps[-3:]})
+    return tuple(Point(step, values[step], _error(run, key, step)) for step in steps)
+
+
+def _is_known(bits: float) -> bool:
+    return math.isfinite(bits) and abs(bits) < _BEYOND_ALL
+
+
+_BEYOND_ALL = 1e6
+"""Bits that nothing has; a stranger's log may hold any number."""
+
+
+def _error(run: Run, key: Key, step: int) -> float:
+    if run.spread:
+        return run.spread.get(key, {}).get(step, math.nan)
+    if key.ruler:  # intervals are of the first ruler
+        return math.nan
+    ends = [
+        run.values(key._replace(**_named(key, name))).get(step, math.nan)
+        for name in run.around(key.name)
+    ]
+    error = (ends[1] - ends[0]) / 2 / Z_95 if len(ends) > 1 else [*ends, math.nan][0]
+    return error if 0 <= error < _BEYOND_ALL else math.nan
+
+
+def _named(key: Key, name: str) -> dict[str, str]:
+    """What of a key is replaced for another quantity: of predictions it is in the layer's place."""
+    root, _, rest = name.partition("/")
+    return {"quantity": root, "layer": rest} if rest else {"quantity": name}
+
+
+def difference(first: Curve, second: Curve) -> Curve:
+    """Return how far the first curve lies above the second, at the steps that both have.
+
+    Example:
+        >>> high, low = (Point(0, 2.0, 0.3),), (Point(0, 1.5, 0.4), Point(1, 0.0, 0.0))
+        >>> difference(high, low)
+        (Point(step=0, bits=0.5, error=0.5),)
+    """
+    of = {point.step: point for point in second}
+    return tuple(
+        Point(p.step, p.bits - of[p.step].bits, math.hypot(p.error, of[p.step].error))
+        for p in first
+        if p.step in of
+    )
+
+
+def negative(points: Curve) -> Curve:
+    """Return the mirror image of a curve, of which a rise is a fall."""
+    return tuple(point._replace(bits=-point.bits) for point in points)

@@ -1,0 +1,232 @@
+"""Say what the layers have learnt: how much, which most, which last, and which lost."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from typing import NamedTuple
+
+from it_callbacks.findings.curves import Curve, negative
+from it_callbacks.findings.finding import Finding, after, listed, moment, with_error
+from it_callbacks.findings.judging import FEWEST, Bar, Change, bars, early_fall, late_rise, rise
+from it_callbacks.findings.subject import Plane
+from it_callbacks.wandering import unsteadiness
+
+GAIN, LOSS, FALL = 0.02, 0.0025, 0.0075
+"""Shares of runs without drift of which a rule may say something. The lowest of a blind curve lies
+as far off as two ends do, so that a loss or a fall counts as two changes."""
+LEAST = 0.1
+"""Bits below which no change of y is said, however small its error."""
+LEAST_FALL = 0.3
+"""The same of x."""
+REACHED = 0.9
+"""Share of its gain with which a layer has learnt."""
+
+
+def learnt(plane: Plane) -> Iterator[Finding]:
+    """What is found about the label in the last layer that can be read, at its last point.
+
+    Always said where there is such a value; no judgement.
+    """
+    known = [layer for layer in plane.readable if plane.y(layer)]
+    if not known:
+        return
+    layer = known[-1]
+    last = plane.y(layer)[-1]
+    which = "last layer" if layer == plane.layers[-1] else "deepest layer that can be read"
+    who = "a linear reader of" if plane.is_wide else "the binned code of"
+    entropy = plane.label_entropy
+    of = f" of the {entropy:.2f} bits" if math.isfinite(entropy) else " bits"
+    chance = "" if plane.is_wide else ", chance taken off"
+    repeats = f": means of {plane.n_runs} runs, in brackets their spread"
+    yield Finding(
+        "learnt",
+        f"{after(plane.run, last.step)}{plane.where}, {who} the {which}, {plane.name(layer)}, "
+        f"finds {with_error(last.bits, last.error, plane.n_runs)}{of} of the {plane.label}"
+        f"{chance}{repeats if plane.n_runs > 1 else ''}.",
+        "fact",
+        layer,
+        {"bits": last.bits, "error": last.error, "H_Y": entropy, "step": last.step},
+    )
+
+
+class Gains(NamedTuple):
+    """How y of each layer has changed since its first point."""
+
+    over: Mapping[str, Bar]
+    """By layer, what its gain must exceed."""
+    of: Mapping[str, Change]
+    """By layer, those that can be read."""
+
+    @property
+    def judged(self) -> list[str]:
+        """The layers that gained beyond chance."""
+        return [layer for layer, change in self.of.items() if change.is_beyond(LEAST)]
+
+
+def gains(plane: Plane) -> Gains:
+    """Return how y of each layer has changed since its first point."""
+    curves = {layer: points for layer in plane.readable if len(points := plane.y(layer)) > 1}
+    over = bars(curves, GAIN, plane.n_runs)
+    return Gains(over, {layer: rise(points, over[layer]) for layer, points in curves.items()})
+
+
+def gained(plane: Plane, found: Gains) -> Iterator[Finding]:
+    """Which layer gained most about the label, if beyond chance; else how one began and ended.
+
+    From the first point to the mean of the last three; both ends are quoted as logged.
+    """
+    if not found.of:
+        return
+    judged = found.judged
+    layer = max(judged or found.of, key=lambda layer: found.of[layer].bits)
+    points, change = plane.y(layer), found.of[layer]
+    ends = {"first": points[0].bits, "last": points[-1].bits, "needed": change.needed}
+    told = f"{points[0].bits:.2f} → {points[-1].bits:.2f} bits"
+    if judged:
+        others = (
+            f" {len(judged)} of {len(plane.layers)} layers gained more than their curves may stray."
+        ) * (len(judged) > 1)
+        text = f"{plane.name(layer)} gained most about the {plane.label}: {told}.{others}"
+        yield Finding("gained", text, "gain", layer, ends)
+    elif len(points) < FEWEST:
+        text = (
+            f"{plane.name(layer)} about the {plane.label}: {told}; {len(points)} points are too "
+            f"few for a judgement, {FEWEST} are needed."
+        )
+        yield Finding("ends", text, "unknown", layer, ends)
+    else:
+        text = (
+            f"{plane.name(layer)} about the {plane.label}: {told}, no more than its curve may "
+            "stray."
+        )
+        yield Finding("ends", text, "unknown", layer, ends)
+
+
+def learns_last(plane: Plane, found: Gains) -> Iterator[Finding]:
+    """Which layer was the last to reach 90 % of its gain, of those that gained beyond chance.
+
+    To have reached it is to stay there. Said if at the moment when all others had, it lacked more
+    than its error and than it strays in the time that it took longer; else that they learn
+    together.
+    """
+    judged = found.judged
+    if len(judged) < 2:
+        return
+    reached = {layer: _reached(plane.y(layer), found.of[layer]) for layer in judged}
+    last = max(judged, key=lambda layer: (reached[layer], judged.index(layer)))
+    others = [layer for layer in judged if layer != last]
+    before = max(reached[layer] for layer in others)
+    points, change = plane.y(last), found.of[last]
+    level = change.before + REACHED * change.bits
+    then = [point for point in points if point.step <= before][-1:]
+    size = unsteadiness([point.bits for point in points], [point.step for point in points])
+    strays = size * math.sqrt(max(0, reached[last] - before))
+    error = points[-1].error if math.isfinite(points[-1].error) else 0.0
+    at = {"step": reached[last], "others": before}
+    if then and level - then[0].bits > math.hypot(strays, found.over[last].errors * error):
+        text = (
+            f"{plane.name(last)} learnt last: it reached 90 % of its gain at "
+            f"{moment(plane.run, reached[last])}, the other layers by {moment(plane.run, before)}."
+        )
+        yield Finding("learns_last", text, "fact", last, at)
+    else:
+        text = (
+            f"No layer clearly learnt last: {listed(plane.names(judged))} had 90 % of their gains "
+            f"by {moment(plane.run, reached[last])}."
+        )
+        yield Finding("learn_together", text, "fact", None, at)
+
+
+def _reached(points: Curve, change: Change) -> int:
+    """The step from which on a curve has 90 % of its gain."""
+    level = change.before + REACHED * change.bits
+    below = [place for place, point in enumerate(points) if point.bits < level]
+    return points[min(below[-1] + 1, len(points) - 1) if below else 0].step
+
+
+def lost(plane: Plane) -> Iterator[Finding]:
+    """Which layer lost most about the label since its highest three points, if beyond chance."""
+    curves = {layer: negative(plane.y(layer)) for layer in plane.readable if plane.y(layer)}
+    over = bars(curves, LOSS / 2, plane.n_runs)
+    changes = {layer: late_rise(points, over[layer]) for layer, points in curves.items()}
+    layers = [layer for layer, change in changes.items() if change.is_beyond(LEAST)]
+    if not layers:
+        return
+    layer = max(layers, key=lambda layer: changes[layer].bits)
+    change = changes[layer]
+    text = (
+        f"{plane.name(layer)} lost about the {plane.label}: {-change.before:.2f} bits at "
+        f"{moment(plane.run, change.start)}, {-change.after:.2f} at the end."
+    )
+    ends = {"highest": -change.before, "last": -change.after, "needed": change.needed}
+    yield Finding("lost", text, "warning", layer, ends)
+
+
+def fell(plane: Plane) -> Iterator[Finding]:
+    """Which layer kept fewer inputs apart than at its first point, most of all layers.
+
+    At any width: from the first point to the lowest three in a row, if beyond chance and .3 bit.
+    In the binned code, which also changes with the scale of a layer: where the verdict of all
+    rulers tells it.
+    """
+    if not plane.is_wide:
+        yield from _fell_by_verdict(plane)
+        return
+    curves = {layer: points for layer in plane.readable if (points := plane.x(layer))}
+    over = bars(curves, FALL / 2, plane.n_runs)
+    changes = {layer: early_fall(points, over[layer]) for layer, points in curves.items()}
+    layers = [layer for layer, change in changes.items() if change.is_beyond(LEAST_FALL)]
+    if not layers:
+        return
+    layer = max(layers, key=lambda layer: changes[layer].bits)
+    change, last = changes[layer], curves[layer][-1]
+    others = f" {len(layers)} of {len(plane.layers)} layers did." if len(layers) > 1 else ""
+    told = f"{change.after:.2f} → {change.before:.2f} bits"
+    came_back = last.bits - change.before
+    if came_back > LEAST_FALL / 2:
+        text = (
+            f"{plane.name(layer)} kept fewer inputs apart at first: {told} by "
+            f"{moment(plane.run, change.start)}, {last.bits:.2f} at the end.{others}"
+        )
+    else:
+        text = f"{plane.name(layer)} keeps fewer inputs apart than at first: {told}.{others}"
+    ends = {"first": change.after, "lowest": change.before, "last": last.bits}
+    yield Finding("fell", text, "fact", layer, {**ends, "needed": change.needed})
+
+
+def _fell_by_verdict(plane: Plane) -> Iterator[Finding]:
+    verdicts = plane.run.verdicts.get(plane.set, {})
+    for layer in plane.readable:
+        of_layer = verdicts.get(layer, {})
+        said = of_layer.get("all rulers", of_layer.get("", ""))
+        points = plane.x(layer)
+        if said.startswith("compressed by") and points:
+            highest = max(points, key=lambda point: point.bits)
+            text = (
+                f"The binned code of {plane.name(layer)} keeps fewer inputs apart than at "
+                f"{moment(plane.run, highest.step)}: {highest.bits:.2f} → {points[-1].bits:.2f} "
+                "bits, which neither its scale nor its wandering explains."
+            )
+            ends = {"highest": highest.bits, "last": points[-1].bits}
+            yield Finding("fell_by_verdict", text, "fact", layer, ends)
+            return
+
+
+def agree(plane: Plane) -> Iterator[Finding]:
+    """That at least 3 layers have the same y within their errors: their 95 % intervals overlap.
+
+    All of them must share a value; with repeats, intervals of 1.96 standard deviations.
+    """
+    last = [plane.y(layer)[-1] for layer in plane.readable if plane.y(layer)]
+    if len(last) < 3 or not all(math.isfinite(point.error) for point in last):
+        return
+    lowest_high = min(point.bits + 1.96 * point.error for point in last)
+    if max(point.bits - 1.96 * point.error for point in last) > lowest_high:
+        return
+    bits = [point.bits for point in last]
+    text = (
+        f"About the {plane.label} all {len(last)} layers agree within their errors "
+        f"({min(bits):.2f} to {max(bits):.2f} bits): only x tells them apart."
+    )
+    yield Finding("agree", text, "unknown", None, {"lowest": min(bits), "highest": max(bits)})

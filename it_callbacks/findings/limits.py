@@ -1,0 +1,126 @@
+"""Say what cannot be read, what is dead, and what to be careful of."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from it_callbacks.findings.curves import curve
+from it_callbacks.findings.finding import Finding, listed, moment
+from it_callbacks.findings.subject import Plane
+from it_callbacks.quantities import PLANE
+from it_callbacks.records import Status
+from it_callbacks.runs import Key
+
+DEAD = 1e-6
+"""Share of its largest spread at which a layer gives one output."""
+LEAST_DEAD_UNITS = 0.1
+"""Share of the units of a layer."""
+
+
+def readable(plane: Plane) -> Iterator[Finding]:
+    """How many layers can be read: a layer whose last point is not saturated.
+
+    At any width, and how many as binned codes, by the rulers that read most.
+    """
+    n, n_wide, n_code = len(plane.layers), len(plane.wide_layers), len(plane.code_layers)
+    has_code = any(curve(plane.run, Key("I_XT", plane.set, layer)) for layer in plane.layers)
+    if not n:
+        return
+    values = {"layers": n, "wide": n_wide, "code": n_code}
+    saturated = [layer for layer in plane.layers if layer not in plane.code_layers]
+    why = f"{listed(plane.names(saturated))}: nearly every sample has a code of its own"
+    if plane.is_wide:
+        text = f"{n_wide} of {n} layers can be read here, at any width"
+        if has_code and saturated:
+            text += f"; as binned codes {n_code} ({why})" if n_code else _NO_CODE
+        yield Finding("readable", f"{text}.", _tone(n_wide, n), None, values)
+    else:
+        text = f"{n_code} of {n} layers can be read as binned codes"
+        text += f" ({why})" if saturated else ""
+        yield Finding("readable", f"{text}.", _tone(n_code, n), None, values)
+
+
+_NO_CODE = "; none as a binned code, since nearly every sample has a code of its own"
+
+
+def _tone(n_readable: int, n_layers: int) -> Any:
+    return "fact" if n_readable == n_layers else "unknown"
+
+
+def dead_layers(plane: Plane) -> Iterator[Finding]:
+    """That the output of layers no longer varies: a millionth of its largest spread at most.
+
+    Where the spread was not logged, what the verdict says of it.
+    """
+    dead: dict[str, str] = {}
+    for layer in plane.layers:
+        points = curve(plane.run, Key("spread", plane.set, layer))
+        largest = max((point.bits for point in points), default=0.0)
+        if points and points[-1].bits <= DEAD * largest:
+            living = [place for place, point in enumerate(points) if point.bits > DEAD * largest]
+            first = points[living[-1] + 1 if living else 0]
+            dead[layer] = moment(plane.run, first.step)
+    if dead:
+        layer = next(iter(dead))
+        others = f" ({listed(plane.names(dead))} are)" if len(dead) > 1 else ""
+        text = (
+            f"{plane.name(layer)} is dead since {dead[layer]}: its output no longer varies from "
+            f"sample to sample{others}."
+        )
+        yield Finding("dead_layers", text, "warning", layer, {"layers": len(dead)})
+
+
+def dead_units(plane: Plane) -> Iterator[Finding]:
+    """Which layer has most units in one state for all samples, from a tenth of them on.
+
+    Of `UnitInformation` among `extra=`; exact for the samples of the set.
+    """
+    shares = {
+        layer: points[-1].bits
+        for layer in plane.run.layers("unit_dead", plane.set)
+        if (points := curve(plane.run, Key("unit_dead", plane.set, layer)))
+    }
+    layer = max(shares, key=shares.__getitem__, default="")
+    if not shares or shares[layer] < LEAST_DEAD_UNITS or layer not in plane.layers:
+        return
+    text = (
+        f"{shares[layer]:.0%} of the units of {plane.name(layer)} are in one state for all samples."
+    )
+    yield Finding("dead_units", text, "warning", layer, {"share": shares[layer]})
+
+
+def uneven(plane: Plane) -> Iterator[Finding]:
+    """That one row or one unit holds most of the spread of a layer, as the settings tell."""
+    layers = _wide_layers(plane)
+    found = {
+        layer: text
+        for layer in plane.layers
+        if isinstance(text := layers.get(layer, {}).get("uneven"), str) and text
+    }
+    if plane.is_wide and found:
+        layer, what = next(iter(found.items()))
+        others = f" {len(found) - 1} more layers are like it." if len(found) > 1 else ""
+        text = f"In {plane.name(layer)} {what}, so that its x is low.{others}"
+        yield Finding("uneven", text, "warning", layer)
+
+
+def cautions(plane: Plane) -> Iterator[Finding]:
+    """Which layers to read with caution at any width at their last point, and why."""
+    told = plane.run.wide(plane.set).cautions
+    careful = []
+    for layer in plane.wide_layers:
+        points = curve(plane.run, Key("wide_status", plane.set, layer))
+        if points and points[-1].bits == Status.CAUTION:
+            careful.append(layer)
+    if plane.is_wide and careful:
+        why = told.get(careful[0]) or "the settings tell why"
+        text = f"Read {listed(plane.names(careful))} with caution: {why}."
+        yield Finding("caution", text, "unknown", careful[0], {"layers": len(careful)})
+
+
+def _wide_layers(plane: Plane) -> Mapping[str, Any]:
+    wide = plane.run.settings.get(f"{PLANE}/{plane.set}", {}).get("wide")
+    layers = wide.get("layers") if isinstance(wide, Mapping) else None
+    given = layers if isinstance(layers, Mapping) else {}
+    return {str(name): about for name, about in given.items() if isinstance(about, Mapping)}

@@ -1,0 +1,91 @@
+"""Say what the predictions are like: collapsed, over-confident, or how much they tell."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+
+from it_callbacks.findings.curves import curve
+from it_callbacks.findings.finding import Z_95, Finding, after, with_error
+from it_callbacks.findings.fitting import cross_entropy
+from it_callbacks.runs import Key, Run
+
+COLLAPSED = 0.5
+"""Share of H(Y) below which the marginal entropy is a collapse."""
+LEAST_EXCESS = 0.05
+"""Bits below which confidence is not spoken of."""
+
+
+def _last(run: Run, set_: str, name: str) -> tuple[int, float]:
+    """The last finite value of a quantity of predictions, and its step."""
+    points = curve(run, Key("prediction_entropy", set_, name))
+    return (points[-1].step, points[-1].bits) if points else (-1, math.nan)
+
+
+def _n_samples(run: Run, set_: str) -> float:
+    return run.setting("prediction_entropy", set_, "n_samples") or math.nan
+
+
+def tells(run: Run, set_: str, n_runs: int) -> Iterator[Finding]:
+    """What the predictions tell of the label at least, H(Y) - CE, where no layer tells it."""
+    points = curve(run, Key("prediction_entropy", set_, "label_bound"))
+    cost = _last(run, set_, "cross_entropy")[1]
+    if not points or not math.isfinite(cost):
+        return
+    last = points[-1]
+    told = with_error(last.bits, last.error, n_runs)
+    text = (
+        f"{after(run, last.step)}, the predictions tell at least {told} of the "
+        f"{last.bits + cost:.2f} bits of the label (H(Y) - cross-entropy)."
+    )
+    yield Finding("tells", text, "fact", None, {"bits": last.bits, "error": last.error})
+
+
+def collapse(run: Run, set_: str) -> Iterator[Finding]:
+    """That predictions use few classes: H(Ŷ) is less than half of H(Y).
+
+    H(Y) is the label bound and the cross-entropy together. The difference must exceed 3 standard
+    errors of an entropy of as many classes at most, log2 K / (2 root N).
+    """
+    _, marginal = _last(run, set_, "marginal")
+    entropy = _last(run, set_, "label_bound")[1] + _last(run, set_, "cross_entropy")[1]
+    n_classes = run.setting("prediction_entropy", set_, "n_classes") or 0
+    if not marginal < COLLAPSED * entropy or n_classes < 2:
+        return
+    error = math.log2(n_classes) / (2 * math.sqrt(_n_samples(run, set_)))
+    if not entropy - marginal > 3 * error:
+        return
+    labels = run.settings.get(f"prediction_entropy/{set_}", {}).get("labels")
+    used = f" use about {2**marginal:.1f} of {n_classes:.0f} classes" * (labels == "classes")
+    text = (
+        f"Collapse: the predictions{used or ' hardly differ between samples'}; their marginal "
+        f"entropy is {marginal:.2f} bits where the labels have {entropy:.2f}."
+    )
+    yield Finding("collapse", text, "warning", None, {"marginal": marginal, "H_Y": entropy})
+
+
+def confidence(run: Run, set_: str, n_runs: int) -> Iterator[Finding]:
+    """That predictions are surer than they are right, or less sure: CE against H(Ŷ|X).
+
+    The mean entropy of calibrated predictions is their cross-entropy. Said if both differ by more
+    than 1.96 standard errors of H(Y) - CE; of repeats by 1.96 standard deviations of CE.
+    """
+    points = cross_entropy(run, set_)
+    step, unsure = _last(run, set_, "mean")
+    if not points or points[-1].step != step or not math.isfinite(points[-1].error):
+        return
+    cost, error = points[-1].bits, points[-1].error
+    excess = cost - unsure
+    if not abs(excess) > max(LEAST_EXCESS, Z_95 * error):
+        return
+    values = {"cross_entropy": cost, "mean": unsure, "error": error}
+    told = (
+        f"their mean entropy is {unsure:.2f} bits, their cross-entropy "
+        f"{with_error(cost, error, n_runs)}"
+    )
+    if excess > 0:
+        text = f"The predictions are over-confident: {told}."
+        yield Finding("over_confident", text, "warning", None, values)
+    else:
+        text = f"The predictions are less sure than they are right: {told}."
+        yield Finding("under_confident", text, "fact", None, values)

@@ -1,0 +1,185 @@
+"""Choose what findings are about: the run or the mean of its repeats, the set, the reading."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+from functools import cached_property
+
+from it_callbacks.figures.labels import short_names
+from it_callbacks.findings.curves import Curve, curve
+from it_callbacks.quantities import PLANE
+from it_callbacks.records import Status
+from it_callbacks.runs import Key, Rulers, Run
+from it_callbacks.texts import TRAINING_SET
+
+
+def is_training(run: Run, root: str, set_: str) -> bool:
+    """Whether a set is of the training samples, by its settings or else by its name.
+
+    Example:
+        >>> of = {"information_plane/seen": {"measured_on": TRAINING_SET}}
+        >>> is_training(Run("a", {}, settings=of), "information_plane", "seen")
+        True
+        >>> is_training(Run("a", {}), "information_plane", "train")
+        True
+    """
+    told = run.settings.get(f"{root}/{set_}", {}).get("measured_on")
+    if told == TRAINING_SET:
+        return True
+    return set_ == "train" or set_.startswith(("train_", "train-", "train."))
+
+
+def main_set(run: Run, root: str, sets: Iterable[str]) -> str | None:
+    """Return the set that findings are about; None where there is none.
+
+    ``val`` before others that begin so, before all others, before those of training.
+
+    Example:
+        >>> main_set(Run("a", {}), "information_plane", ["data", "train", "val_1"])
+        'val_1'
+    """
+
+    def rank(set_: str) -> tuple[bool, bool, bool, str]:
+        return is_training(run, root, set_), not set_.startswith("val"), set_ != "val", set_
+
+    return min(sets, key=rank, default=None)
+
+
+def training_set(run: Run, root: str, sets: Iterable[str]) -> str | None:
+    """Return the training set among some; None where there is none."""
+    return next((set_ for set_ in sorted(sets) if is_training(run, root, set_)), None)
+
+
+@dataclass(frozen=True)
+class Plane:
+    """The layers of one set of a run, in the reading in which more of them can be read.
+
+    Args:
+        run: One training, or the mean over repeats.
+        set: Which set.
+        n_runs: How many repeats the run is the mean of.
+        n_sets: Sets of planes that the run has.
+    """
+
+    run: Run
+    set: str
+    n_runs: int = 1
+    n_sets: int = 1
+
+    @cached_property
+    def layers(self) -> tuple[str, ...]:
+        """All layers in order of depth, by their full names."""
+        of_both = [self.run.layers(name, self.set) for name in ("I_XT", "relative_I_XT")]
+        return tuple(
+            dict.fromkeys(name for some in sorted(of_both, key=len)[::-1] for name in some)
+        )
+
+    @cached_property
+    def _short(self) -> dict[str, str]:
+        return dict(zip(self.layers, short_names(self.layers), strict=True))
+
+    def name(self, layer: str) -> str:
+        """The short name of a layer, as figures write it."""
+        return self._short[layer]
+
+    def names(self, layers: Iterable[str]) -> list[str]:
+        """The short names of some layers."""
+        return [self._short[layer] for layer in layers]
+
+    @cached_property
+    def wide_layers(self) -> tuple[str, ...]:
+        """Those that can be read at any width: with a value of y, or of x where there is no y."""
+        quantity = "V_TY" if self.has_labels else "relative_I_XT"
+        return tuple(
+            layer for layer in self.layers if curve(self.run, Key(quantity, self.set, layer))
+        )
+
+    @cached_property
+    def has_labels(self) -> bool:
+        """Whether there is anything about the label."""
+        return bool(self.run.layers("V_TY", self.set) or self.run.layers("I_TY", self.set))
+
+    @cached_property
+    def rulers(self) -> Rulers:
+        """The rulers with which most layers can be read as binned codes."""
+        return max(self.run.rulers(self.set), key=lambda each: len(self._readable(each)))
+
+    @cached_property
+    def code_layers(self) -> tuple[str, ...]:
+        """Those that can be read as binned codes: their last point is not saturated."""
+        return self._readable(self.rulers)
+
+    def _readable(self, rulers: Rulers) -> tuple[str, ...]:
+        return tuple(
+            layer
+            for layer in self.layers
+            if (points := curve(self.run, rulers.key("I_XT", self.set, layer)))
+            and points[-1].step not in self._saturated(rulers, layer)
+        )
+
+    def _saturated(self, rulers: Rulers, layer: str) -> Collection[int]:
+        status = self.run.values(rulers.key("status", self.set, layer))
+        return {step for step, value in status.items() if value == Status.SATURATED}
+
+    @cached_property
+    def is_wide(self) -> bool:
+        """Whether any width is the reading with most readable layers; it wins a tie."""
+        return bool(self.wide_layers) and len(self.wide_layers) >= len(self.code_layers)
+
+    @property
+    def readable(self) -> tuple[str, ...]:
+        """The layers that can be read in this reading."""
+        return self.wide_layers if self.is_wide else self.code_layers
+
+    def x(self, layer: str) -> Curve:
+        """What the layer keeps apart of the inputs, where it is not saturated."""
+        return self._curve("relative_I_XT", "I_XT", layer)
+
+    def y(self, layer: str) -> Curve:
+        """What can be found in the layer about the label, where it is not saturated."""
+        return self._curve("V_TY", "I_TY_adjusted", layer)
+
+    def _curve(self, wide: str, code: str, layer: str) -> Curve:
+        if self.is_wide:
+            return curve(self.run, Key(wide, self.set, layer))
+        key = self.rulers.key(code, self.set, layer)
+        return curve(self.run, key, self._saturated(self.rulers, layer))
+
+    @property
+    def label_entropy(self) -> float:
+        """H(Y) of the samples that y is of, in bits; NaN where unknown."""
+        wide = self.run.wide(self.set).label_entropy if self.is_wide else None
+        found = self.run.label_entropy(self.set) if wide is None else wide
+        return math.nan if found is None else found
+
+    @property
+    def label(self) -> str:
+        """What y is about, in words."""
+        among = self.run.wide(self.set).classes if self.is_wide else ""
+        is_binned = self.run.label_symbol(self.set) == "bin Y"
+        label = "binned target" if is_binned else "label"
+        return f"{label} ({among})" if among else label
+
+    @property
+    def where(self) -> str:
+        """Of which set a sentence is, where there are several."""
+        return f", on set {self.set}" if self.n_sets > 1 else ""
+
+
+def planes(run: Run, sets: Collection[str], n_runs: int) -> tuple[Plane | None, Plane | None]:
+    """Return the plane that findings are about, and that of the training set.
+
+    Args:
+        run: One training, or the mean over repeats.
+        sets: Only these; all if empty.
+        n_runs: How many repeats the run is the mean of.
+    """
+    there = {*run.sets("I_XT"), *run.sets("relative_I_XT")}
+    there = {set_ for set_ in there if not sets or set_ in sets}
+    main, training = main_set(run, PLANE, there), training_set(run, PLANE, there)
+    found = [
+        None if set_ is None else Plane(run, set_, n_runs, len(there)) for set_ in (main, training)
+    ]
+    return found[0], (None if training == main else found[1])

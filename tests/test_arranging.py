@@ -1,0 +1,192 @@
+"""Runs and sets share a plot only where they were measured alike; else they say why not."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from it_callbacks.figures import DARK, LIGHT, Figure, Request, draw, panels
+from it_callbacks.figures.spread import ellipse
+from it_callbacks.figures.theme import contrast, of_run
+from it_callbacks.runs import Key, Run
+
+from .small_run import series, small, texts, traces, way
+
+
+def both_sets(
+    n_layers: int = 2, n_train: int = 256, name: str = "a", label: str = "uniform5"
+) -> Run:
+    """A run whose validation and training sets have so many layers."""
+    values = {
+        Key(quantity, set_, f"fc{n}"): series(1.0, 2.0, 3.0 + n)
+        for quantity in ("I_XT", "I_TY")
+        for set_ in ("train", "val")
+        for n in range(n_layers)
+    }
+    settings = {
+        f"information_plane/{set_}": {
+            "n_samples": n_samples,
+            "layers": [
+                {"tag": f"fc{n}", "tag_of_ruler": [""], "slugs": [slug]} for n in range(n_layers)
+            ],
+        }
+        for set_, n_samples, slug in (("train", n_train, "uniform5"), ("val", 256, label))
+    }
+    return Run(name, values, {0: 0, 10: 1, 20: 2}, settings)
+
+
+def drawn(runs: list[Run], **options: Any) -> Figure:
+    request = Request(**options)
+    return draw(request, panels(request, runs))
+
+
+def shown(figure: Figure) -> list[tuple[str, str, str]]:
+    return [(each["run"], each["set"], each["axis"]) for each in figure["layout"]["meta"]["panels"]]
+
+
+def test_training_lies_below_validation_of_few_layers() -> None:
+    figure = drawn([both_sets()])
+    assert figure["layout"]["meta"]["arrange"] == "overlay"
+    assert shown(figure) == [("a", "val", ""), ("a", "train", "")]
+    training = [t for t in traces(figure, "line") if t["meta"]["set"] == "train"]
+    validation = [t for t in traces(figure, "line") if t["meta"]["set"] == "val"]
+    assert {t["line"].get("dash") for t in training} == {"2px,3px"}
+    assert {t["line"].get("dash") for t in validation} == {None}
+    assert training[-1]["line"]["width"] == pytest.approx(0.7 * validation[-1]["line"]["width"])
+    assert training[-1]["line"]["color"].endswith("0.75)")
+    assert "solid: val, dotted: train" in texts(figure)
+    named = figure["layout"]["meta"]["names"]
+    assert sorted(named.values()) == ["fc0", "fc1"]
+
+
+@pytest.mark.parametrize(
+    "run",
+    [both_sets(n_train=300), both_sets(label="uniform30"), both_sets(n_layers=7)],
+    ids=["samples", "rulers", "layers"],
+)
+def test_sets_of_other_rulers_samples_or_many_layers_stand_side_by_side(run: Run) -> None:
+    """log2 of 300 over 256 is .23 bits; seven layers would be a thicket."""
+    figure = drawn([run])
+    assert figure["layout"]["meta"]["arrange"] == "side"
+    assert [axis for *_, axis in shown(figure)] == ["", "2"]
+
+
+def test_about_as_many_samples_are_alike() -> None:
+    """log2 of 280 over 256 is .13 bits."""
+    assert drawn([both_sets(n_train=280)])["layout"]["meta"]["arrange"] == "overlay"
+
+
+def test_what_was_not_measured_alike_is_never_laid_over_each_other() -> None:
+    """Asked for or not; the figure says why, and above each plot stands its ruler."""
+    figure = drawn([both_sets(label="uniform30")], arrange="overlay")
+    assert figure["layout"]["meta"]["arrange"] == "side"
+    assert "their rulers or numbers of samples differ" in texts(figure)
+    assert "uniform30" in texts(figure)
+    assert "uniform5" in texts(figure)
+    runs = [both_sets(), both_sets(name="b", label="uniform30")]
+    figure = drawn(runs, arrange="overlay")
+    assert figure["layout"]["meta"]["arrange"] == "side"
+    assert "runs are not laid over each other" in texts(figure)
+    figure = drawn(runs, arrange="mean")
+    assert figure["layout"]["meta"]["arrange"] == "side"
+    assert "these runs have no mean" in texts(figure)
+    assert len(shown(figure)) == 4
+
+
+def test_runs_over_each_other_are_coloured_by_run_and_named_once() -> None:
+    figure = drawn([small("a"), small("b")], arrange="overlay")
+    meta = figure["layout"]["meta"]
+    assert meta["arrange"] == "overlay"
+    assert [(each["name"], each["run"]) for each in meta["layers"]] == [("a", True), ("b", True)]
+    assert {axis for *_, axis in shown(figure)} == {""}
+    colours = {
+        t["meta"]["run"]: t["line"]["color"].rpartition(",")[0] for t in traces(figure, "line")
+    }
+    assert len(set(colours.values())) == 2
+    assert sorted(meta["names"].values()) == ["a", "b"]
+    assert len(traces(figure, "points", "fc1")) == 2
+
+
+def test_thirty_runs_lie_over_each_other_and_more_are_counted() -> None:
+    figure = drawn([small(f"run{n}") for n in range(32)], arrange="overlay")
+    assert len({t["meta"]["run"] for t in figure["data"]}) == 30
+    assert "the first 30 runs; 2 more are not drawn" in texts(figure)
+
+
+@pytest.mark.parametrize("theme", [LIGHT, DARK])
+def test_colours_of_runs_stand_out_from_the_page_and_are_kept(theme: Any) -> None:
+    colours = [of_run(number).of(theme) for number in range(30)]
+    assert min(contrast(colour, theme.background) for colour in colours) >= 3
+    assert len(set(colours)) == 30
+
+
+def repeats(*shifts: float) -> list[Run]:
+    found = []
+    for number, shift in enumerate(shifts):
+        moved = {
+            key: {s: v + shift * (key.quantity == "I_XT") for s, v in of.items()}
+            for key, of in small().series.items()
+        }
+        found.append(replace(small(f"seed{number}"), series=moved))
+    return found
+
+
+def test_repeats_are_a_mean_way_with_ellipses_and_few_single_ways() -> None:
+    """Of 5, 6, 7 the mean is 6 and the standard deviation 1."""
+    figure = drawn(repeats(0.0, 1.0, 2.0), arrange="mean")
+    assert figure["layout"]["meta"]["arrange"] == "mean"
+    assert way(figure, "fc1")["x"] == [6.0, 6.5, 7.0]
+    assert way(figure, "fc1")["customdata"][0][2] == " sd 1.00"
+    (around,) = traces(figure, "ellipse", "fc1")
+    first = around["x"][: around["x"].index(None)]
+    assert (min(first), max(first)) == (5.0, 7.0)
+    assert around["x"].count(None) == 2  # between the three moments there are
+    thin = [t for t in traces(figure, "line", "fc1") if t["line"]["width"] == 1]
+    assert len(thin) == 3
+    assert "line: mean of 3 runs" in texts(figure)
+    four = drawn(repeats(0.0, 1.0, 2.0, 3.0), arrange="mean")
+    assert not [t for t in traces(four, "line") if t["line"]["width"] == 1]
+
+
+def test_a_mean_of_one_run_says_that_it_needs_two() -> None:
+    figure = drawn([small()], arrange="mean")
+    assert "a mean needs at least two runs" in texts(figure)
+    assert way(figure, "fc1")["x"] == [5.0, 5.5, 6.0]
+
+
+def test_an_ellipse_is_one_standard_deviation_in_every_direction() -> None:
+    """Four corners of a square: variances 4/3, no covariance, so a circle."""
+    xs, ys = ellipse([0, 0, 2, 2], [0, 2, 0, 2])
+    radii = [math.hypot(x - 1, y - 1) for x, y in zip(xs, ys, strict=True)]
+    assert radii == pytest.approx([math.sqrt(4 / 3)] * len(radii), abs=1e-3)
+    assert (xs[0], ys[0]) == (xs[-1], ys[-1])
+    xs, ys = ellipse([0, 2], [0, 2])  # on the diagonal, with variance 2 in each axis
+    assert [x - y for x, y in zip(xs, ys, strict=True)] == pytest.approx([0] * len(xs), abs=1e-3)
+    assert max(xs) == pytest.approx(1 + math.sqrt(2), abs=1e-3)
+
+
+def test_plots_share_axes_with_titles_that_do_not_collide() -> None:
+    figure = drawn([small(name) for name in "abcd"], width=1200, height=800)
+    layout = figure["layout"]
+    for number in (2, 3, 4):
+        assert (layout[f"xaxis{number}"]["matches"], layout[f"yaxis{number}"]["matches"]) == (
+            "x",
+            "y",
+        )
+        assert layout[f"xaxis{number}"]["range"] == layout["xaxis"]["range"]
+    assert layout["xaxis"]["domain"][1] < layout["xaxis2"]["domain"][0]
+    inside = 800 - layout["margin"]["t"] - layout["margin"]["b"]
+    between = (layout["yaxis"]["domain"][0] - layout["yaxis4"]["domain"][1]) * inside
+    assert between >= 70  # ticks, a title, and the heading of the row below
+    titled = [layout[f"yaxis{n}"]["title"]["text"] for n in ("", "2", "3", "4")]
+    assert [bool(title) for title in titled] == [True, False, False, True]
+
+
+def test_in_a_narrow_figure_plots_stand_below_each_other() -> None:
+    figure = drawn([small("a"), small("b")], width=390, height=800)
+    layout = figure["layout"]
+    assert layout["xaxis"]["domain"] == layout["xaxis2"]["domain"] == [0.0, 1.0]
+    assert layout["yaxis"]["domain"][0] > layout["yaxis2"]["domain"][1]
