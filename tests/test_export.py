@@ -8,6 +8,7 @@ import math
 import os
 import re
 import sys
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -155,12 +156,13 @@ def drawn(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
 def test_width_title_and_style_are_handed_on(
     one: Path, tmp_path: Path, drawn: list[dict[str, Any]]
 ) -> None:
-    words = ["--width", "50.8mm", "--title", "Fold <3>", "--style", "screen"]
+    words = ["--width", "50.8mm", "--title", "Fold <3>", "--style", "screen", "--grey"]
+    wishes = {"width": 2.0, "title": "Fold <3>", "style": "screen", "grey": True}
     output = str(tmp_path / "a.svg")
     assert cli.main(["export", str(one), "-o", output, *words]) == 0
-    assert drawn[-1]["wishes"] == {"width": 2.0, "title": "Fold <3>", "style": "screen"}
+    assert drawn[-1]["wishes"] == wishes
     assert cli.main(["export", str(one), "-o", output]) == 0
-    assert drawn[-1]["wishes"] == {"width": None, "title": "", "style": "paper"}
+    assert drawn[-1]["wishes"] == {"width": None, "title": "", "style": "paper", "grey": False}
 
 
 def test_a_picture_has_the_width_and_the_title_that_were_asked_for(
@@ -223,21 +225,30 @@ def test_figures_are_of_what_was_asked_for(
     assert len(as_text) == len(FIGURES)
 
 
+def parts_of(values: list[Any]) -> list[list[float]]:
+    """What is between the gaps."""
+    return [list(part) for there, part in groupby(values, lambda x: x is not None) if there]
+
+
 def titles(figure: dict[str, Any]) -> str:
     return json.dumps(figure["layout"], ensure_ascii=False)
 
 
-def test_repeats_are_drawn_as_one_mean_with_bars(
+def test_repeats_are_drawn_as_one_mean_with_ellipses(
     repeats: Path, tmp_path: Path, drawn: list[dict[str, Any]], capsys: pytest.CaptureFixture[str]
 ) -> None:
     """fc2 ends at 2.25, 3.25 and 7.25: mean 4.25, standard deviation sqrt 7."""
     assert cli.main(["export", str(repeats), "-o", str(tmp_path / "a.svg")]) == 0
     assert "mean of 3 runs" in titles(drawn[0])
     assert "mean and standard deviation" in capsys.readouterr().out
-    bars = [
-        t["error_x"]["array"][-1] for t in drawn[0]["data"] if t.get("error_x", {}).get("array")
+    ellipses = [
+        (min(at), max(at))
+        for trace in drawn[0]["data"]
+        if trace["meta"]["role"] == "ellipse" and trace["meta"]["layer"] == "fc2"
+        for at in parts_of(trace["x"])
     ]
-    assert pytest.approx(math.sqrt(7), abs=1e-3) in bars
+    reach = [4.25 - math.sqrt(7), 4.25 + math.sqrt(7)]
+    assert any(ends == pytest.approx(reach, abs=1e-3) for ends in ellipses)
 
 
 def test_each_draws_repeats_side_by_side(
@@ -494,11 +505,8 @@ def test_a_plane_is_drawn_in_the_reading_that_opens_or_is_asked_for(
     ):
         assert cli.main(["export", str(wide), *words, "-o", str(tmp_path / "a.svg")]) == 0
         assert drawn[-1]["layout"]["meta"]["reading"] == reading
-    n_bars = [
-        sum(len(trace.get("error_x", {}).get("array", ())) for trace in figure["data"])
-        for figure in drawn
-    ]
-    assert n_bars[1] > n_bars[0]
+    bars = [len(t["error_x"]["array"]) for t in drawn[1]["data"] if t["meta"]["role"] == "bar"]
+    assert bars == [2, 2]  # of both points of both layers
 
 
 @pytest.mark.parametrize("suffix", DRAWN)

@@ -121,6 +121,9 @@ def add_to(commands: Commands) -> None:
         help="for print, with symbols and small letters, or as on a page (default: paper)",
     )
     drawings.add_argument(
+        "--grey", action="store_true", help="greys of equal luminance in place of colours"
+    )
+    drawings.add_argument(
         "--each", action="store_true", help="draw repeats side by side instead of their mean"
     )
 
@@ -178,7 +181,7 @@ def _is_given(arguments: argparse.Namespace, option: str) -> bool:
 
 
 def _check_for_table(arguments: argparse.Namespace) -> None:
-    for option in ("figure", "each", "width", "title", "style", *_ONLY_OF):
+    for option in ("figure", "each", "width", "title", "style", "grey", *_ONLY_OF):
         if _is_given(arguments, option):
             raise Wrong(f"argument --{option}: only for drawings ({', '.join(_DRAWINGS)})")
 
@@ -239,16 +242,19 @@ def _drawing(runs: Sequence[Run], arguments: argparse.Namespace) -> str:
 
     is_mean = are_repeats(runs) and not arguments.each
     request = _request(arguments)
-    request = replace(request, intervals=request.intervals or is_mean)
     shown = _panels(request, runs, arguments.set)
     if is_mean:
         sets = dict.fromkeys(panel.set for panel in shown)
-        shown = panels(request, [averaged(runs)], sets)
-        if not shown:
+        of_mean = panels(request, [averaged(runs)], sets)
+        if not of_mean:
             raise Wrong(
                 f"the {len(runs)} runs have no step of {_needed(request, [])} in common, so there "
                 "is no mean to draw; pass --each, or choose runs by --run"
             )
+        if arguments.figure == "plane":  # it draws the mean itself, and how repeats scatter
+            request = replace(request, arrange="mean")
+        else:
+            shown, request = of_mean, replace(request, intervals=True)
     n_rulers = min(len(panel.rulers) for panel in shown)
     if (request.resolution or 0) >= n_rulers:
         raise Wrong(
@@ -263,6 +269,7 @@ def _drawing(runs: Sequence[Run], arguments: argparse.Namespace) -> str:
             width=arguments.width,
             title=arguments.title or "",
             style=arguments.style or "paper",
+            grey=arguments.grey,
         )
     what = f"the {arguments.figure} of {_counted(len(runs))}"
     if not is_mean:
