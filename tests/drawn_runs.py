@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from it_callbacks.figures import Figure
@@ -64,3 +64,8 @@ def traces(figure: Figure, role: str, **of: Any) -> list[dict[str, Any]]:
 def texts(figure: Figure) -> list[str]:
     """All words in and around the plots."""
     return [note["text"] for note in figure["layout"]["annotations"]]
+
+
+def is_text(shown: Iterable[str]) -> bool:
+    """Whether none of the `HOSTILE` names is markup or a template in what is shown."""
+    return not [text for text in shown for part in ("<img", "</script", "%{x} &") if part in text]

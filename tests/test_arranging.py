@@ -190,3 +190,17 @@ def test_in_a_narrow_figure_plots_stand_below_each_other() -> None:
     layout = figure["layout"]
     assert layout["xaxis"]["domain"] == layout["xaxis2"]["domain"] == [0.0, 1.0]
     assert layout["yaxis"]["domain"][0] > layout["yaxis2"]["domain"][1]
+
+
+def test_networks_of_other_layers_have_the_whole_scale_each() -> None:
+    """A layer that one of two sets lacks does not shift the colours of the others."""
+    figure = drawn([small("a"), small("b", first="conv", second="head")])
+    for layer, colour in (("fc1", 0), ("fc2", -1), ("conv", 0), ("head", -1)):
+        (start,) = traces(figure, "start", layer)
+        assert start["marker"]["line"]["color"] == LIGHT.depth[colour]
+    run = both_sets(3)
+    fewer = {key: of for key, of in run.series.items() if (key.set, key.layer) != ("train", "fc1")}
+    figure = drawn([replace(run, series=fewer)], arrange="side")
+    assert {t["marker"]["line"]["color"] for t in traces(figure, "start", "fc2")} == {
+        LIGHT.depth[-1]
+    }

@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from it_callbacks.figures import DARK, LIGHT, Figure, Panel, Request, curves, draw
+from it_callbacks.figures import DARK, LIGHT, Figure, Panel, Request, curves, draw, play
 from it_callbacks.runs import Key, Run
 
-from .drawn_runs import HOSTILE, both, run, texts, traces, wide
+from .drawn_runs import HOSTILE, both, is_text, run, texts, traces, wide
 
 NAN = math.nan
 
@@ -172,7 +172,7 @@ def test_axes_have_the_units_of_their_quantity(
     assert axis["title"]["text"] == title
     assert axis.get("ticktext") == ticks
     low, high = axis["range"]
-    assert (low < 0 < 1 < high) and high - low < (2.5 if ticks else 1.1)
+    assert low < 0 < 1 < high < (2.5 if ticks else 1.1)
 
 
 def test_marks_that_are_near_are_drawn_with_their_words_outside_the_curves() -> None:
@@ -233,9 +233,9 @@ def test_many_long_lines_are_thinned_and_stay_small() -> None:
 @pytest.mark.parametrize("name", HOSTILE)
 def test_names_are_text_wherever_they_stand(name: str) -> None:
     figure = curves([Panel(run({"V_TY": {name: [1.0, 2.0]}}, name=name), "val")], "V_TY")
-    shown = [*texts(figure), *(t["name"] + t["hovertemplate"] for t in figure["data"])]
-    for text in shown:
-        assert "<img" not in text and "</script" not in text and "%{x} &" not in text
+    shown = [*texts(figure), *(t["name"] + t["meta"]["title"] for t in figure["data"])]
+    shown += [trace["meta"]["about"] for trace in figure["data"]]
+    assert is_text(shown)
     assert figure["layout"]["meta"]["layers"][0]["name"] == name
 
 
@@ -256,6 +256,11 @@ def test_a_regression_names_bin_y() -> None:
     settings = {"information_plane/val": {"Y": "bin Y"}}
     figure = curves([Panel(run({"I_TY": {"fc": [1.0]}}, settings=settings), "val")], "I_TY")
     assert figure["layout"]["yaxis"]["title"]["text"] == "I(T;bin Y), bits"
+
+
+def test_curves_are_not_played() -> None:
+    figure = curves([Panel(two_layers(), "val")])
+    assert play(figure) is figure
 
 
 def test_themes_differ() -> None:

@@ -16,7 +16,9 @@ from it_callbacks.figures import (
     DARK,
     LIGHT,
     Figure,
+    Request,
     curves,
+    draw,
     entropies_by_class,
     information_plane,
     plotly_script,
@@ -24,7 +26,7 @@ from it_callbacks.figures import (
 )
 from it_callbacks.figures.labels import short_names
 from it_callbacks.figures.theme import Theme, of_depth
-from it_callbacks.figures.times import thinned, ticks
+from it_callbacks.figures.times import thinned
 from it_callbacks.runs import Key, Run
 
 from .small_run import panel, series, small, texts, traces, way
@@ -65,7 +67,7 @@ def test_averaged_runs_show_their_spread_in_any_view() -> None:
     (trace,) = traces(information_plane([panel(run)], intervals=True), "bar", "fc1")
     assert trace["error_x"]["array"] == trace["error_x"]["arrayminus"] == [0.5, 0.25, 0.125]
     assert trace["error_y"]["array"] == [0.0625, 0.5, 0.25]
-    (band,) = (t for t in curves([panel(run)], "I_TY")["data"] if t.get("fill"))
+    (band,) = traces(curves([panel(run)], "I_TY"), "bar")
     assert band["y"] == [0.9375, 0.75, 1.25, 1.75, 1.75, 1.0625]
 
 
@@ -73,7 +75,6 @@ def test_without_epochs_time_is_steps() -> None:
     figure = information_plane([panel(replace(small(), epochs={}))])
     assert "epoch" not in way(figure, "fc1")["hovertemplate"]
     assert figure["layout"]["meta"]["moments"][1] == {"step": 10, "label": "step 10"}
-    assert curves([panel(replace(small(), epochs={}))], "I_TY")["data"][0]["x"] == [0, 10, 20]
 
 
 def test_a_resolution_is_read_by_the_ruler_of_each_layer() -> None:
@@ -95,7 +96,7 @@ def test_a_resolution_is_read_by_the_ruler_of_each_layer() -> None:
     figure = information_plane([panel(run)], resolution=1)
     assert (way(figure, "fc1")["x"], way(figure, "fc2")["x"]) == ([1.0], [0.75])
     assert "u5, c5" in way(figure, "fc1")["meta"]["about"]
-    assert curves([panel(run)], "I_TY", resolution=1)["data"][0]["y"] == [0.5]
+    assert way(curves([panel(run)], "I_TY", resolution=1), "fc1")["y"] == [0.5]
     assert "read at 2 resolutions only" in texts(information_plane([panel(run)], resolution=2))
 
 
@@ -107,67 +108,10 @@ def test_thinning_keeps_both_ends_and_the_early_steps() -> None:
     gaps = [b - a for a, b in pairwise(kept)]
     assert gaps[-1] > 100 * gaps[0]
     assert thinned([3, 1, 2], most=3) == [3, 1, 2]
-    assert ticks(0) == [0]
 
 
-def test_stacked_areas_add_up_to_the_marginal_entropy() -> None:
-    figure = prediction_entropies([panel(predicting())])
-    labels, beyond, open_ = (t for t in figure["data"] if t.get("stackgroup"))
-    assert (labels["y"], beyond["y"], open_["y"]) == ([0.25, 1.5], [0.25, 0.25], [1.5, 0.25])
-    (whole,) = (t for t in figure["data"] if t["name"].startswith("H(Ŷ):"))
-    assert whole["y"] == [2.0, 2.0]
-    assert len({t["stackgroup"] for t in (labels, beyond, open_)}) == 1
-    both = prediction_entropies([panel(predicting()), panel(predicting())])["data"]
-    assert len({t["stackgroup"] for t in both if t.get("stackgroup")}) == 2
-
-
-def test_without_labels_the_stack_has_two_parts_and_says_why() -> None:
-    run = predicting()
-    unlabelled = {key: of for key, of in run.series.items() if key.quantity == "prediction_entropy"}
-    figure = prediction_entropies([panel(replace(run, series=unlabelled))])
-    told, open_ = (t["y"] for t in figure["data"] if t.get("stackgroup"))
-    assert (told, open_) == ([0.5, 1.75], [1.5, 0.25])
-    assert "a ConditionalEntropyMonitor adds it" in texts(figure)
-
-
-def test_the_heat_map_has_a_row_for_each_class_and_gaps_for_absent_ones() -> None:
-    names = {"conditional_entropy/val": {"class_names": ["cat", "dog", "cow"]}}
-    figure = entropies_by_class([panel(replace(predicting(), settings=names))])
-    (heat,) = figure["data"]
-    assert (heat["x"], heat["y"]) == ([0, 1], [0, 2, 10])
-    assert heat["z"] == [[1.0, 0.5], [None, 0.75], [0.125, 0.0]]
-    axis = figure["layout"]["yaxis"]
-    assert dict(zip(axis["tickvals"], axis["ticktext"], strict=True)) == {
-        0: "cat",
-        2: "cow",
-        10: "10",
-    }
-    assert figure["layout"]["coloraxis"]["cmax"] == 1.0
-
-
-def test_a_curve_leaves_its_gaps_open_and_so_does_its_band() -> None:
-    values = {
-        Key(f"I_TY_{end}", "val", "fc1"): series(1 + d, 2 + d, math.nan, 3 + d, 4 + d)
-        for end, d in (("low", -0.5), ("adjusted", 0), ("high", 0.5))
-    }
-    figure = curves([panel(Run("a", values, {10 * n: n for n in range(5)}))], "I_TY_adjusted")
-    first, second, middle = figure["data"]
-    assert (middle["x"], middle["y"]) == ([0, 1, 2, 3, 4], [1, 2, None, 3, 4])
-    assert (first["x"], first["y"]) == ([0, 1, 1, 0], [0.5, 1.5, 2.5, 1.5])
-    assert (second["x"], second["y"]) == ([3, 4, 4, 3], [2.5, 3.5, 4.5, 3.5])
-
-
-def test_log_spaced_measurements_have_a_logarithmic_axis_labelled_in_steps() -> None:
-    values = {Key("I_TY", "val", "fc1"): {0: 0.1, 9: 0.2, 99: 0.3, 999: 0.4, 9999: 0.5}}
-    figure = curves([panel(Run("a", values))], "I_TY")
-    assert figure["data"][0]["x"] == [0, 1, 2, 3, 4]
-    axis = figure["layout"]["xaxis"]
-    assert dict(zip(axis["ticktext"], axis["tickvals"], strict=True))["9999"] == 4
-
-
-def test_several_points_in_one_epoch_are_drawn_by_step() -> None:
+def test_several_points_in_one_epoch_are_told_apart_by_step() -> None:
     run = replace(small(), epochs={0: 0, 10: 0, 20: 1})
-    assert curves([panel(run)], "I_TY")["data"][0]["x"] == [0, 10, 20]
     moments = information_plane([panel(run)])["layout"]["meta"]["moments"]
     assert [each["label"] for each in moments][:2] == ["epoch 0, step 0", "epoch 0, step 10"]
 
@@ -183,6 +127,8 @@ def all_figures(run: Run) -> list[Figure]:
         entropies_by_class(panels),
         curves(panels, "I_XT_corrected"),
         curves(panels, "conditional_entropy"),
+        curves(panels),
+        *(draw(Request(name), panels) for name in ("through", "map")),
     ]
 
 
@@ -203,7 +149,7 @@ def _strings(value: Any) -> list[str]:
 FULL = replace(small(), series={**small().series, **predicting().series})
 
 
-@pytest.mark.parametrize("number", range(6))
+@pytest.mark.parametrize("number", range(9))
 def test_plotly_accepts_every_figure_and_json_holds_it(number: int) -> None:
     figure = all_figures(FULL)[number]
     json.dumps(figure, allow_nan=False)
@@ -218,7 +164,7 @@ def test_names_are_text_wherever_they_stand(name: str) -> None:
     strings = [text for figure in all_figures(run) for text in _strings(figure)]
     assert not [text for text in strings if name in text]
     assert not [
-        text for text in strings if any(part in text for part in ("<img", "</script", "%{x}"))
+        text for text in strings if any(part in text for part in ("<img", "</script", "%{x} &"))
     ]
     assert [text for text in strings if "&lt;" in text]
     templates = [t.get("hovertemplate", "") for f in all_figures(run) for t in f["data"]]

@@ -33,6 +33,7 @@ from it_callbacks.runs import Key
 from it_callbacks.tensorboard_plugin import query
 from it_callbacks.tensorboard_plugin.plugin import InformationPlanePlugin
 
+from .drawn_runs import traces
 from .toys import fit
 from .written_logs import provided
 
@@ -93,9 +94,9 @@ def test_it_is_in_the_tab(logged: Any) -> None:
         )
         request = query.parse(asked)
         figure = draw(request.request, plugin._panels(request, log))
-    (line,) = (trace for trace in figure["data"] if trace.get("meta") == "net.4")
-    assert (line["x"], line["y"]) == ([1, 2], [0.5, 0.5])
-    (band,) = (trace for trace in figure["data"] if trace.get("fill"))
+    (line,) = traces(figure, "points", layer="net.4")
+    assert ([epoch for epoch, _ in line["customdata"]], line["y"]) == ([1, 2], [0.5, 0.5])
+    (band,) = traces(figure, "bar")
     assert sorted(set(band["y"])) == [0.25, 0.625]
     assert figure["layout"]["yaxis"]["title"]["text"] == "I(T;Y), bits, kNN"
 

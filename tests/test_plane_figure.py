@@ -13,6 +13,7 @@ import pytest
 
 from it_callbacks.figures import DARK, LIGHT, Figure, Panel, Request, draw, information_plane
 from it_callbacks.figures.ranges import fitted, from_zero
+from it_callbacks.figures.splines import on_spline
 from it_callbacks.figures.times import ages, spaced
 from it_callbacks.figures.words import key_line
 from it_callbacks.runs import Key, Run
@@ -102,7 +103,7 @@ def test_saturated_points_are_filled_with_the_pages_colour_and_hovering_says_why
     inside = [colour == LIGHT.background for colour in trace["marker"]["color"]]
     assert inside == [False, True, True]
     reasons = [row[-1] for row in trace["customdata"]]
-    assert "CAUTION" in reasons[1]
+    assert "◉ CAUTION: read it as a trend only" in reasons[1]
     assert "SATURATED: nearly every sample has its own code" in reasons[2]
     assert not any("SATURATED" in row[-1] for row in way(figure, "fc2")["customdata"])
     (end,) = traces(figure, "end", "fc1")
@@ -231,7 +232,10 @@ def test_no_line_of_the_card_is_longer_than_fifty_characters() -> None:
 def test_arrows_point_along_long_pieces_of_few_layers() -> None:
     figure = plane_of(small())
     (arrow,) = traces(figure, "arrow", "fc1")
-    assert arrow["x"][0] in (5.0, 5.5)
+    tail, tip, gap = arrow["x"][:3]
+    assert 5.0 < tail < tip < 6.0
+    assert arrow["y"][1] == pytest.approx(1.0 + (tip - 5.0) / 2, abs=2e-4)  # they lie on a line
+    assert gap is None
     assert arrow["marker"]["angleref"] == "previous"
     assert arrow["marker"]["size"][:3] == [0, 9, 0]
     still = {key: dict.fromkeys(of, 1.0) for key, of in small().series.items()}
@@ -393,3 +397,17 @@ def test_without_a_resolution_the_ruler_with_most_readable_layers_is_shown() -> 
     assert way(figure, "fc1")["x"] == [0.5, 0.75, 1.0]
     named = draw(Request(resolution=0), [Panel(run, "val")])
     assert named["layout"]["meta"]["summary"] == "binned code: 1 of 2 readable"
+
+
+def test_an_arrow_lies_on_the_curve_that_is_drawn() -> None:
+    """Symmetric about x = 10: there the middle piece is highest, as the way bends there."""
+    corner = [(0.0, 0.0), (5.0, 10.0), (15.0, 10.0), (20.0, 0.0)]
+    x, y = on_spline(corner, 1, 0.5)
+    assert x == pytest.approx(10.0)
+    assert 10.0 < y < 11.0
+    for piece, ends in enumerate([(0, 1), (1, 2), (2, 3)]):
+        for share, end in zip((0.0, 1.0), ends, strict=True):
+            assert on_spline(corner, piece, share) == pytest.approx(corner[end])
+    straight = [(0.0, 0.0), (1.0, 1.0), (4.0, 4.0)]
+    x, y = on_spline(straight, 1, 0.3)
+    assert x == pytest.approx(y)

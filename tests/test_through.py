@@ -12,7 +12,7 @@ import pytest
 from it_callbacks.figures import LIGHT, Figure, Panel, Request, draw
 from it_callbacks.runs import Run
 
-from .drawn_runs import HOSTILE, run, texts, traces, wide
+from .drawn_runs import HOSTILE, is_text, run, texts, traces, wide
 
 NAN = math.nan
 
@@ -135,6 +135,5 @@ def test_what_there_is_not_is_said() -> None:
 def test_names_are_text(name: str) -> None:
     data = replace(run({"relative_I_XT": {name: [1.0]}, "V_TY": {name: [1.0]}}), name=name)
     figure = through(Panel(data, "val"), Panel(data, "val"))
-    points = [t["text"] + t["hovertext"] for t in traces(figure, "points")]
-    for text in [*texts(figure), *points]:
-        assert "<img" not in text and "</script" not in text and "%{x} &" not in text
+    cards = [t["meta"][part] for t in traces(figure, "points") for part in ("title", "about")]
+    assert is_text([*texts(figure), *cards])

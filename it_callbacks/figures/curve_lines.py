@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from it_callbacks.figures.arranging import Plot, arranged
+from it_callbacks.figures.asked import axes_of
 from it_callbacks.figures.axes import Panel
 from it_callbacks.figures.kinds import Request
 from it_callbacks.figures.limits import Limit, limits
@@ -90,11 +91,10 @@ def cells_of(panels: Sequence[Panel], request: Request, opened: Opening) -> list
     plots = shown or [Plot([panel], [], []) for panel in panels]
     if request.quantity:
         return [_cell(request.quantity, opened, plot, request) for plot in plots]
-    reading = READINGS[opened.reading]
-    view = reading.views.get(request.view) or reading.views["linear"]
+    axes = axes_of(request, opened, panels)
     is_tall = len(plots) <= _MOST_WITH_BOTH and request.height >= _LEAST_FOR_TWO_ROWS
     has_room = request.width >= NARROW and (len(plots) == 1 or is_tall)
-    names = view.axes if has_room else view.axes[1:]
+    names = axes if has_room else axes[-1:]
     return [_cell(name, opened, plot, request) for plot in plots for name in names]
 
 

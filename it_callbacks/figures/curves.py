@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from it_callbacks.figures.about import stops
+from it_callbacks.figures.asked import needs, opened, reads
 from it_callbacks.figures.axes import Figure, Panel, axis_title, finite, how_read
 from it_callbacks.figures.curve_lines import Cell, Line, cells_of, marks_of, spans_of
 from it_callbacks.figures.grid import (
@@ -31,13 +32,11 @@ from it_callbacks.figures.limits import Limit
 from it_callbacks.figures.looks import spaced
 from it_callbacks.figures.names import chosen
 from it_callbacks.figures.over_time import TimeAxis, time_axis
-from it_callbacks.figures.readings import READINGS, opening
 from it_callbacks.figures.sheet import NARROW, axis_name
 from it_callbacks.figures.spreading import GAP, LEADER, Word, beside
 from it_callbacks.figures.theme import MARK, Colour, of_depth, of_run
 from it_callbacks.figures.times import thinned
 from it_callbacks.quantities import Quantity
-from it_callbacks.runs import Run
 
 _MOST_IN_LINE = 300
 """Points of a line: more cannot be told apart."""
@@ -66,8 +65,8 @@ def curves(panels: Sequence[Panel], quantity: str = "", **asked: Any) -> Figure:
 
 
 def _draw(panels: Sequence[Panel], request: Request) -> Figure:
-    opened = opening(request, panels)
-    cells = cells_of(panels, request, opened)
+    found = opened(request, panels)
+    cells = cells_of(panels, request, found)
     groups = _groups(cells, request)
     colours = {group.name: group.colour for group in groups}
     named = {groups[n].name: groups[n].label for n in chosen(len(groups), request.width)}
@@ -105,8 +104,8 @@ def _draw(panels: Sequence[Panel], request: Request) -> Figure:
         for word, note in zip(shown, beside(shown, plot.axis, span, plot.height), strict=True):
             add(drawn, note, word.layer)
     drawn["meta"] |= {
-        "reading": opened.reading,
-        "resolution": opened.resolution,
+        "reading": found.reading,
+        "resolution": found.resolution,
         "layers": [
             {
                 "name": group.name,
@@ -234,7 +233,7 @@ def _trace(
     dash = {"dash": "dot", "width": 1.2} if line.is_dotted else {"width": 2}
     # A value between two gaps is a point: a line alone would not show it.
     has_dots = len(steps) <= _MOST_MARKED and not line.is_dotted
-    unit = {"code": "", "value": ""}.get(about.unit, f" {plain(about.unit)}")
+    unit = "" if about.unit in ("code", "value") else plain(about.unit)
     of = f"{line.panel.run.name} · {line.panel.set}"
     when = "step %{customdata[0]}"
     if time.unit == "epoch":
@@ -248,8 +247,13 @@ def _trace(
         "customdata": [
             [time.read(step, epochs), *([step] if time.unit == "epoch" else [])] for step in steps
         ],
-        "hovertemplate": f"<b>{plain(shortened(line.layer))}</b>  {plain(shortened(of, 50))}<br>"
-        f"{when}<br><b>%{{y:.3f}}</b>{unit}<extra></extra>",
+        "meta": {
+            "title": plain(shortened(line.layer)),
+            "about": plain(shortened(of, 50)),
+            "unit": unit,
+        },
+        "hovertemplate": "<b>%{meta.title}</b>  %{meta.about}<br>"
+        f"{when}<br><b>%{{y:.3f}}</b> %{{meta.unit}}<extra></extra>",
         "line": {"color": colour, **dash},
         "marker": {"size": 4, "color": colour},
         "opacity": 0.7 if line.is_dotted else 1,
@@ -282,14 +286,6 @@ def _bands(line: Line, colour: Colour, time: TimeAxis, most: int) -> list[dict[s
     ]
 
 
-def _reads(request: Request, run: Run) -> list[str]:
-    names = [request.quantity]
-    if not request.quantity:
-        views = (view for reading in READINGS.values() for view in reading.views.values())
-        names = [name for view in views for name in (*view.axes, view.status)]
-    return [end for name in names for end in (name, *run.around(name))]
-
-
 CURVES = Kind(
     "curves",
     "Curves",
@@ -299,11 +295,7 @@ CURVES = Kind(
         *("reading", "view", "quantity", "resolution", "hidden"),
         *("scale", "until", "arrange"),
     ),
-    needs=lambda request: (
-        [(request.quantity,)]
-        if request.quantity
-        else [view.axes for reading in READINGS.values() for view in reading.views.values()]
-    ),
-    reads=_reads,
+    needs=needs,
+    reads=reads,
     draw=_draw,
 )

@@ -11,7 +11,7 @@ from it_callbacks.figures.theme import MUTED, Colour
 
 def depth_bar(scene: Scene) -> list[Trace]:
     """The colours of many layers, beside the plots or below them."""
-    n = len(scene.layers)
+    n = scene.n_layers
     if not (scene.sheet.right or scene.sheet.below):
         return []
     bar: dict[str, Any] = {

@@ -183,7 +183,7 @@ def traced(
     """A trace on the axes of a plot, with what it shows as `meta`.
 
     Args:
-        trace: What Plotly draws.
+        trace: What Plotly draws, with what its template takes from `meta`.
         plot: On which plot.
         panel: Of which run and set.
         role: ``points``, ``line``, ``cell``, ``area``, ...
@@ -194,7 +194,7 @@ def traced(
     return {
         **trace,
         **plot.place.on,
-        "meta": {**about, "run": panel.run.name, "set": panel.set},
+        "meta": {**trace.get("meta", {}), **about, "run": panel.run.name, "set": panel.set},
     }
 
 

@@ -25,12 +25,15 @@ def play(figure: Figure) -> Figure:
     """Return a plane with frames in which its ways grow, a slider, and buttons that play and pause.
 
     For pages without our script. Of at most 40 moments, 20 where there are more than 30 ways,
-    evenly spaced in log time. A figure that has no time, or one moment only, is returned as it is.
+    evenly spaced in log time. A plane that has no time, or one moment only, is returned as it is,
+    and so is every other kind of figure.
 
     Args:
         figure: What `draw` gives.
     """
-    ways = [trace for trace in figure["data"] if trace.get("meta", {}).get("role") == "points"]
+    is_plane = figure["layout"]["meta"]["kind"] == "plane"
+    data = figure["data"] if is_plane else []
+    ways = [trace for trace in data if trace.get("meta", {}).get("role") == "points"]
     steps = sorted({row[1] for way in ways for row in way["customdata"]})
     if len(steps) < 2:
         return figure

@@ -18,17 +18,19 @@ _LINE = 50
 """Characters of a line; longer ones cover half the plot."""
 _SATURATED = "○ SATURATED: nearly every sample has its own code"
 _CAUTION = "◉ CAUTION: "
-_MAY_BE_LOW = "may be low by up to a bit"
+_WHY = {"wide": "may be low by up to a bit", "code": "read it as a trend only"}
 
 
 def hover(panel: Panel, each: Trajectory, view: View, resolution: int) -> dict[str, Any]:
     """Return what a trace shows of its points; names come in as `meta`, not in the template."""
-    rows = [_row(each, step, bool(panel.run.spread)) for step in each.steps]
+    reading = "wide" if view.y == "V_TY" else "code"
+    caution = each.caution or _WHY[reading]
+    rows = [_row(each, step, bool(panel.run.spread), caution) for step in each.steps]
     names = " · ".join((panel.run.name, panel.set))
     n = "" if each.samples is None else f"n {each.samples}"
-    ruler = "" if view.y == "V_TY" else how_read(panel, view.x, resolution)
+    ruler = "" if reading == "wide" else how_read(panel, view.x, resolution)
     about = [plain(shortened(names, _LINE)), " · ".join(filter(None, (ruler, n)))]
-    about += [panel.run.wide(panel.set).classes] if view.y == "V_TY" else []
+    about += [panel.run.wide(panel.set).classes] if reading == "wide" else []
     return {
         "meta": {
             "title": plain(shortened(each.layer, _LINE - 18)),
@@ -67,7 +69,7 @@ def word_of(panel: Panel, quantity: str) -> str:
 WORDS = {"relative_I_XT": "inputs kept apart", "V_TY": "found about the label"}
 
 
-def _row(each: Trajectory, step: int, is_mean: bool) -> list[Any]:
+def _row(each: Trajectory, step: int, is_mean: bool, caution: str) -> list[Any]:
     chance, coverage = each.chance.get(step, math.nan), each.coverage.get(step, math.nan)
     return [
         each.epochs.get(step, ""),
@@ -76,7 +78,7 @@ def _row(each: Trajectory, step: int, is_mean: bool) -> list[Any]:
         _around(each.y[step], each.y_ends, step, is_mean),
         f"{chance:.2f}" if math.isfinite(chance) else "–",
         f"{100 * coverage:.0f}" if math.isfinite(coverage) else "–",
-        "".join(f"<br>{line}" for line in _reasons(each, step)),
+        "".join(f"<br>{line}" for line in _reasons(each, step, caution)),
     ]
 
 
@@ -91,7 +93,7 @@ def _around(value: float, ends: tuple[Series, Series], step: int, is_mean: bool)
     return f" ({low:.2f} to {high:.2f})"
 
 
-def _reasons(each: Trajectory, step: int) -> Sequence[str]:
+def _reasons(each: Trajectory, step: int, caution: str) -> Sequence[str]:
     found = []
     for letter, bounds, word in (
         ("x", (each.upper,), "at most"),
@@ -106,5 +108,5 @@ def _reasons(each: Trajectory, step: int) -> Sequence[str]:
         case Status.SATURATED:
             found.append(_SATURATED)
         case Status.CAUTION:
-            found += textwrap.wrap(_CAUTION + (each.caution or _MAY_BE_LOW), _LINE)
+            found += textwrap.wrap(_CAUTION + caution, _LINE)
     return [plain(line) for line in found]

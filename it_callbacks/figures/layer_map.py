@@ -9,6 +9,15 @@ from typing import Any, NamedTuple
 
 from it_callbacks.figures.about import stops
 from it_callbacks.figures.arranging import arranged
+from it_callbacks.figures.asked import (
+    DIFFERENCE,
+    TRAIN_MINUS_VAL,
+    axes_of,
+    needs,
+    opened,
+    reads,
+    status_of,
+)
 from it_callbacks.figures.axes import Figure, Panel, finite, how_read
 from it_callbacks.figures.grid import (
     LEAST_FOR_WORDS,
@@ -39,17 +48,14 @@ from it_callbacks.figures.looks import (
     columns,
     cursor,
     looks,
-    spaced,
+    strided,
 )
 from it_callbacks.figures.over_time import exact, time_axis
-from it_callbacks.figures.readings import READINGS, opening
+from it_callbacks.figures.readings import Opening
 from it_callbacks.figures.theme import BITS, GRID, Colour, of_depth
-from it_callbacks.quantities import OF_WIDE, QUANTITIES
-from it_callbacks.records import Status, is_read_by_rulers
-from it_callbacks.runs import Run, Series
+from it_callbacks.records import Status
+from it_callbacks.runs import Series
 
-TRAIN_MINUS_VAL = "train_minus_val"
-"""What asks for y of training minus y of validation instead of a quantity."""
 _MOST_CELLS = 36_000
 """Of a figure; where there are more, columns are left out."""
 _MOST_NAMED = 22
@@ -83,8 +89,8 @@ class _Map(NamedTuple):
 
 def _draw(panels: Sequence[Panel], request: Request) -> Figure:
     panels = panels if request.arrange == "mean" else panels[:MOST_PLOTS]
-    opened = opening(request, panels)
-    maps = _maps(panels, request)
+    found = opened(request, panels)
+    maps = _maps(panels, request, found)
     layers = list(dict.fromkeys(layer for each in maps for layer in each.layers))
     short = dict(zip(layers, short_names(layers, 18 if request.width > 520 else 12), strict=True))
     left = widest(short.values()) + 14
@@ -96,14 +102,14 @@ def _draw(panels: Sequence[Panel], request: Request) -> Figure:
     time = time_axis([(each.steps, exact(each.panel.run.epochs)) for each in maps])
     n_rows = sum(len(each.layers) for each in maps)
     most = max(_FEWEST_COLUMNS, min(MOST_COLUMNS, _MOST_CELLS // max(n_rows, 1)))
-    drawn["meta"] |= {"reading": opened.reading, "resolution": opened.resolution}
+    drawn["meta"] |= {"reading": found.reading, "resolution": found.resolution}
     for number, (each, plot) in enumerate(zip(maps, places, strict=False)):
         panel = each.panel
         shown = looks(each.steps, exact(panel.run.epochs), time, most)
         of_plot(drawn, plot, panel)
         drawn[f"xaxis{plot.axis}"] = columns(plot, shown)
         drawn[f"yaxis{plot.axis}"] = _row_axis(plot, each.layers, short)
-        _head(drawn, plot, each, opened.resolution, len(maps))
+        _head(drawn, plot, each, found.resolution, len(maps))
         if not each.finite:
             said(drawn, plot, each.why_empty)
             continue
@@ -117,35 +123,34 @@ def _draw(panels: Sequence[Panel], request: Request) -> Figure:
     return finished(drawn, data, request)
 
 
-def _maps(panels: Sequence[Panel], request: Request) -> list[_Map]:
-    opened = opening(request, panels)
-    reading = READINGS[opened.reading]
-    view = reading.views.get(request.view) or reading.views["linear"]
+def _maps(panels: Sequence[Panel], request: Request, found: Opening) -> list[_Map]:
     if request.quantity != TRAIN_MINUS_VAL:
-        name = request.quantity or view.y
+        name = request.quantity or axes_of(request, found, panels)[-1]
         how = "mean" if request.arrange == "mean" else "side"
-        shown = arranged(replace(request, arrange=how), panels, opened).plots
-        return [_map(plot.panels[0], name, opened.resolution, request) for plot in shown]
-    over = arranged(replace(request, arrange="overlay"), panels, opened)
+        shown = arranged(replace(request, arrange=how), panels, found).plots
+        return [_map(plot.panels[0], name, found.resolution, request) for plot in shown]
+    y = axes_of(request, found, panels)[-1]
+    over = arranged(replace(request, arrange="overlay"), panels, found)
     pairs = [(plot.panels[0], plot.training[0]) for plot in over.plots if plot.training]
     if not pairs:
         why = over.refusal or "training and validation of one run are both needed for this"
-        return [_Map(panel, view.y, [], {}, 0, why) for panel in panels[:1]]
-    return [_gap(*pair, view.y, opened.resolution, request) for pair in pairs]
+        return [_Map(panel, y, [], {}, 0, why) for panel in panels[:1]]
+    return [_difference(*pair, y, found.resolution, request) for pair in pairs]
 
 
 def _map(panel: Panel, quantity: str, resolution: int, request: Request) -> _Map:
     why = f"no {panel.about(quantity).label} has a value in this set"
     if resolution >= len(panel.rulers):
-        return _Map(panel, quantity, [], {}, 0, f"this set was read by {len(panel.rulers)} only")
+        why = f"read at {len(panel.rulers)} resolution{'s' * (len(panel.rulers) > 1)} only"
+        return _Map(panel, quantity, [], {}, 0, f"this set was {why}")
     found, n_saturated = {}, 0
     for layer in panel.run.layers(quantity, panel.set):
         if layer in request.hidden:
             continue
         values = panel.series(quantity, layer, resolution)
-        status = panel.series(_status(quantity), layer, resolution)
+        status = panel.series(status_of(quantity), layer, resolution)
         hidden = {step for step in values if status.get(step) == Status.SATURATED}
-        if quantity != _status(quantity):
+        if quantity != status_of(quantity):
             n_saturated += len(hidden)
             values = {step: math.nan if step in hidden else v for step, v in values.items()}
         found[layer] = values
@@ -155,16 +160,7 @@ def _map(panel: Panel, quantity: str, resolution: int, request: Request) -> _Map
     return result
 
 
-def _status(quantity: str) -> str:
-    """The quantity that says how far another can be trusted."""
-    return "wide_status" if quantity in OF_WIDE else "status" if _is_of_code(quantity) else ""
-
-
-def _is_of_code(quantity: str) -> bool:
-    return quantity in QUANTITIES and is_read_by_rulers(quantity)
-
-
-def _gap(val: Panel, train: Panel, quantity: str, resolution: int, request: Request) -> _Map:
+def _difference(val: Panel, train: Panel, quantity: str, resolution: int, request: Request) -> _Map:
     """Training minus validation, where both have a value."""
     one, other = (_map(panel, quantity, resolution, request) for panel in (train, val))
     values = {
@@ -181,8 +177,6 @@ def _gap(val: Panel, train: Panel, quantity: str, resolution: int, request: Requ
 
 
 def _heat_map(each: _Map, shown: Looks) -> dict[str, Any]:
-    what = _words(each)
-    unit = _unit(each)
     return {
         **cells(shown, len(each.layers)),
         "y": [plain(layer) for layer in each.layers],
@@ -190,24 +184,25 @@ def _heat_map(each: _Map, shown: Looks) -> dict[str, Any]:
             [finite(each.values[layer].get(step), 3) for step in shown.steps]
             for layer in each.layers
         ],
+        "meta": {"title": _words(each), "unit": _unit(each)},
         "hovertemplate": f"<b>%{{y}}</b><br>{shown.unit} %{{x}}<br>"
-        f"{what}  <b>%{{z:.2f}}</b> {unit}<extra></extra>",
+        "%{meta.title}  <b>%{z:.2f}</b> %{meta.unit}<extra></extra>",
     }
 
 
 def _words(each: _Map) -> str:
     if each.quantity == TRAIN_MINUS_VAL:
-        return "training minus validation"
+        return DIFFERENCE.label
     return WORDS.get(each.quantity) or plain(each.panel.about(each.quantity).label)
 
 
 def _unit(each: _Map) -> str:
-    is_gap = each.quantity == TRAIN_MINUS_VAL
-    return "bits" if is_gap else plain(each.panel.about(each.quantity).unit)
+    is_difference = each.quantity == TRAIN_MINUS_VAL
+    return DIFFERENCE.unit if is_difference else plain(each.panel.about(each.quantity).unit)
 
 
 def _row_axis(plot: Plot, layers: Sequence[str], short: dict[str, str]) -> dict[str, Any]:
-    at = spaced(len(layers), max(2, min(_MOST_NAMED, int(plot.height / _ROW))))
+    at = strided(len(layers), max(2, min(_MOST_NAMED, int(plot.height / _ROW))))
     return axis(
         plot,
         "y",
@@ -253,25 +248,13 @@ def _head(drawn: dict[str, Any], plot: Plot, each: _Map, resolution: int, n: int
         headed(drawn, plot, f"<b>{what}</b>, {unit}", below=" · ".join(filter(None, remarks)))
 
 
-def _reads(request: Request, run: Run) -> list[str]:
-    names = [request.quantity, _status(request.quantity)]
-    if request.quantity in ("", TRAIN_MINUS_VAL):
-        views = [view for reading in READINGS.values() for view in reading.views.values()]
-        names = [name for view in views for name in (*view.axes, view.status)]
-    return list(filter(None, names))
-
-
 MAP = Kind(
     "map",
     "Heat map",
     "InformationPlaneMonitor",
     "quantities of layers",
     options=("reading", "view", "quantity", "resolution", "hidden", "until", "arrange"),
-    needs=lambda request: (
-        [view.axes for reading in READINGS.values() for view in reading.views.values()]
-        if request.quantity in ("", TRAIN_MINUS_VAL)
-        else [(request.quantity,)]
-    ),
-    reads=_reads,
+    needs=needs,
+    reads=reads,
     draw=_draw,
 )

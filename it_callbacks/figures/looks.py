@@ -41,7 +41,7 @@ def columns(plot: Plot, shown: Looks) -> dict[str, Any]:
     """The horizontal axis of a heat map of looks; ticks tell when some of them were."""
     room = widest(shown.labels) + 14
     most = max(2, min(_MOST_TICKS, int(plot.width / room)))
-    at = sorted({*spaced(len(shown.steps), most)})
+    at = strided(len(shown.steps), most)
     wide = f"{shown.unit} (each look is one column)"
     return axis(
         plot,
@@ -67,6 +67,20 @@ def spaced(n: int, most: int) -> list[int]:
     if n <= most:
         return list(range(n))
     return [round(number * (n - 1) / (most - 1)) for number in range(most)]
+
+
+def strided(n: int, most: int) -> list[int]:
+    """Return at most `most` of the numbers below `n`, one step apart, and the last.
+
+    Example:
+        >>> strided(21, 20), strided(10, 4), strided(3, 4)
+        ([0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20], [0, 3, 6, 9], [0, 1, 2])
+        >>> strided(12, 5)  # 9 is too near to the last
+        [0, 3, 6, 11]
+    """
+    step = max(1, -(-(n - 1) // (most - 1)))
+    kept = [number for number in range(0, n - 1, step) if number + step <= n - 1]
+    return [*kept, n - 1] if n else []
 
 
 def cells(shown: Looks, n_rows: int) -> dict[str, Any]:

@@ -4,21 +4,23 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from itertools import pairwise
 from typing import Any, NamedTuple
 
 from it_callbacks.figures.axes import Panel
 from it_callbacks.figures.sheet import Box
+from it_callbacks.figures.splines import SMOOTHING, on_spline
 from it_callbacks.figures.theme import BACKGROUND, MARK, Colour
 from it_callbacks.figures.trajectories import Trajectory
 from it_callbacks.records import Status
 from it_callbacks.runs import Series
 
-_BANDS = ((0.0, 0.45, 0.5, 1.4), (0.45, 0.8, 0.75, 2.0), (0.8, math.inf, 1.0, 2.8))
-"""From age to age: opacity and width of the line."""
+_BANDS = ((0.0, 0.5, 1.4), (0.45, 0.75, 2.0), (0.8, 1.0, 2.8))
+"""From which age on, which opacity and width of the line."""
 MOST_WITH_DOTS = 8
 MOST_WITH_ARROWS = 12
 _DOTTED = "2px,3px"
+_TIP = 0.58
+"""How far along its piece an arrow head is."""
 _ARROWS = {"from": 60, "two": 220, "piece": 26}
 """Pixels: of a way with an arrow, of one with two, and of a piece that can carry one."""
 
@@ -85,30 +87,38 @@ class Way(NamedTuple):
 
 
 def lines(way: Way) -> list[Trace]:
-    """The line in three parts by age, the newest the strongest; none over a missing point."""
+    """The line in three bands by age, the newest the strongest; none over a missing point."""
     x, y = way.at
-    aged = way.trajectory.ages
+    parts = _parts(way)
     found = []
-    for low, high, opacity, width in _BANDS:
+    for band, (_, opacity, width) in enumerate(_BANDS):
         xs: list[float | None] = []
         ys: list[float | None] = []
-        for piece in way.trajectory.pieces:
-            inside = [number for number in piece if low <= aged[number] < high]
-            if not inside:
-                continue
-            start = max(inside[0] - 1, piece.start)  # parts share their border
-            if start < inside[-1]:
-                xs += [*([None] if xs else []), *x[start : inside[-1] + 1]]
-                ys += [*([None] if ys else []), *y[start : inside[-1] + 1]]
+        for part in (part for of, part in parts if of == band):
+            xs += [*([None] if xs else []), *(x[n] for n in part)]
+            ys += [*([None] if ys else []), *(y[n] for n in part)]
         if xs:
             style = {
                 "color": way.colour.faint(opacity * way.opacity),
                 "width": round(width * way.thin, 2),
                 "shape": "spline",
-                "smoothing": 0.35,
+                "smoothing": SMOOTHING,
                 **({"dash": _DOTTED} if way.is_training else {}),
             }
             found.append(way.trace("line", mode="lines", x=xs, y=ys, line=style))
+    return found
+
+
+def _parts(way: Way) -> list[tuple[int, range]]:
+    """The numbers of points that one curve is drawn through, with its band; they share borders."""
+    bands = [sum(age >= low for low, *_ in _BANDS) - 1 for age in way.trajectory.ages]
+    found = []
+    for piece in way.trajectory.pieces:
+        start = piece.start
+        for number in piece[1:]:
+            if number + 1 == piece.stop or bands[number + 1] != bands[number]:
+                found.append((bands[number], range(start, number + 1)))
+                start = number
     return found
 
 
@@ -221,13 +231,13 @@ def lengths_of(
 
 def arrows(way: Way, ranges: tuple[Sequence[float], Sequence[float]]) -> list[Trace]:
     """At most two arrow heads, on pieces of the line that are long enough to carry one."""
-    x, y = way.at
-    pieces = [pair for piece in way.trajectory.pieces for pair in pairwise(piece)]
-    sizes = [
-        size / ((high - low) or 1)
-        for size, (low, high) in zip((way.box.width, way.box.height), ranges, strict=True)
+    pixels = way.pixels(ranges)
+    pieces = [
+        ([pixels[n] for n in part], number)
+        for _, part in _parts(way)
+        for number in range(len(part) - 1)
     ]
-    long = [math.hypot((x[b] - x[a]) * sizes[0], (y[b] - y[a]) * sizes[1]) for a, b in pieces]
+    long = [math.dist(points[number], points[number + 1]) for points, number in pieces]
     total = sum(long)
     shares = () if total < _ARROWS["from"] else (0.5,) if total < _ARROWS["two"] else (0.28, 0.68)
     used: list[int] = []
@@ -236,11 +246,16 @@ def arrows(way: Way, ranges: tuple[Sequence[float], Sequence[float]]) -> list[Tr
         if able:
             middle = _at(long, share * total)
             used.append(min(able, key=lambda n: abs(n - middle)))
+    (left, right), (low, high) = ranges
     xs: list[float | None] = []
     ys: list[float | None] = []
-    for a, b in (pieces[n] for n in used):
-        xs += [x[a], round(x[a] + 0.58 * (x[b] - x[a]), 4), None]
-        ys += [y[a], round(y[a] + 0.58 * (y[b] - y[a]), 4), None]
+    for points, number in (pieces[n] for n in used):
+        for share in (_TIP - 0.05, _TIP):
+            across, down = on_spline(points, number, share)
+            xs.append(round(left + across / way.box.width * (right - left), 4))
+            ys.append(round(high - down / way.box.height * (high - low), 4))
+        xs.append(None)
+        ys.append(None)
     if not xs:
         return []
     marker = {

@@ -20,8 +20,8 @@ def exact(epochs: Mapping[int, int]) -> Epochs:
     Example:
         >>> exact({5: 0, 10: 1, 15: 1, 20: 2})
         {5: 0.5, 10: 1.0, 15: 1.5, 20: 2.0}
-        >>> exact({10: 1, 11: 2})
-        {10: 1, 11: 2}
+        >>> exact({10: 1, 20: 2, 30: 2})
+        {10: 1, 20: 2, 30: 2}
     """
     # An epoch of k steps ends at or before each step at which it is finished, and after all others.
     most = min((step / epoch for step, epoch in epochs.items() if epoch > 0), default=0.0)
@@ -102,8 +102,8 @@ def ticks(first: float, last: float, most: float = 12) -> list[float]:
     """Return round times from `first` to `last` for a scale of `log_time`, and the last one.
 
     Example:
-        >>> ticks(0, 60), ticks(1, 12), ticks(0, 5000, most=6)
-        ([0, 1, 3, 10, 30, 60], [1, 3, 12], [0, 1, 10, 100, 1000, 5000])
+        >>> ticks(0, 60), ticks(1, 11), ticks(0, 5000, most=6)
+        ([0, 1, 3, 10, 30, 60], [1, 3, 11], [0, 1, 10, 100, 1000, 5000])
     """
     n = len(str(int(max(last, 1))))
     decades = [10**power for power in range(0, n, max(1, math.ceil(n / most)))]

@@ -124,8 +124,8 @@ def _figure(scene: Scene, panels: Sequence[Panel], drawn: Sequence[Drawn]) -> Fi
                 for panel in (*of.plot.panels, *of.plot.training)
             ],
             "empty": unreadable(panels),
-            "companion": _companion(len(scene.layers)),
-            "opens": "plane" if len(scene.layers) <= _MOST_IN_A_PLANE else "map",
+            "companion": _companion(scene.n_layers),
+            "opens": "plane" if scene.n_layers <= _MOST_IN_A_PLANE else "map",
         },
     )
     return {"data": data, "layout": layout, "frames": []}

@@ -10,6 +10,7 @@ from typing import Any
 
 from it_callbacks.derived import sources
 from it_callbacks.figures.about import about
+from it_callbacks.figures.asked import DIFFERENCE
 from it_callbacks.figures.axes import Figure, Panel
 from it_callbacks.figures.classes import CLASSES
 from it_callbacks.figures.curves import CURVES
@@ -93,7 +94,8 @@ def offered(run: Run) -> dict[str, Any] | None:
 
     Returns:
         ``figures``: by kind the sets that it can show. By set, ``readings`` that a plane has,
-        ``resolutions``: the labels of its rulers, and ``quantities``: what there are curves of.
+        ``resolutions``: the labels of its rulers, ``quantities``: what there are curves and maps
+        of, and ``maps``: what there are maps of besides.
     """
     names: dict[str, set[str]] = {}
     for key in sorted(run.keys):
@@ -130,4 +132,9 @@ def offered(run: Run) -> dict[str, Any] | None:
         "readings": readings,
         "resolutions": resolutions,
         "quantities": quantities,
+        "maps": {
+            set_: [DIFFERENCE.name]
+            for set_ in figures[PLANE.name]
+            if {"train", "val"} <= set(figures[PLANE.name])
+        },
     }

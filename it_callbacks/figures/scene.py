@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from it_callbacks.figures.arranging import Arrangement, Plot, arranged
@@ -46,7 +46,18 @@ class Scene(NamedTuple):
     view: View
     arrangement: Arrangement
     sheet: Sheet
-    layers: list[str]
+    depths: Mapping[str, tuple[int, int]]
+    """Of each layer, its number and of how many, in the first panel that has it."""
+
+    @property
+    def layers(self) -> list[str]:
+        """All layers, in order of depth."""
+        return list(self.depths)
+
+    @property
+    def n_layers(self) -> int:
+        """How many the deepest of the networks has."""
+        return max((n for _, n in self.depths.values()), default=0)
 
     @property
     def has_chance(self) -> bool:
@@ -57,7 +68,7 @@ class Scene(NamedTuple):
         """That of a layer; of its run where runs lie over each other."""
         if self.arrangement.is_by_run:
             return of_run(run)
-        return of_depth(self.layers.index(layer), len(self.layers))
+        return of_depth(*self.depths[layer])
 
 
 class Drawn(NamedTuple):
@@ -80,9 +91,13 @@ def scene_of(panels: Sequence[Panel], request: Request) -> tuple[Scene, list[Dra
     arrangement = arranged(request, panels, opened)
     every = _trajectories(arrangement, view, opened)
     across = READINGS[opened.reading].views["linear"].x  # in all views, colours are the same
-    layers = list(dict.fromkeys(n for p in panels for n in p.run.layers(across, p.set)))
-    sheet = _sheet(arrangement, request, len(layers))
-    scene = Scene(request, opened, view, arrangement, sheet, layers)
+    layers: dict[str, tuple[int, int]] = {}
+    for panel in panels:
+        names = panel.run.layers(across, panel.set)
+        layers = {name: (depth, len(names)) for depth, name in enumerate(names)} | layers
+    ordered = dict(sorted(layers.items(), key=lambda layer: layer[1][0]))
+    sheet = _sheet(arrangement, request, max((n for _, n in layers.values()), default=0))
+    scene = Scene(request, opened, view, arrangement, sheet, ordered)
     return scene, [_drawn(scene, number, of) for number, of in enumerate(every)]
 
 

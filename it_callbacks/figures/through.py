@@ -233,6 +233,7 @@ def _points(scene: Scene, plot: _Plot, each: Trajectory) -> Trace:
     seen = each._replace(steps=[step for step in plot.shown if step in there])
     of_layer = scene.colour(each.layer, 0)
     x, y = plot.way(seen, of_layer).at
+    card = hover(plot.panel, seen, scene.view, scene.opened.resolution)
     sizes = [round(_SMALL + (_LARGE - _SMALL) * plot.age(step), 1) for step in seen.steps]
     colours = [of_layer if step == last else plot.colour(step) for step in seen.steps]
     return {
@@ -247,8 +248,8 @@ def _points(scene: Scene, plot: _Plot, each: Trajectory) -> Trace:
             "opacity": 1,
             "line": {"color": BACKGROUND, "width": 1},
         },
-        **hover(plot.panel, seen, scene.view, scene.opened.resolution),
-        "meta": _meta(plot, each.layer, "points"),
+        **card,
+        "meta": {**card["meta"], **_meta(plot, each.layer, "points")},
     }
 
 
@@ -291,16 +292,16 @@ def _write_above(
     if len(plots) == 1 and plots[0].shown:
         (plot,) = plots
         marks = [
-            (f"one line per moment through all {len(plot.layers)} layers", 1),
+            ("one line per moment through all layers, from input to output", 1),
             (f"thick: {plot.word(plot.shown[-1], time)}", 0),
             ("colours of its dots: depth", 2),
         ]
         width = sheet.width - sheet.margin["l"] - sheet.margin["r"]
         notes.append(line_above(0, key_line(marks, width, 11)))
     if words:
-        notes.append(line_above(1, words))
+        notes.append(line_above(1, words, has_headings=len(plots) > 1))
     if scene.arrangement.refusal:
-        notes.append(line_above(2, plain(scene.arrangement.refusal)))
+        notes.append(line_above(2, plain(scene.arrangement.refusal), has_headings=len(plots) > 1))
 
 
 THROUGH = Kind(
