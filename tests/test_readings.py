@@ -235,7 +235,7 @@ def test_a_curve_of_any_width_has_a_band_of_1_96_standard_errors() -> None:
 def test_a_curve_says_with_which_rulers_or_from_how_many_samples_it_was_read() -> None:
     for quantity, said in (("V_TY", True), ("spread", True), ("I_TY", False)):
         figure = draw(Request("curves", quantity=quantity), [panel(run_of())])
-        assert ("1024 samples" in texts(figure)) == said
+        assert any("1024 samples" in text for text in texts(figure)) == said
 
 
 def test_a_point_that_is_missing_where_others_were_read_is_a_gap() -> None:
