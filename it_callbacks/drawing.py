@@ -60,10 +60,10 @@ def as_plotly(request: Request, panels: Sequence[Panel]) -> Any:
 
     A plane can be played.
     """
-    from it_callbacks.notebook import Drawn
+    from it_callbacks import notebook
 
     figure = draw(request, panels)
-    return Drawn.of(play(figure) if request.name == "plane" else figure, panels[0].run)
+    return notebook.Figure.of(play(figure) if request.name == "plane" else figure, panels[0].run)
 
 
 def card(request: Request, panels: Sequence[Panel], run: Run, title: str) -> Html:

@@ -9,7 +9,7 @@ from typing import Any
 
 from plotly import graph_objects
 
-from it_callbacks.figures import Figure
+from it_callbacks.figures import Figure as Drawn
 from it_callbacks.report.card import figure_card
 from it_callbacks.runs import Run
 from it_callbacks.stills import still
@@ -19,22 +19,29 @@ _PLAYED = ("so far", "head")
 """Roles of what is empty unless a figure is played."""
 
 
-class Drawn(graph_objects.Figure):  # type: ignore[misc] # plotly has no types
+class Figure(graph_objects.Figure):  # type: ignore[misc] # plotly has no types
     """A figure that saved and exported notebooks show, too.
 
     Plotly alone gives a notebook data that need its script to be seen. A page that was exported,
-    or a site that shows notebooks, has none, and would leave the place empty.
+    or a site that shows notebooks, has none, and would leave the place empty. A copy is Plotly's
+    own figure.
     """
 
+    # Others, W&B among them, know a figure by the name of its type alone.
+    __module__ = graph_objects.Figure.__module__
     _run: Run | None = None
-    """What is drawn; None of a copy, which can be of something else by then."""
+    """What is drawn; None where that is not known."""
 
     @classmethod
-    def of(cls, figure: Figure, run: Run) -> Drawn:
+    def of(cls, figure: Drawn, run: Run) -> Figure:
         """A figure of this package, of a run."""
         drawn = cls(figure)
         drawn._run = run
         return drawn
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        _, *state = super().__reduce__()
+        return graph_objects.Figure, *state
 
     def _repr_mimebundle_(self, *args: Any, **kwargs: Any) -> dict[str, Any]:
         """What Plotly is set to give, and HTML that needs nothing."""

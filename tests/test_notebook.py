@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import copy
 import importlib.util
+import pickle
 import sys
 from html.parser import HTMLParser
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import plotly.graph_objects
 import plotly.io as pio
 import pytest
 from plotly.io.base_renderers import ExternalRenderer
@@ -111,6 +114,18 @@ def test_what_a_user_adds_to_a_figure_is_no_fault(plane: InformationPlaneMonitor
     figure.add_pie(values=[1, 2])
     assert "Last values" in figure._repr_html_()
     assert "Last values" not in type(figure)(figure)._repr_html_()  # of what, it cannot know
+
+
+def test_a_figure_is_taken_for_plotlys_own_by_its_name_and_when_it_is_stored(
+    plane: InformationPlaneMonitor,
+) -> None:
+    figure = plane.figure()
+    kind = plotly.graph_objects.Figure
+    named = f"{type(figure).__module__}.{type(figure).__name__}"
+    assert named == f"{kind.__module__}.{kind.__name__}"
+    for again in (pickle.loads(pickle.dumps(figure)), copy.deepcopy(figure)):  # ours
+        assert type(again) is kind
+        assert again == figure
 
 
 @pytest.mark.parametrize("kind", MONITORS)

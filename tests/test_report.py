@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from it_callbacks import cli
-from it_callbacks.figures import CONFIG
+from it_callbacks.figures import CONFIG, KINDS
 from it_callbacks.figures.script import plotly_script
 from it_callbacks.findings import findings
 from it_callbacks.report import report
@@ -166,8 +166,10 @@ def test_the_page_begins_with_what_was_found() -> None:
 
 
 def test_every_kind_of_figure_is_in_the_page(page: Page) -> None:
-    """The plane in three views, four curves of the layers, predictions and classes."""
-    assert len(page.figures) == 9
+    """The plane in three views, through the layers and as a map, curves, predictions, classes."""
+    assert len(page.figures) == 11
+    kinds = [of["layout"]["meta"]["kind"] for of in page.figures.values()]
+    assert set(kinds) == set(KINDS)
     assert page.data["config"] == CONFIG
     places = [of["data-figure"] for _, of in page.elements if "data-figure" in of]
     assert places == list(page.figures)

@@ -77,7 +77,7 @@ def test_the_report_draws_its_figures_and_asks_for_nothing(shown: Shown) -> None
     assert shown.page.locator(".js-plotly-plot").count() == 5
     for summary in shown.page.locator("details:has([data-figure]) > summary").all():
         summary.click()
-    shown.wait("document.querySelectorAll('.js-plotly-plot').length === 9")
+    shown.wait("document.querySelectorAll('.js-plotly-plot').length === 11")
     shown.page.wait_for_timeout(500)  # for what comes late
     assert [url for url in shown.requests if not url.startswith("data:")] == [shown.address]
     assert shown.complaints == []
@@ -175,7 +175,7 @@ def test_a_phone_shows_all_without_overflow(again: Any) -> None:
     phone.page.evaluate(
         "document.querySelectorAll('details').forEach(each => { each.open = true })"
     )
-    phone.wait("document.querySelectorAll('.js-plotly-plot').length === 9")
+    phone.wait("document.querySelectorAll('.js-plotly-plot').length === 11")
     assert phone.page.evaluate("document.documentElement.scrollWidth") <= 390
     widths = phone.page.evaluate(
         "[...document.querySelectorAll('.main-svg')].map(svg => svg.getBoundingClientRect().width)"
@@ -197,8 +197,8 @@ def test_paper_holds_all_that_is_folded_in_light_colours_without_buttons(again: 
     sheet.page.emulate_media(media="print")
     sheet.page.evaluate("window.dispatchEvent(new Event('beforeprint'))")
     assert sheet.page.evaluate(folded) == 0
-    assert sheet.page.locator(".js-plotly-plot").count() == 9
-    sheet.wait("document.querySelectorAll('.js-plotly-plot .main-svg').length >= 9")
+    assert sheet.page.locator(".js-plotly-plot").count() == 11
+    sheet.wait("document.querySelectorAll('.js-plotly-plot .main-svg').length >= 11")
     backgrounds = sheet.page.evaluate(
         "[...document.querySelectorAll('.main-svg:first-of-type')]"
         ".map(svg => getComputedStyle(svg).backgroundColor)"

@@ -95,10 +95,10 @@ def add_to(commands: Commands) -> None:
         "--resolution",
         type=whole_number(0),
         metavar="N",
-        help="of the plane and curves: which of bins=, counted from 0 (default: 0)",
+        help="of layers: which of bins=, counted from 0 (default: that in which more can be read)",
     )
     drawings.add_argument(
-        "--quantity", metavar="NAME", help="of the curves: its name in tags (default: I_XT)"
+        "--quantity", metavar="NAME", help="of the curves and the map: its name in tags"
     )
     drawings.add_argument(
         "--layers",

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from it_callbacks import texts
-from it_callbacks.figures import READINGS, Panel, Request, opening, panels
+from it_callbacks.figures import KINDS, READINGS, Panel, Request, opening, panels
 from it_callbacks.findings import findings
 from it_callbacks.quantities import QUANTITIES
 from it_callbacks.repeats import are_repeats, averaged
@@ -59,7 +59,9 @@ def sections(runs: Sequence[Run], drawings: Drawings) -> list[Section]:
 def _rows(request: Request, runs: Sequence[Run]) -> list[list[Panel]]:
     """What is drawn as one figure, on equal axes: the sets of a run, and runs, side by side."""
     found = panels(request, runs)
-    return [found[start : start + MOST_TOGETHER] for start in range(0, len(found), MOST_TOGETHER)]
+    n_rows = math.ceil(len(found) / MOST_TOGETHER)
+    size = math.ceil(len(found) / n_rows) if found else 1  # rather two rows alike than a rest
+    return [found[start : start + size] for start in range(0, len(found), size)]
 
 
 def _of_layers(runs: Sequence[Run]) -> list[list[Panel]]:
@@ -80,11 +82,29 @@ def _planes(runs: Sequence[Run], drawings: Drawings) -> Iterator[Html]:
         }
         opened = opening(Request(), row).reading
         yield from there.get(opened, ())
+        for name, caption in _OF_LAYERS.items() if there else ():
+            drawn = drawings.place(Request(name), row, caption)
+            yield drawn if name == _companion(row) else folded(KINDS[name].title, drawn)
         for name in there.keys() - {opened}:
             yield folded(f"Another reading: {READINGS[name].title.lower()}", *there[name])
         shown |= there.keys()
     for name, limits in phrases.LIMITS.items():
         yield from (tag("p", limit) for limit in limits if name in shown)
+
+
+_OF_LAYERS = {
+    "through": "One line for each moment, through the layers from the input to the output.",
+    "map": "A row for each layer, the input side on top, and a column for each look.",
+}
+"""Figures beside the plane, and what is below them."""
+_DEEP = 13
+"""From so many layers on a plane cannot name them all, and the map is open beside it."""
+
+
+def _companion(row: Sequence[Panel]) -> str:
+    """Which figure stands open below the plane; none where it names all layers."""
+    n_layers = max(len(panel.run.layers("I_XT", panel.set)) for panel in row)
+    return "map" if n_layers >= _DEEP else ""
 
 
 def _planes_of_any_width(row: Sequence[Panel], drawings: Drawings) -> Iterator[Html]:
