@@ -7,6 +7,7 @@ costs neither torch nor Lightning (TensorBoard imports it at every start).
 from __future__ import annotations
 
 import importlib
+import sys
 from typing import TYPE_CHECKING, Any
 
 from it_callbacks._version import __version__ as __version__
@@ -41,13 +42,16 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    """Load a public name from its room on first use (PEP 562)."""
+    """Load a public name from its room when it is used (PEP 562)."""
     room = _ROOM_OF.get(name)
     if room is None:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(importlib.import_module(f"{__name__}.{room}"), name)
-    globals()[name] = value
-    return value
+    if "jsonargparse" in sys.modules:  # it may be what asks, for LightningCLI
+        from it_callbacks.argument_errors import name_arguments
+
+        name_arguments(sys.modules["jsonargparse"].ArgumentParser)
+    # Not kept: whoever asks again may be the first to ask for LightningCLI.
+    return getattr(importlib.import_module(f"{__name__}.{room}"), name)
 
 
 def __dir__() -> list[str]:

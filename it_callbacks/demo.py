@@ -6,9 +6,10 @@ What the command line's `demo` runs: the two tasks with all three monitors attac
 from __future__ import annotations
 
 import logging
+import sys
 import warnings
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
 from typing import Any, Literal
 
@@ -37,7 +38,7 @@ from it_callbacks.tasks import digits_network, digits_split, digits_task, szt_ne
 Batch = Sequence[Tensor]
 
 
-def digits(logdir: Path, *, epochs: int, seed: int) -> str:
+def digits(logdir: Path, *, epochs: int, seed: int, progress: bool = True) -> str:
     """Train a tanh network on real handwritten digits; returns the table of what was learnt.
 
     The monitors of predictions listen to the validation loop. The plane is measured on all
@@ -47,6 +48,7 @@ def digits(logdir: Path, *, epochs: int, seed: int) -> str:
         logdir: Folder of runs; a new ``version_N`` is made inside.
         epochs: How long to train.
         seed: Seed of the weights and of the order of images.
+        progress: Show a bar, on standard error.
 
     Raises:
         ImportError: scikit-learn, which the images come with, is not installed.
@@ -65,6 +67,7 @@ def digits(logdir: Path, *, epochs: int, seed: int) -> str:
         logdir=logdir,
         epochs=epochs,
         monitors=monitors,
+        progress=progress,
     )
     accuracy = trained.callback_metrics["val_accuracy"].item()
     return "\n".join(
@@ -79,7 +82,14 @@ def digits(logdir: Path, *, epochs: int, seed: int) -> str:
     )
 
 
-def szt(logdir: Path, *, epochs: int, seed: int, activation: Literal["tanh", "relu"]) -> str:
+def szt(
+    logdir: Path,
+    *,
+    epochs: int,
+    seed: int,
+    activation: Literal["tanh", "relu"],
+    progress: bool = True,
+) -> str:
     """Train the network of Shwartz-Ziv and Tishby (2017) on their task; returns a table.
 
     All monitors measure all 4096 patterns: these are the whole population, so that every
@@ -91,6 +101,7 @@ def szt(logdir: Path, *, epochs: int, seed: int, activation: Literal["tanh", "re
         seed: Seed of the weights, of the choice of patterns and of their order.
         activation: Of the hidden layers. tanh is read with 30 bins on [-1, 1], ReLU with bins
             of width 0.07, about as wide.
+        progress: Show a bar, on standard error.
     """
     patterns, labels = szt_task()
     pl.seed_everything(seed, verbose=False)
@@ -122,6 +133,7 @@ def szt(logdir: Path, *, epochs: int, seed: int, activation: Literal["tanh", "re
         logdir=logdir,
         epochs=epochs,
         monitors=monitors,
+        progress=progress,
     )
     accuracies = [
         trained.callback_metrics[name].item() for name in ("train_accuracy", "val_accuracy")
@@ -206,15 +218,19 @@ def _fit(
     logdir: Path,
     epochs: int,
     monitors: list[Any],
+    progress: bool,
 ) -> pl.Trainer:
     torch.set_num_threads(1)  # several threads on a network this small are twenty times slower
-    with _only_the_bar():
+    # Redrawn once per epoch: at each tiny step it would take a tenth of the time.
+    bar = [TQDMProgressBar(refresh_rate=len(training))] if progress else []
+    # Lightning's bar goes to standard output, which is for the result.
+    with _only_the_bar(), redirect_stdout(sys.stderr):
         trainer = pl.Trainer(
             accelerator="cpu",
             devices=1,
             max_epochs=epochs,
-            # Redrawn once per epoch: at each tiny step it would take a tenth of the time.
-            callbacks=[*monitors, TQDMProgressBar(refresh_rate=len(training))],
+            callbacks=[*monitors, *bar],
+            enable_progress_bar=progress,
             logger=TensorBoardLogger(logdir, name="", default_hp_metric=False),
             log_every_n_steps=len(training),
             enable_checkpointing=False,
@@ -254,6 +270,7 @@ _IN_THE_TABLE = (
     r"InformationPlaneMonitor: layer '[^']+' (?!is skipped)",
     r"InformationPlaneMonitor: set '[^']+': too wide for the binned code",
     r"InformationPlaneMonitor: set '[^']+': layer '[^']+' has (grown|shrunk)",
+    r"PredictionEntropyMonitor: set '[^']+': \d+ samples, \d+ in the smallest class, are few",
     r"it-callbacks: \d+ more warnings",
 )
 

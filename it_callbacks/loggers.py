@@ -7,10 +7,10 @@ classes of its own. TensorBoard's gets all values of a step in one event.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from functools import lru_cache
+from functools import lru_cache, partial
 from itertools import groupby
 from operator import attrgetter
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -167,39 +167,88 @@ def log_text(loggers: Iterable[Any], tag: str, value: object, step: int) -> list
     return _each(loggers, log)
 
 
-def log_image(
-    loggers: Iterable[Any], tag: str, draw: Callable[[], NDArray[np.uint8]], step: int
-) -> list[Fault]:
-    """Give an image ``(height, width, 3)`` to every logger that takes one, and have it written.
+class Picture(Protocol):
+    """A picture of a point, in the two forms that loggers take; drawn when asked for."""
+
+    def pixels(self) -> NDArray[np.uint8]:
+        """An image ``(height, width, 3)``."""
+
+    def figure(self) -> Any:
+        """A `plotly.graph_objects.Figure` of just that type, which W&B asks for."""
+
+
+def takes_pictures(loggers: Iterable[Any]) -> bool:
+    """Whether any of the loggers takes pictures; one that cannot be asked counts as one."""
+    try:
+        return any(_way_of(logger) is not None for logger in loggers)
+    except Exception:
+        return True
+
+
+def log_picture(loggers: Iterable[Any], tag: str, picture: Picture, step: int) -> list[Fault]:
+    """Give a picture to every logger that takes one, and have it written.
 
     Args:
         loggers: The Trainer's.
-        tag: Of the image.
-        draw: Makes it; only called where a logger takes images.
+        tag: Of the picture.
+        picture: Only drawn where a logger takes it.
         step: Where loggers put it.
 
     Raises:
-        Exception: `draw` has failed.
+        Exception: It could not be drawn.
     """
-    takers: list[Any] = []
+    ways: list[tuple[Any, _Way]] = []
 
     def ask(logger: Any) -> None:
-        if callable(getattr(_experiment(logger), "add_image", None)):
-            takers.append(logger)
+        way = _way_of(logger)
+        if way is not None:
+            ways.append((logger, way))
 
     faults = _each(loggers, ask)
-    if not takers:
-        return faults
-    image = draw()
+    for logger, (form, log) in ways:
+        drawn = picture.pixels() if form == "pixels" else picture.figure()
+        faults += _each([logger], partial(log, _prefixed(logger, tag), drawn, step))
+    return faults
 
-    def log(logger: Any) -> None:
-        experiment = _experiment(logger)
-        experiment.add_image(_prefixed(logger, tag), image, step, dataformats="HWC")
-        flush = getattr(experiment, "flush", None)
-        if callable(flush):
-            flush()
 
-    return faults + _each(takers, log)
+_Way = tuple[Literal["pixels", "figure"], Callable[[str, Any, int, Any], None]]
+
+
+def _way_of(logger: Any) -> _Way | None:
+    """Which form of a picture a logger takes, and how; None if it takes none."""
+    experiment = _experiment(logger)
+    if callable(getattr(experiment, "add_image", None)):
+        return "pixels", _to_tensorboard
+    # Asked of the class: what stands for a writer in other processes has every attribute.
+    kind = type(experiment)
+    if callable(getattr(kind, "log_batch", None)) and callable(getattr(kind, "log_image", None)):
+        return "pixels", _to_mlflow
+    if callable(getattr(kind, "log_figure", None)):
+        return "figure", _to_comet
+    if callable(getattr(kind, "define_metric", None)):
+        return "figure", _to_wandb
+    return None
+
+
+def _to_tensorboard(tag: str, image: Any, step: int, logger: Any) -> None:
+    experiment = _experiment(logger)
+    experiment.add_image(tag, image, step, dataformats="HWC")
+    flush = getattr(experiment, "flush", None)
+    if callable(flush):
+        flush()
+
+
+def _to_mlflow(tag: str, image: Any, step: int, logger: Any) -> None:
+    _experiment(logger).log_image(logger.run_id, image, artifact_file=f"{tag}_step_{step}.png")
+
+
+def _to_comet(tag: str, figure: Any, step: int, logger: Any) -> None:
+    _experiment(logger).log_figure(figure_name=tag, figure=figure, step=step)
+
+
+def _to_wandb(tag: str, figure: Any, step: int, logger: Any) -> None:
+    # As Lightning's logger gives metrics their step.
+    _experiment(logger).log({tag: figure, "trainer/global_step": step})
 
 
 def log_layout(

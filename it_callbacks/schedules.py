@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
-from it_callbacks.checks import whole
+from it_callbacks.checks import nearest, whole
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,10 @@ class LogSpaced:
         per_decade = whole("per_decade", self.per_decade, at_least=1)
         object.__setattr__(self, "per_decade", per_decade)
         if self.unit not in ("epochs", "steps"):
-            raise ValueError(f"unit: need 'epochs' or 'steps', got {self.unit!r}")
+            raise ValueError(
+                f"unit: need 'epochs' or 'steps', got {self.unit!r}"
+                f"{nearest(self.unit, ['epochs', 'steps'])}"
+            )
 
     def includes(self, n: int) -> bool:
         """Whether a measurement is due at epoch or step `n`."""

@@ -156,6 +156,8 @@ class Course(NamedTuple):
     peak_epoch: int | None
     """Epoch of the highest value; None where epochs were not logged."""
     last: Number
+    peak_step: int | None = None
+    """Its step, where the epoch alone does not tell: it has several values or was not logged."""
 
 
 class Interval(NamedTuple):
@@ -278,8 +280,8 @@ def course(run: Run, key: Key) -> Course:
 
     Example:
         >>> at = Key("I_XT", "val", "fc1")
-        >>> course(Run("a", {at: {0: 1.0, 10: 3.0, 20: 2.0}}, {10: 1}), at)[1:]
-        (Number(value=3.0, spread=nan), 1, Number(value=2.0, spread=nan))
+        >>> course(Run("a", {at: {0: 1.0, 10: 3.0, 20: 2.0}}, {0: 0, 10: 1, 20: 1}), at)[2:]
+        (1, Number(value=2.0, spread=nan), 10)
     """
     series = run.values(key)
     steps = [step for step, value in series.items() if math.isfinite(value)]
@@ -291,7 +293,9 @@ def course(run: Run, key: Key) -> Course:
     first, highest, final = (
         Number(series[step], spread.get(step, math.nan)) for step in (steps[0], peak, steps[-1])
     )
-    return Course(first, highest, run.epochs.get(peak), final)
+    epoch = run.epochs.get(peak)
+    is_alone = epoch is not None and sum(run.epochs.get(step) == epoch for step in series) == 1
+    return Course(first, highest, epoch, final, None if is_alone else peak)
 
 
 def last(run: Run, key: Key) -> Number:

@@ -65,16 +65,28 @@ def full_demo(tmp_path_factory: pytest.TempPathFactory) -> FullDemo:
     return FullDemo(finished, folder, scalars(folder / "runs" / "digits" / "version_0"))
 
 
-def test_the_demo_ends_well_and_says_nothing_beside_the_bar(full_demo: FullDemo) -> None:
+def test_the_demo_ends_well_and_says_nothing_beside_the_result(full_demo: FullDemo) -> None:
+    """Where no terminal shows it there is no bar; the way on is no part of the result."""
     assert full_demo.finished.returncode == 0
-    assert full_demo.finished.stderr == ""
-    before_the_table = full_demo.finished.stdout.split("\nDigits, 60 epochs")[0]
-    others = [
-        line
-        for line in re.split(r"[\r\n]+", before_the_table)
-        if not re.match(r"\s*(\x1b\[A)?\s*$|(Sanity|Training|Validation|Epoch) ?", line)
-    ]
-    assert others == []
+    assert re.fullmatch(r"\nTo look at it:\n  .+ view runs/digits\n", full_demo.finished.stderr)
+    assert full_demo.finished.stdout.startswith("Digits, 60 epochs, on 360 validation images:\n")
+    assert re.search(r"\n  net\.output +cannot tell.+\n\Z", full_demo.finished.stdout)
+
+
+def test_a_terminal_has_a_bar_and_quiet_takes_it_away(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(type(sys.stderr), "isatty", lambda self: True)
+    words = ["demo", "--task", "szt", "--epochs", "2", "--logdir", str(tmp_path)]
+    assert cli.main(words) == 0
+    on_a_terminal = capsys.readouterr()
+    assert "Epoch 1: 100%" in on_a_terminal.err
+    assert "To look at it" in on_a_terminal.err
+    assert cli.main([*words, "--quiet"]) == 0
+    quiet = capsys.readouterr()
+    assert quiet.err == ""
+    assert quiet.out == on_a_terminal.out
+    assert "Epoch 1" not in quiet.out
 
 
 def test_the_demo_learns_to_read(full_demo: FullDemo) -> None:
@@ -182,7 +194,7 @@ def test_the_table_has_a_verdict_for_each_layer(full_demo: FullDemo) -> None:
 
 def test_the_printed_command_opens_the_run(full_demo: FullDemo) -> None:
     """Pasted into a shell it is the command that shows the run."""
-    command = full_demo.finished.stdout.rstrip().splitlines()[-1]
+    command = full_demo.finished.stderr.rstrip().splitlines()[-1]
     assert command.endswith(" view runs/digits")
     seen = subprocess.run(
         f"{command} --port 70000",
@@ -208,7 +220,7 @@ def test_a_second_run_gets_a_folder_of_its_own(
     first, second = map(scalars, versions)
     assert first.keys() == second.keys()
     assert first["val_accuracy"] != second["val_accuracy"]
-    assert shlex.split(capsys.readouterr().out.splitlines()[-1])[-1] == str(tmp_path / "my runs")
+    assert shlex.split(capsys.readouterr().err.splitlines()[-1])[-1] == str(tmp_path / "my runs")
 
 
 def test_the_same_seed_gives_the_same_run(tmp_path: Path) -> None:

@@ -213,6 +213,28 @@ def test_chance_does_not_depend_on_what_was_asked_before() -> None:
             assert found == pytest.approx(chance(states(keys), labels.tolist()), abs=1e-13)
 
 
+@pytest.mark.parametrize("n", [1, 2, 60, 5000])
+def test_samples_that_all_differ_are_the_cells_of_their_table(n: int) -> None:
+    """Alone, beside others of the kind, and beside layers whose states repeat."""
+    order = np.random.default_rng(0).permutation(n)
+    rising, falling = (np.stack([s * 2**45 - 7, s % 3], axis=1) for s in (order, -order))
+    labels = np.arange(n) % 4
+    by_symbol = np.empty(n, int)
+    by_symbol[order] = labels  # symbols rise with the order, or fall
+    for layers in ([rising], [rising, falling], [rising, falling, falling // 2**46]):
+        several = [Symbols.of(keys, "keys") for keys in layers]
+        table = contingency_of_each(several, Symbols.of(labels, "labels"))
+        begins, columns = table.cell_parts.firsts.tolist(), [by_symbol, by_symbol[::-1]]
+        assert table.row_parts.firsts.tolist() == begins
+        for begin, expected in zip(begins, columns[: len(layers)], strict=False):
+            cells = slice(begin, begin + n)
+            assert table.cell_columns[cells].tolist() == expected.tolist()
+            assert table.cell_rows[cells].tolist() == list(range(begin, begin + n))
+            assert table.cell_counts[cells].tolist() == table.row_counts[cells].tolist() == [1] * n
+        for keys, found in zip(layers, information_estimates(table), strict=True):
+            assert found == mutual_information(keys, labels)
+
+
 # --- the points -----------------------------------------------------------------------------------
 
 

@@ -19,6 +19,7 @@ from sklearn.metrics import mutual_info_score
 
 import it_callbacks.estimators as estimators
 from it_callbacks.estimators import (
+    Estimator,
     Status,
     chao_wang_jost,
     class_entropies,
@@ -197,6 +198,23 @@ def test_the_chain_rule_holds_for_every_estimator(pairs: np.ndarray) -> None:
     within = class_entropies(contingency(x, y))
     mean = sum(np.mean(y == c) * bits for c, bits in within.items())
     assert conditional_entropy(x, y).bits == pytest.approx(mean, abs=1e-12)
+
+
+@pytest.mark.parametrize(
+    "f", [mle, miller_madow, grassberger, jackknife, chao_wang_jost, lambda counts: 3.0]
+)
+@pytest.mark.parametrize("n", [1, 2, 6, 7, 100])
+def test_what_never_varies_holds_no_information_by_any_estimator(f: Estimator, n: int) -> None:
+    """Not even by one that has an entropy for a single state, as Grassberger's (1 / 2N nats)."""
+    x, constant = np.arange(n) // 2, np.full(n, 4)
+    for table in ((x, constant), (constant, x), (constant, constant)):
+        found = mutual_information(*table, estimator=f).bits
+        assert found == 0
+        assert math.copysign(1, found) > 0
+    assert entropy(constant, estimator=f).bits == 0
+    assert conditional_entropy(constant, x, estimator=f).bits == 0
+    left = conditional_entropy(x, constant, estimator=f).bits
+    assert left == entropy(x, estimator=f).bits == (f(np.bincount(x)) if n > 2 else 0)
 
 
 @settings(deadline=None, derandomize=True, max_examples=40)

@@ -8,6 +8,7 @@ import math
 import os
 import re
 import sys
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -144,12 +145,67 @@ def drawn(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
     """The figures that were saved instead of being drawn, which takes a while."""
     figures: list[dict[str, Any]] = []
 
-    def save(figure: dict[str, Any], path: Path) -> None:
-        figures.append(figure)
+    def save(figure: dict[str, Any], path: Path, **wishes: Any) -> None:
+        figures.append({**figure, "wishes": wishes})
         Path(path).write_text("drawn")
 
     monkeypatch.setattr(pictures, "save", save)
     return figures
+
+
+def test_width_title_and_style_are_handed_on(
+    one: Path, tmp_path: Path, drawn: list[dict[str, Any]]
+) -> None:
+    words = ["--width", "50.8mm", "--title", "Fold <3>", "--style", "screen", "--grey"]
+    wishes = {"width": 2.0, "title": "Fold <3>", "style": "screen", "grey": True}
+    output = str(tmp_path / "a.svg")
+    assert cli.main(["export", str(one), "-o", output, *words]) == 0
+    assert drawn[-1]["wishes"] == wishes
+    assert cli.main(["export", str(one), "-o", output]) == 0
+    assert drawn[-1]["wishes"] == {"width": None, "title": "", "style": "paper", "grey": False}
+
+
+def test_a_picture_has_the_width_and_the_title_that_were_asked_for(
+    one: Path, tmp_path: Path
+) -> None:
+    """A point is 1/72 inch."""
+    output = tmp_path / "a.svg"
+    words = ["--width", "4in", "--title", "Fold 3"]
+    assert cli.main(["export", str(one), "-o", str(output), *words]) == 0
+    text = output.read_text(encoding="utf-8")
+    assert re.search(r'width="288(\.0+)?pt"', text)
+    assert ">Fold 3<" in text
+
+
+@pytest.mark.parametrize("words", [[], ["--figure", "curves"], ["--figure", "map"]], ids=" ".join)
+@pytest.mark.parametrize("pattern", ["fc2", "*2", "?c2"])
+def test_layers_are_chosen_by_name(
+    words: list[str], pattern: str, one: Path, tmp_path: Path, drawn: list[dict[str, Any]]
+) -> None:
+    output = str(tmp_path / "a.svg")
+    assert cli.main(["export", str(one), "-o", output, *words, "--layers", pattern]) == 0
+    shown = {trace["meta"]["layer"] for trace in drawn[0]["data"]}
+    (rows,) = [trace["y"] for trace in drawn[0]["data"] if "z" in trace] or [["fc2"]]
+    assert shown <= {"fc2", None}
+    assert list(rows) == ["fc2"]
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--layers", "fc3"], "no layer is called 'fc3'; there are 'fc1', 'fc2'; did you mean"),
+        (["--figure", "classes", "--layers", "fc1"], "argument --layers: only with --figure plane"),
+        (["--width", "0.5"], "argument --width: need a width from 1 to 40 inches"),
+        (["--width", "3.4px"], "got '3.4px'"),
+        (["--width", "nan"], "got 'nan'"),
+        (["--style", "slides"], "argument --style: invalid choice: 'slides'"),
+    ],
+)
+def test_how_a_drawing_is_to_look_is_checked(
+    words: list[str], said: str, one: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.main(["export", str(one), "-o", str(tmp_path / "a.svg"), *words]) == 2
+    assert said in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("words", FIGURES, ids=" ".join)
@@ -169,21 +225,30 @@ def test_figures_are_of_what_was_asked_for(
     assert len(as_text) == len(FIGURES)
 
 
+def parts_of(values: list[Any]) -> list[list[float]]:
+    """What is between the gaps."""
+    return [list(part) for there, part in groupby(values, lambda x: x is not None) if there]
+
+
 def titles(figure: dict[str, Any]) -> str:
     return json.dumps(figure["layout"], ensure_ascii=False)
 
 
-def test_repeats_are_drawn_as_one_mean_with_bars(
+def test_repeats_are_drawn_as_one_mean_with_ellipses(
     repeats: Path, tmp_path: Path, drawn: list[dict[str, Any]], capsys: pytest.CaptureFixture[str]
 ) -> None:
     """fc2 ends at 2.25, 3.25 and 7.25: mean 4.25, standard deviation sqrt 7."""
     assert cli.main(["export", str(repeats), "-o", str(tmp_path / "a.svg")]) == 0
     assert "mean of 3 runs" in titles(drawn[0])
     assert "mean and standard deviation" in capsys.readouterr().out
-    bars = [
-        t["error_x"]["array"][-1] for t in drawn[0]["data"] if t.get("error_x", {}).get("array")
+    ellipses = [
+        (min(at), max(at))
+        for trace in drawn[0]["data"]
+        if trace["meta"]["role"] == "ellipse" and trace["meta"]["layer"] == "fc2"
+        for at in parts_of(trace["x"])
     ]
-    assert pytest.approx(math.sqrt(7)) in bars
+    reach = [4.25 - math.sqrt(7), 4.25 + math.sqrt(7)]
+    assert any(ends == pytest.approx(reach, abs=1e-3) for ends in ellipses)
 
 
 def test_each_draws_repeats_side_by_side(
@@ -219,8 +284,8 @@ def test_a_set_is_drawn_alone_where_it_is_named(
     write_run(tmp_path / "logs" / "run", both)
     words = ["export", str(tmp_path / "logs"), "-o", str(tmp_path / "a.svg")]
     assert cli.main(words) == cli.main([*words, "--set", "b"]) == 0
-    assert ["run · a" in titles(figure) for figure in drawn] == [True, False]
-    assert all("run · b" in titles(figure) for figure in drawn)
+    sets = [[panel["set"] for panel in of["layout"]["meta"]["panels"]] for of in drawn]
+    assert sets == [["a", "b"], ["b"]]
 
 
 # What cannot be done is said in a line, and nothing is written.
@@ -396,7 +461,7 @@ def test_a_write_that_fails_leaves_the_old_file_and_nothing_else(
     output.parent.mkdir()
     output.write_text("old")
 
-    def save(figure: object, path: Path) -> None:
+    def save(figure: object, path: Path, **wishes: object) -> None:
         Path(path).write_text("hal")
         raise fault
 
@@ -439,9 +504,9 @@ def test_a_plane_is_drawn_in_the_reading_that_opens_or_is_asked_for(
         (["--resolution", "0"], "code"),
     ):
         assert cli.main(["export", str(wide), *words, "-o", str(tmp_path / "a.svg")]) == 0
-        assert drawn[-1]["layout"]["meta"] == {"reading": reading}
-    assert not any("error_x" in trace for trace in drawn[0]["data"])
-    assert any("error_x" in trace for trace in drawn[1]["data"])
+        assert drawn[-1]["layout"]["meta"]["reading"] == reading
+    bars = [len(t["error_x"]["array"]) for t in drawn[1]["data"] if t["meta"]["role"] == "bar"]
+    assert bars == [2, 2]  # of both points of both layers
 
 
 @pytest.mark.parametrize("suffix", DRAWN)

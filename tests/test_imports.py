@@ -35,6 +35,7 @@ NO_LIGHTNING = (
     "tasks",
 )
 STDLIB_ONLY = (
+    "argument_errors",
     *("checks", "quantities", "records", "runs", "repeats", "tables", "wandering", "findings"),
     *("summary", "figures", "report"),
 )
@@ -155,6 +156,7 @@ def test_nobody_imports_callbacks(room: str) -> None:
 ABOVE = {
     "measures": ("checks",),
     "checks": (),
+    "argument_errors": ("checks",),
     "quantities": (),
     "own_quantities": ("quantities", "records", "checks"),
     "records": ("quantities", "checks"),
@@ -179,6 +181,13 @@ ABOVE = {
         *("checks", "quantities", "records", "runs", "repeats", "derived", "wide_settings"),
         "figures",
     ),
+    "report": (
+        *("figures", "findings", "quantities", "records", "repeats", "runs", "tables", "texts"),
+        *("__version__", "wide_settings", "report"),
+    ),
+    "stills": ("figures", "pictures", "report"),
+    "notebook": ("figures", "report", "runs", "stills"),
+    "drawing": ("figures", "pictures", "records", "report", "runs", "notebook", "stills"),
     "event_files": (),
     "log_folders": ("runs",),
     "event_logs": ("quantities", "event_files", "log_folders", "resumed"),

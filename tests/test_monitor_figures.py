@@ -22,7 +22,7 @@ from it_callbacks import (
     InformationPlaneMonitor,
     PredictionEntropyMonitor,
 )
-from it_callbacks.callbacks.drawing import Pictures, as_plotly, with_y
+from it_callbacks.drawing import Picture, Pictures, as_plotly, with_y
 from it_callbacks.figures import Panel, Request, draw, information_plane
 from it_callbacks.pictures import pixels
 from it_callbacks.records import Record
@@ -156,7 +156,7 @@ def test_without_labels_the_reading_that_opens_is_shown_over_the_epochs() -> Non
 def test_a_picture_shows_the_reading_that_opens() -> None:
     panel = known_panel()
     expected = pixels(information_plane([panel], reading="wide"))
-    np.testing.assert_array_equal(Pictures(1).draw([panel]), expected)
+    np.testing.assert_array_equal(Picture([panel]).pixels(), expected)
 
 
 def test_a_plane_that_was_not_read_at_any_width_says_so() -> None:

@@ -15,14 +15,16 @@ from typing import Any
 import pytest
 
 from it_callbacks import cli
-from it_callbacks.figures import CONFIG
+from it_callbacks.figures import CONFIG, KINDS
 from it_callbacks.figures.script import plotly_script
+from it_callbacks.findings import findings
 from it_callbacks.report import report
 from it_callbacks.report.markup import json_script, script_body, table, tag
 from it_callbacks.runs import Run, from_log
 
 from .known_run import PLANE, PREDICTIONS, SETTINGS, STEPS, WIDE, WIDE_SETTINGS, write_plane
 
+LAYERS = ("fc1", "fc2")
 VOID = {"meta", "link", "img", "br", "hr", "input", "base"}
 
 
@@ -68,7 +70,8 @@ class Page(HTMLParser):
 
     @property
     def figures(self) -> dict[str, Any]:
-        return {id_: of for id_, of in self.data.items() if id_.startswith("figure-")}
+        """As they are drawn in a wide window."""
+        return {id_: of["wide"] for id_, of in self.data.items() if id_.startswith("figure-")}
 
 
 def _no_constant(name: str) -> None:
@@ -106,42 +109,67 @@ def cells(page: str) -> dict[str, list[str]]:
     """The rows of the first table of layers, by layer."""
     body = re.findall(r"<tbody>(.*?)</tbody>", page, flags=re.DOTALL)[0]
     rows = [
-        re.findall(r"<t[hd][^>]*>(?:<span[^>]*>)?(.*?)(?:</span>)?</t[hd]>", row)
+        [re.sub("<[^>]*>", "", cell) for cell in re.findall(r"<t[hd].*?</t[hd]>", row)]
         for row in re.findall(r"<tr>(.*?)</tr>", body, flags=re.DOTALL)
     ]
     return {row[0]: row[1:] for row in rows}
 
 
-def test_the_table_has_first_peak_and_last_with_quality_status_and_verdict() -> None:
-    verdicts = {"val": {"fc2": {"": "compressed"}}}
-    found = cells(report([run_of("a", verdicts=verdicts)]))
+def test_the_table_has_first_peak_and_last_with_quality_and_status() -> None:
+    found = cells(report([run_of("a")]))
     assert found == {
         "fc1": [
             "SATURATED",
-            *("6.00", "6.00 (epoch 0)", "6.00", "–"),
-            *("1.00", "1.00 (epoch 0)", "1.00", "–"),
+            *("6.00 → 6.00 (epoch 0) → 6.00", "–"),
+            *("1.00 → 1.00 (epoch 0) → 1.00", "–"),
             "0.75",
             "–",  # NaN: chance is too high for an adjusted value
             "0.25",
             "0.75",
-            "–",
         ],
         "fc2": [
             "OK",
-            *("1.00", "3.50 (epoch 1)", "2.25", "2.25 to 2.75"),
-            *("0.12", "0.75 (epoch 2)", "0.75", "at least 0.50"),
+            *("1.00 → 3.50 (epoch 1) → 2.25", "2.25 to 2.75"),
+            *("0.12 → 0.75 (epoch 2) → 0.75", "at least 0.50"),
             "0.03",
             "0.72",
             "1.00",
             "0.03",
-            "compressed",
         ],
     }
 
 
+def test_each_ruler_has_its_own_verdict_in_a_row_of_its_own() -> None:
+    """And what all of them say together is a third one."""
+    finer = {f"information_plane/val/I_XT_uniform5/{layer}": [1.0, 1.5, 0.5] for layer in LAYERS}
+    words = {"": "compressed by 0.54 bits", "uniform5": "cannot tell: saturated"}
+    verdicts = {"val": {"fc2": {**words, "all rulers": "compressed (both bins)"}}}
+    page = report([run_of("a", PLANE | finer, {**SETTINGS, "layers": []}, verdicts=verdicts)])
+    body = page.split("has it compressed?")[1].split("</table>")[0]
+    rows = [re.findall(r"<t[hd][^>]*>(.*?)</t[hd]>", row) for row in body.split("<tr>")[1:]]
+    assert [[layer, verdict] for layer, _, verdict in rows] == [
+        ["fc2", "compressed by 0.54 bits"],
+        ["fc2", "cannot tell: saturated"],
+        ["fc2", "compressed (both bins)"],
+    ]
+    assert [ruler for _, ruler, _ in rows][1:] == ["uniform5", "all rulers"]
+
+
+def test_the_page_begins_with_what_was_found() -> None:
+    run = run_of("a")
+    page = page_of(run)
+    assert page.of("h2")[0] == "What was found"
+    sentences = [found.text for found in findings([run])]
+    assert sentences
+    assert page.of("li")[: len(sentences)] == sentences
+    assert "What was found" not in page_of(Run("a", {})).of("h2")
+
+
 def test_every_kind_of_figure_is_in_the_page(page: Page) -> None:
-    """The plane in three views, four curves of the layers, predictions and classes."""
-    assert len(page.figures) == 9
+    """The plane in three views, through the layers and as a map, curves, predictions, classes."""
+    assert len(page.figures) == 11
+    kinds = [of["layout"]["meta"]["kind"] for of in page.figures.values()]
+    assert set(kinds) == set(KINDS)
     assert page.data["config"] == CONFIG
     places = [of["data-figure"] for _, of in page.elements if "data-figure" in of]
     assert places == list(page.figures)
@@ -162,7 +190,7 @@ def test_numbers_of_the_set_warnings_verdicts_and_limits_are_in_words(page: Page
         "N = 64 samples, log2 N = 6.00 bits; H(Y) = 1.00 bits",
         "layer 'fc1' is SATURATED: 75% of the samples have a code of their own",
         "compressed by 1.25 bits (1.20 to 1.30) since epoch 1",
-        "A hollow point is saturated",
+        "An empty ring is saturated",
         "Compare a layer with itself over time",
     ):
         assert words in page.text
@@ -224,7 +252,7 @@ def test_repeats_have_mean_and_spread_first_and_stand_side_by_side() -> None:
         for name, shift in (("a", 0.0), ("b", 1.0), ("c", 5.0))
     ]
     html = report(runs)
-    assert cells(html)["fc2"][1:4] == ["3.00 ± 2.65", "5.50 ± 2.65 (epoch 1)", "4.25 ± 2.65"]
+    assert cells(html)["fc2"][1] == "3.00 ± 2.65 → 5.50 ± 2.65 (epoch 1) → 4.25 ± 2.65"
     page = Page(html)
     assert page.of("h3")[:4] == ["mean of 3 runs · val", "a · val", "b · val", "c · val"]
     layout = json.dumps(page.figures["figure-0"]["layout"], ensure_ascii=False)
@@ -250,7 +278,7 @@ def test_further_resolutions_have_planes_and_tables_of_their_own() -> None:
     settings = {**SETTINGS, "layers": []}
     page = page_of(run_of("a", PLANE | finer, settings))
     assert "The same with other bins (uniform5)" in page.of("summary")
-    assert {"1.50 (epoch 1)", "0.50"} <= set(page.of("span"))
+    assert {"→ 1.50", "(epoch 1)", "→ 0.50"} <= set(page.of("span"))
 
 
 def test_corrected_values_have_a_view_and_curves_with_their_interval(page: Page) -> None:
@@ -400,8 +428,8 @@ def test_the_command_writes_the_page_of_a_log(
     assert cli.main(["report", str(tmp_path / "logs"), "-o", str(output)]) == 0
     assert capsys.readouterr().out == f"{output}: 1 run\n"
     html = output.read_text(encoding="utf-8")
-    assert cells(html)["fc2"][1:4] == ["1.00", "3.50 (epoch 1)", "2.25"]
-    assert cells(html)["fc2"][-1] == "compressed"
+    assert cells(html)["fc2"][1] == "1.00 → 3.50 (epoch 1) → 2.25"
+    assert "compressed" in Page(html).of("td")
     assert "layer 'fc1' is SATURATED" in Page(html).of("li")
 
 
@@ -417,20 +445,30 @@ def wide_run(**last_status: float) -> Run:
     return replace(run, settings={"information_plane/val": {**SETTINGS, "wide": WIDE_SETTINGS}})
 
 
+def readings_of(page: Page) -> list[str]:
+    """The readings of the planes, in their order."""
+    layouts = (of["layout"] for of in page.figures.values())
+    return [layout["meta"]["reading"] for layout in layouts if "sliders" in layout]
+
+
 def test_the_reading_that_opens_is_shown_first_and_the_other_one_is_offered() -> None:
     page = page_of(wide_run())
-    readings = [of["layout"]["meta"]["reading"] for of in page.figures.values() if of["frames"]]
+    readings = [
+        of["layout"]["meta"]["reading"] for of in page.figures.values() if "sliders" in of["layout"]
+    ]
     assert readings[:2] == ["wide", "code"]
     assert "Another reading: binned code" in page.of("summary")
     assert "is how many inputs stay apart" in page.text
-    assert "A hollow point is saturated" in page.text
+    assert "An empty ring is saturated" in page.text
 
 
 def test_a_code_that_shows_more_layers_is_shown_first() -> None:
     run = wide_run(fc1=1)
     gone = {key: of for key, of in run.series.items() if key[::2] != ("V_TY", "fc2")}
     page = page_of(replace(run, series=gone))
-    readings = [of["layout"]["meta"]["reading"] for of in page.figures.values() if of["frames"]]
+    readings = [
+        of["layout"]["meta"]["reading"] for of in page.figures.values() if "sliders" in of["layout"]
+    ]
     assert readings[0] == "code"
     assert readings[-1] == "wide"
     assert "Another reading: any width" in page.of("summary")
@@ -457,8 +495,8 @@ def test_the_table_of_any_width_has_values_errors_status_and_cause() -> None:
         [re.sub("<[^>]*>", "", cell) for cell in re.findall(r"<t[hd].*?</t[hd]>", row)]
         for row in re.findall(r"<tr>(.*?)</tr>", bodies[1], flags=re.DOTALL)
     ]
-    of_fc1 = ["6.00", "6.00 (epoch 0)", "4.50", "0.06", "-0.03", "0.75 (epoch 2)", "0.75", "0.06"]
-    of_fc2 = ["4.00", "4.00 (epoch 0)", "2.50", "0.12", "0.12", "0.50 (epoch 2)", "0.50", "0.03"]
+    of_fc1 = ["6.00 → 6.00 (epoch 0) → 4.50", "0.06", "-0.03 → 0.75 (epoch 2) → 0.75", "0.06"]
+    of_fc2 = ["4.00 → 4.00 (epoch 0) → 2.50", "0.12", "0.12 → 0.50 (epoch 2) → 0.50", "0.03"]
     assert rows == [
         ["fc1", "CAUTION", *of_fc1, "one row holds 12 % of the spread"],
         ["fc2", "OK", *of_fc2, "–"],

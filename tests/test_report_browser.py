@@ -77,7 +77,7 @@ def test_the_report_draws_its_figures_and_asks_for_nothing(shown: Shown) -> None
     assert shown.page.locator(".js-plotly-plot").count() == 5
     for summary in shown.page.locator("details:has([data-figure]) > summary").all():
         summary.click()
-    shown.wait("document.querySelectorAll('.js-plotly-plot').length === 9")
+    shown.wait("document.querySelectorAll('.js-plotly-plot').length === 11")
     shown.page.wait_for_timeout(500)  # for what comes late
     assert [url for url in shown.requests if not url.startswith("data:")] == [shown.address]
     assert shown.complaints == []
@@ -103,17 +103,19 @@ def test_the_plane_has_the_points_that_were_logged(shown: Shown) -> None:
     assert min(drawn) > 100
 
 
-def test_the_slider_moves_the_line_that_joins_the_layers(shown: Shown) -> None:
-    """From the last point, (6, 1) and (2.25, 0.75), to the first, (6, 1) and (1, 0.125)."""
-    joined = "return plane.data.filter(t => t.x).map(t => JSON.stringify([t.x, t.y]))"
-    last, first = "[[6,2.25],[1,0.75]]", "[[6,1],[1,0.125]]"
-    assert last in shown.plane(joined)
-    track = shown.page.locator(".slider-rail-touch-rect").first.bounding_box()
-    shown.page.mouse.click(track["x"] + 3, track["y"] + track["height"] / 2)
-    shown.wait(
-        f"(plane => {{{joined}}})(document.querySelector('.js-plotly-plot')).includes('{first}')"
+def test_the_slider_shows_the_ways_as_they_stood(shown: Shown) -> None:
+    """At the first step one point each, (6, 1) and (1, 0.125); at rest nothing is played."""
+    so_far = (
+        "return plane.data.filter(t => t.meta.role === 'so far')"
+        ".map(t => JSON.stringify([[...t.x], [...t.y]]))"
     )
-    assert last not in shown.plane(joined)
+    assert shown.plane(so_far) == ["[[],[]]", "[[],[]]"]
+    slider = shown.page.locator(".slider-rail-touch-rect").first
+    slider.scroll_into_view_if_needed()
+    track = slider.bounding_box()
+    shown.page.mouse.click(track["x"] + 3, track["y"] + track["height"] / 2)
+    played = f"(plane => {{{so_far}}})(document.querySelector('.js-plotly-plot'))"
+    shown.wait(f"{played}.join() === '[[6],[1]],[[1],[0.125]]'")
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
@@ -138,3 +140,87 @@ _CONTRAST = """(selector) => {
   const paper = light(getComputedStyle(document.body).backgroundColor);
   return (Math.max(text, paper) + 0.05) / (Math.min(text, paper) + 0.05);
 }"""
+
+
+@pytest.fixture
+def again(browser: Any, shown: Shown) -> Iterator[Any]:
+    """Opens the page in a window of another kind."""
+    opened: list[Shown] = []
+
+    def open_(**options: Any) -> Shown:
+        page = Path(shown.address.removeprefix("file://"))
+        opened.append(Shown(browser, page, **options))
+        return opened[-1]
+
+    yield open_
+    for each in opened:
+        assert each.complaints == []
+        each.context.close()
+
+
+_PAPER = "getComputedStyle(document.querySelector('.main-svg')).backgroundColor"
+
+
+def test_figures_are_dark_on_a_dark_page_and_follow_it(again: Any) -> None:
+    dark = again(color_scheme="dark")
+    page = dark.page.evaluate("getComputedStyle(document.body).backgroundColor")
+    assert dark.page.evaluate(_PAPER) == page != "rgb(255, 255, 255)"
+    dark.page.emulate_media(color_scheme="light")
+    dark.wait(f"{_PAPER} === 'rgb(255, 255, 255)'")
+
+
+def test_a_phone_shows_all_without_overflow(again: Any) -> None:
+    """Folded figures too; wide tables scroll inside their own box."""
+    phone = again(viewport={"width": 390, "height": 844})
+    phone.page.evaluate(
+        "document.querySelectorAll('details').forEach(each => { each.open = true })"
+    )
+    phone.wait("document.querySelectorAll('.js-plotly-plot').length === 11")
+    assert phone.page.evaluate("document.documentElement.scrollWidth") <= 390
+    widths = phone.page.evaluate(
+        "[...document.querySelectorAll('.main-svg')].map(svg => svg.getBoundingClientRect().width)"
+    )
+    assert max(widths) <= 390
+    plots = phone.page.evaluate(
+        "[...document.querySelectorAll('.cartesianlayer .bg, .draglayer .nsewdrag')]"
+        ".map(box => box.getBoundingClientRect().width)"
+    )
+    assert min(plots) >= 120
+
+
+def test_paper_holds_all_that_is_folded_in_light_colours_without_buttons(again: Any) -> None:
+    """An A4 sheet with margins of 12 mm is 703 px wide; the page is dark on the screen."""
+    sheet = again(viewport={"width": 703, "height": 1000}, color_scheme="dark")
+    folded = "document.querySelectorAll('details:not([open])').length"
+    n_folded = sheet.page.evaluate(folded)
+    assert n_folded > 4
+    sheet.page.emulate_media(media="print")
+    sheet.page.evaluate("window.dispatchEvent(new Event('beforeprint'))")
+    assert sheet.page.evaluate(folded) == 0
+    assert sheet.page.locator(".js-plotly-plot").count() == 11
+    sheet.wait("document.querySelectorAll('.js-plotly-plot .main-svg').length >= 11")
+    backgrounds = sheet.page.evaluate(
+        "[...document.querySelectorAll('.main-svg:first-of-type')]"
+        ".map(svg => getComputedStyle(svg).backgroundColor)"
+    )
+    assert set(backgrounds) <= {"rgb(255, 255, 255)", "rgba(0, 0, 0, 0)"}
+    edges = sheet.page.evaluate(
+        "[...document.querySelectorAll('td, th, .main-svg, pre')]"
+        ".map(each => each.getBoundingClientRect().right)"
+    )
+    assert max(edges) <= 703
+    for selector in ("button", "nav", ".modebar-container", ".updatemenu-container"):
+        assert not any(each.is_visible() for each in sheet.page.locator(selector).all()), selector
+    sheet.page.evaluate("window.dispatchEvent(new Event('afterprint'))")
+    assert sheet.page.evaluate(folded) == n_folded
+
+
+def test_what_was_found_can_be_copied_as_text(again: Any) -> None:
+    page = again().page
+    page.evaluate(
+        "document.addEventListener('copy', () => {window.copied = getSelection().toString()})"
+    )
+    page.get_by_role("button", name="Copy as text").click()
+    lines = page.evaluate("window.copied").split("\n")
+    assert [line for line in lines if line] == page.locator("#sentences li").all_text_contents()
+    assert len(lines) > 1

@@ -20,7 +20,8 @@ CAUSES = {
     # of a point
     *("skipped", "no point", "schedule", "cost"),
     # of a run
-    *("more", "no loop", "nothing", "no logger", "logger", "tag taken", "picture", "spawned"),
+    *("more", "no loop", "nothing", "no logger", "logger", "tag taken", "spawned"),
+    *("picture", "no pictures"),
     # of a checkpoint
     *(
         "not stored",

@@ -6,11 +6,11 @@ import re
 from collections.abc import Sequence
 from typing import Any, Literal
 
-from it_callbacks.callbacks.drawing import Pictures, as_plotly, with_y
 from it_callbacks.callbacks.faults import OnError
 from it_callbacks.callbacks.monitor import Monitor
 from it_callbacks.callbacks.options import Argument, Data, Options
 from it_callbacks.checks import whole
+from it_callbacks.drawing import Pictures, as_plotly, with_y
 from it_callbacks.estimators.extra import Extra
 from it_callbacks.estimators.verdict import Verdict
 from it_callbacks.estimators.wide import WideReading

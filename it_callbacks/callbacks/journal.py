@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from it_callbacks.callbacks.drawing import Pictures, panels_of, run_of
 from it_callbacks.callbacks.faults import Faults
 from it_callbacks.callbacks.moments import Moment
 from it_callbacks.callbacks.publishing import Publisher
 from it_callbacks.columns import Columns
+from it_callbacks.drawing import Picture, Pictures, panels_of, run_of
 from it_callbacks.figures import Panel
 from it_callbacks.history import History, from_state, to_state
 from it_callbacks.observation.instrument import Measured, Notice
@@ -202,8 +202,7 @@ class Journal:
             )
 
     def _show(self, trainer: Any, set_: str, step: int) -> None:
-        pictures = self._pictures
-        if pictures is not None:
+        if self._pictures is not None:
             of_set = [record for record in self.history.records if record.set == set_]
             panels = panels_of(of_set, self.settings, self._group, sets=[set_])
-            self._publisher.image(trainer, set_, lambda: pictures.draw(panels), step)
+            self._publisher.image(trainer, set_, Picture(panels), step)

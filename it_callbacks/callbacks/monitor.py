@@ -5,13 +5,12 @@ from __future__ import annotations
 from contextlib import AbstractContextManager, suppress
 from itertools import takewhile
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import Any, ClassVar, Generic, TypeVar
 
 from typing_extensions import override
 
 from it_callbacks.callbacks.bench import Bench
 from it_callbacks.callbacks.console import console_of, end_run
-from it_callbacks.callbacks.drawing import Pictures
 from it_callbacks.callbacks.faults import Faults
 from it_callbacks.callbacks.fixed_set_source import FixedSetSource
 from it_callbacks.callbacks.journal import Journal
@@ -21,6 +20,8 @@ from it_callbacks.callbacks.namespaces import Callback
 from it_callbacks.callbacks.options import Argument, Options
 from it_callbacks.callbacks.outbox import end_sending, outbox_of
 from it_callbacks.checks import ArgumentValueError
+from it_callbacks.drawing import Pictures, card
+from it_callbacks.figures import Request
 from it_callbacks.observation.at_hand import forget_run
 from it_callbacks.observation.instrument import Instrument
 from it_callbacks.observation.processes import n_processes
@@ -94,6 +95,21 @@ class Monitor(Callback, Generic[Measuring]):
     def to_json(self, path: str | Path) -> None:
         """Write values, settings and verdicts as JSON, as ``it-callbacks export`` does."""
         write_json([self._journal.run(self._instrument.texts())], path)
+
+    _shown: ClassVar = Request()
+    """The figure that a notebook shows."""
+
+    @override
+    def __repr__(self) -> str:
+        history = self._journal.history
+        points = [f"{history.n_points(set_)} points of {set_!r}" for set_ in history.sets]
+        return f"<{type(self).__name__}: {', '.join(points) or 'nothing measured yet'}>"
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows: the figure, what was found, and the last values with statuses."""
+        panels = self._journal.panels(self._source.bench.options.set)
+        run = self._journal.run(self._instrument.texts())
+        return card(self._shown, panels, run, repr(self)[1:-1])
 
     # From run to run.
 

@@ -63,7 +63,10 @@ class Options:
                 self, "ignore_index", whole("ignore_index", self.ignore_index, at_least=-(2**63))
             )
         if self.on_error not in ("warn", "raise"):
-            raise ValueError(f"on_error: need 'warn' or 'raise', got {self.on_error!r}")
+            raise ValueError(
+                f"on_error: need 'warn' or 'raise', got {self.on_error!r}"
+                f"{nearest(self.on_error, ['warn', 'raise'])}"
+            )
         object.__setattr__(self, "seed", whole("seed", self.seed, at_least=0))
         if isinstance(self.name, str):  # of an enum, say, what tags would have its member's name
             object.__setattr__(self, "name", str.__str__(self.name))

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from it_callbacks.callbacks.drawing import as_plotly
 from it_callbacks.callbacks.faults import OnError
 from it_callbacks.callbacks.monitor import Monitor
 from it_callbacks.callbacks.options import Data, Options
+from it_callbacks.drawing import as_plotly
 from it_callbacks.figures import Request
 from it_callbacks.observation.positions import Samples
 from it_callbacks.observation.selecting import Selector
@@ -56,6 +56,8 @@ class PredictionEntropyMonitor(Monitor[PredictionInstrument]):
         ```
     """
 
+    _shown = Request("predictions")
+
     def __init__(
         self,
         *,
@@ -91,9 +93,7 @@ class PredictionEntropyMonitor(Monitor[PredictionInstrument]):
             A `plotly.graph_objects.Figure`, one panel for each set; before the first point it
             says that there is none.
         """
-        return as_plotly(
-            Request("predictions"), self._journal.panels(self._source.bench.options.set)
-        )
+        return as_plotly(self._shown, self._journal.panels(self._source.bench.options.set))
 
 
 class ConditionalEntropyMonitor(Monitor[PredictionInstrument]):
@@ -131,6 +131,8 @@ class ConditionalEntropyMonitor(Monitor[PredictionInstrument]):
         trainer = Trainer(callbacks=[ConditionalEntropyMonitor(class_names=["cat", "dog"])])
         ```
     """
+
+    _shown = Request("classes")
 
     def __init__(
         self,
@@ -170,4 +172,4 @@ class ConditionalEntropyMonitor(Monitor[PredictionInstrument]):
             A `plotly.graph_objects.Figure`, one panel for each set; before the first point it
             says that there is none.
         """
-        return as_plotly(Request("classes"), self._journal.panels(self._source.bench.options.set))
+        return as_plotly(self._shown, self._journal.panels(self._source.bench.options.set))

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from it_callbacks.callbacks.faults import Faults
 from it_callbacks.callbacks.outbox import Letter, outbox_of
 from it_callbacks.columns import Columns
-from it_callbacks.loggers import Fault, LoggedPoint, log_image, log_text
+from it_callbacks.loggers import Fault, LoggedPoint, Picture, log_picture, log_text, takes_pictures
 from it_callbacks.quantities import Quantity
 from it_callbacks.records import Record
 
@@ -132,15 +130,17 @@ class Publisher:
         """Give loggers a text about a set."""
         self._report(log_text(trainer.loggers, f"{self._group}/{set_}/{kind}", value, step))
 
-    def image(
-        self, trainer: Any, set_: str, draw: Callable[[], NDArray[np.uint8]], step: int
-    ) -> None:
+    def image(self, trainer: Any, set_: str, picture: Picture, step: int) -> None:
         """Give loggers a picture of a set; only the process that logs draws it."""
         if not trainer.is_global_zero:
             return
+        if trainer.loggers and not takes_pictures(trainer.loggers):
+            names = ", ".join(type(logger).__name__ for logger in trainer.loggers)
+            text = f"images: {names} takes no pictures; monitor.figure() draws the plane"
+            self._faults.warn(text, cause="no pictures")
         tag = f"{self._group}/{set_}/plane"
         try:
-            faults = log_image(trainer.loggers, tag, draw, step)
+            faults = log_picture(trainer.loggers, tag, picture, step)
         except Exception as error:
             text = f"could not draw {tag} ({type(error).__name__}: {error}); its points are kept"
             self._faults.handle(error, text, cause="picture", set_=set_)

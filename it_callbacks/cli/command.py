@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from it_callbacks.checks import nearest
+from it_callbacks.cli.waiting import waiting
 from it_callbacks.log_folders import as_place, is_url, readable
 
 if TYPE_CHECKING:  # the log's reader brings TensorBoard, which the help can do without
@@ -105,7 +106,8 @@ def read(logdirs: Sequence[str], patterns: Sequence[str]) -> list[Run]:
         ::-1
     ]
     try:
-        found, notes = read_folders(folders)
+        with waiting(f"reading {', '.join(folders)}"):
+            found, notes = read_folders(folders)
     except (LogError, OSError) as error:
         raise Wrong(f"argument LOGDIR: {error}") from error
     found = [

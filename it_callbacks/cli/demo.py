@@ -16,6 +16,7 @@ _EPOCHS = {"digits": 60, "szt": 800}
 
 _DESCRIPTION = """\
 Train a small network with all three monitors, write a TensorBoard run, and print what was learnt.
+The result alone goes to standard output; a progress bar is shown on a terminal only.
 
   digits  1797 real handwritten digits from scikit-learn; 10 to 20 seconds
   szt     the 12-bit task of Shwartz-Ziv and Tishby (2017); up to a minute
@@ -65,6 +66,9 @@ def add_to(commands: Commands) -> None:
     parser.add_argument(
         "--activation", choices=("tanh", "relu"), help="of the hidden layers, szt only (tanh)"
     )
+    parser.add_argument(
+        "--quiet", action="store_true", help="print the result and nothing else, no progress either"
+    )
 
 
 def _run(arguments: argparse.Namespace) -> None:
@@ -82,20 +86,28 @@ def _run(arguments: argparse.Namespace) -> None:
         raise Wrong(f"argument --logdir: no permission to write into {logdir}")
     epochs = _EPOCHS[task] if arguments.epochs is None else arguments.epochs
 
+    progress = sys.stderr.isatty() and not arguments.quiet
+
     from it_callbacks import demo
 
     if task == "szt":
         outcome = demo.szt(
-            logdir, epochs=epochs, seed=arguments.seed, activation=arguments.activation or "tanh"
+            logdir,
+            epochs=epochs,
+            seed=arguments.seed,
+            activation=arguments.activation or "tanh",
+            progress=progress,
         )
     else:
         try:
-            outcome = demo.digits(logdir, epochs=epochs, seed=arguments.seed)
+            outcome = demo.digits(logdir, epochs=epochs, seed=arguments.seed, progress=progress)
         except ImportError as error:
             if not (error.name or "").startswith("sklearn") and "scikit-learn" not in str(error):
                 raise
             raise Wrong(str(error)) from error
-    print(f"\n{outcome}\n\nTo look at it:\n  {view_command(logdir)}")
+    print(outcome, flush=True)
+    if not arguments.quiet:
+        print(f"\nTo look at it:\n  {view_command(logdir)}", file=sys.stderr)
 
 
 def view_command(logdir: Path) -> str:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import re
 from collections.abc import Sequence
 from dataclasses import replace
+from fnmatch import fnmatchcase
 from pathlib import Path
 
 from it_callbacks.cli.command import (
@@ -19,6 +21,7 @@ from it_callbacks.cli.command import (
 )
 from it_callbacks.cli.files import check_writable, replacing
 from it_callbacks.figures import KINDS, READINGS, VIEWS, Panel, Request, check, draw, panels
+from it_callbacks.quantities import ROOTS
 from it_callbacks.repeats import are_repeats, averaged
 from it_callbacks.runs import Run
 from it_callbacks.tables import write_csv, write_json
@@ -38,6 +41,7 @@ _EXAMPLES = """\
 examples:
   it-callbacks export runs/digits -o plane.csv
   it-callbacks export runs/digits --run version_0 -o plane.pdf
+  it-callbacks export runs/digits -o plane.pdf --width 86mm --layers '*.hidden*'
   it-callbacks export runs/digits -o i_ty.svg --figure curves --quantity I_TY --set val
 """
 
@@ -91,14 +95,58 @@ def add_to(commands: Commands) -> None:
         "--resolution",
         type=whole_number(0),
         metavar="N",
-        help="of the plane and curves: which of bins=, counted from 0 (default: 0)",
+        help="of layers: which of bins=, counted from 0 (default: that in which more can be read)",
     )
     drawings.add_argument(
-        "--quantity", metavar="NAME", help="of the curves: its name in tags (default: I_XT)"
+        "--quantity", metavar="NAME", help="of the curves and the map: its name in tags"
+    )
+    drawings.add_argument(
+        "--layers",
+        action="append",
+        default=[],
+        metavar="GLOB",
+        help="only layers of this name, e.g. '*.hidden?'; may be repeated",
+    )
+    drawings.add_argument(
+        "--width",
+        type=_inches,
+        metavar="W",
+        help="in inches, or with a unit: 3.4, 3.4in, 86mm, 8.6cm (default: one column, more for "
+        "many layers or panels)",
+    )
+    drawings.add_argument("--title", metavar="TEXT", help="above the figure (default: none)")
+    drawings.add_argument(
+        "--style",
+        choices=("paper", "screen"),
+        help="for print, with symbols and small letters, or as on a page (default: paper)",
+    )
+    drawings.add_argument(
+        "--grey", action="store_true", help="greys of equal luminance in place of colours"
     )
     drawings.add_argument(
         "--each", action="store_true", help="draw repeats side by side instead of their mean"
     )
+
+
+_PER_INCH = {"": 1.0, "in": 1.0, "cm": 2.54, "mm": 25.4}
+_LEAST_WIDTH, _MOST_WIDTH = 1, 40
+
+
+def _inches(text: str) -> float:
+    """A width as argparse's `type=`.
+
+    Example:
+        >>> _inches("3.5"), _inches("2.54 cm"), _inches("50.8mm")
+        (3.5, 1.0, 2.0)
+    """
+    found = re.fullmatch(r"(\d+\.?\d*|\.\d+) ?(in|cm|mm|)", text.strip())
+    inches = float(found[1]) / _PER_INCH[found[2]] if found else 0.0
+    if not _LEAST_WIDTH <= inches <= _MOST_WIDTH:
+        raise argparse.ArgumentTypeError(
+            f"need a width from {_LEAST_WIDTH} to {_MOST_WIDTH} inches, such as 3.4, 3.4in or "
+            f"86mm, got {text!r}"
+        )
+    return inches
 
 
 def _run(arguments: argparse.Namespace) -> None:
@@ -119,18 +167,21 @@ def _run(arguments: argparse.Namespace) -> None:
 
 
 _ONLY_OF = {
-    option: [kind.name for kind in KINDS.values() if option in kind.options]
-    for option in ("reading", "view", "chance", "intervals", "resolution", "quantity")
+    option: [kind.name for kind in KINDS.values() if named in kind.options]
+    for option, named in {
+        **{name: name for name in ("reading", "view", "chance", "intervals", "resolution")},
+        **{"quantity": "quantity", "layers": "hidden"},
+    }.items()
 }
 """Options of some figures only."""
 
 
 def _is_given(arguments: argparse.Namespace, option: str) -> bool:
-    return getattr(arguments, option) not in (None, False)
+    return getattr(arguments, option) not in (None, False, [])
 
 
 def _check_for_table(arguments: argparse.Namespace) -> None:
-    for option in ("figure", "each", *_ONLY_OF):
+    for option in ("figure", "each", "width", "title", "style", "grey", *_ONLY_OF):
         if _is_given(arguments, option):
             raise Wrong(f"argument --{option}: only for drawings ({', '.join(_DRAWINGS)})")
 
@@ -191,24 +242,35 @@ def _drawing(runs: Sequence[Run], arguments: argparse.Namespace) -> str:
 
     is_mean = are_repeats(runs) and not arguments.each
     request = _request(arguments)
-    request = replace(request, intervals=request.intervals or is_mean)
     shown = _panels(request, runs, arguments.set)
     if is_mean:
         sets = dict.fromkeys(panel.set for panel in shown)
-        shown = panels(request, [averaged(runs)], sets)
-        if not shown:
+        of_mean = panels(request, [averaged(runs)], sets)
+        if not of_mean:
             raise Wrong(
                 f"the {len(runs)} runs have no step of {_needed(request, [])} in common, so there "
                 "is no mean to draw; pass --each, or choose runs by --run"
             )
+        if arguments.figure == "plane":  # it draws the mean itself, and how repeats scatter
+            request = replace(request, arrange="mean")
+        else:
+            shown, request = of_mean, replace(request, intervals=True)
     n_rulers = min(len(panel.rulers) for panel in shown)
     if (request.resolution or 0) >= n_rulers:
         raise Wrong(
             f"argument --resolution: need a number below {n_rulers}, as many as bins= listed; "
             f"got {request.resolution}"
         )
+    request = replace(request, hidden=_hidden(arguments.layers, shown))
     with replacing(arguments.output) as new:
-        pictures.save(draw(request, shown), new)
+        pictures.save(
+            draw(request, shown),
+            new,
+            width=arguments.width,
+            title=arguments.title or "",
+            style=arguments.style or "paper",
+            grey=arguments.grey,
+        )
     what = f"the {arguments.figure} of {_counted(len(runs))}"
     if not is_mean:
         return what
@@ -230,6 +292,23 @@ def _panels(request: Request, runs: Sequence[Run], wanted: str | None) -> list[P
             f"{there_are(wanted, sets)}"
         )
     return [panel for panel in found if wanted in (None, panel.set)]
+
+
+def _hidden(patterns: Sequence[str], shown: Sequence[Panel]) -> set[str]:
+    """The layers of which no pattern finds the name; none without a pattern."""
+    layers = {
+        key.layer: None
+        for panel in shown
+        for key in sorted(panel.run.keys)
+        if key.set == panel.set and key.quantity not in ROOTS
+    }
+    for pattern in patterns:
+        if not any(fnmatchcase(layer, pattern) for layer in layers):
+            raise Wrong(
+                f"argument --layers: no layer is called {pattern!r}; {there_are(pattern, layers)}"
+            )
+    found = {name for name in layers for pattern in patterns if fnmatchcase(name, pattern)}
+    return layers.keys() - found if patterns else set()
 
 
 def _needed(request: Request, runs: Sequence[Run]) -> str:

@@ -65,6 +65,11 @@ class Symbols:
         return self._numbered
 
     @property
+    def all_differ(self) -> bool:
+        """Whether the states are known, and every sample is one of its own."""
+        return self._numbered is not None and len(self.counts) == len(self)
+
+    @property
     def states(self) -> NDArray[np.int64]:
         """The state of each sample."""
         return self.numbered[0]
@@ -186,6 +191,9 @@ def contingency(
 def contingency_of_each(several: Sequence[Symbols], y: Symbols) -> Contingency:
     """The sparse contingency tables of several x, each as long as y: one below the other."""
     n_samples, n_columns = len(y), len(y.counts)
+    Symbols.number_together([each for each in several if each.values.ndim == 2])
+    if all(each.all_differ for each in several):
+        return _of_samples(several, y)
     pairs = _beside(several, n_columns)
     pairs *= n_columns
     pairs += y.states
@@ -207,6 +215,17 @@ def contingency_of_each(several: Sequence[Symbols], y: Symbols) -> Contingency:
         _parts(first_of_rows, *pairs.shape),
         cell_parts,
     )
+
+
+def _of_samples(several: Sequence[Symbols], y: Symbols) -> Contingency:
+    """`contingency_of_each` where every sample is a state of its own: the samples are the cells."""
+    n_x, n_samples = len(several), len(y)
+    columns = np.empty((n_x, n_samples), np.int64)
+    for of_x, each in zip(columns, several, strict=True):
+        of_x[each.states] = y.states
+    once, numbers = np.ones(columns.size, np.int64), np.arange(columns.size)
+    parts = Parts(np.arange(n_x) * n_samples, columns.size)
+    return Contingency(n_samples, y, once, once, numbers, columns.ravel(), parts, parts)
 
 
 def spectrum_of_each(several: Sequence[Symbols]) -> Spectrum:
@@ -233,7 +252,6 @@ def _beside(several: Sequence[Symbols], n_columns: int) -> NDArray[np.int64]:
 
     A symbol and a column are one 64-bit number, or else a state and a column are: at most N * N.
     """
-    Symbols.number_together([each for each in several if each.values.ndim == 2])
     numbers = np.array([each.values if each.values.ndim == 1 else each.states for each in several])
     low, high = numbers.min(axis=1), numbers.max(axis=1)
     for x, (least, most) in enumerate(zip(low.tolist(), high.tolist(), strict=True)):

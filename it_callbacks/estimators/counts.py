@@ -65,7 +65,8 @@ def grassberger(counts: ArrayLike) -> float:
     Entropy estimates from insufficient samplings, arXiv physics/0307138, eqs. 31 and 35. He writes
     ln N for a random, Poisson N; for a sample of given size it is digamma(N), about 1/(2N) nats
     less: bias -0.0061 bits in the module's example instead of +0.1817. (His form of 1988 is
-    another.) Takes and raises what `mle` does. One sample gives 1 bit, as the formula says.
+    another.) Takes and raises what `mle` does. One state seen N times gives not 0 but, as the
+    formula says, about 1/(2N) nats, up for odd N and down for even: 1 bit for one sample.
 
     Example:
         >>> round(grassberger([1, 1]), 6)  # (1 - gamma) + (gamma + ln 2) nats

@@ -22,7 +22,8 @@ def entropy(
     """Entropy H(X) in bits of a discrete sample: how evenly its states are used.
 
     In [0, log2 n_samples] by `mle`. Of a deterministic layer's symbols over distinct inputs it
-    is also I(X; bin T). A single sample is legal: 0 bits by `mle`, coverage 0, no error known.
+    is also I(X; bin T). A single sample is legal: 0 bits, coverage 0, no error known. What never
+    varies has 0 bits by every estimator.
 
     Args:
         codes: symbols `(n_samples,)`, or keys `(n_samples, 2)` (see `counting.contingency`);
@@ -53,7 +54,7 @@ def conditional_entropy(
     Args:
         codes: symbols `(n_samples,)` or keys `(n_samples, 2)`.
         given: the same, as long as codes.
-        estimator: counts -> bits, used on both entropies.
+        estimator: counts -> bits, used on both entropies, but for one that never varies.
 
     Raises:
         ValueError: no samples, a wrong shape, or unequal lengths.
@@ -80,7 +81,7 @@ def mutual_information(
     Args:
         x: symbols `(n_samples,)` or keys `(n_samples, 2)`.
         y: the same, as long as x.
-        estimator: counts -> bits, used on all three entropies.
+        estimator: counts -> bits, used on all three entropies, but for one that never varies.
         n_classes: how many states of y are possible; None for as many as were seen. Only the
             interval depends on it.
 

@@ -73,7 +73,7 @@ def entropy_estimate(
     """Entropy in bits of the distribution that the counts were drawn from.
 
     Args:
-        counts: integers `(n_states,)`, samples in each state.
+        counts: integers `(n_states,)`, samples in each state; of a single state it is 0 bits.
         estimator: counts -> bits.
         n_states: how many states are possible, which bounds the interval; None if not known.
 
@@ -88,7 +88,7 @@ def entropy_estimate(
     seen = of_counts.spectrum(counts)
     possible = _possible("n_states", n_states, int(seen.n_states[0]), "states")
     (estimate,) = entropy_estimates(seen, possible)
-    return estimate if estimator is mle else replace(estimate, bits=float(estimator(counts)))
+    return estimate if estimator is mle else replace(estimate, bits=_bits(estimator, counts))
 
 
 def entropy_estimates(seen: Spectrum, n_states: int | None = None) -> list[Estimate]:
@@ -107,13 +107,13 @@ def conditional_entropy_estimate(table: Contingency, estimator: Estimator = mle)
 
     Args:
         table: of x (rows) and y (columns).
-        estimator: counts -> bits, used on both entropies.
+        estimator: counts -> bits, used on both entropies, but for one that never varies.
     """
     (estimate,) = conditional_entropy_estimates(table)
     if estimator is mle:
         return estimate
-    bits = _difference(estimator(table.cell_counts), estimator(table.column_counts))
-    return replace(estimate, bits=bits)
+    of_pairs, of_y = (_bits(estimator, each) for each in (table.cell_counts, table.column_counts))
+    return replace(estimate, bits=_difference(of_pairs, of_y))
 
 
 def conditional_entropy_estimates(table: Contingency) -> list[Estimate]:
@@ -138,7 +138,7 @@ def mutual_information_estimate(
 
     Args:
         table: of x and y.
-        estimator: counts -> bits, used on all three entropies.
+        estimator: counts -> bits, used on all three entropies, but for one that never varies.
         n_classes: how many states of y are possible, for the interval; None for as many as
             were seen.
 
@@ -149,8 +149,8 @@ def mutual_information_estimate(
     (estimate,) = information_estimates(table, n_classes=possible)
     if estimator is mle:
         return estimate
-    of_both = float(estimator(table.row_counts)) + float(estimator(table.column_counts))
-    return replace(estimate, bits=_difference(of_both, estimator(table.cell_counts)))
+    of_both = _bits(estimator, table.row_counts) + _bits(estimator, table.column_counts)
+    return replace(estimate, bits=_difference(of_both, _bits(estimator, table.cell_counts)))
 
 
 def information_estimates(
@@ -254,6 +254,15 @@ def _possible(argument: str, given: int | None, n_seen: int, what: str) -> int |
             "possible, or None where that is not known"
         )
     return number
+
+
+def _bits(estimator: Estimator, counts: NDArray[np.int64]) -> float:
+    """The estimator's entropy in bits, and 0 of a sample that never varies.
+
+    Such a one tells nothing of any other, and its pairs with another are the states of the other:
+    what an estimator gives a single state, as Grassberger's does, would be all that remains.
+    """
+    return float(estimator(counts)) if np.count_nonzero(counts) > 1 else 0.0
 
 
 def _difference(minuend: float, subtrahend: float) -> float:

@@ -17,7 +17,7 @@ class Html(str):
     __slots__ = ()
 
 
-_VOID = ("meta",)
+_VOID = ("img", "meta")
 
 
 def tag(name: str, /, *content: str, **attributes: str) -> Html:

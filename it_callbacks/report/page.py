@@ -9,8 +9,9 @@ from pathlib import Path
 
 from it_callbacks import __version__
 from it_callbacks.figures import CONFIG, plotly_script
+from it_callbacks.report.drawings import Drawings
 from it_callbacks.report.markup import Html, joined, json_script, script, script_body, tag
-from it_callbacks.report.sections import Drawings, Section, sections
+from it_callbacks.report.sections import Section, sections
 from it_callbacks.runs import Run
 
 _STATIC = Path(__file__).parent / "static"

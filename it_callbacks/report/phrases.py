@@ -11,7 +11,7 @@ from it_callbacks.wide_settings import WideSettings
 
 LIMITS = {
     "code": (
-        "A hollow point is saturated: nearly every sample had a code of its own, so I(T;Y) would "
+        "An empty ring is saturated: nearly every sample had a code of its own, so I(T;Y) would "
         "be as high for random labels, and the point holds no information about the network.",
         "I(X;T) of a deterministic network is the entropy of its binned layer: how finely the "
         "layer distinguishes inputs at the resolution of its bins. Compare a layer with itself "
@@ -57,15 +57,17 @@ def interval(ends: Interval) -> str:
     return f"at least {ends.low:.2f}" if ends.low > 0 else "–"
 
 
-def peak(values: Course) -> str:
-    """Write the highest value and its epoch.
+def when(values: Course) -> str:
+    """Write when the highest value was: its step where the epoch alone does not tell.
 
     Example:
-        >>> peak(Course(Number(1.0), Number(3.0), 4, Number(2.0)))
-        '3.00 (epoch 4)'
+        >>> when(Course(Number(1.0), Number(3.0), 4, Number(2.0)))
+        'epoch 4'
+        >>> when(Course(Number(1.0), Number(3.0), 0, Number(2.0), peak_step=26))
+        'epoch 0, step 26'
     """
-    known = values.peak_epoch is not None
-    return number(values.peak) + (f" (epoch {values.peak_epoch})" if known else "")
+    known = {"epoch": values.peak_epoch, "step": values.peak_step}
+    return ", ".join(f"{name} {at}" for name, at in known.items() if at is not None)
 
 
 def wide_facts(wide: WideSettings) -> str:

@@ -4,21 +4,22 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from it_callbacks import texts
-from it_callbacks.figures import READINGS, Figure, Panel, Request, draw, opening, panels, play
-from it_callbacks.quantities import QUANTITIES, Quantity
-from it_callbacks.records import Status
+from it_callbacks.figures import KINDS, READINGS, Panel, Request, opening, panels
+from it_callbacks.findings import findings
+from it_callbacks.quantities import QUANTITIES
 from it_callbacks.repeats import are_repeats, averaged
 from it_callbacks.report import phrases
+from it_callbacks.report.drawings import Drawings
 from it_callbacks.report.markup import Html, folded, joined, table, tag
-from it_callbacks.runs import Key, Run
-from it_callbacks.tables import STATUSES, LayerRow, Number, WideRow, course, layer_rows, wide_rows
+from it_callbacks.report.told import told
+from it_callbacks.report.values import layer_tables, prediction_tables
+from it_callbacks.runs import Run
 
-MOST_TOGETHER = 12
+MOST_TOGETHER = 6
 """Panels of one figure, on equal axes and under one slider; more would be slow to move."""
 
 
@@ -30,26 +31,6 @@ class Section(NamedTuple):
     content: Sequence[Html]
 
 
-@dataclass
-class Drawings:
-    """The figures of a page, each under an id, and the places that are kept for them."""
-
-    figures: dict[str, Figure] = field(default_factory=dict)
-
-    def place(self, figure: Figure, caption: str) -> Html:
-        """Where `figure` is drawn, as high as its rows of panels need."""
-        id_ = f"figure-{len(self.figures)}"
-        self.figures[id_] = figure
-        axes = [of for name, of in figure["layout"].items() if name.startswith("yaxis")]
-        n_rows = len({tuple(axis["domain"]) for axis in axes})
-        height = (28 if "sliders" in figure["layout"] else 22) * n_rows + 6
-        return tag(
-            "figure",
-            tag("div", class_="drawing", data_figure=id_, style=f"height: {height}rem"),
-            tag("figcaption", caption),
-        )
-
-
 def sections(runs: Sequence[Run], drawings: Drawings) -> list[Section]:
     """Return all sections that the runs give something for.
 
@@ -59,10 +40,15 @@ def sections(runs: Sequence[Run], drawings: Drawings) -> list[Section]:
     """
     shown = [averaged(runs), *runs] if are_repeats(runs) else list(runs)
     found = [
+        Section("findings", "What was found", list(told(findings(runs)))),
         Section("planes", "Information plane", list(_planes(shown, drawings))),
-        Section("layers", "Layers", list(_layers(shown))),
+        Section("layers", "Layers", list(layer_tables(shown))),
         Section("curves", "Curves", list(_curves(shown, drawings))),
-        Section("predictions", "Predictions", list(_predictions(shown, drawings))),
+        Section(
+            "predictions",
+            "Predictions",
+            [*_predictions(shown, drawings), *prediction_tables(shown)],
+        ),
         Section("classes", "Classes", list(_classes(shown, drawings))),
         Section("warnings", "Warnings", list(_warnings(runs))),
         Section("settings", "How it was measured", list(_settings(runs))),
@@ -73,7 +59,9 @@ def sections(runs: Sequence[Run], drawings: Drawings) -> list[Section]:
 def _rows(request: Request, runs: Sequence[Run]) -> list[list[Panel]]:
     """What is drawn as one figure, on equal axes: the sets of a run, and runs, side by side."""
     found = panels(request, runs)
-    return [found[start : start + MOST_TOGETHER] for start in range(0, len(found), MOST_TOGETHER)]
+    n_rows = math.ceil(len(found) / MOST_TOGETHER)
+    size = math.ceil(len(found) / n_rows) if found else 1  # rather two rows alike than a rest
+    return [found[start : start + size] for start in range(0, len(found), size)]
 
 
 def _of_layers(runs: Sequence[Run]) -> list[list[Panel]]:
@@ -94,6 +82,9 @@ def _planes(runs: Sequence[Run], drawings: Drawings) -> Iterator[Html]:
         }
         opened = opening(Request(), row).reading
         yield from there.get(opened, ())
+        for name, caption in _OF_LAYERS.items() if there else ():
+            drawn = drawings.place(Request(name), row, caption)
+            yield drawn if name == _companion(row) else folded(KINDS[name].title, drawn)
         for name in there.keys() - {opened}:
             yield folded(f"Another reading: {READINGS[name].title.lower()}", *there[name])
         shown |= there.keys()
@@ -101,20 +92,36 @@ def _planes(runs: Sequence[Run], drawings: Drawings) -> Iterator[Html]:
         yield from (tag("p", limit) for limit in limits if name in shown)
 
 
+_OF_LAYERS = {
+    "through": "One line for each moment, through the layers from the input to the output.",
+    "map": "A row for each layer, the input side on top, and a column for each look.",
+}
+"""Figures beside the plane, and what is below them."""
+_DEEP = 13
+"""From so many layers on a plane cannot name them all, and the map is open beside it."""
+
+
+def _companion(row: Sequence[Panel]) -> str:
+    """Which figure stands open below the plane; none where it names all layers."""
+    n_layers = max(len(panel.run.layers("I_XT", panel.set)) for panel in row)
+    return "map" if n_layers >= _DEEP else ""
+
+
 def _planes_of_any_width(row: Sequence[Panel], drawings: Drawings) -> Iterator[Html]:
     caption = (
         "Layers of any width: information about the input once noise in proportion to the layer's "
         "spread is added, against what a linear reader can predict of the label."
     )
-    drawn = play(draw(Request(reading="wide", intervals=_has_spread(row)), row))
-    yield drawings.place(drawn, caption + _BARS * _has_spread(row))
+    request = Request(reading="wide", intervals=_has_spread(row))
+    yield drawings.place(request, row, caption + _BARS * _has_spread(row))
 
 
 def _planes_of_the_code(row: Sequence[Panel], drawings: Drawings) -> Iterator[Html]:
     """The plane as counted, open; other bins and other estimates, folded."""
     has_spread = _has_spread(row)
+    first = opening(Request(reading="code"), row).resolution
 
-    def plane(caption: str, view: str = "linear", resolution: int = 0) -> Html:
+    def plane(caption: str, view: str = "linear", resolution: int = first) -> Html:
         request = Request(
             reading="code",
             view=view,
@@ -122,16 +129,17 @@ def _planes_of_the_code(row: Sequence[Panel], drawings: Drawings) -> Iterator[Ht
             chance=view == "linear",
             intervals=has_spread or view == "corrected",
         )
-        return drawings.place(play(draw(request, row)), caption)
+        return drawings.place(request, row, caption)
 
     yield plane(
-        "I(X;T) against I(T;Y), a line for each layer. Hollow points are saturated; the small mark "
+        "I(X;T) against I(T;Y), a way for each layer. Empty rings are saturated; the short mark "
         "below a point is what chance alone would give." + _BARS * has_spread
     )
-    for number in range(1, min(len(panel.rulers) for panel in row)):
-        label = row[0].rulers[number].label
-        drawn = plane(f"Read with {label}.", resolution=number)
-        yield folded(f"The same with other bins ({label})", drawn)
+    for number in range(min(len(panel.rulers) for panel in row)):
+        if number != first:
+            label = row[0].rulers[number].label
+            drawn = plane(f"Read with {label}.", resolution=number)
+            yield folded(f"The same with other bins ({label})", drawn)
     if _has(row, "I_TY_adjusted"):
         caption = "I(T;Y) on a scale where chance is 0 and H(Y) stays H(Y)."
         yield folded("Adjusted for chance", plane(caption, view="adjusted"))
@@ -141,9 +149,9 @@ def _planes_of_the_code(row: Sequence[Panel], drawings: Drawings) -> Iterator[Ht
             "interval; I(T;Y) adjusted for chance. Bars are 95 % intervals: they reach further up "
             "than down, as what was not seen can only add."
         )
-        yield folded(
-            "Corrected for the number of samples, with intervals", plane(caption, view="corrected")
-        )
+        # Only the first ruler has these.
+        drawn = plane(caption, view="corrected", resolution=0)
+        yield folded("Corrected for the number of samples, with intervals", drawn)
 
 
 _BARS = " Bars are standard deviations over the runs."
@@ -164,152 +172,34 @@ def _has(row: Sequence[Panel], quantity: str) -> bool:
     )
 
 
-def _layers(runs: Sequence[Run]) -> Iterator[Html]:
-    seen = set()
-    for run in runs:
-        for set_ in run.sets("I_XT"):
-            settings = run.settings.get(f"information_plane/{set_}", {})
-            yield tag("h3", f"{run.name} · {set_}")
-            for rulers in run.rulers(set_):
-                rows = layer_rows(run, set_, rulers)
-                seen |= {row.status for row in rows}
-                caption = ". ".join(filter(None, [rulers.label, phrases.facts(settings)]))
-                yield _table(_HEAD, map(_cells, rows), caption, _has([Panel(run, set_)], "I_TY"))
-            joint = {
-                layer: of_layer[texts.ALL_RULERS]
-                for layer, of_layer in run.verdicts.get(set_, {}).items()
-                if texts.ALL_RULERS in of_layer
-            }
-            if joint:
-                yield table(("layer", "verdict of all rulers together"), joint.items(), "")
-            if found := wide_rows(run, set_):
-                caption, has_y = phrases.wide_facts(run.wide(set_)), run.sets("V_TY")
-                yield _table(_WIDE_HEAD, map(_wide_cells, found), caption, set_ in has_y)
-    notes = [tag("li", note) for status, note in STATUSES.items() if status in seen]
-    if notes:
-        yield tag("ul", *notes, class_="faint")
-
-
-def _table(head: Sequence[str], rows: Iterable[Sequence[str]], caption: str, has_y: bool) -> Html:
-    """A table of layers; without the columns of Y where there is none."""
-    shown, *cells = (
-        [cell for column, cell in zip(head, line, strict=True) if has_y or not _is_of_y(column)]
-        for line in (head, *rows)
-    )
-    return table(shown, cells, caption)
-
-
-def _is_of_y(column: str) -> bool:
-    return "Y)" in column or column == "chance share"
-
-
-_HEAD = (
-    "layer",
-    "status",
-    *(f"{of} {when}" for of in ("I(X;T)", "I(T;Y)") for when in ("first", "peak", "last", "95 %")),
-    "I(T;Y) by chance",
-    "I(T;Y) adjusted",
-    "coverage",
-    "chance share",
-    "verdict",
-)
-
-
-_WIDE_HEAD = (
-    "layer",
-    "status",
-    *(
-        f"{of} {what}"
-        for of in ("I(X;T+σZ)", "V(T→Y)")
-        for what in ("first", "peak", "last", "SE of last")
-    ),
-    "why caution",
-)
-
-
-def _wide_cells(row: WideRow) -> list[str]:
-    numbers = [
-        text
-        for values, error in ((row.i_xt, row.i_xt_se), (row.v_ty, row.v_ty_se))
-        for text in (
-            *(phrases.number(values.first), phrases.peak(values), phrases.number(values.last)),
-            phrases.number(error),
-        )
-    ]
-    return [row.layer, _status(row.status), *map(_steady, numbers), row.caution or "–"]
-
-
-def _status(status: Status | None) -> str:
-    return "–" if status is None else tag("span", status.name, class_=status.name.lower())
-
-
-def _steady(number: str) -> str:
-    return tag("span", number, class_="steady")
-
-
-def _cells(row: LayerRow) -> list[str]:
-    numbers = [
-        *(phrases.number(row.i_xt.first), phrases.peak(row.i_xt), phrases.number(row.i_xt.last)),
-        phrases.interval(row.i_xt_interval),
-        *(phrases.number(row.i_ty.first), phrases.peak(row.i_ty), phrases.number(row.i_ty.last)),
-        phrases.interval(row.i_ty_interval),
-        *map(phrases.number, (row.chance, row.adjusted, row.coverage, row.chance_share)),
-    ]
-    return [row.layer, _status(row.status), *map(_steady, numbers), row.verdict or "–"]
-
-
 def _curves(runs: Sequence[Run], drawings: Drawings) -> Iterator[Html]:
     own = {name: row for run in runs for name, row in run.own.items()}
     for row in _of_layers(runs):
         opened = READINGS[opening(Request(), row).reading].views["linear"].axes
         for quantity in (*QUANTITIES.values(), *own.values()):
             if "curves" in quantity.figures and _has(row, quantity.name):
-                figure = draw(Request("curves", quantity=quantity.name), row)
                 title = (
                     f"{quantity.label}: {quantity.meaning}" if quantity.meaning else quantity.label
                 )
-                drawn = drawings.place(figure, f"{title}, over the epochs.")
+                request = Request("curves", quantity=quantity.name)
+                drawn = drawings.place(request, row, f"{title}, by {{axis}}.")
                 yield drawn if quantity.name in opened else folded(title, drawn)
 
 
 def _predictions(runs: Sequence[Run], drawings: Drawings) -> Iterator[Html]:
     for row in _rows(Request("predictions"), runs):
         yield drawings.place(
-            draw(Request("predictions"), row),
+            *(Request("predictions"), row),
             "H(Ŷ) = I(Y;Ŷ) + I(X;Ŷ|Y) + H(Ŷ|X): information about the labels, information about "
             "the inputs within a class, and how unsure the predictions are of each sample.",
         )
-    for run in runs:
-        for set_ in run.sets("prediction_entropy/mean"):
-            rows = [
-                [f"{row.symbol}, {row.meaning}", *(_of_predictions(row, value) for value in ends)]
-                for row in QUANTITIES.values()
-                if (key := _key(row.name, set_)) in run.series
-                for ends in [(course(run, key).first, course(run, key).last)]
-            ]
-            settings = run.settings.get(f"prediction_entropy/{set_}", {})
-            yield tag("h3", f"{run.name} · {set_}")
-            yield table(("bits", "first", "last"), rows, phrases.facts(settings))
-
-
-def _of_predictions(row: Quantity, value: Number) -> str:
-    """A value; of a status the word for it."""
-    if row.unit == "code" and value.value in list(Status):
-        return Status(int(value.value)).name
-    return phrases.number(value, 3)
-
-
-def _key(name: str, set_: str) -> Key:
-    """The key of a quantity of predictions; of one of layers none that there is."""
-    root, _, rest = name.partition("/")
-    return Key(root, set_, rest)
 
 
 def _classes(runs: Sequence[Run], drawings: Drawings) -> Iterator[Html]:
     for row in _rows(Request("classes"), runs):
         yield drawings.place(
-            draw(Request("classes"), row),
-            "H(Ŷ|Y=c): how far the predictions scatter inside each class, over the epochs.",
+            *(Request("classes"), row),
+            "H(Ŷ|Y=c): how far the predictions scatter inside each class, by {axis}.",
         )
 
 

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from it_callbacks.figures import READINGS, Panel, Request, check, draw, opening
-from it_callbacks.pictures import pixels
+from it_callbacks import pictures
+from it_callbacks.figures import READINGS, Figure, Panel, Request, check, draw, opening, play
 from it_callbacks.records import Record
+from it_callbacks.report.card import run_card
+from it_callbacks.report.markup import Html
 from it_callbacks.runs import Run, Verdicts, from_records
+from it_callbacks.stills import still
 
 
 def panels_of(
@@ -52,20 +56,31 @@ def run_of(
 
 
 def as_plotly(request: Request, panels: Sequence[Panel]) -> Any:
-    """Draw a figure as `plotly.graph_objects.Figure`, which notebooks show; plotly loads here."""
-    from plotly import graph_objects
+    """Draw a figure as `plotly.graph_objects.Figure`, which notebooks show; plotly loads here.
 
-    return graph_objects.Figure(draw(request, panels))
+    A plane can be played.
+    """
+    from it_callbacks import notebook
+
+    figure = draw(request, panels)
+    return notebook.Figure.of(play(figure) if request.name == "plane" else figure, panels[0].run)
+
+
+def card(request: Request, panels: Sequence[Panel], run: Run, title: str) -> Html:
+    """What a notebook shows of a monitor: a picture of its figure, what was found, last values."""
+    return run_card(run, title, still(draw(with_y(request, panels), panels)))
 
 
 def with_y(request: Request, panels: Sequence[Panel]) -> Request:
-    """The request for a plane; where no panel has what it needs, for the curves of what is across.
+    """The request; for curves of what is across where no panel has what a plane needs.
 
     That is where there is no Y. The reading is then settled, too.
 
     Raises:
         ValueError: The request names what there cannot be.
     """
+    if request.name != "plane":
+        return request
     check(request)
     opened = opening(request, panels)
     across, up = READINGS[opened.reading].views["linear"].axes
@@ -105,10 +120,31 @@ class Pictures:
         """For each set whose latest point was not drawn, its step."""
         return {set_: at[1] for set_, at in self._latest.items() if self._drawn[set_] != at}
 
-    def draw(self, panels: list[Panel]) -> NDArray[np.uint8]:
-        """A picture ``(height, width, 3)`` of the plane."""
-        return pixels(draw(with_y(Request(), panels), panels))
-
     def forget(self) -> None:
         """Another training begins."""
         self._drawn, self._latest = {}, {}
+
+
+class Picture:
+    """A picture of the plane, in the forms that loggers take.
+
+    Args:
+        panels: What is drawn.
+    """
+
+    def __init__(self, panels: Sequence[Panel]) -> None:
+        self._panels = panels
+
+    @cached_property
+    def _drawn(self) -> Figure:
+        return draw(with_y(Request(), self._panels), self._panels)
+
+    def pixels(self) -> NDArray[np.uint8]:
+        """An image ``(height, width, 3)``."""
+        return pictures.pixels(self._drawn, style="screen")
+
+    def figure(self) -> Any:
+        """A `plotly.graph_objects.Figure`, which can be hovered over."""
+        from plotly import graph_objects
+
+        return graph_objects.Figure(self._drawn)

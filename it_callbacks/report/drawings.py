@@ -1,0 +1,86 @@
+"""Keep the figures of a page, each for wide and narrow windows and for light and dark pages."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from it_callbacks.figures import DARK, Figure, Panel, Request, draw, play
+from it_callbacks.report.markup import Html, tag
+
+_HEIGHTS = {940: 460, 350: 400}
+"""Widths that figures are drawn for, in pixels, of a page and of a phone; and how high a row of
+panels is there."""
+_LEAST_ROW = 380
+"""Of several rows each may be lower."""
+
+
+@dataclass
+class Drawings:
+    """The figures of a page, each under an id, and the places that are kept for them."""
+
+    figures: dict[str, dict[str, Any]] = field(default_factory=dict)
+    """By id ``wide`` and ``narrow``, figures that can be played; ``still``, what the layout of the
+    wide one is without slider and buttons; and ``dark``, from each colour to that on a dark page.
+    """
+
+    def place(self, request: Request, shown: Sequence[Panel], caption: str) -> Html:
+        """Where a figure is drawn, as high as its rows of panels need.
+
+        Args:
+            request: What it shows.
+            shown: Its panels.
+            caption: Stands below it; ``{axis}`` is what goes across: epoch or step.
+        """
+        (asked, wide), (_, narrow) = (_sized(request, shown, width) for width in _HEIGHTS)
+        dark = _played(draw(replace(asked, theme=DARK), shown), asked)
+        layout = wide["layout"]
+        id_ = f"figure-{len(self.figures)}"
+        self.figures[id_] = {
+            "wide": _played(wide, asked),
+            "narrow": _played(narrow, asked),
+            "still": {name: layout[name] for name in ("height", "margin")},
+            "dark": dict(_recoloured(_played(wide, asked), dark)),
+        }
+        axis = layout.get("xaxis", {}).get("title", {}).get("text", "").split(" ")[0] or "epoch"
+        return tag(
+            "figure",
+            tag("div", class_="drawing", data_figure=id_),
+            tag("figcaption", caption.replace("{axis}", axis)),
+        )
+
+
+def _sized(request: Request, shown: Sequence[Panel], width: int) -> tuple[Request, Figure]:
+    """The figure at a width, as high as its rows of panels need, with its size in the layout."""
+    request = replace(request, width=width, height=_HEIGHTS[width])
+    figure = draw(request, shown)
+    axes = [of for name, of in figure["layout"].items() if name.startswith("yaxis")]
+    n_rows = len({tuple(axis.get("domain", ())) for axis in axes})
+    if n_rows > 1:
+        request = replace(request, height=n_rows * _LEAST_ROW)
+        figure = draw(request, shown)
+    figure["layout"] |= {"width": width, "height": request.height}
+    return request, figure
+
+
+def _played(figure: Figure, request: Request) -> Figure:
+    """A plane that can be played, higher by its slider; any other figure as it is."""
+    if request.name != "plane":
+        return figure
+    played = play(figure)
+    added = played["layout"]["margin"].get("b", 0) - figure["layout"]["margin"].get("b", 0)
+    height = request.height + added
+    return {**played, "layout": {**played["layout"], "height": height}}
+
+
+def _recoloured(light: Any, dark: Any) -> Iterator[tuple[str, str]]:
+    """Every colour that is another one in the second of two figures that are else the same."""
+    if isinstance(light, dict):
+        for key in light.keys() & dark.keys():
+            yield from _recoloured(light[key], dark[key])
+    elif isinstance(light, (list, tuple)):
+        for one, other in zip(light, dark, strict=False):
+            yield from _recoloured(one, other)
+    elif isinstance(light, str) and light != dark and light.startswith(("#", "rgba(")):
+        yield light, dark
