@@ -16,6 +16,10 @@ from it_callbacks.runs import Key, Run, Series
 _WORST = ("status", "wide_status")
 
 
+_BEYOND_ALL = 1e100
+"""What nothing measures: a stranger's log may hold values whose squares are beyond all floats."""
+
+
 def _is_status(key: Key) -> bool:
     return key.quantity in _WORST or (key.quantity, key.layer) == ("label_information", "status")
 
@@ -48,7 +52,7 @@ def means(key: Key, repeats: Sequence[Series]) -> dict[int, Mean]:
     found = {}
     for step in first:
         values = [first[step], *(series.get(step, math.nan) for series in others)]
-        if not all(map(math.isfinite, values)):
+        if not all(abs(value) < _BEYOND_ALL for value in values):
             continue
         if _is_status(key):
             found[step] = Mean(max(values), math.nan)

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from it_callbacks.findings import Finding, findings
+from it_callbacks.findings.subject import planes
 from it_callbacks.records import Status
 from it_callbacks.repeats import are_repeats, averaged
 from it_callbacks.runs import Run
@@ -61,14 +62,20 @@ def as_markdown(runs: Sequence[Run], most: int = MOST_LINES) -> str:
     about = ["", "Warnings:"] if warnings else []
     about += [f"- {_plain(text)}" for text in warnings[:_MOST_WARNINGS]]
     about += _left_out(len(warnings) - _MOST_WARNINGS, "warnings")
-    rows = [row for run in shown for row in _layers(run)]
+    rows = sorted((row for run in shown for row in _layers(run)), key=_is_saturated)
     room = most - len(lines) - len(about) - 4  # a blank, two of the head, what is left out
     table = _table(rows[:room], len(shown) > 1) if rows else []
-    return "\n".join([*lines, *table, *_left_out(len(rows) - room, "layers"), *about]) + "\n"
+    return (
+        "\n".join([*lines, *table, *_left_out(len(rows) - room, "rows of layers"), *about]) + "\n"
+    )
 
 
 def _shown(runs: Sequence[Run]) -> list[Run]:
     return [averaged(runs)] if are_repeats(runs) else list(runs)
+
+
+def _is_saturated(row: dict[str, Any]) -> bool:
+    return bool(row["status"] == Status.SATURATED.name)
 
 
 def _sentence(finding: Finding) -> str:
@@ -81,8 +88,10 @@ def _left_out(n: int, what: str) -> list[str]:
 
 
 def _layers(run: Run) -> Iterator[dict[str, Any]]:
-    """A row for each layer, reading and ruler: its last values."""
-    for set_ in sorted({*run.sets("I_XT"), *run.sets("relative_I_XT")}):
+    """A row for each layer, reading and ruler: its last values, those of the main set first."""
+    main, _ = planes(run, (), 1)
+    sets = {*run.sets("I_XT"), *run.sets("relative_I_XT")}
+    for set_ in sorted(sets, key=lambda set_: (main is None or set_ != main.set, set_)):
         for wide in wide_rows(run, set_):
             yield {
                 **_place(run, set_, wide.layer, "wide", ""),

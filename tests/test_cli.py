@@ -20,6 +20,8 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 from it_callbacks import cli, demo
 from it_callbacks.cli.demo import view_command
+from it_callbacks.findings import findings
+from it_callbacks.logs import read_folder
 from it_callbacks.runs import Key, Run, Series, from_log
 from it_callbacks.tasks import digits_task
 
@@ -138,6 +140,19 @@ def test_the_table_of_the_demo_shows_saturated_layers_at_any_width() -> None:
 def _readable(run: Run) -> dict[Key, Series]:
     """The statuses of the code, all CAUTION."""
     return {key: dict.fromkeys(of, 1) for key, of in run.series.items() if key[0] == "status"}
+
+
+def test_the_log_of_the_demo_gives_findings(full_demo: FullDemo) -> None:
+    """The plane is of all images, so that over-fitting is not spoken of; the rest is told."""
+    found = {each.rule: each for each in findings(read_folder(full_demo.folder / "runs"))}
+    last = {tag: values[-1] for tag, values in full_demo.values.items()}
+    assert found["learnt"].layer == "net.output"
+    assert found["learnt"].values["bits"] == last["information_plane/data/V_TY/net.output"]
+    assert found["learnt"].text.endswith("of the 3.32 bits of the label.")
+    assert found["readable"].text.startswith("5 of 5 layers can be read here, at any width; as")
+    assert found["gained"].tone == "gain"
+    assert not {rule for rule in found if "gap" in rule}
+    assert "scattered" in found
 
 
 @pytest.mark.parametrize(("bins", "slug"), [("30", ""), ("5", "_uniform5")])
@@ -284,7 +299,9 @@ def test_help_has_an_example_and_is_quick(command: str, example: str) -> None:
         (["view"], "the following arguments are required: LOGDIR"),
         (["view", "missing"], "view: error: argument LOGDIR: no such folder: missing"),
         (["view", ".", "--port", "65536"], "argument --port: need a whole number from 0 to 65535"),
-        (["report", "."], "argument -o: a page needs a file, -o report.html"),
+        (["report", "."], "argument -o: a page needs a file, -o report.html; --format md prints"),
+        (["report", ".", "--format", "md", "-o", "a.html"], "--format md a report is .md, got 'a"),
+        (["report", ".", "--format", "yaml"], "invalid choice: 'yaml'"),
         (["report", ".", "-o", "a.pdf"], "a report is .html, got 'a.pdf'"),
         (["export", "."], "the following arguments are required: -o/--output"),
         (["export", ".", "-o", "a.xls"], "one of .csv, .json, .pdf, .png, .svg; got 'a.xls'"),

@@ -498,7 +498,7 @@ def test_a_plane_is_drawn_in_the_reading_that_opens_or_is_asked_for(
         sum(len(trace.get("error_x", {}).get("array", ())) for trace in figure["data"])
         for figure in drawn
     ]
-    assert n_bars[1] > n_bars[0]
+    assert n_bars[1] >= n_bars[0] > 0
 
 
 @pytest.mark.parametrize("suffix", DRAWN)

@@ -37,7 +37,7 @@ NO_LIGHTNING = (
 STDLIB_ONLY = (
     "argument_errors",
     *("checks", "quantities", "records", "runs", "repeats", "tables", "wandering", "findings"),
-    *("figures", "report"),
+    *("summary", "figures", "report"),
 )
 LIGHT = ("", *STDLIB_ONLY, "logs", "measures", "estimators", "tensorboard_plugin", "cli")
 
@@ -176,6 +176,7 @@ ABOVE = {
         *("quantities", "records", "runs", "repeats", "texts", "wandering", "figures.labels"),
         "findings",
     ),
+    "summary": ("records", "repeats", "runs", "tables", "findings"),
     "figures": (
         *("checks", "quantities", "records", "runs", "repeats", "derived", "wide_settings"),
         "figures",

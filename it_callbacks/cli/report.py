@@ -30,7 +30,7 @@ examples:
   it-callbacks report runs/digits -o report.html
   it-callbacks report runs/tanh runs/relu --run '*version_0' -o two.html
   it-callbacks report runs/digits --format md
-  it-callbacks report runs/digits --format json -o findings.json
+  it-callbacks report runs/digits -o findings.json
 """
 _SUFFIXES = {"html": (".html", ".htm"), "md": (".md",), "json": (".json",)}
 
@@ -47,7 +47,9 @@ def add_to(commands: Commands) -> None:
     )
     add_inputs(parser)
     parser.add_argument(
-        "--format", choices=tuple(_SUFFIXES), default="html", help="what to write (default: html)"
+        "--format",
+        choices=tuple(_SUFFIXES),
+        help="what to write (default: what the suffix of the output says, else html)",
     )
     parser.add_argument(
         "-o",
@@ -60,7 +62,7 @@ def add_to(commands: Commands) -> None:
 
 def _run(arguments: argparse.Namespace) -> None:
     output: Path | None = arguments.output
-    form: str = arguments.format
+    form: str = arguments.format or _told_by(output)
     if output is None and form == "html":
         raise Wrong("argument -o: a page needs a file, -o report.html; --format md prints findings")
     if output is not None:
@@ -79,6 +81,12 @@ def _run(arguments: argparse.Namespace) -> None:
     with replacing(output) as new:
         new.write_bytes(content)
     print(f"{output}: {len(runs)} run{'s' if len(runs) > 1 else ''}")
+
+
+def _told_by(output: Path | None) -> str:
+    """The format that a suffix stands for; html for any other."""
+    suffix = "" if output is None else output.suffix.lower()
+    return next((form for form, suffixes in _SUFFIXES.items() if suffix in suffixes), "html")
 
 
 def _written(runs: list[Run], form: str) -> str:

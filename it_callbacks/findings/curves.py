@@ -10,7 +10,7 @@ from it_callbacks.findings.finding import Z_95
 from it_callbacks.runs import Key, Run
 
 MOST_POINTS = 100
-"""Of a longer curve so many points are looked at, evenly spaced, its last three among them."""
+"""Of a longer curve so many points are judged."""
 
 
 class Point(NamedTuple):
@@ -42,11 +42,18 @@ def curve(run: Run, key: Key, without: Container[int] = ()) -> Curve:
     """
     values = run.values(key)
     steps = sorted(step for step, bits in values.items() if _is_known(bits))
-    steps = [step for step in steps if step not in without]
-    every = max(1, math.ceil(len(steps) / MOST_POINTS))
-    if every > 1:
-        steps = sorted({*steps[::every], *steps[-3:]})
-    return tuple(Point(step, values[step], _error(run, key, step)) for step in steps)
+    return tuple(
+        Point(step, values[step], _error(run, key, step)) for step in steps if step not in without
+    )
+
+
+def thinned(points: Curve) -> Curve:
+    """Return at most about `MOST_POINTS` of a curve, evenly spaced, its last three among them."""
+    every = max(1, math.ceil(len(points) / MOST_POINTS))
+    if every == 1:
+        return points
+    kept = sorted({*range(0, len(points), every), *range(len(points) - 3, len(points))})
+    return tuple(points[place] for place in kept)
 
 
 def _is_known(bits: float) -> bool:
@@ -77,7 +84,9 @@ def _named(key: Key, name: str) -> dict[str, str]:
 
 
 def difference(first: Curve, second: Curve) -> Curve:
-    """Return how far the first curve lies above the second, at the steps that both have.
+    """Return how far the first curve lies above the second, at steps that both have.
+
+    Curves are compared before they are thinned: those of two sets may begin at different steps.
 
     Example:
         >>> high, low = (Point(0, 2.0, 0.3),), (Point(0, 1.5, 0.4), Point(1, 0.0, 0.0))
@@ -85,10 +94,12 @@ def difference(first: Curve, second: Curve) -> Curve:
         (Point(step=0, bits=0.5, error=0.5),)
     """
     of = {point.step: point for point in second}
-    return tuple(
-        Point(p.step, p.bits - of[p.step].bits, math.hypot(p.error, of[p.step].error))
-        for p in first
-        if p.step in of
+    return thinned(
+        tuple(
+            Point(p.step, p.bits - of[p.step].bits, math.hypot(p.error, of[p.step].error))
+            for p in first
+            if p.step in of
+        )
     )
 
 

@@ -23,7 +23,7 @@ class Finding:
         text: The sentence, plain text; names in it are as the run has them.
         tone: How to take it.
         layer: Full name of the layer that it is about; None if it is about none or several.
-        values: The numbers that the sentence rests on, all finite.
+        values: The numbers that the sentence rests on; infinite what nothing would reach.
     """
 
     rule: str

@@ -5,11 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 
-from it_callbacks.findings.curves import Curve, Point, curve, difference
+from it_callbacks.findings.curves import Curve, Point, curve, difference, thinned
 from it_callbacks.findings.finding import Z_95, Finding, moment, with_error
 from it_callbacks.findings.judging import FEWEST, Bar, bars, late_rise, rise, straying_time
 from it_callbacks.findings.layers import LEAST
-from it_callbacks.findings.subject import Plane
+from it_callbacks.findings.subject import Plane, set_in_words
 from it_callbacks.runs import Key, Run
 
 GAP, GAP_OF_PREDICTIONS, RISE = 0.015, 0.0025, 0.0025
@@ -33,7 +33,8 @@ def gap_of_layers(plane: Plane, training: Plane | None) -> Iterator[Finding]:
     gaps = {
         layer: points
         for layer in plane.readable
-        if layer in training.readable and (points := difference(training.y(layer), plane.y(layer)))
+        if layer in training.readable
+        and (points := difference(training.every_y(layer), plane.every_y(layer)))
     }
     if not gaps:
         return
@@ -73,28 +74,31 @@ def _is_gap(points: Curve, over: Bar) -> bool:
 def _told_of_layers(
     plane: Plane, training: Plane, layer: str, points: Curve, is_judged: bool
 ) -> Finding:
-    last, name = points[-1], plane.name(layer)
+    last, name, held_out = points[-1], plane.name(layer), set_in_words(plane.set)
     told = with_error(last.bits, last.error, plane.n_runs)
     values = {"gap": last.bits, "error": last.error}
     if is_judged:
-        text = f"Over-fitting: training exceeds validation by {told} bits in {name}."
+        text = f"Over-fitting: training exceeds {held_out} by {told} bits in {name}."
         return Finding("gap_of_layers", text, "warning", layer, values)
     ends = f"{training.y(layer)[-1].bits:.2f} and {plane.y(layer)[-1].bits:.2f} bits"
     if len(points) < FEWEST:
         text = (
-            f"{name} about the {plane.label} in training and validation: {ends}; {len(points)} "
+            f"{name} about the {plane.label} in training and {held_out}: {ends}; {len(points)} "
             f"common points are too few for a judgement, {FEWEST} are needed."
         )
         return Finding("gap_few", text, "unknown", layer, values)
     if last.bits > (Z_95 * last.error if math.isfinite(last.error) else LEAST):
+        grown = last.bits - points[0].bits > GROWN * last.bits
+        but = "not beyond what both may stray" if grown else "most of it was there at first"
         text = (
-            f"{name} about the {plane.label} in training and validation: {ends}, a difference of "
-            f"{told}, beyond its error but not beyond what both may stray: not called over-fitting."
+            f"{name} about the {plane.label} in training and {held_out}: {ends}, a difference of "
+            f"{told}, beyond its error; but {but}: not called over-fitting."
         )
         return Finding("gap_unsure", text, "unknown", layer, values)
+    where = f"above {held_out} by at most {told} bits, in {name}"
     text = (
-        f"No over-fitting of the layers is seen: training is above validation by at most {told} "
-        f"bits, in {name}."
+        "No over-fitting of the layers is seen: training is "
+        f"{where if last.bits > 0 else f'not above {held_out} in any layer'}."
     )
     return Finding("no_gap", text, "fact", layer, values)
 
@@ -111,7 +115,7 @@ def gap_of_predictions(run: Run, main: str, training: str | None, n_runs: int) -
     if not points:
         return
     last = points[-1]
-    ends = f"{_at(seen, last):.2f} in training, {_at(held_out, last):.2f} in validation"
+    ends = f"{_at(seen, last):.2f} in training, {_at(held_out, last):.2f} in {set_in_words(main)}"
     values = {"gap": last.bits, "error": last.error}
     if _is_gap(points, bars({"": points}, GAP_OF_PREDICTIONS, n_runs)[""]):
         told = with_error(last.bits, last.error, n_runs)
@@ -131,7 +135,7 @@ def rises_again(run: Run, main: str, n_runs: int) -> Iterator[Finding]:
 
     From its lowest three points in a row to the last three.
     """
-    points = cross_entropy(run, main)
+    points = thinned(cross_entropy(run, main))
     if not points:
         return
     change = late_rise(points, bars({"": points}, RISE / 2, n_runs)[""])

@@ -8,7 +8,9 @@ the number of changes that it looks at (Bonferroni). The more layers, the more a
 from __future__ import annotations
 
 import math
+from bisect import bisect_left
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from statistics import NormalDist, fmean, median
 from typing import NamedTuple, Protocol
 
@@ -40,6 +42,9 @@ class Bar(Protocol):
             errors: Those of both ends; NaN where unknown.
         """
 
+    def is_steady(self, curve: Curve) -> bool:
+        """Whether a curve goes up so steadily that it need not exceed more than its error."""
+
 
 class Blind(NamedTuple):
     """Of one run: what a curve that strays blindly would hardly reach.
@@ -64,8 +69,11 @@ class Blind(NamedTuple):
         n = len(curve)
         own = student(1 - self.share, n // 2 if n >= MANY else n - 3) * _unsteadiness(curve)
         usual = ROOM * NormalDist().inv_cdf(1 - self.share) * self.usual
-        known = (error for error in errors if math.isfinite(error))
-        return math.hypot(max(own, usual) * math.sqrt(time), self.errors * math.hypot(*known))
+        return math.hypot(max(own, usual) * math.sqrt(time), self.errors * _joint(errors))
+
+    def is_steady(self, curve: Curve) -> bool:
+        """See `Bar`."""
+        return by_signs(curve) < self.share
 
 
 class Spread(NamedTuple):
@@ -77,6 +85,10 @@ class Spread(NamedTuple):
         """See `Bar`."""
         spread = math.hypot(*errors)
         return self.errors * spread if math.isfinite(spread) else math.inf
+
+    def is_steady(self, curve: Curve) -> bool:
+        """See `Bar`; of repeats the spread alone decides."""
+        return False
 
 
 def bars(curves: Mapping[str, Curve], share: float, n_runs: int) -> dict[str, Bar]:
@@ -138,6 +150,45 @@ def _within(angle: float, freedom: int) -> float:
     return 2 / math.pi * (angle + sine * total) if freedom % 2 else sine * total
 
 
+MOST_STEPS = 20
+"""Steps whose signs are tried in all ways; of more points several steps are taken as one."""
+
+
+def by_signs(curve: Curve) -> float:
+    """Return how often a curve would rise as far if each of its steps went up or down blindly.
+
+    Of all 2^n ways to choose the signs of its n steps, the share whose sum is as high: exact for
+    blind steps of whatever sizes, so that steps that are large at first do no harm.
+
+    Example:
+        >>> by_signs(tuple(Point(10 * n, bits, 0.0) for n, bits in enumerate((0.0, 2.0, 3.0, 3.5))))
+        0.125
+    """
+    places: Sequence[int] = range(len(curve))
+    if len(curve) > MOST_STEPS + 1:
+        places = [round(n * (len(curve) - 1) / MOST_STEPS) for n in range(MOST_STEPS + 1)]
+    bits = [curve[place].bits for place in places]
+    steps = [after - before for before, after in pairwise(bits)]
+    half = len(steps) // 2
+    first, second = _sums(steps[:half]), sorted(_sums(steps[half:]))
+    least = sum(steps) - 1e-9 * sum(map(abs, steps))  # equal but for rounding
+    n_as_high = sum(len(second) - bisect_left(second, least - one) for one in first)
+    return n_as_high / (len(first) * len(second))
+
+
+def _sums(steps: Sequence[float]) -> list[float]:
+    """The sums of steps with all choices of signs."""
+    sums = [0.0]
+    for step in steps:
+        sums = [one + sign for one in sums for sign in (step, -step)]
+    return sums
+
+
+def _joint(errors: Sequence[float]) -> float:
+    """The error of a difference, of those that are known."""
+    return math.hypot(*(error for error in errors if math.isfinite(error)))
+
+
 def _unsteadiness(curve: Curve) -> float:
     return unsteadiness([point.bits for point in curve], [point.step for point in curve])
 
@@ -175,12 +226,15 @@ def rise(curve: Curve, over: Bar) -> Change:
 
     Args:
         curve: At least one point.
-        over: What it must exceed.
+        over: What it must exceed; only its error if the curve rises steadily.
     """
     first, last = curve[0], curve[-1]
     if len(curve) < FEWEST:
         return Change(first.bits, last.bits, first.step, last.step, math.inf)
-    needed = over.needed(curve, straying_time(curve), first.error, last.error)
+    if over.is_steady(curve):
+        needed = over.errors * _joint((first.error, last.error))
+    else:
+        needed = over.needed(curve, straying_time(curve), first.error, last.error)
     return Change(first.bits, _mean(curve[-WINDOW:]), first.step, last.step, needed)
 
 

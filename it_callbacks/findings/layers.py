@@ -67,14 +67,17 @@ class Gains(NamedTuple):
 def gains(plane: Plane) -> Gains:
     """Return how y of each layer has changed since its first point."""
     curves = {layer: points for layer in plane.readable if len(points := plane.y(layer)) > 1}
-    over = bars(curves, GAIN, plane.n_runs)
+    share = GAIN / (2 if plane.n_runs == 1 else 1)  # one run has two ways to be beyond chance
+    over = bars(curves, share, plane.n_runs)
     return Gains(over, {layer: rise(points, over[layer]) for layer, points in curves.items()})
 
 
 def gained(plane: Plane, found: Gains) -> Iterator[Finding]:
     """Which layer gained most about the label, if beyond chance; else how one began and ended.
 
-    From the first point to the mean of the last three; both ends are quoted as logged.
+    From the first point to the mean of the last three; both ends are quoted as logged. Beyond
+    chance is more than the error, and more than the curve may stray or by steps of which so many
+    hardly go up blindly.
     """
     if not found.of:
         return

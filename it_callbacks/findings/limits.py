@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from it_callbacks.findings.curves import curve
-from it_callbacks.findings.finding import Finding, listed, moment
+from it_callbacks.findings.finding import Finding, Tone, listed, moment
 from it_callbacks.findings.subject import Plane
 from it_callbacks.quantities import PLANE
 from it_callbacks.records import Status
@@ -19,33 +19,27 @@ LEAST_DEAD_UNITS = 0.1
 
 
 def readable(plane: Plane) -> Iterator[Finding]:
-    """How many layers can be read: a layer whose last point is not saturated.
+    """How many layers can be read: a layer whose last point has a value and is not saturated.
 
     At any width, and how many as binned codes, by the rulers that read most.
     """
     n, n_wide, n_code = len(plane.layers), len(plane.wide_layers), len(plane.code_layers)
-    has_code = any(curve(plane.run, Key("I_XT", plane.set, layer)) for layer in plane.layers)
-    if not n:
-        return
-    values = {"layers": n, "wide": n_wide, "code": n_code}
-    saturated = [layer for layer in plane.layers if layer not in plane.code_layers]
-    why = f"{listed(plane.names(saturated))}: nearly every sample has a code of its own"
+    saturated = plane.names(plane.saturated)
     if plane.is_wide:
         text = f"{n_wide} of {n} layers can be read here, at any width"
-        if has_code and saturated:
-            text += f"; as binned codes {n_code} ({why})" if n_code else _NO_CODE
-        yield Finding("readable", f"{text}.", _tone(n_wide, n), None, values)
+        if len(saturated) == n:
+            text += f"; none as a binned code, since {_SATURATED}"
+        elif saturated:
+            text += f"; as binned codes {n_code} (not {listed(saturated)}: {_SATURATED})"
     else:
         text = f"{n_code} of {n} layers can be read as binned codes"
-        text += f" ({why})" if saturated else ""
-        yield Finding("readable", f"{text}.", _tone(n_code, n), None, values)
+        text += f" (not {listed(saturated)}: {_SATURATED})" if saturated else ""
+    tone: Tone = "fact" if len(plane.readable) == n else "unknown"
+    values = {"layers": float(n), "wide": float(n_wide), "code": float(n_code)}
+    yield Finding("readable", f"{text}.", tone, None, values)
 
 
-_NO_CODE = "; none as a binned code, since nearly every sample has a code of its own"
-
-
-def _tone(n_readable: int, n_layers: int) -> Any:
-    return "fact" if n_readable == n_layers else "unknown"
+_SATURATED = "nearly every sample has a code of its own"
 
 
 def dead_layers(plane: Plane) -> Iterator[Finding]:
@@ -68,7 +62,7 @@ def dead_layers(plane: Plane) -> Iterator[Finding]:
             f"{plane.name(layer)} is dead since {dead[layer]}: its output no longer varies from "
             f"sample to sample{others}."
         )
-        yield Finding("dead_layers", text, "warning", layer, {"layers": len(dead)})
+        yield Finding("dead_layers", text, "warning", layer, {"layers": float(len(dead))})
 
 
 def dead_units(plane: Plane) -> Iterator[Finding]:
@@ -116,7 +110,7 @@ def cautions(plane: Plane) -> Iterator[Finding]:
     if plane.is_wide and careful:
         why = told.get(careful[0]) or "the settings tell why"
         text = f"Read {listed(plane.names(careful))} with caution: {why}."
-        yield Finding("caution", text, "unknown", careful[0], {"layers": len(careful)})
+        yield Finding("caution", text, "unknown", careful[0], {"layers": float(len(careful))})
 
 
 def _wide_layers(plane: Plane) -> Mapping[str, Any]:

@@ -23,7 +23,8 @@ def _last(run: Run, set_: str, name: str) -> tuple[int, float]:
 
 
 def _n_samples(run: Run, set_: str) -> float:
-    return run.setting("prediction_entropy", set_, "n_samples") or math.nan
+    found = run.setting("prediction_entropy", set_, "n_samples") or 0
+    return found if found > 0 else math.nan
 
 
 def tells(run: Run, set_: str, n_runs: int) -> Iterator[Finding]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from it_callbacks.figures.labels import short_names
-from it_callbacks.findings.curves import Curve, curve
+from it_callbacks.findings.curves import Curve, curve, thinned
 from it_callbacks.quantities import PLANE
 from it_callbacks.records import Status
 from it_callbacks.runs import Key, Rulers, Run
@@ -50,6 +50,16 @@ def main_set(run: Run, root: str, sets: Iterable[str]) -> str | None:
 def training_set(run: Run, root: str, sets: Iterable[str]) -> str | None:
     """Return the training set among some; None where there is none."""
     return next((set_ for set_ in sorted(sets) if is_training(run, root, set_)), None)
+
+
+def set_in_words(set_: str) -> str:
+    """Write what a set that is not trained on is called in a sentence.
+
+    Example:
+        >>> set_in_words("val_iid"), set_in_words("mine")
+        ('validation', 'set mine')
+    """
+    return "validation" if set_.startswith("val") else f"set {set_}"
 
 
 @dataclass(frozen=True)
@@ -123,6 +133,16 @@ class Plane:
         status = self.run.values(rulers.key("status", self.set, layer))
         return {step for step, value in status.items() if value == Status.SATURATED}
 
+    @property
+    def saturated(self) -> tuple[str, ...]:
+        """Those whose last point as a binned code is saturated."""
+        return tuple(
+            layer
+            for layer in self.layers
+            if (points := curve(self.run, self.rulers.key("I_XT", self.set, layer)))
+            and points[-1].step in self._saturated(self.rulers, layer)
+        )
+
     @cached_property
     def is_wide(self) -> bool:
         """Whether any width is the reading with most readable layers; it wins a tie."""
@@ -135,10 +155,14 @@ class Plane:
 
     def x(self, layer: str) -> Curve:
         """What the layer keeps apart of the inputs, where it is not saturated."""
-        return self._curve("relative_I_XT", "I_XT", layer)
+        return thinned(self._curve("relative_I_XT", "I_XT", layer))
 
     def y(self, layer: str) -> Curve:
         """What can be found in the layer about the label, where it is not saturated."""
+        return thinned(self.every_y(layer))
+
+    def every_y(self, layer: str) -> Curve:
+        """The same, all points of it: to be compared with that of another set."""
         return self._curve("V_TY", "I_TY_adjusted", layer)
 
     def _curve(self, wide: str, code: str, layer: str) -> Curve:

@@ -1,0 +1,567 @@
+"""Each sentence about a run is said where it is true, and not where it is not."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from scipy import stats
+
+from it_callbacks.findings import ORDER, Finding, findings, needed
+from it_callbacks.findings.curves import Point, curve, thinned
+from it_callbacks.findings.judging import (
+    Blind,
+    by_signs,
+    early_fall,
+    late_rise,
+    rise,
+    straying_time,
+    student,
+)
+from it_callbacks.runs import Key, Run, Series
+from it_callbacks.texts import TRAINING_SET
+
+N = 12
+STEPS = [10 * epoch for epoch in range(N)]
+EPOCHS = {step: epoch for epoch, step in enumerate(STEPS)}
+LAYERS = ("net.first.relu", "net.second.relu", "net.logits")
+H_Y = 2.0
+
+
+def line(first: float, last: float, n: int = N) -> list[float]:
+    """A steady course."""
+    return [first + (last - first) * i / (n - 1) for i in range(n)]
+
+
+def jagged(height: float = 1.0) -> list[float]:
+    """A curve that strays: up and down by half its height, ending where it began."""
+    return [height + 0.5 * (-1) ** (i // 2) * (i % 5 > 1) for i in range(N - 1)] + [height]
+
+
+def series(values: Sequence[float]) -> Series:
+    return dict(zip(STEPS, values, strict=False))
+
+
+def wide(
+    y: Mapping[str, Sequence[float]],
+    x: Mapping[str, Sequence[float]] | None = None,
+    *,
+    set_: str = "val",
+    error: float = 0.01,
+    name: str = "run",
+    samples: int = 500,
+    **settings: Any,
+) -> Run:
+    """A run whose layers were read at any width, with these courses of y and x."""
+    found: dict[Key, Series] = {}
+    for layer, values in y.items():
+        across = (x or {}).get(layer, [4.0] * len(values))
+        for quantity, of, se in (("V_TY", values, error), ("relative_I_XT", across, error)):
+            found[Key(quantity, set_, layer)] = series(of)
+            found[Key(f"{quantity}_se", set_, layer)] = series([se] * len(of))
+        found[Key("wide_status", set_, layer)] = series([0.0] * len(values))
+    about = {
+        "layers": [{"tag": layer} for layer in y],
+        "wide": {"H_Y": H_Y, "n_samples": samples, "layers": {}, "n_classes": 4} | settings,
+    }
+    return Run(name, found, EPOCHS, {f"information_plane/{set_}": about})
+
+
+def joined(*runs: Run) -> Run:
+    """One run with the series and settings of several."""
+    return Run(
+        runs[0].name,
+        {key: of for run in runs for key, of in run.series.items()},
+        EPOCHS,
+        {place: of for run in runs for place, of in run.settings.items()},
+    )
+
+
+def predictions(set_: str = "val", *, error: float = 0.02, **values: Sequence[float]) -> Run:
+    """A run with entropies of predictions of 4 classes, 2 bits of them in the labels."""
+    cost = values.get("cross_entropy", [0.5] * N)
+    of = {"mean": cost, "marginal": [H_Y] * N, "cross_entropy": cost} | values
+    of["label_bound"] = [H_Y - bits for bits in cost]
+    of["label_bound_se"] = [error] * len(cost)
+    settings = {"n_samples": 400, "n_classes": 4, "labels": "classes"}
+    return Run(
+        "run",
+        {Key("prediction_entropy", set_, name): series(bits) for name, bits in of.items()},
+        EPOCHS,
+        {f"prediction_entropy/{set_}": settings},
+    )
+
+
+def told(run: Run | Sequence[Run], rule: str) -> Finding | None:
+    runs = [run] if isinstance(run, Run) else run
+    found = [finding for finding in findings(runs) if finding.rule == rule]
+    assert len(found) < 2
+    return found[0] if found else None
+
+
+def text(run: Run | Sequence[Run], rule: str) -> str:
+    found = told(run, rule)
+    return "" if found is None else found.text
+
+
+LEARNING = wide(
+    {
+        LAYERS[0]: [0.5] * N,
+        LAYERS[1]: [0.2, 0.9, *line(1.0, 1.1, N - 2)],
+        LAYERS[2]: line(0.1, 1.9),
+    }
+)
+
+
+# --- what the layers have learnt -----------------------------------------------------------------
+
+
+def test_what_was_learnt_is_the_last_value_of_the_last_layer_with_its_error() -> None:
+    """1.96 standard errors of .01 are .02."""
+    assert text(LEARNING, "learnt") == (
+        "After 11 epochs, a linear reader of the last layer, logits, finds 1.90 ± 0.02 of the 2.00 "
+        "bits of the label."
+    )
+    assert not told(Run("a", {Key("relative_I_XT", "val", "fc"): {0: 1.0}}), "learnt")
+
+
+def test_the_layer_that_gained_most_is_named() -> None:
+    found = told(LEARNING, "gained")
+    assert found is not None
+    assert found.layer == LAYERS[2]
+    assert found.text.startswith("logits gained most about the label: 0.10 → 1.90 bits.")
+    assert found.tone == "gain"
+
+
+def test_what_strays_gained_nothing_and_its_ends_stand_without_a_judgement() -> None:
+    curve = jagged()
+    curve[-1] += 0.3
+    strays = wide({layer: curve for layer in LAYERS})
+    assert not told(strays, "gained")
+    assert "no more than its curve may stray" in text(strays, "ends")
+    within_error = wide({layer: line(1.0, 1.2) for layer in LAYERS}, error=0.1)
+    assert not told(within_error, "gained")
+
+
+def test_seven_points_are_too_few() -> None:
+    few = wide({layer: line(0.0, 2.0, 7) for layer in LAYERS})
+    assert not told(few, "gained")
+    assert "0.00 → 2.00 bits; 7 points are too few for a judgement, 8 are" in text(few, "ends")
+    assert told(wide({layer: line(0.0, 2.0, 8) for layer in LAYERS}), "gained")
+
+
+def test_the_layer_that_learnt_last_is_named_if_it_is_clear() -> None:
+    """Of 2 bits 90 % are 1.8: the last one has 1.78 at epoch 8 and 2 at epoch 9."""
+    fast = [0.0, 1.9, *[2.0] * (N - 2)]
+    slow = [*line(0.0, 2.0, N - 2), 2.0, 2.0]
+    clear = wide({LAYERS[0]: fast, LAYERS[1]: fast, LAYERS[2]: slow})
+    assert text(clear, "learns_last") == (
+        "logits learnt last: it reached 90 % of its gain at epoch 9, the other layers by epoch 1."
+    )
+    together = wide(dict.fromkeys(LAYERS, slow))
+    assert not told(together, "learns_last")
+    assert "first, second and logits had 90 % of their gains by epoch 9" in text(
+        together, "learn_together"
+    )
+
+
+def test_a_loss_is_told_where_it_is_beyond_the_error() -> None:
+    """The highest three of a steady fall from 2 have the mean 1.9, the last three 1.1."""
+    falls = wide({layer: line(2.0, 1.0) for layer in LAYERS})
+    assert text(falls, "lost") == (
+        "first lost about the label: 1.91 bits at epoch 1, 1.09 at the end."
+    )
+    assert not told(LEARNING, "lost")
+
+
+def test_a_fall_of_x_is_told_and_never_called_compression() -> None:
+    across = {LAYERS[0]: [4.0] * N, LAYERS[1]: line(4.0, 3.9), LAYERS[2]: line(6.0, 3.0)}
+    falls = wide({layer: [1.0] * N for layer in LAYERS}, across)
+    assert text(falls, "fell") == "logits keeps fewer inputs apart than at first: 6.00 → 3.27 bits."
+    back = {layer: [6.0, *[3.0] * 5, *line(3.0, 4.5, 6)] for layer in LAYERS}
+    returned = text(wide({layer: [1.0] * N for layer in LAYERS}, back), "fell")
+    assert "kept fewer inputs apart at first: 6.00 → 3.00 bits by epoch 2, 4.50" in returned
+    assert "3 of 3 layers did" in returned
+    assert not told(LEARNING, "fell")
+    assert "compress" not in returned
+
+
+def test_layers_that_agree_in_y_within_their_errors_are_said_to() -> None:
+    alike = {layer: [0.5 + 0.01 * n] * N for n, layer in enumerate(LAYERS)}
+    assert "all 3 layers agree within their errors (0.50 to 0.52" in text(wide(alike), "agree")
+    assert not told(wide(alike, error=0.001), "agree")
+
+
+# --- over-fitting --------------------------------------------------------------------------------
+
+
+def both(train: Sequence[float], val: Sequence[float], **options: Any) -> Run:
+    seen = wide({"logits": train}, set_="seen", **options)
+    about = {"information_plane/seen": {"measured_on": TRAINING_SET}}
+    about["information_plane/seen"] |= seen.settings["information_plane/seen"]
+    return joined(Run("run", seen.series, EPOCHS, about), wide({"logits": val}))
+
+
+def test_a_gap_that_training_has_opened_is_over_fitting() -> None:
+    """The set is known by its settings, whatever its name; errors of .01 and .01 are .014."""
+    opened = both(line(0.5, 1.9), line(0.5, 1.0))
+    assert text(opened, "gap_of_layers") == (
+        "Over-fitting: training exceeds validation by 0.90 ± 0.03 bits in logits."
+    )
+    assert text(opened, "learnt").startswith("After 11 epochs, on set val, a linear")
+    alike = both(line(0.5, 1.41), line(0.5, 1.4))
+    assert not told(alike, "gap_of_layers")
+    assert "training is above validation by at most 0.01 ± 0.03" in text(alike, "no_gap")
+    lower = both(line(0.5, 1.0), line(0.5, 1.4))
+    assert "training is not above validation in any layer" in text(lower, "no_gap")
+
+
+def test_a_gap_that_was_there_or_strays_or_has_few_points_is_not_called_so() -> None:
+    there = both([1.5] * N, [1.0] * N)
+    assert not told(there, "gap_of_layers")
+    assert "most of it was there at first: not called over-fitting" in text(there, "gap_unsure")
+    strays = both([1.0, *jagged()[1:-1], 1.4], [1.0] * N)
+    assert not told(strays, "gap_of_layers")
+    assert "not beyond what both may stray: not called over-fitting" in text(strays, "gap_unsure")
+    few = both(line(0.5, 1.9, 5), line(0.5, 1.0, 5))
+    assert "1.90 and 1.00 bits; 5 common points are too few" in text(few, "gap_few")
+
+
+def test_sets_of_unequal_sizes_are_not_compared() -> None:
+    unequal = both(line(0.5, 1.9), line(0.5, 1.0), samples=1000)
+    assert "1000 and 500 samples" in text(unequal, "gap_unequal")
+    assert not told(unequal, "gap_of_layers")
+
+
+def test_cross_entropies_of_both_sets_tell_over_fitting() -> None:
+    opened = joined(
+        predictions("val", cross_entropy=line(1.5, 1.0)),
+        predictions("train", cross_entropy=line(1.5, 0.2)),
+    )
+    assert text(opened, "gap_of_predictions") == (
+        "Over-fitting: the cross-entropy is 0.20 in training, 1.00 in validation, a gap of "
+        "0.80 ± 0.06 bits."
+    )
+    alike = joined(
+        predictions("val", cross_entropy=line(1.5, 0.2)),
+        predictions("train", cross_entropy=line(1.5, 0.2)),
+    )
+    assert not told(alike, "gap_of_predictions")
+    assert text(alike, "cross_entropies") == (
+        "Cross-entropy: 0.20 in training, 0.20 in validation."
+    )
+
+
+def test_sets_that_begin_at_different_points_of_a_long_training_are_compared() -> None:
+    """Each of the longer curves is thinned on its own: their points must stay common ones."""
+    validation = predictions("val", cross_entropy=line(1.5, 1.0, 201))
+    training = predictions("train", cross_entropy=line(1.5, 0.2, 201))
+    key = Key("prediction_entropy", "val", "cross_entropy")
+    first = min(validation.series[key])
+    late = {step: bits for step, bits in validation.series[key].items() if step != first}
+    run = joined(replace(validation, series={**validation.series, key: late}), training)
+    assert "0.20 in training, 1.00 in validation" in text(run, "gap_of_predictions")
+
+
+def test_a_cross_entropy_that_rises_again_is_over_fitting() -> None:
+    again = predictions(cross_entropy=[*line(1.5, 0.5, 6), *line(0.6, 1.5, 6)])
+    assert "the cross-entropy of val was lowest at epoch 5" in text(again, "rises_again")
+    assert not told(predictions(cross_entropy=line(1.5, 0.2)), "rises_again")
+
+
+# --- predictions and classes ---------------------------------------------------------------------
+
+
+def test_a_collapse_is_told_from_predictions_that_use_all_classes() -> None:
+    """An entropy of 1 bit is that of two classes in equal shares; .5 bit is less than half of 2."""
+    assert text(predictions(marginal=[0.5] * N), "collapse") == (
+        "Collapse: the predictions use about 1.4 of 4 classes; their marginal entropy is 0.50 bits "
+        "where the labels have 2.00."
+    )
+    assert not told(predictions(marginal=[1.2] * N), "collapse")
+    assert findings([predictions(marginal=[0.0] * N)])[0].rule == "collapse"
+
+
+def test_over_confidence_is_told_beyond_its_error() -> None:
+    sure = predictions(mean=[0.2] * N, cross_entropy=[0.5] * N)
+    assert text(sure, "over_confident") == (
+        "The predictions are over-confident: their mean entropy is 0.20 bits, their cross-entropy "
+        "0.50 ± 0.04."
+    )
+    unsure = predictions(mean=[0.8] * N, cross_entropy=[0.5] * N)
+    assert told(unsure, "under_confident")
+    for within in (predictions(mean=[0.4] * N, error=0.06), predictions(mean=[0.5] * N)):
+        assert not told(within, "over_confident")
+        assert not told(within, "under_confident")
+
+
+def test_predictions_tell_the_label_where_no_layer_does() -> None:
+    assert "tell at least 1.50 ± 0.04 of the 2.00 bits" in text(predictions(), "tells")
+    assert not told(joined(LEARNING, predictions()), "tells")
+
+
+def of_classes(share: float, **entropies: float) -> Run:
+    last = {"confused_first": 1.0, "confused_second": 2.0, "confused_share": share, **entropies}
+    settings = {"n_samples": 100, "class_names": ["cat", "dog", "fox"]}
+    return Run(
+        "run",
+        {Key("conditional_entropy", "val", name): {5: value} for name, value in last.items()}
+        | {Key("conditional_entropy", "val", "all"): {5: 0.5}},
+        settings={"conditional_entropy/val": settings},
+    )
+
+
+def test_confused_classes_are_named_from_five_mistakes_on() -> None:
+    assert text(of_classes(0.07), "confused") == (
+        "The classes most often taken for each other are dog and fox: 7 of 100 samples."
+    )
+    assert not told(of_classes(0.04), "confused")
+    assert told([of_classes(0.05)], "confused")
+
+
+def test_the_class_in_which_predictions_scatter_most_is_named() -> None:
+    of = {"class_0": 0.1, "class_1": 0.9, "class_2": 0.4}
+    assert "most in class dog: 0.90 bits; next is fox with 0.40" in text(
+        of_classes(0.0, **of), "scattered"
+    )
+    assert not told(of_classes(0.0), "scattered")
+
+
+# --- limits --------------------------------------------------------------------------------------
+
+
+def code(statuses: Mapping[str, float], **more: Mapping[str, Sequence[float]]) -> Run:
+    """A run of binned codes with these statuses at the end."""
+    found = {}
+    for layer, status in statuses.items():
+        of = {
+            "I_XT": [5.0] * N,
+            "I_TY": line(0.5, 1.5),
+            "I_TY_chance": [0.0] * N,
+            "I_TY_adjusted": line(0.5, 1.5),
+            "status": [0.0] * (N - 1) + [status],
+        }
+        found |= {Key(name, "val", layer): series(values) for name, values in of.items()}
+    for name, by_layer in more.items():
+        found |= {Key(name, "val", layer): series(of) for layer, of in by_layer.items()}
+    return Run("run", found, EPOCHS, {"information_plane/val": {"H_Y": H_Y}})
+
+
+def test_how_many_layers_can_be_read_is_told_with_the_reason() -> None:
+    assert text(code({"a": 0, "b": 2}), "readable") == (
+        "1 of 2 layers can be read as binned codes (not b: nearly every sample has a code of its "
+        "own)."
+    )
+    assert text(code({"a": 0, "b": 1}), "readable") == "2 of 2 layers can be read as binned codes."
+    assert text(LEARNING, "readable") == "3 of 3 layers can be read here, at any width."
+    saturated = joined(LEARNING, code(dict.fromkeys(LAYERS, 2)))
+    assert "at any width; none as a binned code, since nearly" in text(saturated, "readable")
+
+
+def test_a_saturated_layer_is_neither_the_last_that_is_read_nor_judged() -> None:
+    run = code({"a": 0, "b": 2})
+    assert "the binned code of the deepest layer that can be read, a, finds 1.50" in text(
+        run, "learnt"
+    )
+    assert told(run, "gained").layer == "a"  # type: ignore[union-attr] # checked by the line above
+
+
+def test_a_fall_of_a_binned_code_is_told_where_its_verdict_tells_it() -> None:
+    fell = code({"a": 0}, I_XT={"a": line(7.0, 5.0)})
+    verdicts = {"val": {"a": {"": "compressed by at least 1.50 bits since epoch 1, step 10"}}}
+    of_verdict = Run(fell.name, fell.series, EPOCHS, fell.settings, verdicts)
+    assert "code of a keeps fewer inputs apart than at epoch 0: 7.00 → 5.00 bits" in text(
+        of_verdict, "fell_by_verdict"
+    )
+    assert not told(fell, "fell_by_verdict")
+    assert not told(fell, "fell")
+
+
+def test_dead_layers_and_units_are_told() -> None:
+    spread = Key("spread", "val", LAYERS[1])
+    dead = joined(LEARNING, Run("run", {spread: series([2.0] * 8 + [0.0] * 4)}))
+    assert "second is dead since epoch 8" in text(dead, "dead_layers")
+    alive = joined(LEARNING, Run("run", {spread: series([2.0] * 8 + [0.1] * 4)}))
+    assert not told(alive, "dead_layers")
+    units = Key("unit_dead", "val", LAYERS[0])
+    assert text(
+        joined(LEARNING, Run("run", {units: series([0.0] * 11 + [0.3])})), "dead_units"
+    ) == ("30% of the units of first are in one state for all samples.")
+    assert not told(joined(LEARNING, Run("run", {units: series([0.05] * N)})), "dead_units")
+
+
+def test_cautions_and_uneven_spreads_are_told_with_their_cause() -> None:
+    about = {LAYERS[0]: {"caution": "x may be low", "uneven": "one row holds 34% of its spread"}}
+    run = wide({layer: [1.0] * N for layer in LAYERS}, layers=about)
+    careful = {Key("wide_status", "val", LAYERS[0]): series([1.0] * N)}
+    assert text(joined(run, Run("run", careful)), "caution") == (
+        "Read first with caution: x may be low."
+    )
+    assert "In first one row holds 34% of its spread" in text(run, "uneven")
+    assert not told(run, "caution")
+    assert not told(LEARNING, "uneven")
+
+
+# --- repeats, sets, several runs -----------------------------------------------------------------
+
+
+def test_repeats_are_judged_by_their_spread() -> None:
+    """Means of three; ends that differ by more than the runs do are a gain, others are none."""
+    runs = [
+        wide({"logits": [bits + shift for bits in line(0.2, 1.8)]}, name=str(shift))
+        for shift in (-0.02, 0.0, 0.02)
+    ]
+    assert text(runs, "learnt") == (
+        "After 11 epochs, a linear reader of the last layer, logits, finds 1.80 (0.02) of the 2.00 "
+        "bits of the label: means of 3 runs, in brackets their spread."
+    )
+    assert told(runs, "gained")
+    apart = [wide({LAYERS[2]: line(0.2, last)}, name=str(last)) for last in (0.0, 1.0, 2.0)]
+    assert not told(apart, "gained")
+
+
+def test_of_several_runs_each_sentence_names_its_own() -> None:
+    other = Run("other", predictions().series, EPOCHS, predictions().settings)
+    texts = [finding.text for finding in findings([LEARNING, other])]
+    assert texts[0].startswith("run: After 11 epochs")
+    assert any(each.startswith("other: After") for each in texts)
+
+
+def test_sets_can_be_chosen() -> None:
+    run = joined(LEARNING, wide({LAYERS[2]: [0.3] * N}, set_="test"))
+    assert "finds 1.90" in text(run, "learnt")
+    (found,) = (each for each in findings([run], ["test"]) if each.rule == "learnt")
+    assert "finds 0.30" in found.text
+
+
+def test_the_most_important_comes_first() -> None:
+    run = joined(both(line(0.5, 1.9), line(0.5, 1.0)), of_classes(0.07), predictions())
+    rules = [finding.rule for finding in findings([run])]
+    assert rules[:2] == ["learnt", "gap_of_layers"]
+    assert rules == sorted(rules, key=ORDER.index)
+    assert "confused" in rules[:5]
+
+
+def test_needed_are_the_series_that_findings_are_made_of() -> None:
+    run = joined(LEARNING, predictions(), of_classes(0.07, class_0=0.1, class_1=0.2, class_2=0.3))
+    others = {
+        Key("sliced_I_TY", "val", "a"): {0: 1.0},
+        Key("conditional_entropy", "val", "within/class_0"): {0: 1.0},
+    }
+    all_ = joined(run, Run("run", others))
+    kept = {key: of for key, of in all_.series.items() if key in needed(all_)}
+    assert not set(others) & set(kept)
+    assert findings([Run("run", kept, EPOCHS, all_.settings)]) == findings([all_])
+
+
+# --- hostile and half-empty logs -----------------------------------------------------------------
+
+_WORST: tuple[Any, ...] = (None, "", "x", -1, 10**400, math.nan, [], {}, {"layers": 3}, [1, None])
+
+
+@pytest.mark.parametrize("value", _WORST, ids=repr)
+def test_no_settings_of_anybody_make_it_raise(value: Any) -> None:
+    names = ("H_Y", "layers", "wide", "n_samples", "n_classes", "measured_on", "class_names")
+    run = joined(LEARNING, predictions(), code({"a": 2.0}), of_classes(0.2, class_0=1, class_1=1))
+    for place in (*run.settings, ""):
+        for name in (*names, "labels", "Y"):
+            settings = {**run.settings, place: {**run.settings.get(place, {}), name: value}}
+            for finding in findings([Run("run", run.series, EPOCHS, settings)]):
+                json.dumps(finding.as_dict(), allow_nan=False)
+
+
+@pytest.mark.parametrize("bits", [math.nan, math.inf, -math.inf, 1e308, -1e308, 0.0, -5.0])
+@pytest.mark.parametrize("n", [1, 2, 7, N])
+def test_no_values_make_it_raise(bits: float, n: int) -> None:
+    whole = joined(LEARNING, predictions(), code({"a": 2.0}), of_classes(0.2, class_0=1, class_1=1))
+    several = both(line(0, 1), line(1, 0))
+    for run in (whole, several):
+        values = {key: dict.fromkeys(list(of)[:n], bits) for key, of in run.series.items()}
+        for settings in ({}, run.settings):
+            for runs in (
+                [Run("a", values, {}, settings)],
+                [Run("a", values, EPOCHS, settings)] * 2,
+            ):
+                for finding in findings(runs):
+                    json.dumps(finding.as_dict(), allow_nan=False)
+
+
+def test_regressions_few_classes_of_many_and_unlabelled_sets_are_worded_right() -> None:
+    few = wide({LAYERS[2]: line(0.0, 1.0)}, among=50, n_classes=1000)
+    assert "of the label (among 50 of 1000 classes)." in text(few, "learnt")
+    binned = code({"a": 0})
+    settings = {"information_plane/val": {"H_Y": H_Y, "Y": "bin Y"}}
+    assert "of the 2.00 bits of the binned target, chance taken off" in text(
+        Run("run", binned.series, EPOCHS, settings), "learnt"
+    )
+    only_x = {key: of for key, of in LEARNING.series.items() if key.quantity == "relative_I_XT"}
+    rules = [finding.rule for finding in findings([Run("run", only_x, EPOCHS)])]
+    assert rules == ["readable"]
+    assert findings([Run("empty", {})]) == []
+    assert findings([]) == []
+
+
+def test_names_of_nobody_s_class_are_numbers_and_long_numbers_are_passed_over() -> None:
+    run = of_classes(0.2, class_0=0.1, class_1=0.2, **{f"class_{'9' * 5000}": 3.0})
+    named = {"conditional_entropy/val": {"n_samples": 100, "class_names": ["only one"]}}
+    assert "are 1 and 2:" in text(Run("run", run.series, settings=named), "confused")
+    assert not told(run, "scattered")
+
+
+# --- the judgement itself ------------------------------------------------------------------------
+
+
+def points(values: Sequence[float], error: float = 0.0) -> tuple[Point, ...]:
+    return tuple(Point(10 * n, bits, error) for n, bits in enumerate(values))
+
+
+def test_ends_and_windows_are_where_they_should_be() -> None:
+    nothing = Blind(0.01, 0.0)
+    values = [0.0, 3.0, 1.0, 1.0, 1.0, 2.0, 2.0, 4.0, 5.0, 6.0]
+    assert rise(points(values), nothing)[:4] == (0.0, 5.0, 0, 90)
+    assert late_rise(points(values), nothing)[:4] == (1.0, 5.0, 30, 90)
+    assert early_fall(points([4.0, *values]), nothing)[:4] == (1.0, 4.0, 40, 0)
+    assert late_rise(points([1.0]), nothing).needed == math.inf
+
+
+def test_what_a_blind_walk_strays_to_the_mean_of_its_last_three() -> None:
+    """Steps of variance 10: all of them before the last three count whole, then 2/3, then 1/3."""
+    assert straying_time(points([0.0] * 5)) == pytest.approx(20 + 10 * 4 / 9 + 10 / 9)
+
+
+def test_signs_of_steps_are_tried_in_all_ways() -> None:
+    """Of 2, -1 and 3 the sums are 6, 4, 2, 0 and their mirror images: 4 and more have two ways."""
+    assert by_signs(points([0.0, 2.0, 1.0, 4.0])) == 2 / 8
+    assert by_signs(points(line(0.0, 1.0, 9))) == 2**-8
+    assert by_signs(points(line(0.0, 1.0, 401))) == 2**-20
+    assert by_signs(points([1.0, 1.0])) == 1
+
+
+def test_a_steady_rise_need_not_exceed_what_its_large_first_steps_would_stray() -> None:
+    """Nine steps up, each half of the one before, against a share of 1 in 300 and of 1 in 1000."""
+    halving = points([2 - 2.0**-n for n in range(10)], error=0.01)
+    assert rise(halving, Blind(1 / 300, 0.0)).needed == pytest.approx(0.03 * math.sqrt(2))
+    assert rise(halving, Blind(1 / 1000, 0.0)).needed > 0.4
+
+
+def test_the_error_counts_three_times_or_as_many_as_the_share_asks() -> None:
+    steady = points(line(0.0, 1.0), error=0.1)
+    assert Blind(0.01, 0.0).needed(steady, 100, 0.1, 0.1) == pytest.approx(0.3 * math.sqrt(2))
+    assert Blind(stats.norm.sf(4), 0.0).needed(steady, 100, 0.1) == pytest.approx(0.4)
+
+
+@pytest.mark.parametrize("freedom", [1, 2, 3, 4, 7, 10, 50])
+def test_quantiles_of_students_t(freedom: int) -> None:
+    for share in (0.9, 0.99, 0.9999):
+        assert student(share, freedom) == pytest.approx(stats.t.ppf(share, freedom), rel=1e-6)
+
+
+def test_a_long_curve_is_looked_at_in_a_hundred_points_and_its_last_three() -> None:
+    key = Key("V_TY", "val", "fc")
+    found = thinned(curve(Run("a", {key: {step: float(step) for step in range(1000)}}), key))
+    assert len(found) == 103
+    assert [point.step for point in found[-3:]] == [997, 998, 999]
