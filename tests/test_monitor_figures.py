@@ -22,7 +22,7 @@ from it_callbacks import (
     InformationPlaneMonitor,
     PredictionEntropyMonitor,
 )
-from it_callbacks.drawing import Picture, Pictures, as_plotly, with_y
+from it_callbacks.drawing import Picture, as_plotly, with_y
 from it_callbacks.figures import Panel, Request, draw, information_plane
 from it_callbacks.pictures import pixels
 from it_callbacks.records import Record
