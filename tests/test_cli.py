@@ -308,7 +308,7 @@ def test_help_has_an_example_and_is_quick(command: str, example: str) -> None:
         (["export", ".", "-o", "a"], "the suffix must be one of"),
         (["export", ".", "-o", "a.csv", "--figure", "plane"], "--figure: only for drawings"),
         (["export", ".", "-o", "a.json", "--each"], "argument --each: only for drawings"),
-        (["export", ".", "-o", "a.pdf", "--quantity", "I_TY"], "only with --figure curves"),
+        (["export", ".", "-o", "a.pdf", "--quantity", "I_TY"], "only with --figure map or curves"),
         (["export", ".", "-o", "a.pdf", "--figure", "classes", "--chance"], "--figure plane"),
         (["export", ".", "-o", "a.pdf", "--figure", "pie"], "invalid choice: 'pie'"),
     ],

@@ -10,7 +10,7 @@ from typing import NamedTuple
 from it_callbacks import texts
 from it_callbacks.figures import KINDS, READINGS, Panel, Request, opening, panels
 from it_callbacks.findings import findings
-from it_callbacks.quantities import QUANTITIES
+from it_callbacks.quantities import QUANTITIES, Quantity
 from it_callbacks.repeats import are_repeats, averaged
 from it_callbacks.report import phrases
 from it_callbacks.report.drawings import Drawings
@@ -181,9 +181,22 @@ def _curves(runs: Sequence[Run], drawings: Drawings) -> Iterator[Html]:
                 title = (
                     f"{quantity.label}: {quantity.meaning}" if quantity.meaning else quantity.label
                 )
-                request = Request("curves", quantity=quantity.name)
+                request = Request(
+                    "curves", quantity=quantity.name, resolution=_read_by(row, quantity)
+                )
                 drawn = drawings.place(request, row, f"{title}, by {{axis}}.")
                 yield drawn if quantity.name in opened else folded(title, drawn)
+
+
+def _read_by(row: Sequence[Panel], quantity: Quantity) -> int | None:
+    """The ruler to draw curves of; None for that with most readable layers, if it has any."""
+    number = opening(Request(reading="code"), row).resolution
+    has_values = any(
+        any(map(math.isfinite, panel.run.values(panel.key(quantity.name, layer, number)).values()))
+        for panel in row
+        for layer in panel.run.layers(quantity.name, panel.set)
+    )
+    return None if has_values else 0
 
 
 def _predictions(runs: Sequence[Run], drawings: Drawings) -> Iterator[Html]:
