@@ -1,7 +1,8 @@
 """Makes the pictures of README and docs: trains networks, opens TensorBoard, photographs it.
 
-The demo shows the whole tab; a perceptron, a CNN and a transformer of the literature's experiments,
-each with a default monitor, show the wide plane.
+The demo shows the tab and its pictures, on a wide screen and on a phone; a perceptron, a CNN and a
+transformer of the literature's experiments, each with a default monitor, show the wide plane; the
+perceptron from three seeds shows a mean of repeats.
 
     python docs/screenshots.py [--chromium /usr/bin/chromium]
 
@@ -63,22 +64,44 @@ def tensorboard(logdir: Path) -> Iterator[str]:
         server.wait()
 
 
-def photograph_tab(page: Any, address: str) -> None:
-    """The tab as it opens, in the light and in the dark, and two further pictures of it."""
-    page.goto(f"{address}#information_plane")
+PICTURES = {
+    "Through the layers": "through",
+    "Heat map": "map",
+    "Curves": "curves",
+    "Prediction entropies": "predictions",
+    "Classes": "classes",
+}
+"""What the tab calls its pictures besides the plane, and what their files are called."""
+WINDOW, PHONE = {"width": 1280, "height": 900}, {"width": 390, "height": 844}
+
+
+def opened(page: Any, address: str, state: str = "") -> Any:
+    """The tab, once it has drawn."""
+    page.goto("about:blank")
+    page.goto(f"{address}#information_plane{state}")
     tab = page.frame_locator("iframe")
     tab.locator("#chart .main-svg").first.wait_for()
+    return tab
+
+
+def photograph_tab(page: Any, address: str) -> None:
+    """The tab as it opens, in the light, in the dark and on a phone, and its other pictures."""
+    tab = opened(page, address)
     _save(page, "tab_plane.png")
     page.evaluate("document.body.classList.add('dark-mode')")
     _save(page, "tab_plane_dark.png")
     page.evaluate("document.body.classList.remove('dark-mode')")
-    for figure, name in (("Prediction entropies", "predictions"), ("Classes", "classes")):
-        tab.locator("#figures span").filter(has_text=figure).click()
+    for title, name in PICTURES.items():
+        tab.locator("#figures label").filter(has_text=title).click()
         _save(page, f"tab_{name}.png")
+    page.set_viewport_size(PHONE)
+    opened(page, address)
+    _save(page, "tab_phone.png")
+    page.set_viewport_size(WINDOW)
 
 
-def train(name: str, logdir: Path) -> None:
-    """Train one of the networks of `wide.py` on the digits, with a default monitor and a log."""
+def train(name: str, logdir: Path, seed: int = 0) -> None:
+    """Train one of the networks of `wide.py` on the digits, with default monitors and a log."""
     sys.path.append(str(REPRODUCE))
     from pytorch_lightning.loggers import TensorBoardLogger
     from training import Classifier, batches, fit, seeded
@@ -87,19 +110,18 @@ def train(name: str, logdir: Path) -> None:
     from it_callbacks import InformationPlaneMonitor
     from it_callbacks.tasks import digits_split
 
-    seeded(0)
+    seeded(seed)
     images, labels = digits_split()[0].tensors
     training = TensorDataset(images.reshape(-1, 1, 8, 8), labels)
     model = Classifier(NETWORKS[name].build(8), lr=NETWORKS[name].lr)
     plane = InformationPlaneMonitor(data="train")
-    fit(model, batches(training, 64), 30, [plane], TensorBoardLogger(logdir, name, version=""))
-
-
-def photograph_wide_plane(page: Any, address: str, name: str) -> None:
-    """The tab as it opens."""
-    page.goto(f"{address}#information_plane")
-    page.frame_locator("iframe").locator("#chart .main-svg").first.wait_for()
-    _save(page, name)
+    fit(
+        model,
+        batches(training, 64),
+        30,
+        [plane],
+        TensorBoardLogger(logdir, f"{name}_{seed}", version=""),
+    )
 
 
 def _save(page: Any, name: str) -> None:
@@ -121,11 +143,13 @@ def main() -> None:
         subprocess.run(demo, check=True)
         for name in WIDE:
             train(name, Path(folder) / name)
+        for seed in range(3):
+            train("relu", Path(folder) / "seeds", seed)
         with sync_playwright() as playwright:
             browser = playwright.chromium.launch(
                 executable_path=arguments.chromium, args=CHROMIUM_ARGUMENTS
             )
-            page = browser.new_page(viewport={"width": 1080, "height": 700})
+            page = browser.new_page(viewport=WINDOW)
             with tensorboard(logdir) as address:
                 photograph_tab(page, address)
                 page.goto(f"{address}#custom_scalars")
@@ -135,7 +159,13 @@ def main() -> None:
                 _save(page, "demo_scalars.png")
             for name in WIDE:
                 with tensorboard(Path(folder) / name) as address:
-                    photograph_wide_plane(page, address, f"wide_{name}.png")
+                    opened(page, address)
+                    _save(page, f"wide_{name}.png")
+            with tensorboard(Path(folder) / "seeds") as address:
+                tab = opened(page, address)
+                tab.get_by_role("button", name="All", exact=True).click()
+                tab.locator("#arrangements label").filter(has_text="Mean of repeats").click()
+                _save(page, "tab_repeats.png")
             browser.close()
 
 

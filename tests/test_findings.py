@@ -142,7 +142,7 @@ def test_what_strays_gained_nothing_and_its_ends_stand_without_a_judgement() -> 
     curve[-1] += 0.3
     strays = wide({layer: curve for layer in LAYERS})
     assert not told(strays, "gained")
-    assert "no more than its curve may stray" in text(strays, "ends")
+    assert "bits: not called a gain." in text(strays, "ends")
     within_error = wide({layer: line(1.0, 1.2) for layer in LAYERS}, error=0.1)
     assert not told(within_error, "gained")
 
@@ -164,6 +164,9 @@ def test_the_layer_that_learnt_last_is_named_if_it_is_clear() -> None:
     )
     together = wide(dict.fromkeys(LAYERS, slow))
     assert not told(together, "learns_last")
+    one = wide({LAYERS[0]: slow, LAYERS[1]: jagged()})
+    assert text(one, "learns_unsure").startswith("Which layer learns last cannot be told: 1 of 2")
+    assert not told(together, "learns_unsure")
     assert "first, second and logits had 90 % of their gains by epoch 9" in text(
         together, "learn_together"
     )
@@ -226,7 +229,9 @@ def test_a_gap_that_was_there_or_strays_or_has_few_points_is_not_called_so() -> 
     assert "most of it was there at first: not called over-fitting" in text(there, "gap_unsure")
     strays = both([1.0, *jagged()[1:-1], 1.4], [1.0] * N)
     assert not told(strays, "gap_of_layers")
-    assert "not beyond what both may stray: not called over-fitting" in text(strays, "gap_unsure")
+    assert "not beyond what unsteady curves drift by chance: not called over-fitting" in text(
+        strays, "gap_unsure"
+    )
     few = both(line(0.5, 1.9, 5), line(0.5, 1.0, 5))
     assert "1.90 and 1.00 bits; 5 common points are too few" in text(few, "gap_few")
 
@@ -235,6 +240,15 @@ def test_sets_of_unequal_sizes_are_not_compared() -> None:
     unequal = both(line(0.5, 1.9), line(0.5, 1.0), samples=1000)
     assert "1000 and 500 samples" in text(unequal, "gap_unequal")
     assert not told(unequal, "gap_of_layers")
+    alike = both(line(0.5, 1.0), line(0.5, 1.0), samples=200)
+    assert "200 and 500 samples" in text(alike, "gap_unequal")
+
+
+def test_a_gap_is_over_fitting_although_training_has_fewer_samples() -> None:
+    """Fewer samples lower y, so that the gap is larger than it looks."""
+    understated = both(line(0.5, 1.9), line(0.5, 1.0), samples=200)
+    assert "training exceeds validation by 0.90" in text(understated, "gap_of_layers")
+    assert not told(understated, "gap_unequal")
 
 
 def test_cross_entropies_of_both_sets_tell_over_fitting() -> None:
@@ -319,7 +333,8 @@ def of_classes(share: float, **entropies: float) -> Run:
 
 def test_confused_classes_are_named_from_five_mistakes_on() -> None:
     assert text(of_classes(0.07), "confused") == (
-        "The classes most often taken for each other are dog and fox: 7 of 100 samples."
+        "The classes most often taken for each other in validation are dog and fox: "
+        "7 of 100 samples."
     )
     assert not told(of_classes(0.04), "confused")
     assert told([of_classes(0.05)], "confused")

@@ -19,17 +19,10 @@ from it_callbacks.runs import Key, Run
 
 ORDER = (
     *("collapse", "dead_layers", "learnt", "tells"),
-    *(
-        "gap_of_layers",
-        "gap_of_predictions",
-        "rises_again",
-        "gap_unsure",
-        "gap_unequal",
-        "gap_few",
-        "no_gap",
-    ),
-    *("learns_last", "learn_together", "confused", "readable", "gained", "ends", "lost"),
-    *("over_confident", "fell", "fell_by_verdict", "dead_units", "agree", "uneven", "caution"),
+    *("gap_of_layers", "gap_of_predictions", "rises_again", "gap_unsure", "gap_few", "no_gap"),
+    *("learns_last", "learn_together", "confused", "over_confident", "readable"),
+    *("gained", "ends", "learns_unsure", "lost", "gap_unequal"),
+    *("fell", "fell_by_verdict", "dead_units", "agree", "uneven", "caution"),
     *("scattered", "cross_entropies", "under_confident"),
 )
 """The rules, most important first."""

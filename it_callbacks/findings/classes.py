@@ -9,6 +9,7 @@ from statistics import fmean
 from it_callbacks.figures.labels import shortened
 from it_callbacks.findings.curves import curve
 from it_callbacks.findings.finding import Finding
+from it_callbacks.findings.subject import set_in_words
 from it_callbacks.runs import Key, Run
 
 FEWEST_MISTAKES = 5
@@ -47,7 +48,10 @@ def confused(runs: Sequence[Run], set_: str) -> Iterator[Finding]:
     if n_samples and len(runs) == 1:
         many = f"{share * n_samples:.0f} of {n_samples:.0f} samples"
     of_runs = f", in {n_runs} of {len(runs)} runs" if len(runs) > 1 else ""
-    text = f"The classes most often taken for each other are {names}: {many}{of_runs}."
+    text = (
+        f"The classes most often taken for each other in {set_in_words(set_)} are {names}: "
+        f"{many}{of_runs}."
+    )
     values = {"first": float(first), "second": float(second), "share": share}
     yield Finding("confused", text, "fact", None, values)
 

@@ -25,8 +25,8 @@ def gap_of_layers(plane: Plane, training: Plane | None) -> Iterator[Finding]:
     """By how much y of the training set exceeds that of the main set, in which layer most.
 
     Over-fitting if the gap, over the last three common points, exceeds its error and what it may
-    stray, and a third of it has come up since the first.  Only at any width, with a y that
-    is of samples the reader was not fitted to.
+    stray, and a third of it has come up since the first. Only at any width, with a y that is of
+    samples the reader was not fitted to; of sets of unequal sizes only where training has fewer.
     """
     if training is None or not (plane.is_wide and training.is_wide):
         return
@@ -38,16 +38,17 @@ def gap_of_layers(plane: Plane, training: Plane | None) -> Iterator[Finding]:
     }
     if not gaps:
         return
+    over = bars(gaps, GAP, plane.n_runs)
+    beyond = [layer for layer, points in gaps.items() if _is_gap(points, over[layer])]
     sizes = _sizes(plane, training, next(iter(gaps)))
-    if sizes is not None:
+    # y of fewer samples is lower, so that a gap from fewer training samples is larger than it looks
+    if sizes is not None and not (beyond and sizes[0] < sizes[1]):
         text = (
             f"Whether the layers over-fit is not judged: sets {training.set} and {plane.set} were "
             f"read on {sizes[0]} and {sizes[1]} samples, and fewer give a lower y."
         )
         yield Finding("gap_unequal", text, "unknown")
         return
-    over = bars(gaps, GAP, plane.n_runs)
-    beyond = [layer for layer, points in gaps.items() if _is_gap(points, over[layer])]
     layer = max(beyond or gaps, key=lambda layer: gaps[layer][-1].bits)
     yield _told_of_layers(plane, training, layer, gaps[layer], bool(beyond))
 
@@ -89,7 +90,11 @@ def _told_of_layers(
         return Finding("gap_few", text, "unknown", layer, values)
     if last.bits > (Z_95 * last.error if math.isfinite(last.error) else LEAST):
         grown = last.bits - points[0].bits > GROWN * last.bits
-        but = "not beyond what both may stray" if grown else "most of it was there at first"
+        but = (
+            "not beyond what unsteady curves drift by chance"
+            if grown
+            else "most of it was there at first"
+        )
         text = (
             f"{name} about the {plane.label} in training and {held_out}: {ends}, a difference of "
             f"{told}, beyond its error; but {but}: not called over-fitting."

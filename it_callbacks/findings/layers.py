@@ -88,7 +88,8 @@ def gained(plane: Plane, found: Gains) -> Iterator[Finding]:
     told = f"{points[0].bits:.2f} → {points[-1].bits:.2f} bits"
     if judged:
         others = (
-            f" {len(judged)} of {len(plane.layers)} layers gained more than their curves may stray."
+            f" {len(judged)} of {len(plane.layers)} layers gained more than their errors and their "
+            "ups and downs."
         ) * (len(judged) > 1)
         text = f"{plane.name(layer)} gained most about the {plane.label}: {told}.{others}"
         yield Finding("gained", text, "gain", layer, ends)
@@ -100,8 +101,8 @@ def gained(plane: Plane, found: Gains) -> Iterator[Finding]:
         yield Finding("ends", text, "unknown", layer, ends)
     else:
         text = (
-            f"{plane.name(layer)} about the {plane.label}: {told}, no more than its curve may "
-            "stray."
+            f"{plane.name(layer)} about the {plane.label}: {told}. Its error and its ups and downs "
+            f"alone may come to {change.needed:.2f} bits: not called a gain."
         )
         yield Finding("ends", text, "unknown", layer, ends)
 
@@ -115,6 +116,13 @@ def learns_last(plane: Plane, found: Gains) -> Iterator[Finding]:
     """
     judged = found.judged
     if len(judged) < 2:
+        if len(found.of) > 1 and all(len(plane.y(layer)) >= FEWEST for layer in found.of):
+            n_gained = f"{len(judged) or 'none'} of {len(found.of)} layers"
+            text = (
+                f"Which layer learns last cannot be told: {n_gained} gained more than "
+                "their errors and their ups and downs."
+            )
+            yield Finding("learns_unsure", text, "unknown", None, {"gained": float(len(judged))})
         return
     reached = {layer: _reached(plane.y(layer), found.of[layer]) for layer in judged}
     last = max(judged, key=lambda layer: (reached[layer], judged.index(layer)))
