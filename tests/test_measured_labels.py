@@ -315,14 +315,15 @@ def test_figures_and_the_report_do_without_y(tmp_path: Any) -> None:
     loader = DataLoader(TensorDataset(X), 25)
     with warned():
         fit([plane], AutoEncoder, train=loader, val=loader)
-    assert plane.figure().layout.yaxis.title.text.startswith("I(X;T+σZ), bits")
-    figure = plane.figure(reading="code")
-    assert figure.layout.yaxis.title.text == "I(X;T), bits"
-    assert len(figure.data) == 2
+    for reading, quantity in (("wide", "I(X;T+σZ)"), ("code", "I(X;T)")):
+        figure = plane.figure(reading=reading)
+        assert figure.layout.meta["kind"] == "curves"
+        assert figure.layout.yaxis.title.text.startswith(f"{quantity}, bits")
+        assert len({trace.meta["layer"] for trace in figure.data} - {None}) == 2
     run = plane._journal.run({})
     html = report([run])
-    assert "I(X;T) last" in html
-    assert "I(T;Y) last" not in html
+    assert '<th scope="col">I(X;T) ' in html
+    assert '<th scope="col">I(T;Y) ' not in html
 
 
 @pytest.mark.parametrize("monitor", TO_PREDICTIONS)

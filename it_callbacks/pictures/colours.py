@@ -42,7 +42,7 @@ def greyed(value: Any, name: str = "") -> Any:
     """
     if isinstance(value, dict):
         return {key: greyed(each, key) for key, each in value.items()}
-    if isinstance(value, list):
+    if isinstance(value, list | tuple):
         return [greyed(each, name) for each in value]
     return _grey(value) if isinstance(value, str) and name.endswith(_OF_COLOURS) else value
 

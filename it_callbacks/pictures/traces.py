@@ -98,6 +98,8 @@ def points(
 ) -> None:
     """The points of a trace, one collection for each symbol; those of no size are left out."""
     n, edge = len(x), marker.get("line", {})
+    if not n:  # of no points matplotlib does not know the colours
+        return
     symbols = np.array(_each(marker.get("symbol", "circle"), n), object)
     sizes = np.array(_each(marker.get("size", 6), n), float) * pen.px
     opacities = np.array(_each(marker.get("opacity", 1.0), n), float) * opacity
@@ -127,13 +129,13 @@ def points(
 
 
 def _each(value: Any, n: int) -> list[Any]:
-    return list(value) if isinstance(value, list) else [value] * n
+    return list(value) if isinstance(value, list | tuple) else [value] * n
 
 
 def _colours(marker: Mapping[str, Any], n: int, pen: Pen) -> NDArray[np.float64]:
     """Colours ``(n, 4)``, of words or of numbers on a scale."""
     colours = marker["color"]
-    if isinstance(colours, list) and colours and not isinstance(colours[0], str):
+    if isinstance(colours, list | tuple) and colours and not isinstance(colours[0], str):
         numbers = [np.nan if number is None else number for number in colours]
         name = marker.get("coloraxis")
         scale = pen.colours[name] if name else scale_of(marker, numbers)
