@@ -166,10 +166,11 @@ def test_a_picture_shows_the_reading_that_opens() -> None:
 
 @pytest.mark.parametrize("reading", ["wide", "code"])
 def test_a_figure_that_plotly_has_held_is_drawn_all_the_same(reading: str) -> None:
-    """Its lists come back as tuples, and some of a figure's traces have no points."""
+    """Some of its traces have no points, and Plotly before version 6 makes tuples of lists."""
     figure = information_plane([known_panel()], reading=reading)
     held = plotly.graph_objects.Figure(figure).to_dict()
-    assert isinstance(held["data"][0]["x"], tuple)
+    for trace in held["data"]:
+        trace.update({name: tuple(of) for name, of in trace.items() if isinstance(of, list)})
     np.testing.assert_array_equal(pixels(held), pixels(figure))
 
 
