@@ -31,8 +31,7 @@ ORDER = (
 def findings(runs: Sequence[Run], sets: Collection[str] = ()) -> list[Finding]:
     """Return what runs have come to, most important first.
 
-    Repeats are told as means, with their spread in brackets; other runs one by one, their names
-    before the sentences.
+    Repeats are told as means, with their spread in brackets; other runs as by `findings_of_each`.
 
     Args:
         runs: Any number, with the series of `needed` at least.
@@ -44,13 +43,26 @@ def findings(runs: Sequence[Run], sets: Collection[str] = ()) -> list[Finding]:
     """
     if are_repeats(runs):
         return _of_one(averaged(runs), runs, sets)
+    return findings_of_each(runs, sets)
+
+
+def findings_of_each(runs: Sequence[Run], sets: Collection[str] = ()) -> list[Finding]:
+    """Return what each run has come to, most important first; of several runs warnings first.
+
+    Of several runs, each sentence begins with the name of its run.
+
+    Args:
+        runs: Any number, with the series of `needed` at least.
+        sets: Only these sets; all if empty.
+    """
     if len(runs) == 1:
         return _of_one(runs[0], runs, sets)
-    return [
-        replace(found, text=f"{run.name}: {found.text}")
+    found = [
+        replace(each, text=f"{run.name}: {each.text}")
         for run in runs
-        for found in _of_one(run, [run], sets)
+        for each in _of_one(run, [run], sets)
     ]
+    return sorted(found, key=lambda each: (each.tone != "warning", ORDER.index(each.rule)))
 
 
 def _of_one(run: Run, repeats: Sequence[Run], sets: Collection[str]) -> list[Finding]:

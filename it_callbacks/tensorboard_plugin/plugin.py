@@ -181,7 +181,9 @@ class InformationPlanePlugin(base_plugin.TBPlugin):  # type: ignore[misc] # it s
             chosen = _chosen(asked, log, found)[:MOST_RUNS]
             wanted = {run.name: findings.needed(run) for run in chosen}
             read = _read(log, found, wanted)
-            told = findings.findings([read[run.name] for run in chosen], asked.sets)
+            is_mean = asked.request.arrange == "mean"
+            tell = findings.findings if is_mean else findings.findings_of_each
+            told = tell([read[run.name] for run in chosen], asked.sets)
             return _as_json({"findings": [each.as_dict() for each in told]})
 
         return _respond(request, self._made(request, tell), "application/json")
