@@ -239,10 +239,16 @@ def test_colours_of_few_layers_are_spread_over_the_whole_scale() -> None:
     [
         (["net.hidden1.tanh", "net.hidden2.tanh", "net.output"], ["hidden1", "hidden2", "output"]),
         (["fc"], ["fc"]),
-        (["a.0", "a.1"], ["0", "1"]),
+        (["a.0", "a.1"], ["a.0", "a.1"]),  # not a mere number
         (["a.fc", "a.bn"], ["fc", "bn"]),
         (["a", "a.b"], ["a", "a.b"]),
-        (["encoder.blocks.11.mlp.activation", "head"], ["encoder.b…s.11.mlp", "head"]),
+        (["encoder.blocks.11.mlp.activation", "head"], ["encoder.b…tivation", "head"]),
+        (["stages.stage1.1", "stages.stage2.1", "classify"], ["stage1", "stage2", "classify"]),
+        (["layer1.0", "layer1.1", "fc"], ["layer1.0", "layer1.1", "fc"]),
+        (["stem", "net.output"], ["stem", "net.output"]),  # one alone shares nothing
+        (["a", "b.a", "b.c"], ["a", "b.a", "b.c"]),  # else two would be called "a"
+        (["b.0.1", "b.1.1"], ["b.0.1", "b.1.1"]),
+        (["b.0.fc", "b.1.fc", "out"], ["b.0", "b.1", "out"]),
     ],
 )
 def test_names_lose_what_says_nothing(names: list[str], short: list[str]) -> None:

@@ -8,6 +8,12 @@ window.addEventListener("unhandledrejection", (event) => {
 
 const isAxis = (name) => /^[xy]axis\d*$/.test(name);
 
+// How many plots stand under each other.
+export const rowsOf = ({layout}) =>
+  new Set(
+    Object.keys(layout).filter((name) => /^yaxis\d*$/.test(name)).map((name) => layout[name].domain?.[0] ?? 0),
+  ).size || 1;
+
 const axisOf = (letter, trace) => `${letter}axis${(trace[`${letter}axis`] ?? "").slice(1)}`;
 
 // Whether every point of a figure lies within ranges, by axis.
