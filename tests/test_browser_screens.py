@@ -150,20 +150,3 @@ def test_the_words_on_the_page_have_contrast_enough(browser: Any, address: str) 
             ratios = tab.run(script)
             assert len(ratios) >= 5
             assert min(ratios) >= 4.5
-
-
-@pytest.mark.parametrize(("width", "least"), [(390, 300), (1200, 250)])
-def test_plots_below_each_other_are_as_high_as_one_alone(
-    browser: Any, address: str, width: int, least: int
-) -> None:
-    """Six plots: in one column on a narrow screen, else in two rows."""
-    with opened(browser, address, width, 900) as tab:
-        runs = "".join(f"&p.information_plane.run.{n}=seed_{n}" for n in (2, 3))
-        tab.open(f"{STATE}run=one{runs}{STATE}set=val{STATE}set.2=train{STATE}arrange=side")
-        heights = tab.run(
-            "return [...document.querySelectorAll('#chart .cartesianlayer .subplot .xy, "
-            "#chart .bglayer .bg, #chart .draglayer .nsewdrag')]"
-            ".map((node) => node.getBoundingClientRect().height).filter((height) => height > 20)"
-        )
-        assert len(heights) >= 2
-        assert min(heights) >= least

@@ -65,7 +65,7 @@ def test_averaged_runs_show_their_spread_in_any_view() -> None:
     }
     run = replace(small(), spread=spread)
     (trace,) = traces(information_plane([panel(run)], intervals=True), "bar", "fc1")
-    assert trace["error_x"]["array"] == trace["error_x"]["arrayminus"] == [0.5, 0.25, 0.125]
+    assert (trace["error_x"]["array"], trace["error_x"]["symmetric"]) == ([0.5, 0.25, 0.125], True)
     assert trace["error_y"]["array"] == [0.0625, 0.5, 0.25]
     (band,) = traces(curves([panel(run)], "I_TY"), "bar")
     assert band["y"] == [0.9375, 0.75, 1.25, 1.75, 1.75, 1.0625]

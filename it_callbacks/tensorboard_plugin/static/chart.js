@@ -62,7 +62,7 @@ export class Chart {
     this.figure = null;
   }
 
-  // The figure without the names that are shown on highlight only.
+  // The figure without what is shown on highlight only.
   save(format, filename) {
     if (!this.drawn) return;
     const {data, layout} = this.figure;
@@ -70,7 +70,7 @@ export class Chart {
     const annotations = (layout.annotations ?? []).filter((_, index) => !spare.has(String(index)));
     const {width, height} = layout;
     Plotly.downloadImage(
-      {data, layout: {...layout, annotations}},
+      {data: data.filter(({opacity}) => opacity !== 0), layout: {...layout, annotations}},
       {format, filename, width, height, scale: format === "png" ? 2 : 1},
     );
   }

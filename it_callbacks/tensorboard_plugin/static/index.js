@@ -88,16 +88,18 @@ class Tab {
     const link = button("Copy link", "Copy the address of what is shown", () => this.copyLink());
     this.link = link;
     this.csv = element("a", {id: "csv", className: "button", textContent: "CSV", title: "Save every value of what is shown"});
-    return element(
-      "header", {}, this.controls.tabs,
+    const title = "Follow, refresh, save, help";
+    this.more = element(
+      "details", {id: "more"}, element("summary", {textContent: "Menu", title}),
       element(
-        "div", {className: "buttons"}, this.live.root,
+        "div", {className: "buttons"}, this.live.follow,
         button("Refresh", "Read the log again", () => this.load(), {id: "refresh"}), link, this.csv,
         ...["SVG", "PNG"].map((format) =>
           button(format, `Save the picture as ${format}`, () => this.save(format.toLowerCase()))),
         button("?", "How to read the plane, words and keys (key ?)", () => this.help.toggle(), {id: "ask"}),
       ),
     );
+    return element("header", {}, this.controls.tabs, this.live.last, this.more);
   }
 
   // After a choice: into the address, then onto the page.
@@ -331,12 +333,21 @@ class Tab {
     });
   }
 
-  // The aside is folded where there is no room beside the figure.
+  // The aside is folded where there is no room beside the figure, the buttons where they would
+  // take rows of their own.
   fold() {
-    const wide = window.matchMedia("(min-width: 1100px)");
-    const tell = () => { this.controls.aside.open = wide.matches; };
-    wide.addEventListener("change", tell);
-    tell();
+    for (const [part, least] of [[this.controls.aside, 1100], [this.more, 600]]) {
+      const media = window.matchMedia(`(min-width: ${least}px)`);
+      const tell = () => { part.open = media.matches; };
+      media.addEventListener("change", tell);
+      tell();
+    }
+    this.more.addEventListener("keydown", (event) => {
+      if (event.key !== "Escape" || !isNarrow() || !this.more.open) return;
+      event.stopPropagation();
+      this.more.open = false;
+      this.more.firstChild.focus();
+    });
   }
 
   async start() {
