@@ -40,6 +40,11 @@ class Named(NamedTuple):
     spare: list[int]
 
 
+def most_named(width: int) -> int:
+    """Return how many names a figure so many pixels wide has room for."""
+    return _FEW if width < NARROW else MOST_NAMED
+
+
 def chosen(n: int, width: int) -> list[int]:
     """Return which of `n` names are written: all of few, else evenly spaced ones, ends included.
 
@@ -51,10 +56,9 @@ def chosen(n: int, width: int) -> list[int]:
         >>> chosen(3, 900), chosen(21, 900), chosen(21, 390)
         ([0, 1, 2], [0, 4, 8, 12, 16, 20], [0, 7, 13, 20])
     """
-    is_narrow = width < NARROW
-    if n <= (_FEW if is_narrow else MOST_NAMED):
+    if n <= most_named(width):
         return list(range(n))
-    most = _OF_MANY_NARROW if is_narrow else _OF_MANY
+    most = _OF_MANY_NARROW if width < NARROW else _OF_MANY
     return [round(number * (n - 1) / (most - 1)) for number in range(most)]
 
 
