@@ -125,7 +125,9 @@ def test_what_only_a_highlight_shows_is_left_out() -> None:
     assert meta["spare"] == []
     assert set(meta["names"].values()) == {f"layer{n}" for n in (0, 4, 8, 11, 15, 19)}
     hovered = {row[1] for row in traces(figure, "points")[0]["customdata"]}
-    assert hovered == {int(step["args"][0][-1]) for step in figure["layout"]["sliders"][0]["steps"][:-1]} | {99}
+    assert hovered == {
+        int(step["args"][0][-1]) for step in figure["layout"]["sliders"][0]["steps"][:-1]
+    } | {99}
 
 
 def test_what_has_no_time_is_not_played() -> None:

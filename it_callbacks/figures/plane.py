@@ -15,6 +15,7 @@ from it_callbacks.figures.limits import LABEL_BOUND, Range
 from it_callbacks.figures.marks import (
     MOST_WITH_ARROWS,
     Trace,
+    Way,
     arrows,
     bars,
     chance,
