@@ -57,7 +57,8 @@ def _names(tab: Tab) -> set[str]:
       const {names} = chart.layout.meta;
       return Object.keys(names).filter((n) => {
         const node = chart.querySelector(`.annotation[data-index="${n}"]`);
-        return node && getComputedStyle(node).visibility === 'visible';
+        const {visibility, opacity} = node ? getComputedStyle(node) : {};
+        return visibility === 'visible' && opacity !== '0';
       }).map((n) => names[n]);
     """
     return set(tab.run(script))
@@ -96,6 +97,10 @@ def test_a_highlight_shows_marks_of_its_layer_that_are_not_seen_else(tab: Tab) -
     tab.page.mouse.move(0, 0)
     tab.wait("chart.querySelector('.lit')")
     assert (arrows(first), arrows(last)) == ({1.0}, {0.0})
+    assert _names(tab) == {first}
+    tab.key("ArrowDown")
+    assert _names(tab) == {"layer1"}  # which is not named at rest
+    tab.key("ArrowUp")
     wider = tab.run(script, ["line", first, " .js-line", "strokeWidth"])
     assert wider == pytest.approx([1.25 * width for width in widths])
     tab.key("Escape")

@@ -73,6 +73,7 @@ export class Highlight {
       const {index} = node.dataset;
       const name = meta.names?.[index];
       if (name === undefined) continue;
+      node.classList.toggle("lit", name === lit);
       node.classList.toggle("away", lit === null ? spare.has(index) : name !== lit);
     }
     this.told(lit, this.kept);
