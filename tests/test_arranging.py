@@ -117,6 +117,9 @@ def test_a_panel_without_a_point_at_the_moment_says_so() -> None:
     for name in ("plane", "through", "curves"):
         figure = drawn([replace(run, series=late)], name=name, until=0, width=1200)
         assert texts(figure).count("not measured yet at epoch 0") == 1 + (name == "curves")
+        # Plotly draws a plot, and the words in it, only if a trace is there.
+        axes = {name[5:] for name in figure["layout"] if name.startswith("yaxis")}
+        assert {trace["yaxis"][1:] for trace in figure["data"]} == axes
 
 
 def test_runs_over_each_other_are_coloured_by_run_and_named_once() -> None:

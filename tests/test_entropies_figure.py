@@ -85,7 +85,8 @@ def test_a_card_tells_all_parts_of_a_look() -> None:
     (whole,) = traces(stack(predicting()), "points")
     assert whole["text"][2] == (
         "epoch 2  ·  step 20<br>left open  <b>0.25</b><br>"
-        "about the input, beyond the label  <b>0.25</b><br>about the label  <b>2.50</b><br>in all, H(Ŷ)  <b>3.00</b> bits"
+        "about the input, beyond the label  <b>0.25</b><br>about the label  <b>2.50</b><br>"
+        "in all, H(Ŷ)  <b>3.00</b> bits"
     )
     assert whole["customdata"][2] == [2, 20, 2.5, 0.25, 0.25]
 

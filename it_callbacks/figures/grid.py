@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -28,7 +29,7 @@ def widest(texts: Iterable[str], size: int = 12) -> int:
         >>> widest(["hidden1<br>2.81", "out"])
         47
     """
-    lines = (line for text in texts for line in text.split("<br>"))
+    lines = (re.sub("<[^>]*>", "", line) for text in texts for line in text.split("<br>"))
     return round(max((width_of(line, size) for line in lines), default=0))
 
 

@@ -153,7 +153,9 @@ def _maps(
     over = arranged(replace(request, arrange="overlay"), panels, found)
     pairs = [(plot.panels[0], plot.training[0]) for plot in over.plots if plot.training]
     if not pairs:
-        why = over.refusal or "training and validation of one run are both needed for this"
+        why = "training and validation of one run are both needed for this"
+        if over.refusal:
+            why = f"the sets are not subtracted: {no_difference(panels[0].run, found)}"
         return [_Map(panel, TRAIN_MINUS_VAL, [], {}, 0, why) for panel in panels[:1]], over
     return [_difference(*pair, y, found.resolution, request) for pair in pairs], over
 
