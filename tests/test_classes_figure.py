@@ -58,6 +58,18 @@ def test_rows_are_sorted_by_the_last_value_and_absent_classes_are_gaps() -> None
     assert (low, high) == (2.5, -0.5)  # the first row is on top
 
 
+def test_a_table_tells_names_and_bits_of_all_rows_up_to_the_moment() -> None:
+    names = [f"digit {n}" for n in range(11)]
+    cells, _ = heat(three(class_names=names))
+    assert cells["meta"]["table"] == {
+        "of": "Class",
+        "what": "undecided, bits",
+        "rows": [["digit 2", 0.75], ["digit 0", 0.5], ["digit 10", 0.0]],
+    }
+    cells, _ = heat(three(), until=0)
+    assert cells["meta"]["table"]["rows"] == [["0", 1.0], ["10", 0.125], ["2", None]]
+
+
 def test_last_values_stand_right_of_their_rows_in_digits() -> None:
     notes = heat(three())[1]["layout"]["annotations"]
     digits = {note["y"]: note["text"] for note in notes if note["text"].startswith("0.")}

@@ -138,7 +138,7 @@ def _strings(value: Any) -> list[str]:
         return [
             text
             for name, part in value.items()
-            if name not in ("layer", "run", "set", "name", "layers", "panels", "names")
+            if name not in ("layer", "run", "set", "name", "layers", "panels", "names", "rows")
             for text in _strings(part)
         ]
     if isinstance(value, list):

@@ -69,6 +69,26 @@ def test_training_minus_validation_diverges_around_zero() -> None:
     assert [stop for _, stop in axis["colorscale"]] == [LIGHT.areas[0], LIGHT.grid, LIGHT.areas[1]]
 
 
+def test_a_difference_of_other_numbers_of_samples_is_refused_with_the_reason() -> None:
+    panels = [Panel(both(read(), read("train", n_samples=100)), set_) for set_ in ("val", "train")]
+    why = "they were read on 100 and 512 samples"
+    assert heat(*panels)["layout"]["meta"]["empty"][TRAIN_MINUS_VAL] == why
+    asked = heat(*panels, quantity=TRAIN_MINUS_VAL)
+    assert asked["data"] == []
+    assert why in " ".join(texts(asked)).replace("<br>", " ")
+    alike = [Panel(both(read(), read("train")), set_) for set_ in ("val", "train")]
+    assert TRAIN_MINUS_VAL not in heat(*alike)["layout"]["meta"]["empty"]
+
+
+def test_a_table_tells_the_last_value_of_each_row_up_to_the_moment() -> None:
+    (trace,) = traces(heat(Panel(read(), "val"), until=10), "cell")
+    assert trace["meta"]["table"] == {
+        "of": "Layer",
+        "what": "found about the label, bits",
+        "rows": [["net.0.act", 1.0], ["net.1.act", 0.25]],
+    }
+
+
 def test_it_is_not_drawn_of_one_set_or_of_other_rulers() -> None:
     alone = heat(Panel(read(), "val"), quantity=TRAIN_MINUS_VAL)
     assert alone["data"] == []

@@ -17,7 +17,7 @@ from it_callbacks.figures.scene import Drawn, Scene
 from it_callbacks.figures.sheet import absence, heading, line_above
 from it_callbacks.figures.theme import MUTED, of_run
 from it_callbacks.figures.trajectories import n_dropped, why_empty
-from it_callbacks.figures.words import key_line
+from it_callbacks.figures.words import key_line, not_yet
 from it_callbacks.records import Status
 
 
@@ -38,6 +38,9 @@ def write(
         if hidden and any(trajectory.steps for trajectory in each.of.all):
             why = ["all layers are hidden"]
         notes.append(absence(each.box, why))
+        return
+    if not each.ways:
+        notes.append(absence(each.box, [not_yet(scene.request, each.plot.panels[0])]))
         return
     drawn = [pixel for way in each.ways for pixel in way.pixels(both)]
     words = draw_limits(layout, each.box, each.limits, both, drawn)

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from it_callbacks.figures.about import about, stops
+from it_callbacks.figures.arranging import refused
 from it_callbacks.figures.axes import Figure, Panel, coloured
 from it_callbacks.figures.captions import chips, write, write_above
 from it_callbacks.figures.depth_bar import depth_bar
@@ -129,7 +130,7 @@ def _figure(scene: Scene, panels: Sequence[Panel], drawn: Sequence[Drawn]) -> Fi
                 for of in drawn
                 for panel in (*of.plot.panels, *of.plot.training)
             ],
-            "empty": unreadable(panels),
+            "empty": unreadable(panels) | refused(request, panels, scene.opened),
             "companion": _companion(scene.n_layers),
             "opens": "plane" if scene.n_layers <= _MOST_IN_A_PLANE else "map",
         },
@@ -201,6 +202,8 @@ def _reads(request: Request, run: Run) -> list[str]:
 PLANE = Kind(
     "plane",
     "Plane",
+    "The way of each layer over the training: how many inputs it keeps apart, and "
+    "how much of the label is found in it",
     "InformationPlaneMonitor",
     "an information plane",
     options=(

@@ -34,7 +34,7 @@ _SCRIPTS = (
 _STATIC = {**{f"/{name}.js": "text/javascript" for name in _SCRIPTS}, "/style.css": "text/css"}
 _AN_HOUR = 3600
 _OF_A_READING = ("title", "about", "options")
-_OF_A_KIND = ("name", "title", "monitor", "what", "options")
+_OF_A_KIND = ("name", "title", "about", "monitor", "what", "options")
 MOST_PANELS = 6
 """Side by side; more could not be read."""
 MOST_RUNS = 30

@@ -1,4 +1,4 @@
-// The figure in numbers: of each way its point at the moment, of a heat map its last column.
+// The figure in numbers: of each way its point at the moment, else the last values that traces tell.
 
 import {element} from "./dom.js";
 
@@ -11,38 +11,31 @@ const titleOf = (layout, letter, trace) => {
   return (title?.text ?? title ?? letter).replace(/<[^>]*>| →/g, " ").trim();
 };
 
-// Where rows are numbers, their names are those of the axis.
-function rowName(layout, {y, yaxis}, n) {
-  const {tickvals = [], ticktext = []} = layout[`yaxis${(yaxis ?? "").slice(1)}`] ?? {};
-  return String(typeof y?.[n] === "number" ? (ticktext[tickvals.indexOf(y[n])] ?? y[n]) : (y?.[n] ?? n));
+// What each trace tells of itself; the quantity has a column where there are several.
+function told(tables, labels) {
+  const whats = new Set(tables.map(({table}) => table.what));
+  const body = tables.flatMap(({table, run, set}) => table.rows.map(([name, value]) => [
+    labels[name] ?? name, run, set, ...(whats.size > 1 ? [table.what] : []), digits(value),
+  ]));
+  const last = whats.size > 1 ? ["Quantity", "Last value"] : [...whats];
+  return [[tables[0].table.of, "Run", "Set", ...last], ...body];
 }
 
-// Where colours are of logarithms, the value itself stands beside.
-function valueOf({z, customdata}, row, column) {
-  const own = customdata?.[row]?.[column];
-  return Array.isArray(own) ? own[0] : z[row][column];
-}
-
-// Rows of cells below a row of headings; null if the figure holds neither ways nor cells.
+// Rows of cells below a row of headings; null if the figure has no values.
 export function rowsOf(figure) {
   const {data, layout} = figure;
+  const labels = Object.fromEntries((layout.meta?.layers ?? []).map(({name, label}) => [name, label]));
+  const tables = data.map(({meta}) => meta).filter((meta) => meta?.table);
+  if (tables.length) return told(tables, labels);
   const ways = data.filter(({meta, x}) => meta?.role === "points" && x?.length);
-  if (ways.length) {
-    const labels = Object.fromEntries((layout.meta?.layers ?? []).map(({name, label}) => [name, label]));
-    const head = ["Layer", "Run", "Set", titleOf(layout, "x", ways[0]), titleOf(layout, "y", ways[0])];
-    const rows = ways.map((trace) => {
-      const {layer, run, set} = trace.meta;
-      const at = last(trace.y);
-      return [labels[layer] ?? layer, run, set, digits(trace.x[at]), digits(trace.y[at])];
-    });
-    return [head, ...rows];
-  }
-  const cells = data.filter(({z}) => Array.isArray(z?.[0]));
-  if (!cells.length) return null;
-  const body = cells.flatMap((trace) => trace.z.map((row, n) => [
-    rowName(layout, trace, n), trace.meta?.run ?? "", trace.meta?.set ?? "", digits(valueOf(trace, n, last(row))),
-  ]));
-  return [["Row", "Run", "Set", "Last value"], ...body];
+  if (!ways.length) return null;
+  const head = ["Layer", "Run", "Set", titleOf(layout, "x", ways[0]), titleOf(layout, "y", ways[0])];
+  const rows = ways.map((trace) => {
+    const {layer, run, set} = trace.meta;
+    const at = last(trace.y);
+    return [labels[layer] ?? layer, run, set, digits(trace.x[at]), digits(trace.y[at])];
+  });
+  return [head, ...rows];
 }
 
 export class Table {
