@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 from scipy import stats
 
-from it_callbacks.findings import ORDER, Finding, findings, findings_of_each, needed
+from it_callbacks.findings import RULES, Finding, findings, findings_of_each, needed
 from it_callbacks.findings.curves import Point, curve, thinned
 from it_callbacks.findings.judging import (
     Blind,
@@ -476,11 +478,20 @@ def test_sets_can_be_chosen() -> None:
     assert "finds 0.30" in found.text
 
 
+def test_each_finding_tells_its_rule_in_a_line_and_the_docs_have_all_rules() -> None:
+    for finding in findings([both(line(0.5, 1.9), line(0.5, 1.0))]):
+        assert finding.as_dict()["why"] == RULES[finding.rule]
+    page = (Path(__file__).parents[1] / "docs" / "findings.md").read_text("utf-8")
+    table = page.partition("## The sentences")[2].partition("##")[0]
+    assert set(re.findall(r"^\| `(\w+)` \|", table, re.MULTILINE)) == set(RULES)
+    assert all(10 < len(why) < 130 and why.endswith(".") for why in RULES.values())
+
+
 def test_the_most_important_comes_first() -> None:
     run = joined(both(line(0.5, 1.9), line(0.5, 1.0)), of_classes(0.07), predictions())
     rules = [finding.rule for finding in findings([run])]
     assert rules[:2] == ["learnt", "gap_of_layers"]
-    assert rules == sorted(rules, key=ORDER.index)
+    assert rules == sorted(rules, key=list(RULES).index)
     assert "confused" in rules[:5]
 
 

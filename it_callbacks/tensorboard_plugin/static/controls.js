@@ -128,7 +128,9 @@ export class Controls {
     fill(this.sets, "checkbox", sets.map((name) => ({name})), this.shownSets);
     this.setsGroup.hidden = sets.length < 2;
     this.arrangeGroup.hidden = !this.takes("arrange") || this.panels.length < 2;
-    fill(this.arrangements, "radio", ARRANGEMENTS, [choice.arrange ?? this.meta.arrange], this.empty);
+    const {arrange} = choice;
+    const isDrawn = arrange && !(arrange in this.empty);
+    fill(this.arrangements, "radio", ARRANGEMENTS, [isDrawn ? arrange : this.meta.arrange], this.empty);
     this.scalesGroup.hidden = !this.takes("scale");
     fill(this.scales, "radio", SCALES, [choice.scale ?? "fit"]);
     this.offerReadings();
