@@ -7,7 +7,7 @@ import re
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from it_callbacks.figures.about import stops
+from it_callbacks.figures.about import finished, of_plot, stops
 from it_callbacks.figures.axes import Figure, Panel, finite
 from it_callbacks.figures.grid import (
     MOST_PLOTS,
@@ -16,13 +16,12 @@ from it_callbacks.figures.grid import (
     add,
     axis,
     base,
-    finished,
     fitting,
     headed,
     nothing,
-    of_plot,
     plots,
     said,
+    title_of_panel,
     traced,
     widest,
 )
@@ -38,6 +37,7 @@ from it_callbacks.figures.looks import (
     looks,
 )
 from it_callbacks.figures.over_time import exact, time_axis
+from it_callbacks.figures.sheet import note_at
 from it_callbacks.figures.spreading import Word, beside
 from it_callbacks.figures.theme import TEXT
 from it_callbacks.quantities import QUANTITIES
@@ -54,7 +54,7 @@ _WHAT = "how undecided the predictions for each class are"
 _ABSENT = "no entropies of single classes were logged of this set"
 
 
-def entropies_by_class(panels: Sequence[Panel], **asked: Any) -> Figure:
+def entropies_by_class(panels: Sequence[Panel], **fields: Any) -> Figure:
     """Draw the entropy of the predictions inside each class, over the looks, as a heat map.
 
     Rows are classes, with their names where the settings hold them; the one that is most undecided
@@ -63,9 +63,9 @@ def entropies_by_class(panels: Sequence[Panel], **asked: Any) -> Figure:
 
     Args:
         panels: Runs and sets, drawn side by side.
-        asked: Fields of a `Request`.
+        fields: Those of a `Request`.
     """
-    return _draw(panels, Request("classes", **asked))
+    return _draw(panels, Request("classes", **fields))
 
 
 class _Row(NamedTuple):
@@ -83,7 +83,7 @@ def _draw(panels: Sequence[Panel], request: Request) -> Figure:
     names = widest(row.name for each in rows for row in each)
     left = min(names, request.width // 4) + 14
     pads = Pads((left, left), (46 + BAR, 52), top=42)
-    drawn, data = base(request, pads), []
+    drawn, data = base(pads), []
     places = plots(len(panels), request, pads)
     if not panels:
         nothing(drawn, places[0])
@@ -93,7 +93,7 @@ def _draw(panels: Sequence[Panel], request: Request) -> Figure:
         shown = looks(steps[number], exact(panel.run.epochs), time)
         kept = rows[number][: max(min(_MOST_ROWS, int(plot.height / _ROW)), 1)]
         n_more = len(rows[number]) - len(kept)
-        of_plot(drawn, plot, panel)
+        drawn["meta"]["panels"].append(of_plot(panel, plot.axis))
         _head(drawn, plot, panel, f"{n_more} more" if n_more else "", len(panels))
         drawn[f"xaxis{plot.axis}"] = columns(plot, shown)
         drawn[f"yaxis{plot.axis}"] = _row_axis(plot, kept)
@@ -109,7 +109,7 @@ def _draw(panels: Sequence[Panel], request: Request) -> Figure:
         [(at, panel.run.epochs) for at, panel in zip(steps, panels, strict=True)]
     )
     drawn["coloraxis"] = _colours(values, next(p for p in places if p.is_last))
-    return finished(drawn, data, request)
+    return finished(data, drawn, request, drawn["meta"])
 
 
 def _rows(panel: Panel, until: int | None) -> list[_Row]:
@@ -196,18 +196,10 @@ def _head(drawn: dict[str, Any], plot: Plot, panel: Panel, more: str, n_panels: 
         "logarithmic colours",
         "most undecided now on top",
     ]
-    most = max(int(plot.width / 8), 12)
-    run = shortened(panel.run.name, max(most - len(panel.set) - 3, 6))
-    of = plain(f"{run} · {shortened(panel.set, 20)}") if n_panels > 1 else ""
-    headed(drawn, plot, f"<b>{of}</b>" if of else "", below=fitting(how, plot.width - 30))
-    add(
-        drawn,
-        {
-            "text": "now", "xref": f"x{plot.axis} domain", "yref": f"y{plot.axis} domain",
-            "x": 1, "y": 1, "xanchor": "left", "yanchor": "bottom", "showarrow": False,
-            "xshift": 6, "yshift": 2, "font": {"size": 11, "color": TEXT},
-        },
-    )  # fmt: skip
+    of = title_of_panel(plot, panel) if n_panels > 1 else ""
+    headed(drawn, plot, of, below=fitting(how, plot.width - 30))
+    corner = {"xanchor": "left", "yanchor": "bottom", "xshift": 6, "yshift": 2}
+    add(drawn, note_at(plot.axis, 1, 1, "now", {"size": 11, "color": TEXT}, **corner))
 
 
 CLASSES = Kind(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from it_callbacks.figures.about import stops
+from it_callbacks.figures.about import chip, finished, of_plot, stops
 from it_callbacks.figures.asked import needs, opened, reads
 from it_callbacks.figures.axes import Figure, Panel, axis_title, finite, how_read
 from it_callbacks.figures.curve_lines import Cell, Line, cells_of, marks_of, spans_of
@@ -15,13 +15,12 @@ from it_callbacks.figures.grid import (
     add,
     axis,
     base,
-    finished,
     fitting,
     headed,
     nothing,
-    of_plot,
     plots,
     said,
+    time_axis_of,
     traced,
     widest,
 )
@@ -29,13 +28,12 @@ from it_callbacks.figures.hover import WORDS
 from it_callbacks.figures.kinds import Kind, Request
 from it_callbacks.figures.labels import plain, short_names, shortened
 from it_callbacks.figures.limits import Limit
-from it_callbacks.figures.looks import spaced
 from it_callbacks.figures.names import chosen
 from it_callbacks.figures.over_time import TimeAxis, time_axis
-from it_callbacks.figures.sheet import NARROW, axis_name
+from it_callbacks.figures.sheet import NARROW, axis_name, level_line
 from it_callbacks.figures.spreading import GAP, LEADER, Word, beside
 from it_callbacks.figures.theme import MARK, Colour, of_depth, of_run
-from it_callbacks.figures.times import thinned
+from it_callbacks.figures.times import even, thinned
 from it_callbacks.quantities import Quantity
 
 _MOST_IN_LINE = 300
@@ -47,7 +45,7 @@ _MOST_WITH_BANDS = 8
 _STATUSES = ("OK", "CAUTION", "SATURATED")
 
 
-def curves(panels: Sequence[Panel], quantity: str = "", **asked: Any) -> Figure:
+def curves(panels: Sequence[Panel], quantity: str = "", **fields: Any) -> Figure:
     """Draw a quantity over the training, a line for each layer; a band where it has an interval.
 
     Time is epochs, on a logarithmic axis; steps where epochs are not known.
@@ -56,12 +54,12 @@ def curves(panels: Sequence[Panel], quantity: str = "", **asked: Any) -> Figure:
         panels: Runs and sets, drawn side by side on equal axes.
         quantity: Its name in the table, without a ruler: ``"I_TY_adjusted"``. Empty for the two of
             the information plane, a plot each.
-        asked: Further fields of a `Request`.
+        fields: Further ones of a `Request`.
 
     Example:
         figure = curves([Panel(run, "val")], "V_TY", width=700)
     """
-    return _draw(panels, Request("curves", quantity=quantity, **asked))
+    return _draw(panels, Request("curves", quantity=quantity, **fields))
 
 
 def _draw(panels: Sequence[Panel], request: Request) -> Figure:
@@ -77,14 +75,14 @@ def _draw(panels: Sequence[Panel], request: Request) -> Figure:
     # Where all plots are of one quantity the words of the last plot stand for all.
     has_inner = len(spans) > 1
     pads = Pads((58, 46), (right, 14 + widest(words, 11) if has_inner else 0), top=40)
-    drawn, data = base(request, pads), []
+    drawn, data = base(pads), []
     places = plots(len(cells), request, pads)
     if not panels:
         nothing(drawn, places[0])
     time = time_axis([(line.values, line.epochs) for cell in cells for line in cell.lines])
     for number, (cell, plot) in enumerate(zip(cells, places, strict=False)):
         span = spans[cell.quantity]
-        of_plot(drawn, plot, cell.panels[0])
+        drawn["meta"]["panels"].append(of_plot(cell.panels[0], plot.axis))
         drawn[f"xaxis{plot.axis}"] = _time(plot, time, first=number == 0)
         drawn[f"yaxis{plot.axis}"] = _values(plot, cell, span, is_titled=bool(request.quantity))
         _head(drawn, plot, cell, request)
@@ -93,34 +91,27 @@ def _draw(panels: Sequence[Panel], request: Request) -> Figure:
             continue
         seen = cell.until(request.until)
         data += _traces(seen, plot, number, colours, time, sum(len(c.lines) for c in cells))
-        drawn["shapes"] += [_mark_line(mark, plot) for mark in marks[number]]
+        drawn["shapes"] += [
+            {**level_line(plot.axis, mark.at, MARK), "layer": "below"} for mark in marks[number]
+        ]
         shown = []
         if plot.is_last or has_inner:
             shown += [Word(mark.at, _mark_word(mark), size=11) for mark in marks[number]]
         if plot.is_last:
             names = _names(seen, named, colours)
             most = max(int(plot.height / GAP) - len(shown), 2)
-            shown += [names[n] for n in spaced(len(names), most)]
+            shown += [names[n] for n in even(len(names), most)]
         for word, note in zip(shown, beside(shown, plot.axis, span, plot.height), strict=True):
             add(drawn, note, word.layer)
     drawn["meta"] |= {
         "reading": found.reading,
         "resolution": found.resolution,
-        "layers": [
-            {
-                "name": group.name,
-                "label": group.label,
-                "colour": group.colour,
-                "ink": group.colour.ink(),
-                **({"run": True} if any(cell.is_by_run for cell in cells) else {}),
-            }
-            for group in groups
-        ],
+        "layers": [chip(*group, is_run=any(cell.is_by_run for cell in cells)) for group in groups],
         "moments": stops(
             [(list(line.values), line.panel.run.epochs) for c in cells for line in c.lines]
         ),
     }
-    return finished(drawn, data, request)
+    return finished(data, drawn, request, drawn["meta"])
 
 
 class _Group(NamedTuple):
@@ -172,29 +163,11 @@ def _mark_word(mark: Limit) -> str:
     return plain(mark.text.partition(":")[0])
 
 
-def _mark_line(mark: Limit, plot: Plot) -> dict[str, Any]:
-    return {
-        "type": "line",
-        "xref": f"x{plot.axis} domain",
-        "yref": f"y{plot.axis}",
-        **{"x0": 0, "x1": 1, "y0": mark.at, "y1": mark.at},
-        "line": {"color": MARK, "width": 1, "dash": "dot"},
-        "layer": "below",
-    }
-
-
 def _time(plot: Plot, time: TimeAxis, *, first: bool) -> dict[str, Any]:
     low, high = time.span
     margin = 0.02 * (high - low)
-    return axis(
-        plot,
-        "x",
-        title=axis_name(time.unit),
-        **time.options(plot.width),
-        showgrid=False,
-        range=[round(low - margin, 4), round(high + margin, 4)],
-        **({} if first else {"matches": "x"}),
-    )
+    ends = [round(low - margin, 4), round(high + margin, 4)]
+    return time_axis_of(plot, time, range=ends, **({} if first else {"matches": "x"}))
 
 
 def _values(

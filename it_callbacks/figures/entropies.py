@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from it_callbacks.figures.about import stops
+from it_callbacks.figures.about import finished, of_plot, stops
 from it_callbacks.figures.axes import Figure, Panel, finite
 from it_callbacks.figures.grid import (
     LEAST_FOR_WORDS,
@@ -16,19 +16,18 @@ from it_callbacks.figures.grid import (
     add,
     axis,
     base,
-    finished,
     headed,
     nothing,
-    of_plot,
     plots,
     said,
+    time_axis_of,
+    title_of_panel,
     traced,
     widest,
 )
 from it_callbacks.figures.kinds import Kind, Request
-from it_callbacks.figures.labels import plain, shortened
 from it_callbacks.figures.over_time import Epochs, TimeAxis, exact, time_axis
-from it_callbacks.figures.sheet import axis_name
+from it_callbacks.figures.sheet import axis_name, level_line, note_at
 from it_callbacks.figures.spreading import GAP, LEADER, Word, beside
 from it_callbacks.figures.theme import MARK, TEXT, Colour
 from it_callbacks.figures.times import thinned
@@ -48,7 +47,7 @@ _GAP = 46
 _SIZE = 12
 
 
-def prediction_entropies(panels: Sequence[Panel], **asked: Any) -> Figure:
+def prediction_entropies(panels: Sequence[Panel], **fields: Any) -> Figure:
     """Draw what the entropy of the predictions is made of, over epochs, as stacked areas.
 
     H(Ŷ) = I(Y;Ŷ) + I(X;Ŷ|Y) + H(Ŷ|X): information about the label, information about the input
@@ -57,9 +56,9 @@ def prediction_entropies(panels: Sequence[Panel], **asked: Any) -> Figure:
 
     Args:
         panels: Runs and sets, drawn side by side on equal axes.
-        asked: Fields of a `Request`.
+        fields: Those of a `Request`.
     """
-    return _draw(panels, Request("predictions", **asked))
+    return _draw(panels, Request("predictions", **fields))
 
 
 class _Part(NamedTuple):
@@ -103,7 +102,7 @@ def _draw(panels: Sequence[Panel], request: Request) -> Figure:
     stacks = [_stack(panel, most) for panel in panels]
     names = widest(part.name for stack in stacks for part in stack.parts)
     pads = Pads((56, 40), (LEADER + max(names, 60) + 4, 46))
-    drawn, data = base(request, pads), []
+    drawn, data = base(pads), []
     places = plots(len(panels), request, pads)
     if not panels:
         nothing(drawn, places[0])
@@ -111,7 +110,7 @@ def _draw(panels: Sequence[Panel], request: Request) -> Figure:
     high = _top(stacks, places[0].height)
     for number, (whole, plot) in enumerate(zip(stacks, places, strict=False)):
         stack, panel = whole.until(request.until), whole.panel
-        of_plot(drawn, plot, panel)
+        drawn["meta"]["panels"].append(of_plot(panel, plot.axis))
         drawn[f"xaxis{plot.axis}"] = _time(plot, time)
         drawn[f"yaxis{plot.axis}"] = axis(
             plot, "y", range=[0, high], **({"title": axis_name("bits")} if plot.is_first else {})
@@ -131,7 +130,7 @@ def _draw(panels: Sequence[Panel], request: Request) -> Figure:
             add(drawn, note)
     drawn["meta"]["moments"] = stops([(each.steps, each.panel.run.epochs) for each in stacks])
     drawn["hovermode"] = "x"
-    return finished(drawn, data, request)
+    return finished(data, drawn, request, drawn["meta"])
 
 
 def _stack(panel: Panel, most: int) -> _Stack:
@@ -176,18 +175,8 @@ def _top(stacks: Sequence[_Stack], height: float) -> float:
 def _time(plot: Plot, time: TimeAxis) -> dict[str, Any]:
     """From the first look to the last."""
     spikes = {"showspikes": True, "spikemode": "across", "spikesnap": "hovered data"}
-    return axis(
-        plot,
-        "x",
-        title=axis_name(time.unit),
-        **time.options(plot.width),
-        **spikes,
-        spikethickness=1,
-        spikecolor=MARK,
-        spikedash="solid",
-        showgrid=False,
-        range=list(time.span),
-    )
+    style = {"spikethickness": 1, "spikecolor": MARK, "spikedash": "solid"}
+    return time_axis_of(plot, time, range=list(time.span), **spikes, **style)
 
 
 def _areas(stack: _Stack, part: _Part, time: TimeAxis, number: int) -> list[dict[str, Any]]:
@@ -250,17 +239,10 @@ def _label_entropy(drawn: dict[str, Any], stack: _Stack, plot: Plot) -> list[dic
     at = stack.label_entropy
     if at is None:
         return []
-    refs = {"xref": f"x{plot.axis} domain", "yref": f"y{plot.axis}"}
-    add(
-        drawn,
-        {
-            **refs, "text": f"H(Y) = {at:.2f}", "x": 0, "y": at, "showarrow": False,
-            "xanchor": "left", "yanchor": "bottom", "xshift": 4,
-            "font": {"size": 11, "color": TEXT},
-        },
-    )  # fmt: skip
-    line = {"color": TEXT, "width": 1, "dash": "dot"}
-    return [{"type": "line", **refs, "x0": 0, "x1": 1, "y0": at, "y1": at, "line": line}]
+    place = {"yref": f"y{plot.axis}", "xanchor": "left", "yanchor": "bottom", "xshift": 4}
+    font = {"size": 11, "color": TEXT}
+    add(drawn, note_at(plot.axis, 0, at, f"H(Y) = {at:.2f}", font, **place))
+    return [level_line(plot.axis, at, TEXT)]
 
 
 def _words(stack: _Stack, plot: Plot, *, is_tall: bool) -> list[Word]:
@@ -278,9 +260,7 @@ def _words(stack: _Stack, plot: Plot, *, is_tall: bool) -> list[Word]:
 
 
 def _head(drawn: dict[str, Any], plot: Plot, stack: _Stack, n_panels: int) -> None:
-    panel, most = stack.panel, max(int(plot.width / 8), 12)
-    run = shortened(panel.run.name, max(most - len(panel.set) - 3, 6))
-    of = f"<b>{plain(f'{run} · {shortened(panel.set, 20)}')}</b>" if n_panels > 1 else ""
+    of = title_of_panel(plot, stack.panel) if n_panels > 1 else ""
     missing = "I(Y;Ŷ) is not in this log: a ConditionalEntropyMonitor adds it"
     is_whole = len(stack.parts) == 3 or not stack.known
     below = "" if is_whole else "without I(Y;Ŷ)" if plot.width < LEAST_FOR_WORDS else missing

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple
 
-from it_callbacks.figures.about import stops
+from it_callbacks.figures.about import chip, finished, of_plot, stops
 from it_callbacks.figures.arranging import arranged
 from it_callbacks.figures.asked import (
     DIFFERENCE,
@@ -26,11 +26,8 @@ from it_callbacks.figures.grid import (
     Plot,
     axis,
     base,
-    finished,
     headed,
-    layers_of,
     nothing,
-    of_plot,
     plots,
     said,
     traced,
@@ -95,7 +92,7 @@ def _draw(panels: Sequence[Panel], request: Request) -> Figure:
     short = dict(zip(layers, short_names(layers, 18 if request.width > 520 else 12), strict=True))
     left = widest(short.values()) + 14
     pads = Pads((left, 16), (BAR, 0), top=40)
-    drawn, data = base(request, pads), []
+    drawn, data = base(pads), []
     places = plots(len(maps), request, pads)
     if not panels:
         nothing(drawn, places[0])
@@ -106,7 +103,7 @@ def _draw(panels: Sequence[Panel], request: Request) -> Figure:
     for number, (each, plot) in enumerate(zip(maps, places, strict=False)):
         panel = each.panel
         shown = looks(each.steps, exact(panel.run.epochs), time, most)
-        of_plot(drawn, plot, panel)
+        drawn["meta"]["panels"].append(of_plot(panel, plot.axis))
         drawn[f"xaxis{plot.axis}"] = columns(plot, shown)
         drawn[f"yaxis{plot.axis}"] = _row_axis(plot, each.layers, short)
         _head(drawn, plot, each, found.resolution, len(maps))
@@ -117,10 +114,10 @@ def _draw(panels: Sequence[Panel], request: Request) -> Figure:
         drawn["shapes"] += cursor(plot, shown, request.until)
     drawn["meta"]["moments"] = stops([(each.steps, each.panel.run.epochs) for each in maps])
     drawn["coloraxis"] = _colours(maps, next(p for p in places if p.is_last), request)
-    drawn["meta"]["layers"] = layers_of(
-        layers, list(short.values()), [of_depth(n, len(layers)) for n in range(len(layers))]
-    )
-    return finished(drawn, data, request)
+    drawn["meta"]["layers"] = [
+        chip(layer, short[layer], of_depth(n, len(layers))) for n, layer in enumerate(layers)
+    ]
+    return finished(data, drawn, request, drawn["meta"])
 
 
 def _maps(panels: Sequence[Panel], request: Request, found: Opening) -> list[_Map]:

@@ -57,18 +57,6 @@ def columns(plot: Plot, shown: Looks) -> dict[str, Any]:
     )
 
 
-def spaced(n: int, most: int) -> list[int]:
-    """Return at most `most` of the numbers below `n`, evenly spaced, the ends among them.
-
-    Example:
-        >>> spaced(10, 4), spaced(3, 4)
-        ([0, 3, 6, 9], [0, 1, 2])
-    """
-    if n <= most:
-        return list(range(n))
-    return [round(number * (n - 1) / (most - 1)) for number in range(most)]
-
-
 def strided(n: int, most: int) -> list[int]:
     """Return at most `most` of the numbers below `n`, one step apart, and the last.
 

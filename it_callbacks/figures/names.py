@@ -13,6 +13,7 @@ from it_callbacks.figures.marks import MOST_WITH_ARROWS, MOST_WITH_DOTS, Way
 from it_callbacks.figures.placing import Obstacle, Obstacles, Point, Text, placed
 from it_callbacks.figures.sheet import NARROW, width_of
 from it_callbacks.figures.theme import BACKGROUND, Colour
+from it_callbacks.figures.times import even
 
 MOST_NAMED = 12
 """Layers that are all named."""
@@ -52,10 +53,8 @@ def chosen(n: int, width: int) -> list[int]:
         ([0, 1, 2], [0, 4, 8, 12, 16, 20], [0, 7, 13, 20])
     """
     is_narrow = width < NARROW
-    if n <= (_FEW if is_narrow else MOST_NAMED):
-        return list(range(n))
-    most = _OF_MANY_NARROW if is_narrow else _OF_MANY
-    return [round(number * (n - 1) / (most - 1)) for number in range(most)]
+    few, many = (_FEW, _OF_MANY_NARROW) if is_narrow else (MOST_NAMED, _OF_MANY)
+    return even(n, n if n <= few else many)
 
 
 def written(

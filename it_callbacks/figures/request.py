@@ -9,7 +9,6 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from it_callbacks.derived import sources
-from it_callbacks.figures.about import about
 from it_callbacks.figures.asked import DIFFERENCE
 from it_callbacks.figures.axes import Figure, Panel
 from it_callbacks.figures.classes import CLASSES
@@ -84,9 +83,7 @@ def draw(request: Request, shown: Sequence[Panel]) -> Figure:
     Raises:
         ValueError: The request names a view or a resolution that there cannot be.
     """
-    figure = KINDS[request.name].draw(shown, request)
-    layout = figure["layout"]
-    return {**figure, "layout": {**layout, "meta": about(request, layout.get("meta", {}))}}
+    return KINDS[request.name].draw(shown, request)
 
 
 def offered(run: Run) -> dict[str, Any] | None:
