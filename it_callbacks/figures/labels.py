@@ -4,11 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from it_callbacks.records import Status
-
-CAUTION = "caution"
-_STATUSES = {Status.OK: "OK", Status.CAUTION: CAUTION, Status.SATURATED: "saturated"}
-
 
 def plain(name: str) -> str:
     """Return `name` such that Plotly takes nothing in it for markup or for a template.
@@ -52,8 +47,3 @@ def short_names(names: Sequence[str], most: int = 18) -> list[str]:
     if len({tuple(stem) for stem in stems}) == len(stems):
         parts = stems
     return [shortened(".".join(p), most) for p in parts]
-
-
-def status_word(status: float) -> str:
-    """Return a logged status as hovering shows it; ``unknown`` where none was logged."""
-    return _STATUSES[Status(int(status))] if status in _STATUSES else "unknown"

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 from it_callbacks.findings.curves import Curve, negative
-from it_callbacks.findings.finding import Finding, after, listed, moment, with_error
+from it_callbacks.findings.finding import Z_95, Finding, after, listed, moment, with_error
 from it_callbacks.findings.judging import FEWEST, Bar, Change, bars, early_fall, late_rise, rise
 from it_callbacks.findings.subject import Plane
 from it_callbacks.wandering import unsteadiness
@@ -92,17 +92,11 @@ def gained(plane: Plane, found: Gains) -> Iterator[Finding]:
         ) * (len(judged) > 1)
         text = f"{plane.name(layer)} gained most about the {plane.label}: {told}.{others}"
         yield Finding("gained", text, "gain", layer, ends)
-    elif len(points) < FEWEST:
-        text = (
-            f"{plane.name(layer)} about the {plane.label}: {told}; {len(points)} points are too "
-            f"few for a judgement, {FEWEST} are needed."
-        )
-        yield Finding("ends", text, "unknown", layer, ends)
     else:
-        text = (
-            f"{plane.name(layer)} about the {plane.label}: {told}, no more than its curve may "
-            "stray."
-        )
+        why = ", no more than its curve may stray"
+        if len(points) < FEWEST:
+            why = f"; {len(points)} points are too few for a judgement, {FEWEST} are needed"
+        text = f"{plane.name(layer)} about the {plane.label}: {told}{why}."
         yield Finding("ends", text, "unknown", layer, ends)
 
 
@@ -148,16 +142,21 @@ def _reached(points: Curve, change: Change) -> int:
     return points[min(below[-1] + 1, len(points) - 1) if below else 0].step
 
 
+def _beyond(changes: Mapping[str, Change], least: float) -> list[str]:
+    """The layers that changed beyond chance, the largest change first."""
+    found = [layer for layer, change in changes.items() if change.is_beyond(least)]
+    return sorted(found, key=lambda layer: -changes[layer].bits)
+
+
 def lost(plane: Plane) -> Iterator[Finding]:
     """Which layer lost most about the label since its highest three points, if beyond chance."""
     curves = {layer: negative(plane.y(layer)) for layer in plane.readable if plane.y(layer)}
     over = bars(curves, LOSS / 2, plane.n_runs)
     changes = {layer: late_rise(points, over[layer]) for layer, points in curves.items()}
-    layers = [layer for layer, change in changes.items() if change.is_beyond(LEAST)]
+    layers = _beyond(changes, LEAST)
     if not layers:
         return
-    layer = max(layers, key=lambda layer: changes[layer].bits)
-    change = changes[layer]
+    layer, change = layers[0], changes[layers[0]]
     text = (
         f"{plane.name(layer)} lost about the {plane.label}: {-change.before:.2f} bits at "
         f"{moment(plane.run, change.start)}, {-change.after:.2f} at the end."
@@ -179,10 +178,10 @@ def fell(plane: Plane) -> Iterator[Finding]:
     curves = {layer: points for layer in plane.readable if (points := plane.x(layer))}
     over = bars(curves, FALL / 2, plane.n_runs)
     changes = {layer: early_fall(points, over[layer]) for layer, points in curves.items()}
-    layers = [layer for layer, change in changes.items() if change.is_beyond(LEAST_FALL)]
+    layers = _beyond(changes, LEAST_FALL)
     if not layers:
         return
-    layer = max(layers, key=lambda layer: changes[layer].bits)
+    layer = layers[0]
     change, last = changes[layer], curves[layer][-1]
     others = f" {len(layers)} of {len(plane.layers)} layers did." if len(layers) > 1 else ""
     told = f"{change.after:.2f} → {change.before:.2f} bits"
@@ -224,8 +223,8 @@ def agree(plane: Plane) -> Iterator[Finding]:
     last = [plane.y(layer)[-1] for layer in plane.readable if plane.y(layer)]
     if len(last) < 3 or not all(math.isfinite(point.error) for point in last):
         return
-    lowest_high = min(point.bits + 1.96 * point.error for point in last)
-    if max(point.bits - 1.96 * point.error for point in last) > lowest_high:
+    lowest_high = min(point.bits + Z_95 * point.error for point in last)
+    if max(point.bits - Z_95 * point.error for point in last) > lowest_high:
         return
     bits = [point.bits for point in last]
     text = (
