@@ -54,9 +54,9 @@ def test_the_figure_of_a_plane_shows_its_points() -> None:
     figure = plane.figure(reading="code")
     assert isinstance(figure, plotly.graph_objects.Figure)
     drawn = {
-        (trace.xaxis, trace.meta["layer"]): (list(trace.x), list(trace.y))
+        (trace.xaxis, trace.name): (list(trace.x), list(trace.y))
         for trace in figure.data
-        if trace.meta["role"] == "points"
+        if len(trace.x) == 3 and trace.name in layer_names(plane)
     }
     assert len(drawn) == 6
     for axis, set_ in (("x", "val"), ("x2", "val_1")):
