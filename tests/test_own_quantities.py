@@ -149,7 +149,7 @@ def test_it_can_be_drawn_from_the_command_line(
 ) -> None:
     drawn: list[Any] = []
 
-    def save(figure: Any, path: Path) -> None:
+    def save(figure: Any, path: Path, **_: Any) -> None:
         drawn.append(figure)
         path.write_text("drawn")
 

@@ -7,24 +7,10 @@ import re
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
+from it_callbacks.figures import grid
 from it_callbacks.figures.about import finished, of_plot, stops
 from it_callbacks.figures.axes import Figure, Panel, finite
-from it_callbacks.figures.grid import (
-    MOST_PLOTS,
-    Pads,
-    Plot,
-    add,
-    axis,
-    base,
-    fitting,
-    headed,
-    nothing,
-    plots,
-    said,
-    title_of_panel,
-    traced,
-    widest,
-)
+from it_callbacks.figures.grid import Pads, Plot
 from it_callbacks.figures.kinds import Kind, Request
 from it_callbacks.figures.labels import plain, shortened
 from it_callbacks.figures.looks import (
@@ -78,15 +64,15 @@ class _Row(NamedTuple):
 
 
 def _draw(panels: Sequence[Panel], request: Request) -> Figure:
-    panels = panels[:MOST_PLOTS]
+    panels = panels[: grid.MOST_PLOTS]
     rows = [_rows(panel, request.until) for panel in panels]
-    names = widest(row.name for each in rows for row in each)
+    names = grid.widest(row.name for each in rows for row in each)
     left = min(names, request.width // 4) + 14
     pads = Pads((left, left), (46 + BAR, 52), top=42)
-    drawn, data = base(pads), []
-    places = plots(len(panels), request, pads)
+    drawn, data = grid.base(pads), []
+    places = grid.plots(len(panels), request, pads)
     if not panels:
-        nothing(drawn, places[0])
+        grid.nothing(drawn, places[0])
     steps = [sorted({step for row in each for step in row.values}) for each in rows]
     time = time_axis([(at, exact(p.run.epochs)) for at, p in zip(steps, panels, strict=True)])
     for number, (panel, plot) in enumerate(zip(panels, places, strict=False)):
@@ -98,12 +84,12 @@ def _draw(panels: Sequence[Panel], request: Request) -> Figure:
         drawn[f"xaxis{plot.axis}"] = columns(plot, shown)
         drawn[f"yaxis{plot.axis}"] = _row_axis(plot, kept)
         if not kept:
-            said(drawn, plot, _ABSENT)
+            grid.said(drawn, plot, _ABSENT)
             continue
-        data.append(traced(_heat_map(kept, shown), plot, panel, "cell", number, None))
+        data.append(grid.traced(_heat_map(kept, shown), plot, panel, "cell", number, None))
         drawn["shapes"] += cursor(plot, shown, request.until)
         for note in beside(_last_values(kept), plot.axis, (len(kept) - 0.5, -0.5), plot.height, 0):
-            add(drawn, note)
+            grid.add(drawn, note)
     values = [value for each in rows for row in each for value in row.values.values()]
     drawn["meta"]["moments"] = stops(
         [(at, panel.run.epochs) for at, panel in zip(steps, panels, strict=True)]
@@ -168,7 +154,7 @@ def _colours(values: Sequence[float], plot: Plot) -> dict[str, Any]:
 
 def _row_axis(plot: Plot, rows: Sequence[_Row]) -> dict[str, Any]:
     """The vertical axis, on which every row has its name."""
-    return axis(
+    return grid.axis(
         plot,
         "y",
         showgrid=False,
@@ -191,15 +177,15 @@ def _last_values(rows: Sequence[_Row]) -> list[Word]:
 def _head(drawn: dict[str, Any], plot: Plot, panel: Panel, more: str, n_panels: int) -> None:
     how = [
         more,
-        _WHAT if widest([_WHAT], 11) < plot.width - 120 else "by class",
+        _WHAT if grid.widest([_WHAT], 11) < plot.width - 120 else "by class",
         "bits",
         "logarithmic colours",
         "most undecided now on top",
     ]
-    of = title_of_panel(plot, panel) if n_panels > 1 else ""
-    headed(drawn, plot, of, below=fitting(how, plot.width - 30))
+    of = grid.title_of_panel(plot, panel) if n_panels > 1 else ""
+    grid.headed(drawn, plot, of, below=grid.fitting(how, plot.width - 30))
     corner = {"xanchor": "left", "yanchor": "bottom", "xshift": 6, "yshift": 2}
-    add(drawn, note_at(plot.axis, 1, 1, "now", {"size": 11, "color": TEXT}, **corner))
+    grid.add(drawn, note_at(plot.axis, 1, 1, "now", {"size": 11, "color": TEXT}, **corner))
 
 
 CLASSES = Kind(

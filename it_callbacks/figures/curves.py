@@ -5,25 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
+from it_callbacks.figures import grid
 from it_callbacks.figures.about import chip, finished, of_plot, stops
 from it_callbacks.figures.asked import needs, opened, reads
 from it_callbacks.figures.axes import Figure, Panel, axis_title, finite, how_read
 from it_callbacks.figures.curve_lines import Cell, Line, cells_of, marks_of, spans_of
-from it_callbacks.figures.grid import (
-    Pads,
-    Plot,
-    add,
-    axis,
-    base,
-    fitting,
-    headed,
-    nothing,
-    plots,
-    said,
-    time_axis_of,
-    traced,
-    widest,
-)
+from it_callbacks.figures.grid import Pads, Plot
 from it_callbacks.figures.hover import WORDS
 from it_callbacks.figures.kinds import Kind, Request
 from it_callbacks.figures.labels import plain, short_names, shortened
@@ -71,14 +58,14 @@ def _draw(panels: Sequence[Panel], request: Request) -> Figure:
     marks = [marks_of(cell) for cell in cells]
     spans = spans_of(cells, marks, request.scale)
     words = [_mark_word(mark) for each in marks for mark in each]
-    right = LEADER + widest([*named.values(), *words]) + 6
+    right = LEADER + grid.widest([*named.values(), *words]) + 6
     # Where all plots are of one quantity the words of the last plot stand for all.
     has_inner = len(spans) > 1
-    pads = Pads((58, 46), (right, 14 + widest(words, 11) if has_inner else 0), top=40)
-    drawn, data = base(pads), []
-    places = plots(len(cells), request, pads)
+    pads = Pads((58, 46), (right, 14 + grid.widest(words, 11) if has_inner else 0), top=40)
+    drawn, data = grid.base(pads), []
+    places = grid.plots(len(cells), request, pads)
     if not panels:
-        nothing(drawn, places[0])
+        grid.nothing(drawn, places[0])
     time = time_axis([(line.values, line.epochs) for cell in cells for line in cell.lines])
     for number, (cell, plot) in enumerate(zip(cells, places, strict=False)):
         span = spans[cell.quantity]
@@ -87,7 +74,7 @@ def _draw(panels: Sequence[Panel], request: Request) -> Figure:
         drawn[f"yaxis{plot.axis}"] = _values(plot, cell, span, is_titled=bool(request.quantity))
         _head(drawn, plot, cell, request)
         if not cell.lines:
-            said(drawn, plot, f"no {cell.about.label} has a value in this set")
+            grid.said(drawn, plot, f"no {cell.about.label} has a value in this set")
             continue
         seen = cell.until(request.until)
         data += _traces(seen, plot, number, colours, time, sum(len(c.lines) for c in cells))
@@ -102,7 +89,7 @@ def _draw(panels: Sequence[Panel], request: Request) -> Figure:
             most = max(int(plot.height / GAP) - len(shown), 2)
             shown += [names[n] for n in even(len(names), most)]
         for word, note in zip(shown, beside(shown, plot.axis, span, plot.height), strict=True):
-            add(drawn, note, word.layer)
+            grid.add(drawn, note, word.layer)
     drawn["meta"] |= {
         "reading": found.reading,
         "resolution": found.resolution,
@@ -141,10 +128,10 @@ def _traces(
     found = []
     for line in cell.lines if len(colours) <= _MOST_WITH_BANDS else ():
         for band in _bands(line, colours[line.group], time, most) if not line.is_dotted else ():
-            found.append(traced(band, plot, line.panel, "bar", number, line.layer))
+            found.append(grid.traced(band, plot, line.panel, "bar", number, line.layer))
     for line in sorted(cell.lines, key=lambda each: not each.is_dotted):
         trace = _trace(line, cell.about, colours[line.group], time, most)
-        found.append(traced(trace, plot, line.panel, "points", number, line.layer))
+        found.append(grid.traced(trace, plot, line.panel, "points", number, line.layer))
     return found
 
 
@@ -167,7 +154,7 @@ def _time(plot: Plot, time: TimeAxis, *, first: bool) -> dict[str, Any]:
     low, high = time.span
     margin = 0.02 * (high - low)
     ends = [round(low - margin, 4), round(high + margin, 4)]
-    return time_axis_of(plot, time, range=ends, **({} if first else {"matches": "x"}))
+    return grid.time_axis_of(plot, time, range=ends, **({} if first else {"matches": "x"}))
 
 
 def _values(
@@ -178,7 +165,7 @@ def _values(
         more |= {"tickvals": [0, 1, 2], "ticktext": list(_STATUSES), "tickangle": -90}
     if is_titled and plot.is_first:
         more["title"] = axis_name(axis_title(cell.panels, cell.quantity))
-    return axis(plot, "y", **more)
+    return grid.axis(plot, "y", **more)
 
 
 def _head(drawn: dict[str, Any], plot: Plot, cell: Cell, request: Request) -> None:
@@ -192,11 +179,13 @@ def _head(drawn: dict[str, Any], plot: Plot, cell: Cell, request: Request) -> No
     if request.quantity:
         title = f"<b>{plain(shortened(' · '.join(of), int(room * 0.85)))}</b>"
         read = how_read(first, cell.quantity, cell.resolution)
-        headed(drawn, plot, title, below=fitting([plain(cell.about.meaning), read], plot.width))
+        grid.headed(
+            drawn, plot, title, below=grid.fitting([plain(cell.about.meaning), read], plot.width)
+        )
         return
     words = WORDS.get(cell.quantity, cell.about.label.partition(",")[0])
     title = f"<b>{plain(words)}</b>, {plain(cell.about.unit)}"
-    headed(drawn, plot, title, below=plain(shortened(" · ".join(of), room)))
+    grid.headed(drawn, plot, title, below=plain(shortened(" · ".join(of), room)))
 
 
 def _trace(

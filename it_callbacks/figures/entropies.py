@@ -6,25 +6,10 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
+from it_callbacks.figures import grid
 from it_callbacks.figures.about import finished, of_plot, stops
 from it_callbacks.figures.axes import Figure, Panel, finite
-from it_callbacks.figures.grid import (
-    LEAST_FOR_WORDS,
-    MOST_PLOTS,
-    Pads,
-    Plot,
-    add,
-    axis,
-    base,
-    headed,
-    nothing,
-    plots,
-    said,
-    time_axis_of,
-    title_of_panel,
-    traced,
-    widest,
-)
+from it_callbacks.figures.grid import Pads, Plot
 from it_callbacks.figures.kinds import Kind, Request
 from it_callbacks.figures.over_time import Epochs, TimeAxis, exact, time_axis
 from it_callbacks.figures.sheet import axis_name, level_line, note_at
@@ -97,37 +82,37 @@ class _Stack(NamedTuple):
 
 
 def _draw(panels: Sequence[Panel], request: Request) -> Figure:
-    panels = panels[:MOST_PLOTS]
+    panels = panels[: grid.MOST_PLOTS]
     most = min(_MOST_LOOKS, _MOST_IN_FIGURE // max(len(panels), 1))
     stacks = [_stack(panel, most) for panel in panels]
-    names = widest(part.name for stack in stacks for part in stack.parts)
+    names = grid.widest(part.name for stack in stacks for part in stack.parts)
     pads = Pads((56, 40), (LEADER + max(names, 60) + 4, 46))
-    drawn, data = base(pads), []
-    places = plots(len(panels), request, pads)
+    drawn, data = grid.base(pads), []
+    places = grid.plots(len(panels), request, pads)
     if not panels:
-        nothing(drawn, places[0])
+        grid.nothing(drawn, places[0])
     time = time_axis([(stack.steps, stack.epochs) for stack in stacks])
     high = _top(stacks, places[0].height)
     for number, (whole, plot) in enumerate(zip(stacks, places, strict=False)):
         stack, panel = whole.until(request.until), whole.panel
         drawn["meta"]["panels"].append(of_plot(panel, plot.axis))
         drawn[f"xaxis{plot.axis}"] = _time(plot, time)
-        drawn[f"yaxis{plot.axis}"] = axis(
+        drawn[f"yaxis{plot.axis}"] = grid.axis(
             plot, "y", range=[0, high], **({"title": axis_name("bits")} if plot.is_first else {})
         )
         _head(drawn, plot, stack, len(panels))
         if not stack.known:
-            said(drawn, plot, _why_empty(whole))
+            grid.said(drawn, plot, _why_empty(whole))
             continue
         areas = [area for part in stack.parts for area in _areas(stack, part, time, number)]
         for area in (*areas, _card(stack, time)):
-            data.append(traced(area, plot, panel, area.pop("role"), number, None))
+            data.append(grid.traced(area, plot, panel, area.pop("role"), number, None))
         drawn["shapes"] += _label_entropy(drawn, stack, plot)
         is_tall = plot.height >= 3 * _GAP + 20
         gap = _GAP if is_tall and plot.is_last else GAP
         words = _words(stack, plot, is_tall=is_tall)
         for note in beside(words, plot.axis, (0, high), plot.height, gap):
-            add(drawn, note)
+            grid.add(drawn, note)
     drawn["meta"]["moments"] = stops([(each.steps, each.panel.run.epochs) for each in stacks])
     drawn["hovermode"] = "x"
     return finished(data, drawn, request, drawn["meta"])
@@ -176,7 +161,7 @@ def _time(plot: Plot, time: TimeAxis) -> dict[str, Any]:
     """From the first look to the last."""
     spikes = {"showspikes": True, "spikemode": "across", "spikesnap": "hovered data"}
     style = {"spikethickness": 1, "spikecolor": MARK, "spikedash": "solid"}
-    return time_axis_of(plot, time, range=list(time.span), **spikes, **style)
+    return grid.time_axis_of(plot, time, range=list(time.span), **spikes, **style)
 
 
 def _areas(stack: _Stack, part: _Part, time: TimeAxis, number: int) -> list[dict[str, Any]]:
@@ -241,7 +226,7 @@ def _label_entropy(drawn: dict[str, Any], stack: _Stack, plot: Plot) -> list[dic
         return []
     place = {"yref": f"y{plot.axis}", "xanchor": "left", "yanchor": "bottom", "xshift": 4}
     font = {"size": 11, "color": TEXT}
-    add(drawn, note_at(plot.axis, 0, at, f"H(Y) = {at:.2f}", font, **place))
+    grid.add(drawn, note_at(plot.axis, 0, at, f"H(Y) = {at:.2f}", font, **place))
     return [level_line(plot.axis, at, TEXT)]
 
 
@@ -260,11 +245,11 @@ def _words(stack: _Stack, plot: Plot, *, is_tall: bool) -> list[Word]:
 
 
 def _head(drawn: dict[str, Any], plot: Plot, stack: _Stack, n_panels: int) -> None:
-    of = title_of_panel(plot, stack.panel) if n_panels > 1 else ""
+    of = grid.title_of_panel(plot, stack.panel) if n_panels > 1 else ""
     missing = "I(Y;Ŷ) is not in this log: a ConditionalEntropyMonitor adds it"
     is_whole = len(stack.parts) == 3 or not stack.known
-    below = "" if is_whole else "without I(Y;Ŷ)" if plot.width < LEAST_FOR_WORDS else missing
-    headed(drawn, plot, of, below=below)
+    below = "" if is_whole else "without I(Y;Ŷ)" if plot.width < grid.LEAST_FOR_WORDS else missing
+    grid.headed(drawn, plot, of, below=below)
 
 
 def _why_empty(whole: _Stack) -> str:

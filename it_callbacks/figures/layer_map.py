@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple
 
+from it_callbacks.figures import grid
 from it_callbacks.figures.about import chip, finished, of_plot, stops
 from it_callbacks.figures.arranging import arranged
 from it_callbacks.figures.asked import (
@@ -19,20 +20,7 @@ from it_callbacks.figures.asked import (
     status_of,
 )
 from it_callbacks.figures.axes import Figure, Panel, finite, how_read
-from it_callbacks.figures.grid import (
-    LEAST_FOR_WORDS,
-    MOST_PLOTS,
-    Pads,
-    Plot,
-    axis,
-    base,
-    headed,
-    nothing,
-    plots,
-    said,
-    traced,
-    widest,
-)
+from it_callbacks.figures.grid import Pads, Plot
 from it_callbacks.figures.hover import WORDS
 from it_callbacks.figures.kinds import Kind, Request
 from it_callbacks.figures.labels import plain, short_names, shortened
@@ -85,17 +73,17 @@ class _Map(NamedTuple):
 
 
 def _draw(panels: Sequence[Panel], request: Request) -> Figure:
-    panels = panels if request.arrange == "mean" else panels[:MOST_PLOTS]
+    panels = panels if request.arrange == "mean" else panels[: grid.MOST_PLOTS]
     found = opened(request, panels)
     maps = _maps(panels, request, found)
     layers = list(dict.fromkeys(layer for each in maps for layer in each.layers))
     short = dict(zip(layers, short_names(layers, 18 if request.width > 520 else 12), strict=True))
-    left = widest(short.values()) + 14
+    left = grid.widest(short.values()) + 14
     pads = Pads((left, 16), (BAR, 0), top=40)
-    drawn, data = base(pads), []
-    places = plots(len(maps), request, pads)
+    drawn, data = grid.base(pads), []
+    places = grid.plots(len(maps), request, pads)
     if not panels:
-        nothing(drawn, places[0])
+        grid.nothing(drawn, places[0])
     time = time_axis([(each.steps, exact(each.panel.run.epochs)) for each in maps])
     n_rows = sum(len(each.layers) for each in maps)
     most = max(_FEWEST_COLUMNS, min(MOST_COLUMNS, _MOST_CELLS // max(n_rows, 1)))
@@ -108,9 +96,9 @@ def _draw(panels: Sequence[Panel], request: Request) -> Figure:
         drawn[f"yaxis{plot.axis}"] = _row_axis(plot, each.layers, short)
         _head(drawn, plot, each, found.resolution, len(maps))
         if not each.finite:
-            said(drawn, plot, each.why_empty)
+            grid.said(drawn, plot, each.why_empty)
             continue
-        data.append(traced(_heat_map(each, shown), plot, panel, "cell", number, None))
+        data.append(grid.traced(_heat_map(each, shown), plot, panel, "cell", number, None))
         drawn["shapes"] += cursor(plot, shown, request.until)
     drawn["meta"]["moments"] = stops([(each.steps, each.panel.run.epochs) for each in maps])
     drawn["coloraxis"] = _colours(maps, next(p for p in places if p.is_last), request)
@@ -200,7 +188,7 @@ def _unit(each: _Map) -> str:
 
 def _row_axis(plot: Plot, layers: Sequence[str], short: dict[str, str]) -> dict[str, Any]:
     at = strided(len(layers), max(2, min(_MOST_NAMED, int(plot.height / _ROW))))
-    return axis(
+    return grid.axis(
         plot,
         "y",
         type="category",
@@ -232,7 +220,9 @@ def _evenly(stops: Sequence[str]) -> list[list[Any]]:
 def _head(drawn: dict[str, Any], plot: Plot, each: _Map, resolution: int, n: int) -> None:
     panel, most = each.panel, max(int(plot.width / 7), 12)
     what, unit = _words(each), _unit(each)
-    remarks = [] if plot.width < LEAST_FOR_WORDS else [how_read(panel, each.quantity, resolution)]
+    remarks = (
+        [] if plot.width < grid.LEAST_FOR_WORDS else [how_read(panel, each.quantity, resolution)]
+    )
     if each.n_saturated:
         remarks.append("empty: saturated")
     if each.quantity == TRAIN_MINUS_VAL:
@@ -240,9 +230,9 @@ def _head(drawn: dict[str, Any], plot: Plot, each: _Map, resolution: int, n: int
     of = plain(shortened(f"{panel.run.name} · {panel.set}", most))
     remarks += [of] if n == 1 and panel.run.spread else []
     if n > 1 and each.quantity != TRAIN_MINUS_VAL:
-        headed(drawn, plot, f"<b>{of}</b>", below=" · ".join(filter(None, [what, *remarks])))
+        grid.headed(drawn, plot, f"<b>{of}</b>", below=" · ".join(filter(None, [what, *remarks])))
     else:
-        headed(drawn, plot, f"<b>{what}</b>, {unit}", below=" · ".join(filter(None, remarks)))
+        grid.headed(drawn, plot, f"<b>{what}</b>, {unit}", below=" · ".join(filter(None, remarks)))
 
 
 MAP = Kind(

@@ -17,8 +17,8 @@ from it_callbacks.figures.times import even
 MOST_NAMED = 12
 """Layers that are all named."""
 _OF_MANY, _OF_MANY_NARROW, _FEW = 6, 4, 5
-_MOST_SPARE = 60
-"""Names that are kept for a highlight: each is a node in the page."""
+MOST_SPARE = 60
+"""Names and marks that are kept for a highlight: each is a node in the page."""
 _SIZE = 12
 _ON_A_WAY, _ON_MANY_WAYS, _ON_AN_END, _ON_A_WORD = 5, 2, 14, 30
 
@@ -80,7 +80,7 @@ def written(
     annotations = [
         _annotation(names[n], texts[n], offset) for n, offset in zip(shown, together, strict=True)
     ]
-    rest = [n for n in range(len(names)) if n not in set(shown)][:_MOST_SPARE]
+    rest = [n for n in range(len(names)) if n not in set(shown)][:MOST_SPARE]
     for n in rest:
         (offset,) = placed([points[n]], [texts[n]], obstacles)
         annotations.append({**_annotation(names[n], texts[n], offset), "opacity": 0})

@@ -5,17 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from it_callbacks.figures import captions
 from it_callbacks.figures.about import finished, of_plot, stops
 from it_callbacks.figures.axes import Figure, Panel
-from it_callbacks.figures.captions import (
-    chips,
-    layout_of,
-    marks,
-    read_with,
-    title,
-    write,
-    write_above,
-)
 from it_callbacks.figures.depth_bar import depth_bar
 from it_callbacks.figures.hover import hover
 from it_callbacks.figures.kinds import Kind, Request
@@ -23,23 +15,29 @@ from it_callbacks.figures.limits import LABEL_BOUND, Range
 from it_callbacks.figures.marks import (
     MOST_WITH_ARROWS,
     Trace,
+    Way,
     arrows,
     bars,
     chance,
     ends,
     lines,
     points,
+    spare,
 )
+from it_callbacks.figures.names import MOST_SPARE
 from it_callbacks.figures.ranges import ranges
 from it_callbacks.figures.readings import READINGS, candidates, check
 from it_callbacks.figures.scene import MOST_WITHOUT_BAR, Drawn, Scene, scene_of
 from it_callbacks.figures.sheet import heading
 from it_callbacks.figures.spread import ellipses, single
+from it_callbacks.figures.times import thinned
 from it_callbacks.figures.words import summary, unreadable
 from it_callbacks.runs import Run
 
 _MOST_IN_A_PLANE = 60
 """Layers of a plane that opens before the heat map."""
+_MOST_SPARE_BARS = 24
+"""Of a layer, for a highlight; more would be a thicket."""
 
 
 def information_plane(panels: Sequence[Panel], **fields: Any) -> Figure:
@@ -83,15 +81,19 @@ def plane(panels: Sequence[Panel], request: Request) -> Figure:
         has_bars=request.intervals,
         has_chance=scene.has_chance,
     )
-    layout = layout_of(scene, panels, both)
+    layout = captions.layout_of(scene, panels, both)
     names: dict[str, str] = {}
     spare: list[str] = []
     for each in drawn:
-        write(scene, each, layout, both, names, spare)
+        captions.write(scene, each, layout, both, names, spare)
     words = summary(panels, scene.opened)
     for each in drawn if len(drawn) > 1 else ():
-        layout["annotations"].append(heading(each.box, title(each.plot), read_with(scene, each)))
-    write_above(scene, layout, words, marks(scene, drawn[0]) if len(drawn) == 1 else None)
+        layout["annotations"].append(
+            heading(each.box, captions.title(each.plot), captions.read_with(scene, each))
+        )
+    captions.write_above(
+        scene, layout, words, captions.marks(scene, drawn[0]) if len(drawn) == 1 else None
+    )
     data = [trace for each in drawn for trace in _traces(scene, each, both)]
     steps = [
         (sorted({s for t in of.of.all for s in (*t.steps, *t.gaps)}), panel.run.epochs)
@@ -107,7 +109,7 @@ def plane(panels: Sequence[Panel], request: Request) -> Figure:
             "resolution": scene.opened.resolution,
             "arrange": scene.arrangement.name,
             "summary": words,
-            "layers": chips(scene, drawn),
+            "layers": captions.chips(scene, drawn),
             "moments": stops(steps),
             "names": names,
             "spare": spare,
@@ -143,14 +145,28 @@ def _traces(scene: Scene, each: Drawn, both: tuple[Range, Range]) -> list[Trace]
         if repeats:
             below += [*ellipses(way, repeats), *single(way, repeats)]
         below += lines(way)
-        if not way.is_training and (scene.request.intervals or (way.has_dots and not repeats)):
-            below += bars(way, is_all=scene.request.intervals)
-        if scene.has_chance and not way.is_training:
-            below += chance(way)
+        has_spare = len(each.ways) <= MOST_SPARE
+        if not way.is_training:
+            below += _bars(way, is_all=scene.request.intervals, is_mean=bool(repeats))
+            below += chance(way) if scene.has_chance else spare(chance(way)) if has_spare else []
         above.append(points(way, hover(way.panel, trajectory, scene.view, resolution)))
-        if way.n_ways <= MOST_WITH_ARROWS and not way.is_training:
-            above += arrows(way, both)
+        if not way.is_training:
+            heads = arrows(way, both) if has_spare else []
+            above += heads if way.n_ways <= MOST_WITH_ARROWS else spare(heads)
     return [*below, *above, *(trace for way in each.ways for trace in ends(way))]
+
+
+def _bars(way: Way, *, is_all: bool, is_mean: bool) -> list[Trace]:
+    """Those that are seen: of all points, or of the ends of few ways; the others for a highlight.
+
+    A mean of repeats has ellipses instead.
+    """
+    steps = way.trajectory.steps
+    if is_all or is_mean:
+        return bars(way, steps if is_all else [])
+    seen = dict.fromkeys([*steps[:1], *steps[-1:]] if way.has_dots else [])
+    rest = thinned([step for step in steps if step not in seen], _MOST_SPARE_BARS)
+    return [*bars(way, list(seen)), *spare(bars(way, rest if way.n_ways <= MOST_SPARE else []))]
 
 
 def _reads(request: Request, run: Run) -> list[str]:

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
+from it_callbacks.figures import captions
 from it_callbacks.figures.about import finished, of_plot, stops
 from it_callbacks.figures.axes import Figure, Panel, how_read
-from it_callbacks.figures.captions import chips, labels, layout_of, write_above
 from it_callbacks.figures.depth_bar import depth_bar
 from it_callbacks.figures.grid import MOST_PLOTS
 from it_callbacks.figures.hover import hover
@@ -81,7 +81,7 @@ def _draw(panels: Sequence[Panel], request: Request) -> Figure:
     scene, drawn = scene_of(panels, replace(request, arrange=how))
     plots = [_plot(number, each, request) for number, each in enumerate(drawn)]
     both = _ranges(plots, request.scale)
-    layout = layout_of(scene, [plot.panel for plot in plots], both)
+    layout = captions.layout_of(scene, [plot.panel for plot in plots], both)
     for plot in plots if len(plots) > 1 else ():
         below = how_read(plot.panel, scene.view.x, scene.opened.resolution)
         name = f"{plot.panel.run.name} · {plot.panel.set}"
@@ -104,7 +104,7 @@ def _draw(panels: Sequence[Panel], request: Request) -> Figure:
         names |= {str(first + k): name.way.trajectory.layer for k, name in enumerate(layers)}
         layout["annotations"] += notes
     words_above = summary(panels, scene.opened)
-    write_above(scene, layout, words_above, _marks(plots, time))
+    captions.write_above(scene, layout, words_above, _marks(plots, time))
     return finished(
         [*data, *depth_bar(scene)],
         layout,
@@ -114,7 +114,7 @@ def _draw(panels: Sequence[Panel], request: Request) -> Figure:
             "resolution": scene.opened.resolution,
             "arrange": scene.arrangement.name,
             "summary": words_above,
-            "layers": chips(scene, drawn),
+            "layers": captions.chips(scene, drawn),
             "moments": stops([(plot.steps, plot.panel.run.epochs) for plot in plots]),
             "names": names,
             "panels": [of_plot(plot.panel, plot.box.place.axis) for plot in plots],
@@ -232,7 +232,7 @@ def _moments(plot: _Plot, time: TimeAxis) -> list[Name]:
 def _layers(scene: Scene, plot: _Plot) -> list[Name]:
     """The first layer, the middle one and the last, on the last line."""
     last = plot.shown[-1]
-    there, short = plot.at(last), labels(scene)
+    there, short = plot.at(last), captions.labels(scene)
     found = []
     for number in dict.fromkeys((0, len(there) // 2, len(there) - 1)):
         layer = there[number].layer

@@ -1,5 +1,6 @@
 // One layer (or run, where colour is by run) before the others: by class on groups of the drawing,
-// since to draw anew would take a tenth of a second and flicker.
+// since to draw anew would take a tenth of a second and flicker. Traces without opacity, and names
+// that are spare, are of marks that are seen then only.
 
 // Of a trace of the figure: the name that chips and highlights know it by.
 export const nameOf = ({meta}, byRun) => (byRun ? meta?.run : meta?.layer) ?? null;
@@ -41,6 +42,8 @@ export class Highlight {
       if (name === null || !trace.uid) continue;
       for (const node of place.querySelectorAll(`.trace${CSS.escape(trace.uid)}`)) {
         node.classList.toggle("dim", lit !== null && name !== lit);
+        node.classList.toggle("lit", name === lit);
+        if (name === lit) node.style.setProperty("--width", `${trace.line?.width ?? 1}px`);
       }
     }
     const spare = new Set((meta.spare ?? []).map(String));
