@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from it_callbacks.findings import Finding, findings
-from it_callbacks.findings.subject import planes
+from it_callbacks.findings.planes import planes
 from it_callbacks.records import Status
 from it_callbacks.repeats import are_repeats, averaged
 from it_callbacks.runs import Run

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from it_callbacks.figures.about import chip
+from it_callbacks.figures.about import chip, of_plot
 from it_callbacks.figures.arranging import Plot
 from it_callbacks.figures.axes import Panel, how_read
 from it_callbacks.figures.labels import plain, short_names, shortened
@@ -14,10 +14,10 @@ from it_callbacks.figures.marks import MOST_WITH_ARROWS, Way
 from it_callbacks.figures.names import Name, chosen, written
 from it_callbacks.figures.readings import READINGS
 from it_callbacks.figures.scene import Drawn, Scene
-from it_callbacks.figures.sheet import absence, axis_name, line_above
+from it_callbacks.figures.subplots import absence, axis_name, line_above
 from it_callbacks.figures.theme import of_run
 from it_callbacks.figures.trajectories import n_dropped, why_empty
-from it_callbacks.figures.words import key_line, title_of
+from it_callbacks.figures.words import key_line, summary, title_of, unreadable
 from it_callbacks.records import Status
 
 
@@ -29,12 +29,12 @@ def layout_of(scene: Scene, panels: Sequence[Panel], both: tuple[Range, Range]) 
         panels: All that is drawn.
         both: The ranges of both axes.
     """
-    first = scene.sheet.boxes[0]
+    first = scene.subplots.boxes[0]
     titles = [
         title_of(panels, name, length) if panels else ""
         for name, length in zip(scene.view.axes, (first.width, first.height), strict=True)
     ]
-    layout = scene.sheet.layout(
+    layout = scene.subplots.layout(
         *({"title": axis_name(t), "range": r} for t, r in zip(titles, both, strict=True))
     )
     if not panels:
@@ -42,6 +42,23 @@ def layout_of(scene: Scene, panels: Sequence[Panel], both: tuple[Range, Range]) 
         for letter in "xy":
             layout[f"{letter}axis"]["visible"] = False
     return layout
+
+
+def about_plots(scene: Scene, panels: Sequence[Panel], drawn: Sequence[Drawn]) -> dict[str, Any]:
+    """What planes say of themselves, as `about` takes it."""
+    return {
+        "reading": scene.opened.reading,
+        "resolution": scene.opened.resolution,
+        "arrange": scene.arrangement.name,
+        "summary": summary(panels, scene.opened),
+        "layers": chips(scene, drawn),
+        "panels": [
+            of_plot(panel, of.box.place.axis)
+            for of in drawn
+            for panel in (*of.plot.panels, *of.plot.training)
+        ],
+        "empty": unreadable(panels),
+    }
 
 
 def write(
@@ -94,7 +111,7 @@ def _names(scene: Scene, each: Drawn) -> tuple[list[Name], list[int]]:
 
 def labels(scene: Scene) -> dict[str, str]:
     """The short names of all layers, by their full ones."""
-    short = short_names(scene.layers, 12 if scene.sheet.is_narrow else 18)
+    short = short_names(scene.layers, 12 if scene.subplots.is_narrow else 18)
     return dict(zip(scene.layers, short, strict=True))
 
 
@@ -121,10 +138,10 @@ def write_above(
         marks: What the lowest line explains, as `key_line` takes it; None where plots have headings
             instead.
     """
-    notes, sheet = layout["annotations"], scene.sheet
+    notes, subplots = layout["annotations"], scene.subplots
     has_headings = len(scene.arrangement.plots) > 1
     if marks is not None:
-        width = sheet.width - sheet.margin["l"] - sheet.margin["r"]
+        width = subplots.width - subplots.margin["l"] - subplots.margin["r"]
         notes.append(line_above(0, key_line(marks, width, 11)))
     for number, text in ((1, words), (2, plain(scene.arrangement.refusal))):
         if text:

@@ -11,20 +11,20 @@ from it_callbacks.figures import grid
 from it_callbacks.figures.about import finished, of_plot, stops
 from it_callbacks.figures.axes import Figure, Panel, finite
 from it_callbacks.figures.grid import Pads, Plot
-from it_callbacks.figures.kinds import Kind, Request
-from it_callbacks.figures.labels import plain, shortened
-from it_callbacks.figures.looks import (
+from it_callbacks.figures.heat_maps import (
     BAR,
-    Looks,
+    Columns,
     cells,
     colour_axis,
-    columns,
+    column_axis,
+    columns_of,
     cursor,
-    looks,
 )
+from it_callbacks.figures.kinds import Kind, Request
+from it_callbacks.figures.labels import plain, shortened
 from it_callbacks.figures.over_time import exact, time_axis
-from it_callbacks.figures.sheet import note_at
 from it_callbacks.figures.spreading import Word, beside
+from it_callbacks.figures.subplots import note_at
 from it_callbacks.figures.theme import TEXT
 from it_callbacks.quantities import QUANTITIES
 from it_callbacks.runs import Series
@@ -76,12 +76,12 @@ def _draw(panels: Sequence[Panel], request: Request) -> Figure:
     steps = [sorted({step for row in each for step in row.values}) for each in rows]
     time = time_axis([(at, exact(p.run.epochs)) for at, p in zip(steps, panels, strict=True)])
     for number, (panel, plot) in enumerate(zip(panels, places, strict=False)):
-        shown = looks(steps[number], exact(panel.run.epochs), time)
+        shown = columns_of(steps[number], exact(panel.run.epochs), time)
         kept = rows[number][: max(min(_MOST_ROWS, int(plot.height / _ROW)), 1)]
         n_more = len(rows[number]) - len(kept)
         drawn["meta"]["panels"].append(of_plot(panel, plot.axis))
         _head(drawn, plot, panel, f"{n_more} more" if n_more else "", len(panels))
-        drawn[f"xaxis{plot.axis}"] = columns(plot, shown)
+        drawn[f"xaxis{plot.axis}"] = column_axis(plot, shown)
         drawn[f"yaxis{plot.axis}"] = _row_axis(plot, kept)
         if not kept:
             grid.said(drawn, plot, _ABSENT)
@@ -116,7 +116,7 @@ def _rows(panel: Panel, until: int | None) -> list[_Row]:
     return [row for _, row in found]
 
 
-def _heat_map(rows: Sequence[_Row], shown: Looks) -> dict[str, Any]:
+def _heat_map(rows: Sequence[_Row], shown: Columns) -> dict[str, Any]:
     values = [[finite(row.values.get(step)) for step in shown.steps] for row in rows]
     return {
         **cells(shown, len(rows)),

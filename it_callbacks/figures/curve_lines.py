@@ -7,14 +7,14 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from it_callbacks.figures.arranging import Plot, arranged
-from it_callbacks.figures.asked import axes_of
 from it_callbacks.figures.axes import Panel
 from it_callbacks.figures.kinds import Request
 from it_callbacks.figures.limits import Limit, limits
 from it_callbacks.figures.over_time import Epochs, exact
+from it_callbacks.figures.quantity_shown import axes_of
 from it_callbacks.figures.ranges import span_of
 from it_callbacks.figures.readings import READINGS, Opening
-from it_callbacks.figures.sheet import NARROW
+from it_callbacks.figures.subplots import NARROW
 from it_callbacks.quantities import Quantity
 from it_callbacks.runs import Series
 

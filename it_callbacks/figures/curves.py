@@ -7,7 +7,6 @@ from typing import Any, NamedTuple
 
 from it_callbacks.figures import grid
 from it_callbacks.figures.about import chip, finished, of_plot, stops
-from it_callbacks.figures.asked import needs, opened, reads
 from it_callbacks.figures.axes import Figure, Panel, axis_title, finite, how_read
 from it_callbacks.figures.curve_lines import Cell, Line, cells_of, marks_of, spans_of
 from it_callbacks.figures.grid import Pads, Plot
@@ -17,8 +16,9 @@ from it_callbacks.figures.labels import plain, short_names, shortened
 from it_callbacks.figures.limits import Limit
 from it_callbacks.figures.names import chosen
 from it_callbacks.figures.over_time import TimeAxis, time_axis
-from it_callbacks.figures.sheet import NARROW, axis_name, level_line
+from it_callbacks.figures.quantity_shown import needs, opened, reads
 from it_callbacks.figures.spreading import GAP, LEADER, Word, beside
+from it_callbacks.figures.subplots import NARROW, axis_name, level_line
 from it_callbacks.figures.theme import MARK, Colour, of_depth, of_run
 from it_callbacks.figures.times import even, thinned
 from it_callbacks.quantities import Quantity

@@ -12,13 +12,13 @@ from it_callbacks.figures.axes import Figure, Panel, finite
 from it_callbacks.figures.grid import Pads, Plot
 from it_callbacks.figures.kinds import Kind, Request
 from it_callbacks.figures.over_time import Epochs, TimeAxis, exact, time_axis
-from it_callbacks.figures.sheet import axis_name, level_line, note_at
 from it_callbacks.figures.spreading import GAP, LEADER, Word, beside
+from it_callbacks.figures.subplots import axis_name, level_line, note_at
 from it_callbacks.figures.theme import MARK, TEXT, Colour
 from it_callbacks.figures.times import thinned
 from it_callbacks.quantities import QUANTITIES
 
-_MOST_LOOKS = 300
+_MOST_STEPS = 300
 """Of a panel: more cannot be told apart."""
 _MOST_IN_FIGURE = 900
 _OF_BOTH = ("about the input,<br>I(X;Ŷ)", "about the input")
@@ -52,7 +52,7 @@ class _Part(NamedTuple):
     name: str
     short: str
     values: Mapping[int, float]
-    """At each look at which all parts are known."""
+    """At each step at which all parts are known."""
     colour: Colour
 
 
@@ -62,14 +62,14 @@ class _Stack(NamedTuple):
     panel: Panel
     epochs: Epochs
     steps: list[int]
-    """All looks, those with a gap too."""
+    """All at which something was measured, those with a gap too."""
     parts: list[_Part]
     """From the bottom to the top."""
     label_entropy: float | None
 
     @property
     def known(self) -> list[int]:
-        """The looks at which all parts are known."""
+        """The steps at which all parts are known."""
         return [step for step in self.steps if step in self.parts[0].values]
 
     def until(self, step: int | None) -> _Stack:
@@ -83,7 +83,7 @@ class _Stack(NamedTuple):
 
 def _draw(panels: Sequence[Panel], request: Request) -> Figure:
     panels = panels[: grid.MOST_PLOTS]
-    most = min(_MOST_LOOKS, _MOST_IN_FIGURE // max(len(panels), 1))
+    most = min(_MOST_STEPS, _MOST_IN_FIGURE // max(len(panels), 1))
     stacks = [_stack(panel, most) for panel in panels]
     names = grid.widest(part.name for stack in stacks for part in stack.parts)
     pads = Pads((56, 40), (LEADER + max(names, 60) + 4, 46))
@@ -158,14 +158,14 @@ def _top(stacks: Sequence[_Stack], height: float) -> float:
 
 
 def _time(plot: Plot, time: TimeAxis) -> dict[str, Any]:
-    """From the first look to the last."""
+    """From the first measurement to the last."""
     spikes = {"showspikes": True, "spikemode": "across", "spikesnap": "hovered data"}
     style = {"spikethickness": 1, "spikecolor": MARK, "spikedash": "solid"}
     return grid.time_axis_of(plot, time, range=list(time.span), **spikes, **style)
 
 
 def _areas(stack: _Stack, part: _Part, time: TimeAxis, number: int) -> list[dict[str, Any]]:
-    """An area for each stretch of looks without a gap; a single look is a dot."""
+    """An area for each stretch without a gap; a single point is a dot."""
     stretches: list[list[int]] = [[]]
     for step in stack.steps:
         if step in part.values:
@@ -192,7 +192,7 @@ def _areas(stack: _Stack, part: _Part, time: TimeAxis, number: int) -> list[dict
 
 
 def _card(stack: _Stack, time: TimeAxis) -> dict[str, Any]:
-    """One card for all areas at a look; Plotly's own would be headed by a logarithm."""
+    """One card for all areas at a step; Plotly's own would be headed by a logarithm."""
     epochs, known = stack.epochs, stack.known
     return {
         "type": "scatter",

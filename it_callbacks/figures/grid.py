@@ -10,8 +10,8 @@ from it_callbacks.figures.axes import Panel, Place
 from it_callbacks.figures.kinds import Request
 from it_callbacks.figures.labels import plain, shortened
 from it_callbacks.figures.over_time import TimeAxis
-from it_callbacks.figures.sheet import AXIS, Box, absence, axis_name, note_at, width_of
-from it_callbacks.figures.sheet import base as base_of
+from it_callbacks.figures.subplots import AXIS, Box, absence, axis_name, note_at, width_of
+from it_callbacks.figures.subplots import base as base_of
 from it_callbacks.figures.theme import MUTED, TEXT
 
 LEAST_FOR_WORDS = 380

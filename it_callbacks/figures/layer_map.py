@@ -1,4 +1,4 @@
-"""Draw a quantity of layers over the looks as a heat map: a row for each layer."""
+"""Draw a quantity of layers over the training as a heat map: a row for each layer."""
 
 from __future__ import annotations
 
@@ -10,7 +10,24 @@ from typing import Any, NamedTuple
 from it_callbacks.figures import grid
 from it_callbacks.figures.about import chip, finished, of_plot, stops
 from it_callbacks.figures.arranging import arranged
-from it_callbacks.figures.asked import (
+from it_callbacks.figures.axes import Figure, Panel, finite, how_read
+from it_callbacks.figures.grid import Pads, Plot
+from it_callbacks.figures.heat_maps import (
+    BAR,
+    MOST_COLUMNS,
+    Columns,
+    cells,
+    colour_axis,
+    column_axis,
+    columns_of,
+    cursor,
+    strided,
+)
+from it_callbacks.figures.hover import WORDS
+from it_callbacks.figures.kinds import Kind, Request
+from it_callbacks.figures.labels import plain, short_names, shortened
+from it_callbacks.figures.over_time import exact, time_axis
+from it_callbacks.figures.quantity_shown import (
     DIFFERENCE,
     TRAIN_MINUS_VAL,
     axes_of,
@@ -19,23 +36,6 @@ from it_callbacks.figures.asked import (
     reads,
     status_of,
 )
-from it_callbacks.figures.axes import Figure, Panel, finite, how_read
-from it_callbacks.figures.grid import Pads, Plot
-from it_callbacks.figures.hover import WORDS
-from it_callbacks.figures.kinds import Kind, Request
-from it_callbacks.figures.labels import plain, short_names, shortened
-from it_callbacks.figures.looks import (
-    BAR,
-    MOST_COLUMNS,
-    Looks,
-    cells,
-    colour_axis,
-    columns,
-    cursor,
-    looks,
-    strided,
-)
-from it_callbacks.figures.over_time import exact, time_axis
 from it_callbacks.figures.readings import Opening
 from it_callbacks.figures.theme import BITS, GRID, Colour, of_depth
 from it_callbacks.records import Status
@@ -90,9 +90,9 @@ def _draw(panels: Sequence[Panel], request: Request) -> Figure:
     drawn["meta"] |= {"reading": found.reading, "resolution": found.resolution}
     for number, (each, plot) in enumerate(zip(maps, places, strict=False)):
         panel = each.panel
-        shown = looks(each.steps, exact(panel.run.epochs), time, most)
+        shown = columns_of(each.steps, exact(panel.run.epochs), time, most)
         drawn["meta"]["panels"].append(of_plot(panel, plot.axis))
-        drawn[f"xaxis{plot.axis}"] = columns(plot, shown)
+        drawn[f"xaxis{plot.axis}"] = column_axis(plot, shown)
         drawn[f"yaxis{plot.axis}"] = _row_axis(plot, each.layers, short)
         _head(drawn, plot, each, found.resolution, len(maps))
         if not each.finite:
@@ -161,7 +161,7 @@ def _difference(val: Panel, train: Panel, quantity: str, resolution: int, reques
     return _Map(val, TRAIN_MINUS_VAL, list(values), values, one.n_saturated, why)
 
 
-def _heat_map(each: _Map, shown: Looks) -> dict[str, Any]:
+def _heat_map(each: _Map, shown: Columns) -> dict[str, Any]:
     return {
         **cells(shown, len(each.layers)),
         "y": [plain(layer) for layer in each.layers],

@@ -7,8 +7,8 @@ from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 from it_callbacks.figures.axes import Panel
-from it_callbacks.figures.sheet import Box
 from it_callbacks.figures.splines import SMOOTHING, on_spline
+from it_callbacks.figures.subplots import Box
 from it_callbacks.figures.theme import BACKGROUND, MARK, Colour
 from it_callbacks.figures.trajectories import Trajectory
 from it_callbacks.records import Status

@@ -10,7 +10,7 @@ from it_callbacks.figures.labels import plain
 from it_callbacks.figures.limits import Range, Written
 from it_callbacks.figures.marks import MOST_WITH_ARROWS, MOST_WITH_DOTS, Way
 from it_callbacks.figures.placing import Obstacle, Obstacles, Point, Text, along, placed
-from it_callbacks.figures.sheet import NARROW, width_of
+from it_callbacks.figures.subplots import NARROW, width_of
 from it_callbacks.figures.theme import BACKGROUND, Colour
 from it_callbacks.figures.times import even
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from it_callbacks.figures import captions
-from it_callbacks.figures.about import finished, of_plot, stops
+from it_callbacks.figures.about import finished, stops
 from it_callbacks.figures.axes import Figure, Panel
 from it_callbacks.figures.depth_bar import depth_bar
 from it_callbacks.figures.hover import hover
@@ -28,10 +28,9 @@ from it_callbacks.figures.names import MOST_SPARE
 from it_callbacks.figures.ranges import ranges
 from it_callbacks.figures.readings import READINGS, candidates, check
 from it_callbacks.figures.scene import MOST_WITHOUT_BAR, Drawn, Scene, scene_of
-from it_callbacks.figures.sheet import heading
 from it_callbacks.figures.spread import ellipses, single
+from it_callbacks.figures.subplots import heading
 from it_callbacks.figures.times import thinned
-from it_callbacks.figures.words import summary, unreadable
 from it_callbacks.runs import Run
 
 _MOST_IN_A_PLANE = 60
@@ -86,14 +85,13 @@ def plane(panels: Sequence[Panel], request: Request) -> Figure:
     spare: list[str] = []
     for each in drawn:
         captions.write(scene, each, layout, both, names, spare)
-    words = summary(panels, scene.opened)
+    known = captions.about_plots(scene, panels, drawn)
     for each in drawn if len(drawn) > 1 else ():
         layout["annotations"].append(
             heading(each.box, captions.title(each.plot), captions.read_with(scene, each))
         )
-    captions.write_above(
-        scene, layout, words, captions.marks(scene, drawn[0]) if len(drawn) == 1 else None
-    )
+    marks = captions.marks(scene, drawn[0]) if len(drawn) == 1 else None
+    captions.write_above(scene, layout, known["summary"], marks)
     data = [trace for each in drawn for trace in _traces(scene, each, both)]
     steps = [
         (sorted({s for t in of.of.all for s in (*t.steps, *t.gaps)}), panel.run.epochs)
@@ -105,20 +103,10 @@ def plane(panels: Sequence[Panel], request: Request) -> Figure:
         layout,
         request,
         {
-            "reading": scene.opened.reading,
-            "resolution": scene.opened.resolution,
-            "arrange": scene.arrangement.name,
-            "summary": words,
-            "layers": captions.chips(scene, drawn),
+            **known,
             "moments": stops(steps),
             "names": names,
             "spare": spare,
-            "panels": [
-                of_plot(panel, of.box.place.axis)
-                for of in drawn
-                for panel in (*of.plot.panels, *of.plot.training)
-            ],
-            "empty": unreadable(panels),
             "companion": _companion(scene.n_layers),
             "opens": "plane" if scene.n_layers <= _MOST_IN_A_PLANE else "map",
         },

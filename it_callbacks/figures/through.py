@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from it_callbacks.figures import captions
-from it_callbacks.figures.about import finished, of_plot, stops
+from it_callbacks.figures.about import finished, stops
 from it_callbacks.figures.axes import Figure, Panel, how_read
 from it_callbacks.figures.depth_bar import depth_bar
 from it_callbacks.figures.grid import MOST_PLOTS
@@ -22,11 +22,10 @@ from it_callbacks.figures.plane import PLANE
 from it_callbacks.figures.ranges import span_of
 from it_callbacks.figures.readings import READINGS, check
 from it_callbacks.figures.scene import Drawn, Scene, scene_of
-from it_callbacks.figures.sheet import NARROW, Box, absence, heading
+from it_callbacks.figures.subplots import NARROW, Box, absence, heading
 from it_callbacks.figures.theme import BACKGROUND, Colour
 from it_callbacks.figures.times import spaced
 from it_callbacks.figures.trajectories import Trajectory, why_empty
-from it_callbacks.figures.words import summary, unreadable
 
 _MOMENTS, _MOMENTS_NARROW = 6, 4
 _THIN, _THICK = 1.4, 2.8
@@ -50,7 +49,7 @@ class _Plot(NamedTuple):
 
     @property
     def steps(self) -> list[int]:
-        """All looks."""
+        """All at which something was measured."""
         return sorted({step for each in self.layers for step in each.steps})
 
     def age(self, step: int) -> float:
@@ -103,22 +102,16 @@ def _draw(panels: Sequence[Panel], request: Request) -> Figure:
         first = len(layout["annotations"]) + len(moments)
         names |= {str(first + k): name.way.trajectory.layer for k, name in enumerate(layers)}
         layout["annotations"] += notes
-    words_above = summary(panels, scene.opened)
-    captions.write_above(scene, layout, words_above, _marks(plots, time))
+    known = captions.about_plots(scene, panels, drawn)
+    captions.write_above(scene, layout, known["summary"], _marks(plots, time))
     return finished(
         [*data, *depth_bar(scene)],
         layout,
         request,
         {
-            "reading": scene.opened.reading,
-            "resolution": scene.opened.resolution,
-            "arrange": scene.arrangement.name,
-            "summary": words_above,
-            "layers": captions.chips(scene, drawn),
+            **known,
             "moments": stops([(plot.steps, plot.panel.run.epochs) for plot in plots]),
             "names": names,
-            "panels": [of_plot(plot.panel, plot.box.place.axis) for plot in plots],
-            "empty": unreadable(panels),
             "companion": "map",
         },
     )

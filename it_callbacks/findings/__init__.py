@@ -12,7 +12,7 @@ from itertools import chain
 
 from it_callbacks.findings import classes, fitting, layers, limits, predictions
 from it_callbacks.findings.finding import Finding as Finding
-from it_callbacks.findings.subject import main_set, planes, training_set
+from it_callbacks.findings.planes import main_set, planes, training_set
 from it_callbacks.quantities import ROOTS
 from it_callbacks.repeats import are_repeats, averaged
 from it_callbacks.runs import Key, Run

@@ -9,7 +9,7 @@ from it_callbacks.findings.curves import Curve, Point, curve, difference, thinne
 from it_callbacks.findings.finding import Z_95, Finding, moment, with_error
 from it_callbacks.findings.judging import FEWEST, Bar, bars, late_rise, rise, straying_time
 from it_callbacks.findings.layers import LEAST
-from it_callbacks.findings.subject import Plane, set_in_words
+from it_callbacks.findings.planes import Plane, set_in_words
 from it_callbacks.runs import Key, Run
 
 GAP, GAP_OF_PREDICTIONS, RISE = 0.015, 0.0025, 0.0025

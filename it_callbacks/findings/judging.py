@@ -2,7 +2,7 @@
 
 Many layers are looked at, and the largest of many changes is large by chance alone. So each rule
 has a share of the 5 in 100 runs without any drift of which something may be said, and divides it by
-the number of changes that it looks at (Bonferroni). The more layers, the more a change must exceed.
+the number of changes that it compares (Bonferroni). The more layers, the more a change must exceed.
 """
 
 from __future__ import annotations

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from it_callbacks.findings.curves import Curve, negative
 from it_callbacks.findings.finding import Z_95, Finding, after, listed, moment, with_error
 from it_callbacks.findings.judging import FEWEST, Bar, Change, bars, early_fall, late_rise, rise
-from it_callbacks.findings.subject import Plane
+from it_callbacks.findings.planes import Plane
 from it_callbacks.wandering import unsteadiness
 
 GAIN, LOSS, FALL = 0.02, 0.0025, 0.0075

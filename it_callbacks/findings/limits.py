@@ -7,7 +7,7 @@ from typing import Any
 
 from it_callbacks.findings.curves import curve
 from it_callbacks.findings.finding import Finding, Tone, listed, moment
-from it_callbacks.findings.subject import Plane
+from it_callbacks.findings.planes import Plane
 from it_callbacks.quantities import PLANE
 from it_callbacks.records import Status
 from it_callbacks.runs import Key

@@ -29,7 +29,7 @@ class Box(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Sheet:
+class Subplots:
     """The plots of a figure, at most three in a row.
 
     Args:
