@@ -136,10 +136,10 @@ def _stack(panel: Panel, most: int) -> _Stack:
     if soft:
         # Rounding of what was logged may leave the small part a millionth below 0.
         beyond = {step: max(inside[step] - soft[step], 0.0) for step in known}
-        told = [{step: soft[step] for step in known}, beyond]
+        inner = [{step: soft[step] for step in known}, beyond]
     else:
-        told = [inside]
-    values = [*told, {step: open_[step] for step in known}]
+        inner = [inside]
+    values = [*inner, {step: open_[step] for step in known}]
     names = (*(_NAMES if soft else (_OF_BOTH,)), _OPEN)
     parts = [
         _Part(name, short, of, Colour("areas", 3 - len(values) + number))
@@ -206,13 +206,13 @@ def _card(stack: _Stack, time: TimeAxis) -> dict[str, Any]:
             for step in known
         ],
         "marker": {"size": 1, "opacity": 0},
-        "text": [_told(stack, time, step) for step in known],
+        "text": [_card_text(stack, time, step) for step in known],
         # With a template Plotly would write the place on the axis, a logarithm, below it.
         "hoverinfo": "text",
     }
 
 
-def _told(stack: _Stack, time: TimeAxis, step: int) -> str:
+def _card_text(stack: _Stack, time: TimeAxis, step: int) -> str:
     unit = "" if time.unit == "step" else f"epoch {time.word(step, stack.epochs)}  ·  "
     lines = [f"{part.short}  <b>{part.values[step]:.2f}</b>" for part in reversed(stack.parts)]
     total = f"in all, H(Ŷ)  <b>{stack.total(step):.2f}</b> bits"

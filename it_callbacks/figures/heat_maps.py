@@ -31,7 +31,7 @@ class Columns(NamedTuple):
 def columns_of(
     steps: Sequence[int], epochs: Epochs, time: TimeAxis, most: int = MOST_COLUMNS
 ) -> Columns:
-    """Return at most `most` of the measurements at `steps`, even in the logarithm of their number."""
+    """Return at most `most` measurements, evenly spaced in the logarithm of their number."""
     kept = thinned(steps, most)
     labels = [time.word(step, epochs) for step in kept]
     if len(set(labels)) < len(labels):

@@ -12,7 +12,7 @@ from it_callbacks.figures.theme import BACKGROUND, GRID, MARK, MUTED, TEXT, Colo
 
 NARROW = 520
 """Pixels of a figure below which plots stand below each other, with less around them."""
-MOST_COLUMNS = 3
+_MOST_IN_A_ROW = 3
 _FONT = "Inter, Roboto, 'Helvetica Neue', Arial, sans-serif"
 _BETWEEN_ROWS = 78
 """Pixels: ticks and title of an axis, and the heading of the plot below."""
@@ -71,7 +71,7 @@ class Subplots:
         across = max(self.width - margin["l"] - margin["r"], 60)
         up = max(self.height - margin["t"] - margin["b"], 60)
         n = max(self.n, 1)
-        columns = 1 if self.is_narrow else min(n, MOST_COLUMNS)
+        columns = 1 if self.is_narrow else min(n, _MOST_IN_A_ROW)
         rows = -(-n // columns)
         between = 0.055 * across
         wide = (across - (columns - 1) * between) / columns

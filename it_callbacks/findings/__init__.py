@@ -38,8 +38,8 @@ ORDER = (
 def findings(runs: Sequence[Run], sets: Collection[str] = ()) -> list[Finding]:
     """Return what runs have come to, most important first.
 
-    Repeats are told as means, with their spread in brackets; other runs one by one, their names
-    before the sentences.
+    Repeats are summed up as means, with their spread in brackets; other runs one by one, their
+    names before the sentences.
 
     Args:
         runs: Any number, with the series of `needed` at least.
@@ -67,10 +67,10 @@ def _of_one(run: Run, repeats: Sequence[Run], sets: Collection[str]) -> list[Fin
         _of_predictions(run, len(repeats), sets),
         _of_classes(run, repeats, sets),
     )
-    told = {finding.rule: finding for finding in found}
-    if "learnt" in told:
-        told.pop("tells", None)
-    return [told[rule] for rule in ORDER if rule in told]
+    by_rule = {finding.rule: finding for finding in found}
+    if "learnt" in by_rule:
+        by_rule.pop("tells", None)
+    return [by_rule[rule] for rule in ORDER if rule in by_rule]
 
 
 def _of_layers(run: Run, n_runs: int, sets: Collection[str]) -> Iterator[Finding]:

@@ -85,18 +85,18 @@ def gained(plane: Plane, found: Gains) -> Iterator[Finding]:
     layer = max(judged or found.of, key=lambda layer: found.of[layer].bits)
     points, change = plane.y(layer), found.of[layer]
     ends = {"first": points[0].bits, "last": points[-1].bits, "needed": change.needed}
-    told = f"{points[0].bits:.2f} → {points[-1].bits:.2f} bits"
+    words = f"{points[0].bits:.2f} → {points[-1].bits:.2f} bits"
     if judged:
         others = (
             f" {len(judged)} of {len(plane.layers)} layers gained more than their curves may stray."
         ) * (len(judged) > 1)
-        text = f"{plane.name(layer)} gained most about the {plane.label}: {told}.{others}"
+        text = f"{plane.name(layer)} gained most about the {plane.label}: {words}.{others}"
         yield Finding("gained", text, "gain", layer, ends)
     else:
         why = ", no more than its curve may stray"
         if len(points) < FEWEST:
             why = f"; {len(points)} points are too few for a judgement, {FEWEST} are needed"
-        text = f"{plane.name(layer)} about the {plane.label}: {told}{why}."
+        text = f"{plane.name(layer)} about the {plane.label}: {words}{why}."
         yield Finding("ends", text, "unknown", layer, ends)
 
 
@@ -184,15 +184,15 @@ def fell(plane: Plane) -> Iterator[Finding]:
     layer = layers[0]
     change, last = changes[layer], curves[layer][-1]
     others = f" {len(layers)} of {len(plane.layers)} layers did." if len(layers) > 1 else ""
-    told = f"{change.after:.2f} → {change.before:.2f} bits"
+    words = f"{change.after:.2f} → {change.before:.2f} bits"
     came_back = last.bits - change.before
     if came_back > LEAST_FALL / 2:
         text = (
-            f"{plane.name(layer)} kept fewer inputs apart at first: {told} by "
+            f"{plane.name(layer)} kept fewer inputs apart at first: {words} by "
             f"{moment(plane.run, change.start)}, {last.bits:.2f} at the end.{others}"
         )
     else:
-        text = f"{plane.name(layer)} keeps fewer inputs apart than at first: {told}.{others}"
+        text = f"{plane.name(layer)} keeps fewer inputs apart than at first: {words}.{others}"
     ends = {"first": change.after, "lowest": change.before, "last": last.bits}
     yield Finding("fell", text, "fact", layer, {**ends, "needed": change.needed})
 

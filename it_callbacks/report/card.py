@@ -46,8 +46,8 @@ def run_card(run: Run, title: str, shown: Html) -> Html:
         shown: A picture of it, or what stands for one.
     """
     found = findings([run])
-    told = sentences(found) if found else Html("")
-    return _framed(tag("strong", title), shown, told, *_values(run))
+    listed = sentences(found) if found else Html("")
+    return _framed(tag("strong", title), shown, listed, *_values(run))
 
 
 def _framed(*content: Html) -> Html:

@@ -139,8 +139,8 @@ def _planes_of_the_code(row: Sequence[Panel], drawings: Drawings) -> Iterator[Ht
         return drawings.place(request, row, caption)
 
     yield plane(
-        "I(X;T) against I(T;Y), a trajectory for each layer. Empty rings are saturated; the short mark "
-        "below a point is what chance alone would give." + _BARS * has_spread
+        "I(X;T) against I(T;Y), a trajectory for each layer. Empty rings are saturated; the short "
+        "mark below a point is what chance alone would give." + _BARS * has_spread
     )
     for number in range(min(len(panel.rulers) for panel in row)):
         if number != first:
