@@ -12,8 +12,8 @@ import pytest
 from it_callbacks.figures import Figure, Request, draw, information_plane, needed, panels
 from it_callbacks.runs import Key, Run, from_log
 
+from .drawn_runs import panel, traces, way
 from .known_run import PLANE, SETTINGS, STEPS, WIDE, WIDE_SETTINGS
-from .small_run import panel, traces, way
 
 
 def run_of(
