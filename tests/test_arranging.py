@@ -106,13 +106,18 @@ def test_runs_over_each_other_are_coloured_by_run_and_named_once() -> None:
         t["meta"]["run"]: t["line"]["color"].rpartition(",")[0] for t in traces(figure, "line")
     }
     assert len(set(colours.values())) == 2
-    assert sorted(meta["names"].values()) == ["a", "b"]
+    notes = figure["layout"]["annotations"]
+    named = {notes[int(n)]["text"]: run for n, run in meta["names"].items()}
+    # Where there is room, the layers of the first run too; runs are named at the last one.
+    assert named == {"a": "a", "b": "b", "fc1": "a"}
+    assert "runs: named at fc2" in text_of(figure)
     assert len(traces(figure, "points", "fc1")) == 2
 
 
 def test_thirty_runs_lie_over_each_other_and_more_are_counted() -> None:
     figure = drawn([small(f"run{n}") for n in range(32)], arrange="overlay")
     assert len({t["meta"]["run"] for t in figure["data"]}) == 30
+    assert len(figure["layout"]["meta"]["names"]) - len(figure["layout"]["meta"]["spare"]) == 7
     assert "the first 30 runs; 2 more are not drawn" in text_of(figure)
 
 

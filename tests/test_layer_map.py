@@ -46,7 +46,9 @@ def test_rows_are_layers_from_the_input_side_down_and_columns_are_looks() -> Non
     assert (trace["y"], trace["x"]) == (["net.0.act", "net.1.act"], ["0", "1", "2"])
     layout = figure["layout"]
     assert layout["yaxis"]["range"] == [1.5, -0.5]
-    assert layout["yaxis"]["ticktext"] == ["0", "1"]
+    assert layout["yaxis"]["ticktext"] == ["net.0", "net.1"]
+    assert trace["customdata"] == [[0, 10, 20], [0, 10, 20]]
+    assert "epoch %{x}  ·  step %{customdata}" in trace["hovertemplate"]
     assert layout["yaxis"]["tickvals"] == ["net.0.act", "net.1.act"]
     assert (layout["coloraxis"]["cmin"], layout["coloraxis"]["cmax"]) == (0.25, 2.0)
     assert "<b>found about the label</b>, bits" in texts(figure)
@@ -112,8 +114,9 @@ def test_many_layers_and_looks_stay_small_and_readable(n_layers: int, n_looks: i
     assert len(trace["x"]) == 60
     ticks = figure["layout"]["yaxis"]["ticktext"]
     assert 10 < len(ticks) <= 22
-    assert (ticks[0], ticks[-1]) == ("0", str(n_layers - 1))
-    assert len({b - a for a, b in pairwise(map(int, ticks[:-1]))}) == 1
+    assert (ticks[0], ticks[-1]) == ("net.0", f"net.{n_layers - 1}")
+    numbers = [int(tick.removeprefix("net.")) for tick in ticks[:-1]]
+    assert len({b - a for a, b in pairwise(numbers)}) == 1
     assert len(figure["layout"]["xaxis"]["tickvals"]) <= 10
     assert len(json.dumps(figure, allow_nan=False)) < 300_000
 

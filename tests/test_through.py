@@ -74,7 +74,7 @@ def test_moments_are_named_at_their_deepest_layer_and_three_layers_on_the_last_l
     assert (shown["epoch 0"]["x"], shown["epoch 0"]["y"]) == (-2.0, 4.0)
     assert "epoch 63" not in shown
     named = {layout["annotations"][int(n)]["text"]: of for n, of in layout["meta"]["names"].items()}
-    assert named == {"0": "net.0.act", "4": "net.4.act", "8": "net.8.act"}
+    assert named == {f"net.{n}": f"net.{n}.act" for n in (0, 4, 8)}
 
 
 def test_a_layer_without_a_value_leaves_a_gap_in_the_line() -> None:

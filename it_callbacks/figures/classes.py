@@ -41,11 +41,11 @@ _ABSENT = "no entropies of single classes were logged of this set"
 
 
 def entropies_by_class(panels: Sequence[Panel], **fields: Any) -> Figure:
-    """Draw the entropy of the predictions inside each class, over the looks, as a heat map.
+    """Draw the entropy of the predictions inside each class, over the training, as a heat map.
 
     Rows are classes, with their names where the settings hold them; the one that is most undecided
     now is on top, and of many classes the 40 most undecided are shown. Colours are logarithmic. A
-    class without samples at a look leaves a gap.
+    class without samples at a measurement leaves a gap.
 
     Args:
         panels: Runs and sets, drawn side by side.
@@ -122,9 +122,11 @@ def _heat_map(rows: Sequence[_Row], shown: Columns) -> dict[str, Any]:
         **cells(shown, len(rows)),
         "y": list(range(len(rows))),
         "z": [[None if v is None else coloured_by(v) for v in row] for row in values],
-        "customdata": values,
-        "hovertemplate": f"<b>class %{{y}}</b><br>{shown.unit} %{{x}}<br>"
-        "predictions undecided by <b>%{customdata:.3f}</b> bits<extra></extra>",
+        "customdata": [
+            [[value, step] for value, step in zip(row, shown.steps, strict=True)] for row in values
+        ],
+        "hovertemplate": f"<b>class %{{y}}</b><br>{shown.card('customdata[1]')}<br>"
+        "predictions undecided by <b>%{customdata[0]:.3f}</b> bits<extra></extra>",
     }
 
 

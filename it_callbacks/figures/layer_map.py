@@ -157,7 +157,7 @@ def _difference(val: Panel, train: Panel, quantity: str, resolution: int, reques
         for layer in one.layers
         if layer in other.values
     }
-    why = "training and validation have no look in common"
+    why = "training and validation were not measured at the same step"
     return _Map(val, TRAIN_MINUS_VAL, list(values), values, one.n_saturated, why)
 
 
@@ -170,7 +170,8 @@ def _heat_map(each: _Map, shown: Columns) -> dict[str, Any]:
             for layer in each.layers
         ],
         "meta": {"title": _words(each), "unit": _unit(each)},
-        "hovertemplate": f"<b>%{{y}}</b><br>{shown.unit} %{{x}}<br>"
+        "customdata": [shown.steps] * len(each.layers),
+        "hovertemplate": f"<b>%{{y}}</b><br>{shown.card('customdata')}<br>"
         "%{meta.title}  <b>%{z:.2f}</b> %{meta.unit}<extra></extra>",
     }
 

@@ -38,6 +38,11 @@ class Named(NamedTuple):
     spare: list[int]
 
 
+def most_named(width: int) -> int:
+    """Return how many names a figure so many pixels wide has room for."""
+    return _FEW if width < NARROW else MOST_NAMED
+
+
 def chosen(n: int, width: int) -> list[int]:
     """Return which of `n` names are written: all of few, else evenly spaced ones, ends included.
 
@@ -49,9 +54,8 @@ def chosen(n: int, width: int) -> list[int]:
         >>> chosen(3, 900), chosen(21, 900), chosen(21, 390)
         ([0, 1, 2], [0, 4, 8, 12, 16, 20], [0, 7, 13, 20])
     """
-    is_narrow = width < NARROW
-    few, many = (_FEW, _OF_MANY_NARROW) if is_narrow else (MOST_NAMED, _OF_MANY)
-    return even(n, n if n <= few else many)
+    many = _OF_MANY_NARROW if width < NARROW else _OF_MANY
+    return even(n, n if n <= most_named(width) else many)
 
 
 def written(

@@ -67,9 +67,9 @@ def even(n: int, most: int) -> list[int]:
     """Return at most `most` of the numbers below `n`, evenly spaced, the ends among them.
 
     Example:
-        >>> even(10, 4), even(3, 4)
-        ([0, 3, 6, 9], [0, 1, 2])
+        >>> even(10, 4), even(3, 4), even(3, 1)
+        ([0, 3, 6, 9], [0, 1, 2], [0])
     """
-    if n <= most:
-        return list(range(n))
+    if n <= most or most < 2:
+        return list(range(min(n, most)))
     return [round(number * (n - 1) / (most - 1)) for number in range(most)]

@@ -7,6 +7,28 @@ export const nameOf = ({meta}, byRun) => (byRun ? meta?.run : meta?.layer) ?? nu
 
 export const isByRun = (figure) => Boolean(figure?.layout?.meta?.layers?.[0]?.run);
 
+const REACH = 24;  // px around a finger
+
+// The name of the way that is drawn nearest to a place on the screen; null where none is near.
+export function nearest(place, {clientX, clientY}) {
+  const {left, top} = place.getBoundingClientRect();
+  let [found, least] = [null, REACH];
+  for (const trace of place.data ?? []) {
+    if (!["points", "end"].includes(trace.meta?.role)) continue;
+    const [across, up] = ["x", "y"].map(
+      (letter) => place._fullLayout?.[`${letter}axis${(trace[`${letter}axis`] ?? "").slice(1)}`],
+    );
+    if (!across || !up) continue;
+    trace.x.forEach((x, n) => {
+      const far = Math.hypot(
+        left + across._offset + across.d2p(x) - clientX, top + up._offset + up.d2p(trace.y[n]) - clientY,
+      );
+      if (far < least) [found, least] = [nameOf(trace, isByRun(place)), far];
+    });
+  }
+  return found;
+}
+
 export class Highlight {
   // `told` gets the name that is lit, or null, and whether it is kept.
   constructor(place, told) {

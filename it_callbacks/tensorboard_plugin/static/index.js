@@ -6,7 +6,7 @@ import {Controls} from "./controls.js";
 import {button, element, isNarrow} from "./dom.js";
 import {Findings} from "./findings.js";
 import {Help} from "./help.js";
-import {Highlight, isByRun, nameOf} from "./highlight.js";
+import {Highlight, isByRun, nameOf, nearest} from "./highlight.js";
 import * as host from "./host.js";
 import {listen} from "./keys.js";
 import {Live} from "./live.js";
@@ -15,6 +15,7 @@ import {DEFAULTS} from "./state.js";
 import {Table} from "./table.js";
 
 const LONG_PRESS = 500;  // ms
+const STILL = 8;  // px that a finger may move meanwhile
 const SETTLED = 200;  // ms after the last change of size
 const COMPANION = 340;  // px high, below the figure
 const EACH_MORE = 0.6;  // of the height, for each further row of plots; all of it on a narrow screen
@@ -286,17 +287,22 @@ class Tab {
 
   // A long press keeps what a tap looks at.
   touch() {
-    let timer;
+    let timer, start;
     const end = () => clearTimeout(timer);
-    this.stage.addEventListener("pointerdown", ({pointerType}) => {
-      this.isTouch = pointerType === "touch";
+    this.stage.addEventListener("pointerdown", (event) => {
+      this.isTouch = event.pointerType === "touch";
       if (!this.isTouch) return;
-      this.pointed = null;
-      timer = setTimeout(() => { if (this.pointed) this.highlight.keep(this.pointed); }, LONG_PRESS);
+      const at = nearest(this.stage, event);
+      start = event;
+      clearTimeout(timer);
+      timer = setTimeout(() => { if (at !== null) this.highlight.keep(at); }, LONG_PRESS);
     });
-    for (const event of ["pointerup", "pointercancel", "pointermove"]) {
-      this.stage.addEventListener(event, end);
-    }
+    for (const name of ["pointerup", "pointercancel"]) this.stage.addEventListener(name, end);
+    // A finger is never quite still.
+    this.stage.addEventListener("pointermove", ({clientX, clientY}) => {
+      if (start && Math.hypot(clientX - start.clientX, clientY - start.clientY) > STILL) end();
+    });
+    this.stage.addEventListener("contextmenu", (event) => { if (this.isTouch) event.preventDefault(); });
   }
 
   keys() {

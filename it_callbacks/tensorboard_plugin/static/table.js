@@ -11,6 +11,18 @@ const titleOf = (layout, letter, trace) => {
   return (title?.text ?? title ?? letter).replace(/<[^>]*>| →/g, " ").trim();
 };
 
+// Where rows are numbers, their names are those of the axis.
+function rowName(layout, {y, yaxis}, n) {
+  const {tickvals = [], ticktext = []} = layout[`yaxis${(yaxis ?? "").slice(1)}`] ?? {};
+  return String(typeof y?.[n] === "number" ? (ticktext[tickvals.indexOf(y[n])] ?? y[n]) : (y?.[n] ?? n));
+}
+
+// Where colours are of logarithms, the value itself stands beside.
+function valueOf({z, customdata}, row, column) {
+  const own = customdata?.[row]?.[column];
+  return Array.isArray(own) ? own[0] : z[row][column];
+}
+
 // Rows of cells below a row of headings; null if the figure holds neither ways nor cells.
 export function rowsOf(figure) {
   const {data, layout} = figure;
@@ -27,8 +39,8 @@ export function rowsOf(figure) {
   }
   const cells = data.filter(({z}) => Array.isArray(z?.[0]));
   if (!cells.length) return null;
-  const body = cells.flatMap(({y, z, meta}) => z.map((row, n) => [
-    String(y?.[n] ?? n), meta?.run ?? "", meta?.set ?? "", digits(row[last(row)]),
+  const body = cells.flatMap((trace) => trace.z.map((row, n) => [
+    rowName(layout, trace, n), trace.meta?.run ?? "", trace.meta?.set ?? "", digits(valueOf(trace, n, last(row))),
   ]));
   return [["Row", "Run", "Set", "Last value"], ...body];
 }
