@@ -114,6 +114,15 @@ def test_runs_over_each_other_are_coloured_by_run_and_named_once() -> None:
     assert len(traces(figure, "points", "fc1")) == 2
 
 
+@pytest.mark.parametrize("n_runs", [11, 12])
+def test_where_names_of_runs_fill_the_plot_few_or_no_layers_are_named(n_runs: int) -> None:
+    run = small()
+    third = {key._replace(layer="fc3"): points for key, points in run.series.items()}
+    run = replace(run, series=run.series | third)
+    figure = drawn([replace(run, name=f"run{n}") for n in range(n_runs)], arrange="overlay")
+    assert len(figure["layout"]["meta"]["names"]) == 12
+
+
 def test_thirty_runs_lie_over_each_other_and_more_are_counted() -> None:
     figure = drawn([small(f"run{n}") for n in range(32)], arrange="overlay")
     assert len({t["meta"]["run"] for t in figure["data"]}) == 30

@@ -21,7 +21,7 @@ from matplotlib.colors import to_hex, to_rgba
 
 from it_callbacks import pictures
 from it_callbacks.pictures.colours import greyed, rgba
-from it_callbacks.pictures.ways import SYMBOLS
+from it_callbacks.pictures.trajectories import SYMBOLS
 
 WHITE, DARK = "#ffffff", "#1e2125"
 BLUE, RED = "#2c2080", "#ba463f"

@@ -26,7 +26,7 @@ from it_callbacks.pictures.panels import (
 )
 from it_callbacks.pictures.style import PAPER, Sizes, Wishes, literal
 from it_callbacks.pictures.traces import Trace
-from it_callbacks.pictures.ways import ROLES, draw_way, symbols, ways_of
+from it_callbacks.pictures.trajectories import ROLES, draw_trajectory, symbols, trajectories_of
 
 COLUMN, COLUMN_AND_A_HALF, PAGE = 3.4, 5.5, 7.2
 """Widths in inches, as most journals have them."""
@@ -124,7 +124,7 @@ def _inches(
 
 
 def _traces(panels: Panels, layout: Layout, data: Sequence[Trace]) -> None:
-    """The traces: those of a plane as ways, others as they are."""
+    """The traces: those of a plane as trajectories, others as they are."""
     pen = pen_of(layout, PAPER.px)
     meta = layout.get("meta", {})
     is_plane = meta.get("kind") == "plane"
@@ -138,10 +138,12 @@ def _traces(panels: Panels, layout: Layout, data: Sequence[Trace]) -> None:
     if is_plane:
         is_by_run = any(each.get("run") for each in meta["layers"])
         known = symbols([each["name"] for each in meta["layers"]])
-        for way in ways_of([t for t in data if t["meta"]["role"] in ROLES], background):
-            name = way.run if is_by_run else way.layer
-            symbol = "o" if way.is_below else known.get(name, "o")
-            draw_way(panels[way.axis], way, symbol, rgba(background))
+        for trajectory in trajectories_of(
+            [t for t in data if t["meta"]["role"] in ROLES], background
+        ):
+            name = trajectory.run if is_by_run else trajectory.layer
+            symbol = "o" if trajectory.is_below else known.get(name, "o")
+            draw_trajectory(panels[trajectory.axis], trajectory, symbol, rgba(background))
 
 
 def _titles(picture: Any, panels: Panels, layout: Layout, wishes: Wishes) -> None:
