@@ -109,9 +109,11 @@ def _at_the_end_of(tab: Tab, layer: str) -> tuple[float, float]:
     """Where the last point of a layer is on the screen, scrolled into view."""
     tab.run("chart.scrollIntoView({block: 'center'})")
     left, top = tab.run(
-        "const {x, y} = chart.data.find(({meta}) => meta?.role === 'end' && meta.layer === argument);"
+        "const isEnd = ({meta}) => meta?.role === 'end' && meta.layer === argument;"
+        "const {x, y} = chart.data.find(isEnd);"
         "const {xaxis, yaxis} = chart._fullLayout, box = chart.getBoundingClientRect();"
-        "return [box.left + xaxis._offset + xaxis.d2p(x[0]), box.top + yaxis._offset + yaxis.d2p(y[0])];",
+        "return [box.left + xaxis._offset + xaxis.d2p(x[0]),"
+        " box.top + yaxis._offset + yaxis.d2p(y[0])];",
         layer,
     )
     frame = tab.page.locator("iframe").bounding_box()
@@ -177,6 +179,30 @@ def test_on_a_narrow_screen_two_findings_stand_above_the_plane(browser: Any, add
         n = int(more.text_content().split()[0])
         more.click()
         assert tab.frame.locator("#findings li").count() == 2 + n
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_on_paper_all_is_unfolded_on_white_without_buttons(
+    browser: Any, address: str, theme: str
+) -> None:
+    with opened(browser, address, 390) as tab:
+        tab.open(f"{STATE}run=wide")
+        _in_theme(tab, theme)
+        before = tab.frame.locator("#findings li").count()
+        tab.page.emulate_media(media="print")
+        tab.run("window.dispatchEvent(new Event('beforeprint'))")
+        assert tab.frame.locator("#findings li").count() > before
+        assert tab.frame.locator("#table td").first.is_visible()
+        for part in ("header", "#choices", "#player", ".modebar"):
+            assert not tab.frame.locator(part).first.is_visible()
+        white = "return getComputedStyle(document.body).backgroundColor"
+        assert tab.run(white) == "rgb(255, 255, 255)"
+        turned = tab.run("return getComputedStyle(chart).filter !== 'none'")
+        assert turned is (theme == "dark")
+        tab.run("window.dispatchEvent(new Event('afterprint'))")
+        assert tab.frame.locator("#findings li").count() == before
+        assert not tab.frame.locator("#table td").first.is_visible()
+        tab.page.emulate_media(media="screen")
 
 
 def test_who_wants_no_motion_gets_the_slider_alone(browser: Any, address: str) -> None:

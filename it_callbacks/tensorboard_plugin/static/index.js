@@ -97,6 +97,7 @@ class Tab {
         button("Refresh", "Read the log again", () => this.load(), {id: "refresh"}), link, this.csv,
         ...["SVG", "PNG"].map((format) =>
           button(format, `Save the picture as ${format}`, () => this.save(format.toLowerCase()))),
+        button("Print", "Print all of this page, without the buttons", () => host.print()),
         button("?", "How to read the plane, words and keys (key ?)", () => this.help.toggle(), {id: "ask"}),
       ),
     );
@@ -356,6 +357,19 @@ class Tab {
     });
   }
 
+  // All findings and the table; returns what folds them as they were.
+  unfold() {
+    const {findings, table} = this;
+    const [isWhole, isOpen] = [findings.isWhole, table.root.open];
+    const set = (whole, open) => {
+      findings.isWhole = whole;
+      findings.show();
+      table.root.open = open;
+    };
+    set(true, true);
+    return () => set(isWhole, isOpen);
+  }
+
   async start() {
     document.documentElement.lang = "en";
     const style = element("link", {rel: "stylesheet", href: "./style.css"});
@@ -398,6 +412,7 @@ class Tab {
       }, SETTLED);
     });
     host.onReload(() => this.load());
+    host.onPrint(() => this.unfold());
     this.live.start();
     host.takeFocus();
     this.sized = JSON.stringify(this.room);
