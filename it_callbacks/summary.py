@@ -12,7 +12,7 @@ from typing import Any
 
 from it_callbacks.findings import Finding, findings
 from it_callbacks.findings.finding import with_error
-from it_callbacks.findings.subject import planes
+from it_callbacks.findings.planes import planes
 from it_callbacks.records import Status
 from it_callbacks.repeats import are_repeats, averaged
 from it_callbacks.runs import Run
@@ -55,10 +55,12 @@ def as_markdown(runs: Sequence[Run], most: int = MOST_LINES) -> str:
         runs: Any number.
         most: So many lines at most; at least 30.
     """
-    told, shown = findings(runs), _shown(runs)
+    found, shown = findings(runs), _shown(runs)
     lines = [f"# {_plain(', '.join(run.name for run in shown[:3]))}{' ...' * (len(shown) > 3)}", ""]
-    lines += [_sentence(finding) for finding in told[:_MOST_FINDINGS]] or ["- Nothing can be said."]
-    lines += _left_out(len(told) - _MOST_FINDINGS, "findings")
+    lines += [_sentence(finding) for finding in found[:_MOST_FINDINGS]] or [
+        "- Nothing can be said."
+    ]
+    lines += _left_out(len(found) - _MOST_FINDINGS, "findings")
     warnings = [text for run in runs for text in (*run.lost, *run.warnings)]
     about = ["", "Warnings:"] if warnings else []
     about += [f"- {_plain(text)}" for text in warnings[:_MOST_WARNINGS]]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import os
 import re
 import shutil
@@ -86,30 +85,6 @@ def opened(
     yield tab
     assert tab.wrong() == []
     context.close()
-
-
-def processor_seconds() -> float:
-    """What all processes below this one have used of the processors; endless where none can tell.
-
-    Other work on the machine lengthens the time on the wall but not this.
-    """
-    children: dict[int, list[int]] = {}
-    used = {}
-    for path in Path("/proc").glob("[0-9]*/stat"):
-        try:
-            pid, rest = int(path.parent.name), path.read_text().rpartition(")")[2].split()
-        except OSError:
-            continue  # it has ended meanwhile
-        children.setdefault(int(rest[1]), []).append(pid)
-        used[pid] = (int(rest[11]) + int(rest[12])) / os.sysconf("SC_CLK_TCK")
-    if not used:
-        return math.inf
-    below, found = list(children.get(os.getpid(), ())), 0.0
-    while below:
-        pid = below.pop()
-        found += used[pid]
-        below += children.get(pid, ())
-    return found
 
 
 class Tab:

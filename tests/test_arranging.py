@@ -13,7 +13,7 @@ from it_callbacks.figures.spread import ellipse
 from it_callbacks.figures.theme import contrast, of_run
 from it_callbacks.runs import Key, Run
 
-from .small_run import series, small, texts, traces, way
+from .drawn_runs import series, small, text_of, traces, way
 
 
 def both_sets(
@@ -57,7 +57,7 @@ def test_training_lies_below_validation_of_few_layers() -> None:
     assert {t["line"].get("dash") for t in validation} == {None}
     assert training[-1]["line"]["width"] == pytest.approx(0.7 * validation[-1]["line"]["width"])
     assert training[-1]["line"]["color"].endswith("0.75)")
-    assert "solid: val, dotted: train" in texts(figure)
+    assert "solid: val, dotted: train" in text_of(figure)
     named = figure["layout"]["meta"]["names"]
     assert sorted(named.values()) == ["fc0", "fc1"]
 
@@ -83,16 +83,16 @@ def test_what_was_not_measured_alike_is_never_laid_over_each_other() -> None:
     """Asked for or not; the figure says why, and above each plot stands its ruler."""
     figure = drawn([both_sets(label="uniform30")], arrange="overlay")
     assert figure["layout"]["meta"]["arrange"] == "side"
-    assert "laid over each other: their rulers differ (uniform30 and uniform5)" in texts(figure)
-    assert "uniform30" in texts(figure)
-    assert "uniform5" in texts(figure)
+    assert "laid over each other: their rulers differ (uniform30 and uniform5)" in text_of(figure)
+    assert "uniform30" in text_of(figure)
+    assert "uniform5" in text_of(figure)
     runs = [both_sets(), both_sets(name="b", label="uniform30")]
     figure = drawn(runs, arrange="overlay")
     assert figure["layout"]["meta"]["arrange"] == "side"
-    assert "runs are not laid over each other" in texts(figure)
+    assert "runs are not laid over each other" in text_of(figure)
     figure = drawn(runs, arrange="mean")
     assert figure["layout"]["meta"]["arrange"] == "side"
-    assert "these runs have no mean" in texts(figure)
+    assert "these runs have no mean" in text_of(figure)
     assert len(shown(figure)) == 4
 
 
@@ -116,7 +116,7 @@ def test_a_panel_without_a_point_at_the_moment_says_so() -> None:
     late = {k: {s: v for s, v in of.items() if s or k.set != "val"} for k, of in run.series.items()}
     for name in ("plane", "through", "curves"):
         figure = drawn([replace(run, series=late)], name=name, until=0, width=1200)
-        assert texts(figure).count("not measured yet at epoch 0") == 1 + (name == "curves")
+        assert text_of(figure).count("not measured yet at epoch 0") == 1 + (name == "curves")
         # Plotly draws a plot, and the words in it, only if a trace is there.
         axes = {name[5:] for name in figure["layout"] if name.startswith("yaxis")}
         assert {trace["yaxis"][1:] for trace in figure["data"]} == axes
@@ -136,15 +136,24 @@ def test_runs_over_each_other_are_coloured_by_run_and_named_once() -> None:
     named = {notes[int(n)]["text"]: run for n, run in meta["names"].items()}
     # Where there is room, the layers of the first run too; runs are named at the last one.
     assert named == {"a": "a", "b": "b", "fc1": "a"}
-    assert "runs: named at fc2" in texts(figure)
+    assert "runs: named at fc2" in text_of(figure)
     assert len(traces(figure, "points", "fc1")) == 2
+
+
+@pytest.mark.parametrize("n_runs", [11, 12])
+def test_where_names_of_runs_fill_the_plot_few_or_no_layers_are_named(n_runs: int) -> None:
+    run = small()
+    third = {key._replace(layer="fc3"): points for key, points in run.series.items()}
+    run = replace(run, series=run.series | third)
+    figure = drawn([replace(run, name=f"run{n}") for n in range(n_runs)], arrange="overlay")
+    assert len(figure["layout"]["meta"]["names"]) == 12
 
 
 def test_thirty_runs_lie_over_each_other_and_more_are_counted() -> None:
     figure = drawn([small(f"run{n}") for n in range(32)], arrange="overlay")
     assert len({t["meta"]["run"] for t in figure["data"]}) == 30
     assert len(figure["layout"]["meta"]["names"]) - len(figure["layout"]["meta"]["spare"]) == 7
-    assert "the first 30 runs; 2 more are not drawn" in texts(figure)
+    assert "the first 30 runs; 2 more are not drawn" in text_of(figure)
 
 
 @pytest.mark.parametrize("theme", [LIGHT, DARK])
@@ -177,14 +186,14 @@ def test_repeats_are_a_mean_way_with_ellipses_and_few_single_ways() -> None:
     assert around["x"].count(None) == 2  # between the three moments there are
     thin = [t for t in traces(figure, "line", "fc1") if t["line"]["width"] == 1]
     assert len(thin) == 3
-    assert "line: mean of 3 runs" in texts(figure)
+    assert "line: mean of 3 runs" in text_of(figure)
     four = drawn(repeats(0.0, 1.0, 2.0, 3.0), arrange="mean")
     assert not [t for t in traces(four, "line") if t["line"]["width"] == 1]
 
 
 def test_a_mean_of_one_run_says_that_it_needs_two() -> None:
     figure = drawn([small()], arrange="mean")
-    assert "a mean needs at least two runs" in texts(figure)
+    assert "a mean needs at least two runs" in text_of(figure)
     assert way(figure, "fc1")["x"] == [5.0, 5.5, 6.0]
 
 

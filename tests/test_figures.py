@@ -29,7 +29,7 @@ from it_callbacks.figures.theme import Theme, of_depth
 from it_callbacks.figures.times import thinned
 from it_callbacks.runs import Key, Run
 
-from .small_run import panel, series, small, texts, traces, way
+from .drawn_runs import panel, series, small, text_of, traces, way
 
 HOSTILE = ("<img src=x onerror=alert(1)>", "</script>", "%{x} & <b>")
 
@@ -97,7 +97,7 @@ def test_a_resolution_is_read_by_the_ruler_of_each_layer() -> None:
     assert (way(figure, "fc1")["x"], way(figure, "fc2")["x"]) == ([1.0], [0.75])
     assert "u5, c5" in way(figure, "fc1")["meta"]["about"]
     assert way(curves([panel(run)], "I_TY", resolution=1), "fc1")["y"] == [0.5]
-    assert "read at 2 resolutions only" in texts(information_plane([panel(run)], resolution=2))
+    assert "read at 2 resolutions only" in text_of(information_plane([panel(run)], resolution=2))
 
 
 def test_thinning_keeps_both_ends_and_the_early_steps() -> None:
@@ -181,7 +181,7 @@ def test_figures_of_nothing_say_so() -> None:
         entropies_by_class([]),
         curves([], "I_TY"),
     ):
-        assert texts(figure) == "no run is chosen"
+        assert text_of(figure) == "no run is chosen"
 
 
 def test_settings_of_strangers_draw_no_lines_and_raise_nothing() -> None:

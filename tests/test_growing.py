@@ -12,7 +12,7 @@ from it_callbacks.figures import Request, draw, play
 from it_callbacks.figures.axes import Figure
 from it_callbacks.runs import Key
 
-from .small_run import panel, small, traces
+from .drawn_runs import panel, small, traces
 from .test_plane_figure import many
 
 

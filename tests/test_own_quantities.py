@@ -93,7 +93,7 @@ def test_it_is_in_the_tab(logged: Any) -> None:
             getlist=lambda key: [name] if key == "run" else [],
         )
         request = query.parse(asked)
-        figure = draw(request.request, plugin._panels(request, log))
+        figure = draw(request.request, plugin._panels(request, log, log.outlines(log.tags())))
     (line,) = traces(figure, "points", layer="net.4")
     assert ([epoch for epoch, _ in line["customdata"]], line["y"]) == ([1, 2], [0.5, 0.5])
     (band,) = traces(figure, "bar")

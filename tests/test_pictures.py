@@ -21,7 +21,7 @@ from matplotlib.colors import to_hex, to_rgba
 
 from it_callbacks import pictures
 from it_callbacks.pictures.colours import greyed, rgba
-from it_callbacks.pictures.ways import SYMBOLS
+from it_callbacks.pictures.trajectories import SYMBOLS
 
 WHITE, DARK = "#ffffff", "#1e2125"
 BLUE, RED = "#2c2080", "#ba463f"
@@ -456,18 +456,6 @@ def test_panels_side_by_side_have_titles_one_scale_and_one_axis_title() -> None:
     assert [axes.get_title(loc="left") for axes in (left, right)] == ["val", "train"]
     assert [left.get_ylabel(), right.get_ylabel()] == ["found, bits", ""]
     assert not right.yaxis.get_tick_params()["labelleft"]
-
-
-def test_axes_that_match_have_one_range_where_none_is_given() -> None:
-    spans = axes_of(2, {}, {"rangemode": "tozero"})
-    data = [
-        {"type": "scatter", "mode": "lines", "x": [0, 1], "y": [1, most], "xaxis": f"x{axis}",
-         "yaxis": f"y{axis}", "line": {"color": BLUE}}
-        for most, axis in ((3, ""), (5, "2"))
-    ]  # fmt: skip
-    left, right = pictures.draw(figure_of(data, kind="curves", **spans)).axes
-    assert left.get_ylim() == right.get_ylim()
-    assert left.get_ylim() == pytest.approx((0, 5.2))
 
 
 def test_a_single_panel_of_curves_says_at_its_axis_what_it_shows() -> None:

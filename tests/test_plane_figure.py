@@ -18,7 +18,7 @@ from it_callbacks.figures.times import ages, spaced
 from it_callbacks.figures.words import key_line
 from it_callbacks.runs import Key, Run
 
-from .small_run import panel, series, small, texts, traces, way
+from .drawn_runs import panel, series, small, text_of, traces, way
 
 
 def plane_of(run: Run, **options: Any) -> Figure:
@@ -93,7 +93,7 @@ def test_a_missing_point_is_a_gap_and_a_lone_one_is_a_dot() -> None:
     seen = [opacity > 0 for opacity in way(figure, "fc0")["marker"]["opacity"]]
     assert seen == [True, True, False, False]
     assert way(figure, "fc1")["marker"]["opacity"] == 0
-    assert "2 of 72 points have no value in this view" in texts(figure)
+    assert "2 of 72 points have no value in this view" in text_of(figure)
 
 
 def test_saturated_points_are_filled_with_the_pages_colour_and_hovering_says_why() -> None:
@@ -113,9 +113,9 @@ def test_saturated_points_are_filled_with_the_pages_colour_and_hovering_says_why
 
 
 def test_the_line_above_explains_what_occurs_and_nothing_else() -> None:
-    assert "ring with a dot: caution   empty: saturated" in texts(plane_of(small()))
+    assert "ring with a dot: caution   empty: saturated" in text_of(plane_of(small()))
     clean = {key: of for key, of in small().series.items() if key.quantity != "status"}
-    line = texts(plane_of(replace(small(), series=clean)))
+    line = text_of(plane_of(replace(small(), series=clean)))
     assert "ring: start   dot: now" in line
     assert "caution" not in line
     assert "saturated" not in line
@@ -140,8 +140,8 @@ def test_a_mark_beyond_the_data_is_a_word_at_the_edge() -> None:
     """X from 2 to 6: 8 is more than 35 % of the span away."""
     figure = plane_of(small())
     assert "log2 N" not in {shape["name"] for shape in figure["layout"]["shapes"]}
-    assert "log₂ N = 8.00 →" in texts(figure)
-    assert "H(Y) = 2.00: everything" in texts(figure)
+    assert "log₂ N = 8.00 →" in text_of(figure)
+    assert "H(Y) = 2.00: everything" in text_of(figure)
 
 
 def test_ranges_fit_the_data_and_take_in_what_is_near() -> None:
@@ -263,7 +263,7 @@ def test_hidden_layers_are_left_out_and_keep_their_colours() -> None:
     (end,) = traces(figure, "end", "fc2")
     assert end["marker"]["color"] == LIGHT.depth[-1]
     assert [each["name"] for each in figure["layout"]["meta"]["layers"]] == ["fc1", "fc2"]
-    assert "all layers are hidden" in texts(plane_of(small(), hidden=["fc1", "fc2"]))
+    assert "all layers are hidden" in text_of(plane_of(small(), hidden=["fc1", "fc2"]))
 
 
 def test_long_runs_of_many_layers_are_thinned() -> None:
@@ -336,7 +336,7 @@ def test_a_view_without_values_is_empty_with_the_reason() -> None:
     figure = plane_of(run, view="corrected")
     meta = figure["layout"]["meta"]
     assert meta["empty"]["corrected"] == said
-    words = texts(figure).replace("<br>", " ")
+    words = text_of(figure).replace("<br>", " ")
     assert "since nearly every code was seen once" in words
     assert "choose the linear view" in words
     assert "corrected" not in plane_of(small())["layout"]["meta"]["empty"]
@@ -353,7 +353,7 @@ def test_a_view_without_values_is_empty_with_the_reason() -> None:
 def test_a_plane_that_lacks_a_quantity_says_so(gone: tuple[str, ...], said: str) -> None:
     left = {key: of for key, of in small().series.items() if not key.quantity.startswith(gone)}
     figure = information_plane([panel(replace(small(), series=left))])
-    assert said in texts(figure).replace("<br>", " ")
+    assert said in text_of(figure).replace("<br>", " ")
     assert go.Figure(figure)
 
 
@@ -363,9 +363,9 @@ def test_one_point_no_finite_value_and_no_layer_are_drawn_all_the_same() -> None
     assert [trace["meta"]["role"] for trace in figure["data"]] == ["points", "end"]
     nothing = Run("a", {Key(n, "val", "fc"): {0: math.nan} for n in ("I_XT", "I_TY")})
     assert plane_of(nothing)["data"] == []
-    assert "no layer has a value" in texts(plane_of(nothing)).replace("<br>", " ")
-    assert "no information plane" in texts(plane_of(Run("a", {}))).replace("<br>", " ")
-    assert texts(information_plane([])) == "no run is chosen"
+    assert "no layer has a value" in text_of(plane_of(nothing)).replace("<br>", " ")
+    assert "no information plane" in text_of(plane_of(Run("a", {}))).replace("<br>", " ")
+    assert text_of(information_plane([])) == "no run is chosen"
 
 
 def test_ages_are_even_in_log_time_of_epochs_or_steps() -> None:

@@ -12,8 +12,8 @@ import pytest
 from it_callbacks.figures import Figure, Request, draw, information_plane, needed, panels
 from it_callbacks.runs import Key, Run, from_log
 
+from .drawn_runs import panel, traces, way
 from .known_run import PLANE, SETTINGS, STEPS, WIDE, WIDE_SETTINGS
-from .small_run import panel, traces, way
 
 
 def run_of(
@@ -118,7 +118,7 @@ def test_points_are_those_of_any_width_and_none_of_the_code() -> None:
     title = figure["layout"]["yaxis"]["title"]["text"]
     assert title == "found about the label: V(T→Y), bits →"
     assert (
-        figure["layout"]["meta"]["summary"] == "wide plane: 2 layers · binned code: 1 of 2 readable"
+        figure["layout"]["meta"]["summary"] == "any width: 2 layers · binned code: 1 of 2 readable"
     )
     assert go.Figure(figure)
 

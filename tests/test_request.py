@@ -178,7 +178,8 @@ def test_one_request_takes_each_tag_apart_once_and_finds_the_rulers_once(
     with provided(tmp_path, "false") as provider:
         plugin = InformationPlanePlugin(SimpleNamespace(data_provider=provider))
         request = query.parse(Query(run=["one"], **asked))
-        drawn = plugin._panels(request, logs.Log(provider, RequestContext(), ""))
+        log = logs.Log(provider, RequestContext(), "")
+        drawn = plugin._panels(request, log, log.outlines(log.tags()))
         assert draw(request.request, drawn)["layout"]
     assert parsed == Counter(written)
     assert found == {"val": 1}

@@ -62,7 +62,7 @@ def add_to(commands: Commands) -> None:
 
 def _run(arguments: argparse.Namespace) -> None:
     output: Path | None = arguments.output
-    form: str = arguments.format or _told_by(output)
+    form: str = arguments.format or _format_of(output)
     if output is None and form == "html":
         raise Wrong("argument -o: a page needs a file, -o report.html; --format md prints findings")
     if output is not None:
@@ -83,7 +83,7 @@ def _run(arguments: argparse.Namespace) -> None:
     print(f"{output}: {len(runs)} run{'s' if len(runs) > 1 else ''}")
 
 
-def _told_by(output: Path | None) -> str:
+def _format_of(output: Path | None) -> str:
     """The format that a suffix stands for; html for any other."""
     suffix = "" if output is None else output.suffix.lower()
     return next((form for form, suffixes in _SUFFIXES.items() if suffix in suffixes), "html")

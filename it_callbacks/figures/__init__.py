@@ -4,7 +4,6 @@ Standard library only: the tab must open whatever else is missing. Every value i
 names are text wherever they stand, and nothing is ever fetched.
 """
 
-from it_callbacks.figures.asked import DIFFERENCE, TRAIN_MINUS_VAL
 from it_callbacks.figures.axes import CONFIG, Figure, Panel
 from it_callbacks.figures.classes import entropies_by_class
 from it_callbacks.figures.curves import curves
@@ -12,6 +11,7 @@ from it_callbacks.figures.entropies import prediction_entropies
 from it_callbacks.figures.growing import play
 from it_callbacks.figures.kinds import Request
 from it_callbacks.figures.plane import information_plane
+from it_callbacks.figures.quantity_shown import DIFFERENCE, TRAIN_MINUS_VAL
 from it_callbacks.figures.readings import (
     ARRANGEMENTS,
     READINGS,

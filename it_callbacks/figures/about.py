@@ -5,19 +5,58 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from it_callbacks.figures.axes import Figure, Panel, Place
 from it_callbacks.figures.kinds import Request
+from it_callbacks.figures.theme import Colour, painted
 from it_callbacks.figures.times import Measured, thinned
 
 MOST_STOPS = 100
 """Of a slider; more are closer than can be told apart."""
 
 
-def about(request: Request, found: Mapping[str, Any]) -> dict[str, Any]:
-    """Return all that pages are told of a figure.
+def finished(
+    data: Sequence[Mapping[str, Any]],
+    layout: Mapping[str, Any],
+    request: Request,
+    found: Mapping[str, Any],
+) -> Figure:
+    """Return a figure in the colours of its theme, with an identifier for each trace.
 
     Args:
-        request: What was asked for.
-        found: What its kind knows of it.
+        data: The traces.
+        layout: The layout.
+        request: What is shown.
+        found: What the figure's kind adds to `about`.
+    """
+    traces = [{**trace, "uid": f"t{number}"} for number, trace in enumerate(data)]
+    drawn = [*traces, *_bare(traces, layout)]
+    figure = {"data": drawn, "layout": {**layout, "meta": about(request, found)}, "frames": []}
+    result: Figure = painted(figure, request.theme)
+    return result
+
+
+def _bare(data: Sequence[Mapping[str, Any]], layout: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """A trace of nothing for each plot that has none: Plotly leaves out axes, and their words."""
+    pairs = [name.removeprefix("yaxis") for name in layout if name.startswith("yaxis")]
+    drawn = {trace["yaxis"].removeprefix("y") for trace in data if "yaxis" in trace}
+    of = {"layer": None, "role": "line", "run": "", "set": ""}
+    return [
+        {
+            **Place(axis, (0, 1), (0, 1)).on,
+            **{"type": "scatter", "x": [None], "y": [None], "hoverinfo": "skip"},
+            **{"uid": f"bare{axis}", "meta": {**of, "panel": number}},
+        }
+        for number, axis in enumerate(pairs)
+        if len(pairs) > 1 and axis not in drawn
+    ]
+
+
+def about(request: Request, found: Mapping[str, Any]) -> dict[str, Any]:
+    """Return all that a figure says of itself.
+
+    Args:
+        request: What is shown.
+        found: What the figure's kind knows of it.
 
     Returns:
         ``kind``, ``reading``, ``resolution``, ``view``, ``arrange``: what is shown. ``summary``:
@@ -45,6 +84,17 @@ def about(request: Request, found: Mapping[str, Any]) -> dict[str, Any]:
         "opens": "plane",
     }
     return {**known, **found}
+
+
+def chip(name: str, label: str, colour: Colour, *, is_run: bool = False) -> dict[str, Any]:
+    """What pages list of a layer, or of a run: its full name, short name and colours."""
+    of_run = {"run": True} if is_run else {}
+    return {"name": name, "label": label, "colour": colour, "ink": colour.ink(), **of_run}
+
+
+def of_plot(panel: Panel, axis: str) -> dict[str, str]:
+    """Which run and set the plot with an axis shows."""
+    return {"run": panel.run.name, "set": panel.set, "axis": axis}
 
 
 def stops(measured: Sequence[Measured]) -> list[dict[str, Any]]:

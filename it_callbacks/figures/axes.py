@@ -9,7 +9,6 @@ from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 from it_callbacks.figures.labels import plain, shortened
-from it_callbacks.figures.theme import Theme, painted
 from it_callbacks.quantities import OF_WIDE, Quantity
 from it_callbacks.records import is_read_by_rulers
 from it_callbacks.runs import Key, Rulers, Run, Series
@@ -90,6 +89,11 @@ class Panel:
         """Whether the set has a quantity of the table."""
         return self.set in self.run.sets(quantity)
 
+    def meta(self, role: str, number: int, layer: str | None) -> dict[str, Any]:
+        """What a trace says of itself: its role, its panel by number, its layer by full name."""
+        of = {"run": self.run.name, "set": self.set}
+        return {"layer": layer, "role": role, "panel": number, **of}
+
 
 def axis_title(panels: Sequence[Panel], quantity: str) -> str:
     """The title of an axis; it names what all panels take as Y."""
@@ -121,28 +125,6 @@ def how_read(panel: Panel, quantity: str, resolution: int) -> str:
     if not is_read_by_rulers(quantity) or resolution >= len(panel.rulers):
         return ""
     return plain(shortened(panel.rulers[resolution].label, 60))
-
-
-def coloured(figure: Figure, theme: Theme) -> Figure:
-    """The figure in the colours of a theme, with all its plots."""
-    result: Figure = painted({**figure, "data": [*figure["data"], *_bare(figure)]}, theme)
-    return result
-
-
-def _bare(figure: Figure) -> list[dict[str, Any]]:
-    """A trace of nothing for each plot that has none: Plotly leaves out axes, and their words."""
-    pairs = [name.removeprefix("yaxis") for name in figure["layout"] if name.startswith("yaxis")]
-    drawn = {trace["yaxis"].removeprefix("y") for trace in figure["data"] if "yaxis" in trace}
-    about = {"layer": None, "role": "line", "run": "", "set": ""}
-    return [
-        {
-            **Place(axis, (0, 1), (0, 1)).on,
-            **{"type": "scatter", "x": [None], "y": [None], "hoverinfo": "skip"},
-            **{"uid": f"bare{axis}", "meta": {**about, "panel": number}},
-        }
-        for number, axis in enumerate(pairs)
-        if len(pairs) > 1 and axis not in drawn
-    ]
 
 
 def finite(value: float | None, digits: int = 6) -> float | None:

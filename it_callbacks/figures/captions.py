@@ -5,20 +5,61 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from it_callbacks.figures.arranging import Plot
-from it_callbacks.figures.axes import how_read
+from it_callbacks.figures.about import chip, of_plot
+from it_callbacks.figures.arranging import Plot, refused
+from it_callbacks.figures.axes import Panel, how_read
 from it_callbacks.figures.labels import plain, short_names, shortened
 from it_callbacks.figures.limits import Range, draw_limits
-from it_callbacks.figures.looks import spaced
 from it_callbacks.figures.marks import MOST_WITH_ARROWS, Way
 from it_callbacks.figures.names import Name, chosen, most_named, written
 from it_callbacks.figures.readings import READINGS
 from it_callbacks.figures.scene import Drawn, Scene
-from it_callbacks.figures.sheet import absence, heading, line_above
+from it_callbacks.figures.subplots import absence, axis_name, line_above
 from it_callbacks.figures.theme import MUTED, of_run
+from it_callbacks.figures.times import even
 from it_callbacks.figures.trajectories import n_dropped, why_empty
-from it_callbacks.figures.words import key_line, not_yet
+from it_callbacks.figures.words import key_line, not_yet, summary, title_of, unreadable
 from it_callbacks.records import Status
+
+
+def layout_of(scene: Scene, panels: Sequence[Panel], both: tuple[Range, Range]) -> dict[str, Any]:
+    """The layout of a plane, with its axes and their titles.
+
+    Args:
+        scene: What all plots share.
+        panels: All that is drawn.
+        both: The ranges of both axes.
+    """
+    first = scene.subplots.boxes[0]
+    titles = [
+        title_of(panels, name, length) if panels else ""
+        for name, length in zip(scene.view.axes, (first.width, first.height), strict=True)
+    ]
+    layout = scene.subplots.layout(
+        *({"title": axis_name(t), "range": r} for t, r in zip(titles, both, strict=True))
+    )
+    if not panels:
+        layout["annotations"].append(absence(first, ["no run is chosen"]))
+        for letter in "xy":
+            layout[f"{letter}axis"]["visible"] = False
+    return layout
+
+
+def about_plots(scene: Scene, panels: Sequence[Panel], drawn: Sequence[Drawn]) -> dict[str, Any]:
+    """What planes say of themselves, as `about` takes it."""
+    return {
+        "reading": scene.opened.reading,
+        "resolution": scene.opened.resolution,
+        "arrange": scene.arrangement.name,
+        "summary": summary(panels, scene.opened),
+        "layers": chips(scene, drawn),
+        "panels": [
+            of_plot(panel, of.box.place.axis)
+            for of in drawn
+            for panel in (*of.plot.panels, *of.plot.training)
+        ],
+        "empty": unreadable(panels) | refused(scene.request, panels, scene.opened),
+    }
 
 
 def write(
@@ -62,22 +103,24 @@ def _names(scene: Scene, each: Drawn) -> tuple[list[Name], list[int]]:
     """The names of a plot, and which of them are seen at once."""
     ways = [way for way in each.ways if not way.is_training]
     width = scene.request.width
-    labels = dict(zip(scene.layers, _labels(scene), strict=True))
+    short = labels(scene)
     if scene.arrangement.is_by_run:
         deepest = {way.panel.run.name: way for way in ways}
         runs = [Name(way, shortened(run, 18), way.colour.ink()) for run, way in deepest.items()]
         # The run of each colour, and where there is room for more names: the layers of the first.
         first = [way for way in ways if way.panel is each.plot.panels[0]][:-1]
         shown = chosen(len(runs), width)
-        room = spaced(len(first), max(most_named(width) - len(shown), 0))
-        layers = [Name(first[n], labels[first[n].trajectory.layer], MUTED) for n in room]
+        room = even(len(first), max(most_named(width) - len(shown), 0))
+        layers = [Name(first[n], short[first[n].trajectory.layer], MUTED) for n in room]
         return [*runs, *layers], [*shown, *(len(runs) + n for n in range(len(layers)))]
-    found = [Name(way, labels[way.trajectory.layer], way.colour.ink()) for way in ways]
+    found = [Name(way, short[way.trajectory.layer], way.colour.ink()) for way in ways]
     return found, chosen(len(found), width)
 
 
-def _labels(scene: Scene) -> list[str]:
-    return short_names(scene.layers, 12 if scene.sheet.is_narrow else 18)
+def labels(scene: Scene) -> dict[str, str]:
+    """The short names of all layers, by their full ones."""
+    short = short_names(scene.layers, 12 if scene.subplots.is_narrow else 18)
+    return dict(zip(scene.layers, short, strict=True))
 
 
 def chips(scene: Scene, drawn: Sequence[Drawn]) -> list[dict[str, Any]]:
@@ -85,48 +128,43 @@ def chips(scene: Scene, drawn: Sequence[Drawn]) -> list[dict[str, Any]]:
     if scene.arrangement.is_by_run:
         runs = dict.fromkeys(panel.run.name for of in drawn for panel in of.plot.panels)
         return [
-            {
-                "name": name,
-                "label": shortened(name, 18),
-                "colour": of_run(number),
-                "ink": of_run(number).ink(),
-                "run": True,
-            }
+            chip(name, shortened(name, 18), of_run(number), is_run=True)
             for number, name in enumerate(runs)
         ]
-    return [
-        {
-            "name": name,
-            "label": label,
-            "colour": scene.colour(name, 0),
-            "ink": scene.colour(name, 0).ink(),
-        }
-        for name, label in zip(scene.layers, _labels(scene), strict=True)
-    ]
+    return [chip(name, label, scene.colour(name, 0)) for name, label in labels(scene).items()]
 
 
-def write_above(scene: Scene, drawn: Sequence[Drawn], layout: dict[str, Any], words: str) -> None:
-    """Add the lines above the plots, or a heading above each of several."""
-    notes, sheet = layout["annotations"], scene.sheet
-    width = sheet.width - sheet.margin["l"] - sheet.margin["r"]
-    if len(drawn) == 1:
-        notes.append(line_above(0, key_line(_marks(scene, drawn[0]), width, 11)))
-    for each in drawn if len(drawn) > 1 else ():
-        notes.append(heading(each.box, _title(each.plot), _read_with(scene, each)))
-    if words:
-        notes.append(line_above(1, words, has_headings=len(drawn) > 1))
-    if scene.arrangement.refusal:
-        text = plain(scene.arrangement.refusal)
-        notes.append(line_above(2, text, has_headings=len(drawn) > 1))
+def write_above(
+    scene: Scene, layout: dict[str, Any], words: str, marks: Sequence[tuple[str, int]] | None
+) -> None:
+    """Add the lines above all plots.
+
+    Args:
+        scene: What all plots share.
+        layout: Gets the lines.
+        words: The upper line.
+        marks: What the lowest line explains, as `key_line` takes it; None where plots have headings
+            instead.
+    """
+    notes, subplots = layout["annotations"], scene.subplots
+    has_headings = len(scene.arrangement.plots) > 1
+    if marks is not None:
+        width = subplots.width - subplots.margin["l"] - subplots.margin["r"]
+        notes.append(line_above(0, key_line(marks, width, 11)))
+    for number, text in ((1, words), (2, plain(scene.arrangement.refusal))):
+        if text:
+            notes.append(line_above(number, text, has_headings=has_headings))
 
 
-def _title(plot: Plot) -> str:
+def title(plot: Plot) -> str:
+    """What one of several plots shows: its run, or how many, and its sets."""
     runs = list(dict.fromkeys(panel.run.name for panel in plot.panels))
     sets = list(dict.fromkeys(panel.set for panel in (*plot.panels, *plot.training)))
     return " · ".join(([*runs] if len(runs) == 1 else [f"{len(runs)} runs"]) + [" and ".join(sets)])
 
 
-def _read_with(scene: Scene, each: Drawn) -> str:
+def read_with(scene: Scene, each: Drawn) -> str:
+    """With what a plot was read, and what of it is missing."""
     panel = each.plot.panels[0]
     missing, n_points = n_dropped(each.of.all)
     words = [how_read(panel, scene.view.x, scene.opened.resolution)]
@@ -135,7 +173,7 @@ def _read_with(scene: Scene, each: Drawn) -> str:
     return "; ".join(filter(None, words))
 
 
-def _marks(scene: Scene, each: Drawn) -> list[tuple[str, int]]:
+def marks(scene: Scene, each: Drawn) -> list[tuple[str, int]]:
     """What the line above a single plot explains: only what is drawn."""
     ways = [way for way in each.ways if not way.is_training]
     if not ways:
@@ -144,7 +182,7 @@ def _marks(scene: Scene, each: Drawn) -> list[tuple[str, int]]:
     has_moved = any(len(way.trajectory.steps) > 1 for way in ways)
     missing, n_points = n_dropped(each.of.all)
     found = [
-        (f"runs: named at {_labels(scene)[-1]}", 1, scene.arrangement.is_by_run),
+        (f"runs: named at {list(labels(scene).values())[-1]}", 1, scene.arrangement.is_by_run),
         ("ring: start", 3, has_moved),
         ("dot: now", 2, True),
         ("faint: early", 5, has_moved),

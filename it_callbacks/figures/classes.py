@@ -7,39 +7,24 @@ import re
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from it_callbacks.figures.about import stops
+from it_callbacks.figures import grid
+from it_callbacks.figures.about import finished, of_plot, stops
 from it_callbacks.figures.axes import Figure, Panel, finite
-from it_callbacks.figures.grid import (
-    MOST_PLOTS,
-    Pads,
-    Plot,
-    add,
-    axis,
-    base,
-    finished,
-    fitting,
-    headed,
-    nothing,
-    of_plot,
-    plots,
-    said,
-    table,
-    traced,
-    widest,
+from it_callbacks.figures.grid import Pads, Plot
+from it_callbacks.figures.heat_maps import (
+    BAR,
+    Columns,
+    cells,
+    colour_axis,
+    column_axis,
+    columns_of,
+    cursor,
 )
 from it_callbacks.figures.kinds import Kind, Request
 from it_callbacks.figures.labels import plain, shortened
-from it_callbacks.figures.looks import (
-    BAR,
-    Looks,
-    cells,
-    colour_axis,
-    columns,
-    cursor,
-    looks,
-)
 from it_callbacks.figures.over_time import exact, time_axis
 from it_callbacks.figures.spreading import Word, beside
+from it_callbacks.figures.subplots import note_at
 from it_callbacks.figures.theme import TEXT
 from it_callbacks.quantities import QUANTITIES
 from it_callbacks.runs import Series
@@ -55,7 +40,7 @@ _WHAT = "how undecided the predictions for each class are"
 _ABSENT = "no entropies of single classes were logged of this set"
 
 
-def entropies_by_class(panels: Sequence[Panel], **asked: Any) -> Figure:
+def entropies_by_class(panels: Sequence[Panel], **fields: Any) -> Figure:
     """Draw the entropy of the predictions inside each class, over the training, as a heat map.
 
     Rows are classes, with their names where the settings hold them; the one that is most undecided
@@ -64,9 +49,9 @@ def entropies_by_class(panels: Sequence[Panel], **asked: Any) -> Figure:
 
     Args:
         panels: Runs and sets, drawn side by side.
-        asked: Fields of a `Request`.
+        fields: Those of a `Request`.
     """
-    return _draw(panels, Request("classes", **asked))
+    return _draw(panels, Request("classes", **fields))
 
 
 class _Row(NamedTuple):
@@ -81,38 +66,38 @@ class _Row(NamedTuple):
 
 
 def _draw(panels: Sequence[Panel], request: Request) -> Figure:
-    panels = panels[:MOST_PLOTS]
+    panels = panels[: grid.MOST_PLOTS]
     rows = [_rows(panel, request.until) for panel in panels]
-    names = widest(row.name for each in rows for row in each)
+    names = grid.widest(row.name for each in rows for row in each)
     left = min(names, request.width // 4) + 14
     pads = Pads((left, left), (46 + BAR, 52), top=42)
-    drawn, data = base(request, pads), []
-    places = plots(len(panels), request, pads)
+    drawn, data = grid.base(pads), []
+    places = grid.plots(len(panels), request, pads)
     if not panels:
-        nothing(drawn, places[0])
+        grid.nothing(drawn, places[0])
     steps = [sorted({step for row in each for step in row.values}) for each in rows]
     time = time_axis([(at, exact(p.run.epochs)) for at, p in zip(steps, panels, strict=True)])
     for number, (panel, plot) in enumerate(zip(panels, places, strict=False)):
-        shown = looks(steps[number], exact(panel.run.epochs), time)
+        shown = columns_of(steps[number], exact(panel.run.epochs), time)
         kept = rows[number][: max(min(_MOST_ROWS, int(plot.height / _ROW)), 1)]
         n_more = len(rows[number]) - len(kept)
-        of_plot(drawn, plot, panel)
+        drawn["meta"]["panels"].append(of_plot(panel, plot.axis))
         _head(drawn, plot, panel, f"{n_more} more" if n_more else "", len(panels))
-        drawn[f"xaxis{plot.axis}"] = columns(plot, shown)
+        drawn[f"xaxis{plot.axis}"] = column_axis(plot, shown)
         drawn[f"yaxis{plot.axis}"] = _row_axis(plot, kept)
         if not kept:
-            said(drawn, plot, _ABSENT)
+            grid.said(drawn, plot, _ABSENT)
             continue
-        data.append(traced(_heat_map(kept, shown), plot, panel, "cell", number, None))
+        data.append(grid.traced(_heat_map(kept, shown), plot, panel, "cell", number, None))
         drawn["shapes"] += cursor(plot, shown, request.until)
         for note in beside(_last_values(kept), plot.axis, (len(kept) - 0.5, -0.5), plot.height, 0):
-            add(drawn, note)
+            grid.add(drawn, note)
     values = [value for each in rows for row in each for value in row.values.values()]
     drawn["meta"]["moments"] = stops(
         [(at, panel.run.epochs) for at, panel in zip(steps, panels, strict=True)]
     )
     drawn["coloraxis"] = _colours(values, next(p for p in places if p.is_last))
-    return finished(drawn, data, request)
+    return finished(data, drawn, request, drawn["meta"])
 
 
 def _rows(panel: Panel, until: int | None) -> list[_Row]:
@@ -133,7 +118,7 @@ def _rows(panel: Panel, until: int | None) -> list[_Row]:
     return [row for _, row in found]
 
 
-def _heat_map(rows: Sequence[_Row], shown: Looks) -> dict[str, Any]:
+def _heat_map(rows: Sequence[_Row], shown: Columns) -> dict[str, Any]:
     values = [[finite(row.values.get(step)) for step in shown.steps] for row in rows]
     return {
         **cells(shown, len(rows)),
@@ -143,7 +128,7 @@ def _heat_map(rows: Sequence[_Row], shown: Looks) -> dict[str, Any]:
             [[value, step] for value, step in zip(row, shown.steps, strict=True)] for row in values
         ],
         "meta": {
-            "table": table("Class", "undecided, bits", [(row.full, row.last) for row in rows])
+            "table": grid.table("Class", "undecided, bits", [(row.full, row.last) for row in rows])
         },
         "hovertemplate": f"<b>class %{{y}}</b><br>{shown.card('customdata[1]')}<br>"
         "predictions undecided by <b>%{customdata[0]:.3f}</b> bits<extra></extra>",
@@ -176,7 +161,7 @@ def _colours(values: Sequence[float], plot: Plot) -> dict[str, Any]:
 
 def _row_axis(plot: Plot, rows: Sequence[_Row]) -> dict[str, Any]:
     """The vertical axis, on which every row has its name."""
-    return axis(
+    return grid.axis(
         plot,
         "y",
         showgrid=False,
@@ -199,23 +184,15 @@ def _last_values(rows: Sequence[_Row]) -> list[Word]:
 def _head(drawn: dict[str, Any], plot: Plot, panel: Panel, more: str, n_panels: int) -> None:
     how = [
         more,
-        _WHAT if widest([_WHAT], 11) < plot.width - 120 else "by class",
+        _WHAT if grid.widest([_WHAT], 11) < plot.width - 120 else "by class",
         "bits",
         "logarithmic colours",
         "most undecided now on top",
     ]
-    most = max(int(plot.width / 8), 12)
-    run = shortened(panel.run.name, max(most - len(panel.set) - 3, 6))
-    of = plain(f"{run} · {shortened(panel.set, 20)}") if n_panels > 1 else ""
-    headed(drawn, plot, f"<b>{of}</b>" if of else "", below=fitting(how, plot.width - 30))
-    add(
-        drawn,
-        {
-            "text": "now", "xref": f"x{plot.axis} domain", "yref": f"y{plot.axis} domain",
-            "x": 1, "y": 1, "xanchor": "left", "yanchor": "bottom", "showarrow": False,
-            "xshift": 6, "yshift": 2, "font": {"size": 11, "color": TEXT},
-        },
-    )  # fmt: skip
+    of = grid.title_of_panel(plot, panel) if n_panels > 1 else ""
+    grid.headed(drawn, plot, of, below=grid.fitting(how, plot.width - 30))
+    corner = {"xanchor": "left", "yanchor": "bottom", "xshift": 6, "yshift": 2}
+    grid.add(drawn, note_at(plot.axis, 1, 1, "now", {"size": 11, "color": TEXT}, **corner))
 
 
 CLASSES = Kind(

@@ -8,14 +8,14 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from it_callbacks.figures.arranging import Arrangement, Plot, arranged
-from it_callbacks.figures.asked import axes_of
 from it_callbacks.figures.axes import Panel
 from it_callbacks.figures.kinds import Request
 from it_callbacks.figures.limits import Limit, limits
 from it_callbacks.figures.over_time import Epochs, exact
-from it_callbacks.figures.ranges import fitted, from_zero
+from it_callbacks.figures.quantity_shown import axes_of
+from it_callbacks.figures.ranges import span_of
 from it_callbacks.figures.readings import READINGS, Opening
-from it_callbacks.figures.sheet import NARROW
+from it_callbacks.figures.subplots import NARROW
 from it_callbacks.quantities import Quantity
 from it_callbacks.runs import Series
 
@@ -162,9 +162,7 @@ def spans_of(
             span = (min([0.0, *values]) - 0.03, max([1.0, *values]) + 0.03)
         else:
             at = [mark.at for number in of for mark in marks[number]]
-            low, high = (
-                from_zero(values, max(at, default=None)) if scale == "zero" else fitted(values, at)
-            )
+            low, high = span_of(values, at, scale)
             span = (low, high)
         for number in of:
             marks[number] = [mark for mark in marks[number] if span[0] <= mark.at <= span[1]]

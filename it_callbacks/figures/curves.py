@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from it_callbacks.figures.about import stops
+from it_callbacks.figures import grid
+from it_callbacks.figures.about import chip, finished, of_plot, stops
 from it_callbacks.figures.arranging import refused
-from it_callbacks.figures.asked import needs, opened, reads
 from it_callbacks.figures.axes import Figure, Panel, axis_title, finite, how_read
 from it_callbacks.figures.curve_lines import (
     Cell,
@@ -17,34 +17,18 @@ from it_callbacks.figures.curve_lines import (
     marks_of,
     spans_of,
 )
-from it_callbacks.figures.grid import (
-    Pads,
-    Plot,
-    add,
-    axis,
-    base,
-    finished,
-    fitting,
-    headed,
-    nothing,
-    of_plot,
-    plots,
-    said,
-    table,
-    traced,
-    widest,
-)
+from it_callbacks.figures.grid import Pads, Plot
 from it_callbacks.figures.hover import WORDS
 from it_callbacks.figures.kinds import Kind, Request
 from it_callbacks.figures.labels import plain, short_names, shortened
 from it_callbacks.figures.limits import Limit
-from it_callbacks.figures.looks import spaced
 from it_callbacks.figures.names import chosen
 from it_callbacks.figures.over_time import TimeAxis, time_axis
-from it_callbacks.figures.sheet import NARROW, axis_name
+from it_callbacks.figures.quantity_shown import needs, opened, reads
 from it_callbacks.figures.spreading import GAP, LEADER, Word, beside
+from it_callbacks.figures.subplots import NARROW, axis_name, level_line
 from it_callbacks.figures.theme import MARK, Colour, of_depth, of_run
-from it_callbacks.figures.times import thinned
+from it_callbacks.figures.times import even, thinned
 from it_callbacks.figures.words import not_yet
 
 _MOST_IN_LINE = 300
@@ -58,7 +42,7 @@ _LEAST_WITH_NAMES = 190
 _STATUSES = ("OK", "CAUTION", "SATURATED")
 
 
-def curves(panels: Sequence[Panel], quantity: str = "", **asked: Any) -> Figure:
+def curves(panels: Sequence[Panel], quantity: str = "", **fields: Any) -> Figure:
     """Draw a quantity over the training, a line for each layer; a band where it has an interval.
 
     Time is epochs, on a logarithmic axis; steps where epochs are not known.
@@ -67,12 +51,12 @@ def curves(panels: Sequence[Panel], quantity: str = "", **asked: Any) -> Figure:
         panels: Runs and sets, drawn side by side on equal axes.
         quantity: Its name in the table, without a ruler: ``"I_TY_adjusted"``. Empty for the two of
             the information plane, a plot each.
-        asked: Further fields of a `Request`.
+        fields: Further ones of a `Request`.
 
     Example:
         figure = curves([Panel(run, "val")], "V_TY", width=700)
     """
-    return _draw(panels, Request("curves", quantity=quantity, **asked))
+    return _draw(panels, Request("curves", quantity=quantity, **fields))
 
 
 def _draw(panels: Sequence[Panel], request: Request) -> Figure:
@@ -84,66 +68,60 @@ def _draw(panels: Sequence[Panel], request: Request) -> Figure:
     marks = [marks_of(cell) for cell in cells]
     spans = spans_of(cells, marks, request.scale)
     words = [_mark_word(mark) for each in marks for mark in each]
-    right = LEADER + widest([*named.values(), *words]) + 6
-    least = LEADER + widest(words, 11) + 6 if words else 0
+    right = LEADER + grid.widest([*named.values(), *words]) + 6
+    least = LEADER + grid.widest(words, 11) + 6 if words else 0
     pads, places = _placed(len(cells), request, right, least)
     all_named = pads.right[1] == right
-    drawn, data = base(request, pads), []
+    drawn, data = grid.base(pads), []
     if not panels:
-        nothing(drawn, places[0])
+        grid.nothing(drawn, places[0])
     time = time_axis([(line.values, line.epochs) for cell in cells for line in cell.lines])
     for number, (cell, plot) in enumerate(zip(cells, places, strict=False)):
         span = spans[cell.quantity]
-        of_plot(drawn, plot, cell.panels[0])
+        drawn["meta"]["panels"].append(of_plot(cell.panels[0], plot.axis))
         drawn[f"xaxis{plot.axis}"] = _time(plot, time, first=number == 0)
         drawn[f"yaxis{plot.axis}"] = _values(plot, cell, span, is_titled=bool(request.quantity))
         _head(drawn, plot, cell, request)
         if not cell.lines:
-            said(drawn, plot, f"no {cell.about.label} has a value in this set")
+            grid.said(drawn, plot, f"no {cell.about.label} has a value in this set")
             continue
         seen = cell.until(request.until)
         data += _traces(seen, plot, number, colours, time, sum(len(c.lines) for c in cells))
         if not any(line.values for line in seen.lines):
-            said(drawn, plot, not_yet(request, cell.panels[0]))
+            grid.said(drawn, plot, not_yet(request, cell.panels[0]))
             continue
-        drawn["shapes"] += [_mark_line(mark, plot) for mark in marks[number]]
+        drawn["shapes"] += [
+            {**level_line(plot.axis, mark.at, MARK), "layer": "below"} for mark in marks[number]
+        ]
         shown = [Word(mark.at, _mark_word(mark), size=11) for mark in marks[number]]
         if plot.is_last or all_named:
             names = _names(seen, named, colours)
             most = max(int(plot.height / GAP) - len(shown), 2)
-            shown += [names[n] for n in spaced(len(names), most)]
+            shown += [names[n] for n in even(len(names), most)]
         for word, note in zip(shown, beside(shown, plot.axis, span, plot.height), strict=True):
-            add(drawn, note, word.layer)
+            grid.add(drawn, note, word.layer)
     drawn["meta"] |= {
         "arrange": arrangement_of(panels, request, found).name,
         "empty": refused(request, panels, found),
         "reading": found.reading,
         "resolution": found.resolution,
-        "layers": [
-            {
-                "name": group.name,
-                "label": group.label,
-                "colour": group.colour,
-                "ink": group.colour.ink(),
-                **({"run": True} if any(cell.is_by_run for cell in cells) else {}),
-            }
-            for group in groups
-        ],
+        "layers": [chip(*group, is_run=any(cell.is_by_run for cell in cells)) for group in groups],
         "moments": stops(
             [(list(line.values), line.panel.run.epochs) for c in cells for line in c.lines]
         ),
     }
-    return finished(drawn, data, request)
+    return finished(data, drawn, request, drawn["meta"])
 
 
 def _placed(n: int, request: Request, right: int, least: int) -> tuple[Pads, list[Plot]]:
     """Places for plots that all have room for names, or that for words of marks if they must."""
     tight = Pads((58, 46), (right, least), top=40)
     wide = Pads((58, 46), (right, right), top=40)
-    placed = plots(n, request, wide)
-    few = sum(plot.is_first for plot in placed) > sum(p.is_first for p in plots(n, request, tight))
+    placed = grid.plots(n, request, wide)
+    narrower = grid.plots(n, request, tight)
+    few = sum(plot.is_first for plot in placed) > sum(plot.is_first for plot in narrower)
     if few or placed[0].width < _LEAST_WITH_NAMES:
-        return tight, plots(n, request, tight)
+        return tight, narrower
     return wide, placed
 
 
@@ -174,10 +152,10 @@ def _traces(
     found = []
     for line in cell.lines if len(colours) <= _MOST_WITH_BANDS else ():
         for band in _bands(line, colours[line.group], time, most) if not line.is_dotted else ():
-            found.append(traced(band, plot, line.panel, "bar", number, line.layer))
+            found.append(grid.traced(band, plot, line.panel, "bar", number, line.layer))
     for line in sorted(cell.lines, key=lambda each: not each.is_dotted):
         trace = _trace(line, cell, colours[line.group], time, most)
-        found.append(traced(trace, plot, line.panel, "points", number, line.layer))
+        found.append(grid.traced(trace, plot, line.panel, "points", number, line.layer))
     return found
 
 
@@ -196,29 +174,11 @@ def _mark_word(mark: Limit) -> str:
     return plain(mark.text.partition(":")[0])
 
 
-def _mark_line(mark: Limit, plot: Plot) -> dict[str, Any]:
-    return {
-        "type": "line",
-        "xref": f"x{plot.axis} domain",
-        "yref": f"y{plot.axis}",
-        **{"x0": 0, "x1": 1, "y0": mark.at, "y1": mark.at},
-        "line": {"color": MARK, "width": 1, "dash": "dot"},
-        "layer": "below",
-    }
-
-
 def _time(plot: Plot, time: TimeAxis, *, first: bool) -> dict[str, Any]:
     low, high = time.span
     margin = 0.02 * (high - low)
-    return axis(
-        plot,
-        "x",
-        title=axis_name(time.unit),
-        **time.options(plot.width),
-        showgrid=False,
-        range=[round(low - margin, 4), round(high + margin, 4)],
-        **({} if first else {"matches": "x"}),
-    )
+    ends = [round(low - margin, 4), round(high + margin, 4)]
+    return grid.time_axis_of(plot, time, range=ends, **({} if first else {"matches": "x"}))
 
 
 def _values(
@@ -229,7 +189,7 @@ def _values(
         more |= {"tickvals": [0, 1, 2], "ticktext": list(_STATUSES), "tickangle": -90}
     if is_titled and plot.is_first:
         more["title"] = axis_name(axis_title(cell.panels, cell.quantity))
-    return axis(plot, "y", **more)
+    return grid.axis(plot, "y", **more)
 
 
 def _head(drawn: dict[str, Any], plot: Plot, cell: Cell, request: Request) -> None:
@@ -243,10 +203,12 @@ def _head(drawn: dict[str, Any], plot: Plot, cell: Cell, request: Request) -> No
     if request.quantity:
         title = f"<b>{plain(shortened(' · '.join(of), int(room * 0.85)))}</b>"
         read = how_read(first, cell.quantity, cell.resolution)
-        headed(drawn, plot, title, below=fitting([plain(cell.about.meaning), read], plot.width))
+        grid.headed(
+            drawn, plot, title, below=grid.fitting([plain(cell.about.meaning), read], plot.width)
+        )
         return
     title = f"<b>{plain(_words(cell))}</b>, {plain(cell.about.unit)}"
-    headed(drawn, plot, title, below=plain(shortened(" · ".join(of), room)))
+    grid.headed(drawn, plot, title, below=plain(shortened(" · ".join(of), room)))
 
 
 def _words(cell: Cell) -> str:
@@ -281,7 +243,7 @@ def _trace(line: Line, cell: Cell, colour: Colour, time: TimeAxis, most: int) ->
             "title": plain(shortened(line.layer)),
             "about": plain(shortened(of, 50)),
             "unit": unit,
-            "table": table("Layer", _what(cell), [(line.layer, line.last)]),
+            "table": grid.table("Layer", _what(cell), [(line.layer, line.last)]),
         },
         "hovertemplate": "<b>%{meta.title}</b>  %{meta.about}<br>"
         f"{when}<br><b>%{{y:.3f}}</b> %{{meta.unit}}<extra></extra>",

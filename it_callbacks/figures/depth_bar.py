@@ -12,7 +12,7 @@ from it_callbacks.figures.theme import MUTED, Colour
 def depth_bar(scene: Scene) -> list[Trace]:
     """The colours of many layers, beside the plots or below them."""
     n = scene.n_layers
-    if not (scene.sheet.right or scene.sheet.below):
+    if not (scene.subplots.right or scene.subplots.below):
         return []
     bar: dict[str, Any] = {
         # The empty line keeps the word off the last tick.
@@ -21,7 +21,7 @@ def depth_bar(scene: Scene) -> list[Trace]:
         "outlinewidth": 0,
         "tickvals": _depths(n),
         "tickfont": {"size": 11, "color": MUTED},
-        **({"len": 0.9, "x": 1.01} if scene.sheet.right else _STRIP),
+        **({"len": 0.9, "x": 1.01} if scene.subplots.right else _STRIP),
     }
     marker = {
         "color": [0],

@@ -6,37 +6,20 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from it_callbacks.figures.about import stops
+from it_callbacks.figures import grid
+from it_callbacks.figures.about import finished, of_plot, stops
 from it_callbacks.figures.axes import Figure, Panel, finite
-from it_callbacks.figures.grid import (
-    LEAST_FOR_WORDS,
-    MOST_PLOTS,
-    Pads,
-    Plot,
-    add,
-    axis,
-    base,
-    finished,
-    headed,
-    nothing,
-    of_plot,
-    plots,
-    said,
-    table,
-    traced,
-    widest,
-)
+from it_callbacks.figures.grid import Pads, Plot
 from it_callbacks.figures.kinds import Kind, Request
-from it_callbacks.figures.labels import plain, shortened
 from it_callbacks.figures.over_time import Epochs, TimeAxis, exact, time_axis
-from it_callbacks.figures.sheet import axis_name
 from it_callbacks.figures.spreading import GAP, LEADER, Word, beside
+from it_callbacks.figures.subplots import axis_name, level_line, note_at
 from it_callbacks.figures.theme import MARK, TEXT, Colour
 from it_callbacks.figures.times import thinned
 from it_callbacks.figures.words import not_yet
 from it_callbacks.quantities import QUANTITIES
 
-_MOST_LOOKS = 300
+_MOST_STEPS = 300
 """Of a panel: more cannot be told apart."""
 _MOST_IN_FIGURE = 900
 
@@ -51,7 +34,7 @@ _GAP = 46
 _SIZE = 12
 
 
-def prediction_entropies(panels: Sequence[Panel], **asked: Any) -> Figure:
+def prediction_entropies(panels: Sequence[Panel], **fields: Any) -> Figure:
     """Draw what the entropy of the predictions is made of, over epochs, as stacked areas.
 
     H(Ŷ) = I(Y;Ŷ) + I(X;Ŷ|Y) + H(Ŷ|X): information about the label, information about the input
@@ -60,9 +43,9 @@ def prediction_entropies(panels: Sequence[Panel], **asked: Any) -> Figure:
 
     Args:
         panels: Runs and sets, drawn side by side on equal axes.
-        asked: Fields of a `Request`.
+        fields: Those of a `Request`.
     """
-    return _draw(panels, Request("predictions", **asked))
+    return _draw(panels, Request("predictions", **fields))
 
 
 class _Part(NamedTuple):
@@ -72,7 +55,7 @@ class _Part(NamedTuple):
     symbol: str
     colour: Colour
     values: Mapping[int, float]
-    """At each look at which all parts are known."""
+    """At each step at which all parts are known."""
 
     @property
     def words(self) -> str:
@@ -86,14 +69,14 @@ class _Stack(NamedTuple):
     panel: Panel
     epochs: Epochs
     steps: list[int]
-    """All looks, those with a gap too."""
+    """All at which something was measured, those with a gap too."""
     parts: list[_Part]
     """From the bottom to the top."""
     label_entropy: float | None
 
     @property
     def known(self) -> list[int]:
-        """The looks at which all parts are known."""
+        """The steps at which all parts are known."""
         return [step for step in self.steps if step in self.parts[0].values]
 
     def until(self, step: int | None) -> _Stack:
@@ -106,42 +89,43 @@ class _Stack(NamedTuple):
 
 
 def _draw(panels: Sequence[Panel], request: Request) -> Figure:
-    panels = panels[:MOST_PLOTS]
-    most = min(_MOST_LOOKS, _MOST_IN_FIGURE // max(len(panels), 1))
+    panels = panels[: grid.MOST_PLOTS]
+    most = min(_MOST_STEPS, _MOST_IN_FIGURE // max(len(panels), 1))
     stacks = [_stack(panel, most) for panel in panels]
     texts = [text for stack in stacks for part in stack.parts for text in _texts(part, 9.99)]
-    right = LEADER + max(widest(texts), 60) + 4
+    right = LEADER + max(grid.widest(texts), 60) + 4
     pads = Pads((56, 40), (right, right))
-    drawn, data = base(request, pads), []
-    places = plots(len(panels), request, pads)
+    drawn, data = grid.base(pads), []
+    places = grid.plots(len(panels), request, pads)
     if not panels:
-        nothing(drawn, places[0])
+        grid.nothing(drawn, places[0])
     time = time_axis([(stack.steps, stack.epochs) for stack in stacks])
     high = _top(stacks, places[0].height)
     remarks = [_remark(stack, plot) for stack, plot in zip(stacks, places, strict=False)]
     for number, (whole, plot) in enumerate(zip(stacks, places, strict=False)):
         stack, panel = whole.until(request.until), whole.panel
-        of_plot(drawn, plot, panel)
+        drawn["meta"]["panels"].append(of_plot(panel, plot.axis))
         drawn[f"xaxis{plot.axis}"] = _time(plot, time)
-        drawn[f"yaxis{plot.axis}"] = axis(
+        drawn[f"yaxis{plot.axis}"] = grid.axis(
             plot, "y", range=[0, high], **({"title": axis_name("bits")} if plot.is_first else {})
         )
         # A line that is blank keeps titles at one height.
         _head(drawn, plot, panel, len(panels), remarks[number] or " " * any(remarks))
         if not stack.known:
-            said(drawn, plot, not_yet(request, panel) if whole.known else _why_empty(whole))
+            why = not_yet(request, panel) if whole.known else _why_empty(whole)
+            grid.said(drawn, plot, why)
             continue
         areas = [area for part in stack.parts for area in _areas(stack, part, time, number)]
         for area in (*areas, _card(stack, time)):
-            data.append(traced(area, plot, panel, area.pop("role"), number, None))
+            data.append(grid.traced(area, plot, panel, area.pop("role"), number, None))
         drawn["shapes"] += _label_entropy(drawn, stack, plot)
         is_tall = plot.height >= 2 * _GAP + 20
         words = _words(stack, is_tall=is_tall)
         for note in beside(words, plot.axis, (0, high), plot.height, _GAP if is_tall else GAP):
-            add(drawn, note)
+            grid.add(drawn, note)
     drawn["meta"]["moments"] = stops([(each.steps, each.panel.run.epochs) for each in stacks])
     drawn["hovermode"] = "x"
-    return finished(drawn, data, request)
+    return finished(data, drawn, request, drawn["meta"])
 
 
 def _stack(panel: Panel, most: int) -> _Stack:
@@ -162,10 +146,10 @@ def _stack(panel: Panel, most: int) -> _Stack:
     if soft:
         # Rounding of what was logged may leave the small part a millionth below 0.
         beyond = {step: max(inside[step] - soft[step], 0.0) for step in known}
-        told = [{step: soft[step] for step in known}, beyond]
+        inner = [{step: soft[step] for step in known}, beyond]
     else:
-        told = [inside]
-    values = [*told, {step: open_[step] for step in known}]
+        inner = [inside]
+    values = [*inner, {step: open_[step] for step in known}]
     names = (_LABEL, _BEYOND, _OPEN) if soft else (_BOTH, _OPEN)
     parts = [_Part(*name, of) for name, of in zip(names, values, strict=True)]
     entropies = (hard[step] + left[step] for step in reversed(list(hard)) if step in left)
@@ -181,24 +165,14 @@ def _top(stacks: Sequence[_Stack], height: float) -> float:
 
 
 def _time(plot: Plot, time: TimeAxis) -> dict[str, Any]:
-    """From the first look to the last."""
+    """From the first measurement to the last."""
     spikes = {"showspikes": True, "spikemode": "across", "spikesnap": "hovered data"}
-    return axis(
-        plot,
-        "x",
-        title=axis_name(time.unit),
-        **time.options(plot.width),
-        **spikes,
-        spikethickness=1,
-        spikecolor=MARK,
-        spikedash="solid",
-        showgrid=False,
-        range=list(time.span),
-    )
+    style = {"spikethickness": 1, "spikecolor": MARK, "spikedash": "solid"}
+    return grid.time_axis_of(plot, time, range=list(time.span), **spikes, **style)
 
 
 def _areas(stack: _Stack, part: _Part, time: TimeAxis, number: int) -> list[dict[str, Any]]:
-    """An area for each stretch of looks without a gap; a single look is a dot."""
+    """An area for each stretch without a gap; a single point is a dot."""
     stretches: list[list[int]] = [[]]
     for step in stack.steps:
         if step in part.values:
@@ -225,7 +199,7 @@ def _areas(stack: _Stack, part: _Part, time: TimeAxis, number: int) -> list[dict
 
 
 def _card(stack: _Stack, time: TimeAxis) -> dict[str, Any]:
-    """One card for all areas at a look; Plotly's own would be headed by a logarithm."""
+    """One card for all areas at a step; Plotly's own would be headed by a logarithm."""
     epochs, known = stack.epochs, stack.known
     return {
         "type": "scatter",
@@ -240,20 +214,20 @@ def _card(stack: _Stack, time: TimeAxis) -> dict[str, Any]:
         ],
         "marker": {"size": 1, "opacity": 0},
         "meta": {
-            "table": table(
+            "table": grid.table(
                 "Part",
                 "bits",
                 [(f"{p.words}, {p.symbol}", p.values[known[-1]]) for p in stack.parts]
                 + [("in all, H(Ŷ)", stack.total(known[-1]))],
             )
         },
-        "text": [_told(stack, time, step) for step in known],
+        "text": [_card_text(stack, time, step) for step in known],
         # With a template Plotly would write the place on the axis, a logarithm, below it.
         "hoverinfo": "text",
     }
 
 
-def _told(stack: _Stack, time: TimeAxis, step: int) -> str:
+def _card_text(stack: _Stack, time: TimeAxis, step: int) -> str:
     unit = "" if time.unit == "step" else f"epoch {time.word(step, stack.epochs)}  ·  "
     lines = [f"{part.words}  <b>{part.values[step]:.2f}</b>" for part in reversed(stack.parts)]
     total = f"in all, H(Ŷ)  <b>{stack.total(step):.2f}</b> bits"
@@ -265,17 +239,10 @@ def _label_entropy(drawn: dict[str, Any], stack: _Stack, plot: Plot) -> list[dic
     at = stack.label_entropy
     if at is None:
         return []
-    refs = {"xref": f"x{plot.axis} domain", "yref": f"y{plot.axis}"}
-    add(
-        drawn,
-        {
-            **refs, "text": f"H(Y) = {at:.2f}", "x": 0, "y": at, "showarrow": False,
-            "xanchor": "left", "yanchor": "bottom", "xshift": 4,
-            "font": {"size": 11, "color": TEXT},
-        },
-    )  # fmt: skip
-    line = {"color": TEXT, "width": 1, "dash": "dot"}
-    return [{"type": "line", **refs, "x0": 0, "x1": 1, "y0": at, "y1": at, "line": line}]
+    place = {"yref": f"y{plot.axis}", "xanchor": "left", "yanchor": "bottom", "xshift": 4}
+    font = {"size": 11, "color": TEXT}
+    grid.add(drawn, note_at(plot.axis, 0, at, f"H(Y) = {at:.2f}", font, **place))
+    return [level_line(plot.axis, at, TEXT)]
 
 
 def _texts(part: _Part, value: float) -> tuple[str, str]:
@@ -302,14 +269,12 @@ def _remark(stack: _Stack, plot: Plot) -> str:
     if len(stack.parts) == 3 or not stack.known:
         return ""
     missing = "I(Y;Ŷ) was not logged of this set: a ConditionalEntropyMonitor adds it"
-    return "without I(Y;Ŷ)" if plot.width < LEAST_FOR_WORDS else missing
+    return "without I(Y;Ŷ)" if plot.width < grid.LEAST_FOR_WORDS else missing
 
 
 def _head(drawn: dict[str, Any], plot: Plot, panel: Panel, n_panels: int, remark: str) -> None:
-    most = max(int(plot.width / 8), 12)
-    run = shortened(panel.run.name, max(most - len(panel.set) - 3, 6))
-    of = f"<b>{plain(f'{run} · {shortened(panel.set, 20)}')}</b>" if n_panels > 1 else ""
-    headed(drawn, plot, of, below=remark)
+    of = grid.title_of_panel(plot, panel) if n_panels > 1 else ""
+    grid.headed(drawn, plot, of, below=remark)
 
 
 def _why_empty(whole: _Stack) -> str:

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from it_callbacks.figures.about import about
-from it_callbacks.figures.axes import Figure, Panel, Place, coloured, finite
+from it_callbacks.figures.axes import Panel, Place, finite
 from it_callbacks.figures.kinds import Request
-from it_callbacks.figures.sheet import AXIS, Box, absence, width_of
-from it_callbacks.figures.sheet import base as base_of
-from it_callbacks.figures.theme import MUTED, TEXT, Colour
+from it_callbacks.figures.labels import plain, shortened
+from it_callbacks.figures.over_time import TimeAxis
+from it_callbacks.figures.subplots import AXIS, Box, absence, axis_name, note_at, width_of
+from it_callbacks.figures.subplots import base as base_of
+from it_callbacks.figures.theme import MUTED, TEXT
 
 LEAST_FOR_WORDS = 380
 """Pixels of a plot below which words are short."""
@@ -105,11 +106,10 @@ def plots(n: int, request: Request, pads: Pads) -> list[Plot]:
     return found
 
 
-def base(request: Request, pads: Pads) -> dict[str, Any]:
+def base(pads: Pads) -> dict[str, Any]:
     """What layouts have besides axes; what is known of the figure comes below `meta`."""
     drawn = base_of({"l": pads.left[0], "r": pads.right[0], "t": pads.top, "b": pads.bottom})
-    found: dict[str, Any] = {"names": {}, "panels": [], "arrange": request.arrange}
-    return {**drawn, "meta": found}
+    return {**drawn, "meta": {"names": {}, "panels": []}}
 
 
 def axis(plot: Plot, letter: str, **more: Any) -> dict[str, Any]:
@@ -117,6 +117,19 @@ def axis(plot: Plot, letter: str, **more: Any) -> dict[str, Any]:
     domain = plot.place.across if letter == "x" else plot.place.up
     other = "y" if letter == "x" else "x"
     return {**AXIS, "domain": list(domain), "anchor": f"{other}{plot.axis}", **more}
+
+
+def time_axis_of(plot: Plot, time: TimeAxis, **more: Any) -> dict[str, Any]:
+    """The horizontal axis of a plot over time."""
+    options = time.options(plot.width)
+    return axis(plot, "x", title=axis_name(time.unit), showgrid=False, **options, **more)
+
+
+def title_of_panel(plot: Plot, panel: Panel) -> str:
+    """The title of one of several plots, as markup: run and set, cut to what fits."""
+    most = max(int(plot.width / 8), 12)
+    run = shortened(panel.run.name, max(most - len(panel.set) - 3, 6))
+    return f"<b>{plain(f'{run} · {shortened(panel.set, 20)}')}</b>"
 
 
 def fitting(parts: Iterable[str], room: float, size: int = 11) -> str:
@@ -141,11 +154,6 @@ def add(drawn: dict[str, Any], note: dict[str, Any], layer: str | None = None) -
     drawn["annotations"].append(note)
 
 
-def of_plot(drawn: dict[str, Any], plot: Plot, panel: Panel) -> None:
-    """Note of which run and set a plot is."""
-    drawn["meta"]["panels"].append({"run": panel.run.name, "set": panel.set, "axis": plot.axis})
-
-
 def said(drawn: dict[str, Any], plot: Plot, text: str) -> None:
     """Write in the middle of a plot why it is empty: any text."""
     add(drawn, absence(plot.box, [text]))
@@ -157,25 +165,15 @@ def nothing(drawn: dict[str, Any], plot: Plot) -> None:
     drawn["xaxis"], drawn["yaxis"] = (axis(plot, letter, visible=False) for letter in "xy")
 
 
-def headed(drawn: dict[str, Any], plot: Plot, text: str, *, below: str = "", left: int = 0) -> None:
-    """Write a title above a plot, and beside or below it in small what it is of.
-
-    Args:
-        drawn: The layout.
-        plot: The plot.
-        text: The title, with markup.
-        below: What stands under it.
-        left: Pixels that it begins left of the plot.
-    """
-    corner = {
-        "xref": f"x{plot.axis} domain", "yref": f"y{plot.axis} domain", "x": 0, "y": 1,
-        "xanchor": "left", "yanchor": "bottom", "showarrow": False, "xshift": -left,
-    }  # fmt: skip
+def headed(drawn: dict[str, Any], plot: Plot, text: str, *, below: str = "") -> None:
+    """Write a title above a plot, and below it in small what it is of; both with markup."""
+    corner = {"xanchor": "left", "yanchor": "bottom"}
     if text:
-        shift = {"yshift": 16 if below else 4}
-        add(drawn, {**corner, **shift, "text": text, "font": {"size": 12, "color": TEXT}})
+        font, up = {"size": 12, "color": TEXT}, 16 if below else 4
+        add(drawn, note_at(plot.axis, 0, 1, text, font, yshift=up, **corner))
     if below:
-        add(drawn, {**corner, "yshift": 2, "text": below, "font": {"size": 11, "color": MUTED}})
+        font = {"size": 11, "color": MUTED}
+        add(drawn, note_at(plot.axis, 0, 1, below, font, yshift=2, **corner))
 
 
 def table(
@@ -208,24 +206,5 @@ def traced(
         number: Of the panel.
         layer: The full name, or None.
     """
-    about = {"layer": layer, "role": role, "panel": number}
-    return {
-        **trace,
-        **plot.place.on,
-        "meta": {**trace.get("meta", {}), **about, "run": panel.run.name, "set": panel.set},
-    }
-
-
-def finished(drawn: dict[str, Any], data: Sequence[dict[str, Any]], request: Request) -> Figure:
-    """The figure in the colours that were asked for; each trace has an identifier of its own."""
-    traces = [{**trace, "uid": f"t{number}"} for number, trace in enumerate(data)]
-    layout = {**drawn, "meta": about(request, drawn["meta"])}
-    return coloured({"data": traces, "layout": layout, "frames": []}, request.theme)
-
-
-def layers_of(names: Sequence[str], shorts: Sequence[str], colours: Sequence[Colour]) -> Any:
-    """What chips are made of: a layer each, in order of depth."""
-    return [
-        {"name": name, "label": short, "colour": colour, "ink": colour.ink()}
-        for name, short, colour in zip(names, shorts, colours, strict=True)
-    ]
+    meta = {**trace.get("meta", {}), **panel.meta(role, number, layer)}
+    return {**trace, **plot.place.on, "meta": meta}

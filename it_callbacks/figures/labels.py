@@ -5,13 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
-from it_callbacks.records import Status
-
 _Parts = list[list[str]]
 """Names, split at their dots."""
-
-CAUTION = "caution"
-_STATUSES = {Status.OK: "OK", Status.CAUTION: CAUTION, Status.SATURATED: "saturated"}
 
 
 def plain(name: str) -> str:
@@ -83,8 +78,3 @@ def _without_last_number(parts: _Parts) -> _Parts:
 
 def _are_unique(parts: _Parts) -> bool:
     return len({tuple(p) for p in parts}) == len(parts)
-
-
-def status_word(status: float) -> str:
-    """Return a logged status as hovering shows it; ``unknown`` where none was logged."""
-    return _STATUSES[Status(int(status))] if status in _STATUSES else "unknown"

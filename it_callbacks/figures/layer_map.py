@@ -1,4 +1,4 @@
-"""Draw a quantity of layers over the looks as a heat map: a row for each layer."""
+"""Draw a quantity of layers over the training as a heat map: a row for each layer."""
 
 from __future__ import annotations
 
@@ -7,9 +7,27 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple
 
-from it_callbacks.figures.about import stops
+from it_callbacks.figures import grid
+from it_callbacks.figures.about import chip, finished, of_plot, stops
 from it_callbacks.figures.arranging import Arrangement, arranged, no_difference, refused
-from it_callbacks.figures.asked import (
+from it_callbacks.figures.axes import Figure, Panel, finite, how_read
+from it_callbacks.figures.grid import Pads, Plot
+from it_callbacks.figures.heat_maps import (
+    BAR,
+    MOST_COLUMNS,
+    Columns,
+    cells,
+    colour_axis,
+    column_axis,
+    columns_of,
+    cursor,
+    strided,
+)
+from it_callbacks.figures.hover import WORDS
+from it_callbacks.figures.kinds import Kind, Request
+from it_callbacks.figures.labels import plain, short_names, shortened
+from it_callbacks.figures.over_time import exact, time_axis
+from it_callbacks.figures.quantity_shown import (
     DIFFERENCE,
     TRAIN_MINUS_VAL,
     axes_of,
@@ -18,40 +36,6 @@ from it_callbacks.figures.asked import (
     reads,
     status_of,
 )
-from it_callbacks.figures.axes import Figure, Panel, finite, how_read
-from it_callbacks.figures.grid import (
-    LEAST_FOR_WORDS,
-    MOST_PLOTS,
-    Pads,
-    Plot,
-    axis,
-    base,
-    finished,
-    headed,
-    layers_of,
-    nothing,
-    of_plot,
-    plots,
-    said,
-    table,
-    traced,
-    widest,
-)
-from it_callbacks.figures.hover import WORDS
-from it_callbacks.figures.kinds import Kind, Request
-from it_callbacks.figures.labels import plain, short_names, shortened
-from it_callbacks.figures.looks import (
-    BAR,
-    MOST_COLUMNS,
-    Looks,
-    cells,
-    colour_axis,
-    columns,
-    cursor,
-    looks,
-    strided,
-)
-from it_callbacks.figures.over_time import exact, time_axis
 from it_callbacks.figures.readings import Opening
 from it_callbacks.figures.theme import BITS, GRID, Colour, of_depth
 from it_callbacks.records import Status
@@ -98,17 +82,17 @@ class _Map(NamedTuple):
 
 
 def _draw(panels: Sequence[Panel], request: Request) -> Figure:
-    panels = panels if request.arrange == "mean" else panels[:MOST_PLOTS]
+    panels = panels if request.arrange == "mean" else panels[: grid.MOST_PLOTS]
     found = opened(request, panels)
     maps, how = _maps(panels, request, found)
     layers = list(dict.fromkeys(layer for each in maps for layer in each.layers))
     short = dict(zip(layers, short_names(layers, 18 if request.width > 520 else 12), strict=True))
-    left = widest(short.values()) + 14
+    left = grid.widest(short.values()) + 14
     pads = Pads((left, 16), (BAR, 0), top=40)
-    drawn, data = base(request, pads), []
-    places = plots(len(maps), request, pads)
+    drawn, data = grid.base(pads), []
+    places = grid.plots(len(maps), request, pads)
     if not panels:
-        nothing(drawn, places[0])
+        grid.nothing(drawn, places[0])
     time = time_axis([(each.steps, exact(each.panel.run.epochs)) for each in maps])
     n_rows = sum(len(each.layers) for each in maps)
     most = max(_FEWEST_COLUMNS, min(MOST_COLUMNS, _MOST_CELLS // max(n_rows, 1)))
@@ -120,24 +104,23 @@ def _draw(panels: Sequence[Panel], request: Request) -> Figure:
     }
     for number, (each, plot) in enumerate(zip(maps, places, strict=False)):
         panel = each.panel
-        shown = looks(each.steps, exact(panel.run.epochs), time, most)
-        of_plot(drawn, plot, panel)
-        drawn[f"xaxis{plot.axis}"] = columns(plot, shown)
+        shown = columns_of(each.steps, exact(panel.run.epochs), time, most)
+        drawn["meta"]["panels"].append(of_plot(panel, plot.axis))
+        drawn[f"xaxis{plot.axis}"] = column_axis(plot, shown)
         drawn[f"yaxis{plot.axis}"] = _row_axis(plot, each.layers, short)
         _head(drawn, plot, each, found.resolution, len(maps))
         if not each.finite:
-            said(drawn, plot, each.why_empty)
+            grid.said(drawn, plot, each.why_empty)
             continue
-        data.append(
-            traced(_heat_map(each, shown, request.until), plot, panel, "cell", number, None)
-        )
+        trace = _heat_map(each, shown, request.until)
+        data.append(grid.traced(trace, plot, panel, "cell", number, None))
         drawn["shapes"] += cursor(plot, shown, request.until)
     drawn["meta"]["moments"] = stops([(each.steps, each.panel.run.epochs) for each in maps])
     drawn["coloraxis"] = _colours(maps, next(p for p in places if p.is_last), request)
-    drawn["meta"]["layers"] = layers_of(
-        layers, list(short.values()), [of_depth(n, len(layers)) for n in range(len(layers))]
-    )
-    return finished(drawn, data, request)
+    drawn["meta"]["layers"] = [
+        chip(layer, short[layer], of_depth(n, len(layers))) for n, layer in enumerate(layers)
+    ]
+    return finished(data, drawn, request, drawn["meta"])
 
 
 def _maps(
@@ -206,7 +189,7 @@ def _difference(val: Panel, train: Panel, quantity: str, resolution: int, reques
     return _Map(val, TRAIN_MINUS_VAL, list(values), values, one.n_saturated, why)
 
 
-def _heat_map(each: _Map, shown: Looks, until: int | None) -> dict[str, Any]:
+def _heat_map(each: _Map, shown: Columns, until: int | None) -> dict[str, Any]:
     what = f"{_words(each)}, {_unit(each)}"
     return {
         **cells(shown, len(each.layers)),
@@ -218,7 +201,7 @@ def _heat_map(each: _Map, shown: Looks, until: int | None) -> dict[str, Any]:
         "meta": {
             "title": _words(each),
             "unit": _unit(each),
-            "table": table("Layer", what, each.last(until)),
+            "table": grid.table("Layer", what, each.last(until)),
         },
         "customdata": [shown.steps] * len(each.layers),
         "hovertemplate": f"<b>%{{y}}</b><br>{shown.card('customdata')}<br>"
@@ -239,7 +222,7 @@ def _unit(each: _Map) -> str:
 
 def _row_axis(plot: Plot, layers: Sequence[str], short: dict[str, str]) -> dict[str, Any]:
     at = strided(len(layers), max(2, min(_MOST_NAMED, int(plot.height / _ROW))))
-    return axis(
+    return grid.axis(
         plot,
         "y",
         type="category",
@@ -271,7 +254,9 @@ def _evenly(stops: Sequence[str]) -> list[list[Any]]:
 def _head(drawn: dict[str, Any], plot: Plot, each: _Map, resolution: int, n: int) -> None:
     panel, most = each.panel, max(int(plot.width / 7), 12)
     what, unit = _words(each), _unit(each)
-    remarks = [] if plot.width < LEAST_FOR_WORDS else [how_read(panel, each.quantity, resolution)]
+    remarks = (
+        [] if plot.width < grid.LEAST_FOR_WORDS else [how_read(panel, each.quantity, resolution)]
+    )
     if each.n_saturated:
         remarks.append("empty: saturated")
     if each.quantity == TRAIN_MINUS_VAL:
@@ -279,9 +264,9 @@ def _head(drawn: dict[str, Any], plot: Plot, each: _Map, resolution: int, n: int
     of = plain(shortened(f"{panel.run.name} · {panel.set}", most))
     remarks += [of] if n == 1 and panel.run.spread else []
     if n > 1 and each.quantity != TRAIN_MINUS_VAL:
-        headed(drawn, plot, f"<b>{of}</b>", below=" · ".join(filter(None, [what, *remarks])))
+        grid.headed(drawn, plot, f"<b>{of}</b>", below=" · ".join(filter(None, [what, *remarks])))
     else:
-        headed(drawn, plot, f"<b>{what}</b>, {unit}", below=" · ".join(filter(None, remarks)))
+        grid.headed(drawn, plot, f"<b>{what}</b>, {unit}", below=" · ".join(filter(None, remarks)))
 
 
 MAP = Kind(

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from it_callbacks.figures.axes import Panel, finite
 from it_callbacks.figures.labels import plain
-from it_callbacks.figures.sheet import Box, width_of
+from it_callbacks.figures.subplots import Box, width_of
 from it_callbacks.figures.theme import BACKGROUND, MARK, MUTED
 from it_callbacks.runs import Key
 from it_callbacks.wide_settings import WideSettings

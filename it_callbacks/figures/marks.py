@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 from it_callbacks.figures.axes import Panel
-from it_callbacks.figures.sheet import Box
 from it_callbacks.figures.splines import SMOOTHING, on_spline
+from it_callbacks.figures.subplots import Box
 from it_callbacks.figures.theme import BACKGROUND, MARK, Colour
 from it_callbacks.figures.trajectories import Trajectory
 from it_callbacks.records import Status
@@ -74,13 +74,7 @@ class Way(NamedTuple):
         return {
             "type": "scatter",
             **self.box.place.on,
-            "meta": {
-                "layer": self.trajectory.layer,
-                "role": role,
-                "panel": self.number,
-                "run": self.panel.run.name,
-                "set": self.panel.set,
-            },
+            "meta": self.panel.meta(role, self.number, self.trajectory.layer),
             **({} if role == "points" else {"hoverinfo": "skip"}),
             **more,
         }
@@ -92,12 +86,8 @@ def lines(way: Way) -> list[Trace]:
     parts = _parts(way)
     found = []
     for band, (_, opacity, width) in enumerate(_BANDS):
-        xs: list[float | None] = []
-        ys: list[float | None] = []
-        for part in (part for of, part in parts if of == band):
-            xs += [*([None] if xs else []), *(x[n] for n in part)]
-            ys += [*([None] if ys else []), *(y[n] for n in part)]
-        if xs:
+        pieces = [part for of, part in parts if of == band]
+        if pieces:
             style = {
                 "color": way.colour.faint(opacity * way.opacity),
                 "width": round(width * way.thin, 2),
@@ -105,7 +95,21 @@ def lines(way: Way) -> list[Trace]:
                 "smoothing": SMOOTHING,
                 **({"dash": _DOTTED} if way.is_training else {}),
             }
-            found.append(way.trace("line", mode="lines", x=xs, y=ys, line=style))
+            lines_x, lines_y = (joined([of[n] for n in part] for part in pieces) for of in (x, y))
+            found.append(way.trace("line", mode="lines", x=lines_x, y=lines_y, line=style))
+    return found
+
+
+def joined(pieces: Iterable[Sequence[float]]) -> list[float | None]:
+    """Coordinates of several lines as those of one trace, with a gap between two.
+
+    Example:
+        >>> joined([[1.0, 2.0], [3.0]])
+        [1.0, 2.0, None, 3.0]
+    """
+    found: list[float | None] = []
+    for piece in pieces:
+        found += [*([None] if found else []), *piece]
     return found
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from typing import Any, NamedTuple
@@ -10,9 +9,10 @@ from typing import Any, NamedTuple
 from it_callbacks.figures.labels import plain
 from it_callbacks.figures.limits import Range, Written
 from it_callbacks.figures.marks import MOST_WITH_ARROWS, MOST_WITH_DOTS, Way
-from it_callbacks.figures.placing import Obstacle, Obstacles, Point, Text, placed
-from it_callbacks.figures.sheet import NARROW, width_of
+from it_callbacks.figures.placing import Obstacle, Obstacles, Point, Text, along, placed
+from it_callbacks.figures.subplots import NARROW, width_of
 from it_callbacks.figures.theme import BACKGROUND, Colour
+from it_callbacks.figures.times import even
 
 MOST_NAMED = 12
 """Layers that are all named."""
@@ -20,8 +20,6 @@ _OF_MANY, _OF_MANY_NARROW, _FEW = 6, 4, 5
 MOST_SPARE = 60
 """Names and marks that are kept for a highlight: each is a node in the page."""
 _SIZE = 12
-_EVERY = 7
-"""Pixels between the points of a way that names keep off."""
 _ON_A_WAY, _ON_MANY_WAYS, _ON_AN_END, _ON_A_WORD = 5, 2, 14, 30
 
 
@@ -56,10 +54,8 @@ def chosen(n: int, width: int) -> list[int]:
         >>> chosen(3, 900), chosen(21, 900), chosen(21, 390)
         ([0, 1, 2], [0, 4, 8, 12, 16, 20], [0, 7, 13, 20])
     """
-    if n <= most_named(width):
-        return list(range(n))
-    most = _OF_MANY_NARROW if width < NARROW else _OF_MANY
-    return [round(number * (n - 1) / (most - 1)) for number in range(most)]
+    many = _OF_MANY_NARROW if width < NARROW else _OF_MANY
+    return even(n, n if n <= most_named(width) else many)
 
 
 def written(
@@ -128,10 +124,8 @@ def _obstacles(
     weight = _ON_A_WAY if len(ways) <= MOST_WITH_DOTS else _ON_MANY_WAYS
     for way in ways:
         pixels = way.pixels(ranges)
-        for (x, y), (to_x, to_y) in pairwise(pixels):
-            n = min(max(1, int(math.hypot(to_x - x, to_y - y) / _EVERY)), 300)
-            for part in range(n):
-                yield Obstacle(x + (to_x - x) * part / n, y + (to_y - y) * part / n, weight)
+        for start, end in pairwise(pixels):
+            yield from along(start, end, weight)
         if way.is_training or len(ways) > MOST_WITH_ARROWS:
             yield Obstacle(*pixels[-1], _ON_AN_END)
     for left, top, width in words:

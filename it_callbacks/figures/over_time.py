@@ -1,4 +1,4 @@
-"""Place looks on an axis of time: epochs with their parts where these are known, else steps."""
+"""Place points on an axis of time: epochs with their parts where these are known, else steps."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def exact(epochs: Mapping[int, int]) -> Epochs:
 
 
 class TimeAxis(NamedTuple):
-    """An axis of time on which early looks are apart and late ones close."""
+    """An axis of time on which early points are apart and late ones close."""
 
     unit: str
     """``epoch`` or ``step``."""
@@ -71,7 +71,7 @@ class TimeAxis(NamedTuple):
 
 
 def time_axis(measured: Sequence[tuple[Iterable[int], Epochs]]) -> TimeAxis:
-    """Return an axis of epochs, or of steps where an epoch is unknown or has several looks.
+    """Return an axis of epochs, or of steps where an epoch is unknown or has several points.
 
     Args:
         measured: For each line its steps, and epochs as `exact` gives them.

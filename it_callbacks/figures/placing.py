@@ -6,7 +6,7 @@ Numbers in, numbers out, all in pixels with y downwards.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 Point = tuple[float, float]
@@ -20,6 +20,7 @@ _MOST_IN_CELL = 40.0
 _MARK = 7
 """Half the width of a mark at a point."""
 _TURNS = 4
+_EVERY, _MOST_OF_A_LINE = 7, 300
 
 
 class Text(NamedTuple):
@@ -35,6 +36,14 @@ class Obstacle(NamedTuple):
     x: float
     y: float
     weight: float
+
+
+def along(start: Point, end: Point, weight: float) -> Iterator[Obstacle]:
+    """A line as obstacles, one every seven pixels; without its end."""
+    (x, y), (to_x, to_y) = start, end
+    n = min(max(1, int(math.hypot(to_x - x, to_y - y) / _EVERY)), _MOST_OF_A_LINE)
+    for part in range(n):
+        yield Obstacle(x + (to_x - x) * part / n, y + (to_y - y) * part / n, weight)
 
 
 class _Spot(NamedTuple):

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from it_callbacks.figures.about import about, stops
-from it_callbacks.figures.arranging import refused
-from it_callbacks.figures.axes import Figure, Panel, coloured
-from it_callbacks.figures.captions import chips, write, write_above
+from it_callbacks.figures import captions
+from it_callbacks.figures.about import finished, stops
+from it_callbacks.figures.axes import Figure, Panel
 from it_callbacks.figures.depth_bar import depth_bar
 from it_callbacks.figures.hover import hover
 from it_callbacks.figures.kinds import Kind, Request
@@ -29,10 +28,9 @@ from it_callbacks.figures.names import MOST_SPARE
 from it_callbacks.figures.ranges import ranges
 from it_callbacks.figures.readings import READINGS, candidates, check
 from it_callbacks.figures.scene import MOST_WITHOUT_BAR, Drawn, Scene, scene_of
-from it_callbacks.figures.sheet import absence, axis_name
 from it_callbacks.figures.spread import ellipses, single
+from it_callbacks.figures.subplots import heading
 from it_callbacks.figures.times import thinned
-from it_callbacks.figures.words import summary, title_of, unreadable
 from it_callbacks.runs import Run
 
 _MOST_IN_A_PLANE = 60
@@ -41,12 +39,12 @@ _MOST_SPARE_BARS = 24
 """Of a layer, for a highlight; more would be a thicket."""
 
 
-def information_plane(panels: Sequence[Panel], **asked: Any) -> Figure:
+def information_plane(panels: Sequence[Panel], **fields: Any) -> Figure:
     """Draw the plane of some panels; see `plane`.
 
     Args:
         panels: Runs and sets.
-        asked: Fields of a `Request`.
+        fields: Those of a `Request`.
 
     Raises:
         ValueError: The request names what there cannot be.
@@ -55,7 +53,7 @@ def information_plane(panels: Sequence[Panel], **asked: Any) -> Figure:
         figure = information_plane([Panel(run, "val")], view="corrected")
         plotly.graph_objects.Figure(figure).write_html("plane.html")
     """
-    return plane(panels, Request(**asked))
+    return plane(panels, Request(**fields))
 
 
 def plane(panels: Sequence[Panel], request: Request) -> Figure:
@@ -74,11 +72,6 @@ def plane(panels: Sequence[Panel], request: Request) -> Figure:
     """
     check(request)
     scene, drawn = scene_of(panels, request)
-    return coloured(_figure(scene, panels, drawn), request.theme)
-
-
-def _figure(scene: Scene, panels: Sequence[Panel], drawn: Sequence[Drawn]) -> Figure:
-    request, sheet = scene.request, scene.sheet
     found = [limit for each in drawn for limit in each.limits]
     both = ranges(
         [way for each in drawn for way in each.whole],
@@ -87,55 +80,37 @@ def _figure(scene: Scene, panels: Sequence[Panel], drawn: Sequence[Drawn]) -> Fi
         has_bars=request.intervals,
         has_chance=scene.has_chance,
     )
-    first = sheet.boxes[0]
-    titles = [
-        title_of(panels, name, length) if panels else ""
-        for name, length in zip(scene.view.axes, (first.width, first.height), strict=True)
-    ]
-    layout = sheet.layout(
-        *({"title": axis_name(t), "range": r} for t, r in zip(titles, both, strict=True))
-    )
+    layout = captions.layout_of(scene, panels, both)
     names: dict[str, str] = {}
     spare: list[str] = []
     for each in drawn:
-        write(scene, each, layout, both, names, spare)
-    if not panels:
-        layout["annotations"].append(absence(first, ["no run is chosen"]))
-        for letter in "xy":
-            layout[f"{letter}axis"]["visible"] = False
-    words = summary(panels, scene.opened)
-    write_above(scene, drawn, layout, words)
+        captions.write(scene, each, layout, both, names, spare)
+    known = captions.about_plots(scene, panels, drawn)
+    for each in drawn if len(drawn) > 1 else ():
+        layout["annotations"].append(
+            heading(each.box, captions.title(each.plot), captions.read_with(scene, each))
+        )
+    marks = captions.marks(scene, drawn[0]) if len(drawn) == 1 else None
+    captions.write_above(scene, layout, known["summary"], marks)
     data = [trace for each in drawn for trace in _traces(scene, each, both)]
-    data += depth_bar(scene)
-    for number, trace in enumerate(data):
-        trace["uid"] = f"t{number}"
     steps = [
         (sorted({s for t in of.of.all for s in (*t.steps, *t.gaps)}), panel.run.epochs)
         for of in drawn
         for panel in of.plot.panels
     ]
-    layout["meta"] = about(
+    return finished(
+        [*data, *depth_bar(scene)],
+        layout,
         request,
         {
-            "reading": scene.opened.reading,
-            "resolution": scene.opened.resolution,
-            "arrange": scene.arrangement.name,
-            "summary": words,
-            "layers": chips(scene, drawn),
+            **known,
             "moments": stops(steps),
             "names": names,
             "spare": spare,
-            "panels": [
-                {"run": panel.run.name, "set": panel.set, "axis": of.box.place.axis}
-                for of in drawn
-                for panel in (*of.plot.panels, *of.plot.training)
-            ],
-            "empty": unreadable(panels) | refused(request, panels, scene.opened),
             "companion": _companion(scene.n_layers),
             "opens": "plane" if scene.n_layers <= _MOST_IN_A_PLANE else "map",
         },
     )
-    return {"data": data, "layout": layout, "frames": []}
 
 
 def _companion(n_layers: int) -> str:

@@ -47,6 +47,12 @@ def from_zero(values: Sequence[float], ceiling: float | None) -> list[float]:
     return [round(low - (room if low < 0 else 0), 4), round(high + room, 4)]
 
 
+def span_of(values: Sequence[float], marks: Sequence[float], scale: str) -> list[float]:
+    """Return the range of an axis: ``"fit"`` is around values, ``"zero"`` from 0 to the marks."""
+    is_from_zero = scale == "zero"
+    return from_zero(values, max(marks, default=None)) if is_from_zero else fitted(values, marks)
+
+
 def ranges(
     ways: Sequence[Way], found: Sequence[Limit], scale: str, *, has_bars: bool, has_chance: bool
 ) -> tuple[list[float], list[float]]:
@@ -63,10 +69,7 @@ def ranges(
     for axis in "xy":
         values = [v for way in ways for v in _values(way, axis, has_bars, has_chance)]
         marks = [limit.at for limit in found if limit.axis == axis]
-        if scale == "zero":
-            of_axes.append(from_zero(values, max(marks, default=None)))
-        else:
-            of_axes.append(fitted(values, marks))
+        of_axes.append(span_of(values, marks, scale))
     return of_axes[0], of_axes[1]
 
 

@@ -9,8 +9,6 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from it_callbacks.derived import sources
-from it_callbacks.figures.about import about
-from it_callbacks.figures.asked import DIFFERENCE
 from it_callbacks.figures.axes import Figure, Panel
 from it_callbacks.figures.classes import CLASSES
 from it_callbacks.figures.curves import CURVES
@@ -18,6 +16,7 @@ from it_callbacks.figures.entropies import PREDICTIONS
 from it_callbacks.figures.kinds import Kind, Request
 from it_callbacks.figures.layer_map import MAP
 from it_callbacks.figures.plane import PLANE
+from it_callbacks.figures.quantity_shown import DIFFERENCE
 from it_callbacks.figures.readings import READINGS
 from it_callbacks.figures.through import THROUGH
 from it_callbacks.quantities import QUANTITIES
@@ -89,9 +88,7 @@ def draw(request: Request, shown: Sequence[Panel]) -> Figure:
     Raises:
         ValueError: The request names a view or a resolution that there cannot be.
     """
-    figure = KINDS[request.name].draw(shown, request)
-    layout = figure["layout"]
-    return {**figure, "layout": {**layout, "meta": about(request, layout.get("meta", {}))}}
+    return KINDS[request.name].draw(shown, request)
 
 
 def offered(run: Run) -> dict[str, Any] | None:

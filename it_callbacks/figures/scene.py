@@ -11,7 +11,7 @@ from it_callbacks.figures.kinds import Request
 from it_callbacks.figures.limits import Limit, limits
 from it_callbacks.figures.marks import Way
 from it_callbacks.figures.readings import READINGS, Opening, View, opening
-from it_callbacks.figures.sheet import NARROW, Box, Sheet
+from it_callbacks.figures.subplots import NARROW, Box, Subplots
 from it_callbacks.figures.theme import Colour, of_depth, of_run
 from it_callbacks.figures.times import MOST_DRAWN
 from it_callbacks.figures.trajectories import Trajectory, trajectories
@@ -45,7 +45,7 @@ class Scene(NamedTuple):
     opened: Opening
     view: View
     arrangement: Arrangement
-    sheet: Sheet
+    subplots: Subplots
     depths: Mapping[str, tuple[int, int]]
     """Of each layer, its number and of how many, in the first panel that has it."""
 
@@ -96,8 +96,8 @@ def scene_of(panels: Sequence[Panel], request: Request) -> tuple[Scene, list[Dra
         names = panel.run.layers(across, panel.set)
         layers = {name: (depth, len(names)) for depth, name in enumerate(names)} | layers
     ordered = dict(sorted(layers.items(), key=lambda layer: layer[1][0]))
-    sheet = _sheet(arrangement, request, max((n for _, n in layers.values()), default=0))
-    scene = Scene(request, opened, view, arrangement, sheet, ordered)
+    subplots = _subplots(arrangement, request, max((n for _, n in layers.values()), default=0))
+    scene = Scene(request, opened, view, arrangement, subplots, ordered)
     return scene, [_drawn(scene, number, of) for number, of in enumerate(every)]
 
 
@@ -108,11 +108,11 @@ def _trajectories(arrangement: Arrangement, view: View, opened: Opening) -> list
     return [OfPlot(of(p.panels), of(p.training), of(p.repeats)) for p in arrangement.plots]
 
 
-def _sheet(arrangement: Arrangement, request: Request, n_layers: int) -> Sheet:
+def _subplots(arrangement: Arrangement, request: Request, n_layers: int) -> Subplots:
     above = 2 + bool(arrangement.refusal)
     has_bar = n_layers > MOST_WITHOUT_BAR and not arrangement.is_by_run
     is_narrow = request.width < NARROW
-    return Sheet(
+    return Subplots(
         len(arrangement.plots),
         request.width,
         request.height,
@@ -123,7 +123,7 @@ def _sheet(arrangement: Arrangement, request: Request, n_layers: int) -> Sheet:
 
 
 def _drawn(scene: Scene, number: int, of: OfPlot) -> Drawn:
-    plot, box = scene.arrangement.plots[number], scene.sheet.boxes[number]
+    plot, box = scene.arrangement.plots[number], scene.subplots.boxes[number]
     hidden = scene.request.hidden
     n_ways = sum(each.layer not in hidden for several in of.equals for each in several)
     whole = [

@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from statistics import fmean
 
-from it_callbacks.figures.marks import Trace, Way
+from it_callbacks.figures.marks import Trace, Way, joined
 from it_callbacks.figures.times import spaced
 from it_callbacks.figures.trajectories import Trajectory
 
@@ -50,20 +50,18 @@ def ellipse(xs: Sequence[float], ys: Sequence[float]) -> tuple[list[float], list
 def ellipses(way: Way, repeats: Sequence[Trajectory]) -> list[Trace]:
     """One trace of ellipses around a mean way, at moments that all repeats have."""
     shared = [s for s in way.trajectory.steps if all(s in set(r.steps) for r in repeats)]
-    xs: list[float | None] = []
-    ys: list[float | None] = []
-    for step in spaced(shared, way.trajectory.epochs, MOMENTS):
-        across, up = ellipse([r.x[step] for r in repeats], [r.y[step] for r in repeats])
-        xs += [*([None] if xs else []), *across]
-        ys += [*([None] if ys else []), *up]
-    if not xs:
+    if not shared:
         return []
+    outlines = [
+        ellipse([r.x[step] for r in repeats], [r.y[step] for r in repeats])
+        for step in spaced(shared, way.trajectory.epochs, MOMENTS)
+    ]
     return [
         way.trace(
             "ellipse",
             mode="lines",
-            x=xs,
-            y=ys,
+            x=joined(across for across, _ in outlines),
+            y=joined(up for _, up in outlines),
             fill="toself",
             fillcolor=way.colour.faint(0.14),
             line={"color": way.colour.faint(0.55), "width": 1},
@@ -77,12 +75,8 @@ def single(way: Way, repeats: Sequence[Trajectory]) -> list[Trace]:
         return []
     found = []
     for each in repeats:
-        x, y = way._replace(trajectory=each).at
-        xs: list[float | None] = []
-        ys: list[float | None] = []
-        for piece in each.pieces:
-            xs += [*([None] if xs else []), *(x[n] for n in piece)]
-            ys += [*([None] if ys else []), *(y[n] for n in piece)]
+        at = way._replace(trajectory=each).at
+        x, y = (joined([of[n] for n in piece] for piece in each.pieces) for of in at)
         line = {"color": way.colour.faint(0.25), "width": 1}
-        found.append(way.trace("line", mode="lines", x=xs, y=ys, line=line))
+        found.append(way.trace("line", mode="lines", x=x, y=y, line=line))
     return found

@@ -145,8 +145,16 @@ def contrast(one: str, other: str) -> float:
         >>> contrast("#ffffff", "#000000")
         21.0
     """
-    low, high = sorted((_luminance(one), _luminance(other)))
+    low, high = sorted(luminance(*(part / 255 for part in _rgb(colour))) for colour in (one, other))
     return (high + 0.05) / (low + 0.05)
+
+
+def luminance(*parts: float) -> float:
+    """The relative luminance of red, green and blue, each from 0 to 1, by WCAG 2."""
+    red, green, blue = (
+        part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts
+    )
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
 
 
 def painted(value: Any, theme: Theme) -> Any:
@@ -169,14 +177,6 @@ def _readable(colour: str, theme: Theme) -> str:
     """The colour mixed with that of texts in steps of a tenth until words in it can be read."""
     mixed = (_between((colour, theme.text), tenths / 10) for tenths in range(11))
     return next(c for c in mixed if contrast(c, theme.background) >= _READABLE)
-
-
-def _luminance(colour: str) -> float:
-    parts = (part / 255 for part in _rgb(colour))
-    red, green, blue = (
-        part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts
-    )
-    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
 
 
 def _between(scale: tuple[str, ...], place: float) -> str:

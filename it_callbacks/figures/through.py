@@ -5,29 +5,28 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from it_callbacks.figures.about import about, stops
-from it_callbacks.figures.arranging import refused
-from it_callbacks.figures.axes import Figure, Panel, coloured, how_read
+from it_callbacks.figures import captions
+from it_callbacks.figures.about import finished, stops
+from it_callbacks.figures.axes import Figure, Panel, how_read
 from it_callbacks.figures.depth_bar import depth_bar
-from it_callbacks.figures.grid import MOST_PLOTS, layers_of
+from it_callbacks.figures.grid import MOST_PLOTS
 from it_callbacks.figures.hover import hover
 from it_callbacks.figures.kinds import Kind, Request
-from it_callbacks.figures.labels import plain, short_names
 from it_callbacks.figures.limits import Limit, draw_limits
 from it_callbacks.figures.marks import Trace, Way
 from it_callbacks.figures.names import Name, written
 from it_callbacks.figures.over_time import TimeAxis, exact, time_axis
 from it_callbacks.figures.plane import PLANE
-from it_callbacks.figures.ranges import fitted, from_zero
-from it_callbacks.figures.readings import READINGS, Opening, check
+from it_callbacks.figures.ranges import span_of
+from it_callbacks.figures.readings import READINGS, check
 from it_callbacks.figures.scene import Drawn, Scene, scene_of
-from it_callbacks.figures.sheet import NARROW, Box, absence, axis_name, heading, line_above
+from it_callbacks.figures.subplots import NARROW, Box, absence, heading
 from it_callbacks.figures.theme import BACKGROUND, Colour
 from it_callbacks.figures.times import spaced
 from it_callbacks.figures.trajectories import Trajectory, why_empty
-from it_callbacks.figures.words import key_line, not_yet, summary, title_of, unreadable
+from it_callbacks.figures.words import not_yet
 
 _MOMENTS, _MOMENTS_NARROW = 6, 4
 _THIN, _THICK = 1.4, 2.8
@@ -51,7 +50,7 @@ class _Plot(NamedTuple):
 
     @property
     def steps(self) -> list[int]:
-        """All looks."""
+        """All at which something was measured."""
         return sorted({step for each in self.layers for step in each.steps})
 
     def age(self, step: int) -> float:
@@ -82,7 +81,11 @@ def _draw(panels: Sequence[Panel], request: Request) -> Figure:
     scene, drawn = scene_of(panels, replace(request, arrange=how))
     plots = [_plot(number, each, request) for number, each in enumerate(drawn)]
     both = _ranges(plots, request.scale)
-    layout = _layout(scene, plots, both)
+    layout = captions.layout_of(scene, [plot.panel for plot in plots], both)
+    for plot in plots if len(plots) > 1 else ():
+        below = how_read(plot.panel, scene.view.x, scene.opened.resolution)
+        name = f"{plot.panel.run.name} · {plot.panel.set}"
+        layout["annotations"].append(heading(plot.box, name, below))
     time = time_axis([(plot.shown, exact(plot.panel.run.epochs)) for plot in plots])
     names: dict[str, str] = {}
     data: list[Trace] = []
@@ -100,41 +103,21 @@ def _draw(panels: Sequence[Panel], request: Request) -> Figure:
         first = len(layout["annotations"]) + len(moments)
         names |= {str(first + k): name.way.trajectory.layer for k, name in enumerate(layers)}
         layout["annotations"] += notes
-    data += depth_bar(scene)
-    for number, trace in enumerate(data):
-        trace["uid"] = f"t{number}"
-    words_above = summary(panels, scene.opened)
-    _write_above(scene, plots, layout, time, words_above)
-    shorts = _shorts(scene)
-    layout["meta"] = about(
+    known = captions.about_plots(scene, panels, drawn)
+    captions.write_above(scene, layout, known["summary"], _marks(plots, time))
+    return finished(
+        [*data, *depth_bar(scene)],
+        layout,
         request,
         {
-            "reading": scene.opened.reading,
-            "resolution": scene.opened.resolution,
-            "arrange": scene.arrangement.name,
-            "summary": words_above,
-            "layers": layers_of(
-                scene.layers,
-                [shorts[layer] for layer in scene.layers],
-                [scene.colour(layer, 0) for layer in scene.layers],
-            ),
+            **known,
             "moments": stops([(plot.steps, plot.panel.run.epochs) for plot in plots]),
             "names": names,
-            "panels": [
-                {"run": plot.panel.run.name, "set": plot.panel.set, "axis": plot.box.place.axis}
-                for plot in plots
-            ],
-            "empty": unreadable(panels) | _refused(request, panels, scene.opened),
+            # A line holds the layers of one run and set.
+            "empty": known["empty"] | {"overlay": "each run and set has lines of its own here"},
             "companion": "map",
         },
     )
-    return coloured({"data": data, "layout": layout, "frames": []}, request.theme)
-
-
-def _refused(request: Request, panels: Sequence[Panel], opened: Opening) -> dict[str, str]:
-    """A line holds the layers of one run and set."""
-    why = "each run and set has lines of its own here"
-    return refused(request, panels, opened) | {"overlay": why}
 
 
 def _plot(number: int, each: Drawn, request: Request) -> _Plot:
@@ -147,29 +130,6 @@ def _plot(number: int, each: Drawn, request: Request) -> _Plot:
     panel = each.plot.panels[0]
     shown, whole = (spaced(steps, panel.run.epochs, most) for steps in (before, full))
     return _Plot(panel, each.box, number, each.limits, layers, shown, whole)
-
-
-def _layout(
-    scene: Scene, plots: Sequence[_Plot], both: tuple[list[float], list[float]]
-) -> dict[str, Any]:
-    """Axes, and a heading above each of several plots."""
-    panels, first = [plot.panel for plot in plots], scene.sheet.boxes[0]
-    titles = [
-        title_of(panels, name, length) if panels else ""
-        for name, length in zip(scene.view.axes, (first.width, first.height), strict=True)
-    ]
-    layout = scene.sheet.layout(
-        *({"title": axis_name(t), "range": r} for t, r in zip(titles, both, strict=True))
-    )
-    if not panels:
-        layout["annotations"].append(absence(first, ["no run is chosen"]))
-        for letter in "xy":
-            layout[f"{letter}axis"]["visible"] = False
-    for plot in plots if len(plots) > 1 else ():
-        below = how_read(plot.panel, scene.view.x, scene.opened.resolution)
-        title = f"{plot.panel.run.name} · {plot.panel.set}"
-        layout["annotations"].append(heading(plot.box, title, below))
-    return layout
 
 
 def _why_empty(scene: Scene, plot: _Plot) -> list[str]:
@@ -189,10 +149,7 @@ def _ranges(plots: Sequence[_Plot], scale: str) -> tuple[list[float], list[float
             for each in plot.at(step)
         ]
         marks = [limit.at for plot in plots for limit in plot.limits if limit.axis == axis]
-        is_from_zero = scale == "zero"
-        found.append(
-            from_zero(values, max(marks, default=None)) if is_from_zero else fitted(values, marks)
-        )
+        found.append(span_of(values, marks, scale))
     return found[0], found[1]
 
 
@@ -230,7 +187,7 @@ def _line(plot: _Plot, step: int) -> Trace:
             "color": plot.colour(step),
             "width": round(_THIN + (_THICK - _THIN) * plot.age(step), 2),
         },
-        "meta": _meta(plot, None, "line"),
+        "meta": plot.panel.meta("line", plot.number, None),
     }
 
 
@@ -256,18 +213,8 @@ def _points(scene: Scene, plot: _Plot, each: Trajectory) -> Trace:
             "line": {"color": BACKGROUND, "width": 1},
         },
         **card,
-        "meta": {**card["meta"], **_meta(plot, each.layer, "points")},
+        "meta": {**card["meta"], **plot.panel.meta("points", plot.number, each.layer)},
     }
-
-
-def _meta(plot: _Plot, layer: str | None, role: str) -> dict[str, Any]:
-    run, set_ = plot.panel.run.name, plot.panel.set
-    return {"layer": layer, "role": role, "panel": plot.number, "run": run, "set": set_}
-
-
-def _shorts(scene: Scene) -> dict[str, str]:
-    names = short_names(scene.layers, 12 if scene.sheet.is_narrow else 18)
-    return dict(zip(scene.layers, names, strict=True))
 
 
 def _moments(plot: _Plot, time: TimeAxis) -> list[Name]:
@@ -281,34 +228,26 @@ def _moments(plot: _Plot, time: TimeAxis) -> list[Name]:
 def _layers(scene: Scene, plot: _Plot) -> list[Name]:
     """The first layer, the middle one and the last, on the last line."""
     last = plot.shown[-1]
-    there, shorts = plot.at(last), _shorts(scene)
+    there, short = plot.at(last), captions.labels(scene)
     found = []
     for number in dict.fromkeys((0, len(there) // 2, len(there) - 1)):
         layer = there[number].layer
         colour = scene.colour(layer, 0)
         way = plot.way(there[number]._replace(steps=[last]), colour)
-        found.append(Name(way, shorts[layer], colour.ink()))
+        found.append(Name(way, short[layer], colour.ink()))
     return found
 
 
-def _write_above(
-    scene: Scene, plots: Sequence[_Plot], layout: dict[str, Any], time: TimeAxis, words: str
-) -> None:
-    """Add the lines above all plots."""
-    notes, sheet = layout["annotations"], scene.sheet
-    if len(plots) == 1 and plots[0].shown:
-        (plot,) = plots
-        marks = [
-            ("one line per moment through all layers, from input to output", 1),
-            (f"thick: {plot.word(plot.shown[-1], time)}", 0),
-            ("colours of its dots: depth", 2),
-        ]
-        width = sheet.width - sheet.margin["l"] - sheet.margin["r"]
-        notes.append(line_above(0, key_line(marks, width, 11)))
-    if words:
-        notes.append(line_above(1, words, has_headings=len(plots) > 1))
-    if scene.arrangement.refusal:
-        notes.append(line_above(2, plain(scene.arrangement.refusal), has_headings=len(plots) > 1))
+def _marks(plots: Sequence[_Plot], time: TimeAxis) -> list[tuple[str, int]] | None:
+    """What the line above a single plot explains."""
+    if len(plots) != 1 or not plots[0].shown:
+        return None
+    (plot,) = plots
+    return [
+        ("one line per moment through all layers, from input to output", 1),
+        (f"thick: {plot.word(plot.shown[-1], time)}", 0),
+        ("colours of its dots: depth", 2),
+    ]
 
 
 THROUGH = Kind(

@@ -61,3 +61,15 @@ def spaced(steps: Sequence[int], epochs: Mapping[int, int], most: int) -> list[i
     places = [number / (most - 1) for number in range(most)]
     nearest = {min(range(len(steps)), key=lambda i: abs(found[i] - place)) for place in places}
     return [steps[number] for number in sorted(nearest)]
+
+
+def even(n: int, most: int) -> list[int]:
+    """Return at most `most` of the numbers below `n`, evenly spaced, the ends among them.
+
+    Example:
+        >>> even(10, 4), even(3, 4), even(3, 1)
+        ([0, 3, 6, 9], [0, 1, 2], [0])
+    """
+    if n <= most or most < 2:
+        return list(range(min(n, most)))
+    return [round(number * (n - 1) / (most - 1)) for number in range(most)]

@@ -9,7 +9,7 @@ from it_callbacks.figures.axes import Panel, axis_title
 from it_callbacks.figures.hover import WORDS
 from it_callbacks.figures.kinds import Request
 from it_callbacks.figures.readings import READINGS, VIEWS, Opening, opening, readable
-from it_callbacks.figures.sheet import width_of
+from it_callbacks.figures.subplots import width_of
 from it_callbacks.figures.trajectories import why_not
 
 _SYMBOLS = {"relative_I_XT": "relative I(X;T)", "V_TY": "V(T→Y)"}

@@ -12,8 +12,8 @@ from itertools import chain
 
 from it_callbacks.findings import classes, fitting, layers, limits, predictions
 from it_callbacks.findings.finding import Finding as Finding
+from it_callbacks.findings.planes import main_set, planes, training_set
 from it_callbacks.findings.rules import RULES as RULES
-from it_callbacks.findings.subject import main_set, planes, training_set
 from it_callbacks.quantities import ROOTS
 from it_callbacks.repeats import are_repeats, averaged
 from it_callbacks.runs import Key, Run
@@ -22,7 +22,8 @@ from it_callbacks.runs import Key, Run
 def findings(runs: Sequence[Run], sets: Collection[str] = ()) -> list[Finding]:
     """Return what runs have come to, most important first.
 
-    Repeats are told as means, with their spread in brackets; other runs as by `findings_of_each`.
+    Repeats are summed up as means, with their spread in brackets; other runs as by
+    `findings_of_each`.
 
     Args:
         runs: Any number, with the series of `needed` at least.
@@ -64,10 +65,10 @@ def _of_one(run: Run, repeats: Sequence[Run], sets: Collection[str]) -> list[Fin
         _of_predictions(run, len(repeats), sets),
         _of_classes(run, repeats, sets),
     )
-    told = {finding.rule: finding for finding in found}
-    if "learnt" in told:
-        told.pop("tells", None)
-    return [told[rule] for rule in RULES if rule in told]
+    by_rule = {finding.rule: finding for finding in found}
+    if "learnt" in by_rule:
+        by_rule.pop("tells", None)
+    return [by_rule[rule] for rule in RULES if rule in by_rule]
 
 
 def _of_layers(run: Run, n_runs: int, sets: Collection[str]) -> Iterator[Finding]:

@@ -9,7 +9,7 @@ from statistics import fmean
 from it_callbacks.figures.labels import shortened
 from it_callbacks.findings.curves import curve
 from it_callbacks.findings.finding import Finding
-from it_callbacks.findings.subject import set_in_words
+from it_callbacks.findings.planes import set_in_words
 from it_callbacks.runs import Key, Run
 
 FEWEST_MISTAKES = 5

@@ -9,7 +9,7 @@ from it_callbacks.findings.curves import Curve, Point, curve, difference, thinne
 from it_callbacks.findings.finding import Z_95, Finding, moment, with_error
 from it_callbacks.findings.judging import FEWEST, Bar, bars, late_rise, rise, straying_time
 from it_callbacks.findings.layers import LEAST
-from it_callbacks.findings.subject import Plane, set_in_words
+from it_callbacks.findings.planes import Plane, set_in_words
 from it_callbacks.runs import Key, Run
 
 GAP, GAP_OF_PREDICTIONS, RISE = 0.015, 0.0025, 0.0025
@@ -50,7 +50,7 @@ def gap_of_layers(plane: Plane, training: Plane | None) -> Iterator[Finding]:
         yield Finding("gap_unequal", text, "unknown")
         return
     layer = max(beyond or gaps, key=lambda layer: gaps[layer][-1].bits)
-    yield _told_of_layers(plane, training, layer, gaps[layer], bool(beyond))
+    yield _gap_in_words(plane, training, layer, gaps[layer], bool(beyond))
 
 
 def _sizes(plane: Plane, training: Plane, layer: str) -> tuple[int, int] | None:
@@ -72,14 +72,14 @@ def _is_gap(points: Curve, over: Bar) -> bool:
     return change.after > max(LEAST, at_end) and change.bits > GROWN * change.after
 
 
-def _told_of_layers(
+def _gap_in_words(
     plane: Plane, training: Plane, layer: str, points: Curve, is_judged: bool
 ) -> Finding:
     last, name, held_out = points[-1], plane.name(layer), set_in_words(plane.set)
-    told = with_error(last.bits, last.error, plane.n_runs)
+    words = with_error(last.bits, last.error, plane.n_runs)
     values = {"gap": last.bits, "error": last.error}
     if is_judged:
-        text = f"Over-fitting: training exceeds {held_out} by {told} bits in {name}."
+        text = f"Over-fitting: training exceeds {held_out} by {words} bits in {name}."
         return Finding("gap_of_layers", text, "warning", layer, values)
     ends = f"{training.y(layer)[-1].bits:.2f} and {plane.y(layer)[-1].bits:.2f} bits"
     if len(points) < FEWEST:
@@ -97,10 +97,10 @@ def _told_of_layers(
         )
         text = (
             f"{name} about the {plane.label} in training and {held_out}: {ends}, a difference of "
-            f"{told}, beyond its error; but {but}: not called over-fitting."
+            f"{words}, beyond its error; but {but}: not called over-fitting."
         )
         return Finding("gap_unsure", text, "unknown", layer, values)
-    where = f"above {held_out} by at most {told} bits, in {name}"
+    where = f"above {held_out} by at most {words} bits, in {name}"
     text = (
         "No over-fitting of the layers is seen: training is "
         f"{where if last.bits > 0 else f'not above {held_out} in any layer'}."
@@ -123,8 +123,8 @@ def gap_of_predictions(run: Run, main: str, training: str | None, n_runs: int) -
     ends = f"{_at(seen, last):.2f} in training, {_at(held_out, last):.2f} in {set_in_words(main)}"
     values = {"gap": last.bits, "error": last.error}
     if _is_gap(points, bars({"": points}, GAP_OF_PREDICTIONS, n_runs)[""]):
-        told = with_error(last.bits, last.error, n_runs)
-        text = f"Over-fitting: the cross-entropy is {ends}, a gap of {told} bits."
+        words = with_error(last.bits, last.error, n_runs)
+        text = f"Over-fitting: the cross-entropy is {ends}, a gap of {words} bits."
         yield Finding("gap_of_predictions", text, "warning", None, values)
     else:
         few = f" {FEWEST} common points are needed for a judgement." * (len(points) < FEWEST)

@@ -2,7 +2,7 @@
 
 Many layers are looked at, and the largest of many changes is large by chance alone. So each rule
 has a share of the 5 in 100 runs without any drift of which something may be said, and divides it by
-the number of changes that it looks at (Bonferroni). The more layers, the more a change must exceed.
+the number of changes that it compares (Bonferroni). The more layers, the more a change must exceed.
 """
 
 from __future__ import annotations
@@ -245,13 +245,7 @@ def late_rise(curve: Curve, over: Bar) -> Change:
         curve: At least one point.
         over: What it must exceed.
     """
-    at = _lowest(curve)
-    low, last = curve[min(at + WINDOW // 2, len(curve) - 1)], curve[-1]
-    if len(curve) < FEWEST:
-        return Change(low.bits, last.bits, low.step, last.step, math.inf)
-    needed = over.needed(curve, straying_time(curve), low.error, last.error)
-    lowest = _mean(curve[at : at + WINDOW])
-    return Change(lowest, _mean(curve[-WINDOW:]), low.step, last.step, needed)
+    return _from_lowest(curve, over, curve[-1], curve[-WINDOW:])
 
 
 def early_fall(curve: Curve, over: Bar) -> Change:
@@ -261,12 +255,18 @@ def early_fall(curve: Curve, over: Bar) -> Change:
         curve: At least one point.
         over: What it must exceed.
     """
-    at = _lowest(curve)
-    low, first = curve[min(at + WINDOW // 2, len(curve) - 1)], curve[0]
+    return _from_lowest(curve, over, curve[0], curve[:1])
+
+
+def _from_lowest(curve: Curve, over: Bar, end: Point, at_end: Curve) -> Change:
+    """To one end of the curve, where the mean of some points is taken."""
+    start = _lowest(curve)
+    low = curve[min(start + WINDOW // 2, len(curve) - 1)]
     if len(curve) < FEWEST:
-        return Change(low.bits, first.bits, low.step, first.step, math.inf)
-    needed = over.needed(curve, straying_time(curve), low.error, first.error)
-    return Change(_mean(curve[at : at + WINDOW]), first.bits, low.step, first.step, needed)
+        return Change(low.bits, end.bits, low.step, end.step, math.inf)
+    needed = over.needed(curve, straying_time(curve), low.error, end.error)
+    lowest = _mean(curve[start : start + WINDOW])
+    return Change(lowest, _mean(at_end), low.step, end.step, needed)
 
 
 def _lowest(curve: Curve) -> int:

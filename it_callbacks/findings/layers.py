@@ -9,7 +9,7 @@ from typing import NamedTuple
 from it_callbacks.findings.curves import Curve, negative
 from it_callbacks.findings.finding import Finding, after, listed, moment, with_error
 from it_callbacks.findings.judging import FEWEST, Bar, Change, bars, early_fall, late_rise, rise
-from it_callbacks.findings.subject import Plane
+from it_callbacks.findings.planes import Plane
 from it_callbacks.wandering import unsteadiness
 
 GAIN, LOSS, FALL = 0.02, 0.0025, 0.0075
@@ -85,22 +85,22 @@ def gained(plane: Plane, found: Gains) -> Iterator[Finding]:
     layer = max(judged, key=lambda layer: found.of[layer].bits) if judged else [*found.of][-1]
     points, change = plane.y(layer), found.of[layer]
     ends = {"first": points[0].bits, "last": points[-1].bits, "needed": change.needed}
-    told = f"{points[0].bits:.2f} → {points[-1].bits:.2f} bits"
+    words = f"{points[0].bits:.2f} → {points[-1].bits:.2f} bits"
     if judged:
         others = (
             f" {len(judged)} of {len(plane.layers)} layers gained more than their errors and their "
             "ups and downs."
         ) * (len(judged) > 1)
-        text = f"{plane.name(layer)} gained most about the {plane.label}: {told}.{others}"
+        text = f"{plane.name(layer)} gained most about the {plane.label}: {words}.{others}"
         yield Finding("gained", text, "gain", layer, ends)
     elif len(points) < FEWEST:
         text = (
-            f"{plane.name(layer)} about the {plane.label}: {told}; {len(points)} points are too "
+            f"{plane.name(layer)} about the {plane.label}: {words}; {len(points)} points are too "
             f"few for a judgement, {FEWEST} are needed."
         )
         yield Finding("ends", text, "unknown", layer, ends)
     else:
-        text = f"{plane.name(layer)} about the {plane.label}: {told} from first to last point."
+        text = f"{plane.name(layer)} about the {plane.label}: {words} from first to last point."
         yield Finding("ends", text, "fact", layer, ends)
 
 
@@ -157,16 +157,21 @@ def _reached(points: Curve, change: Change) -> int:
     return points[min(below[-1] + 1, len(points) - 1) if below else 0].step
 
 
+def _beyond(changes: Mapping[str, Change], least: float) -> list[str]:
+    """The layers that changed beyond chance, the largest change first."""
+    found = [layer for layer, change in changes.items() if change.is_beyond(least)]
+    return sorted(found, key=lambda layer: -changes[layer].bits)
+
+
 def lost(plane: Plane) -> Iterator[Finding]:
     """Which layer lost most about the label since its highest three points, if beyond chance."""
     curves = {layer: negative(plane.y(layer)) for layer in plane.readable if plane.y(layer)}
     over = bars(curves, LOSS / 2, plane.n_runs)
     changes = {layer: late_rise(points, over[layer]) for layer, points in curves.items()}
-    layers = [layer for layer, change in changes.items() if change.is_beyond(LEAST)]
+    layers = _beyond(changes, LEAST)
     if not layers:
         return
-    layer = max(layers, key=lambda layer: changes[layer].bits)
-    change = changes[layer]
+    layer, change = layers[0], changes[layers[0]]
     text = (
         f"{plane.name(layer)} lost about the {plane.label}: {-change.before:.2f} bits at "
         f"{moment(plane.run, change.start)}, {-change.after:.2f} at the end."
@@ -188,21 +193,21 @@ def fell(plane: Plane) -> Iterator[Finding]:
     curves = {layer: points for layer in plane.readable if (points := plane.x(layer))}
     over = bars(curves, FALL / 2, plane.n_runs)
     changes = {layer: early_fall(points, over[layer]) for layer, points in curves.items()}
-    layers = [layer for layer, change in changes.items() if change.is_beyond(LEAST_FALL)]
+    layers = _beyond(changes, LEAST_FALL)
     if not layers:
         return
-    layer = max(layers, key=lambda layer: changes[layer].bits)
+    layer = layers[0]
     change, last = changes[layer], curves[layer][-1]
     others = f" {len(layers)} of {len(plane.layers)} layers did." if len(layers) > 1 else ""
-    told = f"{change.after:.2f} → {change.before:.2f} bits"
+    words = f"{change.after:.2f} → {change.before:.2f} bits"
     came_back = last.bits - change.before
     if came_back > LEAST_FALL / 2:
         text = (
-            f"{plane.name(layer)} kept fewer inputs apart at first: {told} by "
+            f"{plane.name(layer)} kept fewer inputs apart at first: {words} by "
             f"{moment(plane.run, change.start)}, {last.bits:.2f} at the end.{others}"
         )
     else:
-        text = f"{plane.name(layer)} keeps fewer inputs apart than at first: {told}.{others}"
+        text = f"{plane.name(layer)} keeps fewer inputs apart than at first: {words}.{others}"
     ends = {"first": change.after, "lowest": change.before, "last": last.bits}
     yield Finding("fell", text, "fact", layer, {**ends, "needed": change.needed})
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from it_callbacks.findings.curves import curve
 from it_callbacks.findings.finding import Finding, Tone, listed, moment
-from it_callbacks.findings.subject import Plane
+from it_callbacks.findings.planes import Plane
 from it_callbacks.quantities import PLANE
 from it_callbacks.records import Status
 from it_callbacks.runs import Key
@@ -101,14 +101,14 @@ def uneven(plane: Plane) -> Iterator[Finding]:
 
 def cautions(plane: Plane) -> Iterator[Finding]:
     """Which layers to read with caution at any width at their last point, and why."""
-    told = plane.run.wide(plane.set).cautions
+    reasons = plane.run.wide(plane.set).cautions
     careful = []
     for layer in plane.wide_layers:
         points = curve(plane.run, Key("wide_status", plane.set, layer))
         if points and points[-1].bits == Status.CAUTION:
             careful.append(layer)
     if plane.is_wide and careful:
-        why = told.get(careful[0]) or "the settings tell why"
+        why = reasons.get(careful[0]) or "the settings tell why"
         text = f"Read {listed(plane.names(careful))} with caution: {why}."
         yield Finding("caution", text, "unknown", careful[0], {"layers": float(len(careful))})
 

@@ -34,9 +34,9 @@ def tells(run: Run, set_: str, n_runs: int) -> Iterator[Finding]:
     if not points or not math.isfinite(cost):
         return
     last = points[-1]
-    told = with_error(last.bits, last.error, n_runs)
+    words = with_error(last.bits, last.error, n_runs)
     text = (
-        f"{after(run, last.step)}, the predictions tell at least {told} of the "
+        f"{after(run, last.step)}, the predictions tell at least {words} of the "
         f"{last.bits + cost:.2f} bits of the label (H(Y) - cross-entropy)."
     )
     yield Finding("tells", text, "fact", None, {"bits": last.bits, "error": last.error})
@@ -80,13 +80,13 @@ def confidence(run: Run, set_: str, n_runs: int) -> Iterator[Finding]:
     if not abs(excess) > max(LEAST_EXCESS, Z_95 * error):
         return
     values = {"cross_entropy": cost, "mean": unsure, "error": error}
-    told = (
+    words = (
         f"their mean entropy is {unsure:.2f} bits, their cross-entropy "
         f"{with_error(cost, error, n_runs)}"
     )
     if excess > 0:
-        text = f"The predictions are over-confident: {told}."
+        text = f"The predictions are over-confident: {words}."
         yield Finding("over_confident", text, "warning", None, values)
     else:
-        text = f"The predictions are less sure than they are right: {told}."
+        text = f"The predictions are less sure than they are right: {words}."
         yield Finding("under_confident", text, "fact", None, values)

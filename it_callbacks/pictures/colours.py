@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
+
+from it_callbacks.figures.theme import luminance
 
 Rgba = tuple[float, float, float, float]
 
@@ -51,10 +53,8 @@ def _grey(css: str) -> str:
     if not (_HEX.fullmatch(css) or _RGB.fullmatch(css)):
         return css
     *parts, alpha = rgba(css)
-    linear = [p / 12.92 if p <= 0.04045 else ((p + 0.055) / 1.055) ** 2.4 for p in parts]
-    luminance = float(np.dot((0.2126, 0.7152, 0.0722), linear))
-    is_dark = luminance <= 0.0031308
-    share = 12.92 * luminance if is_dark else 1.055 * luminance ** (1 / 2.4) - 0.055
+    light = luminance(*parts)
+    share = 12.92 * light if light <= 0.0031308 else 1.055 * light ** (1 / 2.4) - 0.055
     level = round(255 * share)
     return f"#{3 * f'{level:02x}'}" if alpha == 1 else f"rgba({3 * f'{level}, '}{alpha})"
 
@@ -70,22 +70,12 @@ class Scale(NamedTuple):
         return self.map(self.norm(np.array(numbers, float)))
 
 
-def scale_of(about: Mapping[str, Any], numbers: Sequence[float], letter: str = "c") -> Scale:
-    """The colours of a colour axis, a heat map (whose `letter` is z) or of markers.
-
-    Args:
-        about: The colour axis, the trace or its marker.
-        numbers: What there is, for ends that are not given.
-        letter: What the names of its ends begin with.
-    """
+def scale_of(about: Mapping[str, Any]) -> Scale:
+    """The colours of a colour axis or of markers."""
     from matplotlib.colors import LinearSegmentedColormap, Normalize
 
-    stops = about.get("colorscale", [[0, "black"], [1, "white"]])
-    low, high = about.get(f"{letter}min"), about.get(f"{letter}max")
-    finite = [number for number in numbers if np.isfinite(number)] or [0.0, 1.0]
-    low, high = (min(finite) if low is None else low), (max(finite) if high is None else high)
-    colours = [(at, rgba(colour)) for at, colour in stops]
+    colours = [(at, rgba(colour)) for at, colour in about["colorscale"]]
     return Scale(
-        Normalize(low, high if high > low else low + 1),
+        Normalize(about["cmin"], about["cmax"]),
         LinearSegmentedColormap.from_list("figure", colours),
     )

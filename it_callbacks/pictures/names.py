@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from it_callbacks.figures.placing import Obstacle, Obstacles, Text, placed
+from it_callbacks.figures.placing import Obstacle, Obstacles, Text, along, placed
 from it_callbacks.figures.spreading import spread_out
 from it_callbacks.pictures.colours import rgba
 from it_callbacks.pictures.notes import Note, leader
@@ -107,13 +107,11 @@ def _drawn(data: Sequence[Trace], pixels: Any) -> list[Obstacle]:
     lines = [t for t in data if "lines" in t.get("mode", "lines") and t.get("fill") != "toself"]
     layers = {trace.get("meta", {}).get("layer") for trace in lines}
     weight = _ON_LINE if len(layers) <= _FEW else _ON_MANY
-    found = []
+    found: list[Obstacle] = []
     for trace in lines:
         for part in parts(*pixels(trace["x"], trace["y"]).T):
             for (x0, y0), (x1, y1) in pairwise(part.tolist()):
-                n = max(1, int(math.hypot(x1 - x0, y1 - y0) / 7))
-                steps = (number / n for number in range(n))
-                found += [Obstacle(x0 + s * (x1 - x0), y0 + s * (y1 - y0), weight) for s in steps]
+                found += along((x0, y0), (x1, y1), weight)
     for trace in data:
         if trace.get("meta", {}).get("role") == "end":
             found += [Obstacle(x, y, _ON_END) for x, y in pixels(trace["x"], trace["y"]).tolist()]

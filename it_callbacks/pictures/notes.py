@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from it_callbacks.pictures.colours import rgba
-from it_callbacks.pictures.panels import Panels, is_of_data, place
+from it_callbacks.pictures.panels import Layout, Panels, is_of_data, place
 from it_callbacks.pictures.style import literal
 
 Note = Mapping[str, Any]
@@ -38,6 +38,23 @@ def kind_of(note: Note) -> str:
     if note["y"] >= 1:
         return "title"
     return "message" if 0 < note["x"] < 1 and 0 < note["y"] < 1 else "page"
+
+
+def shown(layout: Layout, *, names: bool) -> list[Note]:
+    """The annotations of a layout that are seen, those for highlighting only left out.
+
+    Args:
+        layout: Of the figure.
+        names: Whether layers and runs are named.
+    """
+    spare = {int(number) for number in layout.get("meta", {}).get("spare", [])}
+    return [
+        note
+        for number, note in enumerate(layout.get("annotations", []))
+        if number not in spare
+        and note.get("visible", True)
+        and (names or kind_of(note) not in ("name", "beside"))
+    ]
 
 
 def write(panels: Panels, note: Note, px: float, page: Any, *, size: float) -> Any:

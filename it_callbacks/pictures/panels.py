@@ -6,11 +6,9 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-import numpy as np
-
 from it_callbacks.pictures.colours import Scale, rgba, scale_of
 from it_callbacks.pictures.style import literal
-from it_callbacks.pictures.traces import Pen, Trace, cells, dash, own_scale, scatter
+from it_callbacks.pictures.traces import Pen, Trace, cells, dash, scatter
 
 Panels = Mapping[str, Any]
 """matplotlib's Axes by the name of the horizontal axis: ``"x"``, ``"x2"``, ..."""
@@ -28,20 +26,10 @@ def drawn_traces(data: Iterable[Trace]) -> list[Trace]:
     return [t for t in data if t.get("visible", True) is True and t.get("opacity") != 0]
 
 
-def pen_of(layout: Layout, data: Sequence[Trace], px: float) -> Pen:
+def pen_of(layout: Layout, px: float) -> Pen:
     """What the traces are drawn with."""
     names = [key for key in layout if re.fullmatch(r"coloraxis\d*", key)]
-    colours = {name: scale_of(layout[name], _coloured(name, data)) for name in names}
-    return Pen(px, colours, {})
-
-
-def _coloured(name: str, data: Sequence[Trace]) -> list[float]:
-    """All numbers that have their colour from an axis."""
-    found = [v for t in data if t.get("coloraxis") == name for row in t["z"] for v in row]
-    for marker in (trace.get("marker", {}) for trace in data):
-        if marker.get("coloraxis") == name:
-            found += marker["color"]
-    return [value for value in found if value is not None]
+    return Pen(px, {name: scale_of(layout[name]) for name in names}, {})
 
 
 def draw_trace(panels: Panels, trace: Trace, pen: Pen) -> None:
@@ -53,7 +41,7 @@ def draw_trace(panels: Panels, trace: Trace, pen: Pen) -> None:
 def finish(
     panels: Panels, layout: Layout, data: Sequence[Trace], px: float, *, has_grid: bool
 ) -> None:
-    """Ranges and ticks of all panels; axes that match have one range."""
+    """Ranges and ticks of all panels."""
     categories = {
         (letter, trace.get("xaxis", "x")): list(map(str, trace[letter]))
         for trace in data
@@ -61,55 +49,20 @@ def finish(
         if any(isinstance(value, str) for value in trace[letter])
     }
     for letter in "xy":
-        ranges = _ranges(panels, layout, letter)
         for name, axes in panels.items():
             about = layout[f"{letter}axis{name[1:]}"]
-            (axes.set_xlim if letter == "x" else axes.set_ylim)(*ranges[name])
+            if "range" in about:
+                (axes.set_xlim if letter == "x" else axes.set_ylim)(*about["range"])
             axis = axes.xaxis if letter == "x" else axes.yaxis
-            if about.get("type") == "log":
-                axis.set_major_formatter(lambda power, _: f"{10**power:g}")
             _ticks(axis, about, categories.get((letter, name), []))
-            shown = {"labelbottom" if letter == "x" else "labelleft": _has_numbers(about)}
-            axes.tick_params(letter, **shown, **({} if _has_marks(about) else {"length": 0}))
+            numbers = "labelbottom" if letter == "x" else "labelleft"
+            marks = {} if about.get("ticks", "outside") else {"length": 0}
+            axes.tick_params(letter, **{numbers: about.get("showticklabels", True)}, **marks)
             axes.set_axisbelow(True)
             if has_grid and about.get("showgrid", True):
                 axes.grid(axis=letter, color=rgba(about.get("gridcolor", "#eeeeee")), linewidth=px)
             if not about.get("visible", True):
                 axes.set_axis_off()
-
-
-def _has_numbers(about: Layout) -> bool:
-    return bool(about.get("showticklabels", True))
-
-
-def _has_marks(about: Layout) -> bool:
-    return bool(about.get("ticks", "outside"))
-
-
-def _ranges(panels: Panels, layout: Layout, letter: str) -> dict[str, tuple[float, float]]:
-    """By the name of the panel, its range along one of its axes."""
-    reach: dict[str, list[float]] = {}
-    leader = {}
-    for name, axes in panels.items():
-        about = layout[f"{letter}axis{name[1:]}"]
-        leader[name] = about.get("matches", f"{letter}{name[1:]}")
-        low, high = getattr(axes.dataLim, f"interval{letter}")
-        if np.isfinite([low, high]).all():
-            reach.setdefault(leader[name], []).extend((low, high))
-    found = {}
-    for name in panels:
-        about = layout[f"{letter}axis{name[1:]}"]
-        among = reach.get(leader[name], [0.0, 1.0])
-        low, high = min(among), max(among)
-        room = 0.05 * ((high - low) or 1.0)
-        low = 0.0 if about.get("rangemode") == "tozero" and low >= 0 else low - room
-        ends = about.get("range", (low, high + room))
-        found[name] = (ends[1], ends[0]) if _is_turned(about) else (ends[0], ends[1])
-    return found
-
-
-def _is_turned(about: Layout) -> bool:
-    return about.get("autorange") == "reversed"
 
 
 def _ticks(axis: Any, about: Layout, categories: Sequence[str]) -> None:
@@ -180,20 +133,12 @@ def is_of_data(ref: str) -> bool:
 
 def bars_of(layout: Layout, data: Sequence[Trace], pen: Pen) -> list[tuple[Layout, Scale]]:
     """The colour bars of a figure: what is said of each, and its colours."""
-    used = {trace.get("coloraxis") or trace.get("marker", {}).get("coloraxis") for trace in data}
-    found = [
-        (layout[name].get("colorbar", {}), scale)
-        for name, scale in pen.colours.items()
-        if name in used and layout[name].get("showscale", True)
+    used = {trace.get("coloraxis") for trace in data}
+    markers = [trace.get("marker", {}) for trace in data]
+    return [
+        *((layout[name]["colorbar"], scale) for name, scale in pen.colours.items() if name in used),
+        *((each["colorbar"], scale_of(each)) for each in markers if each.get("showscale")),
     ]
-    for trace in data:
-        marker = trace.get("marker", {})
-        if trace["type"] == "heatmap" and "coloraxis" not in trace and trace.get("showscale", True):
-            found.append((trace.get("colorbar", {}), own_scale(trace)))
-        elif marker.get("showscale"):
-            numbers = [number for number in marker["color"] if number is not None]
-            found.append((marker.get("colorbar", {}), scale_of(marker, numbers)))
-    return found
 
 
 def finish_bar(bar: Any, about: Layout, size: float) -> None:

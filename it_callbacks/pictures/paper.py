@@ -10,7 +10,7 @@ from typing import Any
 from it_callbacks.figures import Figure
 from it_callbacks.pictures.colours import rgba
 from it_callbacks.pictures.names import beside, named, settle, thin
-from it_callbacks.pictures.notes import Note, kind_of, write
+from it_callbacks.pictures.notes import Note, kind_of, shown, write
 from it_callbacks.pictures.panels import (
     Layout,
     Panels,
@@ -26,7 +26,7 @@ from it_callbacks.pictures.panels import (
 )
 from it_callbacks.pictures.style import PAPER, Sizes, Wishes, literal
 from it_callbacks.pictures.traces import Trace
-from it_callbacks.pictures.ways import ROLES, draw_way, symbols, ways_of
+from it_callbacks.pictures.trajectories import ROLES, draw_trajectory, symbols, trajectories_of
 
 COLUMN, COLUMN_AND_A_HALF, PAGE = 3.4, 5.5, 7.2
 """Widths in inches, as most journals have them."""
@@ -124,8 +124,8 @@ def _inches(
 
 
 def _traces(panels: Panels, layout: Layout, data: Sequence[Trace]) -> None:
-    """The traces: those of a plane as ways, others as they are."""
-    pen = pen_of(layout, data, PAPER.px)
+    """The traces: those of a plane as trajectories, others as they are."""
+    pen = pen_of(layout, PAPER.px)
     meta = layout.get("meta", {})
     is_plane = meta.get("kind") == "plane"
     background = layout.get("paper_bgcolor", "white")
@@ -138,10 +138,12 @@ def _traces(panels: Panels, layout: Layout, data: Sequence[Trace]) -> None:
     if is_plane:
         is_by_run = any(each.get("run") for each in meta["layers"])
         known = symbols([each["name"] for each in meta["layers"]])
-        for way in ways_of([t for t in data if t["meta"]["role"] in ROLES], background):
-            name = way.run if is_by_run else way.layer
-            symbol = "o" if way.is_below else known.get(name, "o")
-            draw_way(panels[way.axis], way, symbol, rgba(background))
+        for trajectory in trajectories_of(
+            [t for t in data if t["meta"]["role"] in ROLES], background
+        ):
+            name = trajectory.run if is_by_run else trajectory.layer
+            symbol = "o" if trajectory.is_below else known.get(name, "o")
+            draw_trajectory(panels[trajectory.axis], trajectory, symbol, rgba(background))
 
 
 def _titles(picture: Any, panels: Panels, layout: Layout, wishes: Wishes) -> None:
@@ -165,15 +167,9 @@ def _titles(picture: Any, panels: Panels, layout: Layout, wishes: Wishes) -> Non
 
 def _notes(layout: Layout, wishes: Wishes) -> list[Note]:
     """What is written in and beside the panels: not what is for highlighting only."""
-    spare = {int(number) for number in layout.get("meta", {}).get("spare", [])}
     found = []
-    for number, note in enumerate(layout.get("annotations", [])):
-        kind = kind_of(note)
-        if number in spare or not note.get("visible", True):
-            continue
-        if kind in ("name", "beside") and not wishes.names:
-            continue
-        if kind == "mark":  # "0: nothing" is for who reads a plane for the first time
+    for note in shown(layout, names=wishes.names):
+        if kind_of(note) == "mark":  # "0: nothing" is for who reads a plane for the first time
             note = {**note, "text": re.sub(r": \w+$", "", note["text"]), "bgcolor": "#00000000"}
         found.append(note)
     return found
@@ -192,7 +188,7 @@ def _bars(picture: Any, panels: Panels, layout: Layout, data: Sequence[Trace]) -
     from matplotlib.cm import ScalarMappable
 
     maps = [trace for trace in data if trace["type"] == "heatmap"]
-    for about, scale in bars_of(layout, maps, pen_of(layout, data, PAPER.px)):
+    for about, scale in bars_of(layout, maps, pen_of(layout, PAPER.px)):
         bar = picture.colorbar(
             ScalarMappable(*scale), ax=list(panels.values()), aspect=30, pad=0.02, shrink=0.9
         )

@@ -43,7 +43,7 @@ def draw(
         height: In inches; None for what goes with the width.
         title: Above the picture. A caption says what is shown, so there is none by default.
         names: Whether layers and runs are named.
-        style: ``"paper"``: letters of 7 and 8 points, ways that grow wider in time, a symbol for
+        style: ``"paper"``: letters of 7 and 8 points, lines that grow wider in time, a symbol for
             each layer, and nothing that a caption says; or ``"screen"``: as a page shows it.
         grey: Greys of equal luminance in place of all colours.
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from it_callbacks.figures import Figure
 from it_callbacks.pictures.colours import rgba
-from it_callbacks.pictures.notes import kind_of, write
+from it_callbacks.pictures.notes import shown, write
 from it_callbacks.pictures.panels import (
     across,
     bars_of,
@@ -68,7 +68,7 @@ def drawn(figure: Figure, wishes: Wishes) -> Any:
         panels[f"x{name}"] = picture.add_axes(
             rectangle, label=name, facecolor=rgba(layout.get("plot_bgcolor", "white"))
         )
-    pen = pen_of(layout, data, px)
+    pen = pen_of(layout, px)
     for trace in data:
         draw_trace(panels, trace, pen)
     across(panels, layout.get("shapes", []), px)
@@ -79,13 +79,9 @@ def drawn(figure: Figure, wishes: Wishes) -> Any:
         axes.set_xlabel(title_of(layout, "x", name), labelpad=4 * px)
         axes.set_ylabel(title_of(layout, "y", name), labelpad=4 * px)
     page = Affine2D().scale(*plots).translate(*corner) + picture.transFigure
-    spare = {int(number) for number in layout.get("meta", {}).get("spare", [])}
-    for number, note in enumerate(layout.get("annotations", [])):
-        if number in spare or not note.get("visible", True):
-            continue
-        if wishes.names or kind_of(note) not in ("name", "beside"):
-            size = _LETTER * px * note.get("font", {}).get("size", 13)
-            write(panels, note, px, page, size=size)
+    for note in shown(layout, names=wishes.names):
+        size = _LETTER * px * note.get("font", {}).get("size", 13)
+        write(panels, note, px, page, size=size)
     _bars(picture, figure, pen, corner, plots, (wide, high))
     picture.draw_without_rendering()  # ticks are made late; here they are made in our style
     return picture

@@ -12,12 +12,8 @@ from it_callbacks.pictures.colours import Scale, rgba, scale_of
 
 Trace = Mapping[str, Any]
 
-SYMBOLS: dict[str, Any] = {
-    "circle": "o", "square": "s", "diamond": "D", "triangle-up": "^", "triangle-down": "v",
-    "triangle-left": "<", "triangle-right": ">", "pentagon": "p", "hexagon": "h", "hexagon2": "H",
-    "star": "*", "cross": "P", "x": "X", "line-ew": "_", "line-ns": "|",
-}  # fmt: skip
-"""Plotly's markers as matplotlib calls them."""
+_SYMBOLS = {"line-ew": "_"}
+"""Plotly's markers as matplotlib calls them; all others are circles."""
 _DASHES = {"solid": "-", "dash": "--", "dashdot": "-."}
 _DOTTED = (0, (1, 2))
 
@@ -103,7 +99,7 @@ def points(
     symbols = np.array(_each(marker.get("symbol", "circle"), n), object)
     sizes = np.array(_each(marker.get("size", 6), n), float) * pen.px
     opacities = np.array(_each(marker.get("opacity", 1.0), n), float) * opacity
-    faces = _colours(marker, n, pen)
+    faces = _colours(marker, n)
     edges = np.array([rgba(each) for each in _each(edge.get("color", "#00000000"), n)])
     widths = np.array(_each(edge.get("width", 0), n), float) * pen.px
     for of in (faces, edges):
@@ -114,16 +110,10 @@ def points(
         if symbol == "arrow":
             _arrows(axes, x, y, of, sizes, faces)
             continue
-        base, _, kind = symbol.rpartition("-")
-        base, kind = (base, kind) if kind in ("open", "dot") else (symbol, "")
-        shape = SYMBOLS.get(base, "o")
+        shape = _SYMBOLS.get(symbol, "o")
         drawn = axes.scatter(x[of], y[of], s=sizes[of] ** 2, marker=shape, zorder=2.5)
-        drawn.set(
-            facecolor=faces[of] * (1, 1, 1, kind != "open"),
-            edgecolor=faces[of] if kind == "open" else edges[of],
-            linewidth=np.fmax(widths[of], pen.px) if kind == "open" else widths[of],
-        )
-        if kind == "dot":
+        drawn.set(facecolor=faces[of], edgecolor=edges[of], linewidth=widths[of])
+        if symbol == "circle-dot":
             dots = axes.scatter(x[of], y[of], s=(0.35 * sizes[of]) ** 2, marker="o", zorder=2.6)
             dots.set(facecolor=edges[of], linewidth=0)
 
@@ -132,14 +122,12 @@ def _each(value: Any, n: int) -> list[Any]:
     return list(value) if isinstance(value, list | tuple) else [value] * n
 
 
-def _colours(marker: Mapping[str, Any], n: int, pen: Pen) -> NDArray[np.float64]:
+def _colours(marker: Mapping[str, Any], n: int) -> NDArray[np.float64]:
     """Colours ``(n, 4)``, of words or of numbers on a scale."""
     colours = marker["color"]
     if isinstance(colours, list | tuple) and colours and not isinstance(colours[0], str):
         numbers = [np.nan if number is None else number for number in colours]
-        name = marker.get("coloraxis")
-        scale = pen.colours[name] if name else scale_of(marker, numbers)
-        return np.array(scale.of(numbers), float)
+        return np.array(scale_of(marker).of(numbers), float)
     return np.array([rgba(each) for each in _each(colours, n)])
 
 
@@ -166,15 +154,9 @@ def cells(axes: Any, trace: Trace, pen: Pen) -> None:
         inner = centres[:-1] + half if len(centres) > 1 else np.array([])
         edges.append(np.concatenate([[centres[0] - half[0]], inner, [centres[-1] + half[-1]]]))
     z = np.ma.masked_invalid(np.array(trace["z"], float))
-    scale = pen.colours[trace["coloraxis"]] if "coloraxis" in trace else own_scale(trace)
+    scale = pen.colours[trace["coloraxis"]]
     gap = max(trace.get("xgap", 0), trace.get("ygap", 0)) * pen.px
     lines = {"edgecolor": axes.get_facecolor(), "linewidth": gap}
     if not gap:  # else viewers show the page between cells that meet
         lines = {"edgecolor": "face", "linewidth": 0.2}
     axes.pcolormesh(*edges, z, norm=scale.norm, cmap=scale.map, **lines)
-
-
-def own_scale(trace: Trace) -> Scale:
-    """The colours of a heat map that has no colour axis."""
-    values = [value for row in trace["z"] for value in row if value is not None]
-    return scale_of(trace, values, "z")

@@ -5,13 +5,12 @@ A notebook that was saved or exported runs no script, and may be opened where th
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Iterator
 
 from it_callbacks.findings import findings
 from it_callbacks.report import phrases
 from it_callbacks.report.markup import Html, joined, table, tag
-from it_callbacks.report.told import sentences
+from it_callbacks.report.sentences import sentences
 from it_callbacks.report.values import prediction_tables, status_word
 from it_callbacks.runs import Run
 from it_callbacks.tables import layer_rows, wide_rows
@@ -31,17 +30,6 @@ _STYLE = """
 """
 
 
-def picture(svg: bytes, words: str) -> Html:
-    """A picture that needs neither a script nor a network.
-
-    Args:
-        svg: The picture.
-        words: What is said where it cannot be seen.
-    """
-    data = base64.b64encode(svg).decode("ascii")
-    return tag("img", src=f"data:image/svg+xml;base64,{data}", alt=words)
-
-
 def figure_card(run: Run, shown: Html) -> Html:
     """A picture, or what stands for one, and last values that are open only on demand."""
     values = joined(_values(run))
@@ -58,8 +46,8 @@ def run_card(run: Run, title: str, shown: Html) -> Html:
         shown: A picture of it, or what stands for one.
     """
     found = findings([run])
-    told = sentences(found) if found else Html("")
-    return _framed(tag("strong", title), shown, told, *_values(run))
+    listed = sentences(found) if found else Html("")
+    return _framed(tag("strong", title), shown, listed, *_values(run))
 
 
 def _framed(*content: Html) -> Html:

@@ -77,7 +77,8 @@ def _played(figure: Figure, request: Request) -> Figure:
 def _recoloured(light: Any, dark: Any) -> Iterator[tuple[str, str]]:
     """Every colour that is another one in the second of two figures that are else the same."""
     if isinstance(light, dict):
-        for key in light.keys() & dark.keys():
+        # In order: of the dark colours that one light colour may have, the last one is taken.
+        for key in filter(dark.__contains__, light):
             yield from _recoloured(light[key], dark[key])
     elif isinstance(light, (list, tuple)):
         for one, other in zip(light, dark, strict=False):

@@ -34,7 +34,7 @@ def report(runs: Sequence[Run]) -> str:
     drawings = Drawings()
     found = sections(runs, drawings)
     draw = (_STATIC / "draw.js").read_text(encoding="utf-8")
-    scripts = (_text(plotly_script()), draw)
+    scripts = (plotly_script(), draw)
     title = f"Information plane: {', '.join(run.name for run in runs[:3])}"
     title += f" and {len(runs) - 3} more" if len(runs) > 3 else ""
     head = tag(
@@ -84,7 +84,3 @@ def _policy(scripts: Sequence[str]) -> str:
         f"default-src 'none'; script-src {hashes}; style-src 'unsafe-inline'; "
         "img-src data: blob:; base-uri 'none'; form-action 'none'"
     )
-
-
-def _text(source: str | bytes) -> str:
-    return source.decode("utf-8") if isinstance(source, bytes) else source

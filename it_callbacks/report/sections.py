@@ -15,8 +15,8 @@ from it_callbacks.repeats import are_repeats, averaged
 from it_callbacks.report import phrases
 from it_callbacks.report.drawings import Drawings
 from it_callbacks.report.markup import Html, folded, joined, table, tag
-from it_callbacks.report.told import told
-from it_callbacks.report.values import layer_tables, prediction_tables
+from it_callbacks.report.sentences import sentences
+from it_callbacks.report.values import has_values, layer_tables, prediction_tables
 from it_callbacks.runs import Run
 
 MOST_TOGETHER = 6
@@ -40,20 +40,27 @@ def sections(runs: Sequence[Run], drawings: Drawings) -> list[Section]:
     """
     shown = [averaged(runs), *runs] if are_repeats(runs) else list(runs)
     found = [
-        Section("findings", "What was found", list(told(findings(runs)))),
+        Section("findings", "What was found", list(_findings(runs))),
         Section("planes", "Information plane", list(_planes(shown, drawings))),
         Section("layers", "Layers", list(layer_tables(shown))),
         Section("curves", "Curves", list(_curves(shown, drawings))),
         Section(
             "predictions",
             "Predictions",
-            [*_predictions(shown, drawings), *prediction_tables(shown)],
+            [*_of_predictions("predictions", shown, drawings), *prediction_tables(shown)],
         ),
-        Section("classes", "Classes", list(_classes(shown, drawings))),
+        Section("classes", "Classes", list(_of_predictions("classes", shown, drawings))),
         Section("warnings", "Warnings", list(_warnings(runs))),
         Section("settings", "How it was measured", list(_settings(runs))),
     ]
     return [section for section in found if section.content]
+
+
+def _findings(runs: Sequence[Run]) -> Iterator[Html]:
+    """The sentences, and a button that copies them."""
+    if found := findings(runs):
+        yield sentences(found)
+        yield tag("button", "Copy as text", type="button", hidden="", data_copies="sentences")
 
 
 def _rows(request: Request, runs: Sequence[Run]) -> list[list[Panel]]:
@@ -132,8 +139,8 @@ def _planes_of_the_code(row: Sequence[Panel], drawings: Drawings) -> Iterator[Ht
         return drawings.place(request, row, caption)
 
     yield plane(
-        "I(X;T) against I(T;Y), a way for each layer. Empty rings are saturated; the short mark "
-        "below a point is what chance alone would give." + _BARS * has_spread
+        "I(X;T) against I(T;Y), a trajectory for each layer. Empty rings are saturated; the short "
+        "mark below a point is what chance alone would give." + _BARS * has_spread
     )
     for number in range(min(len(panel.rulers) for panel in row)):
         if number != first:
@@ -163,13 +170,7 @@ def _has_spread(row: Sequence[Panel]) -> bool:
 
 def _has(row: Sequence[Panel], quantity: str) -> bool:
     """Whether there is a finite value of `quantity` in any of the panels."""
-    return any(
-        key.quantity == quantity
-        and key.set == panel.set
-        and any(map(math.isfinite, panel.run.values(key).values()))
-        for panel in row
-        for key in panel.run.keys
-    )
+    return any(has_values(panel.run, quantity, panel.set) for panel in row)
 
 
 def _curves(runs: Sequence[Run], drawings: Drawings) -> Iterator[Html]:
@@ -199,21 +200,19 @@ def _read_by(row: Sequence[Panel], quantity: Quantity) -> int | None:
     return None if has_values else 0
 
 
-def _predictions(runs: Sequence[Run], drawings: Drawings) -> Iterator[Html]:
-    for row in _rows(Request("predictions"), runs):
-        yield drawings.place(
-            *(Request("predictions"), row),
-            "H(Ŷ) = I(Y;Ŷ) + I(X;Ŷ|Y) + H(Ŷ|X): information about the labels, information about "
-            "the inputs within a class, and how unsure the predictions are of each sample.",
-        )
+def _of_predictions(name: str, runs: Sequence[Run], drawings: Drawings) -> Iterator[Html]:
+    """One of the figures of predictions."""
+    for row in _rows(Request(name), runs):
+        yield drawings.place(Request(name), row, _OF_PREDICTIONS[name])
 
 
-def _classes(runs: Sequence[Run], drawings: Drawings) -> Iterator[Html]:
-    for row in _rows(Request("classes"), runs):
-        yield drawings.place(
-            *(Request("classes"), row),
-            "H(Ŷ|Y=c): how far the predictions scatter inside each class, by {axis}.",
-        )
+_OF_PREDICTIONS = {
+    "predictions": (
+        "H(Ŷ) = I(Y;Ŷ) + I(X;Ŷ|Y) + H(Ŷ|X): information about the labels, information about the "
+        "inputs within a class, and how unsure the predictions are of each sample."
+    ),
+    "classes": "H(Ŷ|Y=c): how far the predictions scatter inside each class, by {axis}.",
+}
 
 
 def _warnings(runs: Sequence[Run]) -> Iterator[Html]:

@@ -57,7 +57,7 @@ def layer_tables(runs: Sequence[Run]) -> Iterator[Html]:
                 rows = layer_rows(run, set_, rulers)
                 seen |= {row.status for row in rows}
                 caption = ". ".join(filter(None, [rulers.label, phrases.facts(settings)]))
-                yield _table(_HEAD, map(_cells, rows), caption, _has_values(run, "I_TY", set_))
+                yield _table(_HEAD, map(_cells, rows), caption, has_values(run, "I_TY", set_))
             if verdicts := list(_verdicts(run, set_)):
                 yield table(("layer", "read with", "has it compressed?"), verdicts)
             if found := wide_rows(run, set_):
@@ -99,7 +99,8 @@ def prediction_tables(runs: Sequence[Run]) -> Iterator[Html]:
 _OF_PREDICTIONS = ("prediction_entropy", "conditional_entropy", "label_information")
 
 
-def _has_values(run: Run, quantity: str, set_: str) -> bool:
+def has_values(run: Run, quantity: str, set_: str) -> bool:
+    """Whether a set has a finite value of a quantity."""
     return any(
         any(map(math.isfinite, run.values(key).values()))
         for key in run.keys

@@ -231,12 +231,8 @@ class InformationPlanePlugin(base_plugin.TBPlugin):  # type: ignore[misc] # it s
                 self._kept = dict([*self._kept.items(), (place, kept)][-_MOST_KEPT:])
         return kept.text
 
-    def _panels(
-        self, asked: query.Asked, log: logs.Log, found: Outlines | None = None
-    ) -> list[figures.Panel]:
+    def _panels(self, asked: query.Asked, log: logs.Log, found: Outlines) -> list[figures.Panel]:
         """The panels that are asked for, with the values that the figure needs."""
-        if found is None:
-            _, found = _asked_for(asked, log)
         runs = _chosen(asked, log, found)
         # A panel that lacks the reading or the view says so itself.
         request = replace(asked.request, reading=None, view=next(iter(figures.VIEWS)))

@@ -9,11 +9,20 @@ from collections.abc import Sequence
 from typing import NamedTuple, Protocol
 
 from it_callbacks.checks import nearest
-from it_callbacks.figures import DARK, KINDS, LIGHT, READINGS, VIEWS, Panel, Request, check
+from it_callbacks.figures import (
+    ARRANGEMENTS,
+    DARK,
+    KINDS,
+    LIGHT,
+    READINGS,
+    SCALES,
+    VIEWS,
+    Panel,
+    Request,
+    check,
+)
 
 THEMES = {"light": LIGHT, "dark": DARK}
-SCALES = ("fit", "zero")
-ARRANGEMENTS = ("auto", "side", "overlay", "mean")
 _SIZES = {"width": range(200, 4001), "height": range(150, 4001)}
 """In pixels: what a screen has."""
 _SHOWN = 8

@@ -1,6 +1,6 @@
-"""Draw the ways of layers through the plane for print: piece by piece, wider towards the end.
+"""Draw trajectories of layers for print: piece by piece, wider towards the end.
 
-A layer has a symbol of its own where its way ends, so that it is known without colours, too.
+A layer has a symbol of its own where its trajectory ends, so that it is known without colours, too.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ SYMBOLS = ("o", "s", "D", "^", "v", "P", "X", "h", "p", "*", "<", ">")
 _LOOKS_LARGE = {"D": 0.85, "*": 1.4}
 """What symbols are made larger or smaller by, that all look alike in size."""
 ROLES = ("points", "line", "start", "end", "arrow")
-"""Of the traces that make up a way. Widths tell the direction here, in place of arrows."""
+"""Of the traces that make up a trajectory. Widths tell the direction here, in place of arrows."""
 _START, _END, _ALONE, _RIM = 2.6, 4.6, 1.8, 0.6
 """Points: ring at the start, mark at the end, dot of a point without a line, rim."""
 _BELOW = 0.75
@@ -27,7 +27,7 @@ _BELOW = 0.75
 Point = tuple[float, float]
 
 
-class Way(NamedTuple):
+class Trajectory(NamedTuple):
     """How a layer went through one panel."""
 
     axis: str
@@ -60,23 +60,23 @@ class Way(NamedTuple):
         return [point for point in self.points[1:-1] if point not in touched]
 
 
-def ways_of(data: Sequence[Trace], background: str) -> list[Way]:
-    """The ways that the traces of a plane show, in their order; marks of its colour are hollow."""
+def trajectories_of(data: Sequence[Trace], background: str) -> list[Trajectory]:
+    """Those that the traces of a plane show, in their order; marks of its colour are hollow."""
     several: dict[tuple[Any, ...], dict[str, list[Trace]]] = {}
     for trace in data:
         about = trace["meta"]
         key = about["panel"], about["run"], about["set"], about["layer"]
         several.setdefault(key, {}).setdefault(about["role"], []).append(trace)
-    return [_way(traces, background) for traces in several.values() if "end" in traces]
+    return [_trajectory(traces, background) for traces in several.values() if "end" in traces]
 
 
-def _way(traces: Mapping[str, Sequence[Trace]], background: str) -> Way:
+def _trajectory(traces: Mapping[str, Sequence[Trace]], background: str) -> Trajectory:
     (points, *_), (end, *_), lines = traces["points"], traces["end"], traces.get("line", [])
     marker = end["marker"]
     is_hollow = marker["color"] == background
     steps = [int(row[1]) for row in points["customdata"]]
     epochs = {int(row[1]): int(row[0]) for row in points["customdata"] if row[0] != ""}
-    return Way(
+    return Trajectory(
         points.get("xaxis", "x"),
         points["meta"]["run"],
         points["meta"]["layer"],
@@ -94,37 +94,39 @@ def _places(trace: Trace) -> list[Point]:
     return list(zip(trace["x"], trace["y"], strict=True))
 
 
-def draw_way(axes: Any, way: Way, symbol: str, background: Any) -> None:
-    """A way with its ring and its mark."""
+def draw_trajectory(axes: Any, trajectory: Trajectory, symbol: str, background: Any) -> None:
+    """A trajectory with its ring and its mark."""
     from matplotlib.collections import LineCollection
 
-    part = _BELOW if way.is_below else 1.0
-    colour = way.colour[:3]
+    part = _BELOW if trajectory.is_below else 1.0
+    colour = trajectory.colour[:3]
     lines = LineCollection(
-        [[start, end] for start, end, _ in way.pieces],
-        linewidths=[part * (0.5 + 0.9 * age) for *_, age in way.pieces],
-        colors=[(*colour, round(part * (0.45 + 0.55 * age), 2)) for *_, age in way.pieces],
-        linestyles=(0, (0.1, 2)) if way.is_below else "-",
+        [[start, end] for start, end, _ in trajectory.pieces],
+        linewidths=[part * (0.5 + 0.9 * age) for *_, age in trajectory.pieces],
+        colors=[(*colour, round(part * (0.45 + 0.55 * age), 2)) for *_, age in trajectory.pieces],
+        linestyles=(0, (0.1, 2)) if trajectory.is_below else "-",
         capstyle="round",
-        zorder=1.95 if way.is_below else 2,
+        zorder=1.95 if trajectory.is_below else 2,
     )
     axes.add_collection(lines)
     mark = {"linestyle": "", "color": (*colour, part), "markeredgewidth": _RIM * part}
-    if way.alone:
-        axes.plot(*zip(*way.alone, strict=True), "o", markersize=_ALONE, **mark)
-    if way.has_left:
+    if trajectory.alone:
+        axes.plot(*zip(*trajectory.alone, strict=True), "o", markersize=_ALONE, **mark)
+    if trajectory.has_left:
         ring = {"markersize": _START * part, "markerfacecolor": background, "zorder": 3}
-        axes.plot(*way.points[0], marker="o", **{**mark, **ring})
-    inside = {"markerfacecolor": background} if way.status else {"markeredgecolor": background}
+        axes.plot(*trajectory.points[0], marker="o", **{**mark, **ring})
+    inside = (
+        {"markerfacecolor": background} if trajectory.status else {"markeredgecolor": background}
+    )
     size = _END * _LOOKS_LARGE.get(symbol, 1.0) * part
-    end = {**mark, "markersize": size, "zorder": 3.5 if way.is_below else 4, **inside}
-    axes.plot(*way.points[-1], marker=symbol, **end)
-    if way.status == "caution":
-        axes.plot(*way.points[-1], marker="o", markersize=1.4, zorder=4.1, color=colour)
+    end = {**mark, "markersize": size, "zorder": 3.5 if trajectory.is_below else 4, **inside}
+    axes.plot(*trajectory.points[-1], marker=symbol, **end)
+    if trajectory.status == "caution":
+        axes.plot(*trajectory.points[-1], marker="o", markersize=1.4, zorder=4.1, color=colour)
 
 
 def symbols(layers: Sequence[str]) -> dict[str, str]:
-    """By layer, in order of depth, or by run the symbol at the end of its way.
+    """By layer, in order of depth, or by run the symbol at the end of its trajectory.
 
     Example:
         >>> symbols(["fc1", "fc2"])

@@ -25,8 +25,8 @@ def is_training(run: Run, root: str, set_: str) -> bool:
         >>> is_training(Run("a", {}), "information_plane", "train")
         True
     """
-    told = run.settings.get(f"{root}/{set_}", {}).get("measured_on")
-    if told == TRAINING_SET:
+    measured_on = run.settings.get(f"{root}/{set_}", {}).get("measured_on")
+    if measured_on == TRAINING_SET:
         return True
     return set_ == "train" or set_.startswith(("train_", "train-", "train."))
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from it_callbacks.figures import DIFFERENCE, Request, draw, needed, offered, panels
-from it_callbacks.figures.asked import opened
+from it_callbacks.figures.quantity_shown import opened
 from it_callbacks.runs import Key, Run
 
 from .drawn_runs import run, traces, wide

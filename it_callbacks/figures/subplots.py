@@ -8,11 +8,11 @@ from typing import Any, NamedTuple
 
 from it_callbacks.figures.axes import Place
 from it_callbacks.figures.labels import plain, shortened
-from it_callbacks.figures.theme import BACKGROUND, GRID, MARK, MUTED, TEXT
+from it_callbacks.figures.theme import BACKGROUND, GRID, MARK, MUTED, TEXT, Colour
 
 NARROW = 520
 """Pixels of a figure below which plots stand below each other, with less around them."""
-MOST_COLUMNS = 3
+_MOST_IN_A_ROW = 3
 _FONT = "Inter, Roboto, 'Helvetica Neue', Arial, sans-serif"
 _BETWEEN_ROWS = 78
 """Pixels: ticks and title of an axis, and the heading of the plot below."""
@@ -29,7 +29,7 @@ class Box(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Sheet:
+class Subplots:
     """The plots of a figure, at most three in a row.
 
     Args:
@@ -73,7 +73,7 @@ class Sheet:
         across = max(self.width - margin["l"] - margin["r"], 60)
         up = max(self.height - margin["t"] - margin["b"], 60)
         n = max(self.n, 1)
-        columns = 1 if self.is_narrow else min(n, MOST_COLUMNS)
+        columns = 1 if self.is_narrow else min(n, _MOST_IN_A_ROW)
         rows = -(-n // columns)
         between = 0.055 * across
         wide = (across - (columns - 1) * between) / columns
@@ -168,20 +168,28 @@ def axis_name(text: str) -> dict[str, Any]:
     return {"text": text, "standoff": 10, "font": {"size": 13, "color": TEXT}}
 
 
+def note_at(
+    axis: str, x: float, y: float, text: str, font: dict[str, Any], **more: Any
+) -> dict[str, Any]:
+    """An annotation at shares of a plot's width and height; `text` is markup already."""
+    refs = {"xref": f"x{axis} domain", "yref": f"y{axis} domain"}
+    return {"text": text, **refs, "x": x, "y": y, "showarrow": False, "font": font, **more}
+
+
+def level_line(axis: str, at: float, colour: Colour) -> dict[str, Any]:
+    """A dotted line across a plot, at a value of its vertical axis."""
+    ends = {"x0": 0, "x1": 1, "y0": at, "y1": at}
+    line = {"color": colour, "width": 1, "dash": "dot"}
+    return {"type": "line", "xref": f"x{axis} domain", "yref": f"y{axis}", **ends, "line": line}
+
+
+_ABOVE = {"xanchor": "left", "yanchor": "bottom"}
+
+
 def line_above(number: int, text: str, *, has_headings: bool = False) -> dict[str, Any]:
     """A small line above all plots; number 0 is the lowest, where headings stand if there are."""
-    return {
-        "text": text,
-        "xref": "paper",
-        "x": 0,
-        "yref": "paper",
-        "y": 1,
-        "xanchor": "left",
-        "yanchor": "bottom",
-        "yshift": 3 + 15 * number + 5 * has_headings,
-        "showarrow": False,
-        "font": {"size": 11, "color": MUTED},
-    }
+    page = {"xref": "paper", "yref": "paper", "yshift": 3 + 15 * number + 5 * has_headings}
+    return note_at("", 0, 1, text, {"size": 11, "color": MUTED}, **_ABOVE, **page)
 
 
 def heading(box: Box, title: str, below: str = "") -> dict[str, Any]:
@@ -194,32 +202,14 @@ def heading(box: Box, title: str, below: str = "") -> dict[str, Any]:
     left = int((room - len(title)) * 13 / 11) - 3
     if below and left > 6:
         text += f'  <span style="font-size: 11px">{plain(shortened(below, left))}</span>'
-    return {
-        "text": text,
-        "xref": f"x{box.place.axis} domain",
-        "x": 0,
-        "yref": f"y{box.place.axis} domain",
-        "y": 1,
-        "xanchor": "left",
-        "yanchor": "bottom",
-        "yshift": 3,
-        "showarrow": False,
-        "font": {"size": 13},
-    }
+    return note_at(box.place.axis, 0, 1, text, {"size": 13}, yshift=3, **_ABOVE)
 
 
 def absence(box: Box, lines: Sequence[str]) -> dict[str, Any]:
     """A text in the middle of a plot that has nothing to show: any text, a line each."""
     room = max(int(box.width / (13 * _PER_LETTER)), 12)
-    return {
-        "text": "<br>".join(plain(part) for line in lines for part in _wrapped(line, room)),
-        "xref": f"x{box.place.axis} domain",
-        "x": 0.5,
-        "yref": f"y{box.place.axis} domain",
-        "y": 0.5,
-        "showarrow": False,
-        "font": {"size": 13, "color": MUTED},
-    }
+    text = "<br>".join(plain(part) for line in lines for part in _wrapped(line, room))
+    return note_at(box.place.axis, 0.5, 0.5, text, {"size": 13, "color": MUTED})
 
 
 def _wrapped(text: str, most: int) -> list[str]:

@@ -1,4 +1,4 @@
-"""Draw looks at a run as columns of equal width: what heat maps share."""
+"""Draw measurements as columns of equal width: what heat maps share."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from it_callbacks.figures.grid import LEAST_FOR_WORDS, Plot, axis, widest
 from it_callbacks.figures.over_time import Epochs, TimeAxis
-from it_callbacks.figures.sheet import axis_name
+from it_callbacks.figures.subplots import axis_name
 from it_callbacks.figures.theme import BITS, MUTED, TEXT
 from it_callbacks.figures.times import thinned
 
@@ -19,8 +19,8 @@ BAR = 62
 """Pixels that a colour bar and its numbers take."""
 
 
-class Looks(NamedTuple):
-    """The looks that a heat map has columns of."""
+class Columns(NamedTuple):
+    """The measurements that a heat map has columns of."""
 
     steps: list[int]
     labels: list[str]
@@ -33,17 +33,19 @@ class Looks(NamedTuple):
         return f"{self.unit} %{{x}}" + ("" if has_step else f"  ·  step %{{{step}}}")
 
 
-def looks(steps: Sequence[int], epochs: Epochs, time: TimeAxis, most: int = MOST_COLUMNS) -> Looks:
-    """Return at most `most` of the looks at `steps`, even in the logarithm of their number."""
+def columns_of(
+    steps: Sequence[int], epochs: Epochs, time: TimeAxis, most: int = MOST_COLUMNS
+) -> Columns:
+    """Return at most `most` measurements, evenly spaced in the logarithm of their number."""
     kept = thinned(steps, most)
     labels = [time.word(step, epochs) for step in kept]
     if len(set(labels)) < len(labels):
         labels = [f"{label} (step {step})" for label, step in zip(labels, kept, strict=True)]
-    return Looks(kept, labels, time.unit)
+    return Columns(kept, labels, time.unit)
 
 
-def columns(plot: Plot, shown: Looks) -> dict[str, Any]:
-    """The horizontal axis of a heat map of looks; ticks tell when some of them were."""
+def column_axis(plot: Plot, shown: Columns) -> dict[str, Any]:
+    """The horizontal axis of a heat map; ticks tell when some of them were."""
     room = widest(shown.labels) + 14
     most = max(2, min(_MOST_TICKS, int(plot.width / room)))
     at = strided(len(shown.steps), most)
@@ -62,18 +64,6 @@ def columns(plot: Plot, shown: Looks) -> dict[str, Any]:
     )
 
 
-def spaced(n: int, most: int) -> list[int]:
-    """Return at most `most` of the numbers below `n`, evenly spaced, the ends among them.
-
-    Example:
-        >>> spaced(10, 4), spaced(3, 4)
-        ([0, 3, 6, 9], [0, 1, 2])
-    """
-    if n <= most:
-        return list(range(n))
-    return [round(number * (n - 1) / (most - 1)) for number in range(most)]
-
-
 def strided(n: int, most: int) -> list[int]:
     """Return at most `most` of the numbers below `n`, one step apart, and the last.
 
@@ -88,8 +78,8 @@ def strided(n: int, most: int) -> list[int]:
     return [*kept, n - 1] if n else []
 
 
-def cells(shown: Looks, n_rows: int) -> dict[str, Any]:
-    """What all heat maps of looks have in common."""
+def cells(shown: Columns, n_rows: int) -> dict[str, Any]:
+    """What all heat maps have in common."""
     has_gaps = n_rows <= _MOST_WITH_GAPS and len(shown.steps) <= _MOST_WITH_GAPS
     return {
         "type": "heatmap",
@@ -145,7 +135,7 @@ def colour_axis(
     }
 
 
-def cursor(plot: Plot, shown: Looks, until: int | None) -> list[dict[str, Any]]:
+def cursor(plot: Plot, shown: Columns, until: int | None) -> list[dict[str, Any]]:
     """A frame around the last column that is not after `until`; none where that is the last."""
     before = [number for number, step in enumerate(shown.steps) if until is None or step <= until]
     if not before or before[-1] + 1 == len(shown.steps):
