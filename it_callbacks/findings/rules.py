@@ -9,12 +9,12 @@ RULES: Mapping[str, str] = {
     "dead_layers": "Said if a layer's spread has fallen to a millionth of its largest.",
     "learnt": "The last value of the deepest layer that can be read, ± 1.96 standard errors.",
     "tells": "What the cross-entropy of the predictions proves, where no layer was read.",
-    "gap_of_layers": "Said if y of training minus validation is beyond chance, at least 0.1 bit, and "
-    "has grown.",
-    "gap_of_predictions": "Said if the cross-entropies of the sets differ beyond chance, by at least 0.1 "
-    "bit, and more than at first.",
-    "rises_again": "Said if the cross-entropy rose from its lowest three points to its last three, "
-    "beyond chance.",
+    "gap_of_layers": "Said if y of training minus validation is beyond chance, at least 0.1 bit, "
+    "and has grown.",
+    "gap_of_predictions": "Said if the cross-entropies of the sets differ beyond chance, by at "
+    "least 0.1 bit, and more than at first.",
+    "rises_again": "Said if the cross-entropy rose from its lowest three points to its last "
+    "three, beyond chance.",
     "gap_unsure": "The last gap is beyond its error, but not beyond how far both curves may stray "
     "by chance.",
     "gap_few": "A gap is judged from 8 common points on.",
@@ -23,8 +23,8 @@ RULES: Mapping[str, str] = {
     "others.",
     "learn_together": "No layer reached 90 % of its gain clearly after all others.",
     "confused": "The pair of classes with most mistakes in either direction, if at least 5.",
-    "over_confident": "Said if the cross-entropy exceeds the mean entropy by more than its error and "
-    "0.05 bit.",
+    "over_confident": "Said if the cross-entropy exceeds the mean entropy by more than its error "
+    "and 0.05 bit.",
     "readable": "A layer can be read if its last point has a value and is not saturated.",
     "gained": "The layer whose y rose most, beyond chance and by at least 0.1 bit.",
     "ends": "First and last value of the deepest layer; no change of y was beyond chance, or "
@@ -40,7 +40,7 @@ RULES: Mapping[str, str] = {
     "caution": "The last point is marked CAUTION, for this reason.",
     "scattered": "The class whose predictions have the greatest entropy; exact for these samples.",
     "cross_entropies": "The last cross-entropy of each set.",
-    "under_confident": "Said if the mean entropy exceeds the cross-entropy by more than its error and "
-    "0.05 bit.",
+    "under_confident": "Said if the mean entropy exceeds the cross-entropy by more than its error "
+    "and 0.05 bit.",
 }
 """By name, most important first."""
