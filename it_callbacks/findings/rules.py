@@ -13,8 +13,8 @@ RULES: Mapping[str, str] = {
     "and has grown.",
     "gap_of_predictions": "Said if the cross-entropies of the sets differ beyond chance, by at "
     "least 0.1 bit, and more than at first.",
-    "rises_again": "Said if the cross-entropy rose from its lowest three points to its last three, "
-    "beyond chance.",
+    "rises_again": "Said if the cross-entropy rose from its lowest three points to its last "
+    "three, beyond chance.",
     "gap_unsure": "The last gap is beyond its error, but not beyond how far both curves may stray "
     "by chance.",
     "gap_few": "A gap is judged from 8 common points on.",
