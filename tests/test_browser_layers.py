@@ -279,7 +279,7 @@ def test_help_says_how_to_read_the_plane(tab: Tab) -> None:
     dialog = tab.frame.get_by_role("dialog")
     assert dialog.locator("#how-to li").count() == 4
     terms = dialog.locator("dt").all_text_contents()
-    assert {"saturated", "chance", "ruler", "bars"} <= set(terms)
+    assert {"saturated", "chance", "ruler (a discretizer)", "bars"} <= set(terms)
     tab.frame.get_by_role("button", name="Close").click()
     assert not dialog.is_visible()
 
