@@ -13,6 +13,8 @@ from it_callbacks.log_folders import LogError, as_place, found_below, is_url
 
 TAB = "information_plane"
 """What TensorBoard calls the tab in addresses."""
+MOST_POINTS = 10_000
+"""Of a scalar. TensorBoard keeps a sample of 1000 unless told; reports read every point."""
 
 _DESCRIPTION = """\
 Start TensorBoard at the tab "Information plane", and print its address. It is the TensorBoard of
@@ -75,6 +77,7 @@ def _serve(logdir: str, port: int | None, host: str | None) -> str:
 
     tensorboard = program.TensorBoard()
     words = ["tensorboard", f"--logdir={logdir if is_url(logdir) else os.path.realpath(logdir)}"]
+    words += [f"--samples_per_plugin=scalars={MOST_POINTS}"]
     words += [] if port is None else [f"--port={port}"]
     words += [] if host is None else [f"--host={host}"]
     tensorboard.configure(words)
