@@ -13,8 +13,6 @@ from it_callbacks.log_folders import LogError, as_place, found_below, is_url
 
 TAB = "information_plane"
 """What TensorBoard calls the tab in addresses."""
-MOST_POINTS = 10_000
-"""Of a scalar. TensorBoard keeps a sample of 1000 unless told; reports read every point."""
 
 _DESCRIPTION = """\
 Start TensorBoard at the tab "Information plane", and print its address. It is the TensorBoard of
@@ -74,6 +72,8 @@ def _run(arguments: argparse.Namespace) -> None:
 def _serve(logdir: str, port: int | None, host: str | None) -> str:
     """TensorBoard's address, once it serves `logdir` from a thread of this process."""
     from tensorboard import program
+
+    from it_callbacks.logs import MOST_POINTS
 
     tensorboard = program.TensorBoard()
     words = ["tensorboard", f"--logdir={logdir if is_url(logdir) else os.path.realpath(logdir)}"]
