@@ -199,7 +199,9 @@ export class Controls {
   // The reading that was chosen where it is there, or else at which the figure opened.
   get reading() {
     const there = unique(this.ofShown("readings"));
-    return [this.choice.reading, this.meta.reading].find((name) => there.includes(name)) ?? null;
+    const {choice, meta} = this;
+    if (!there.length) return meta.reading || null;  // of a run without labels
+    return [choice.reading, meta.reading].find((name) => there.includes(name)) ?? null;
   }
 
   get view() {
