@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from it_callbacks.findings import Finding, findings
+from it_callbacks.findings.finding import with_error
 from it_callbacks.findings.subject import planes
 from it_callbacks.records import Status
 from it_callbacks.repeats import are_repeats, averaged
@@ -64,7 +65,8 @@ def as_markdown(runs: Sequence[Run], most: int = MOST_LINES) -> str:
     about += _left_out(len(warnings) - _MOST_WARNINGS, "warnings")
     rows = sorted((row for run in shown for row in _layers(run)), key=_is_saturated)
     room = most - len(lines) - len(about) - 4  # a blank, two of the head, what is left out
-    table = _table(rows[:room], len(shown) > 1) if rows else []
+    n_runs = len(runs) if shown != list(runs) else 1
+    table = _table(_kept(rows, room), len(shown) > 1, n_runs) if rows else []
     return (
         "\n".join([*lines, *table, *_left_out(len(rows) - room, "rows of layers"), *about]) + "\n"
     )
@@ -128,8 +130,16 @@ def _status(status: Status | None) -> str | None:
 _HEAD = ("layer", "reading", "inputs kept apart, bits", "about the label, bits", "status")
 
 
-def _table(rows: Sequence[dict[str, Any]], has_runs: bool) -> list[str]:
-    """A table of last values; with the run where there are several."""
+def _kept(rows: Sequence[dict[str, Any]], most: int) -> list[dict[str, Any]]:
+    """The first rows, or so many of those that can be read, the first and the last among them."""
+    readable = [row for row in rows if not _is_saturated(row)]
+    if len(readable) <= most:
+        return list(rows[:most])
+    return [readable[round(k * (len(readable) - 1) / (most - 1))] for k in range(most)]
+
+
+def _table(rows: Sequence[dict[str, Any]], has_runs: bool, n_runs: int) -> list[str]:
+    """A table of last values, with the run where there are several; or of means over `n_runs`."""
     head = ("run", *_HEAD) if has_runs else _HEAD
     sets = {row["set"] for row in rows}
     lines = []
@@ -137,7 +147,8 @@ def _table(rows: Sequence[dict[str, Any]], has_runs: bool) -> list[str]:
         reading = " ".join(
             filter(None, (row["set"] * (len(sets) > 1), row["reading"], row["ruler"]))
         )
-        cells = [row["layer"], reading, _value(row, "x"), _value(row, "y"), row["status"] or "-"]
+        values = (_value(row[name], row[f"{name}_error"], n_runs) for name in "xy")
+        cells = [row["layer"], reading, *values, row["status"] or "-"]
         lines.append([row["run"], *cells] if has_runs else cells)
     return [
         "",
@@ -145,11 +156,10 @@ def _table(rows: Sequence[dict[str, Any]], has_runs: bool) -> list[str]:
     ]
 
 
-def _value(row: dict[str, Any], name: str) -> str:
-    value, error = row[name], row[f"{name}_error"]
+def _value(value: float | None, error: float | None, n_runs: int) -> str:
     if value is None:
         return "-"
-    return f"{value:.2f}" if error is None else f"{value:.2f} ± {error:.2f}"
+    return with_error(value, math.nan if error is None else error, n_runs)
 
 
 def _cell(text: str) -> str:
@@ -157,6 +167,7 @@ def _cell(text: str) -> str:
 
 
 def _plain(text: str) -> str:
-    """Text on one line: a name may hold what a terminal would obey."""
+    """Text on one line: a name may hold what a terminal or a viewer of Markdown would obey."""
     line = "".join(char if char.isprintable() else " " for char in text)
+    line = line.replace("<", "\\<").replace("[", "\\[")  # markup and links, where it is shown
     return line if len(line) <= _MOST_COLUMNS * 2 else line[: _MOST_COLUMNS * 2 - 3] + "..."

@@ -83,7 +83,7 @@ def test_what_was_not_measured_alike_is_never_laid_over_each_other() -> None:
     """Asked for or not; the figure says why, and above each plot stands its ruler."""
     figure = drawn([both_sets(label="uniform30")], arrange="overlay")
     assert figure["layout"]["meta"]["arrange"] == "side"
-    assert "their rulers or numbers of samples differ" in texts(figure)
+    assert "laid over each other: their rulers differ (uniform30 and uniform5)" in texts(figure)
     assert "uniform30" in texts(figure)
     assert "uniform5" in texts(figure)
     runs = [both_sets(), both_sets(name="b", label="uniform30")]
@@ -96,6 +96,32 @@ def test_what_was_not_measured_alike_is_never_laid_over_each_other() -> None:
     assert len(shown(figure)) == 4
 
 
+def test_what_cannot_be_arranged_says_the_true_reason() -> None:
+    empty = drawn([both_sets(n_train=100)])["layout"]["meta"]["empty"]
+    assert empty["overlay"] == (
+        "validation and training are not laid over each other: "
+        "they were read on 100 and 256 samples"
+    )
+    assert empty["mean"] == "a mean needs at least two runs"
+    alike = drawn([both_sets()], name="map")["layout"]["meta"]
+    assert alike["arrange"] == "side"
+    assert alike["empty"]["overlay"] == "each heat map is of one run and set"
+    assert "overlay" not in drawn([both_sets()])["layout"]["meta"]["empty"]
+    assert drawn([both_sets()], name="curves")["layout"]["meta"]["arrange"] == "overlay"
+
+
+def test_a_panel_without_a_point_at_the_moment_says_so() -> None:
+    """Validation begins an epoch after training."""
+    run = both_sets(n_train=100)
+    late = {k: {s: v for s, v in of.items() if s or k.set != "val"} for k, of in run.series.items()}
+    for name in ("plane", "through", "curves"):
+        figure = drawn([replace(run, series=late)], name=name, until=0, width=1200)
+        assert texts(figure).count("not measured yet at epoch 0") == 1 + (name == "curves")
+        # Plotly draws a plot, and the words in it, only if a trace is there.
+        axes = {name[5:] for name in figure["layout"] if name.startswith("yaxis")}
+        assert {trace["yaxis"][1:] for trace in figure["data"]} == axes
+
+
 def test_runs_over_each_other_are_coloured_by_run_and_named_once() -> None:
     figure = drawn([small("a"), small("b")], arrange="overlay")
     meta = figure["layout"]["meta"]
@@ -106,13 +132,18 @@ def test_runs_over_each_other_are_coloured_by_run_and_named_once() -> None:
         t["meta"]["run"]: t["line"]["color"].rpartition(",")[0] for t in traces(figure, "line")
     }
     assert len(set(colours.values())) == 2
-    assert sorted(meta["names"].values()) == ["a", "b"]
+    notes = figure["layout"]["annotations"]
+    named = {notes[int(n)]["text"]: run for n, run in meta["names"].items()}
+    # Where there is room, the layers of the first run too; runs are named at the last one.
+    assert named == {"a": "a", "b": "b", "fc1": "a"}
+    assert "runs: named at fc2" in texts(figure)
     assert len(traces(figure, "points", "fc1")) == 2
 
 
 def test_thirty_runs_lie_over_each_other_and_more_are_counted() -> None:
     figure = drawn([small(f"run{n}") for n in range(32)], arrange="overlay")
     assert len({t["meta"]["run"] for t in figure["data"]}) == 30
+    assert len(figure["layout"]["meta"]["names"]) - len(figure["layout"]["meta"]["spare"]) == 7
     assert "the first 30 runs; 2 more are not drawn" in texts(figure)
 
 

@@ -166,3 +166,20 @@ def test_other_rulers_are_never_drawn_as_equals(browser: Any, tmp_path: Any) -> 
         assert "uniform5" in message
         panels = tab.run("return chart.layout.meta.panels.map(({axis}) => axis)")
         assert len(set(panels)) == 2
+
+
+@pytest.mark.parametrize(("width", "least"), [(390, 300), (1200, 250)])
+def test_plots_below_each_other_are_about_as_high_as_one_alone(
+    browser: Any, address: str, width: int, least: int
+) -> None:
+    """Four plots: in one column on a narrow screen, else in two rows."""
+    key = "&p.information_plane.run"
+    runs = f"{key}=seed_0" + "".join(f"{key}.{n + 1}=seed_{n}" for n in (1, 2, 3))
+    with opened(browser, address, width, 900) as tab:
+        tab.open(runs)
+        heights = tab.run(
+            "return [...document.querySelectorAll('#chart .nsewdrag')]"
+            ".map((node) => node.getBoundingClientRect().height)"
+        )
+        assert len(heights) == 4
+        assert min(heights) >= least

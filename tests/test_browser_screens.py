@@ -105,12 +105,70 @@ def test_a_new_width_asks_for_the_figure_again(browser: Any, address: str) -> No
         assert width <= 800
 
 
-def test_a_tap_shows_a_point_and_a_chip_keeps_its_layer(browser: Any, address: str) -> None:
+def _at_the_end_of(tab: Tab, layer: str) -> tuple[float, float]:
+    """Where the last point of a layer is on the screen, scrolled into view."""
+    tab.run("chart.scrollIntoView({block: 'center'})")
+    left, top = tab.run(
+        "const isEnd = ({meta}) => meta?.role === 'end' && meta.layer === argument;"
+        "const {x, y} = chart.data.find(isEnd);"
+        "const {xaxis, yaxis} = chart._fullLayout, box = chart.getBoundingClientRect();"
+        "return [box.left + xaxis._offset + xaxis.d2p(x[0]),"
+        " box.top + yaxis._offset + yaxis.d2p(y[0])];",
+        layer,
+    )
+    frame = tab.page.locator("iframe").bounding_box()
+    return frame["x"] + left, frame["y"] + top
+
+
+def test_a_tap_shows_the_card_of_a_point_and_a_long_press_keeps_its_layer(
+    browser: Any, address: str
+) -> None:
+    with opened(browser, address, 390, 800, has_touch=True, is_mobile=True) as tab:
+        tab.open(f"{STATE}run=one")
+        x, y = _at_the_end_of(tab, "second")
+        tab.page.touchscreen.tap(x, y)
+        card = tab.frame.locator("#chart .hoverlayer .hovertext")
+        card.wait_for()
+        assert "second" in card.text_content()
+        assert tab.chip("second").get_attribute("aria-pressed") == "false"
+        x, y = _at_the_end_of(tab, "third")
+        hand = tab.page.context.new_cdp_session(tab.page)
+        hand.send(
+            "Input.dispatchTouchEvent", {"type": "touchStart", "touchPoints": [{"x": x, "y": y}]}
+        )
+        tab.wait("document.querySelector('#chips [data-layer=third]').ariaPressed === 'true'")
+        hand.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
+        tab.settle()
+        assert tab.chip("third").get_attribute("aria-pressed") == "true"
+        assert tab.run("return chart.querySelector('.dim') !== null")
+
+
+def test_a_tap_on_a_chip_keeps_its_layer(browser: Any, address: str) -> None:
     with opened(browser, address, 390, 800, has_touch=True, is_mobile=True) as tab:
         tab.open(f"{STATE}run=one")
         tab.chip("second").tap()
         assert tab.chip("second").get_attribute("aria-pressed") == "true"
         assert tab.run("return chart.querySelector('.dim') !== null")
+
+
+def test_on_a_narrow_screen_the_buttons_are_in_a_menu(browser: Any, address: str) -> None:
+    """Which the keyboard opens and Escape closes; the header leaves room for the findings."""
+    with opened(browser, address, 390) as tab:
+        tab.open(f"{STATE}run=one")
+        assert _box(tab, "header")["height"] < 80
+        assert not tab.frame.locator("#refresh").is_visible()
+        tab.frame.locator("#more summary").focus()
+        tab.key("Enter")
+        for name in ("Refresh", "Copy link", "CSV", "SVG", "PNG", "?"):
+            assert tab.frame.locator("#more").get_by_text(name, exact=True).is_visible()
+        tab.key("Tab")
+        assert tab.run("return document.activeElement.id") == "follow"
+        tab.key("Escape")
+        assert not tab.frame.locator("#refresh").is_visible()
+        assert tab.run("return document.activeElement.tagName") == "SUMMARY"
+        tab.page.set_viewport_size({"width": 1200, "height": 800})
+        tab.frame.locator("#refresh").wait_for()
+        assert not tab.frame.locator("#more summary").is_visible()
 
 
 def test_on_a_narrow_screen_two_findings_stand_above_the_plane(browser: Any, address: str) -> None:
@@ -121,6 +179,30 @@ def test_on_a_narrow_screen_two_findings_stand_above_the_plane(browser: Any, add
         n = int(more.text_content().split()[0])
         more.click()
         assert tab.frame.locator("#findings li").count() == 2 + n
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_on_paper_all_is_unfolded_on_white_without_buttons(
+    browser: Any, address: str, theme: str
+) -> None:
+    with opened(browser, address, 390) as tab:
+        tab.open(f"{STATE}run=wide")
+        _in_theme(tab, theme)
+        before = tab.frame.locator("#findings li").count()
+        tab.page.emulate_media(media="print")
+        tab.run("window.dispatchEvent(new Event('beforeprint'))")
+        assert tab.frame.locator("#findings li").count() > before
+        assert tab.frame.locator("#table td").first.is_visible()
+        for part in ("header", "#choices", "#player", ".modebar"):
+            assert not tab.frame.locator(part).first.is_visible()
+        white = "return getComputedStyle(document.body).backgroundColor"
+        assert tab.run(white) == "rgb(255, 255, 255)"
+        turned = tab.run("return getComputedStyle(chart).filter !== 'none'")
+        assert turned is (theme == "dark")
+        tab.run("window.dispatchEvent(new Event('afterprint'))")
+        assert tab.frame.locator("#findings li").count() == before
+        assert not tab.frame.locator("#table td").first.is_visible()
+        tab.page.emulate_media(media="screen")
 
 
 def test_who_wants_no_motion_gets_the_slider_alone(browser: Any, address: str) -> None:

@@ -47,10 +47,27 @@ def test_colours_are_logarithms_of_bits_from_a_floor_on(bits: float, place: floa
 def test_rows_are_sorted_by_the_last_value_and_absent_classes_are_gaps() -> None:
     cells, figure = heat(three())
     assert figure["layout"]["yaxis"]["ticktext"] == ["2", "0", "10"]
-    assert cells["customdata"] == [[None, 0.75], [1.0, 0.5], [0.125, 0.0]]
+    assert cells["customdata"] == [
+        [[None, 0], [0.75, 10]],
+        [[1.0, 0], [0.5, 10]],
+        [[0.125, 0], [0.0, 10]],
+    ]
+    assert "epoch %{x}  ·  step %{customdata[1]}" in cells["hovertemplate"]
     assert cells["z"] == [[None, -0.1249], [0.0, -0.301], [-0.9031, -2.5229]]
     low, high = figure["layout"]["yaxis"]["range"]
     assert (low, high) == (2.5, -0.5)  # the first row is on top
+
+
+def test_a_table_tells_names_and_bits_of_all_rows_up_to_the_moment() -> None:
+    names = [f"digit {n}" for n in range(11)]
+    cells, _ = heat(three(class_names=names))
+    assert cells["meta"]["table"] == {
+        "of": "Class",
+        "what": "undecided, bits",
+        "rows": [["digit 2", 0.75], ["digit 0", 0.5], ["digit 10", 0.0]],
+    }
+    cells, _ = heat(three(), until=0)
+    assert cells["meta"]["table"]["rows"] == [["0", 1.0], ["10", 0.125], ["2", None]]
 
 
 def test_last_values_stand_right_of_their_rows_in_digits() -> None:
@@ -70,7 +87,7 @@ def test_columns_are_looks_of_equal_width_with_their_epochs() -> None:
     cells, figure = heat(three())
     assert cells["x"] == ["0", "1"]
     assert figure["layout"]["xaxis"]["type"] == "category"
-    assert figure["layout"]["xaxis"]["title"]["text"] == "epoch (each look is one column)"
+    assert figure["layout"]["xaxis"]["title"]["text"] == "epoch (each column is one measurement)"
 
 
 def test_classes_have_their_names_where_the_settings_hold_them() -> None:

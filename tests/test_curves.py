@@ -83,6 +83,31 @@ def test_names_stand_at_the_last_values_in_the_colours_of_their_lines() -> None:
     assert named["net.first"]["font"]["color"] == LIGHT.depth[0]
 
 
+def test_each_panel_has_its_own_marks_and_names_and_in_small_ones_marks_at_least() -> None:
+    """Labels of two sets have other entropies."""
+    data = both(two_layers(), two_layers("train", 0.5, n_samples=100, H_Y=2.875))
+    panels = [Panel(data, set_) for set_ in ("val", "train")]
+    notes = curves(panels, "V_TY", width=1100)["layout"]["annotations"]
+    for axis, entropy in (("x domain", "H(Y) = 3.00"), ("x2 domain", "H(Y) = 2.88")):
+        assert {entropy, "first", "last"} <= {n["text"] for n in notes if n["xref"] == axis}
+    notes = curves(panels, "V_TY", width=620)["layout"]["annotations"]
+    named = [{n["text"] for n in notes if n["xref"] == axis} for axis in ("x domain", "x2 domain")]
+    assert "H(Y) = 3.00" in named[0]
+    assert "first" not in named[0]
+    assert {"H(Y) = 2.88", "first", "last"} <= named[1]
+
+
+def test_a_table_tells_the_last_value_of_each_layer() -> None:
+    figure = curves([Panel(two_layers(), "val")], until=10)
+    told = [t["meta"]["table"] for t in traces(figure, "points")]
+    assert [(t["what"], *t["rows"]) for t in told] == [
+        ("inputs kept apart, bits", ["net.first", 5.0]),
+        ("inputs kept apart, bits", ["net.last", 3.0]),
+        ("found about the label, bits", ["net.first", 1.0]),
+        ("found about the label, bits", ["net.last", 0.25]),
+    ]
+
+
 def test_a_curve_leaves_its_gaps_open_and_so_does_its_band() -> None:
     values = {
         f"I_TY_{end}": {"fc": [1 + d, 2 + d, NAN, 3 + d, 4 + d]}
@@ -227,7 +252,7 @@ def test_many_long_lines_are_thinned_and_stay_small() -> None:
     figure = curves([Panel(data, "val")])
     assert max(len(t["x"]) for t in figure["data"]) <= 300
     assert len(json.dumps(figure, allow_nan=False)) < 300_000
-    assert len(figure["layout"]["meta"]["names"]) == 6
+    assert len(figure["layout"]["meta"]["names"]) == 2 * 6
 
 
 @pytest.mark.parametrize("name", HOSTILE)

@@ -52,9 +52,9 @@ def test_names_with_last_values_stand_46_pixels_apart_right_of_the_areas() -> No
     layout = stack(predicting())["layout"]
     names = [n for n in layout["annotations"] if "<b>" in n["text"]]
     assert [name["text"] for name in names] == [
-        "about the label,<br>I(Y;Ŷ)<br><b>2.50</b>",
-        "about the input beyond<br>the label, I(X;Ŷ|Y)<br><b>0.25</b>",
-        "left open, H(Ŷ|X)<br><b>0.25</b>",
+        "about the label<br><b>2.50</b>  I(Y;Ŷ)",
+        "about the input,<br>beyond the label<br><b>0.25</b>  I(X;Ŷ|Y)",
+        "left open<br><b>0.25</b>  H(Ŷ|X)",
     ]
     # Each at the middle of its area: 2.5 / 2, 2.5 + 0.25 / 2, 2.75 + 0.25 / 2.
     assert [name["y"] for name in names] == [1.25, 2.625, 2.875]
@@ -77,14 +77,16 @@ def test_the_entropy_of_labels_is_a_line_found_in_the_log() -> None:
 def test_without_labels_the_stack_has_two_parts_and_says_why() -> None:
     figure = stack(run({"prediction_entropy": LOGGED["prediction_entropy"]}))
     assert heights(figure) == [[0.5, 1.5, 2.75], [1.5, 1.0, 0.25]]
-    assert "I(Y;Ŷ) is not in this log: a ConditionalEntropyMonitor adds it" in texts(figure)
+    missing = "I(Y;Ŷ) was not logged of this set: a ConditionalEntropyMonitor adds it"
+    assert missing in texts(figure)
 
 
 def test_a_card_tells_all_parts_of_a_look() -> None:
     (whole,) = traces(stack(predicting()), "points")
     assert whole["text"][2] == (
-        "epoch 2  ·  step 20<br>left open  <b>0.25</b><br>the input beyond  <b>0.25</b><br>"
-        "about the label  <b>2.50</b><br>in all, H(Ŷ)  <b>3.00</b> bits"
+        "epoch 2  ·  step 20<br>left open  <b>0.25</b><br>"
+        "about the input, beyond the label  <b>0.25</b><br>about the label  <b>2.50</b><br>"
+        "in all, H(Ŷ)  <b>3.00</b> bits"
     )
     assert whole["customdata"][2] == [2, 20, 2.5, 0.25, 0.25]
 
@@ -105,11 +107,29 @@ def test_rounding_never_makes_a_part_negative() -> None:
     assert heights(stack(run(logged)))[1] == [0.0]
 
 
-def test_panels_share_their_axes_and_names_stand_beside_the_last() -> None:
-    runs = [replace(predicting(), name=name) for name in ("one", "two")]
+def test_panels_share_their_axes_and_each_has_names_of_its_own_beside_it() -> None:
+    """One part has one name and one colour, so that the sum of two has others."""
+    unlabelled = run({"prediction_entropy": LOGGED["prediction_entropy"]}, name="two")
+    runs = [replace(predicting(), name="one"), unlabelled]
     figure = prediction_entropies([Panel(each, "val") for each in runs])
-    assert figure["layout"]["yaxis"]["range"] == figure["layout"]["yaxis2"]["range"]
-    assert {"<b>one · val</b>", "<b>two · val</b>", "2.50"} <= set(texts(figure))
+    layout = figure["layout"]
+    assert layout["yaxis"]["range"] == layout["yaxis2"]["range"]
+    named = {
+        axis: [
+            n["text"] for n in layout["annotations"] if "<br>" in n["text"] and n["xref"] == axis
+        ]
+        for axis in ("x domain", "x2 domain")
+    }
+    assert [text.partition("<br>")[0] for text in named["x domain"]] == [
+        *("about the label", "about the input,", "left open")
+    ]
+    assert named["x2 domain"] == [
+        *("about the input<br><b>2.75</b>  I(X;Ŷ)", "left open<br><b>0.25</b>  H(Ŷ|X)")
+    ]
+    colours = {area["name"]: area["fillcolor"] for area in traces(figure, "area")}
+    assert len(set(colours.values())) == len(colours) == 4
+    titles = {n["text"]: n for n in layout["annotations"] if n["text"].startswith("<b>")}
+    assert titles["<b>one · val</b>"]["yshift"] == titles["<b>two · val</b>"]["yshift"]
     groups = {area["stackgroup"] for area in traces(figure, "area")}
     assert len(groups) == 2
 
@@ -118,7 +138,18 @@ def test_as_it_stood_at_a_step() -> None:
     now, then = stack(predicting()), stack(predicting(), until=10)
     assert heights(then)[0] == [0.25, 1.0]
     assert then["layout"]["xaxis"]["range"] == now["layout"]["xaxis"]["range"]
-    assert "nothing was measured before this moment" in texts(stack(predicting(), until=-1))
+    late = {name: {s: [NAN, *of] for s, of in by.items()} for name, by in LOGGED.items()}
+    assert "not measured yet at epoch 0" in texts(stack(run(late), until=0))
+
+
+def test_a_table_tells_the_last_value_of_each_part() -> None:
+    (whole,) = traces(stack(predicting(), until=10), "points")
+    assert whole["meta"]["table"]["rows"] == [
+        ["about the label, I(Y;Ŷ)", 1.0],
+        ["about the input, beyond the label, I(X;Ŷ|Y)", 0.5],
+        ["left open, H(Ŷ|X)", 1.0],
+        ["in all, H(Ŷ)", 2.5],
+    ]
 
 
 def test_one_look_is_drawn() -> None:

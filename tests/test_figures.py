@@ -65,7 +65,7 @@ def test_averaged_runs_show_their_spread_in_any_view() -> None:
     }
     run = replace(small(), spread=spread)
     (trace,) = traces(information_plane([panel(run)], intervals=True), "bar", "fc1")
-    assert trace["error_x"]["array"] == trace["error_x"]["arrayminus"] == [0.5, 0.25, 0.125]
+    assert (trace["error_x"]["array"], trace["error_x"]["symmetric"]) == ([0.5, 0.25, 0.125], True)
     assert trace["error_y"]["array"] == [0.0625, 0.5, 0.25]
     (band,) = traces(curves([panel(run)], "I_TY"), "bar")
     assert band["y"] == [0.9375, 0.75, 1.25, 1.75, 1.75, 1.0625]
@@ -138,7 +138,7 @@ def _strings(value: Any) -> list[str]:
         return [
             text
             for name, part in value.items()
-            if name not in ("layer", "run", "set", "name", "layers", "panels", "names")
+            if name not in ("layer", "run", "set", "name", "layers", "panels", "names", "rows")
             for text in _strings(part)
         ]
     if isinstance(value, list):
@@ -239,10 +239,16 @@ def test_colours_of_few_layers_are_spread_over_the_whole_scale() -> None:
     [
         (["net.hidden1.tanh", "net.hidden2.tanh", "net.output"], ["hidden1", "hidden2", "output"]),
         (["fc"], ["fc"]),
-        (["a.0", "a.1"], ["0", "1"]),
+        (["a.0", "a.1"], ["a.0", "a.1"]),  # not a mere number
         (["a.fc", "a.bn"], ["fc", "bn"]),
         (["a", "a.b"], ["a", "a.b"]),
-        (["encoder.blocks.11.mlp.activation", "head"], ["encoder.b…s.11.mlp", "head"]),
+        (["encoder.blocks.11.mlp.activation", "head"], ["encoder.b…tivation", "head"]),
+        (["stages.stage1.1", "stages.stage2.1", "classify"], ["stage1", "stage2", "classify"]),
+        (["layer1.0", "layer1.1", "fc"], ["layer1.0", "layer1.1", "fc"]),
+        (["stem", "net.output"], ["stem", "net.output"]),  # one alone shares nothing
+        (["a", "b.a", "b.c"], ["a", "b.a", "b.c"]),  # else two would be called "a"
+        (["b.0.1", "b.1.1"], ["b.0.1", "b.1.1"]),
+        (["b.0.fc", "b.1.fc", "out"], ["b.0", "b.1", "out"]),
     ],
 )
 def test_names_lose_what_says_nothing(names: list[str], short: list[str]) -> None:

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 from scipy import stats
 
-from it_callbacks.findings import ORDER, Finding, findings, needed
+from it_callbacks.findings import RULES, Finding, findings, findings_of_each, needed
 from it_callbacks.findings.curves import Point, curve, thinned
 from it_callbacks.findings.judging import (
     Blind,
@@ -142,7 +144,9 @@ def test_what_strays_gained_nothing_and_its_ends_stand_without_a_judgement() -> 
     curve[-1] += 0.3
     strays = wide({layer: curve for layer in LAYERS})
     assert not told(strays, "gained")
-    assert "bits: not called a gain." in text(strays, "ends")
+    assert text(strays, "ends") == (
+        "logits about the label: 1.00 → 1.30 bits from first to last point."
+    )
     within_error = wide({layer: line(1.0, 1.2) for layer in LAYERS}, error=0.1)
     assert not told(within_error, "gained")
 
@@ -194,9 +198,28 @@ def test_a_fall_of_x_is_told_and_never_called_compression() -> None:
 
 
 def test_layers_that_agree_in_y_within_their_errors_are_said_to() -> None:
+    """The error of a difference of two errors of .02 is .028."""
     alike = {layer: [0.5 + 0.01 * n] * N for n, layer in enumerate(LAYERS)}
-    assert "all 3 layers agree within their errors (0.50 to 0.52" in text(wide(alike), "agree")
-    assert not told(wide(alike, error=0.001), "agree")
+    assert "all 3 layers lie within one error of each other (0.50 to 0.52" in text(
+        wide(alike, error=0.02), "agree"
+    )
+    assert not told(wide(alike, error=0.01), "agree")
+
+
+def test_a_layer_without_a_value_at_the_last_point_cannot_be_read() -> None:
+    gone = wide({LAYERS[0]: line(0.5, 1.0), LAYERS[1]: [*line(0.5, 1.5, N - 1), math.nan]})
+    assert text(gone, "readable").startswith("1 of 2 layers can be read here, at any width")
+    assert "the deepest layer that can be read, first," in text(gone, "learnt")
+
+
+def test_of_several_runs_each_is_told_and_warnings_come_first() -> None:
+    calm, opened = wide({"logits": line(0.5, 1.0)}), both(line(0.5, 1.9), line(0.5, 1.0))
+    found = findings_of_each([replace(calm, name="calm"), replace(opened, name="opened")])
+    assert found[0].text.startswith("opened: Over-fitting: training exceeds")
+    assert [each.text.partition(":")[0] for each in found if each.rule == "learnt"] == [
+        "calm",
+        "opened",
+    ]
 
 
 # --- over-fitting --------------------------------------------------------------------------------
@@ -455,11 +478,20 @@ def test_sets_can_be_chosen() -> None:
     assert "finds 0.30" in found.text
 
 
+def test_each_finding_tells_its_rule_in_a_line_and_the_docs_have_all_rules() -> None:
+    for finding in findings([both(line(0.5, 1.9), line(0.5, 1.0))]):
+        assert finding.as_dict()["why"] == RULES[finding.rule]
+    page = (Path(__file__).parents[1] / "docs" / "findings.md").read_text("utf-8")
+    table = page.partition("## The sentences")[2].partition("##")[0]
+    assert set(re.findall(r"^\| `(\w+)` \|", table, re.MULTILINE)) == set(RULES)
+    assert all(10 < len(why) < 130 and why.endswith(".") for why in RULES.values())
+
+
 def test_the_most_important_comes_first() -> None:
     run = joined(both(line(0.5, 1.9), line(0.5, 1.0)), of_classes(0.07), predictions())
     rules = [finding.rule for finding in findings([run])]
     assert rules[:2] == ["learnt", "gap_of_layers"]
-    assert rules == sorted(rules, key=ORDER.index)
+    assert rules == sorted(rules, key=list(RULES).index)
     assert "confused" in rules[:5]
 
 

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import plotly.graph_objects as go
 import pytest
 
 from it_callbacks.figures import Request, draw, play
 from it_callbacks.figures.axes import Figure
+from it_callbacks.runs import Key
 
-from .small_run import panel, small
+from .small_run import panel, small, traces
 from .test_plane_figure import many
 
 
@@ -90,8 +92,42 @@ def test_there_are_at_most_forty_moments_and_twenty_of_many_ways(
 
 
 def test_twenty_layers_of_a_thousand_epochs_are_small() -> None:
-    figure = play(draw(Request(), [panel(many(20, 1000))]))
+    """With all that a card can say of a point: chance, coverage, and a caution of every other."""
+    run = many(20, 1000)
+    more = {
+        Key(name, "val", layer): {step: 0.25 + step % 77 / 100 for step in range(1000)}
+        for layer in run.layers("I_XT", "val")
+        for name in ("I_TY_chance", "coverage")
+    }
+    statuses = {
+        key: {step: float(step // 3 % 2) for step in of} if key.quantity == "status" else of
+        for key, of in run.series.items()
+    }
+    run = replace(run, series={**statuses, **more})
+    figure = play(draw(Request(chance=True), [panel(run)]))
+    (first, *_) = traces(figure, "points")
+    assert "CAUTION" in json.dumps(first["customdata"])
+    assert traces(figure, "chance") != []
     assert len(json.dumps(figure, separators=(",", ":"), allow_nan=False)) < 300_000
+
+
+def test_what_only_a_highlight_shows_is_left_out() -> None:
+    """A page without our script has none: of 20 layers six are named, and none has an arrow."""
+    drawn = draw(Request(), [panel(many(20, 100))])
+    assert len(drawn["layout"]["meta"]["spare"]) == 14
+    assert len(traces(drawn, "arrow")) > 0
+    figure = play(drawn)
+    assert traces(figure, "arrow") == []
+    notes, meta = figure["layout"]["annotations"], figure["layout"]["meta"]
+    assert [notes[int(n)]["text"] for n in meta["names"]] == [
+        f"layer{n}" for n in (0, 4, 8, 11, 15, 19)
+    ]
+    assert meta["spare"] == []
+    assert set(meta["names"].values()) == {f"layer{n}" for n in (0, 4, 8, 11, 15, 19)}
+    hovered = {row[1] for row in traces(figure, "points")[0]["customdata"]}
+    assert hovered == {
+        int(step["args"][0][-1]) for step in figure["layout"]["sliders"][0]["steps"][:-1]
+    } | {99}
 
 
 def test_what_has_no_time_is_not_played() -> None:

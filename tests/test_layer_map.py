@@ -46,7 +46,9 @@ def test_rows_are_layers_from_the_input_side_down_and_columns_are_looks() -> Non
     assert (trace["y"], trace["x"]) == (["net.0.act", "net.1.act"], ["0", "1", "2"])
     layout = figure["layout"]
     assert layout["yaxis"]["range"] == [1.5, -0.5]
-    assert layout["yaxis"]["ticktext"] == ["0", "1"]
+    assert layout["yaxis"]["ticktext"] == ["net.0", "net.1"]
+    assert trace["customdata"] == [[0, 10, 20], [0, 10, 20]]
+    assert "epoch %{x}  ·  step %{customdata}" in trace["hovertemplate"]
     assert layout["yaxis"]["tickvals"] == ["net.0.act", "net.1.act"]
     assert (layout["coloraxis"]["cmin"], layout["coloraxis"]["cmax"]) == (0.25, 2.0)
     assert "<b>found about the label</b>, bits" in texts(figure)
@@ -65,6 +67,26 @@ def test_training_minus_validation_diverges_around_zero() -> None:
     axis = figure["layout"]["coloraxis"]
     assert (axis["cmin"], axis["cmax"]) == (-0.5, 0.5)
     assert [stop for _, stop in axis["colorscale"]] == [LIGHT.areas[0], LIGHT.grid, LIGHT.areas[1]]
+
+
+def test_a_difference_of_other_numbers_of_samples_is_refused_with_the_reason() -> None:
+    panels = [Panel(both(read(), read("train", n_samples=100)), set_) for set_ in ("val", "train")]
+    why = "they were read on 100 and 512 samples"
+    assert heat(*panels)["layout"]["meta"]["empty"][TRAIN_MINUS_VAL] == why
+    asked = heat(*panels, quantity=TRAIN_MINUS_VAL)
+    assert asked["data"] == []
+    assert why in " ".join(texts(asked)).replace("<br>", " ")
+    alike = [Panel(both(read(), read("train")), set_) for set_ in ("val", "train")]
+    assert TRAIN_MINUS_VAL not in heat(*alike)["layout"]["meta"]["empty"]
+
+
+def test_a_table_tells_the_last_value_of_each_row_up_to_the_moment() -> None:
+    (trace,) = traces(heat(Panel(read(), "val"), until=10), "cell")
+    assert trace["meta"]["table"] == {
+        "of": "Layer",
+        "what": "found about the label, bits",
+        "rows": [["net.0.act", 1.0], ["net.1.act", 0.25]],
+    }
 
 
 def test_it_is_not_drawn_of_one_set_or_of_other_rulers() -> None:
@@ -112,8 +134,9 @@ def test_many_layers_and_looks_stay_small_and_readable(n_layers: int, n_looks: i
     assert len(trace["x"]) == 60
     ticks = figure["layout"]["yaxis"]["ticktext"]
     assert 10 < len(ticks) <= 22
-    assert (ticks[0], ticks[-1]) == ("0", str(n_layers - 1))
-    assert len({b - a for a, b in pairwise(map(int, ticks[:-1]))}) == 1
+    assert (ticks[0], ticks[-1]) == ("net.0", f"net.{n_layers - 1}")
+    numbers = [int(tick.removeprefix("net.")) for tick in ticks[:-1]]
+    assert len({b - a for a, b in pairwise(numbers)}) == 1
     assert len(figure["layout"]["xaxis"]["tickvals"]) <= 10
     assert len(json.dumps(figure, allow_nan=False)) < 300_000
 

@@ -307,6 +307,13 @@ def test_bars_are_drawn_where_all_points_have_one() -> None:
         assert found == [[8.75, 9.5], [5.75, 6.5], [3.75, 4.5]][:n_bars]
 
 
+def test_what_only_a_highlight_shows_is_not_drawn() -> None:
+    way = traces_of("fc", [9, 6], [1, 2], [0, 1])
+    hidden = {**way[0], "opacity": 0, "meta": {**way[0]["meta"], "role": "arrow"}}
+    alone, both = (pictures.draw(figure_of(data, layers=("fc",))) for data in (way, [*way, hidden]))
+    assert len(both.axes[0].get_children()) == len(alone.axes[0].get_children())
+
+
 # --- names and words ------------------------------------------------------------------------------
 
 

@@ -517,8 +517,6 @@ def test_small_batches_are_read_together_so_that_one_logit_shows_what_all_are() 
 
 def test_one_line_on_the_console_says_what_was_taken(caplog: pytest.LogCaptureFixture) -> None:
     log = rank_zero.log  # of whichever of Lightning's names was imported last
-        rank_zero.log
-    )  # of whichever of Lightning's names was imported last; one passes nothing on
     log.addHandler(caplog.handler)
     with caplog.at_level(logging.INFO, log.name):
         fit([PredictionEntropyMonitor()], lambda: Classifier(mlp()))

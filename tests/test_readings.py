@@ -219,8 +219,8 @@ def test_the_axis_names_the_noise_that_was_added_where_it_is_unusual() -> None:
 def test_bars_are_1_96_standard_errors() -> None:
     (trace,) = traces(wide(run_of()), "bar", "fc1")
     for axis, errors in (("error_x", (0.125, 0.0625)), ("error_y", (0.03125, 0.0625))):
-        for end in ("array", "arrayminus"):
-            assert trace[axis][end] == pytest.approx([1.96 * e for e in errors], abs=1e-4)
+        assert trace[axis]["symmetric"]
+        assert trace[axis]["array"] == pytest.approx([1.96 * e for e in errors], abs=1e-4)
     assert way(wide(run_of()), "fc1")["customdata"][1][2] == " ± 0.12"
 
 

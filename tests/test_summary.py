@@ -42,7 +42,7 @@ def test_markdown_of_a_known_run(log: Path, capsys: pytest.CaptureFixture[str]) 
     assert lines[0] == "# known"
     for line, text in zip(lines[2:], told, strict=False):
         assert line.endswith(text)
-    assert "| fc1 | wide | 4.50 ± 0.06 | 0.75 ± 0.06 | CAUTION |" in lines
+    assert "| fc1 | wide | 4.50 ± 0.12 | 0.75 ± 0.12 | CAUTION |" in lines
     assert "| fc2 | code | 2.25 | 0.72 | OK |" in lines
     assert lines[-1].startswith("| fc1 | code | 6.00 | - | SATURATED")
 
@@ -110,7 +110,7 @@ def test_names_cannot_break_out_of_a_line_or_a_table() -> None:
     run = Run(name, {key: {0: 1.0} for key in keys}, warnings=["x\ry"])
     text = as_markdown([run])
     assert all(char.isprintable() or char == "\n" for char in text)
-    assert "a\\|b [31m # c" in text
+    assert "a\\|b \\[31m # c" in text
     assert len([line for line in text.splitlines() if line.startswith("#")]) == 1
     json.loads(as_json([run]))
 
@@ -119,3 +119,25 @@ def test_a_run_of_nothing_says_so() -> None:
     nothing = Run("empty", {Key("V_TY", "val", "fc"): {0: math.nan}})
     assert as_markdown([nothing]) == "# empty\n\n- Nothing can be said.\n"
     assert json.loads(as_json([nothing]))["findings"] == []
+
+
+def test_markup_in_names_is_text_for_a_viewer_of_markdown() -> None:
+    key = Key("V_TY", "val", "<b>[x](y)</b>")
+    found = as_markdown(
+        [Run("r", {key: {0: 1.0}, key._replace(quantity="relative_I_XT"): {0: 1.0}})]
+    )
+    assert "\\<b>\\[x](y)\\</b>" in found
+    assert "<b>" not in found.replace("\\<", "")
+
+
+def test_of_many_layers_the_first_and_the_deepest_are_kept() -> None:
+    layers = [f"fc{number}" for number in range(60)]
+    series = {
+        Key(name, "val", layer): {0: 1.0} for layer in layers for name in ("V_TY", "relative_I_XT")
+    }
+    settings = {"information_plane/val": {"layers": [{"tag": layer} for layer in layers]}}
+    rows = [line for line in as_markdown([Run("r", series, settings=settings)]).splitlines()]
+    shown = [line.split()[1] for line in rows if line.startswith("| fc")]
+    assert shown[0] == "fc0"
+    assert shown[-1] == "fc59"
+    assert len(shown) < 40

@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
 from it_callbacks.figures.axes import Panel
 from it_callbacks.figures.kinds import Request
 from it_callbacks.figures.readings import READINGS, Opening
 from it_callbacks.repeats import are_repeats, averaged
+from it_callbacks.runs import Run
 
 MOST_OVER_EACH_OTHER = 30
 """Runs in one plot."""
@@ -67,6 +69,23 @@ def arranged(request: Request, panels: Sequence[Panel], opened: Opening) -> Arra
     return _with_training(request, panels, opened, side)
 
 
+def refused(request: Request, panels: Sequence[Panel], opened: Opening) -> dict[str, str]:
+    """Return the arrangements that several panels cannot have, and why."""
+    found = {}
+    for name in ("overlay", "mean") if len(panels) > 1 else ():
+        got = arranged(replace(request, arrange=name), panels, opened)
+        if got.name != name:
+            found[name] = got.refusal or (
+                "it takes several runs, or training and validation of one run"
+            )
+    return found
+
+
+def no_difference(run: Run, opened: Opening) -> str:
+    """Return why training and validation of a run cannot be subtracted; empty if they can."""
+    return _unlike([Panel(run, "val"), Panel(run, _TRAINING)], opened)
+
+
 def _by_set(panels: Sequence[Panel]) -> dict[str, list[Panel]]:
     found: dict[str, list[Panel]] = {}
     for panel in panels:
@@ -80,9 +99,10 @@ def _means(panels: Sequence[Panel], opened: Opening, side: Arrangement) -> Arran
         if len(several) < 2:
             return side._replace(refusal="a mean needs at least two runs")
         runs = [panel.run for panel in several]
-        if not (are_repeats(runs) and _are_alike(several, opened)):
-            why = "these runs have no mean: their layers, rulers or numbers of samples differ"
-            return side._replace(refusal=why)
+        why = _unlike(several, opened)
+        if why or not are_repeats(runs):
+            why = why or "their layers or settings differ"
+            return side._replace(refusal=f"these runs have no mean: {why}")
         plots.append(Plot([Panel(averaged(runs), several[0].set)], [], several))
     return Arrangement("mean", plots)
 
@@ -90,15 +110,12 @@ def _means(panels: Sequence[Panel], opened: Opening, side: Arrangement) -> Arran
 def _over_each_other(panels: Sequence[Panel], opened: Opening, side: Arrangement) -> Arrangement:
     plots, more = [], 0
     for several in _by_set(panels).values():
-        if not _are_alike(several, opened):
-            return side._replace(refusal=f"runs {_DIFFER}")
+        if why := _unlike(several, opened):
+            return side._replace(refusal=f"runs are not laid over each other: {why}")
         more = max(more, len(several) - MOST_OVER_EACH_OTHER)
         plots.append(Plot(several[:MOST_OVER_EACH_OTHER], [], []))
     words = f"the first {MOST_OVER_EACH_OTHER} runs; {more} more are not drawn" if more > 0 else ""
     return Arrangement("overlay", plots, words)
-
-
-_DIFFER = "are not laid over each other: their rulers or numbers of samples differ"
 
 
 def _with_training(
@@ -117,10 +134,12 @@ def _with_training(
             and first
             and (is_asked or _n_layers(first, opened) <= _MOST_LAYERS_OF_TWO_SETS)
         ):
-            if _are_alike([first, *training], opened):
+            why = _unlike([first, *training], opened)
+            if not why:
                 plots += [Plot([each], training if each is first else [], []) for each in others]
                 continue
-            refusal = f"validation and training {_DIFFER}" if is_asked else ""
+            if is_asked:
+                refusal = f"validation and training are not laid over each other: {why}"
         plots += [Plot([panel], [], []) for panel in of_run]
     is_over = any(plot.training for plot in plots)
     return Arrangement("overlay", plots, refusal) if is_over else side._replace(refusal=refusal)
@@ -130,11 +149,20 @@ def _n_layers(panel: Panel, opened: Opening) -> int:
     return len(panel.run.layers(READINGS[opened.reading].views["linear"].x, panel.set))
 
 
-def _are_alike(panels: Sequence[Panel], opened: Opening) -> bool:
-    """Whether all were read in the same way, on about as many samples, as far as is known."""
-    ways = {_way(panel, opened) for panel in panels}
-    sizes = [math.log2(n) for panel in panels if (n := _n_samples(panel, opened))]
-    return len(ways) == 1 and max(sizes, default=0) - min(sizes, default=0) <= _NEARLY
+def _unlike(panels: Sequence[Panel], opened: Opening) -> str:
+    """Why panels are not equals: they were read in other ways, or on far more samples.
+
+    Empty if they are, as far as is known.
+    """
+    ways = list(dict.fromkeys(_way(panel, opened) for panel in panels))
+    if len(ways) > 1:
+        rulers = [ruler for ruler, _ in ways]
+        named = f" ({' and '.join(rulers)})" if len(rulers) == 2 else ""
+        return f"their rulers differ{named if opened.reading == 'code' else ''}"
+    sizes = sorted(n for panel in panels if (n := _n_samples(panel, opened)))
+    if sizes and math.log2(sizes[-1] / sizes[0]) > _NEARLY:
+        return f"they were read on {sizes[0]:.0f} and {sizes[-1]:.0f} samples"
+    return ""
 
 
 def _way(panel: Panel, opened: Opening) -> tuple[str, str]:

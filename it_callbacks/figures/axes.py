@@ -124,9 +124,25 @@ def how_read(panel: Panel, quantity: str, resolution: int) -> str:
 
 
 def coloured(figure: Figure, theme: Theme) -> Figure:
-    """The figure in the colours of a theme."""
-    result: Figure = painted(figure, theme)
+    """The figure in the colours of a theme, with all its plots."""
+    result: Figure = painted({**figure, "data": [*figure["data"], *_bare(figure)]}, theme)
     return result
+
+
+def _bare(figure: Figure) -> list[dict[str, Any]]:
+    """A trace of nothing for each plot that has none: Plotly leaves out axes, and their words."""
+    pairs = [name.removeprefix("yaxis") for name in figure["layout"] if name.startswith("yaxis")]
+    drawn = {trace["yaxis"].removeprefix("y") for trace in figure["data"] if "yaxis" in trace}
+    about = {"layer": None, "role": "line", "run": "", "set": ""}
+    return [
+        {
+            **Place(axis, (0, 1), (0, 1)).on,
+            **{"type": "scatter", "x": [None], "y": [None], "hoverinfo": "skip"},
+            **{"uid": f"bare{axis}", "meta": {**about, "panel": number}},
+        }
+        for number, axis in enumerate(pairs)
+        if len(pairs) > 1 and axis not in drawn
+    ]
 
 
 def finite(value: float | None, digits: int = 6) -> float | None:

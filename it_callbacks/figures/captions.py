@@ -9,14 +9,15 @@ from it_callbacks.figures.arranging import Plot
 from it_callbacks.figures.axes import how_read
 from it_callbacks.figures.labels import plain, short_names, shortened
 from it_callbacks.figures.limits import Range, draw_limits
+from it_callbacks.figures.looks import spaced
 from it_callbacks.figures.marks import MOST_WITH_ARROWS, Way
-from it_callbacks.figures.names import Name, chosen, written
+from it_callbacks.figures.names import Name, chosen, most_named, written
 from it_callbacks.figures.readings import READINGS
 from it_callbacks.figures.scene import Drawn, Scene
 from it_callbacks.figures.sheet import absence, heading, line_above
-from it_callbacks.figures.theme import of_run
+from it_callbacks.figures.theme import MUTED, of_run
 from it_callbacks.figures.trajectories import n_dropped, why_empty
-from it_callbacks.figures.words import key_line
+from it_callbacks.figures.words import key_line, not_yet
 from it_callbacks.records import Status
 
 
@@ -38,6 +39,9 @@ def write(
             why = ["all layers are hidden"]
         notes.append(absence(each.box, why))
         return
+    if not each.ways:
+        notes.append(absence(each.box, [not_yet(scene.request, each.plot.panels[0])]))
+        return
     drawn = [pixel for way in each.ways for pixel in way.pixels(both)]
     words = draw_limits(layout, each.box, each.limits, both, drawn)
     found, shown = _names(scene, each)
@@ -58,12 +62,16 @@ def _names(scene: Scene, each: Drawn) -> tuple[list[Name], list[int]]:
     """The names of a plot, and which of them are seen at once."""
     ways = [way for way in each.ways if not way.is_training]
     width = scene.request.width
+    labels = dict(zip(scene.layers, _labels(scene), strict=True))
     if scene.arrangement.is_by_run:
         deepest = {way.panel.run.name: way for way in ways}
-        return [
-            Name(way, shortened(run, 18), way.colour.ink()) for run, way in deepest.items()
-        ], chosen(len(deepest), width)
-    labels = dict(zip(scene.layers, _labels(scene), strict=True))
+        runs = [Name(way, shortened(run, 18), way.colour.ink()) for run, way in deepest.items()]
+        # The run of each colour, and where there is room for more names: the layers of the first.
+        first = [way for way in ways if way.panel is each.plot.panels[0]][:-1]
+        shown = chosen(len(runs), width)
+        room = spaced(len(first), max(most_named(width) - len(shown), 0))
+        layers = [Name(first[n], labels[first[n].trajectory.layer], MUTED) for n in room]
+        return [*runs, *layers], [*shown, *(len(runs) + n for n in range(len(layers)))]
     found = [Name(way, labels[way.trajectory.layer], way.colour.ink()) for way in ways]
     return found, chosen(len(found), width)
 
@@ -136,6 +144,7 @@ def _marks(scene: Scene, each: Drawn) -> list[tuple[str, int]]:
     has_moved = any(len(way.trajectory.steps) > 1 for way in ways)
     missing, n_points = n_dropped(each.of.all)
     found = [
+        (f"runs: named at {_labels(scene)[-1]}", 1, scene.arrangement.is_by_run),
         ("ring: start", 3, has_moved),
         ("dot: now", 2, True),
         ("faint: early", 5, has_moved),

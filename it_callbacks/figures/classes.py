@@ -23,6 +23,7 @@ from it_callbacks.figures.grid import (
     of_plot,
     plots,
     said,
+    table,
     traced,
     widest,
 )
@@ -55,11 +56,11 @@ _ABSENT = "no entropies of single classes were logged of this set"
 
 
 def entropies_by_class(panels: Sequence[Panel], **asked: Any) -> Figure:
-    """Draw the entropy of the predictions inside each class, over the looks, as a heat map.
+    """Draw the entropy of the predictions inside each class, over the training, as a heat map.
 
     Rows are classes, with their names where the settings hold them; the one that is most undecided
     now is on top, and of many classes the 40 most undecided are shown. Colours are logarithmic. A
-    class without samples at a look leaves a gap.
+    class without samples at a measurement leaves a gap.
 
     Args:
         panels: Runs and sets, drawn side by side.
@@ -72,6 +73,8 @@ class _Row(NamedTuple):
     """A class of a panel."""
 
     name: str
+    """As markup."""
+    full: str
     values: Series
     last: float
     """The last finite value, up to the moment; NaN if there is none."""
@@ -121,11 +124,11 @@ def _rows(panel: Panel, until: int | None) -> list[_Row]:
     for layer in panel.run.layers("conditional_entropy", panel.set):
         if match := _CLASS.fullmatch(layer):
             number = int(match[1])
-            name = plain(shortened(str(known[number]), 24)) if number < len(known) else match[1]
+            full = str(known[number]) if number < len(known) else match[1]
             values = panel.series("conditional_entropy", layer)
             before = [values[step] for step in sorted(values) if step <= end]
             last = next(filter(math.isfinite, reversed(before)), math.nan)
-            found.append((number, _Row(name, values, last)))
+            found.append((number, _Row(plain(shortened(full, 24)), full, values, last)))
     found.sort(key=lambda each: (math.isnan(each[1].last), -each[1].last, each[0]))
     return [row for _, row in found]
 
@@ -136,9 +139,14 @@ def _heat_map(rows: Sequence[_Row], shown: Looks) -> dict[str, Any]:
         **cells(shown, len(rows)),
         "y": list(range(len(rows))),
         "z": [[None if v is None else coloured_by(v) for v in row] for row in values],
-        "customdata": values,
-        "hovertemplate": f"<b>class %{{y}}</b><br>{shown.unit} %{{x}}<br>"
-        "predictions undecided by <b>%{customdata:.3f}</b> bits<extra></extra>",
+        "customdata": [
+            [[value, step] for value, step in zip(row, shown.steps, strict=True)] for row in values
+        ],
+        "meta": {
+            "table": table("Class", "undecided, bits", [(row.full, row.last) for row in rows])
+        },
+        "hovertemplate": f"<b>class %{{y}}</b><br>{shown.card('customdata[1]')}<br>"
+        "predictions undecided by <b>%{customdata[0]:.3f}</b> bits<extra></extra>",
     }
 
 
@@ -213,6 +221,7 @@ def _head(drawn: dict[str, Any], plot: Plot, panel: Panel, more: str, n_panels: 
 CLASSES = Kind(
     "classes",
     "Classes",
+    "How undecided the predictions for each class are, over the training",
     "ConditionalEntropyMonitor",
     "entropies by class",
     options=("until",),

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
-from it_callbacks.figures.arranging import Plot, arranged
+from it_callbacks.figures.arranging import Arrangement, Plot, arranged
 from it_callbacks.figures.asked import axes_of
 from it_callbacks.figures.axes import Panel
 from it_callbacks.figures.kinds import Request
@@ -86,9 +87,7 @@ def cells_of(panels: Sequence[Panel], request: Request, opened: Opening) -> list
     A quantity that is asked for has a plot for each run and set, unless runs share one. Where runs
     lie over each other, only the deepest layer of each is drawn.
     """
-    is_shared = request.arrange in ("overlay", "mean") or not request.quantity
-    shown = arranged(request, panels, opened).plots if is_shared else []
-    plots = shown or [Plot([panel], [], []) for panel in panels]
+    plots = arrangement_of(panels, request, opened).plots
     if request.quantity:
         return [_cell(request.quantity, opened, plot, request) for plot in plots]
     axes = axes_of(request, opened, panels)
@@ -96,6 +95,12 @@ def cells_of(panels: Sequence[Panel], request: Request, opened: Opening) -> list
     has_room = request.width >= NARROW and (len(plots) == 1 or is_tall)
     names = axes if has_room else axes[-1:]
     return [_cell(name, opened, plot, request) for plot in plots for name in names]
+
+
+def arrangement_of(panels: Sequence[Panel], request: Request, opened: Opening) -> Arrangement:
+    """Return the plots; a quantity that is asked for has one for each panel unless told else."""
+    is_apart = request.quantity and request.arrange == "auto"
+    return arranged(replace(request, arrange="side") if is_apart else request, panels, opened)
 
 
 def _cell(quantity: str, opened: Opening, plot: Plot, request: Request) -> Cell:

@@ -6,9 +6,17 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from it_callbacks.figures.about import stops
+from it_callbacks.figures.arranging import refused
 from it_callbacks.figures.asked import needs, opened, reads
 from it_callbacks.figures.axes import Figure, Panel, axis_title, finite, how_read
-from it_callbacks.figures.curve_lines import Cell, Line, cells_of, marks_of, spans_of
+from it_callbacks.figures.curve_lines import (
+    Cell,
+    Line,
+    arrangement_of,
+    cells_of,
+    marks_of,
+    spans_of,
+)
 from it_callbacks.figures.grid import (
     Pads,
     Plot,
@@ -22,6 +30,7 @@ from it_callbacks.figures.grid import (
     of_plot,
     plots,
     said,
+    table,
     traced,
     widest,
 )
@@ -36,7 +45,7 @@ from it_callbacks.figures.sheet import NARROW, axis_name
 from it_callbacks.figures.spreading import GAP, LEADER, Word, beside
 from it_callbacks.figures.theme import MARK, Colour, of_depth, of_run
 from it_callbacks.figures.times import thinned
-from it_callbacks.quantities import Quantity
+from it_callbacks.figures.words import not_yet
 
 _MOST_IN_LINE = 300
 """Points of a line: more cannot be told apart."""
@@ -44,6 +53,8 @@ _MOST_IN_FIGURE = 6000
 _MOST_MARKED = 40
 """Points of a line that have dots: more of them are a line anyway."""
 _MOST_WITH_BANDS = 8
+_LEAST_WITH_NAMES = 190
+"""Pixels of a plot that leaves room for names beside it."""
 _STATUSES = ("OK", "CAUTION", "SATURATED")
 
 
@@ -74,11 +85,10 @@ def _draw(panels: Sequence[Panel], request: Request) -> Figure:
     spans = spans_of(cells, marks, request.scale)
     words = [_mark_word(mark) for each in marks for mark in each]
     right = LEADER + widest([*named.values(), *words]) + 6
-    # Where all plots are of one quantity the words of the last plot stand for all.
-    has_inner = len(spans) > 1
-    pads = Pads((58, 46), (right, 14 + widest(words, 11) if has_inner else 0), top=40)
+    least = LEADER + widest(words, 11) + 6 if words else 0
+    pads, places = _placed(len(cells), request, right, least)
+    all_named = pads.right[1] == right
     drawn, data = base(request, pads), []
-    places = plots(len(cells), request, pads)
     if not panels:
         nothing(drawn, places[0])
     time = time_axis([(line.values, line.epochs) for cell in cells for line in cell.lines])
@@ -93,17 +103,20 @@ def _draw(panels: Sequence[Panel], request: Request) -> Figure:
             continue
         seen = cell.until(request.until)
         data += _traces(seen, plot, number, colours, time, sum(len(c.lines) for c in cells))
+        if not any(line.values for line in seen.lines):
+            said(drawn, plot, not_yet(request, cell.panels[0]))
+            continue
         drawn["shapes"] += [_mark_line(mark, plot) for mark in marks[number]]
-        shown = []
-        if plot.is_last or has_inner:
-            shown += [Word(mark.at, _mark_word(mark), size=11) for mark in marks[number]]
-        if plot.is_last:
+        shown = [Word(mark.at, _mark_word(mark), size=11) for mark in marks[number]]
+        if plot.is_last or all_named:
             names = _names(seen, named, colours)
             most = max(int(plot.height / GAP) - len(shown), 2)
             shown += [names[n] for n in spaced(len(names), most)]
         for word, note in zip(shown, beside(shown, plot.axis, span, plot.height), strict=True):
             add(drawn, note, word.layer)
     drawn["meta"] |= {
+        "arrange": arrangement_of(panels, request, found).name,
+        "empty": refused(request, panels, found),
         "reading": found.reading,
         "resolution": found.resolution,
         "layers": [
@@ -121,6 +134,17 @@ def _draw(panels: Sequence[Panel], request: Request) -> Figure:
         ),
     }
     return finished(drawn, data, request)
+
+
+def _placed(n: int, request: Request, right: int, least: int) -> tuple[Pads, list[Plot]]:
+    """Places for plots that all have room for names, or that for words of marks if they must."""
+    tight = Pads((58, 46), (right, least), top=40)
+    wide = Pads((58, 46), (right, right), top=40)
+    placed = plots(n, request, wide)
+    few = sum(plot.is_first for plot in placed) > sum(p.is_first for p in plots(n, request, tight))
+    if few or placed[0].width < _LEAST_WITH_NAMES:
+        return tight, plots(n, request, tight)
+    return wide, placed
 
 
 class _Group(NamedTuple):
@@ -152,7 +176,7 @@ def _traces(
         for band in _bands(line, colours[line.group], time, most) if not line.is_dotted else ():
             found.append(traced(band, plot, line.panel, "bar", number, line.layer))
     for line in sorted(cell.lines, key=lambda each: not each.is_dotted):
-        trace = _trace(line, cell.about, colours[line.group], time, most)
+        trace = _trace(line, cell, colours[line.group], time, most)
         found.append(traced(trace, plot, line.panel, "points", number, line.layer))
     return found
 
@@ -221,14 +245,20 @@ def _head(drawn: dict[str, Any], plot: Plot, cell: Cell, request: Request) -> No
         read = how_read(first, cell.quantity, cell.resolution)
         headed(drawn, plot, title, below=fitting([plain(cell.about.meaning), read], plot.width))
         return
-    words = WORDS.get(cell.quantity, cell.about.label.partition(",")[0])
-    title = f"<b>{plain(words)}</b>, {plain(cell.about.unit)}"
+    title = f"<b>{plain(_words(cell))}</b>, {plain(cell.about.unit)}"
     headed(drawn, plot, title, below=plain(shortened(" · ".join(of), room)))
 
 
-def _trace(
-    line: Line, about: Quantity, colour: Colour, time: TimeAxis, most: int
-) -> dict[str, Any]:
+def _words(cell: Cell) -> str:
+    return WORDS.get(cell.quantity, cell.about.label.partition(",")[0])
+
+
+def _what(cell: Cell) -> str:
+    return f"{_words(cell)}, {cell.about.unit}"
+
+
+def _trace(line: Line, cell: Cell, colour: Colour, time: TimeAxis, most: int) -> dict[str, Any]:
+    about = cell.about
     steps, epochs = thinned(sorted(line.values), most), line.epochs
     dash = {"dash": "dot", "width": 1.2} if line.is_dotted else {"width": 2}
     # A value between two gaps is a point: a line alone would not show it.
@@ -251,6 +281,7 @@ def _trace(
             "title": plain(shortened(line.layer)),
             "about": plain(shortened(of, 50)),
             "unit": unit,
+            "table": table("Layer", _what(cell), [(line.layer, line.last)]),
         },
         "hovertemplate": "<b>%{meta.title}</b>  %{meta.about}<br>"
         f"{when}<br><b>%{{y:.3f}}</b> %{{meta.unit}}<extra></extra>",
@@ -289,6 +320,7 @@ def _bands(line: Line, colour: Colour, time: TimeAxis, most: int) -> list[dict[s
 CURVES = Kind(
     "curves",
     "Curves",
+    "Quantities of each layer over the training",
     "InformationPlaneMonitor",
     "quantities of layers",
     options=(

@@ -22,6 +22,7 @@ from it_callbacks.figures.grid import (
     of_plot,
     plots,
     said,
+    table,
     traced,
     widest,
 )
@@ -32,17 +33,19 @@ from it_callbacks.figures.sheet import axis_name
 from it_callbacks.figures.spreading import GAP, LEADER, Word, beside
 from it_callbacks.figures.theme import MARK, TEXT, Colour
 from it_callbacks.figures.times import thinned
+from it_callbacks.figures.words import not_yet
 from it_callbacks.quantities import QUANTITIES
 
 _MOST_LOOKS = 300
 """Of a panel: more cannot be told apart."""
 _MOST_IN_FIGURE = 900
-_OF_BOTH = ("about the input,<br>I(X;Ŷ)", "about the input")
-_NAMES = (
-    ("about the label,<br>I(Y;Ŷ)", "about the label"),
-    ("about the input beyond<br>the label, I(X;Ŷ|Y)", "the input beyond"),
-)
-_OPEN = ("left open, H(Ŷ|X)", "left open")
+
+_Name = tuple[str, str, Colour]
+_LABEL: _Name = ("about the label", "I(Y;Ŷ)", Colour("areas", 0))
+_BEYOND: _Name = ("about the input,<br>beyond the label", "I(X;Ŷ|Y)", Colour("areas", 1))
+_OPEN: _Name = ("left open", "H(Ŷ|X)", Colour("areas", 2))
+_BOTH: _Name = ("about the input", "I(X;Ŷ)", Colour("depth", 0.5))
+"""The first two together, in a colour that neither has."""
 _GAP = 46
 """Pixels from one name to the next: of two lines, with a value."""
 _SIZE = 12
@@ -66,10 +69,15 @@ class _Part(NamedTuple):
     """One of the areas."""
 
     name: str
-    short: str
+    symbol: str
+    colour: Colour
     values: Mapping[int, float]
     """At each look at which all parts are known."""
-    colour: Colour
+
+    @property
+    def words(self) -> str:
+        """The name in one line."""
+        return self.name.replace("<br>", " ")
 
 
 class _Stack(NamedTuple):
@@ -101,14 +109,16 @@ def _draw(panels: Sequence[Panel], request: Request) -> Figure:
     panels = panels[:MOST_PLOTS]
     most = min(_MOST_LOOKS, _MOST_IN_FIGURE // max(len(panels), 1))
     stacks = [_stack(panel, most) for panel in panels]
-    names = widest(part.name for stack in stacks for part in stack.parts)
-    pads = Pads((56, 40), (LEADER + max(names, 60) + 4, 46))
+    texts = [text for stack in stacks for part in stack.parts for text in _texts(part, 9.99)]
+    right = LEADER + max(widest(texts), 60) + 4
+    pads = Pads((56, 40), (right, right))
     drawn, data = base(request, pads), []
     places = plots(len(panels), request, pads)
     if not panels:
         nothing(drawn, places[0])
     time = time_axis([(stack.steps, stack.epochs) for stack in stacks])
     high = _top(stacks, places[0].height)
+    remarks = [_remark(stack, plot) for stack, plot in zip(stacks, places, strict=False)]
     for number, (whole, plot) in enumerate(zip(stacks, places, strict=False)):
         stack, panel = whole.until(request.until), whole.panel
         of_plot(drawn, plot, panel)
@@ -116,18 +126,18 @@ def _draw(panels: Sequence[Panel], request: Request) -> Figure:
         drawn[f"yaxis{plot.axis}"] = axis(
             plot, "y", range=[0, high], **({"title": axis_name("bits")} if plot.is_first else {})
         )
-        _head(drawn, plot, stack, len(panels))
+        # A line that is blank keeps titles at one height.
+        _head(drawn, plot, panel, len(panels), remarks[number] or " " * any(remarks))
         if not stack.known:
-            said(drawn, plot, _why_empty(whole))
+            said(drawn, plot, not_yet(request, panel) if whole.known else _why_empty(whole))
             continue
         areas = [area for part in stack.parts for area in _areas(stack, part, time, number)]
         for area in (*areas, _card(stack, time)):
             data.append(traced(area, plot, panel, area.pop("role"), number, None))
         drawn["shapes"] += _label_entropy(drawn, stack, plot)
-        is_tall = plot.height >= 3 * _GAP + 20
-        gap = _GAP if is_tall and plot.is_last else GAP
-        words = _words(stack, plot, is_tall=is_tall)
-        for note in beside(words, plot.axis, (0, high), plot.height, gap):
+        is_tall = plot.height >= 2 * _GAP + 20
+        words = _words(stack, is_tall=is_tall)
+        for note in beside(words, plot.axis, (0, high), plot.height, _GAP if is_tall else GAP):
             add(drawn, note)
     drawn["meta"]["moments"] = stops([(each.steps, each.panel.run.epochs) for each in stacks])
     drawn["hovermode"] = "x"
@@ -156,11 +166,8 @@ def _stack(panel: Panel, most: int) -> _Stack:
     else:
         told = [inside]
     values = [*told, {step: open_[step] for step in known}]
-    names = (*(_NAMES if soft else (_OF_BOTH,)), _OPEN)
-    parts = [
-        _Part(name, short, of, Colour("areas", 3 - len(values) + number))
-        for number, ((name, short), of) in enumerate(zip(names, values, strict=True))
-    ]
+    names = (_LABEL, _BEYOND, _OPEN) if soft else (_BOTH, _OPEN)
+    parts = [_Part(*name, of) for name, of in zip(names, values, strict=True)]
     entropies = (hard[step] + left[step] for step in reversed(list(hard)) if step in left)
     found = next(filter(math.isfinite, entropies), panel.run.label_entropy(panel.set))
     return _Stack(panel, exact(panel.run.epochs), steps, parts, finite(found))
@@ -203,7 +210,7 @@ def _areas(stack: _Stack, part: _Part, time: TimeAxis, number: int) -> list[dict
             "type": "scatter",
             "role": "area",
             "mode": "lines" if len(steps) > 1 else "lines+markers",
-            "name": part.name.replace("<br>", " "),
+            "name": part.words,
             "x": [time.place(step, stack.epochs) for step in steps],
             "y": [finite(part.values[step]) for step in steps],
             "stackgroup": f"stack{number}.{place}",
@@ -232,6 +239,14 @@ def _card(stack: _Stack, time: TimeAxis) -> dict[str, Any]:
             for step in known
         ],
         "marker": {"size": 1, "opacity": 0},
+        "meta": {
+            "table": table(
+                "Part",
+                "bits",
+                [(f"{p.words}, {p.symbol}", p.values[known[-1]]) for p in stack.parts]
+                + [("in all, H(Ŷ)", stack.total(known[-1]))],
+            )
+        },
         "text": [_told(stack, time, step) for step in known],
         # With a template Plotly would write the place on the axis, a logarithm, below it.
         "hoverinfo": "text",
@@ -240,7 +255,7 @@ def _card(stack: _Stack, time: TimeAxis) -> dict[str, Any]:
 
 def _told(stack: _Stack, time: TimeAxis, step: int) -> str:
     unit = "" if time.unit == "step" else f"epoch {time.word(step, stack.epochs)}  ·  "
-    lines = [f"{part.short}  <b>{part.values[step]:.2f}</b>" for part in reversed(stack.parts)]
+    lines = [f"{part.words}  <b>{part.values[step]:.2f}</b>" for part in reversed(stack.parts)]
     total = f"in all, H(Ŷ)  <b>{stack.total(step):.2f}</b> bits"
     return "<br>".join([f"{unit}step {step}", *lines, total])
 
@@ -263,33 +278,41 @@ def _label_entropy(drawn: dict[str, Any], stack: _Stack, plot: Plot) -> list[dic
     return [{"type": "line", **refs, "x0": 0, "x1": 1, "y0": at, "y1": at, "line": line}]
 
 
-def _words(stack: _Stack, plot: Plot, *, is_tall: bool) -> list[Word]:
-    """Names and last values, each beside the middle of its area; values alone inside a row."""
+def _texts(part: _Part, value: float) -> tuple[str, str]:
+    """What stands beside an area: where there is room, and else in one line."""
+    return (
+        f"{part.name}<br><b>{value:.2f}</b>  {part.symbol}",
+        f"{part.name.rpartition('<br>')[2]}  <b>{value:.2f}</b>",
+    )
+
+
+def _words(stack: _Stack, *, is_tall: bool) -> list[Word]:
+    """Names and last values, each beside the middle of its area."""
     last, below, found = stack.known[-1], 0.0, []
     for part in stack.parts:
         value = part.values[last]
-        text = f"{value:.2f}"
-        if plot.is_last:
-            name = f"{part.name}<br>" if is_tall else f"{part.short}  "
-            text = f"{name}<b>{text}</b>"
-        found.append(Word(below + value / 2, text, TEXT, size=_SIZE, has_leader=plot.is_last))
+        text = _texts(part, value)[not is_tall]
+        found.append(Word(below + value / 2, text, TEXT, size=_SIZE))
         below += value
     return found
 
 
-def _head(drawn: dict[str, Any], plot: Plot, stack: _Stack, n_panels: int) -> None:
-    panel, most = stack.panel, max(int(plot.width / 8), 12)
+def _remark(stack: _Stack, plot: Plot) -> str:
+    """That a part is missing, and what would log it."""
+    if len(stack.parts) == 3 or not stack.known:
+        return ""
+    missing = "I(Y;Ŷ) was not logged of this set: a ConditionalEntropyMonitor adds it"
+    return "without I(Y;Ŷ)" if plot.width < LEAST_FOR_WORDS else missing
+
+
+def _head(drawn: dict[str, Any], plot: Plot, panel: Panel, n_panels: int, remark: str) -> None:
+    most = max(int(plot.width / 8), 12)
     run = shortened(panel.run.name, max(most - len(panel.set) - 3, 6))
     of = f"<b>{plain(f'{run} · {shortened(panel.set, 20)}')}</b>" if n_panels > 1 else ""
-    missing = "I(Y;Ŷ) is not in this log: a ConditionalEntropyMonitor adds it"
-    is_whole = len(stack.parts) == 3 or not stack.known
-    below = "" if is_whole else "without I(Y;Ŷ)" if plot.width < LEAST_FOR_WORDS else missing
-    headed(drawn, plot, of, below=below)
+    headed(drawn, plot, of, below=remark)
 
 
 def _why_empty(whole: _Stack) -> str:
-    if whole.known:
-        return "nothing was measured before this moment"
     if whole.panel.series("prediction_entropy", "mean"):
         return "H(Ŷ), of the mean prediction, was not logged of this set, or has no value"
     return "no prediction entropies were logged of this set"
@@ -298,6 +321,8 @@ def _why_empty(whole: _Stack) -> str:
 PREDICTIONS = Kind(
     "predictions",
     "Prediction entropies",
+    "What the predictions are made of, in bits: about the label, about the input "
+    "beyond it, left open",
     "PredictionEntropyMonitor",
     "entropies of its predictions",
     options=("until",),

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from it_callbacks.figures.about import about
-from it_callbacks.figures.axes import Figure, Panel, Place, coloured
+from it_callbacks.figures.axes import Figure, Panel, Place, coloured, finite
 from it_callbacks.figures.kinds import Request
 from it_callbacks.figures.sheet import AXIS, Box, absence, width_of
 from it_callbacks.figures.sheet import base as base_of
@@ -28,7 +29,7 @@ def widest(texts: Iterable[str], size: int = 12) -> int:
         >>> widest(["hidden1<br>2.81", "out"])
         47
     """
-    lines = (line for text in texts for line in text.split("<br>"))
+    lines = (re.sub("<[^>]*>", "", line) for text in texts for line in text.split("<br>"))
     return round(max((width_of(line, size) for line in lines), default=0))
 
 
@@ -175,6 +176,23 @@ def headed(drawn: dict[str, Any], plot: Plot, text: str, *, below: str = "", lef
         add(drawn, {**corner, **shift, "text": text, "font": {"size": 12, "color": TEXT}})
     if below:
         add(drawn, {**corner, "yshift": 2, "text": below, "font": {"size": 11, "color": MUTED}})
+
+
+def table(
+    of: str, what: str, rows: Iterable[tuple[str, float | None]]
+) -> dict[str, str | list[list[str | float | None]]]:
+    """What a trace shows in numbers, for pages: they are part of its `meta`, and no markup.
+
+    Args:
+        of: What each row is: a layer, a class.
+        what: What the values are, with their unit.
+        rows: Names in full, with the last value each.
+
+    Example:
+        >>> table("Class", "bits", [("cat", 0.5)])
+        {'of': 'Class', 'what': 'bits', 'rows': [['cat', 0.5]]}
+    """
+    return {"of": of, "what": what, "rows": [[name, finite(value)] for name, value in rows]}
 
 
 def traced(

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from it_callbacks.figures.axes import Figure
+from it_callbacks.figures.marks import is_spare
 from it_callbacks.figures.times import ages, spaced
 
 _MOMENTS, _MOMENTS_OF_MANY, _MANY = 40, 20, 30
@@ -33,7 +34,7 @@ def play(figure: Figure) -> Figure:
     """
     is_plane = figure["layout"]["meta"]["kind"] == "plane"
     data = figure["data"] if is_plane else []
-    ways = [trace for trace in data if trace.get("meta", {}).get("role") == "points"]
+    ways = [trace for trace in data if trace["meta"]["role"] == "points"]
     steps = sorted({row[1] for way in ways for row in way["customdata"]})
     if len(steps) < 2:
         return figure
@@ -41,11 +42,12 @@ def play(figure: Figure) -> Figure:
     epochs = {row[1]: row[0] for way in ways for row in way["customdata"] if row[0] != ""}
     shown = spaced(steps, epochs, most)
     coarse = -(-len(shown) // _MOST_FAR)
-    still, n_still = figure["data"], len(figure["data"])
+    still = [_at_moments(trace, shown) for trace in data if not is_spare(trace)]
+    n_still = len(still)
     moving = [trace for way in ways for trace in _empty(way, figure["layout"])]
     numbers = [n_still + number for number in range(len(moving))]
-    notes = figure["layout"]["annotations"]
-    named = {int(number) for number in figure["layout"]["meta"]["names"]}
+    notes, names = _without_spare(figure["layout"])
+    named = {int(number) for number in names}
     # Said even where it is 1: what a frame does not say stays as it was.
     seen = [{**note, "opacity": note.get("opacity", 1)} for note in notes]
     silent = [{**note, "opacity": 0} if k in named else note for k, note in enumerate(notes)]
@@ -62,8 +64,30 @@ def play(figure: Figure) -> Figure:
         _still(_NOW, 1, n_still, seen, numbers),
     ]
     labels = {each["step"]: each["label"] for each in figure["layout"]["meta"]["moments"]}
-    layout = {**figure["layout"], **_controls(shown, labels, figure["layout"])}
+    layout = {
+        **figure["layout"],
+        "annotations": notes,
+        "meta": {**figure["layout"]["meta"], "names": names, "spare": []},
+        **_controls(shown, labels, figure["layout"]),
+    }
     return {"data": [*still, *moving], "layout": layout, "frames": frames}
+
+
+def _without_spare(layout: dict[str, Any]) -> tuple[list[Any], dict[str, str]]:
+    """The annotations that are seen without a highlight, and whose names some are."""
+    names, spare = layout["meta"]["names"], set(layout["meta"]["spare"])
+    kept = [n for n in range(len(layout["annotations"])) if str(n) not in spare]
+    found = {str(k): names[str(n)] for k, n in enumerate(kept) if str(n) in names}
+    return [layout["annotations"][n] for n in kept], found
+
+
+def _at_moments(trace: dict[str, Any], shown: Sequence[int]) -> dict[str, Any]:
+    """Points that are there for hovering only, at the moments alone; other traces as they are."""
+    if trace["meta"]["role"] != "points" or trace["marker"]["opacity"] != 0:
+        return trace
+    steps = set(shown)
+    kept = [n for n, row in enumerate(trace["customdata"]) if row[1] in steps]
+    return {**trace, **{key: [trace[key][n] for n in kept] for key in ("x", "y", "customdata")}}
 
 
 def _empty(way: dict[str, Any], layout: dict[str, Any]) -> list[dict[str, Any]]:

@@ -60,6 +60,7 @@ class Kind:
     Args:
         name: What requests call it.
         title: What readers call it.
+        about: What it shows, in one line.
         monitor: The class that logs what it shows.
         what: What that is, in words.
         options: The options of a request that it takes.
@@ -71,6 +72,7 @@ class Kind:
 
     name: str
     title: str
+    about: str
     monitor: str
     what: str
     options: tuple[str, ...]

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 
 from it_callbacks.records import Status
+
+_Parts = list[list[str]]
+"""Names, split at their dots."""
 
 CAUTION = "caution"
 _STATUSES = {Status.OK: "OK", Status.CAUTION: CAUTION, Status.SATURATED: "saturated"}
@@ -37,21 +41,48 @@ def shortened(name: str, most: int = 40) -> str:
 def short_names(names: Sequence[str], most: int = 18) -> list[str]:
     """Return names of layers without what says nothing: what all begin with, and an idle end.
 
-    The last part is left out where names differ without it; numbers stay.
+    Left out are first parts that all names of several parts share, then a last part that several
+    share, then a last number; only where names stay unique, and none becomes a mere number.
 
     Example:
         >>> short_names(["net.hidden1.tanh", "net.hidden2.tanh", "net.output"])
         ['hidden1', 'hidden2', 'output']
         >>> short_names(["blocks.0.fc1", "blocks.0.fc2"])
         ['fc1', 'fc2']
+        >>> short_names(["stages.stage1.1", "stages.stage2.1", "classify"])
+        ['stage1', 'stage2', 'classify']
     """
-    parts = [name.split(".") for name in names]
-    while len(parts) > 1 and all(len(p) > 1 and p[0] == parts[0][0] for p in parts):
-        parts = [p[1:] for p in parts]
-    stems = [p[:-1] if len(p) > 1 and not p[-1].isdecimal() else p for p in parts]
-    if len({tuple(stem) for stem in stems}) == len(stems):
-        parts = stems
+    parts = _without_last_number(_without_last_word(_without_first([n.split(".") for n in names])))
     return [shortened(".".join(p), most) for p in parts]
+
+
+def _without_first(parts: _Parts) -> _Parts:
+    """Without the first parts that all names of several parts share."""
+    kept = rest = parts
+    while len(several := [p for p in rest if len(p) > 1]) > 1 and len({p[0] for p in several}) == 1:
+        rest = [p[1:] if len(p) > 1 else p for p in rest]
+        if _are_unique(rest) and not any(p[0].isdecimal() for p in rest):
+            kept = rest
+    return kept
+
+
+def _without_last_word(parts: _Parts) -> _Parts:
+    """Without last parts that several names share, as activations are."""
+    ends = Counter(p[-1] for p in parts if len(p) > 1 and not p[-1].isdecimal())
+    stems = [p[:-1] if len(p) > 1 and ends[p[-1]] > 1 else p for p in parts]
+    return stems if _are_unique(stems) else parts
+
+
+def _without_last_number(parts: _Parts) -> _Parts:
+    """Without last numbers, save where another number stands before them."""
+    stems = [
+        p[:-1] if len(p) > 1 and p[-1].isdecimal() and not p[-2].isdecimal() else p for p in parts
+    ]
+    return stems if _are_unique(stems) else parts
+
+
+def _are_unique(parts: _Parts) -> bool:
+    return len({tuple(p) for p in parts}) == len(parts)
 
 
 def status_word(status: float) -> str:

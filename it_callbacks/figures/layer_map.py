@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any, NamedTuple
 
 from it_callbacks.figures.about import stops
-from it_callbacks.figures.arranging import arranged
+from it_callbacks.figures.arranging import Arrangement, arranged, no_difference, refused
 from it_callbacks.figures.asked import (
     DIFFERENCE,
     TRAIN_MINUS_VAL,
@@ -33,6 +33,7 @@ from it_callbacks.figures.grid import (
     of_plot,
     plots,
     said,
+    table,
     traced,
     widest,
 )
@@ -86,11 +87,20 @@ class _Map(NamedTuple):
         each = (value for series in self.values.values() for value in series.values())
         return [value for value in each if math.isfinite(value)]
 
+    def last(self, until: int | None) -> list[tuple[str, float | None]]:
+        """The last value of each layer, up to a moment."""
+        found = []
+        for layer in self.layers:
+            values = self.values[layer]
+            before = [values[s] for s in sorted(values) if until is None or s <= until]
+            found.append((layer, next(filter(math.isfinite, reversed(before)), None)))
+        return found
+
 
 def _draw(panels: Sequence[Panel], request: Request) -> Figure:
     panels = panels if request.arrange == "mean" else panels[:MOST_PLOTS]
     found = opened(request, panels)
-    maps = _maps(panels, request, found)
+    maps, how = _maps(panels, request, found)
     layers = list(dict.fromkeys(layer for each in maps for layer in each.layers))
     short = dict(zip(layers, short_names(layers, 18 if request.width > 520 else 12), strict=True))
     left = widest(short.values()) + 14
@@ -102,7 +112,12 @@ def _draw(panels: Sequence[Panel], request: Request) -> Figure:
     time = time_axis([(each.steps, exact(each.panel.run.epochs)) for each in maps])
     n_rows = sum(len(each.layers) for each in maps)
     most = max(_FEWEST_COLUMNS, min(MOST_COLUMNS, _MOST_CELLS // max(n_rows, 1)))
-    drawn["meta"] |= {"reading": found.reading, "resolution": found.resolution}
+    drawn["meta"] |= {
+        "reading": found.reading,
+        "resolution": found.resolution,
+        "arrange": how.name,
+        "empty": _empty(panels, request, found),
+    }
     for number, (each, plot) in enumerate(zip(maps, places, strict=False)):
         panel = each.panel
         shown = looks(each.steps, exact(panel.run.epochs), time, most)
@@ -113,7 +128,9 @@ def _draw(panels: Sequence[Panel], request: Request) -> Figure:
         if not each.finite:
             said(drawn, plot, each.why_empty)
             continue
-        data.append(traced(_heat_map(each, shown), plot, panel, "cell", number, None))
+        data.append(
+            traced(_heat_map(each, shown, request.until), plot, panel, "cell", number, None)
+        )
         drawn["shapes"] += cursor(plot, shown, request.until)
     drawn["meta"]["moments"] = stops([(each.steps, each.panel.run.epochs) for each in maps])
     drawn["coloraxis"] = _colours(maps, next(p for p in places if p.is_last), request)
@@ -123,19 +140,32 @@ def _draw(panels: Sequence[Panel], request: Request) -> Figure:
     return finished(drawn, data, request)
 
 
-def _maps(panels: Sequence[Panel], request: Request, found: Opening) -> list[_Map]:
+def _maps(
+    panels: Sequence[Panel], request: Request, found: Opening
+) -> tuple[list[_Map], Arrangement]:
     if request.quantity != TRAIN_MINUS_VAL:
         name = request.quantity or axes_of(request, found, panels)[-1]
         how = "mean" if request.arrange == "mean" else "side"
-        shown = arranged(replace(request, arrange=how), panels, found).plots
-        return [_map(plot.panels[0], name, found.resolution, request) for plot in shown]
+        shown = arranged(replace(request, arrange=how), panels, found)
+        maps = [_map(plot.panels[0], name, found.resolution, request) for plot in shown.plots]
+        return maps, shown
     y = axes_of(request, found, panels)[-1]
     over = arranged(replace(request, arrange="overlay"), panels, found)
     pairs = [(plot.panels[0], plot.training[0]) for plot in over.plots if plot.training]
     if not pairs:
-        why = over.refusal or "training and validation of one run are both needed for this"
-        return [_Map(panel, y, [], {}, 0, why) for panel in panels[:1]]
-    return [_difference(*pair, y, found.resolution, request) for pair in pairs]
+        why = "training and validation of one run are both needed for this"
+        if over.refusal:
+            why = f"the sets are not subtracted: {no_difference(panels[0].run, found)}"
+        return [_Map(panel, TRAIN_MINUS_VAL, [], {}, 0, why) for panel in panels[:1]], over
+    return [_difference(*pair, y, found.resolution, request) for pair in pairs], over
+
+
+def _empty(panels: Sequence[Panel], request: Request, found: Opening) -> dict[str, str]:
+    """What of the choices cannot be drawn, and why."""
+    empty = refused(request, panels, found) | {"overlay": "each heat map is of one run and set"}
+    runs = {panel.run.name: panel.run for panel in panels}.values()
+    reasons = [no_difference(run, found) for run in runs]
+    return empty | ({TRAIN_MINUS_VAL: reasons[0]} if reasons and all(reasons) else {})
 
 
 def _map(panel: Panel, quantity: str, resolution: int, request: Request) -> _Map:
@@ -172,11 +202,12 @@ def _difference(val: Panel, train: Panel, quantity: str, resolution: int, reques
         for layer in one.layers
         if layer in other.values
     }
-    why = "training and validation have no look in common"
+    why = "training and validation were not measured at the same step"
     return _Map(val, TRAIN_MINUS_VAL, list(values), values, one.n_saturated, why)
 
 
-def _heat_map(each: _Map, shown: Looks) -> dict[str, Any]:
+def _heat_map(each: _Map, shown: Looks, until: int | None) -> dict[str, Any]:
+    what = f"{_words(each)}, {_unit(each)}"
     return {
         **cells(shown, len(each.layers)),
         "y": [plain(layer) for layer in each.layers],
@@ -184,8 +215,13 @@ def _heat_map(each: _Map, shown: Looks) -> dict[str, Any]:
             [finite(each.values[layer].get(step), 3) for step in shown.steps]
             for layer in each.layers
         ],
-        "meta": {"title": _words(each), "unit": _unit(each)},
-        "hovertemplate": f"<b>%{{y}}</b><br>{shown.unit} %{{x}}<br>"
+        "meta": {
+            "title": _words(each),
+            "unit": _unit(each),
+            "table": table("Layer", what, each.last(until)),
+        },
+        "customdata": [shown.steps] * len(each.layers),
+        "hovertemplate": f"<b>%{{y}}</b><br>{shown.card('customdata')}<br>"
         "%{meta.title}  <b>%{z:.2f}</b> %{meta.unit}<extra></extra>",
     }
 
@@ -251,6 +287,7 @@ def _head(drawn: dict[str, Any], plot: Plot, each: _Map, resolution: int, n: int
 MAP = Kind(
     "map",
     "Heat map",
+    "A quantity of every layer, a row each, over the training, a column each time",
     "InformationPlaneMonitor",
     "quantities of layers",
     options=("reading", "view", "quantity", "resolution", "hidden", "until", "arrange"),

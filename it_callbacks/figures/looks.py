@@ -27,6 +27,11 @@ class Looks(NamedTuple):
     """When each was, in epochs or steps: no two alike."""
     unit: str
 
+    def card(self, step: str) -> str:
+        """The line of a hover card that says when: the column's, and its step, under this name."""
+        has_step = self.unit == "step" or any("step" in label for label in self.labels)
+        return f"{self.unit} %{{x}}" + ("" if has_step else f"  ·  step %{{{step}}}")
+
 
 def looks(steps: Sequence[int], epochs: Epochs, time: TimeAxis, most: int = MOST_COLUMNS) -> Looks:
     """Return at most `most` of the looks at `steps`, even in the logarithm of their number."""
@@ -42,7 +47,7 @@ def columns(plot: Plot, shown: Looks) -> dict[str, Any]:
     room = widest(shown.labels) + 14
     most = max(2, min(_MOST_TICKS, int(plot.width / room)))
     at = strided(len(shown.steps), most)
-    wide = f"{shown.unit} (each look is one column)"
+    wide = f"{shown.unit} (each column is one measurement)"
     return axis(
         plot,
         "x",

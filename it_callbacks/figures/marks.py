@@ -190,22 +190,21 @@ def ends(way: Way) -> list[Trace]:
     ]
 
 
-def bars(way: Way, *, is_all: bool) -> list[Trace]:
-    """Intervals with both ends: of the first and the last point, or of all."""
-    each = way.trajectory
-    steps = each.steps if is_all else list(dict.fromkeys([*each.steps[:1], *each.steps[-1:]]))
-    found = {}
+def bars(way: Way, steps: Sequence[int]) -> list[Trace]:
+    """Intervals with both ends, of the points at some steps."""
+    each, found = way.trajectory, {}
     for name, values, (low, high) in (
         ("error_x", each.x, each.x_ends),
         ("error_y", each.y, each.y_ends),
     ):
         lengths = [lengths_of(low, values[step], high, step) for step in steps]
         if any(below is not None for below, _ in lengths):
+            is_even = all(below == above for below, above in lengths)
             found[name] = {
                 "type": "data",
-                "symmetric": False,
+                "symmetric": is_even,
                 "array": [above for _, above in lengths],
-                "arrayminus": [below for below, _ in lengths],
+                **({} if is_even else {"arrayminus": [below for below, _ in lengths]}),
                 "thickness": 1.2,
                 "width": 0,
                 "color": way.colour.faint(0.45),
@@ -214,6 +213,16 @@ def bars(way: Way, *, is_all: bool) -> list[Trace]:
         return []
     x, y = ([round(of[step], 4) for step in steps] for of in (each.x, each.y))
     return [way.trace("bar", mode="markers", x=x, y=y, marker={"opacity": 0, "size": 1}, **found)]
+
+
+def spare(traces: Sequence[Trace]) -> list[Trace]:
+    """The same, not to be seen until the layer is highlighted."""
+    return [{**trace, "opacity": 0} for trace in traces]
+
+
+def is_spare(trace: Trace) -> bool:
+    """Whether a trace is seen while its layer is highlighted only."""
+    return trace.get("opacity") == 0
 
 
 def lengths_of(

@@ -17,8 +17,8 @@ from it_callbacks.figures.theme import BACKGROUND, Colour
 MOST_NAMED = 12
 """Layers that are all named."""
 _OF_MANY, _OF_MANY_NARROW, _FEW = 6, 4, 5
-_MOST_SPARE = 60
-"""Names that are kept for a highlight: each is a node in the page."""
+MOST_SPARE = 60
+"""Names and marks that are kept for a highlight: each is a node in the page."""
 _SIZE = 12
 _EVERY = 7
 """Pixels between the points of a way that names keep off."""
@@ -40,6 +40,11 @@ class Named(NamedTuple):
     spare: list[int]
 
 
+def most_named(width: int) -> int:
+    """Return how many names a figure so many pixels wide has room for."""
+    return _FEW if width < NARROW else MOST_NAMED
+
+
 def chosen(n: int, width: int) -> list[int]:
     """Return which of `n` names are written: all of few, else evenly spaced ones, ends included.
 
@@ -51,10 +56,9 @@ def chosen(n: int, width: int) -> list[int]:
         >>> chosen(3, 900), chosen(21, 900), chosen(21, 390)
         ([0, 1, 2], [0, 4, 8, 12, 16, 20], [0, 7, 13, 20])
     """
-    is_narrow = width < NARROW
-    if n <= (_FEW if is_narrow else MOST_NAMED):
+    if n <= most_named(width):
         return list(range(n))
-    most = _OF_MANY_NARROW if is_narrow else _OF_MANY
+    most = _OF_MANY_NARROW if width < NARROW else _OF_MANY
     return [round(number * (n - 1) / (most - 1)) for number in range(most)]
 
 
@@ -84,7 +88,7 @@ def written(
     annotations = [
         _annotation(names[n], texts[n], offset) for n, offset in zip(shown, together, strict=True)
     ]
-    rest = [n for n in range(len(names)) if n not in set(shown)][:_MOST_SPARE]
+    rest = [n for n in range(len(names)) if n not in set(shown)][:MOST_SPARE]
     for n in rest:
         (offset,) = placed([points[n]], [texts[n]], obstacles)
         annotations.append({**_annotation(names[n], texts[n], offset), "opacity": 0})

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from it_callbacks.figures.about import about, stops
+from it_callbacks.figures.arranging import refused
 from it_callbacks.figures.axes import Figure, Panel, coloured
 from it_callbacks.figures.captions import chips, write, write_above
 from it_callbacks.figures.depth_bar import depth_bar
@@ -15,23 +16,29 @@ from it_callbacks.figures.limits import LABEL_BOUND, Range
 from it_callbacks.figures.marks import (
     MOST_WITH_ARROWS,
     Trace,
+    Way,
     arrows,
     bars,
     chance,
     ends,
     lines,
     points,
+    spare,
 )
+from it_callbacks.figures.names import MOST_SPARE
 from it_callbacks.figures.ranges import ranges
 from it_callbacks.figures.readings import READINGS, candidates, check
 from it_callbacks.figures.scene import MOST_WITHOUT_BAR, Drawn, Scene, scene_of
 from it_callbacks.figures.sheet import absence, axis_name
 from it_callbacks.figures.spread import ellipses, single
+from it_callbacks.figures.times import thinned
 from it_callbacks.figures.words import summary, title_of, unreadable
 from it_callbacks.runs import Run
 
 _MOST_IN_A_PLANE = 60
 """Layers of a plane that opens before the heat map."""
+_MOST_SPARE_BARS = 24
+"""Of a layer, for a highlight; more would be a thicket."""
 
 
 def information_plane(panels: Sequence[Panel], **asked: Any) -> Figure:
@@ -123,7 +130,7 @@ def _figure(scene: Scene, panels: Sequence[Panel], drawn: Sequence[Drawn]) -> Fi
                 for of in drawn
                 for panel in (*of.plot.panels, *of.plot.training)
             ],
-            "empty": unreadable(panels),
+            "empty": unreadable(panels) | refused(request, panels, scene.opened),
             "companion": _companion(scene.n_layers),
             "opens": "plane" if scene.n_layers <= _MOST_IN_A_PLANE else "map",
         },
@@ -151,14 +158,28 @@ def _traces(scene: Scene, each: Drawn, both: tuple[Range, Range]) -> list[Trace]
         if repeats:
             below += [*ellipses(way, repeats), *single(way, repeats)]
         below += lines(way)
-        if not way.is_training and (scene.request.intervals or (way.has_dots and not repeats)):
-            below += bars(way, is_all=scene.request.intervals)
-        if scene.has_chance and not way.is_training:
-            below += chance(way)
+        has_spare = len(each.ways) <= MOST_SPARE
+        if not way.is_training:
+            below += _bars(way, is_all=scene.request.intervals, is_mean=bool(repeats))
+            below += chance(way) if scene.has_chance else spare(chance(way)) if has_spare else []
         above.append(points(way, hover(way.panel, trajectory, scene.view, resolution)))
-        if way.n_ways <= MOST_WITH_ARROWS and not way.is_training:
-            above += arrows(way, both)
+        if not way.is_training:
+            heads = arrows(way, both) if has_spare else []
+            above += heads if way.n_ways <= MOST_WITH_ARROWS else spare(heads)
     return [*below, *above, *(trace for way in each.ways for trace in ends(way))]
+
+
+def _bars(way: Way, *, is_all: bool, is_mean: bool) -> list[Trace]:
+    """Those that are seen: of all points, or of the ends of few ways; the others for a highlight.
+
+    A mean of repeats has ellipses instead.
+    """
+    steps = way.trajectory.steps
+    if is_all or is_mean:
+        return bars(way, steps if is_all else [])
+    seen = dict.fromkeys([*steps[:1], *steps[-1:]] if way.has_dots else [])
+    rest = thinned([step for step in steps if step not in seen], _MOST_SPARE_BARS)
+    return [*bars(way, list(seen)), *spare(bars(way, rest if way.n_ways <= MOST_SPARE else []))]
 
 
 def _reads(request: Request, run: Run) -> list[str]:
@@ -181,6 +202,8 @@ def _reads(request: Request, run: Run) -> list[str]:
 PLANE = Kind(
     "plane",
     "Plane",
+    "The way of each layer over the training: how many inputs it keeps apart, and "
+    "how much of the label is found in it",
     "InformationPlaneMonitor",
     "an information plane",
     options=(

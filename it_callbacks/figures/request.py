@@ -43,15 +43,20 @@ def panels(request: Request, runs: Sequence[Run], sets: Collection[str] = ()) ->
     Example:
         >>> run = Run("a", {Key("I_XT", set_, "fc"): {} for set_ in ("train", "val")})
         >>> [panel.set for panel in panels(Request("curves", quantity="I_XT"), [run])]
-        ['train', 'val']
+        ['val', 'train']
     """
     needs = KINDS[request.name].needs(request)
     return [
         Panel(run, set_)
         for run in runs
-        for set_ in sets or sorted({key.set for key in run.keys})
+        for set_ in sorted(sets or {key.set for key in run.keys}, key=_order)
         if any(all(set_ in run.sets(name) for name in names) for names in needs)
     ]
+
+
+def _order(set_: str) -> tuple[bool, bool, str]:
+    """Validation first and training last, in all figures."""
+    return not set_.startswith("val"), set_.startswith("train"), set_
 
 
 def needed(request: Request, shown: Sequence[Panel]) -> dict[str, set[Key]]:

@@ -62,6 +62,8 @@ class Sheet:
             "r": right + self.right,
             "t": 12 + 16 * self.above,
             "b": bottom + self.below,
+            # What stands below has its room already; Plotly would add as much again.
+            **({"autoexpand": False} if self.below else {}),
         }
 
     @property

@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import Any, NamedTuple
 
 from it_callbacks.figures.about import about, stops
+from it_callbacks.figures.arranging import refused
 from it_callbacks.figures.axes import Figure, Panel, coloured, how_read
 from it_callbacks.figures.depth_bar import depth_bar
 from it_callbacks.figures.grid import MOST_PLOTS, layers_of
@@ -20,13 +21,13 @@ from it_callbacks.figures.names import Name, written
 from it_callbacks.figures.over_time import TimeAxis, exact, time_axis
 from it_callbacks.figures.plane import PLANE
 from it_callbacks.figures.ranges import fitted, from_zero
-from it_callbacks.figures.readings import READINGS, check
+from it_callbacks.figures.readings import READINGS, Opening, check
 from it_callbacks.figures.scene import Drawn, Scene, scene_of
 from it_callbacks.figures.sheet import NARROW, Box, absence, axis_name, heading, line_above
 from it_callbacks.figures.theme import BACKGROUND, Colour
 from it_callbacks.figures.times import spaced
 from it_callbacks.figures.trajectories import Trajectory, why_empty
-from it_callbacks.figures.words import key_line, summary, title_of, unreadable
+from it_callbacks.figures.words import key_line, not_yet, summary, title_of, unreadable
 
 _MOMENTS, _MOMENTS_NARROW = 6, 4
 _THIN, _THICK = 1.4, 2.8
@@ -123,11 +124,17 @@ def _draw(panels: Sequence[Panel], request: Request) -> Figure:
                 {"run": plot.panel.run.name, "set": plot.panel.set, "axis": plot.box.place.axis}
                 for plot in plots
             ],
-            "empty": unreadable(panels),
+            "empty": unreadable(panels) | _refused(request, panels, scene.opened),
             "companion": "map",
         },
     )
     return coloured({"data": data, "layout": layout, "frames": []}, request.theme)
+
+
+def _refused(request: Request, panels: Sequence[Panel], opened: Opening) -> dict[str, str]:
+    """A line holds the layers of one run and set."""
+    why = "each run and set has lines of its own here"
+    return refused(request, panels, opened) | {"overlay": why}
 
 
 def _plot(number: int, each: Drawn, request: Request) -> _Plot:
@@ -167,7 +174,7 @@ def _layout(
 
 def _why_empty(scene: Scene, plot: _Plot) -> list[str]:
     if plot.whole:
-        return ["nothing was measured before this moment"]
+        return [not_yet(scene.request, plot.panel)]
     reading = READINGS[scene.opened.reading]
     return why_empty(plot.panel, reading, scene.view, scene.opened.resolution)
 
@@ -264,10 +271,10 @@ def _shorts(scene: Scene) -> dict[str, str]:
 
 
 def _moments(plot: _Plot, time: TimeAxis) -> list[Name]:
-    """When each line was, at its deepest layer; the last one has names of layers instead."""
+    """When each line was, at its deepest layer."""
     return [
         Name(_front(plot, step), plot.word(step, time), plot.colour(step).ink())
-        for step in plot.shown[:-1]
+        for step in plot.shown
     ]
 
 
@@ -307,6 +314,7 @@ def _write_above(
 THROUGH = Kind(
     "through",
     "Through the layers",
+    "One line per moment through all layers, from the input to the output",
     "InformationPlaneMonitor",
     "an information plane",
     options=("reading", "view", "resolution", "hidden", "scale", "until", "arrange"),

@@ -13,7 +13,7 @@ from it_callbacks.figures.sheet import width_of
 from it_callbacks.figures.trajectories import why_not
 
 _SYMBOLS = {"relative_I_XT": "relative I(X;T)", "V_TY": "V(T→Y)"}
-_NAMES = {"wide": "wide plane", "code": "binned code"}
+_NAMES = {"wide": "any width", "code": "binned code"}
 _LEAST_FOR_SYMBOLS = 380
 """Pixels of a plot whose axes name quantities with their symbols."""
 _USUAL = 0.3
@@ -68,6 +68,12 @@ def summary(panels: Sequence[Panel], opened: Opening) -> str:
             words = f"{least if least == most else f'{least} to {most}'} of {n_layers} readable"
         found.append(f"{_NAMES[name]}: {words}")
     return " · ".join(found)
+
+
+def not_yet(request: Request, panel: Panel) -> str:
+    """Say that a panel has no point up to the moment that is asked for."""
+    step, epochs = request.until or 0, panel.run.epochs
+    return f"not measured yet at {f'epoch {epochs[step]}' if step in epochs else f'step {step}'}"
 
 
 def unreadable(panels: Sequence[Panel]) -> dict[str, str]:

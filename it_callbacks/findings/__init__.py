@@ -12,27 +12,17 @@ from itertools import chain
 
 from it_callbacks.findings import classes, fitting, layers, limits, predictions
 from it_callbacks.findings.finding import Finding as Finding
+from it_callbacks.findings.rules import RULES as RULES
 from it_callbacks.findings.subject import main_set, planes, training_set
 from it_callbacks.quantities import ROOTS
 from it_callbacks.repeats import are_repeats, averaged
 from it_callbacks.runs import Key, Run
 
-ORDER = (
-    *("collapse", "dead_layers", "learnt", "tells"),
-    *("gap_of_layers", "gap_of_predictions", "rises_again", "gap_unsure", "gap_few", "no_gap"),
-    *("learns_last", "learn_together", "confused", "over_confident", "readable"),
-    *("gained", "ends", "learns_unsure", "lost", "gap_unequal"),
-    *("fell", "fell_by_verdict", "dead_units", "agree", "uneven", "caution"),
-    *("scattered", "cross_entropies", "under_confident"),
-)
-"""The rules, most important first."""
-
 
 def findings(runs: Sequence[Run], sets: Collection[str] = ()) -> list[Finding]:
     """Return what runs have come to, most important first.
 
-    Repeats are told as means, with their spread in brackets; other runs one by one, their names
-    before the sentences.
+    Repeats are told as means, with their spread in brackets; other runs as by `findings_of_each`.
 
     Args:
         runs: Any number, with the series of `needed` at least.
@@ -44,13 +34,27 @@ def findings(runs: Sequence[Run], sets: Collection[str] = ()) -> list[Finding]:
     """
     if are_repeats(runs):
         return _of_one(averaged(runs), runs, sets)
+    return findings_of_each(runs, sets)
+
+
+def findings_of_each(runs: Sequence[Run], sets: Collection[str] = ()) -> list[Finding]:
+    """Return what each run has come to, most important first; of several runs warnings first.
+
+    Of several runs, each sentence begins with the name of its run.
+
+    Args:
+        runs: Any number, with the series of `needed` at least.
+        sets: Only these sets; all if empty.
+    """
     if len(runs) == 1:
         return _of_one(runs[0], runs, sets)
-    return [
-        replace(found, text=f"{run.name}: {found.text}")
+    found = [
+        replace(each, text=f"{run.name}: {each.text}")
         for run in runs
-        for found in _of_one(run, [run], sets)
+        for each in _of_one(run, [run], sets)
     ]
+    order = list(RULES)
+    return sorted(found, key=lambda each: (each.tone != "warning", order.index(each.rule)))
 
 
 def _of_one(run: Run, repeats: Sequence[Run], sets: Collection[str]) -> list[Finding]:
@@ -63,7 +67,7 @@ def _of_one(run: Run, repeats: Sequence[Run], sets: Collection[str]) -> list[Fin
     told = {finding.rule: finding for finding in found}
     if "learnt" in told:
         told.pop("tells", None)
-    return [told[rule] for rule in ORDER if rule in told]
+    return [told[rule] for rule in RULES if rule in told]
 
 
 def _of_layers(run: Run, n_runs: int, sets: Collection[str]) -> Iterator[Finding]:

@@ -7,7 +7,7 @@ from collections.abc import Container
 from typing import NamedTuple
 
 from it_callbacks.findings.finding import Z_95
-from it_callbacks.runs import Key, Run
+from it_callbacks.runs import Key, Run, Series
 
 MOST_POINTS = 100
 """Of a longer curve so many points are judged."""
@@ -40,10 +40,12 @@ def curve(run: Run, key: Key, without: Container[int] = ()) -> Curve:
         >>> curve(Run("a", {at: {0: 1.0, 5: float("nan")}, se: {0: 0.5}}), at)
         (Point(step=0, bits=1.0, error=0.5),)
     """
-    values = run.values(key)
-    steps = sorted(step for step, bits in values.items() if _is_known(bits))
+    errors = _errors(run, key)
     return tuple(
-        Point(step, values[step], _error(run, key, step)) for step in steps if step not in without
+        Point(step, bits, error if 0 <= error < _BEYOND_ALL else math.nan)
+        for step, bits in sorted(run.values(key).items())
+        if _is_known(bits) and step not in without
+        for error in (errors.get(step, math.nan),)
     )
 
 
@@ -56,6 +58,19 @@ def thinned(points: Curve) -> Curve:
     return tuple(points[place] for place in kept)
 
 
+def is_there(run: Run, key: Key, without: Container[int] = ()) -> bool:
+    """Return whether the last point under a key has a value.
+
+    Example:
+        >>> at = Key("V_TY", "val", "fc")
+        >>> is_there(Run("a", {at: {0: 1.0, 5: float("nan")}}), at)
+        False
+    """
+    values = run.values(key)
+    last = max(values, default=None)
+    return last is not None and last not in without and _is_known(values[last])
+
+
 def _is_known(bits: float) -> bool:
     return math.isfinite(bits) and abs(bits) < _BEYOND_ALL
 
@@ -64,17 +79,17 @@ _BEYOND_ALL = 1e6
 """Bits that nothing has; a stranger's log may hold any number."""
 
 
-def _error(run: Run, key: Key, step: int) -> float:
+def _errors(run: Run, key: Key) -> Series:
+    """The standard errors of values, by step, as far as there are any."""
     if run.spread:
-        return run.spread.get(key, {}).get(step, math.nan)
+        return run.spread.get(key, {})
     if key.ruler:  # intervals are of the first ruler
-        return math.nan
-    ends = [
-        run.values(key._replace(**_named(key, name))).get(step, math.nan)
-        for name in run.around(key.name)
-    ]
-    error = (ends[1] - ends[0]) / 2 / Z_95 if len(ends) > 1 else [*ends, math.nan][0]
-    return error if 0 <= error < _BEYOND_ALL else math.nan
+        return {}
+    around = [run.values(key._replace(**_named(key, name))) for name in run.around(key.name)]
+    if len(around) < 2:
+        return around[0] if around else {}
+    low, high = around
+    return {step: (high.get(step, math.nan) - bits) / 2 / Z_95 for step, bits in low.items()}
 
 
 def _named(key: Key, name: str) -> dict[str, str]:

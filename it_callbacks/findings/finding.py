@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias
 
+from it_callbacks.findings.rules import RULES
 from it_callbacks.runs import Run
 
 Tone: TypeAlias = Literal["fact", "gain", "warning", "unknown"]
@@ -33,7 +34,9 @@ class Finding:
     values: Mapping[str, float | str] = field(default_factory=dict)
 
     def as_dict(self) -> dict[str, Any]:
-        """The same for JSON; a number that JSON has none for is left out.
+        """The same for JSON, with the rule in a line as ``why``.
+
+        A number that JSON has none for is left out.
 
         Example:
             >>> Finding("learnt", "1.00 bit.", "fact", "fc", {"bits": 1.0}).as_dict()["values"]
@@ -42,6 +45,7 @@ class Finding:
         return {
             "rule": self.rule,
             "text": self.text,
+            "why": RULES[self.rule],
             "tone": self.tone,
             "layer": self.layer,
             "values": {

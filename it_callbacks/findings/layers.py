@@ -73,7 +73,7 @@ def gains(plane: Plane) -> Gains:
 
 
 def gained(plane: Plane, found: Gains) -> Iterator[Finding]:
-    """Which layer gained most about the label, if beyond chance; else how one began and ended.
+    """Which layer gained most about the label, if beyond chance; else both ends of the last one.
 
     From the first point to the mean of the last three; both ends are quoted as logged. Beyond
     chance is more than the error, and more than the curve may stray or by steps of which so many
@@ -82,7 +82,7 @@ def gained(plane: Plane, found: Gains) -> Iterator[Finding]:
     if not found.of:
         return
     judged = found.judged
-    layer = max(judged or found.of, key=lambda layer: found.of[layer].bits)
+    layer = max(judged, key=lambda layer: found.of[layer].bits) if judged else [*found.of][-1]
     points, change = plane.y(layer), found.of[layer]
     ends = {"first": points[0].bits, "last": points[-1].bits, "needed": change.needed}
     told = f"{points[0].bits:.2f} → {points[-1].bits:.2f} bits"
@@ -100,11 +100,8 @@ def gained(plane: Plane, found: Gains) -> Iterator[Finding]:
         )
         yield Finding("ends", text, "unknown", layer, ends)
     else:
-        text = (
-            f"{plane.name(layer)} about the {plane.label}: {told}. Its error and its ups and downs "
-            f"alone may come to {change.needed:.2f} bits: not called a gain."
-        )
-        yield Finding("ends", text, "unknown", layer, ends)
+        text = f"{plane.name(layer)} about the {plane.label}: {told} from first to last point."
+        yield Finding("ends", text, "fact", layer, ends)
 
 
 def learns_last(plane: Plane, found: Gains) -> Iterator[Finding]:
@@ -114,7 +111,9 @@ def learns_last(plane: Plane, found: Gains) -> Iterator[Finding]:
     than its error and than it strays in the time that it took longer; else that they learn
     together.
     """
-    judged = found.judged
+    judged = [
+        layer for layer in found.judged if all(math.isfinite(p.error) for p in plane.y(layer))
+    ]
     if len(judged) < 2:
         if len(found.of) > 1 and all(len(plane.y(layer)) >= FEWEST for layer in found.of):
             n_gained = f"{len(judged) or 'none'} of {len(found.of)} layers"
@@ -135,10 +134,12 @@ def learns_last(plane: Plane, found: Gains) -> Iterator[Finding]:
     strays = size * math.sqrt(max(0, reached[last] - before))
     error = points[-1].error if math.isfinite(points[-1].error) else 0.0
     at = {"step": reached[last], "others": before}
+    of = "" if len(judged) == len(found.of) else " that gained beyond chance"
     if then and level - then[0].bits > math.hypot(strays, found.over[last].errors * error):
         text = (
             f"{plane.name(last)} learnt last: it reached 90 % of its gain at "
-            f"{moment(plane.run, reached[last])}, the other layers by {moment(plane.run, before)}."
+            f"{moment(plane.run, reached[last])}, the other layers{of} by "
+            f"{moment(plane.run, before)}."
         )
         yield Finding("learns_last", text, "fact", last, at)
     else:
@@ -225,19 +226,18 @@ def _fell_by_verdict(plane: Plane) -> Iterator[Finding]:
 
 
 def agree(plane: Plane) -> Iterator[Finding]:
-    """That at least 3 layers have the same y within their errors: their 95 % intervals overlap.
+    """That at least 3 layers have nearly the same y: they lie within one error of a difference.
 
-    All of them must share a value; with repeats, intervals of 1.96 standard deviations.
+    Of the lowest and the highest, taken as independent; with repeats the error is their spread.
     """
     last = [plane.y(layer)[-1] for layer in plane.readable if plane.y(layer)]
     if len(last) < 3 or not all(math.isfinite(point.error) for point in last):
         return
-    lowest_high = min(point.bits + 1.96 * point.error for point in last)
-    if max(point.bits - 1.96 * point.error for point in last) > lowest_high:
+    low, high = (pick(last, key=lambda point: point.bits) for pick in (min, max))
+    if high.bits - low.bits > math.hypot(low.error, high.error):
         return
-    bits = [point.bits for point in last]
     text = (
-        f"About the {plane.label} all {len(last)} layers agree within their errors "
-        f"({min(bits):.2f} to {max(bits):.2f} bits): only x tells them apart."
+        f"About the {plane.label} all {len(last)} layers lie within one error of each other "
+        f"({low.bits:.2f} to {high.bits:.2f} bits)."
     )
-    yield Finding("agree", text, "unknown", None, {"lowest": min(bits), "highest": max(bits)})
+    yield Finding("agree", text, "unknown", None, {"lowest": low.bits, "highest": high.bits})

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from it_callbacks.figures.labels import short_names
-from it_callbacks.findings.curves import Curve, curve, thinned
+from it_callbacks.findings.curves import Curve, curve, is_there, thinned
 from it_callbacks.quantities import PLANE
 from it_callbacks.records import Status
 from it_callbacks.runs import Key, Rulers, Run
@@ -100,10 +100,10 @@ class Plane:
 
     @cached_property
     def wide_layers(self) -> tuple[str, ...]:
-        """Those that can be read at any width: with a value of y, or of x where there is no y."""
+        """Those that can be read at any width: whose last point has y, or x where there is no Y."""
         quantity = "V_TY" if self.has_labels else "relative_I_XT"
         return tuple(
-            layer for layer in self.layers if curve(self.run, Key(quantity, self.set, layer))
+            layer for layer in self.layers if is_there(self.run, Key(quantity, self.set, layer))
         )
 
     @cached_property
@@ -125,8 +125,9 @@ class Plane:
         return tuple(
             layer
             for layer in self.layers
-            if (points := curve(self.run, rulers.key("I_XT", self.set, layer)))
-            and points[-1].step not in self._saturated(rulers, layer)
+            if is_there(
+                self.run, rulers.key("I_XT", self.set, layer), self._saturated(rulers, layer)
+            )
         )
 
     def _saturated(self, rulers: Rulers, layer: str) -> Collection[int]:

@@ -25,7 +25,7 @@ def numbered(layout: Layout) -> list[str]:
 
 def drawn_traces(data: Iterable[Trace]) -> list[Trace]:
     """The traces that are seen at first."""
-    return [trace for trace in data if trace.get("visible", True) is True]
+    return [t for t in data if t.get("visible", True) is True and t.get("opacity") != 0]
 
 
 def pen_of(layout: Layout, data: Sequence[Trace], px: float) -> Pen:

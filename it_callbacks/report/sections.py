@@ -94,7 +94,7 @@ def _planes(runs: Sequence[Run], drawings: Drawings) -> Iterator[Html]:
 
 _OF_LAYERS = {
     "through": "One line for each moment, through the layers from the input to the output.",
-    "map": "A row for each layer, the input side on top, and a column for each look.",
+    "map": "A row for each layer, the input side on top, and a column for each measurement.",
 }
 """Figures beside the plane, and what is below them."""
 _DEEP = 13

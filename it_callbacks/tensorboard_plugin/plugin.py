@@ -34,7 +34,7 @@ _SCRIPTS = (
 _STATIC = {**{f"/{name}.js": "text/javascript" for name in _SCRIPTS}, "/style.css": "text/css"}
 _AN_HOUR = 3600
 _OF_A_READING = ("title", "about", "options")
-_OF_A_KIND = ("name", "title", "monitor", "what", "options")
+_OF_A_KIND = ("name", "title", "about", "monitor", "what", "options")
 MOST_PANELS = 6
 """Side by side; more could not be read."""
 MOST_RUNS = 30
@@ -182,7 +182,9 @@ class InformationPlanePlugin(base_plugin.TBPlugin):  # type: ignore[misc] # it s
             chosen = _chosen(asked, log, found)[:MOST_RUNS]
             wanted = {run.name: findings.needed(run) for run in chosen}
             read = _read(log, found, wanted)
-            told = findings.findings([read[run.name] for run in chosen], asked.sets)
+            is_mean = asked.request.arrange == "mean"
+            tell = findings.findings if is_mean else findings.findings_of_each
+            told = tell([read[run.name] for run in chosen], asked.sets)
             return _as_json({"findings": [each.as_dict() for each in told]})
 
         return _respond(request, self._made(request, tell), "application/json")

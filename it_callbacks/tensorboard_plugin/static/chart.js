@@ -8,6 +8,12 @@ window.addEventListener("unhandledrejection", (event) => {
 
 const isAxis = (name) => /^[xy]axis\d*$/.test(name);
 
+// How many plots stand under each other.
+export const rowsOf = ({layout}) =>
+  new Set(
+    Object.keys(layout).filter((name) => /^yaxis\d*$/.test(name)).map((name) => layout[name].domain?.[0] ?? 0),
+  ).size || 1;
+
 const axisOf = (letter, trace) => `${letter}axis${(trace[`${letter}axis`] ?? "").slice(1)}`;
 
 // Whether every point of a figure lies within ranges, by axis.
@@ -56,7 +62,7 @@ export class Chart {
     this.figure = null;
   }
 
-  // The figure without the names that are shown on highlight only.
+  // The figure without what is shown on highlight only.
   save(format, filename) {
     if (!this.drawn) return;
     const {data, layout} = this.figure;
@@ -64,7 +70,7 @@ export class Chart {
     const annotations = (layout.annotations ?? []).filter((_, index) => !spare.has(String(index)));
     const {width, height} = layout;
     Plotly.downloadImage(
-      {data, layout: {...layout, annotations}},
+      {data: data.filter(({opacity}) => opacity !== 0), layout: {...layout, annotations}},
       {format, filename, width, height, scale: format === "png" ? 2 : 1},
     );
   }

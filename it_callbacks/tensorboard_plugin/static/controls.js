@@ -45,7 +45,7 @@ export class Controls {
     this.quantity = select("quantity", "Quantity", "What the curves are of");
     this.resolution = select("resolution", "Ruler", WORDS.ruler);
     this.chance = box("chance", "Chance level", `${WORDS.chance} (key c)`);
-    this.intervals = box("intervals", "Bars", `${WORDS.bars} (key b)`);
+    this.intervals = box("intervals", "Bars at all points", `${WORDS.bars} (key b)`);
     this.why = element("p", {className: "why", id: "why"});
     this.setsGroup = group("Sets", this.sets);
     this.arrangeGroup = group("Arrange", this.arrangements);
@@ -132,11 +132,12 @@ export class Controls {
     fill(this.sets, "checkbox", sets.map((name) => ({name})), this.shownSets);
     this.setsGroup.hidden = sets.length < 2;
     this.arrangeGroup.hidden = !this.takes("arrange") || this.panels.length < 2;
-    fill(this.arrangements, "radio", ARRANGEMENTS, [choice.arrange ?? this.meta.arrange], this.empty);
+    const {arrange} = choice;
+    const isDrawn = arrange && !(arrange in this.empty);
+    fill(this.arrangements, "radio", ARRANGEMENTS, [isDrawn ? arrange : this.meta.arrange], this.empty);
     this.scalesGroup.hidden = !this.takes("scale");
     fill(this.scales, "radio", SCALES, [choice.scale ?? "fit"]);
     this.offerReadings();
-    this.offerQuantities();
     this.offerResolutions();
     this.chance.label.hidden = !this.takes("chance");
     this.intervals.label.hidden = !this.takes("intervals");
@@ -219,7 +220,7 @@ export class Controls {
     this.views.hidden = !this.takes("view");
     fill(this.views, "radio", views, [this.view], this.empty);
     const rows = [...(this.views.hidden ? [] : views), ...(this.readingsGroup.hidden ? [] : readings)]
-      .concat(this.arrangeGroup.hidden ? [] : ARRANGEMENTS);
+      .concat(this.arrangeGroup.hidden ? [] : ARRANGEMENTS, this.offerQuantities());
     this.why.textContent = rows
       .filter(({name}) => name in this.empty)
       .map(({name, title}) => `${title}: ${this.empty[name]}.`)
@@ -232,6 +233,7 @@ export class Controls {
     return this.panels.map(({run, set}) => named(this.state.runs, run)[what]?.[set] ?? []);
   }
 
+  // What there are curves or maps of.
   offerQuantities() {
     const {choice, state, quantity} = this;
     const {also} = this.kind;
@@ -240,10 +242,12 @@ export class Controls {
     quantity.label.hidden = !this.takes("quantity");
     const usual = element("option", {value: "", textContent: "Of the plane"});
     quantity.input.replaceChildren(usual, ...names.map((value) => {
-      const {title: textContent, about: title} = state.quantities[value];
-      return element("option", {value, textContent, title});
+      const {title: textContent, about} = state.quantities[value];
+      const disabled = value in this.empty && value !== choice.quantity;
+      return element("option", {value, textContent, title: this.empty[value] ?? about, disabled});
     }));
     quantity.input.value = names.includes(choice.quantity) ? choice.quantity : "";
+    return quantity.label.hidden ? [] : names.map((name) => ({name, ...state.quantities[name]}));
   }
 
   // The labels of each panel's rulers.

@@ -55,8 +55,8 @@ export class Findings {
     const most = this.isWhole ? Infinity : isNarrow() ? SHOWN.narrow : SHOWN.wide;
     const rest = this.found.length - most;
     this.list.replaceChildren(
-      ...this.found.slice(0, most).map(({text, tone}) =>
-        element("li", {textContent: text, className: `tone-${tone}`})),
+      ...this.found.slice(0, most).map(({text, tone, why}) =>
+        element("li", {textContent: text, className: `tone-${tone}`, title: why})),
     );
     this.more.textContent = rest > 0 ? `${rest} more` : "";
     this.more.hidden = !(rest > 0);

@@ -32,6 +32,16 @@ export function onResize(place, then) {
 
 export const isHidden = () => window.innerHeight === 0 || document.hidden;
 
+// This frame alone: the page around it would print no more than is in view.
+export const print = () => window.print();
+
+// `before` unfolds what paper cannot, and gives what folds it again.
+export function onPrint(before) {
+  let after = () => {};
+  window.addEventListener("beforeprint", () => { after = before(); });
+  window.addEventListener("afterprint", () => after());
+}
+
 // Keys reach the tab unless the reader is in something of the parent's.
 export function takeFocus() {
   const {activeElement, body} = window.parent.document;

@@ -1,12 +1,12 @@
 // The tab: asks the server what there is, offers it, and shows the figure of what was chosen.
 
-import {Chart} from "./chart.js";
+import {Chart, rowsOf} from "./chart.js";
 import {Chips} from "./chips.js";
 import {Controls} from "./controls.js";
 import {button, element, isNarrow, named} from "./dom.js";
 import {Findings} from "./findings.js";
 import {Help} from "./help.js";
-import {Highlight, isByRun, nameOf} from "./highlight.js";
+import {Highlight, isByRun, nameOf, nearest} from "./highlight.js";
 import * as host from "./host.js";
 import {listen} from "./keys.js";
 import {Live} from "./live.js";
@@ -15,8 +15,10 @@ import {DEFAULTS} from "./state.js";
 import {Table} from "./table.js";
 
 const LONG_PRESS = 500;  // ms
+const STILL = 8;  // px that a finger may move meanwhile
 const SETTLED = 200;  // ms after the last change of size
 const COMPANION = 340;  // px high, below the figure
+const EACH_MORE = 0.6;  // of the height, for each further row of plots; all of it on a narrow screen
 const GRAIN = 20;  // px: a scroll bar more or less asks for nothing
 
 async function answer(path, signal) {
@@ -33,9 +35,14 @@ const loaded = (node, place) =>
     place.append(node);
   });
 
+const wide = ({clientWidth}) => Math.max(280, Math.floor(clientWidth / GRAIN) * GRAIN);
+
+const tall = (height, rows) => Math.round(height * (1 + (rows - 1) * (isNarrow() ? 1 : EACH_MORE)));
+
 class Tab {
   constructor() {
     this.theme = "light";
+    this.rows = this.secondRows = 1;
     this.choice = host.chosenInAddress();
     this.stage = element("div", {id: "chart"});
     this.stage.setAttribute("role", "img");
@@ -82,16 +89,19 @@ class Tab {
     const link = button("Copy link", "Copy the address of what is shown", () => this.copyLink());
     this.link = link;
     this.csv = element("a", {id: "csv", className: "button", textContent: "CSV", title: "Save every value of what is shown"});
-    return element(
-      "header", {}, this.controls.tabs,
+    const title = "Follow, refresh, save, help";
+    this.more = element(
+      "details", {id: "more"}, element("summary", {textContent: "Menu", title}),
       element(
-        "div", {className: "buttons"}, this.live.root,
+        "div", {className: "buttons"}, this.live.follow,
         button("Refresh", "Read the log again", () => { this.findings.stale(); this.load(); }, {id: "refresh"}), link, this.csv,
         ...["SVG", "PNG"].map((format) =>
           button(format, `Save the picture as ${format}`, () => this.save(format.toLowerCase()))),
+        button("Print", "Print all of this page, without the buttons", () => host.print()),
         button("?", "How to read the plane, words and keys (key ?)", () => this.help.toggle(), {id: "ask"}),
       ),
     );
+    return element("header", {}, this.controls.tabs, this.live.last, this.more);
   }
 
   // After a choice: into the address, then onto the page.
@@ -140,10 +150,15 @@ class Tab {
     if (!signal.aborted) this.main.removeAttribute("aria-busy");
   }
 
-  get size() {
-    const width = Math.max(280, Math.floor(this.stage.clientWidth / GRAIN) * GRAIN);
+  // Of a figure with one row of plots.
+  get room() {
     const height = isNarrow() ? 410 : Math.max(400, Math.min(560, Math.round(window.innerHeight * 0.6)));
-    return {width, height};
+    return {width: wide(this.stage), height};
+  }
+
+  get size() {
+    const {width, height} = this.room;
+    return {width, height: tall(height, this.rows)};
   }
 
   asking({name = this.controls.kind.name, ...more} = {}) {
@@ -164,12 +179,13 @@ class Tab {
       return;
     }
     this.findings.leave(this.findingsOf);
-    // A figure says what stands beside it, and so how wide it is itself.
+    // A figure says what stands beside it, and so how wide it is itself; its plots, how high.
     let query, text, figure;
     for (let n = 0; n < 3 && query !== this.asking().query; n += 1) {
       ({query} = this.asking());
       text = await answer(`./figure?${query}`, signal);
       figure = JSON.parse(text);
+      this.rows = rowsOf(figure);
       this.opened(figure.layout.meta ?? {});
     }
     const meta = figure.layout.meta ?? {};
@@ -235,15 +251,18 @@ class Tab {
       return;
     }
     const isBeside = window.matchMedia("(min-width: 1700px)").matches;
-    const size = {
-      width: Math.max(280, Math.floor(this.second.clientWidth / GRAIN) * GRAIN),
-      height: isBeside ? this.size.height : COMPANION,
-    };
-    const {query, axes} = this.asking({name: companion, ...size});
-    const text = await answer(`./figure?${query}`, signal);
+    let size, rows, axes, text, figure;
+    for (let n = 0; n < 3 && rows !== this.secondRows; n += 1) {
+      rows = this.secondRows;
+      size = {width: wide(this.second), height: tall(isBeside ? this.room.height : COMPANION, rows)};
+      const asked = this.asking({name: companion, ...size});
+      ({axes} = asked);
+      text = await answer(`./figure?${asked.query}`, signal);
+      figure = JSON.parse(text);
+      this.secondRows = rowsOf(figure);
+    }
     const shown = JSON.stringify(size) + text;
     if (shown === this.seconded) return;
-    const figure = JSON.parse(text);
     const {config} = this.controls.state;
     await this.companion.draw(figure, {config, axes, size});
     this.second.setAttribute("aria-label", `${kind.title} of the same runs`);
@@ -288,17 +307,22 @@ class Tab {
 
   // A long press keeps what a tap looks at.
   touch() {
-    let timer;
+    let timer, start;
     const end = () => clearTimeout(timer);
-    this.stage.addEventListener("pointerdown", ({pointerType}) => {
-      this.isTouch = pointerType === "touch";
+    this.stage.addEventListener("pointerdown", (event) => {
+      this.isTouch = event.pointerType === "touch";
       if (!this.isTouch) return;
-      this.pointed = null;
-      timer = setTimeout(() => { if (this.pointed) this.highlight.keep(this.pointed); }, LONG_PRESS);
+      const at = nearest(this.stage, event);
+      start = event;
+      clearTimeout(timer);
+      timer = setTimeout(() => { if (at !== null) this.highlight.keep(at); }, LONG_PRESS);
     });
-    for (const event of ["pointerup", "pointercancel", "pointermove"]) {
-      this.stage.addEventListener(event, end);
-    }
+    for (const name of ["pointerup", "pointercancel"]) this.stage.addEventListener(name, end);
+    // A finger is never quite still.
+    this.stage.addEventListener("pointermove", ({clientX, clientY}) => {
+      if (start && Math.hypot(clientX - start.clientX, clientY - start.clientY) > STILL) end();
+    });
+    this.stage.addEventListener("contextmenu", (event) => { if (this.isTouch) event.preventDefault(); });
   }
 
   keys() {
@@ -335,12 +359,34 @@ class Tab {
     });
   }
 
-  // The aside is folded where there is no room beside the figure.
+  // The aside is folded where there is no room beside the figure, the buttons where they would
+  // take rows of their own.
   fold() {
-    const wide = window.matchMedia("(min-width: 1100px)");
-    const tell = () => { this.controls.aside.open = wide.matches; };
-    wide.addEventListener("change", tell);
-    tell();
+    for (const [part, least] of [[this.controls.aside, 1100], [this.more, 600]]) {
+      const media = window.matchMedia(`(min-width: ${least}px)`);
+      const tell = () => { part.open = media.matches; };
+      media.addEventListener("change", tell);
+      tell();
+    }
+    this.more.addEventListener("keydown", (event) => {
+      if (event.key !== "Escape" || !isNarrow() || !this.more.open) return;
+      event.stopPropagation();
+      this.more.open = false;
+      this.more.firstChild.focus();
+    });
+  }
+
+  // All findings and the table; returns what folds them as they were.
+  unfold() {
+    const {findings, table} = this;
+    const [isWhole, isOpen] = [findings.isWhole, table.root.open];
+    const set = (whole, open) => {
+      findings.isWhole = whole;
+      findings.show();
+      table.root.open = open;
+    };
+    set(true, true);
+    return () => set(isWhole, isOpen);
   }
 
   async start() {
@@ -377,7 +423,7 @@ class Tab {
       if (this.stale) this.load();
       clearTimeout(resizing);
       resizing = setTimeout(() => {
-        const now = JSON.stringify(this.size);
+        const now = JSON.stringify(this.room);
         if (now === this.sized) return;
         this.sized = now;
         this.findings.show();
@@ -385,9 +431,10 @@ class Tab {
       }, SETTLED);
     });
     host.onReload(() => this.load());
+    host.onPrint(() => this.unfold());
     this.live.start();
     host.takeFocus();
-    this.sized = JSON.stringify(this.size);
+    this.sized = JSON.stringify(this.room);
     await this.load();
   }
 }

@@ -21,10 +21,7 @@ export class Live {
     this.box = element("input", {type: "checkbox", id: "follow"});
     this.last = element("span", {id: "last-point"});
     const title = "Look for new points every few seconds; on by itself while a run is being written";
-    this.root = element(
-      "div", {className: "buttons"}, this.last,
-      element("label", {title}, this.box, element("span", {textContent: "Follow"})),
-    );
+    this.follow = element("label", {title}, this.box, element("span", {textContent: "Follow"}));
     this.box.addEventListener("change", () => {
       choice.follow = this.box.checked === this.isWritten ? null : this.box.checked;
       changed();

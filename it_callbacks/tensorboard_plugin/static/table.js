@@ -1,4 +1,4 @@
-// The figure in numbers: of each way its point at the moment, of a heat map its last column.
+// The figure in numbers: of each way its point at the moment, else the last values that traces tell.
 
 import {element} from "./dom.js";
 
@@ -11,26 +11,31 @@ const titleOf = (layout, letter, trace) => {
   return (title?.text ?? title ?? letter).replace(/<[^>]*>| →/g, " ").trim();
 };
 
-// Rows of cells below a row of headings; null if the figure holds neither ways nor cells.
+// What each trace tells of itself; the quantity has a column where there are several.
+function told(tables, labels) {
+  const whats = new Set(tables.map(({table}) => table.what));
+  const body = tables.flatMap(({table, run, set}) => table.rows.map(([name, value]) => [
+    labels[name] ?? name, run, set, ...(whats.size > 1 ? [table.what] : []), digits(value),
+  ]));
+  const last = whats.size > 1 ? ["Quantity", "Last value"] : [...whats];
+  return [[tables[0].table.of, "Run", "Set", ...last], ...body];
+}
+
+// Rows of cells below a row of headings; null if the figure has no values.
 export function rowsOf(figure) {
   const {data, layout} = figure;
+  const labels = Object.fromEntries((layout.meta?.layers ?? []).map(({name, label}) => [name, label]));
+  const tables = data.map(({meta}) => meta).filter((meta) => meta?.table);
+  if (tables.length) return told(tables, labels);
   const ways = data.filter(({meta, x}) => meta?.role === "points" && x?.length);
-  if (ways.length) {
-    const labels = Object.fromEntries((layout.meta?.layers ?? []).map(({name, label}) => [name, label]));
-    const head = ["Layer", "Run", "Set", titleOf(layout, "x", ways[0]), titleOf(layout, "y", ways[0])];
-    const rows = ways.map((trace) => {
-      const {layer, run, set} = trace.meta;
-      const at = last(trace.y);
-      return [labels[layer] ?? layer, run, set, digits(trace.x[at]), digits(trace.y[at])];
-    });
-    return [head, ...rows];
-  }
-  const cells = data.filter(({z}) => Array.isArray(z?.[0]));
-  if (!cells.length) return null;
-  const body = cells.flatMap(({y, z, meta}) => z.map((row, n) => [
-    String(y?.[n] ?? n), meta?.run ?? "", meta?.set ?? "", digits(row[last(row)]),
-  ]));
-  return [["Row", "Run", "Set", "Last value"], ...body];
+  if (!ways.length) return null;
+  const head = ["Layer", "Run", "Set", titleOf(layout, "x", ways[0]), titleOf(layout, "y", ways[0])];
+  const rows = ways.map((trace) => {
+    const {layer, run, set} = trace.meta;
+    const at = last(trace.y);
+    return [labels[layer] ?? layer, run, set, digits(trace.x[at]), digits(trace.y[at])];
+  });
+  return [head, ...rows];
 }
 
 export class Table {
