@@ -23,8 +23,8 @@ from it_callbacks.log_folders import as_place, found_below
 from it_callbacks.quantities import ROOTS
 from it_callbacks.runs import Key, Outline, Run, outlines
 
-MOST_POINTS = 1000
-"""Of a tag: as many as TensorBoard itself keeps."""
+MOST_POINTS = 10_000
+"""Of a tag: as many as `it-callbacks view` lets TensorBoard keep, which alone keeps 1000."""
 
 Stamp = tuple[int, float]
 """Of a tag, its last step and when it was logged: another one once there is another value."""

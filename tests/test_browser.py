@@ -229,7 +229,7 @@ def test_files_are_called_after_what_they_show(tab: Tab, tmp_path: Path) -> None
     for kind in ("SVG", "PNG", "CSV"):
         with tab.page.expect_download() as saving:
             tab.frame.get_by_text(kind, exact=True).click()
-        assert saving.value.suggested_filename == f"plane_one_val_code_{last}.{kind.lower()}"
+        assert saving.value.suggested_filename == f"plane_one_val_code_bins0_{last}.{kind.lower()}"
         saving.value.save_as(tmp_path / kind)
     drawing = ElementTree.parse(tmp_path / "SVG").getroot()
     assert drawing.tag == "{http://www.w3.org/2000/svg}svg"

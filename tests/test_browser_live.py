@@ -95,3 +95,46 @@ def test_who_switches_follow_off_is_left_alone(browser: Any, folder: Path) -> No
         tab.page.wait_for_timeout(6500)  # longer than it waits between two looks
         # TensorBoard itself reloads every half a minute at the earliest.
         assert len([url for url in tab.requests if "/state" in url]) == n
+
+
+def test_findings_are_asked_for_once_while_new_points_come(browser: Any, folder: Path) -> None:
+    """Those of long and deep runs take the server seconds."""
+    write(folder / "run", plane({"layer": LAYER}), settings(["layer"]))
+    with tensorboard(folder) as address, opened(browser, address) as tab:
+        tab.open()
+        assert tab.frame.get_by_label("Follow").is_checked()
+        for n in (3, 4):
+            write(folder / "run", plane({"layer": {10 * n: (2.0, 0.75)}}, first_epoch=n))
+            tab.wait(f"{POINTS} === {n}", 60)
+            tab.settle()
+        assert _n_asked(tab) == 1
+        tab.press("Refresh")
+        assert _n_asked(tab) == 2
+
+
+def test_findings_of_runs_that_are_no_longer_shown_are_not_waited_for(
+    browser: Any, folder: Path
+) -> None:
+    for name in ("one", "two"):
+        write(folder / name, plane({"layer": LAYER}), settings(["layer"]))
+    with tensorboard(folder, n_runs=2) as address, opened(browser, address) as tab:
+        tab.open("&p.information_plane.run=one")
+        dropped: list[str] = []
+        tab.page.on("requestfailed", lambda request: dropped.append(request.url))
+        tab.page.route("**/findings?run=two", lambda route: None)  # never answered
+        with tab.page.expect_request("**/findings?run=two"):
+            tab.frame.get_by_label("two").check()
+            tab.frame.get_by_label("one").uncheck()
+        # The same question again waits for the answer to the first.
+        tab.frame.get_by_role("button", name="Refresh").click()
+        tab.page.wait_for_timeout(500)
+        assert len([url for url in tab.requests if url.endswith("/findings?run=two")]) == 1
+        tab.frame.get_by_label("one").check()
+        tab.frame.get_by_label("two").uncheck()
+        tab.settle()
+        assert [url for url in dropped if url.endswith("/findings?run=two")]
+        assert tab.frame.locator("#findings li").count()
+
+
+def _n_asked(tab: Tab) -> int:
+    return len([url for url in tab.requests if "/findings?" in url])

@@ -108,6 +108,29 @@ def test_runs_over_each_other_are_told_apart_by_colour(tab: Tab, n: int) -> None
     assert tab.chosen("runs") == chosen
 
 
+def test_chips_of_many_runs_act_on_runs(tab: Tab) -> None:
+    chosen = NAMES[:14]
+    tab.frame.get_by_label("Filter runs").fill("^seed_([0-9]|1[0-3])$")
+    tab.choose()
+    tab.press("All")
+    tab.press("Overlay")
+    chips = tab.frame.locator("#chips [data-layer]")
+    # Each colour has its name.
+    assert [chip.get_attribute("data-layer") for chip in chips.all()] == chosen
+    search = tab.frame.get_by_label("Find a run")
+    search.fill("seed_1")
+    assert chips.count() == 5
+    search.fill("")
+    tab.frame.get_by_role("button", name="Uncheck seed_13").click()
+    tab.settle()
+    assert tab.chosen("runs") == chosen[:13]
+    tab.frame.get_by_label("last run that is shown").select_option(label="seed_3")
+    tab.settle()
+    assert tab.chosen("runs") == chosen[:4]
+    assert "hidden" not in tab.page.url
+    assert tab.layers() == LAYERS
+
+
 def _reloaded(tab: Tab) -> None:
     tab.page.reload()
     tab.page.wait_for_selector("iframe")

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 
 from .browsing import Tab, chromium, opened, tensorboard
-from .tab_logs import HOSTILE_LAYER, HOSTILE_RUN, N_RUNS, STEPS, write_logs
+from .tab_logs import HOSTILE_LAYER, HOSTILE_RUN, LAYERS, N_RUNS, ONE, STEPS, write_logs
+from .written_logs import plane, write
 
 STATE = "&p.information_plane."
 
@@ -133,7 +135,7 @@ def test_a_copied_link_shows_the_same_elsewhere(browser: Any, address: str) -> N
 @pytest.mark.parametrize(
     "state",
     [
-        f"{STATE}run=gone{STATE}set=gone{STATE}name=gone",
+        f"{STATE}name=gone",
         f"{STATE}reading=wied",
         f"{STATE}view=gone{STATE}resolution=many{STATE}scale=log{STATE}arrange=x{STATE}until=soon",
         f"{STATE}nothing=1{STATE}run=&p.other.run=two",
@@ -146,3 +148,91 @@ def test_an_address_that_asks_for_what_is_not_there_opens_all_the_same(
     tab.open(state)
     assert not tab.frame.locator("#message").is_visible()
     assert tab.layers()
+
+
+def test_a_step_that_was_not_logged_stands_for_the_last_moment_before_it(tab: Tab) -> None:
+    """Figure, slider, table, file name and CSV are of the same moment."""
+    tab.open(f"{STATE}run=one{STATE}until=37")
+    assert tab.frame.locator("#moment").input_value() == "2"
+    assert tab.points("first")[-1] == list(ONE["first"][STEPS[2]])
+    assert f"{STATE}until=30" in tab.page.url
+    assert "step 30" in tab.frame.locator("#table caption").text_content()
+    link = tab.frame.locator("#csv")
+    assert "epoch3" in link.get_attribute("download")
+    assert "until=30" in link.get_attribute("href")
+
+
+def test_other_runs_do_not_take_over_a_moment_or_layers_that_they_lack(tab: Tab) -> None:
+    tab.open(f"{STATE}run=one{STATE}until=30{STATE}layer=third{STATE}hidden=second")
+    assert tab.layers() == ["first", "third"]
+    tab.choose("deep")
+    assert "hidden" not in tab.page.url
+    assert "layer=" not in tab.page.url
+    # It has a step 30, but its slider has stops of other steps.
+    assert tab.run("return chart.layout.meta.moments.some(({step}) => step === 30)") == (
+        "until=30" in tab.page.url
+    )
+    tab.open(f"{STATE}run=two{STATE}until=40{STATE}hidden=second")
+    tab.choose("one")
+    assert f"{STATE}until=40" in tab.page.url
+    assert f"{STATE}hidden=second" in tab.page.url
+    tab.choose(HOSTILE_RUN)
+    assert "until" not in tab.page.url
+
+
+@pytest.mark.parametrize(
+    ("state", "words"),
+    [
+        ("run=gone", "Run gone: it is not in this log. Showing"),
+        (f"run=two{STATE}run.2=gone", "Run gone: it is not in this log. Showing two (val, train)."),
+        (f"run=two{STATE}set=test", "Set test: not in what is shown. Showing two"),
+        (
+            f"name=plane{STATE}run=predicting",
+            "Run predicting: it has not logged an information plane. Showing",
+        ),
+    ],
+)
+def test_what_an_address_asks_for_in_vain_is_said(tab: Tab, state: str, words: str) -> None:
+    tab.open(f"{STATE}{state}")
+    assert words in tab.frame.locator("#message").text_content()
+    assert tab.layers()
+
+
+def test_no_run_outlives_a_reload(tab: Tab) -> None:
+    tab.open()
+    tab.choose()
+    _reload(tab)
+    assert tab.chosen("runs") == []
+    assert tab.frame.locator("#message").text_content() == "Choose a run."
+
+
+def test_a_copied_link_names_what_was_shown_by_itself(browser: Any, address: str) -> None:
+    with opened(browser, address, permissions=["clipboard-read", "clipboard-write"]) as tab:
+        tab.open()
+        (run,) = map(quote, tab.chosen("runs"))
+        tab.frame.get_by_role("button", name="Copy link").click()
+        tab.frame.get_by_role("button", name="Copied").wait_for()
+        link = tab.page.evaluate("navigator.clipboard.readText()")
+    assert f"{STATE}name=plane{STATE}run={run}{STATE}set=val" in link.replace("(", "%28").replace(
+        ")", "%29"
+    )
+
+
+def test_a_run_without_labels_opens_at_curves_and_says_why_there_is_no_plane(
+    browser: Any, tmp_path: Path
+) -> None:
+    tags = plane(ONE)
+    tags = {tag: of for tag, of in tags.items() if "/I_TY/" not in tag}
+    write(
+        tmp_path / "run", {tag.replace("/I_XT/", "/relative_I_XT/"): of for tag, of in tags.items()}
+    )
+    with tensorboard(tmp_path) as address, opened(browser, address) as tab:
+        tab.open()
+        assert tab.chosen("figures") == ["curves"]
+        assert tab.layers() == LAYERS
+        assert not tab.frame.locator("#message").is_visible()
+        assert tab.frame.locator("#findings li").count()
+        assert tab.frame.get_by_role("radio", name="Plane").is_disabled()
+        title = tab.frame.locator("#figures label", has_text="Plane").get_attribute("title")
+        assert title == "no labels were logged: there is nothing to put up"
+        assert not tab.frame.locator("#views").is_visible()  # of the binned code

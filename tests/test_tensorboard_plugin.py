@@ -230,6 +230,51 @@ def test_a_table_of_the_figure_has_its_values_as_they_were_logged(client: Client
     assert client.get(f"{HERE}/csv?run=nobody").status_code == 404
 
 
+def test_a_table_holds_what_is_shown_in_a_stable_order(client: Client) -> None:
+    """Of the ruler and the sets that are shown, up to the moment, by layer in order of depth."""
+    rows = _csv(client, "name=plane&run=two&reading=code&resolution=0&set=val&set=train")
+    places = [(row["set"], row["layer"], row["quantity"], int(row["step"])) for row in rows]
+    assert places == [
+        (set_, layer, quantity, step)
+        for set_ in ("val", "train")
+        for layer in LAYERS
+        for quantity in ("I_XT", "I_TY", "status")
+        for step in (7, 14)
+    ]
+    early = _csv(client, "name=plane&run=two&set=val&until=7&hidden=fc2")
+    assert {(row["set"], row["layer"], row["step"]) for row in early} == {("val", "fc10", "7")}
+    fine = _csv(client, "name=plane&run=one&reading=code&resolution=1")
+    assert {row["bits"] for row in fine if row["quantity"] != "status"} == {"9.0"}
+    usual = _csv(client, "name=plane&run=one")
+    assert not [row for row in usual if "uniform5" in row["tag"]]
+
+
+def test_a_table_is_of_the_reading_that_is_shown(tmp_path: Path) -> None:
+    write_plane(tmp_path / "run")
+    write_wide(tmp_path / "run")
+    with provided(tmp_path, "false") as found:
+        client = _client(found)
+        wide, code = (
+            {row["quantity"] for row in _csv(client, f"run=run&reading={reading}")}
+            for reading in ("wide", "code")
+        )
+    assert {"relative_I_XT", "V_TY"} <= wide
+    assert {"I_XT", "I_TY"} <= code
+    assert not wide & code
+
+
+def test_a_run_without_labels_has_no_plane_and_says_why(tmp_path: Path) -> None:
+    tags = plane(POINTS)
+    write(tmp_path / "run", {tag: of for tag, of in tags.items() if "/I_TY/" not in tag})
+    with provided(tmp_path, "false") as found:
+        state = _client(found).get(f"{HERE}/state").json
+    assert state is not None
+    (run,) = state["runs"]
+    why = "no labels were logged: there is nothing to put up"
+    assert run["absent"] == {"plane": why, "through": why}
+    assert [name for name in state["opens_at"] if run["figures"][name]] == ["curves"]
+
+
 @pytest.mark.parametrize(
     ("query", "code", "words"),
     [

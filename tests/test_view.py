@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 import os
 import re
 import signal
 import subprocess
 import sys
+import time
 import urllib.request
 import webbrowser
 from collections.abc import Iterator
@@ -20,6 +23,7 @@ from it_callbacks import cli
 from it_callbacks.cli import view
 
 from .known_run import write_plane
+from .written_logs import plane, settings, write
 
 
 @contextmanager
@@ -79,6 +83,21 @@ def test_a_file_is_no_log_directory(tmp_path: Path, capsys: pytest.CaptureFixtur
     (tmp_path / "file").write_text("")
     assert cli.main(["view", str(tmp_path / "file")]) == 2
     assert "not a folder but a file" in capsys.readouterr().err
+
+
+def test_no_more_points_are_left_out_than_a_report_leaves_out(tmp_path: Path) -> None:
+    """TensorBoard alone keeps 1000 of a scalar."""
+    points = {step: (1.0 + step / 4096, 0.5) for step in range(1500)}
+    write(tmp_path / "run", plane({"layer": points}), settings(["layer"]))
+    with viewing(tmp_path) as (_, _, address):
+        base = f"{address.partition('#')[0]}data/plugin/information_plane"
+        give_up = time.monotonic() + 60
+        while '"newest":"run"' not in fetched(f"{base}/state"):
+            assert time.monotonic() < give_up
+            time.sleep(0.1)
+        table = fetched(f"{base}/csv?run=run&name=curves&quantity=I_TY")
+    rows = [row for row in csv.DictReader(io.StringIO(table)) if row["quantity"] == "I_TY"]
+    assert [int(row["step"]) for row in rows] == list(range(1500))
 
 
 @pytest.fixture

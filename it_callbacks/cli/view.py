@@ -73,8 +73,11 @@ def _serve(logdir: str, port: int | None, host: str | None) -> str:
     """TensorBoard's address, once it serves `logdir` from a thread of this process."""
     from tensorboard import program
 
+    from it_callbacks.logs import MOST_POINTS
+
     tensorboard = program.TensorBoard()
     words = ["tensorboard", f"--logdir={logdir if is_url(logdir) else os.path.realpath(logdir)}"]
+    words += [f"--samples_per_plugin=scalars={MOST_POINTS}"]
     words += [] if port is None else [f"--port={port}"]
     words += [] if host is None else [f"--host={host}"]
     tensorboard.configure(words)

@@ -21,8 +21,9 @@ from it_callbacks.figures.readings import (
     check,
     opening,
 )
-from it_callbacks.figures.request import KINDS, draw, needed, offered, panels
+from it_callbacks.figures.request import KINDS, OPENS_AT, draw, needed, offered, panels
 from it_callbacks.figures.script import plotly_script
+from it_callbacks.figures.shown import shown_values
 from it_callbacks.figures.theme import DARK, LIGHT, Theme
 
 __all__ = [
@@ -32,6 +33,7 @@ __all__ = [
     "DIFFERENCE",
     "KINDS",
     "LIGHT",
+    "OPENS_AT",
     "READINGS",
     "SCALES",
     "TRAIN_MINUS_VAL",
@@ -53,4 +55,5 @@ __all__ = [
     "play",
     "plotly_script",
     "prediction_entropies",
+    "shown_values",
 ]

@@ -61,7 +61,8 @@ def about(request: Request, found: Mapping[str, Any]) -> dict[str, Any]:
     Returns:
         ``kind``, ``reading``, ``resolution``, ``view``, ``arrange``: what is shown. ``summary``:
         the line above it. ``layers``: full ``name``, short ``label``, ``colour`` and ``ink`` of
-        each, or of runs with ``run`` set. ``moments``: ``step`` and ``label`` of the slider's
+        each, or of runs with ``run`` set; ``left_out``: those of `request.hidden` that there are.
+        ``moments``: ``step`` and ``label`` of the slider's
         stops. ``names``: by number of an annotation, whose name it is; ``spare`` are those that
         only a highlight shows. ``panels``: ``run``, ``set`` and ``axis``. ``empty``: views and
         readings that cannot be drawn, with the reason. ``companion``: the kind that goes with it,
@@ -75,6 +76,7 @@ def about(request: Request, found: Mapping[str, Any]) -> dict[str, Any]:
         "arrange": request.arrange,
         "summary": "",
         "layers": [],
+        "left_out": [],
         "moments": [],
         "names": {},
         "spare": [],

@@ -58,6 +58,11 @@ def status_of(quantity: str) -> str:
     return "wide_status" if quantity in OF_WIDE else "status" if is_of_code(quantity) else ""
 
 
+def is_of_plane(quantity: str) -> bool:
+    """Whether what is drawn are the quantities of the plane, or their difference."""
+    return quantity in _OF_PLANE
+
+
 def is_of_code(quantity: str) -> bool:
     """Whether each ruler has its own values of a quantity."""
     return quantity in QUANTITIES and is_read_by_rulers(quantity)

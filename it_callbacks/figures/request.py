@@ -26,6 +26,9 @@ KINDS: Mapping[str, Kind] = {
     kind.name: kind for kind in (PLANE, THROUGH, MAP, CURVES, PREDICTIONS, CLASSES)
 }
 """All kinds of figure, by name, in the order in which they are offered."""
+NO_LABELS = "no labels were logged: there is nothing to put up"
+OPENS_AT = tuple(kind.name for kind in (PLANE, CURVES, PREDICTIONS, CLASSES))
+"""A page opens at the first of these that it has; where there are heat maps, there are curves."""
 
 
 def panels(request: Request, runs: Sequence[Run], sets: Collection[str] = ()) -> list[Panel]:
@@ -88,7 +91,11 @@ def draw(request: Request, shown: Sequence[Panel]) -> Figure:
     Raises:
         ValueError: The request names a view or a resolution that there cannot be.
     """
-    return KINDS[request.name].draw(shown, request)
+    figure = KINDS[request.name].draw(shown, request)
+    layers = {key.layer for panel in shown for key in panel.run.keys if key.set == panel.set}
+    left_out = [name for name in request.hidden if name in layers]
+    layout = figure["layout"]
+    return {**figure, "layout": {**layout, "meta": {**layout["meta"], "left_out": left_out}}}
 
 
 def offered(run: Run) -> dict[str, Any] | None:
@@ -97,7 +104,8 @@ def offered(run: Run) -> dict[str, Any] | None:
     Returns:
         ``figures``: by kind the sets that it can show. By set, ``readings`` that a plane has,
         ``resolutions``: the labels of its rulers, ``quantities``: what there are curves and maps
-        of, and ``maps``: what there are maps of besides.
+        of, and ``maps``: what there are maps of besides. ``absent``: of kinds that it could have
+        but for something that is missing, what that is.
     """
     names: dict[str, set[str]] = {}
     for key in sorted(run.keys):
@@ -120,6 +128,13 @@ def offered(run: Run) -> dict[str, Any] | None:
     figures[CURVES.name] = list(quantities)
     if not any(figures.values()):
         return None
+    across = [(reading.views["linear"].x,) for reading in READINGS.values()]
+    is_unlabelled = any(any(map(has.issuperset, across)) for has in names.values())
+    absent = {
+        kind.name: NO_LABELS
+        for kind in (PLANE, THROUGH)
+        if is_unlabelled and not figures[kind.name]
+    }
     resolutions = {set_: [rulers.label for rulers in run.rulers(set_)] for set_ in quantities}
     readings = {
         set_: [
@@ -131,6 +146,7 @@ def offered(run: Run) -> dict[str, Any] | None:
     }
     return {
         "figures": figures,
+        "absent": absent,
         "readings": readings,
         "resolutions": resolutions,
         "quantities": quantities,

@@ -139,6 +139,7 @@ class InformationPlanePlugin(base_plugin.TBPlugin):  # type: ignore[misc] # it s
                     for name, (folder, run, choices) in ((name, offered[name]) for name in names)
                 ],
                 "newest": newest,
+                "opens_at": figures.OPENS_AT,
                 "now": time.time(),
                 "kinds": [
                     {
@@ -189,23 +190,15 @@ class InformationPlanePlugin(base_plugin.TBPlugin):  # type: ignore[misc] # it s
         return _respond(request, self._made(request, tell), "application/json")
 
     def _csv(self, request: wrappers.Request) -> wrappers.Response:
-        """Every value that the figure of the same query is drawn from, as a table."""
+        """Every value that the figure of the same query shows, as a table."""
 
         def write(asked: query.Asked, log: logs.Log, found: Outlines) -> str:
-            shown = self._panels(asked, log, found)
-            hidden = set(asked.request.hidden)
-            runs = [
-                replace(
-                    run,
-                    series={
-                        key: series
-                        for key, series in run.series.items()
-                        if series and key.layer not in hidden
-                    },
-                )
-                for run in {panel.run.name: panel.run for panel in shown}.values()
-            ]
-            return tables.as_csv(tables.tidy(runs))
+            runs = figures.shown_values(asked.request, self._panels(asked, log, found))
+            places = [(run.name, key.tag) for run in runs for key in run.series]
+            order = {place: number for number, place in enumerate(places)}
+            rows = tables.tidy(runs)  # by step, and stays so within a series
+            rows.sort(key=lambda row: order[str(row["run"]), str(row["tag"])])
+            return tables.as_csv(rows)
 
         headers = [("Content-Disposition", "attachment")]
         return _respond(request, self._made(request, write), "text/csv", headers=headers)

@@ -16,13 +16,11 @@ export class Chips {
     Object.assign(this, {light, keep, hide, layers: [], hidden: [], part: ""});
     this.row = element("div", {id: "chips", className: "chips"});
     this.row.setAttribute("role", "group");
-    this.search = element("input", {type: "search", id: "layer-search", placeholder: "Find a layer"});
-    this.search.setAttribute("aria-label", "Find a layer");
+    this.search = element("input", {type: "search", id: "layer-search"});
     this.search.addEventListener("input", () => { this.part = this.search.value; this.show(); });
-    this.strip = element("div", {id: "depth", title: "Drag over the layers to show"});
-    this.ends = ["first", "last"].map((end) => {
+    this.strip = element("div", {id: "depth"});
+    this.ends = [0, 1].map(() => {
       const select = element("select", {});
-      select.setAttribute("aria-label", `${end} layer that is shown`);
       select.addEventListener("change", () => this.range(...this.ends.map(({value}) => Number(value))));
       return select;
     });
@@ -44,6 +42,12 @@ export class Chips {
     else this.layers = [...layers, ...lost.map((name) => ({name, label: name, colour: "transparent"}))];
     this.hidden = hidden;
     this.root.hidden = !layers.length;
+    this.one = layers[0]?.run ? "run" : "layer";
+    this.search.placeholder = `Find a ${this.one}`;
+    this.search.setAttribute("aria-label", this.search.placeholder);
+    this.strip.title = `Drag over the ${this.one}s to show`;
+    ["first", "last"].forEach((end, n) =>
+      this.ends[n].setAttribute("aria-label", `${end} ${this.one} that is shown`));
     this.show();
   }
 
@@ -51,10 +55,12 @@ export class Chips {
     const {layers, hidden, part} = this;
     const isMany = layers.length > MOST_CHIPS;
     const found = layers.filter(({name}) => name.toLowerCase().includes(part.toLowerCase()));
-    const shown = !isMany ? layers : part ? found.slice(0, MOST_CHIPS) : evenly(layers, USUAL);
+    const areRuns = this.one === "run";
+    // A run's colour says nothing but its name: each has a chip.
+    const few = part ? found.slice(0, areRuns ? Infinity : MOST_CHIPS) : evenly(layers, USUAL);
+    const shown = !isMany || (areRuns && !part) ? layers : few;
     const lost = isMany && part && !found.length;
-    const what = layers[0]?.run ? "Runs" : "Layers";
-    this.row.setAttribute("aria-label", what);
+    this.row.setAttribute("aria-label", areRuns ? "Runs" : "Layers");
     this.many.hidden = !isMany;
     const now = JSON.stringify([shown, hidden, isMany, lost]);
     if (now === this.now) return;
@@ -63,7 +69,7 @@ export class Chips {
     this.all.hidden = !hidden.length;
     this.row.replaceChildren(
       ...shown.map((layer) => this.chip(layer, hidden.includes(layer.name))),
-      this.all, ...(lost ? [element("span", {textContent: "No layer has this in its name."})] : []),
+      this.all, ...(lost ? [element("span", {textContent: `No ${this.one} has this in its name.`})] : []),
     );
     this.row.querySelectorAll("[data-layer]").forEach((node) => {
       if (node.dataset.layer === focus) node.focus();
@@ -84,8 +90,8 @@ export class Chips {
     main.ondblclick = () => this.without(name);
     for (const event of ["pointerenter", "focus"]) main.addEventListener(event, () => this.light(name));
     for (const event of ["pointerleave", "blur"]) main.addEventListener(event, () => this.light(null));
-    const away = button(isHidden ? "+" : "×", "", () => this.without(name), {hidden: Boolean(run)});
-    away.title = isHidden ? `Show ${name}` : `Leave ${name} out`;
+    const away = button(isHidden ? "+" : "×", "", () => this.without(name));
+    away.title = isHidden ? `Show ${name}` : run ? `Uncheck ${name}` : `Leave ${name} out`;
     away.setAttribute("aria-label", away.title);
     return element("span", {className: isHidden ? "chip out" : "chip"}, main, away);
   }

@@ -16,6 +16,8 @@ const ARRANGEMENTS = [
 ];
 // Training and validation lie over each other to so many layers, and can still be read.
 const FEW_LAYERS = 5;
+// So many names a note has at most.
+const SAID = 3;
 
 export class Controls {
   // `changed` is called after each choice, with whether it is a step that Back undoes.
@@ -87,8 +89,15 @@ export class Controls {
 
   take(changes) {
     Object.assign(this.choice, changes);
+    this.isOfOthers ||= "run" in changes || "set" in changes;
     this.show();
     this.changed("name" in changes);
+  }
+
+  // Layers are hidden; runs, where they are what is coloured, are no longer checked.
+  leaveOut(names, areRuns) {
+    if (areRuns) this.take({run: this.shownRuns.filter((name) => !names.includes(name))});
+    else this.take({hidden: names.length ? names : null});
   }
 
   // What there is; choices stay as far as they still have a meaning.
@@ -119,12 +128,7 @@ export class Controls {
       (run) => this.shownSets.filter((set) => has[run].includes(set)).map((set) => ({run, set})),
     );
     this.runList.show(this.names, this.shownRuns, choice.filter);
-    const unavailable = Object.fromEntries(
-      state.kinds
-        .filter(({name}) => !state.runs.some(({figures}) => figures[name]?.length))
-        .map(({name, what, monitor}) => [name, `No run here has logged ${what}: attach ${monitor}.`]),
-    );
-    fill(this.figures, "radio", state.kinds, [kind], unavailable);
+    fill(this.figures, "radio", state.kinds, [kind], this.unavailable);
     fill(this.sets, "checkbox", sets.map((name) => ({name})), this.shownSets);
     this.setsGroup.hidden = sets.length < 2;
     this.arrangeGroup.hidden = !this.takes("arrange") || this.panels.length < 2;
@@ -151,9 +155,30 @@ export class Controls {
     return (layers.val ?? Infinity) > FEW_LAYERS ? ["val"] : ["val", "train"];
   }
 
+  // Runs that were chosen and are there; of no choice all.
+  get wanted() {
+    const {choice, state: {runs}} = this;
+    const chosen = (choice.run ?? []).map((name) => named(runs, name)).filter(Boolean);
+    return chosen.length ? chosen : runs;
+  }
+
+  // What was chosen, or else the first that the runs have.
   get kind() {
-    const {kinds} = this.state;
-    return named(kinds, this.choice.name) ?? named(kinds, this.opensAt) ?? kinds[0];
+    const {kinds, opens_at: usual} = this.state;
+    const has = (name) => this.wanted.some(({figures}) => figures[name]?.length);
+    const opens = [this.opensAt, ...usual].find(has);
+    return named(kinds, this.choice.name) ?? named(kinds, opens) ?? kinds[0];
+  }
+
+  // Why each kind cannot be shown that cannot.
+  get unavailable() {
+    const {kinds, runs} = this.state;
+    return Object.fromEntries(kinds.flatMap(({name, what, monitor}) => {
+      const why = this.wanted.find(({absent}) => absent[name])?.absent[name];
+      const has = (rows) => rows.some(({figures}) => figures[name]?.length);
+      if (has(this.wanted) || (!why && has(runs))) return [];
+      return [[name, why ?? `No run here has logged ${what}: attach ${monitor}.`]];
+    }));
   }
 
   get empty() {
@@ -175,7 +200,9 @@ export class Controls {
   // The reading that was chosen where it is there, or else at which the figure opened.
   get reading() {
     const there = unique(this.ofShown("readings"));
-    return [this.choice.reading, this.meta.reading].find((name) => there.includes(name)) ?? null;
+    const {choice, meta} = this;
+    if (!there.length) return meta.reading || null;  // of a run without labels
+    return [choice.reading, meta.reading].find((name) => there.includes(name)) ?? null;
   }
 
   get view() {
@@ -235,6 +262,12 @@ export class Controls {
     this.resolution.input.value = this.ruler;
   }
 
+  // What is shown by name, so that a link shows the same when there is more.
+  get inFull() {
+    const {kind: {name}, shownRuns: run, shownSets: set} = this;
+    return {name, run, set, ...this.resolved};
+  }
+
   // What the figure opened at, where nothing was chosen.
   get resolved() {
     const {choice, meta} = this;
@@ -256,13 +289,30 @@ export class Controls {
         + "Attach a monitor, Trainer(callbacks=[InformationPlaneMonitor()]), and log to this "
         + "directory. This page looks every few seconds, and shows the first point when it comes.";
     }
-    const {what, monitor} = this.kind;
-    if (!this.names.length) {
-      return `No run here has logged ${what}. Attach ${monitor} to the Trainer.`;
-    }
+    if (!this.names.length) return this.unavailable[this.kind.name];
     if (!this.shownRuns.length) return "Choose a run.";
     if (!this.shownSets.length) return "Choose a set.";
     return this.panels.length ? null : "None of the chosen runs has a chosen set.";
+  }
+
+  // What was asked for and is not shown, in words.
+  get lost() {
+    const {choice, kind: {name: kind, what}, shownRuns, shownSets, state: {runs}} = this;
+    const why = (run) => {
+      const row = named(runs, run);
+      return row ? (row.absent[kind] ?? `it has not logged ${what}`) : "it is not in this log";
+    };
+    const without = (asked, shown) => (asked ?? []).filter((name) => !shown.includes(name));
+    const gone = without(choice.run, shownRuns);
+    const told = gone.slice(0, SAID).map((run) => `Run ${run}: ${why(run)}.`);
+    if (gone.length > SAID) told.push(`${gone.length - SAID} more runs are not there.`);
+    const sets = without(choice.set, shownSets);
+    if (sets.length) told.push(`Set ${sets.join(", ")}: not in what is shown.`);
+    if (told.length) {
+      const names = shownRuns.slice(0, SAID).join(", ") + (shownRuns.length > SAID ? ", …" : "");
+      told.push(`Showing ${names} (${shownSets.join(", ")}).`);
+    }
+    return told;
   }
 
   // What to say beside the figure; the empty text if nothing.
@@ -270,7 +320,7 @@ export class Controls {
     const {panels, state} = this;
     const isOverlaid = ["overlay", "mean"].includes(this.choice.arrange ?? this.meta.arrange);
     const most = isOverlaid ? state.most_runs : state.most_panels;
-    const notes = [];
+    const notes = this.lost;
     if (panels.length > most) {
       notes.push(`${panels.length} are chosen; the first ${most} are drawn.`);
     }
@@ -318,7 +368,9 @@ export class Controls {
     return [
       this.kind.name, one(this.shownRuns, "runs"), one(this.shownSets, "sets"),
       ...(this.takes("reading") && this.reading ? [this.reading] : []),
+      ...(this.takes("view") && this.view !== this.state.views[0].name ? [this.view] : []),
       ...(this.takes("quantity") && this.choice.quantity ? [this.choice.quantity] : []),
+      ...(this.resolution.label.hidden ? [] : [`bins${this.ruler}`]),
       ...(at ? [at[1] + at[2]] : []),
     ].join("_").replace(/[^\w.-]+/g, "-");
   }

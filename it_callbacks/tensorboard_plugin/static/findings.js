@@ -2,6 +2,7 @@
 
 import {button, element, isNarrow} from "./dom.js";
 
+const FRESH = 30_000;  // ms: they are asked for again at most so often while a run is written
 const SHOWN = {wide: 5, narrow: 2};
 
 export class Findings {
@@ -13,8 +14,36 @@ export class Findings {
       "section", {id: "findings", hidden: true}, element("h1", {textContent: title}), this.list,
       this.more,
     );
+    Object.assign(this, {query: null, asking: null, age: () => Infinity});
     this.found = [];
     this.isWhole = false;
+  }
+
+  // Of a query what `fetched` gives; an answer that is under way or fresh serves again.
+  async ask(query, fetched) {
+    if (this.leave(query)) return this.asking;
+    if (this.age() < FRESH) return null;
+    const {signal} = (this.waits = new AbortController());
+    const began = performance.now();
+    this.asking = fetched(query, signal).then((found) => {
+      if (signal.aborted) return;
+      this.age = () => performance.now() - began;
+      this.tell(found);
+    }).finally(() => { if (!signal.aborted) this.asking = null; });
+    return this.asking;
+  }
+
+  // Forgets what was asked of another query; whether the answer to this one is under way.
+  leave(query) {
+    if (query === this.query) return this.asking !== null;
+    this.waits?.abort();
+    Object.assign(this, {query, asking: null, age: () => Infinity});
+    return false;
+  }
+
+  // The next question is asked at once.
+  stale() {
+    this.age = () => Infinity;
   }
 
   tell(found) {

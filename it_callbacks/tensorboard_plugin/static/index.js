@@ -3,14 +3,14 @@
 import {Chart, rowsOf} from "./chart.js";
 import {Chips} from "./chips.js";
 import {Controls} from "./controls.js";
-import {button, element, isNarrow} from "./dom.js";
+import {button, element, isNarrow, named} from "./dom.js";
 import {Findings} from "./findings.js";
 import {Help} from "./help.js";
 import {Highlight, isByRun, nameOf, nearest} from "./highlight.js";
 import * as host from "./host.js";
 import {listen} from "./keys.js";
 import {Live} from "./live.js";
-import {Play} from "./play.js";
+import {Play, standing} from "./play.js";
 import {DEFAULTS} from "./state.js";
 import {Table} from "./table.js";
 
@@ -60,7 +60,7 @@ class Tab {
     this.chips = new Chips({
       light: (name) => this.highlight.pass(name),
       keep: (name) => this.highlight.keep(name),
-      hide: (names) => this.controls.take({hidden: names.length ? names : null}),
+      hide: (names) => this.controls.leaveOut(names, isByRun(this.stage)),
     });
     const passed = ({points}) => {
       this.pointed = nameOf(points[0].data, isByRun(this.stage));
@@ -94,7 +94,7 @@ class Tab {
       "details", {id: "more"}, element("summary", {textContent: "Menu", title}),
       element(
         "div", {className: "buttons"}, this.live.follow,
-        button("Refresh", "Read the log again", () => this.load(), {id: "refresh"}), link, this.csv,
+        button("Refresh", "Read the log again", () => { this.findings.stale(); this.load(); }, {id: "refresh"}), link, this.csv,
         ...["SVG", "PNG"].map((format) =>
           button(format, `Save the picture as ${format}`, () => this.save(format.toLowerCase()))),
         button("Print", "Print all of this page, without the buttons", () => host.print()),
@@ -173,10 +173,12 @@ class Tab {
       for (const chart of [this.chart, this.companion]) chart.clear();
       this.shown = null;
       this.second.hidden = true;
+      this.findings.leave(null);
       this.findings.tell([]);
       this.say(obstacle);
       return;
     }
+    this.findings.leave(this.findingsOf);
     // A figure says what stands beside it, and so how wide it is itself; its plots, how high.
     let query, text, figure;
     for (let n = 0; n < 3 && query !== this.asking().query; n += 1) {
@@ -198,14 +200,28 @@ class Tab {
       this.shown = shown;
       this.around(figure);
     }
-    await Promise.all([this.beside(meta, signal), this.find(signal)]);
+    await Promise.all([this.beside(meta, signal), this.find()]);
   }
 
   opened(meta) {
     const {choice, controls} = this;
     if (!choice.name && meta.opens) controls.opensAt = meta.opens;
+    this.fit(meta);
     controls.opened(meta);
     this.second.hidden = !controls.state.kinds.some(({name}) => name === meta.companion);
+  }
+
+  // Of the state what the figure has: its moment, and layers that it knows.
+  fit({moments = [], layers = [], left_out: leftOut = []}) {
+    const {choice, controls, highlight} = this;
+    const stands = standing(moments, choice.until);
+    choice.until = controls.isOfOthers && stands !== choice.until ? null : stands;
+    controls.isOfOthers = false;
+    if (layers.length || leftOut.length) {
+      choice.hidden = leftOut.length ? leftOut : null;
+      if (highlight.kept !== null && !named(layers, highlight.kept)) highlight.keep(highlight.kept);
+    }
+    host.noteInAddress(choice, false);
   }
 
   // What stands around the figure and is made of it.
@@ -214,7 +230,7 @@ class Tab {
     // Of the pictures the first, the plane, is one of ways.
     const canPlay = meta.kind === this.controls.state.kinds[0].name;
     this.play.offer(meta.moments ?? [], this.choice.until, canPlay);
-    this.chips.offer(meta.layers ?? [], this.choice.hidden ?? []);
+    this.chips.offer(meta.layers ?? [], isByRun(figure) ? [] : (this.choice.hidden ?? []));
     this.highlight.paint();
     this.table.show(figure, this.play.label.textContent);
     this.csv.download = `${this.fileName}.csv`;
@@ -253,11 +269,14 @@ class Tab {
     this.seconded = shown;
   }
 
-  async find(signal) {
+  get findingsOf() {
+    return String(new URLSearchParams(this.controls.shownRuns.map((run) => ["run", run])));
+  }
+
+  async find() {
     // Of all sets: what training has beyond validation is said, whichever is drawn.
-    const query = new URLSearchParams(this.controls.shownRuns.map((run) => ["run", run]));
-    const text = await answer(`./findings?${query}`, signal);
-    this.findings.tell(JSON.parse(text).findings);
+    await this.findings.ask(this.findingsOf, async (query, signal) =>
+      JSON.parse(await answer(`./findings?${query}`, signal)).findings);
     const {title} = this.controls.kind;
     this.stage.setAttribute("aria-label", `${title}. ${this.findings.words}`);
   }
@@ -276,7 +295,7 @@ class Tab {
   }
 
   async copyLink() {
-    const url = host.address(this.choice);
+    const url = host.address({...this.choice, ...this.controls.inFull});
     try {
       await window.parent.navigator.clipboard.writeText(url);
       this.link.textContent = "Copied";

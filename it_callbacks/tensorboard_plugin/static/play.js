@@ -66,6 +66,13 @@ export function sliceAt(ways, step) {
   return slices;
 }
 
+// The last moment at or before a step, as a step; null for now, and before the first moment.
+export function standing(moments, until) {
+  if (until === null) return null;
+  const at = moments.filter(({step}) => step <= Number(until)).length - 1;
+  return at < 0 || at === moments.length - 1 ? null : String(moments[at].step);
+}
+
 export class Play {
   // `whole` gives the figure of now, `moved` gets the step at which to rest, null for now.
   constructor(place, {whole, moved}) {

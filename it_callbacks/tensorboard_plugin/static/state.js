@@ -7,7 +7,7 @@ export const DEFAULTS = Object.freeze({
 });
 
 // TensorBoard keeps parameters of its hash that begin so for the plugin of this name. It holds one
-// value under each, so that the second run is under `run.2`.
+// value under each, so that the second run is under `run.2`; that none is chosen, `run.0` says.
 const PREFIX = "p.information_plane.";
 
 const asText = (value) => (typeof value === "boolean" ? String(Number(value)) : String(value));
@@ -17,6 +17,7 @@ export function toPairs(choice) {
   return Object.entries(DEFAULTS).flatMap(([key, usual]) => {
     const value = choice[key];
     if (value === usual || value === null || value === "") return [];
+    if (Array.isArray(value) && !value.length) return [[`${key}.0`, "none"]];
     return [value].flat().map((each, n) => [n ? `${key}.${n + 1}` : key, asText(each)]);
   });
 }
@@ -33,6 +34,10 @@ export function fromPairs(pairs) {
   for (const [place, text] of pairs) {
     const key = place.replace(/\.\d+$/, "");
     if (!(key in DEFAULTS) || !text || FORMS[key]?.test(text) === false) continue;
+    if (place === `${key}.0`) {
+      if (MANY.includes(key)) choice[key] ??= [];
+      continue;
+    }
     if (MANY.includes(key)) (choice[key] ??= []).push(text);
     else choice[key] = SWITCHES.includes(key) ? text === "1" : text;
   }
