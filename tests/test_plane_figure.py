@@ -11,7 +11,17 @@ from typing import Any
 import plotly.graph_objects as go
 import pytest
 
-from it_callbacks.figures import DARK, LIGHT, Figure, Panel, Request, draw, information_plane
+from it_callbacks.figures import (
+    DARK,
+    LIGHT,
+    Figure,
+    Panel,
+    Request,
+    draw,
+    information_plane,
+    needed,
+    panels,
+)
 from it_callbacks.figures.ranges import fitted, from_zero
 from it_callbacks.figures.splines import on_spline
 from it_callbacks.figures.times import ages, spaced
@@ -327,6 +337,30 @@ def test_a_view_without_values_is_empty_with_the_reason() -> None:
     assert "since nearly every code was seen once" in words
     assert "choose the linear view" in words
     assert "corrected" not in plane_of(small())["layout"]["meta"]["empty"]
+
+
+@pytest.mark.parametrize("arrange", ["auto", "side", "overlay", "mean"])
+@pytest.mark.parametrize("view", ["linear", "adjusted", "corrected"])
+@pytest.mark.parametrize("name", ["plane", "through"])
+def test_no_reason_is_given_for_what_was_not_read(name: str, view: str, arrange: str) -> None:
+    """Of two runs whose views all have two points or more, only what is needed is read."""
+    request = Request(name, reading="code", view=view, arrange=arrange)
+    shown = panels(request, [small("a"), small("b")])
+    read = needed(request, shown)
+    outlined = [
+        Panel(
+            replace(
+                each.run,
+                series={
+                    key: points if key in read[each.run.name] else {}
+                    for key, points in each.run.series.items()
+                },
+            ),
+            each.set,
+        )
+        for each in shown
+    ]
+    assert draw(request, outlined)["layout"]["meta"]["empty"].keys() <= {"wide"}
 
 
 @pytest.mark.parametrize(
