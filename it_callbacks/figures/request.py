@@ -14,6 +14,7 @@ from it_callbacks.figures.asked import DIFFERENCE
 from it_callbacks.figures.axes import Figure, Panel
 from it_callbacks.figures.classes import CLASSES
 from it_callbacks.figures.curves import CURVES
+from it_callbacks.figures.empty_plots import kept
 from it_callbacks.figures.entropies import PREDICTIONS
 from it_callbacks.figures.kinds import Kind, Request
 from it_callbacks.figures.layer_map import MAP
@@ -84,7 +85,7 @@ def draw(request: Request, shown: Sequence[Panel]) -> Figure:
     Raises:
         ValueError: The request names a view or a resolution that there cannot be.
     """
-    figure = KINDS[request.name].draw(shown, request)
+    figure = kept(KINDS[request.name].draw(shown, request))
     layout = figure["layout"]
     return {**figure, "layout": {**layout, "meta": about(request, layout.get("meta", {}))}}
 

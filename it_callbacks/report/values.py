@@ -50,10 +50,10 @@ def layer_tables(runs: Sequence[Run]) -> Iterator[Html]:
     """Tables of every set of each run: by ruler, at any width, and what each ruler's verdict is."""
     seen = set()
     for run in runs:
-        for set_ in run.sets("I_XT"):
+        for set_ in dict.fromkeys([*run.sets("I_XT"), *run.sets("relative_I_XT")]):
             settings = run.settings.get(f"information_plane/{set_}", {})
             yield tag("h3", f"{run.name} · {set_}")
-            for rulers in run.rulers(set_):
+            for rulers in run.rulers(set_) if run.layers("I_XT", set_) else ():
                 rows = layer_rows(run, set_, rulers)
                 seen |= {row.status for row in rows}
                 caption = ". ".join(filter(None, [rulers.label, phrases.facts(settings)]))
