@@ -31,6 +31,38 @@ from it_callbacks.runs import Key, Run
 from .small_run import panel, series, small, texts, traces, way
 
 
+def at_any_width(name: str, n_layers: int, n_points: int) -> Run:
+    """Values of four digits, with errors and bounds: the longest cards."""
+    quantities = ("relative_I_XT", "relative_I_XT_se", "relative_I_XT_high", "V_TY", "V_TY_se")
+    return Run(
+        name,
+        {
+            Key(quantity, "val", f"net.blocks.{number}.conv"): {
+                391 * n: 1 + (n * 7919 % 10_007) / 10_007 for n in range(n_points)
+            }
+            for quantity in quantities
+            for number in range(n_layers)
+        },
+        {391 * n: n for n in range(n_points)},
+    )
+
+
+@pytest.mark.parametrize(
+    ("n_runs", "n_layers", "n_points", "most_kb"),
+    [(1, 20, 1000, 300), (1, 50, 1000, 400), (30, 6, 100, 400), (6, 6, 1000, 450)],
+)
+def test_planes_of_many_layers_and_runs_are_small(
+    n_runs: int, n_layers: int, n_points: int, most_kb: int
+) -> None:
+    runs = [at_any_width(f"seed_{n}", n_layers, n_points) for n in range(n_runs)]
+    arrange = "overlay" if n_runs > 6 else "side"
+    figure = information_plane([panel(run) for run in runs], arrange=arrange)
+    drawn = traces(figure, "points")
+    assert len(drawn) == n_runs * n_layers
+    assert 12 * len(drawn) <= sum(len(trace["x"]) for trace in drawn) <= 2400
+    assert len(json.dumps(figure, separators=(",", ":"))) < 1000 * most_kb
+
+
 def plane_of(run: Run, **options: Any) -> Figure:
     return information_plane([panel(run)], reading="code", **options)
 
@@ -215,8 +247,8 @@ def test_chance_is_a_dash_below_the_last_point_of_the_linear_view() -> None:
 def test_hovering_shows_chance_interval_bounds_and_what_it_was_read_with() -> None:
     """Of the first ruler; at least 0 is no news."""
     trace = way(plane_of(small()), "fc1")
-    assert "labels dealt at random would give %{customdata[4]}" in trace["hovertemplate"]
-    assert [row[4] for row in trace["customdata"]] == ["0.10", "0.20", "0.30"]
+    assert "labels dealt at random would give %{customdata[2]}" in trace["hovertemplate"]
+    assert [row[2] for row in trace["customdata"]] == ["0.10", "0.20", "0.30"]
     first, second, third = (row[-1] for row in trace["customdata"])
     assert "at least" not in first
     assert "I(T;Y) at least 0.75" in second
@@ -225,7 +257,7 @@ def test_hovering_shows_chance_interval_bounds_and_what_it_was_read_with() -> No
     corrected = way(plane_of(small(), view="corrected"), "fc1")
     assert corrected["customdata"][0][2] == " (5.00 to 5.50)"
     run = replace(small(), spread={Key("I_TY", "val", "fc1"): series(0.5, 0.25, 0.125)})
-    assert way(plane_of(run), "fc1")["customdata"][0][3] == " sd 0.50"
+    assert way(plane_of(run), "fc1")["customdata"][0][2] == " sd 0.50"
 
 
 def test_no_line_of_the_card_is_longer_than_fifty_characters() -> None:
@@ -265,7 +297,7 @@ def test_hidden_layers_are_left_out_and_keep_their_colours() -> None:
 
 def test_long_runs_of_many_layers_are_thinned() -> None:
     """At most 80 points of a layer, about 2400 in all, and 300 kB at 20 layers."""
-    for n_layers, most in ((1, 80), (20, 80), (50, 48), (300, 8)):
+    for n_layers, most in ((1, 80), (20, 80), (50, 48), (300, 12)):
         figure = information_plane([panel(many(n_layers, 1000))])
         drawn = [trace["customdata"] for trace in traces(figure, "points")]
         assert [len(rows) for rows in drawn] == [most] * n_layers

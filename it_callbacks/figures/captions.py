@@ -7,6 +7,7 @@ from typing import Any
 
 from it_callbacks.figures.arranging import Plot
 from it_callbacks.figures.axes import how_read
+from it_callbacks.figures.hover import MANY
 from it_callbacks.figures.labels import plain, short_names, shortened
 from it_callbacks.figures.limits import Range, draw_limits
 from it_callbacks.figures.marks import MOST_WITH_ARROWS, Way
@@ -136,7 +137,7 @@ def _marks(scene: Scene, each: Drawn) -> list[tuple[str, int]]:
     has_moved = any(len(way.trajectory.steps) > 1 for way in ways)
     missing, n_points = n_dropped(each.of.all)
     found = [
-        ("ring: start", 3, has_moved),
+        ("ring: start", 3, has_moved and ways[0].n_ways <= MANY),
         ("dot: now", 2, True),
         ("faint: early", 5, has_moved),
         ("arrows: direction", 7, any(way.n_ways <= MOST_WITH_ARROWS for way in ways) and has_moved),

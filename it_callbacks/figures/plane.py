@@ -155,7 +155,7 @@ def _traces(scene: Scene, each: Drawn, both: tuple[Range, Range]) -> list[Trace]
             below += bars(way, is_all=scene.request.intervals)
         if scene.has_chance and not way.is_training:
             below += chance(way)
-        above.append(points(way, hover(way.panel, trajectory, scene.view, resolution)))
+        above.append(points(way, hover(way.panel, trajectory, scene.view, resolution, way.n_ways)))
         if way.n_ways <= MOST_WITH_ARROWS and not way.is_training:
             above += arrows(way, both)
     return [*below, *above, *(trace for way in each.ways for trace in ends(way))]
