@@ -76,7 +76,7 @@ def test_panels_are_of_the_sets_that_have_what_a_figure_needs() -> None:
         return [panel.set for panel in panels(request, [outline()], wanted)]
 
     assert sets(Request()) == ["val"]
-    assert sets(Request("curves", quantity="I_XT")) == ["train", "val"]
+    assert sets(Request("curves", quantity="I_XT")) == ["val", "train"]
     assert sets(Request("curves", quantity="I_XT"), "train") == ["train"]
     assert sets(Request("curves", quantity="chance_share")) == ["val"]
     assert sets(Request(), "train", "test") == []

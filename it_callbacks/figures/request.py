@@ -23,6 +23,7 @@ from it_callbacks.figures.readings import READINGS
 from it_callbacks.figures.through import THROUGH
 from it_callbacks.quantities import QUANTITIES
 from it_callbacks.runs import Key, Run
+from it_callbacks.set_order import in_order
 
 KINDS: Mapping[str, Kind] = {
     kind.name: kind for kind in (PLANE, THROUGH, MAP, CURVES, PREDICTIONS, CLASSES)
@@ -41,13 +42,13 @@ def panels(request: Request, runs: Sequence[Run], sets: Collection[str] = ()) ->
     Example:
         >>> run = Run("a", {Key("I_XT", set_, "fc"): {} for set_ in ("train", "val")})
         >>> [panel.set for panel in panels(Request("curves", quantity="I_XT"), [run])]
-        ['train', 'val']
+        ['val', 'train']
     """
     needs = KINDS[request.name].needs(request)
     return [
         Panel(run, set_)
         for run in runs
-        for set_ in sets or sorted({key.set for key in run.keys})
+        for set_ in sets or in_order(key.set for key in run.keys)
         if any(all(set_ in run.sets(name) for name in names) for names in needs)
     ]
 
@@ -99,9 +100,8 @@ def offered(run: Run) -> dict[str, Any] | None:
         of, and ``maps``: what there are maps of besides.
     """
     names: dict[str, set[str]] = {}
-    for key in sorted(run.keys):
-        if not key.ruler:
-            names.setdefault(key.set, set()).add(key.name)
+    for set_ in in_order(key.set for key in run.keys):
+        names[set_] = {key.name for key in run.keys if key.set == set_ and not key.ruler}
     curves = [
         row.name for row in (*QUANTITIES.values(), *run.own.values()) if "curves" in row.figures
     ]

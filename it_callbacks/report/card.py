@@ -14,6 +14,7 @@ from it_callbacks.report.markup import Html, joined, table, tag
 from it_callbacks.report.told import sentences
 from it_callbacks.report.values import prediction_tables, status_word
 from it_callbacks.runs import Run
+from it_callbacks.set_order import in_order
 from it_callbacks.tables import layer_rows, wide_rows
 
 _STYLE = """
@@ -67,7 +68,7 @@ def _framed(*content: Html) -> Html:
 
 
 def _values(run: Run) -> Iterator[Html]:
-    for set_ in dict.fromkeys([*run.sets("I_XT"), *run.sets("relative_I_XT")]):
+    for set_ in in_order([*run.sets("I_XT"), *run.sets("relative_I_XT")]):
         yield _last_of_layers(run, set_)
     yield from prediction_tables([run])
 
