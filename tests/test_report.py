@@ -254,7 +254,7 @@ def test_repeats_have_mean_and_spread_first_and_stand_side_by_side() -> None:
         for name, shift in (("a", 0.0), ("b", 1.0), ("c", 5.0))
     ]
     html = report(runs)
-    assert cells(html)["fc2"][1] == "3.00 ± 2.65 → 5.50 ± 2.65 (epoch 1) → 4.25 ± 2.65"
+    assert cells(html)["fc2"][1] == "3.00 (sd 2.65) → 5.50 (sd 2.65) (epoch 1) → 4.25 (sd 2.65)"
     page = Page(html)
     assert page.of("h3")[:4] == ["mean of 3 runs · val", "a · val", "b · val", "c · val"]
     layout = json.dumps(page.figures["figure-0"]["layout"], ensure_ascii=False)
