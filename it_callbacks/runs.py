@@ -28,6 +28,7 @@ from it_callbacks.quantities import (
 )
 from it_callbacks.records import Record, epoch_of, is_read_by_rulers, split_ruler
 from it_callbacks.resumed import resumed
+from it_callbacks.set_order import in_order
 from it_callbacks.tags import Key as Key
 from it_callbacks.tags import parse_tag as parse_tag
 from it_callbacks.texts import Verdicts as Verdicts
@@ -157,8 +158,8 @@ class Run:
         return wide_settings(self.settings.get(f"{PLANE}/{set_}", {}))
 
     def sets(self, quantity: str) -> list[str]:
-        """Return the sets that have a quantity of the table, in alphabetical order."""
-        return sorted({key.set for key in self.keys if key.name == quantity and not key.ruler})
+        """Return the sets that have a quantity of the table, validation first, training last."""
+        return in_order(key.set for key in self.keys if key.name == quantity and not key.ruler)
 
     def layers(self, quantity: str, set_: str) -> list[str]:
         """Return the layers that have `quantity`: in order of depth where the settings give it.
@@ -207,9 +208,7 @@ class Run:
         ]
 
     def _rulers_in_tags(self, set_: str) -> list[Rulers]:
-        found = {
-            key.ruler for key in self.series if key.set == set_ and is_read_by_rulers(key.quantity)
-        }
+        found = {k.ruler for k in self.series if k.set == set_ and is_read_by_rulers(k.quantity)}
         first = "the first ruler" if found - {""} else ""
         return [
             Rulers(slug or first, dict.fromkeys(self.layers("I_TY", set_), slug))

@@ -16,6 +16,7 @@ from it_callbacks.figures import (
     DARK,
     LIGHT,
     Figure,
+    Panel,
     Request,
     curves,
     draw,
@@ -270,3 +271,13 @@ def test_a_missing_plotly_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("importlib.util.find_spec", lambda _: None)
     with pytest.raises(FileNotFoundError, match=r"pip install 'plotly>=5.20'"):
         plotly_script()
+
+
+@pytest.mark.parametrize("name", ["plane", "through"])
+def test_plots_without_values_keep_axes_of_their_own(name: str) -> None:
+    """Plotly leaves out axes without a trace, and writes their words over another plot."""
+    empty = {key: dict.fromkeys(of, math.nan) for key, of in small().series.items()}
+    runs = [small("a"), replace(small("b"), series=empty), replace(small("c"), series=empty)]
+    figure = draw(Request(name, reading="code"), [Panel(run, "val") for run in runs])
+    assert {trace["yaxis"] for trace in figure["data"]} == {"y", "y2", "y3"}
+    assert len({trace["uid"] for trace in figure["data"]}) == len(figure["data"])

@@ -163,8 +163,9 @@ ABOVE = {
     "tags": ("quantities", "own_quantities", "records"),
     "runs": (
         *("quantities", "own_quantities", "records", "derived", "resumed", "tags", "texts"),
-        "wide_settings",
+        *("wide_settings", "set_order"),
     ),
+    "set_order": (),
     "resumed": (),
     "texts": ("wide_settings",),
     "charts": ("quantities", "records", "tags"),
@@ -174,16 +175,16 @@ ABOVE = {
     "derived": ("quantities", "records"),
     "findings": (
         *("quantities", "records", "runs", "repeats", "texts", "wandering", "figures.labels"),
-        "findings",
+        *("set_order", "findings"),
     ),
     "summary": ("records", "repeats", "runs", "tables", "findings"),
     "figures": (
         *("checks", "quantities", "records", "runs", "repeats", "derived", "wide_settings"),
-        "figures",
+        *("set_order", "figures"),
     ),
     "report": (
         *("figures", "findings", "quantities", "records", "repeats", "runs", "tables", "texts"),
-        *("__version__", "wide_settings", "report"),
+        *("__version__", "wide_settings", "set_order", "report"),
     ),
     "stills": ("figures", "pictures", "report"),
     "notebook": ("figures", "report", "runs", "stills"),

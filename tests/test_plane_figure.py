@@ -11,7 +11,17 @@ from typing import Any
 import plotly.graph_objects as go
 import pytest
 
-from it_callbacks.figures import DARK, LIGHT, Figure, Panel, Request, draw, information_plane
+from it_callbacks.figures import (
+    DARK,
+    LIGHT,
+    Figure,
+    Panel,
+    Request,
+    draw,
+    information_plane,
+    needed,
+    panels,
+)
 from it_callbacks.figures.ranges import fitted, from_zero
 from it_callbacks.figures.splines import on_spline
 from it_callbacks.figures.times import ages, spaced
@@ -19,6 +29,38 @@ from it_callbacks.figures.words import key_line
 from it_callbacks.runs import Key, Run
 
 from .drawn_runs import panel, series, small, text_of, traces, way
+
+
+def at_any_width(name: str, n_layers: int, n_points: int) -> Run:
+    """Values of four digits, with errors and bounds: the longest cards."""
+    quantities = ("relative_I_XT", "relative_I_XT_se", "relative_I_XT_high", "V_TY", "V_TY_se")
+    return Run(
+        name,
+        {
+            Key(quantity, "val", f"net.blocks.{number}.conv"): {
+                391 * n: 1 + (n * 7919 % 10_007) / 10_007 for n in range(n_points)
+            }
+            for quantity in quantities
+            for number in range(n_layers)
+        },
+        {391 * n: n for n in range(n_points)},
+    )
+
+
+@pytest.mark.parametrize(
+    ("n_runs", "n_layers", "n_points", "most_kb"),
+    [(1, 20, 1000, 300), (1, 50, 1000, 400), (30, 6, 100, 400), (6, 6, 1000, 450)],
+)
+def test_planes_of_many_layers_and_runs_are_small(
+    n_runs: int, n_layers: int, n_points: int, most_kb: int
+) -> None:
+    runs = [at_any_width(f"seed_{n}", n_layers, n_points) for n in range(n_runs)]
+    arrange = "overlay" if n_runs > 6 else "side"
+    figure = information_plane([panel(run) for run in runs], arrange=arrange)
+    drawn = traces(figure, "points")
+    assert len(drawn) == n_runs * n_layers
+    assert 12 * len(drawn) <= sum(len(trace["x"]) for trace in drawn) <= 2400
+    assert len(json.dumps(figure, separators=(",", ":"))) < 1000 * most_kb
 
 
 def plane_of(run: Run, **options: Any) -> Figure:
@@ -216,8 +258,8 @@ def test_chance_is_a_dash_below_the_last_point_of_the_linear_view() -> None:
 def test_hovering_shows_chance_interval_bounds_and_what_it_was_read_with() -> None:
     """Of the first ruler; at least 0 is no news."""
     trace = way(plane_of(small()), "fc1")
-    assert "labels dealt at random would give %{customdata[4]}" in trace["hovertemplate"]
-    assert [row[4] for row in trace["customdata"]] == ["0.10", "0.20", "0.30"]
+    assert "labels dealt at random would give %{customdata[2]}" in trace["hovertemplate"]
+    assert [row[2] for row in trace["customdata"]] == ["0.10", "0.20", "0.30"]
     first, second, third = (row[-1] for row in trace["customdata"])
     assert "at least" not in first
     assert "I(T;Y) at least 0.75" in second
@@ -226,7 +268,7 @@ def test_hovering_shows_chance_interval_bounds_and_what_it_was_read_with() -> No
     corrected = way(plane_of(small(), view="corrected"), "fc1")
     assert corrected["customdata"][0][2] == " (5.00 to 5.50)"
     run = replace(small(), spread={Key("I_TY", "val", "fc1"): series(0.5, 0.25, 0.125)})
-    assert way(plane_of(run), "fc1")["customdata"][0][3] == " sd 0.50"
+    assert way(plane_of(run), "fc1")["customdata"][0][2] == " sd 0.50"
 
 
 def test_no_line_of_the_card_is_longer_than_fifty_characters() -> None:
@@ -268,7 +310,7 @@ def test_hidden_layers_are_left_out_and_keep_their_colours() -> None:
 
 def test_long_runs_of_many_layers_are_thinned() -> None:
     """At most 80 points of a layer, about 2400 in all, and 300 kB at 20 layers."""
-    for n_layers, most in ((1, 80), (20, 80), (50, 48), (300, 8)):
+    for n_layers, most in ((1, 80), (20, 80), (50, 48), (300, 12)):
         figure = information_plane([panel(many(n_layers, 1000))])
         drawn = [trace["customdata"] for trace in traces(figure, "points")]
         assert [len(rows) for rows in drawn] == [most] * n_layers
@@ -340,6 +382,32 @@ def test_a_view_without_values_is_empty_with_the_reason() -> None:
     assert "since nearly every code was seen once" in words
     assert "choose the linear view" in words
     assert "corrected" not in plane_of(small())["layout"]["meta"]["empty"]
+
+
+@pytest.mark.parametrize("arrange", ["auto", "side", "overlay", "mean"])
+@pytest.mark.parametrize("view", ["linear", "adjusted", "corrected"])
+@pytest.mark.parametrize("name", ["plane", "through"])
+def test_no_reason_is_given_for_what_was_not_read(name: str, view: str, arrange: str) -> None:
+    """Of two runs whose views all have two points or more, only what is needed is read."""
+    request = Request(name, reading="code", view=view, arrange=arrange)
+    shown = panels(request, [small("a"), small("b")])
+    read = needed(request, shown)
+    outlined = [
+        Panel(
+            replace(
+                each.run,
+                series={
+                    key: points if key in read[each.run.name] else {}
+                    for key, points in each.run.series.items()
+                },
+            ),
+            each.set,
+        )
+        for each in shown
+    ]
+    # Lines through the layers are never laid over each other.
+    known = {"wide"} if name == "plane" else {"wide", "overlay"}
+    assert draw(request, outlined)["layout"]["meta"]["empty"].keys() <= known
 
 
 @pytest.mark.parametrize(

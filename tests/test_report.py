@@ -18,8 +18,10 @@ from it_callbacks import cli
 from it_callbacks.figures import CONFIG, KINDS
 from it_callbacks.figures.script import plotly_script
 from it_callbacks.findings import findings
+from it_callbacks.quantities import OF_WIDE
 from it_callbacks.report import report
-from it_callbacks.report.markup import json_script, script_body, table, tag
+from it_callbacks.report.card import run_card
+from it_callbacks.report.markup import Html, json_script, script_body, table, tag
 from it_callbacks.runs import Run, from_log
 
 from .known_run import PLANE, PREDICTIONS, SETTINGS, STEPS, WIDE, WIDE_SETTINGS, write_plane
@@ -252,7 +254,7 @@ def test_repeats_have_mean_and_spread_first_and_stand_side_by_side() -> None:
         for name, shift in (("a", 0.0), ("b", 1.0), ("c", 5.0))
     ]
     html = report(runs)
-    assert cells(html)["fc2"][1] == "3.00 ± 2.65 → 5.50 ± 2.65 (epoch 1) → 4.25 ± 2.65"
+    assert cells(html)["fc2"][1] == "3.00 (sd 2.65) → 5.50 (sd 2.65) (epoch 1) → 4.25 (sd 2.65)"
     page = Page(html)
     assert page.of("h3")[:4] == ["mean of 3 runs · val", "a · val", "b · val", "c · val"]
     layout = json.dumps(page.figures["figure-0"]["layout"], ensure_ascii=False)
@@ -486,6 +488,36 @@ def test_without_labels_the_curve_of_the_reading_that_opens_is_open() -> None:
     assert not [text for text in summaries if text.startswith("I(X;T+σZ), σ")]
     assert [text for text in summaries if text.startswith("I(X;T): ")]
     assert not [text for text in page_of(replace(run, series=left)).of("th") if "Y)" in text]
+
+
+def test_a_run_that_was_read_at_any_width_only_has_its_figures_and_its_table() -> None:
+    run = wide_run()
+    left = {key: of for key, of in run.series.items() if key.quantity in OF_WIDE}
+    page = page_of(replace(run, series=left))
+    assert readings_of(page) == ["wide"]
+    assert {"Through the layers", "Heat map"} <= set(page.of("summary"))
+    assert "I(X;T) first → peak → last" not in page.of("th")
+    assert "I(X;T+σZ) first → peak → last" in page.of("th")
+    assert "I(X;T+σZ)" in run_card(replace(run, series=left), "a", Html(""))
+
+
+def test_a_view_without_values_is_a_line_with_its_reason() -> None:
+    """Chance alone gives 1.9 of H(Y) = 2 bits at all points of both sets."""
+    both = {
+        tag.replace("/val/", f"/{set_}/"): [1.9] * 3 if "chance" in tag else of
+        for tag, of in PLANE.items()
+        for set_ in ("train", "val")
+        if "corrected" not in tag and "adjusted" not in tag
+    }
+    run = run_of("a", both)
+    settings = {f"information_plane/{set_}": {"H_Y": 2.0} for set_ in ("train", "val")}
+    page = page_of(replace(run, settings=settings))
+    assert "Adjusted for chance" not in page.of("summary")
+    said = "points have no adjusted value, since chance alone gives nearly all of H(Y)."
+    (line,) = [text for text in page.of("p") if text.startswith("Adjusted for chance: ")]
+    assert line.endswith(said)
+    views = {of["layout"]["meta"]["view"] for of in page.figures.values()}
+    assert views == {"linear"}
 
 
 def test_the_table_of_any_width_has_values_errors_status_and_cause() -> None:

@@ -155,7 +155,7 @@ def test_the_state_names_runs_sets_resolutions_and_quantities(client: Client) ->
     only_layers = {"predictions": [], "classes": []}
     ways = ("plane", "through", "map")
     assert runs["one"] == {**{key: ["val"] for key in (*ways, "curves")}, **only_layers}
-    assert runs["two"]["plane"] == ["train", "val"]
+    assert runs["two"]["plane"] == ["val", "train"]
     alone = {"plane": [], "through": [], "map": ["val"], "curves": ["val"]}
     assert runs["foreign"] == {**alone, **only_layers}
     only_predictions = {key: [] for key in (*ways, "curves")}

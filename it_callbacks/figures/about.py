@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from it_callbacks.figures.axes import Figure, Panel, Place
+from it_callbacks.figures.axes import Figure, Panel
+from it_callbacks.figures.empty_plots import kept
 from it_callbacks.figures.kinds import Request
 from it_callbacks.figures.theme import Colour, painted
 from it_callbacks.figures.times import Measured, thinned
@@ -29,26 +30,9 @@ def finished(
         found: What the figure's kind adds to `about`.
     """
     traces = [{**trace, "uid": f"t{number}"} for number, trace in enumerate(data)]
-    drawn = [*traces, *_bare(traces, layout)]
-    figure = {"data": drawn, "layout": {**layout, "meta": about(request, found)}, "frames": []}
-    result: Figure = painted(figure, request.theme)
+    figure = {"data": traces, "layout": {**layout, "meta": about(request, found)}, "frames": []}
+    result: Figure = painted(kept(figure), request.theme)
     return result
-
-
-def _bare(data: Sequence[Mapping[str, Any]], layout: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """A trace of nothing for each plot that has none: Plotly leaves out axes, and their words."""
-    pairs = [name.removeprefix("yaxis") for name in layout if name.startswith("yaxis")]
-    drawn = {trace["yaxis"].removeprefix("y") for trace in data if "yaxis" in trace}
-    of = {"layer": None, "role": "line", "run": "", "set": ""}
-    return [
-        {
-            **Place(axis, (0, 1), (0, 1)).on,
-            **{"type": "scatter", "x": [None], "y": [None], "hoverinfo": "skip"},
-            **{"uid": f"bare{axis}", "meta": {**of, "panel": number}},
-        }
-        for number, axis in enumerate(pairs)
-        if len(pairs) > 1 and axis not in drawn
-    ]
 
 
 def about(request: Request, found: Mapping[str, Any]) -> dict[str, Any]:

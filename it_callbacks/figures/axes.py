@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
+from it_callbacks.derived import sources
 from it_callbacks.figures.labels import plain, shortened
 from it_callbacks.quantities import OF_WIDE, Quantity
 from it_callbacks.records import is_read_by_rulers
@@ -88,6 +89,18 @@ class Panel:
     def has(self, quantity: str) -> bool:
         """Whether the set has a quantity of the table."""
         return self.set in self.run.sets(quantity)
+
+    def was_read(self, quantity: str) -> bool:
+        """Whether there is any value of a quantity, or of each that it is derived from.
+
+        A figure reads what it draws only; of all else the series are there, and empty.
+        """
+        logged: dict[str, bool] = {}
+        for key, series in self.run.series.items():
+            if key.set == self.set:
+                logged[key.quantity] = logged.get(key.quantity, False) or bool(series)
+        needs = (quantity,) if quantity in logged else sources(quantity)
+        return bool(needs) and all(logged.get(name) for name in needs)
 
     def meta(self, role: str, number: int, layer: str | None) -> dict[str, Any]:
         """What a trace says of itself: its role, its panel by number, its layer by full name."""

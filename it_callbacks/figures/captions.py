@@ -8,6 +8,7 @@ from typing import Any
 from it_callbacks.figures.about import chip, of_plot
 from it_callbacks.figures.arranging import Plot, refused
 from it_callbacks.figures.axes import Panel, how_read
+from it_callbacks.figures.hover import MANY
 from it_callbacks.figures.labels import plain, short_names, shortened
 from it_callbacks.figures.limits import Range, draw_limits
 from it_callbacks.figures.marks import MOST_WITH_ARROWS, Way
@@ -183,7 +184,7 @@ def marks(scene: Scene, each: Drawn) -> list[tuple[str, int]]:
     missing, n_points = n_dropped(each.of.all)
     found = [
         (f"runs: named at {list(labels(scene).values())[-1]}", 1, scene.arrangement.is_by_run),
-        ("ring: start", 3, has_moved),
+        ("ring: start", 3, has_moved and ways[0].n_ways <= MANY),
         ("dot: now", 2, True),
         ("faint: early", 5, has_moved),
         ("arrows: direction", 7, any(way.n_ways <= MOST_WITH_ARROWS for way in ways) and has_moved),

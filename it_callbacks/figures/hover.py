@@ -16,13 +16,23 @@ from it_callbacks.runs import Series
 
 _LINE = 50
 """Characters of a line; longer ones cover half the plot."""
+MANY = 60
+"""Ways in a plot beyond which each is drawn, and told of, with less."""
 _SATURATED = "○ SATURATED: nearly every sample has its own code"
 _CAUTION = "◉ CAUTION: "
 _WHY = {"wide": "may be low by up to a bit", "code": "read it as a trend only"}
 
 
-def hover(panel: Panel, each: Trajectory, view: View, resolution: int) -> dict[str, Any]:
-    """Return what a trace shows of its points; names come in as `meta`, not in the template."""
+def hover(
+    panel: Panel, each: Trajectory, view: View, resolution: int, n_ways: int = 1
+) -> dict[str, Any]:
+    """Return what a trace shows of its points; names come in as `meta`, not in the template.
+
+    Where very many ways are drawn, values and reasons stand without intervals and chance.
+    """
+    if n_ways > MANY:
+        none: tuple[Series, Series] = ({}, {})
+        each = each._replace(x_ends=none, y_ends=none, chance={}, coverage={}, upper={})
     reading = "wide" if view.y == "V_TY" else "code"
     caution = each.caution or _WHY[reading]
     rows = [_row(each, step, bool(panel.run.spread), caution) for step in each.steps]
@@ -44,18 +54,22 @@ def hover(panel: Panel, each: Trajectory, view: View, resolution: int) -> dict[s
 def _lines(panel: Panel, each: Trajectory, view: View) -> list[str]:
     epoch = "epoch %{customdata[0]}  ·  " if set(each.steps) <= each.epochs.keys() else ""
     x, y = (word_of(panel, name) for name in view.axes)
-    lines = [
+    n_columns = 2
+    found = [
         f"<b>%{{meta.title}}</b>  layer {each.depth + 1} of {each.n_layers}",
         f"{epoch}step %{{customdata[1]}}",
-        f"{x}  <b>%{{x:.2f}}</b>%{{customdata[2]}} bits",
-        f"{y}  <b>%{{y:.2f}}</b>%{{customdata[3]}} bits",
     ]
-    if each.chance:
-        lines.append("labels dealt at random would give %{customdata[4]}")
-    if each.coverage:
-        lines.append("coverage %{customdata[5]} %")
-    lines[-1] += "%{customdata[6]}"
-    return [*lines, "%{meta.about}"]
+    for is_there, before, after in (
+        (any(each.x_ends), f"{x}  <b>%{{x:.2f}}</b>", " bits"),
+        (any(each.y_ends), f"{y}  <b>%{{y:.2f}}</b>", " bits"),
+        (bool(each.chance), "labels dealt at random would give ", ""),
+        (bool(each.coverage), "coverage ", " %"),
+    ):
+        column = f"%{{customdata[{n_columns}]}}" if is_there else ""
+        n_columns += is_there
+        found += [before + column + after] if is_there or "<b>" in before else []
+    found[-1] += f"%{{customdata[{n_columns}]}}"
+    return [*found, "%{meta.about}"]
 
 
 def word_of(panel: Panel, quantity: str) -> str:
@@ -70,14 +84,18 @@ WORDS = {"relative_I_XT": "inputs kept apart", "V_TY": "found about the label"}
 
 
 def _row(each: Trajectory, step: int, is_mean: bool, caution: str) -> list[Any]:
+    """Epoch and step, what `_lines` names in its order, and at the end the reasons."""
     chance, coverage = each.chance.get(step, math.nan), each.coverage.get(step, math.nan)
+    columns = (
+        (each.x_ends, _around(each.x[step], each.x_ends, step, is_mean)),
+        (each.y_ends, _around(each.y[step], each.y_ends, step, is_mean)),
+        ((each.chance,), f"{chance:.2f}" if math.isfinite(chance) else "–"),
+        ((each.coverage,), f"{100 * coverage:.0f}" if math.isfinite(coverage) else "–"),
+    )
     return [
         each.epochs.get(step, ""),
         step,
-        _around(each.x[step], each.x_ends, step, is_mean),
-        _around(each.y[step], each.y_ends, step, is_mean),
-        f"{chance:.2f}" if math.isfinite(chance) else "–",
-        f"{100 * coverage:.0f}" if math.isfinite(coverage) else "–",
+        *(text for of, text in columns if any(of)),
         "".join(f"<br>{line}" for line in _reasons(each, step, caution)),
     ]
 

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 from it_callbacks.figures.axes import Panel
+from it_callbacks.figures.hover import MANY
 from it_callbacks.figures.splines import SMOOTHING, on_spline
 from it_callbacks.figures.subplots import Box
 from it_callbacks.figures.theme import BACKGROUND, MARK, Colour
@@ -16,6 +17,7 @@ from it_callbacks.runs import Series
 
 _BANDS = ((0.0, 0.5, 1.4), (0.45, 0.75, 2.0), (0.8, 1.0, 2.8))
 """From which age on, which opacity and width of the line."""
+_BANDS_OF_MANY = ((0.0, 0.6, 1.7), (0.7, 1.0, 2.8))
 MOST_WITH_DOTS = 8
 MOST_WITH_ARROWS = 12
 _DOTTED = "2px,3px"
@@ -57,6 +59,11 @@ class Way(NamedTuple):
         return 0.75 if self.is_training else 1.0
 
     @property
+    def bands(self) -> Sequence[tuple[float, float, float]]:
+        """From which age on, which opacity and width its line has."""
+        return _BANDS if self.n_ways <= MANY else _BANDS_OF_MANY
+
+    @property
     def at(self) -> tuple[list[float], list[float]]:
         """Where its points are, to a ten-thousandth of a bit."""
         each = self.trajectory
@@ -85,7 +92,7 @@ def lines(way: Way) -> list[Trace]:
     x, y = way.at
     parts = _parts(way)
     found = []
-    for band, (_, opacity, width) in enumerate(_BANDS):
+    for band, (_, opacity, width) in enumerate(way.bands):
         pieces = [part for of, part in parts if of == band]
         if pieces:
             style = {
@@ -115,7 +122,7 @@ def joined(pieces: Iterable[Sequence[float]]) -> list[float | None]:
 
 def _parts(way: Way) -> list[tuple[int, range]]:
     """The numbers of points that one curve is drawn through, with its band; they share borders."""
-    bands = [sum(age >= low for low, *_ in _BANDS) - 1 for age in way.trajectory.ages]
+    bands = [sum(age >= low for low, *_ in way.bands) - 1 for age in way.trajectory.ages]
     found = []
     for piece in way.trajectory.pieces:
         start = piece.start
@@ -163,7 +170,10 @@ def _symbol(way: Way, step: int) -> str:
 
 
 def ends(way: Way) -> list[Trace]:
-    """A ring where the way starts, and a dot where it is now; one of both if it never left."""
+    """A ring where the way starts, unless there are many, and a dot where it is now.
+
+    One of both if it never left.
+    """
     x, y = way.at
     last = len(x) - 1
     if last < 0:
@@ -187,7 +197,8 @@ def ends(way: Way) -> list[Trace]:
         "color": BACKGROUND,
         "line": {"color": way.colour, "width": 1.2},
     }
-    found = [(0, "start", start)] if (x[0], y[0]) != (x[last], y[last]) else []
+    has_left = (x[0], y[0]) != (x[last], y[last])
+    found = [(0, "start", start)] if has_left and way.n_ways <= MANY else []
     return [
         way.trace(role, mode="markers", x=[x[number]], y=[y[number]], marker=marker)
         for number, role, marker in (*found, (last, "end", end))

@@ -35,8 +35,8 @@ from it_callbacks.runs import Run
 
 _MOST_IN_A_PLANE = 60
 """Layers of a plane that opens before the heat map."""
-_MOST_SPARE_BARS = 24
-"""Of a layer, for a highlight; more would be a thicket."""
+_FEWEST_SPARE_BARS, _MOST_SPARE_BARS, _SPARE_BARS_OF_ALL = 6, 24, 300
+"""For a highlight, of a layer and of a figure; more would be a thicket, and long to load."""
 
 
 def information_plane(panels: Sequence[Panel], **fields: Any) -> Figure:
@@ -135,16 +135,18 @@ def _traces(scene: Scene, each: Drawn, both: tuple[Range, Range]) -> list[Trace]
         below += lines(way)
         has_spare = len(each.ways) <= MOST_SPARE
         if not way.is_training:
-            below += _bars(way, is_all=scene.request.intervals, is_mean=bool(repeats))
+            of_many = _SPARE_BARS_OF_ALL // (way.n_ways * len(scene.arrangement.plots))
+            most = max(_FEWEST_SPARE_BARS, min(_MOST_SPARE_BARS, of_many))
+            below += _bars(way, most, is_all=scene.request.intervals, is_mean=bool(repeats))
             below += chance(way) if scene.has_chance else spare(chance(way)) if has_spare else []
-        above.append(points(way, hover(way.panel, trajectory, scene.view, resolution)))
+        above.append(points(way, hover(way.panel, trajectory, scene.view, resolution, way.n_ways)))
         if not way.is_training:
             heads = arrows(way, both) if has_spare else []
             above += heads if way.n_ways <= MOST_WITH_ARROWS else spare(heads)
     return [*below, *above, *(trace for way in each.ways for trace in ends(way))]
 
 
-def _bars(way: Way, *, is_all: bool, is_mean: bool) -> list[Trace]:
+def _bars(way: Way, most: int, *, is_all: bool, is_mean: bool) -> list[Trace]:
     """Those that are seen: of all points, or of the ends of few ways; the others for a highlight.
 
     A mean of repeats has ellipses instead.
@@ -153,7 +155,7 @@ def _bars(way: Way, *, is_all: bool, is_mean: bool) -> list[Trace]:
     if is_all or is_mean:
         return bars(way, steps if is_all else [])
     seen = dict.fromkeys([*steps[:1], *steps[-1:]] if way.has_dots else [])
-    rest = thinned([step for step in steps if step not in seen], _MOST_SPARE_BARS)
+    rest = thinned([step for step in steps if step not in seen], most)
     return [*bars(way, list(seen)), *spare(bars(way, rest if way.n_ways <= MOST_SPARE else []))]
 
 

@@ -21,6 +21,7 @@ from it_callbacks.figures.readings import READINGS
 from it_callbacks.figures.through import THROUGH
 from it_callbacks.quantities import QUANTITIES
 from it_callbacks.runs import Key, Run
+from it_callbacks.set_order import in_order
 
 KINDS: Mapping[str, Kind] = {
     kind.name: kind for kind in (PLANE, THROUGH, MAP, CURVES, PREDICTIONS, CLASSES)
@@ -48,14 +49,9 @@ def panels(request: Request, runs: Sequence[Run], sets: Collection[str] = ()) ->
     return [
         Panel(run, set_)
         for run in runs
-        for set_ in sorted(sets or {key.set for key in run.keys}, key=_order)
+        for set_ in in_order(sets or (key.set for key in run.keys))
         if any(all(set_ in run.sets(name) for name in names) for names in needs)
     ]
-
-
-def _order(set_: str) -> tuple[bool, bool, str]:
-    """Validation first and training last, in all figures."""
-    return not set_.startswith("val"), set_.startswith("train"), set_
 
 
 def needed(request: Request, shown: Sequence[Panel]) -> dict[str, set[Key]]:
@@ -108,9 +104,8 @@ def offered(run: Run) -> dict[str, Any] | None:
         but for something that is missing, what that is.
     """
     names: dict[str, set[str]] = {}
-    for key in sorted(run.keys):
-        if not key.ruler:
-            names.setdefault(key.set, set()).add(key.name)
+    for set_ in in_order(key.set for key in run.keys):
+        names[set_] = {key.name for key in run.keys if key.set == set_ and not key.ruler}
     curves = [
         row.name for row in (*QUANTITIES.values(), *run.own.values()) if "curves" in row.figures
     ]

@@ -18,9 +18,9 @@ from it_callbacks.figures.trajectories import Trajectory, trajectories
 
 MOST_WITHOUT_BAR = 12
 """Layers whose names tell their depth; of more, a bar of colours does."""
-_MOST_POINTS = 2400
+_MOST_POINTS = 2300
 """In a figure: a browser draws as many in half a second."""
-_FEWEST_DRAWN = 8
+_FEWEST_DRAWN = 12
 """Points of a layer, however many layers there are."""
 
 
@@ -98,7 +98,9 @@ def scene_of(panels: Sequence[Panel], request: Request) -> tuple[Scene, list[Dra
     ordered = dict(sorted(layers.items(), key=lambda layer: layer[1][0]))
     subplots = _subplots(arrangement, request, max((n for _, n in layers.values()), default=0))
     scene = Scene(request, opened, view, arrangement, subplots, ordered)
-    return scene, [_drawn(scene, number, of) for number, of in enumerate(every)]
+    n_all = sum(each.layer not in request.hidden for of in every for each in of.all)
+    most = min(MOST_DRAWN, max(_FEWEST_DRAWN, _MOST_POINTS // max(n_all, 1)))
+    return scene, [_drawn(scene, number, of, most) for number, of in enumerate(every)]
 
 
 def _trajectories(arrangement: Arrangement, view: View, opened: Opening) -> list[OfPlot]:
@@ -122,7 +124,8 @@ def _subplots(arrangement: Arrangement, request: Request, n_layers: int) -> Subp
     )
 
 
-def _drawn(scene: Scene, number: int, of: OfPlot) -> Drawn:
+def _drawn(scene: Scene, number: int, of: OfPlot, most: int) -> Drawn:
+    """A plot, with at most so many points of each way."""
     plot, box = scene.arrangement.plots[number], scene.subplots.boxes[number]
     hidden = scene.request.hidden
     n_ways = sum(each.layer not in hidden for several in of.equals for each in several)
@@ -136,8 +139,6 @@ def _drawn(scene: Scene, number: int, of: OfPlot) -> Drawn:
         for each in several
         if each.layer not in hidden and each.steps
     ]
-    n_all = n_ways * len(scene.arrangement.plots)
-    most = min(MOST_DRAWN, max(_FEWEST_DRAWN, _MOST_POINTS // max(n_all, 1)))
     seen = [
         way._replace(trajectory=way.trajectory.until(scene.request.until).thinned(most))
         for way in whole

@@ -173,7 +173,12 @@ _WHY_MISSING = {
 
 
 def why_not(panel: Panel, view: View) -> str:
-    """Say why a view of a panel cannot be drawn, as no layer has two points; empty if one has."""
+    """Say why a view of a panel cannot be drawn, as no layer has two points; empty if one has.
+
+    Of values that were not read nothing is said.
+    """
+    if not all(map(panel.was_read, filter(panel.has, view.axes))):
+        return ""
     missing = dict.fromkeys(view.axes, 0)
     most = n_points = 0
     for layer in panel.run.layers(view.x, panel.set):

@@ -12,6 +12,7 @@ from it_callbacks.findings.curves import Curve, curve, is_there, thinned
 from it_callbacks.quantities import PLANE
 from it_callbacks.records import Status
 from it_callbacks.runs import Key, Rulers, Run
+from it_callbacks.set_order import is_named_training, rank
 from it_callbacks.texts import TRAINING_SET
 
 
@@ -28,7 +29,7 @@ def is_training(run: Run, root: str, set_: str) -> bool:
     measured_on = run.settings.get(f"{root}/{set_}", {}).get("measured_on")
     if measured_on == TRAINING_SET:
         return True
-    return set_ == "train" or set_.startswith(("train_", "train-", "train."))
+    return is_named_training(set_)
 
 
 def main_set(run: Run, root: str, sets: Iterable[str]) -> str | None:
@@ -40,11 +41,9 @@ def main_set(run: Run, root: str, sets: Iterable[str]) -> str | None:
         >>> main_set(Run("a", {}), "information_plane", ["data", "train", "val_1"])
         'val_1'
     """
-
-    def rank(set_: str) -> tuple[bool, bool, bool, str]:
-        return is_training(run, root, set_), not set_.startswith("val"), set_ != "val", set_
-
-    return min(sets, key=rank, default=None)
+    return min(
+        sets, key=lambda set_: rank(set_, is_training=is_training(run, root, set_)), default=None
+    )
 
 
 def training_set(run: Run, root: str, sets: Iterable[str]) -> str | None:

@@ -13,6 +13,7 @@ from it_callbacks.report.markup import Html, joined, table, tag
 from it_callbacks.report.sentences import sentences
 from it_callbacks.report.values import prediction_tables, status_word
 from it_callbacks.runs import Run
+from it_callbacks.set_order import in_order
 from it_callbacks.tables import layer_rows, wide_rows
 
 _STYLE = """
@@ -55,14 +56,15 @@ def _framed(*content: Html) -> Html:
 
 
 def _values(run: Run) -> Iterator[Html]:
-    for set_ in run.sets("I_XT"):
+    for set_ in in_order([*run.sets("I_XT"), *run.sets("relative_I_XT")]):
         yield _last_of_layers(run, set_)
     yield from prediction_tables([run])
 
 
 def _last_of_layers(run: Run, set_: str) -> Html:
     """A row for each layer: under each ruler, and at any width, its last values and status."""
-    rulers = run.rulers(set_)
+    layers = run.layers("I_XT", set_)
+    rulers = run.rulers(set_) if layers else []
     by_ruler = [{row.layer: row for row in layer_rows(run, set_, each)} for each in rulers]
     wide = {row.layer: row for row in wide_rows(run, set_)}
     head = ["layer"]
@@ -70,7 +72,7 @@ def _last_of_layers(run: Run, set_: str) -> Html:
         head += [f"I(X;T) {each.label}".rstrip(), "I(T;Y)", "status"]
     head += ["I(X;T+σZ)", "V(T→Y)", "status"] if wide else []
     rows = []
-    for layer in run.layers("I_XT", set_):
+    for layer in layers or wide:
         cells = [layer]
         for of_layer in by_ruler:
             row = of_layer[layer]

@@ -7,13 +7,15 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from it_callbacks.figures import DARK, Figure, Panel, Request, draw, play
-from it_callbacks.report.markup import Html, tag
+from it_callbacks.report.markup import Html, folded, tag
 
 _HEIGHTS = {940: 460, 350: 400}
 """Widths that figures are drawn for, in pixels, of a page and of a phone; and how high a row of
 panels is there."""
 _LEAST_ROW = 380
 """Of several rows each may be lower."""
+_SEEN = {"points", "cell"}
+"""Roles of traces that hold values."""
 
 
 @dataclass
@@ -25,15 +27,22 @@ class Drawings:
     wide one is without slider and buttons; and ``dark``, from each colour to that on a dark page.
     """
 
-    def place(self, request: Request, shown: Sequence[Panel], caption: str) -> Html:
+    def place(
+        self, request: Request, shown: Sequence[Panel], caption: str, title: str = ""
+    ) -> Html:
         """Where a figure is drawn, as high as its rows of panels need.
+
+        Of one that would be empty, a line says why.
 
         Args:
             request: What it shows.
             shown: Its panels.
             caption: Stands below it; ``{axis}`` is what goes across: epoch or step.
+            title: Under which the figure is folded; it is open without.
         """
         (asked, wide), (_, narrow) = (_sized(request, shown, width) for width in _HEIGHTS)
+        if why := _why_empty(wide):
+            return tag("p", f"{title}: {why}." if title else f"{why}.", class_="faint")
         dark = _played(draw(replace(asked, theme=DARK), shown), asked)
         layout = wide["layout"]
         id_ = f"figure-{len(self.figures)}"
@@ -44,11 +53,21 @@ class Drawings:
             "dark": dict(_recoloured(_played(wide, asked), dark)),
         }
         axis = layout.get("xaxis", {}).get("title", {}).get("text", "").split(" ")[0] or "epoch"
-        return tag(
+        figure = tag(
             "figure",
             tag("div", class_="drawing", data_figure=id_),
             tag("figcaption", caption.replace("{axis}", axis)),
         )
+        return folded(title, figure) if title else figure
+
+
+def _why_empty(figure: Figure) -> str:
+    """Why there is nothing to be seen in any plot of a figure; empty if there is something."""
+    if _SEEN.intersection(trace["meta"]["role"] for trace in figure["data"]):
+        return ""
+    about = figure["layout"]["meta"]
+    reasons = map(about["empty"].get, (about["view"], about["reading"]))
+    return next(filter(None, reasons), "no layer has a value of what would be drawn")
 
 
 def _sized(request: Request, shown: Sequence[Panel], width: int) -> tuple[Request, Figure]:

@@ -32,16 +32,16 @@ LIMITS = {
 
 
 def number(value: Number, digits: int = 2) -> str:
-    """Write a value with its spread, if it has one; a dash where there is none.
+    """Write a value with its standard deviation over runs, if it has one; a dash for no value.
 
     Example:
         >>> number(Number(2.0)), number(Number(2.0, 0.1)), number(Number(float("nan")))
-        ('2.00', '2.00 ± 0.10', '–')
+        ('2.00', '2.00 (sd 0.10)', '–')
     """
     if not math.isfinite(value.value):
         return "–"
     text = f"{value.value:.{digits}f}"
-    return f"{text} ± {value.spread:.{digits}f}" if math.isfinite(value.spread) else text
+    return f"{text} (sd {value.spread:.{digits}f})" if math.isfinite(value.spread) else text
 
 
 def interval(ends: Interval) -> str:

@@ -72,7 +72,7 @@ def _rows(request: Request, runs: Sequence[Run]) -> list[list[Panel]]:
 
 
 def _of_layers(runs: Sequence[Run]) -> list[list[Panel]]:
-    return _rows(Request("curves", quantity="I_XT"), runs)
+    return _rows(Request("curves"), runs)
 
 
 def _planes(runs: Sequence[Run], drawings: Drawings) -> Iterator[Html]:
@@ -90,8 +90,8 @@ def _planes(runs: Sequence[Run], drawings: Drawings) -> Iterator[Html]:
         opened = opening(Request(), row).reading
         yield from there.get(opened, ())
         for name, caption in _OF_LAYERS.items() if there else ():
-            drawn = drawings.place(Request(name), row, caption)
-            yield drawn if name == _companion(row) else folded(KINDS[name].title, drawn)
+            title = "" if name == _companion(row) else KINDS[name].title
+            yield drawings.place(Request(name), row, caption, title)
         for name in there.keys() - {opened}:
             yield folded(f"Another reading: {READINGS[name].title.lower()}", *there[name])
         shown |= there.keys()
@@ -110,7 +110,11 @@ _DEEP = 13
 
 def _companion(row: Sequence[Panel]) -> str:
     """Which figure stands open below the plane; none where it names all layers."""
-    n_layers = max(len(panel.run.layers("I_XT", panel.set)) for panel in row)
+    n_layers = max(
+        len(panel.run.layers(reading.views["linear"].x, panel.set))
+        for panel in row
+        for reading in READINGS.values()
+    )
     return "map" if n_layers >= _DEEP else ""
 
 
@@ -128,7 +132,7 @@ def _planes_of_the_code(row: Sequence[Panel], drawings: Drawings) -> Iterator[Ht
     has_spread = _has_spread(row)
     first = opening(Request(reading="code"), row).resolution
 
-    def plane(caption: str, view: str = "linear", resolution: int = first) -> Html:
+    def plane(caption: str, title: str = "", view: str = "linear", resolution: int = first) -> Html:
         request = Request(
             reading="code",
             view=view,
@@ -136,7 +140,7 @@ def _planes_of_the_code(row: Sequence[Panel], drawings: Drawings) -> Iterator[Ht
             chance=view == "linear",
             intervals=has_spread or view == "corrected",
         )
-        return drawings.place(request, row, caption)
+        return drawings.place(request, row, caption, title)
 
     yield plane(
         "I(X;T) against I(T;Y), a trajectory for each layer. Empty rings are saturated; the short "
@@ -145,20 +149,21 @@ def _planes_of_the_code(row: Sequence[Panel], drawings: Drawings) -> Iterator[Ht
     for number in range(min(len(panel.rulers) for panel in row)):
         if number != first:
             label = row[0].rulers[number].label
-            drawn = plane(f"Read with {label}.", resolution=number)
-            yield folded(f"The same with other bins ({label})", drawn)
-    if _has(row, "I_TY_adjusted"):
+            title = f"The same with other bins ({label})"
+            yield plane(f"Read with {label}.", title, resolution=number)
+    is_adjusted = any(panel.has("I_TY_adjusted") for panel in row)
+    if is_adjusted:
         caption = "I(T;Y) on a scale where chance is 0 and H(Y) stays H(Y)."
-        yield folded("Adjusted for chance", plane(caption, view="adjusted"))
-    if _has(row, "I_XT_corrected") and _has(row, "I_TY_adjusted"):
+        yield plane(caption, "Adjusted for chance", "adjusted")
+    if is_adjusted and any(panel.has("I_XT_corrected") for panel in row):
         caption = (
             "I(X;T) with what is unseen added (Chao, Wang & Jost 2013), where the samples allow an "
             "interval; I(T;Y) adjusted for chance. Bars are 95 % intervals: they reach further up "
             "than down, as what was not seen can only add."
         )
         # Only the first ruler has these.
-        drawn = plane(caption, view="corrected", resolution=0)
-        yield folded("Corrected for the number of samples, with intervals", drawn)
+        title = "Corrected for the number of samples, with intervals"
+        yield plane(caption, title, "corrected", 0)
 
 
 _BARS = " Bars are standard deviations over the runs."
@@ -185,8 +190,8 @@ def _curves(runs: Sequence[Run], drawings: Drawings) -> Iterator[Html]:
                 request = Request(
                     "curves", quantity=quantity.name, resolution=_read_by(row, quantity)
                 )
-                drawn = drawings.place(request, row, f"{title}, by {{axis}}.")
-                yield drawn if quantity.name in opened else folded(title, drawn)
+                above = "" if quantity.name in opened else title
+                yield drawings.place(request, row, f"{title}, by {{axis}}.", above)
 
 
 def _read_by(row: Sequence[Panel], quantity: Quantity) -> int | None:

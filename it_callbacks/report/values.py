@@ -11,6 +11,7 @@ from it_callbacks.records import Status
 from it_callbacks.report import phrases
 from it_callbacks.report.markup import Html, table, tag
 from it_callbacks.runs import Key, Run
+from it_callbacks.set_order import in_order
 from it_callbacks.tables import (
     STATUSES,
     Course,
@@ -50,10 +51,10 @@ def layer_tables(runs: Sequence[Run]) -> Iterator[Html]:
     """Tables of every set of each run: by ruler, at any width, and what each ruler's verdict is."""
     seen = set()
     for run in runs:
-        for set_ in run.sets("I_XT"):
+        for set_ in in_order([*run.sets("I_XT"), *run.sets("relative_I_XT")]):
             settings = run.settings.get(f"information_plane/{set_}", {})
             yield tag("h3", f"{run.name} · {set_}")
-            for rulers in run.rulers(set_):
+            for rulers in run.rulers(set_) if run.layers("I_XT", set_) else ():
                 rows = layer_rows(run, set_, rulers)
                 seen |= {row.status for row in rows}
                 caption = ". ".join(filter(None, [rulers.label, phrases.facts(settings)]))
@@ -84,7 +85,7 @@ def _verdicts(run: Run, set_: str) -> Iterator[tuple[str, str, str]]:
 def prediction_tables(runs: Sequence[Run]) -> Iterator[Html]:
     """A table of every set of each run whose predictions were measured."""
     for run in runs:
-        for set_ in sorted({key.set for key in run.keys if key.quantity in _OF_PREDICTIONS}):
+        for set_ in in_order(key.set for key in run.keys if key.quantity in _OF_PREDICTIONS):
             rows = [
                 [f"{row.symbol}, {row.meaning}", *(_of_predictions(row, value) for value in ends)]
                 for row in QUANTITIES.values()

@@ -25,6 +25,7 @@ from werkzeug import wrappers
 from it_callbacks import figures, findings, logs, tables
 from it_callbacks.records import is_read_by_rulers
 from it_callbacks.runs import Key, Outline, Run, natural, outlines
+from it_callbacks.set_order import in_order
 from it_callbacks.tensorboard_plugin import query
 
 _SCRIPTS = (
@@ -129,6 +130,12 @@ class InformationPlanePlugin(base_plugin.TBPlugin):  # type: ignore[misc] # it s
         return _json(
             request,
             {
+                "sets": in_order(
+                    set_
+                    for _, _, choices in offered.values()
+                    for sets in choices["figures"].values()
+                    for set_ in sets
+                ),
                 "runs": [
                     {
                         "name": name,

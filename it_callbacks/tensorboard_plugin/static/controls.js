@@ -122,7 +122,8 @@ export class Controls {
     );
     this.names = state.runs.map(({name}) => name).filter((name) => name in has);
     this.shownRuns = stillThere(choice.run, this.names, [state.newest]);
-    const sets = unique(this.shownRuns.map((name) => has[name])).sort();
+    const there = unique(this.shownRuns.map((name) => has[name]));
+    const sets = state.sets.filter((set) => there.includes(set));
     this.shownSets = stillThere(choice.set, sets, this.usualSets());
     this.panels = this.shownRuns.flatMap(
       (run) => this.shownSets.filter((set) => has[run].includes(set)).map((set) => ({run, set})),
