@@ -15,6 +15,7 @@ from it_callbacks.findings.subject import planes
 from it_callbacks.records import Status
 from it_callbacks.repeats import are_repeats, averaged
 from it_callbacks.runs import Run
+from it_callbacks.set_order import in_order
 from it_callbacks.tables import Number, finite_or_none, layer_rows, wide_rows
 
 SCHEMA = "it_callbacks.report/1"
@@ -64,7 +65,8 @@ def as_markdown(runs: Sequence[Run], most: int = MOST_LINES) -> str:
     about += _left_out(len(warnings) - _MOST_WARNINGS, "warnings")
     rows = sorted((row for run in shown for row in _layers(run)), key=_is_saturated)
     room = most - len(lines) - len(about) - 4  # a blank, two of the head, what is left out
-    table = _table(rows[:room], len(shown) > 1) if rows else []
+    error = "sd" if any(run.spread for run in shown) else "SE"
+    table = _table(rows[:room], len(shown) > 1, error) if rows else []
     return (
         "\n".join([*lines, *table, *_left_out(len(rows) - room, "rows of layers"), *about]) + "\n"
     )
@@ -91,7 +93,7 @@ def _layers(run: Run) -> Iterator[dict[str, Any]]:
     """A row for each layer, reading and ruler: its last values, those of the main set first."""
     main, _ = planes(run, (), 1)
     sets = {*run.sets("I_XT"), *run.sets("relative_I_XT")}
-    for set_ in sorted(sets, key=lambda set_: (main is None or set_ != main.set, set_)):
+    for set_ in sorted(in_order(sets), key=lambda set_: main is None or set_ != main.set):
         for wide in wide_rows(run, set_):
             yield {
                 **_place(run, set_, wide.layer, "wide", ""),
@@ -128,8 +130,8 @@ def _status(status: Status | None) -> str | None:
 _HEAD = ("layer", "reading", "inputs kept apart, bits", "about the label, bits", "status")
 
 
-def _table(rows: Sequence[dict[str, Any]], has_runs: bool) -> list[str]:
-    """A table of last values; with the run where there are several."""
+def _table(rows: Sequence[dict[str, Any]], has_runs: bool, error: str) -> list[str]:
+    """A table of last values, with what their errors are; with the run where there are several."""
     head = ("run", *_HEAD) if has_runs else _HEAD
     sets = {row["set"] for row in rows}
     lines = []
@@ -137,7 +139,12 @@ def _table(rows: Sequence[dict[str, Any]], has_runs: bool) -> list[str]:
         reading = " ".join(
             filter(None, (row["set"] * (len(sets) > 1), row["reading"], row["ruler"]))
         )
-        cells = [row["layer"], reading, _value(row, "x"), _value(row, "y"), row["status"] or "-"]
+        cells = [
+            row["layer"],
+            reading,
+            *(_value(row, name, error) for name in "xy"),
+            row["status"] or "-",
+        ]
         lines.append([row["run"], *cells] if has_runs else cells)
     return [
         "",
@@ -145,11 +152,11 @@ def _table(rows: Sequence[dict[str, Any]], has_runs: bool) -> list[str]:
     ]
 
 
-def _value(row: dict[str, Any], name: str) -> str:
+def _value(row: dict[str, Any], name: str, word: str) -> str:
     value, error = row[name], row[f"{name}_error"]
     if value is None:
         return "-"
-    return f"{value:.2f}" if error is None else f"{value:.2f} ± {error:.2f}"
+    return f"{value:.2f}" if error is None else f"{value:.2f} ({word} {error:.2f})"
 
 
 def _cell(text: str) -> str:

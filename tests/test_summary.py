@@ -42,7 +42,7 @@ def test_markdown_of_a_known_run(log: Path, capsys: pytest.CaptureFixture[str]) 
     assert lines[0] == "# known"
     for line, text in zip(lines[2:], told, strict=False):
         assert line.endswith(text)
-    assert "| fc1 | wide | 4.50 ± 0.06 | 0.75 ± 0.06 | CAUTION |" in lines
+    assert "| fc1 | wide | 4.50 (SE 0.06) | 0.75 (SE 0.06) | CAUTION |" in lines
     assert "| fc2 | code | 2.25 | 0.72 | OK |" in lines
     assert lines[-1].startswith("| fc1 | code | 6.00 | - | SATURATED")
 
