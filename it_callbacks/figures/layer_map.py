@@ -19,6 +19,7 @@ from it_callbacks.figures.asked import (
     status_of,
 )
 from it_callbacks.figures.axes import Figure, Panel, finite, how_read
+from it_callbacks.figures.depth_order import merged
 from it_callbacks.figures.grid import (
     LEAST_FOR_WORDS,
     MOST_PLOTS,
@@ -91,7 +92,7 @@ def _draw(panels: Sequence[Panel], request: Request) -> Figure:
     panels = panels if request.arrange == "mean" else panels[:MOST_PLOTS]
     found = opened(request, panels)
     maps = _maps(panels, request, found)
-    layers = list(dict.fromkeys(layer for each in maps for layer in each.layers))
+    layers = merged(each.layers for each in maps)
     short = dict(zip(layers, short_names(layers, 18 if request.width > 520 else 12), strict=True))
     left = widest(short.values()) + 14
     pads = Pads((left, 16), (BAR, 0), top=40)
