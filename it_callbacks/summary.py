@@ -16,6 +16,7 @@ from it_callbacks.findings.planes import planes
 from it_callbacks.records import Status
 from it_callbacks.repeats import are_repeats, averaged
 from it_callbacks.runs import Run
+from it_callbacks.set_order import in_order
 from it_callbacks.tables import Number, finite_or_none, layer_rows, wide_rows
 
 SCHEMA = "it_callbacks.report/1"
@@ -95,7 +96,7 @@ def _layers(run: Run) -> Iterator[dict[str, Any]]:
     """A row for each layer, reading and ruler: its last values, those of the main set first."""
     main, _ = planes(run, (), 1)
     sets = {*run.sets("I_XT"), *run.sets("relative_I_XT")}
-    for set_ in sorted(sets, key=lambda set_: (main is None or set_ != main.set, set_)):
+    for set_ in sorted(in_order(sets), key=lambda set_: main is None or set_ != main.set):
         for wide in wide_rows(run, set_):
             yield {
                 **_place(run, set_, wide.layer, "wide", ""),

@@ -10,7 +10,7 @@ import pytest
 
 from it_callbacks.figures import DARK, LIGHT, Figure, Request, draw, panels
 from it_callbacks.figures.spread import ellipse
-from it_callbacks.figures.theme import contrast, of_run
+from it_callbacks.figures.theme import contrast, of_depth, of_run
 from it_callbacks.runs import Key, Run
 
 from .drawn_runs import series, small, text_of, traces, way
@@ -244,3 +244,24 @@ def test_networks_of_other_layers_have_the_whole_scale_each() -> None:
     assert {t["marker"]["line"]["color"] for t in traces(figure, "start", "fc2")} == {
         LIGHT.depth[-1]
     }
+
+
+def test_layers_that_only_one_run_has_keep_their_depth() -> None:
+    """The second run has a layer before those that both share: it is the first of all."""
+    one, other = (
+        Run(
+            name,
+            {
+                Key(quantity, "val", layer): series(1.0, 2.0, 3.0)
+                for quantity in ("I_XT", "I_TY")
+                for layer in layers
+            },
+            settings={"information_plane/val": {"layers": [{"tag": layer} for layer in layers]}},
+        )
+        for name, layers in (("a", ["fc1", "fc3"]), ("b", ["stem", "fc1", "fc2", "fc3"]))
+    )
+    for name in ("plane", "curves", "map"):
+        figure = drawn([one, other], name=name, reading="code", arrange="side")
+        layers = figure["layout"]["meta"]["layers"]
+        assert [each["name"] for each in layers] == ["stem", "fc1", "fc2", "fc3"]
+        assert [each["colour"] for each in layers] == [of_depth(n, 4).of(LIGHT) for n in range(4)]

@@ -22,8 +22,11 @@ from it_callbacks.figures import (
     needed,
     panels,
 )
+from it_callbacks.figures.axes import Place
+from it_callbacks.figures.limits import Limit, draw_limits
 from it_callbacks.figures.ranges import fitted, from_zero
 from it_callbacks.figures.splines import on_spline
+from it_callbacks.figures.subplots import Box, Subplots
 from it_callbacks.figures.times import ages, spaced
 from it_callbacks.figures.words import key_line
 from it_callbacks.runs import Key, Run
@@ -492,3 +495,44 @@ def test_an_arrow_lies_on_the_curve_that_is_drawn() -> None:
     straight = [(0.0, 0.0), (1.0, 1.0), (4.0, 4.0)]
     x, y = on_spline(straight, 1, 0.3)
     assert x == pytest.approx(y)
+
+
+def test_words_of_marks_lie_on_no_other_word() -> None:
+    """At 390 px the level of 0 ends where log2 K is written at the foot of its line."""
+    drawn: dict[str, Any] = {"shapes": [], "annotations": []}
+    box = Box(Place("", (0, 1), (0, 1)), 330, 150)
+    found = [Limit("x", 3.3, "log2 K", "log₂ K = 3.32"), Limit("y", 0.0, "0", "0: nothing")]
+    words = draw_limits(drawn, box, found, ((3.2, 5.5), (-0.1, 3.5)))
+    (left, top, wide), (other, above, long) = words
+    assert left + wide <= other or other + long <= left or abs(top - above) >= 14
+
+
+def test_a_name_does_not_lie_on_the_end_of_a_layer_without_one() -> None:
+    """Of twelve layers, four are named in a narrow figure."""
+    values = {
+        Key(quantity, "val", f"block{n}"): series(*start, end)
+        for n in range(12)
+        for quantity, start, end in (
+            ("I_XT", (3.0 + n / 3, 3.0 + n / 3), 3.0 + n / 3),
+            ("I_TY", (0.0, 1.0), 2.0 + (n * 7 % 12) / 30),
+        )
+    }
+    figure = plane_of(Run("a", values), width=390, height=420)
+    meta, notes = figure["layout"]["meta"], figure["layout"]["annotations"]
+    axes = figure["layout"]["xaxis"]["range"], figure["layout"]["yaxis"]["range"]
+    sheet = Subplots(1, 390, 420, 2)
+    (box,) = sheet.boxes
+    across = box.width / (axes[0][1] - axes[0][0])
+    up = box.height / (axes[1][1] - axes[1][0])
+    ends = {t["meta"]["layer"]: (t["x"][0], t["y"][0]) for t in traces(figure, "end")}
+    shown = {int(n): layer for n, layer in meta["names"].items() if n not in meta["spare"]}
+    assert len(shown) == 4
+    for number, layer in shown.items():
+        note = notes[number]
+        x, y = ends[layer][0] * across, -ends[layer][1] * up
+        x += note.get("xshift", note.get("ax", 0))
+        y += note["ay"] if "ay" in note else -note["yshift"]
+        half = 0.56 * 12 * len(note["text"]) / 2
+        for other, (end_x, end_y) in ends.items():
+            is_on = abs(end_x * across - x) < half + 3 and abs(-end_y * up - y) < 8 + 3
+            assert other == layer or not is_on, (layer, other)

@@ -17,6 +17,7 @@ from it_callbacks.figures.curve_lines import (
     marks_of,
     spans_of,
 )
+from it_callbacks.figures.depth_order import merged
 from it_callbacks.figures.grid import Pads, Plot
 from it_callbacks.figures.hover import WORDS
 from it_callbacks.figures.kinds import Kind, Request
@@ -138,6 +139,11 @@ def _groups(cells: Sequence[Cell], request: Request) -> list[_Group]:
     most = 12 if request.width < NARROW else 18
     if any(cell.is_by_run for cell in cells):
         return [_Group(name, shortened(name, most), of_run(n)) for n, name in enumerate(names)]
+    names = merged(
+        [line.group for line in cell.lines if line.panel is panel]
+        for cell in cells
+        for panel in (*cell.panels, *cell.plot.training)
+    )
     return [
         _Group(name, label, of_depth(number, len(names)))
         for number, (name, label) in enumerate(zip(names, short_names(names, most), strict=True))

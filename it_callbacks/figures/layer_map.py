@@ -11,6 +11,7 @@ from it_callbacks.figures import grid
 from it_callbacks.figures.about import chip, finished, of_plot, stops
 from it_callbacks.figures.arranging import Arrangement, arranged, no_difference, refused
 from it_callbacks.figures.axes import Figure, Panel, finite, how_read
+from it_callbacks.figures.depth_order import merged
 from it_callbacks.figures.grid import Pads, Plot
 from it_callbacks.figures.heat_maps import (
     BAR,
@@ -85,7 +86,7 @@ def _draw(panels: Sequence[Panel], request: Request) -> Figure:
     panels = panels if request.arrange == "mean" else panels[: grid.MOST_PLOTS]
     found = opened(request, panels)
     maps, how = _maps(panels, request, found)
-    layers = list(dict.fromkeys(layer for each in maps for layer in each.layers))
+    layers = merged(each.layers for each in maps)
     short = dict(zip(layers, short_names(layers, 18 if request.width > 520 else 12), strict=True))
     left = grid.widest(short.values()) + 14
     pads = Pads((left, 16), (BAR, 0), top=40)

@@ -138,7 +138,7 @@ def draw_limits(
             if limit.axis == "x":
                 note, place = _below(limit, box, share)
             else:
-                note, place = _beside(limit, box, share, points)
+                note, place = _beside(limit, box, share, points, written)
         else:
             note, place = _at_the_edge(limit, box, beyond[limit.axis])
             beyond[limit.axis] += 1
@@ -190,9 +190,13 @@ def _below(limit: Limit, box: Box, share: float) -> tuple[dict[str, Any], Writte
 
 
 def _beside(
-    limit: Limit, box: Box, share: float, points: Sequence[tuple[float, float]]
+    limit: Limit,
+    box: Box,
+    share: float,
+    points: Sequence[tuple[float, float]],
+    written: Sequence[Written],
 ) -> tuple[dict[str, Any], Written]:
-    """At the left end of a level line and above it.
+    """At the left end of a level line and above it, or where it is over no other word.
 
     What the predictions have often crosses the ways: it is where it covers fewest points.
     """
@@ -200,7 +204,7 @@ def _beside(
     if limit.name == _BOUND and width_of(text, _SIZE) > _LONG * box.width:
         text = f"predictions {limit.at:.2f}"
     wide = width_of(text, _SIZE)
-    spots = [(0, "bottom")]
+    spots = [(0, "bottom"), (1, "bottom"), (0, "top"), (1, "top")]
     if limit.name == _BOUND:
         spots = [(1, "top"), (1, "bottom"), (0, "top"), (0, "bottom")]
 
@@ -214,7 +218,15 @@ def _beside(
             left - 8 < x < left + wide + 8 and top - 8 < y < top + _LINE + 8 for x, y in points
         )
 
-    side, anchor = min(spots, key=covered)
+    def cost(spot: tuple[int, str]) -> tuple[int, int]:
+        left, top, _ = place(*spot)
+        words = sum(
+            left < other + long and other < left + wide and abs(top - above) < _LINE
+            for other, above, long in written
+        )
+        return words, covered(spot) if limit.name == _BOUND else 0
+
+    side, anchor = min(spots, key=cost)
     axis = box.place.axis
     note = _note(
         limit,

@@ -128,6 +128,9 @@ def _obstacles(
             yield from along(start, end, weight)
         if way.is_training or len(ways) > MOST_WITH_ARROWS:
             yield Obstacle(*pixels[-1], _ON_AN_END)
+        if not way.is_training:  # a dot of a layer without a name, too
+            (x, y), corners = pixels[-1], (-5, 0, 5)
+            yield from (Obstacle(x + dx, y + dy, _ON_A_WORD) for dx in corners for dy in corners)
     for left, top, width in words:
         for across in range(0, int(width) + 1, 8):
             for down in (2, 9, 15):

@@ -35,8 +35,8 @@ from it_callbacks.runs import Run
 
 _MOST_IN_A_PLANE = 60
 """Layers of a plane that opens before the heat map."""
-_FEWEST_SPARE_BARS, _MOST_SPARE_BARS, _SPARE_BARS_OF_ALL = 6, 24, 300
-"""For a highlight, of a layer and of a figure; more would be a thicket, and long to load."""
+_MOST_SPARE_BARS, _SPARE_BARS_OF_MANY = 24, 150
+"""For a highlight: of a layer, and of all where there are many; more would be long to load."""
 
 
 def information_plane(panels: Sequence[Panel], **fields: Any) -> Figure:
@@ -135,8 +135,9 @@ def _traces(scene: Scene, each: Drawn, both: tuple[Range, Range]) -> list[Trace]
         below += lines(way)
         has_spare = len(each.ways) <= MOST_SPARE
         if not way.is_training:
-            of_many = _SPARE_BARS_OF_ALL // (way.n_ways * len(scene.arrangement.plots))
-            most = max(_FEWEST_SPARE_BARS, min(_MOST_SPARE_BARS, of_many))
+            n_all = way.n_ways * len(scene.arrangement.plots)
+            is_few = n_all <= MOST_WITH_ARROWS
+            most = _MOST_SPARE_BARS if is_few else max(_SPARE_BARS_OF_MANY // n_all, 1)
             below += _bars(way, most, is_all=scene.request.intervals, is_mean=bool(repeats))
             below += chance(way) if scene.has_chance else spare(chance(way)) if has_spare else []
         above.append(points(way, hover(way.panel, trajectory, scene.view, resolution, way.n_ways)))

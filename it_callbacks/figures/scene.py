@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from it_callbacks.figures.arranging import Arrangement, Plot, arranged
 from it_callbacks.figures.axes import Panel
+from it_callbacks.figures.depth_order import depths
 from it_callbacks.figures.kinds import Request
 from it_callbacks.figures.limits import Limit, limits
 from it_callbacks.figures.marks import Way
@@ -18,7 +19,7 @@ from it_callbacks.figures.trajectories import Trajectory, trajectories
 
 MOST_WITHOUT_BAR = 12
 """Layers whose names tell their depth; of more, a bar of colours does."""
-_MOST_POINTS = 2300
+_MOST_POINTS = 2400
 """In a figure: a browser draws as many in half a second."""
 _FEWEST_DRAWN = 12
 """Points of a layer, however many layers there are."""
@@ -47,7 +48,7 @@ class Scene(NamedTuple):
     arrangement: Arrangement
     subplots: Subplots
     depths: Mapping[str, tuple[int, int]]
-    """Of each layer, its number and of how many, in the first panel that has it."""
+    """Of each layer, its number and of how many: in all panels that share layers, together."""
 
     @property
     def layers(self) -> list[str]:
@@ -91,10 +92,7 @@ def scene_of(panels: Sequence[Panel], request: Request) -> tuple[Scene, list[Dra
     arrangement = arranged(request, panels, opened)
     every = _trajectories(arrangement, view, opened)
     across = READINGS[opened.reading].views["linear"].x  # in all views, colours are the same
-    layers: dict[str, tuple[int, int]] = {}
-    for panel in panels:
-        names = panel.run.layers(across, panel.set)
-        layers = {name: (depth, len(names)) for depth, name in enumerate(names)} | layers
+    layers = depths(panel.run.layers(across, panel.set) for panel in panels)
     ordered = dict(sorted(layers.items(), key=lambda layer: layer[1][0]))
     subplots = _subplots(arrangement, request, max((n for _, n in layers.values()), default=0))
     scene = Scene(request, opened, view, arrangement, subplots, ordered)
