@@ -172,12 +172,11 @@ class Run:
 
     def _listed(self, set_: str) -> list[Mapping[str, Any]]:
         """The settings of each layer; empty where they are of no form that we write."""
-        layers = self.settings.get(f"{PLANE}/{set_}", {}).get("layers")
-        return [
-            layer
-            for layer in (layers if isinstance(layers, list) else [])
-            if isinstance(layer, Mapping) and isinstance(layer.get("tag"), str)
-        ]
+        found = self.settings.get(f"{PLANE}/{set_}", {}).get("layers")
+        layers = (
+            [each for each in found if isinstance(each, Mapping)] if isinstance(found, list) else []
+        )
+        return [each for each in layers if isinstance(each.get("tag"), str)]
 
     def rulers(self, set_: str) -> list[Rulers]:
         """Return the ways in which the set's plane was read, as `bins=` listed them; at least one.
