@@ -25,11 +25,11 @@ const TERMS = [
   ["H(Y)", "hY"], ["predictions have at least", "bound"], ["K, log₂ K", "log2K"], ["cap", "cap"],
   ["any width", "wide"], ["binned code", "code"], ["ruler (a discretizer)", "ruler"],
   ["saturated", "saturated"], ["chance", "chance"], ["through the layers", "through"],
-  ["bars", "bars"], ["may stray", "stray"],
+  ["bars", "bars"], ["beyond chance", "stray"],
 ];
 
 const LINES = [
-  "Each way is one layer over the training: a ring where it starts, a large dot where it is now, its name beside it. Colour is depth, from the input to the output.",
+  "Each line is one layer over the training: a ring where it starts, a large dot where it is now, its name beside it. Colour is depth, from the input to the output.",
   "Up: the layer tells more about the label. Right: it keeps more inputs apart. Arrows show the direction, faint parts are early.",
   "The dotted lines are what there can be at most: a layer at H(Y) tells the whole label.",
   "An empty point is saturated: it says nothing of the network. A ring with a dot is to be read with caution.",
