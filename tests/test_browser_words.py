@@ -57,6 +57,8 @@ def test_help_opens_at_its_top_with_the_focus_there(
 ) -> None:
     with opened(browser, address, width, height) as tab:
         tab.open(f"{STATE}run=one")
+        if width < 600:
+            tab.frame.locator("#more summary").click()
         tab.frame.locator("#ask").click()
         dialog = "const help = document.querySelector('#help');"
         is_longer, scrolled = tab.run(
