@@ -270,7 +270,9 @@ class Tab {
   }
 
   get findingsOf() {
-    return String(new URLSearchParams(this.controls.shownRuns.map((run) => ["run", run])));
+    const {shownRuns, choice: {arrange}} = this.controls;
+    const runs = shownRuns.map((run) => ["run", run]);
+    return String(new URLSearchParams(arrange === "mean" ? [...runs, ["arrange", arrange]] : runs));
   }
 
   async find() {
