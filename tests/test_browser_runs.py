@@ -163,7 +163,7 @@ def test_other_rulers_are_never_drawn_as_equals(browser: Any, tmp_path: Any) -> 
         write(tmp_path / "run", plane(points(0.5), set_), {place: to_text(words)})
     with tensorboard(tmp_path) as address, opened(browser, address) as tab:
         tab.open()
-        assert tab.chosen("sets") == ["train", "val"]
+        assert tab.chosen("sets") == ["val", "train"]
         message = tab.frame.locator("#message").text_content()
         assert "other rulers" in message
         assert "uniform30" in message
