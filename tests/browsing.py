@@ -83,7 +83,8 @@ def opened(
     context.set_default_timeout(15_000)
     tab = Tab(context.new_page(), address)
     yield tab
-    assert tab.wrong() == []
+    wrong = tab.wrong()
+    assert wrong == [], wrong  # of this module pytest rewrites no assertion
     context.close()
 
 
