@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -64,6 +65,7 @@ def test_all_choices_outlive_a_reload(tab: Tab) -> None:
     tab.chip("third").click()
     tab.slide(2)
     tab.frame.locator("#filter").fill("^t")
+    tab.page.wait_for_url(re.compile(r"filter=%5Et$"))
     before = tab.page.url
     _reload(tab)
     assert tab.page.url == before
