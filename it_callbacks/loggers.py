@@ -181,7 +181,7 @@ def takes_pictures(loggers: Iterable[Any]) -> bool:
     """Whether any of the loggers takes pictures; one that cannot be asked counts as one."""
     try:
         return any(_way_of(logger) is not None for logger in loggers)
-    except Exception:
+    except Exception:  # a logger may raise anything; `log_picture` says then what it was
         return True
 
 

@@ -89,7 +89,7 @@ def test_comet_gets_the_plane_as_a_figure() -> None:
 
 
 def test_mlflow_gets_a_picture_for_each_step(tmp_path: Path) -> None:
-    pytest.importorskip("mlflow")
+    pytest.importorskip("mlflow", reason="MLflow is of the extra e2e")
     plane = InformationPlaneMonitor(images=1)
     logger = MLFlowLogger(tracking_uri=f"file:{tmp_path}")
     with warned() as said:
