@@ -207,7 +207,7 @@ class ConditionalEntropy(_OfClasses):
     - ``equivocation``: H(Y|argmax) = H(Y) - I(Y;argmax) (Shannon 1948, section 12). At error rate e
       at most h(e) + e log2(K - 1) (Fano 1961).
     - ``confused_first``, ``confused_second``: numbers of the two classes that are most often taken
-      for each other, of argmax, the lower one first (of ties, the first pair); NaN without a
+      for each other, of argmax, the lower one first (of ties, the first pair). No keys without a
       mistake. ``confused_share``: the share of all samples that this befell. 0 to 1, no bits.
     - ``information_hard_chance``: what chance alone shows of ``information_hard``: its exact mean
       over all permutations of the labels (Vinh, Epps & Bailey 2010). 0 to H(Y).
@@ -351,10 +351,8 @@ def _most_confused(confusion: NDArray[np.float64]) -> dict[str, float]:
     """
     mistakes = np.triu(confusion + confusion.T, 1)
     place = int(mistakes.argmax())
-    n_mistakes = float(mistakes.flat[place])
-    first, second = divmod(float(place), len(confusion)) if n_mistakes else (math.nan, math.nan)
-    return {
-        "confused_first": first,
-        "confused_second": second,
-        "confused_share": n_mistakes / float(confusion.sum()),
-    }
+    share = float(mistakes.flat[place] / confusion.sum())
+    if not share:
+        return {"confused_share": share}
+    first, second = divmod(float(place), len(confusion))
+    return {"confused_first": first, "confused_second": second, "confused_share": share}

@@ -344,11 +344,12 @@ def test_predictions_tell_the_label_where_no_layer_does() -> None:
 
 
 def of_classes(share: float, **entropies: float) -> Run:
-    last = {"confused_first": 1.0, "confused_second": 2.0, "confused_share": share, **entropies}
+    pair = {"confused_first": 1.0, "confused_second": 2.0, "confused_share": share}
     settings = {"n_samples": 100, "class_names": ["cat", "dog", "fox"]}
     return Run(
         "run",
-        {Key("conditional_entropy", "val", name): {5: value} for name, value in last.items()}
+        {Key("label_information", "val", name): {5: value} for name, value in pair.items()}
+        | {Key("conditional_entropy", "val", name): {5: value} for name, value in entropies.items()}
         | {Key("conditional_entropy", "val", "all"): {5: 0.5}},
         settings={"conditional_entropy/val": settings},
     )

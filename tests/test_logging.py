@@ -74,12 +74,13 @@ PER_ROOT = {
         "epoch",
     ),
     "conditional_entropy": (
-        *("all", "epoch", "confused_first", "confused_second", "confused_share"),
+        *("all", "epoch"),
         *(f"{kind}{c}" for kind in ("", "within/", "hard/") for c in _CLASSES),
     ),
     "label_information": (
         *("soft", "hard", "equivocation", "status"),
         *("soft_chance", "soft_adjusted", "hard_chance", "hard_adjusted"),
+        *("confused_first", "confused_second", "confused_share"),
     ),
     "information_plane": (
         *("epoch", "overhead", "wide_epoch"),

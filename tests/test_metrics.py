@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import math
 import pickle
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -106,9 +105,7 @@ def test_conditional_entropy_of_four_samples_by_hand() -> None:
         "information_soft": 0.1887218755,
         "information_hard": 1,
         "equivocation": 0,
-        "confused_first": math.nan,
-        "confused_second": math.nan,
-        "confused_share": 0,
+        "confused_share": 0,  # and no pair
         # Of the 6 ways to deal two labels of each kind, 2 match the decisions up to names.
         "information_hard_chance": 1 / 3,
         "information_hard_adjusted": 1,
@@ -118,7 +115,7 @@ def test_conditional_entropy_of_four_samples_by_hand() -> None:
     # show .1887, .0072 and .0290 bits.
     assert 0.0072 < got.pop("information_soft_chance") < 0.1888
     assert got.pop("information_soft_adjusted") < 0.1888
-    assert got == pytest.approx(expected, abs=1e-10, nan_ok=True)
+    assert got == pytest.approx(expected, abs=1e-10)
 
 
 def test_conditional_entropy_of_a_known_confusion_matrix() -> None:
@@ -344,9 +341,8 @@ def test_every_quantity_is_in_its_range(case: tuple[int, int, int]) -> None:
     of_chance = [got.pop(f"information_{way}_adjusted") for way in ("soft", "hard")]
     assert all(np.isnan(value) or value <= label_entropy + slack for value in of_chance)
     assert got.pop("information_status") in (0, 1, 2)
-    pair = got.pop("confused_first"), got.pop("confused_second")
-    assert 0 <= pair[0] < pair[1] < k or np.isnan(pair).all()
-    assert got.pop("confused_share") <= 1
+    if got.pop("confused_share") > 0:
+        assert 0 <= got.pop("confused_first") < got.pop("confused_second") < k
     assert standard_error >= 0
     assert all(value >= 0 for value in got.values())
     got.pop("cross_entropy")
@@ -410,7 +406,7 @@ def test_merged_states_equal_one_metric_on_all_the_data(metric_class: type[Metri
     first.update(logits[:13], labels[:13])
     second.update(logits[13:], labels[13:])
     first.merge_state(second)
-    assert computed(first) == pytest.approx(whole, **EXACT)
+    assert computed(first) == pytest.approx(whole, **EXACT, nan_ok=True)
 
 
 @BOTH
@@ -429,7 +425,7 @@ def test_two_processes_give_the_numbers_of_one(metric_class: type[Metric]) -> No
     metric.update(logits[:20], labels[:20])
     # The order of the states is that of the gather's calls.
     assert list(metric.metric_state) == list(other.metric_state)
-    assert computed(metric) == pytest.approx(whole, **EXACT)
+    assert computed(metric) == pytest.approx(whole, **EXACT, nan_ok=True)
 
 
 @BOTH
@@ -467,7 +463,7 @@ def test_no_cast_narrows_the_sums(metric_class: type[Metric], cast: Callable[[An
     cast(module)
     metric.update(logits[7:], labels[7:])
     cast(module)
-    assert computed(metric) == pytest.approx(whole, **EXACT)
+    assert computed(metric) == pytest.approx(whole, **EXACT, nan_ok=True)
     cast(module)
     assert {value.dtype for value in metric.compute().values()} == {torch.float64}
     metric.reset()
@@ -559,7 +555,7 @@ def test_metrics_move_to_a_gpu(metric_class: type[Metric]) -> None:
     metric.update(logits[:10], labels[:10])
     metric.to("cuda").update(logits[10:].cuda(), labels[10:].cuda())
     assert {value.device.type for value in metric.compute().values()} == {"cuda"}
-    assert computed(metric) == pytest.approx(whole, **EXACT)
+    assert computed(metric) == pytest.approx(whole, **EXACT, nan_ok=True)
 
 
 def test_metrics_move_with_a_device_change() -> None:

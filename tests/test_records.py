@@ -85,9 +85,9 @@ def test_units_are_bits_unless_said_otherwise() -> None:
     units = {name: row.unit for name, row in QUANTITIES.items() if row.unit != "bits"}
     assert units == {
         "label_information/status": "code",
-        "conditional_entropy/confused_first": "class",
-        "conditional_entropy/confused_second": "class",
-        "conditional_entropy/confused_share": "share",
+        "label_information/confused_first": "class",
+        "label_information/confused_second": "class",
+        "label_information/confused_share": "share",
         "coverage": "share",
         "chance_share": "share",
         "status": "code",

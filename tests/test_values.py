@@ -271,7 +271,7 @@ def test_prediction_tags_are_what_one_computes_by_hand() -> None:
     for name, value in zip(
         ("first", "second", "share"), (*pair, mistakes[pair] / len(y)), strict=True
     ):
-        expected[f"conditional_entropy/val/confused_{name}"] = value
+        expected[f"label_information/val/confused_{name}"] = value
     label_entropy = bits_of(np.bincount(y))
     got = values(predictions) | values(conditional)
     for way in ("soft", "hard"):

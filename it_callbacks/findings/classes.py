@@ -59,7 +59,7 @@ def confused(runs: Sequence[Run], set_: str) -> Iterator[Finding]:
 def _pair(run: Run, set_: str) -> tuple[int, int, float] | None:
     """The two classes and their share at the last point; None where mistakes are too few."""
     last = [
-        curve(run, Key("conditional_entropy", set_, f"confused_{name}"))[-1:]
+        curve(run, Key("label_information", set_, f"confused_{name}"))[-1:]
         for name in ("first", "second", "share")
     ]
     n_samples = run.setting("conditional_entropy", set_, "n_samples")

@@ -167,6 +167,9 @@ _OF_LABELS = {
     "information_hard_chance": "hard_chance",
     "information_hard_adjusted": "hard_adjusted",
     "information_status": "status",
+    "confused_first": "confused_first",
+    "confused_second": "confused_second",
+    "confused_share": "confused_share",
 }
 """What the metric computes of the labels, and what tags call it."""
 
