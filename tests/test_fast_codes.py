@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor
@@ -457,3 +458,24 @@ def test_states_far_from_0_have_the_keys_of_the_spec_wherever_they_are(
     )
     states[:4, 0] = torch.tensor([254.0, 255.0, -254.0, -255.0], dtype=torch.float64)
     assert torch.equal(encode_keys(states, Width(1.0)), keys(states.long()))
+
+
+def test_numbers_that_lie_side_by_side_in_another_order_stay_where_they_are() -> None:
+    """Channels that come last, and axes in any other order; beside them what has to be copied."""
+    maps = ordinary(6, 2 * 3 * 4).view(6, 2, 3, 4)
+    last = maps.contiguous(memory_format=torch.channels_last)
+    turned = maps.permute(0, 3, 1, 2).contiguous().permute(0, 2, 3, 1)
+    for layer in (last, turned):
+        rows, numbers = fast._as_they_lie(layer)
+        assert rows.data_ptr() == layer.data_ptr()
+        assert numbers is not None
+        assert torch.equal(rows[:, np.argsort(numbers)], maps.reshape(6, 24))
+        for ruler in (
+            Width(0.1),
+            Width(1e-7),
+            Width(tuple(0.1 + unit / 100 for unit in range(24))),
+        ):
+            assert torch.equal(encode_keys(layer, ruler), encode_keys(maps, ruler))
+    assert fast._as_they_lie(maps)[1] is None
+    assert fast._as_they_lie(maps[:, :, :, ::2])[0].ndim == 4
+    assert fast._as_they_lie(last[:, :, :1])[0].shape == (6, 2, 1, 4)  # packed, in the units' order

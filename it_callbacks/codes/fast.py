@@ -6,7 +6,7 @@ that can be saved, also where bins are merged in pairs:
 
 - Activations are read tile by tile: some rows and some units, so few that states stay in the cache.
   Half precision and integers are widened, and rows laid side by side, no more than a tile or a few
-  rows at a time: nothing is as large as the layer.
+  rows at a time: nothing is as large as the layer. Channels that come last stay where they are.
 - One scan tells how far the states of a tile reach. Where that is not far, the hash is a float32
   product, and so is the packing of short rows (`it_callbacks.codes.sums`).
 
@@ -21,6 +21,7 @@ from __future__ import annotations
 import math
 from collections.abc import Hashable, Sequence
 from contextlib import suppress
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -192,25 +193,26 @@ def _in_tiles(
     n_units, dtype, device = _n_units(activations), wide_type(activations.dtype), activations.device
     most, width = _chunk_elements(device), _tile_units(n_units, device)
     n_rows = max(1, most // max(width, 1)) if len(rulers) == 1 else len(activations)
-    rows = activations
-    if activations.ndim != 2:
-        try:
-            rows = activations.view(activations.shape[0], n_units)
-        except RuntimeError:  # as of channels that come last
-            n_rows = max(1, min(n_rows, _COPIED_ELEMENTS // max(n_units, 1)))
+    rows, numbers = _as_they_lie(activations)
+    if rows.ndim != 2:
+        n_rows = max(1, min(n_rows, _COPIED_ELEMENTS // max(n_units, 1)))
     read = READINGS[type(rulers[0])](rulers, dtype, device, n_units)
     tiles = [slice(at, min(at + width, n_units)) for at in range(0, n_units, max(width, 1))]
 
     def of(block: Tensor) -> list[_Read]:
-        block_rows = side_by_side(block) if block.ndim > 2 else block
+        block_rows = side_by_side(block) if block.ndim != 2 else block
         try:
             of_tiles = []
-            for units in tiles:
-                tile = tile_of(block_rows, units, dtype, len(rulers))
+            for columns in tiles:
+                tile = tile_of(block_rows, columns, dtype, len(rulers))
+                if numbers is not None:
+                    tile = tile._replace(units=numbers[columns])
                 of_tiles.append(_keys_of(tile, read(tile), n_units, also_merged=bool(merged)))
         except ValueError:  # what a mask has written, say, whose bins are too many to count
             if len(rulers) > 1:
                 raise
+            if numbers is not None:
+                block = block[:, np.argsort(numbers)]
             by_spec = [_by_spec(block, each) for each in (*rulers, *merged)]
             return [_Read(each.keys, [each.reach]) for each in by_spec]
         return [_summed(each, block.shape[0]) for each in zip(*of_tiles, strict=True)]
@@ -220,6 +222,33 @@ def _in_tiles(
         none = _Read(np.zeros((len(activations), 2), np.int64), [0.0] * len(rulers))
         return [none] * (2 if merged else 1)
     return [_joined(each) for each in zip(*found, strict=True)]
+
+
+def _as_they_lie(activations: Tensor) -> tuple[Tensor, NDArray[np.int64] | None]:
+    """Rows ``(n_samples, n_units)`` and which units they hold, None of all in their order.
+
+    A key is a sum over units, in any order: where the numbers of a sample lie side by side in
+    another order, as of channels that come last, they need not be copied. Where they do not, or
+    where rows are packed, `activations` are returned as they are.
+    """
+    n_samples, shape = activations.shape[0], activations.shape[1:]
+    if activations.ndim == 2:
+        return activations, None
+    with suppress(RuntimeError):
+        return activations.view(n_samples, math.prod(shape)), None
+    axes = sorted(range(1, activations.ndim), key=activations.stride, reverse=True)
+    if math.prod(shape) > PACKED_UNITS:
+        with suppress(RuntimeError):
+            rows = activations.permute(0, *axes).view(n_samples, math.prod(shape))
+            return rows, _numbers(shape, tuple(axis - 1 for axis in axes))
+    return activations, None
+
+
+@lru_cache(maxsize=8)
+def _numbers(shape: tuple[int, ...], axes: tuple[int, ...]) -> NDArray[np.int64]:
+    """The units of a sample of this shape whose axes come in another order."""
+    numbers: NDArray[np.int64] = np.arange(math.prod(shape)).reshape(shape).transpose(axes)
+    return numbers.reshape(-1)
 
 
 def _n_units(activations: Tensor) -> int:

@@ -111,15 +111,19 @@ def _packed(rows: Tensor) -> Tensor:
     return (rows * places).sum(1, keepdim=True)
 
 
-def hashed(states: Tensor, first_unit: int = 0) -> Tensor:
+Units = slice | NDArray[np.int64]
+"""Which units of a row, in the order in which its states come: from one to another, or numbers."""
+
+
+def hashed(states: Tensor, units: Units | None = None) -> Tensor:
     """Return the two sums of spread states times weights, ``(n_samples, 2)``.
 
     Args:
         states: int64 ``(n_samples, n_units)``.
-        first_unit: Which unit of its row the first column is; sums over parts of a row add up.
+        units: Which units of its row the columns are; sums over parts of a row add up.
     """
-    of_keys = folded(first_unit, first_unit + states.shape[1])
-    weight = torch.from_numpy(of_keys).to(states.device)
+    units = slice(0, states.shape[1]) if units is None else units
+    weight = torch.from_numpy(folded(units)).to(states.device)
     spread = _spread(states)
     # Not as a matrix product: GPUs have none of whole numbers.
     return torch.stack([(spread * weight[:, key]).sum(1) for key in range(2)], 1)
@@ -138,15 +142,27 @@ def _spread(states: Tensor) -> Tensor:
     return torch.where(far, z, states)
 
 
-@lru_cache(maxsize=16)
-def folded(first_unit: int, last_unit: int) -> NDArray[np.int64]:
+def folded(units: Units) -> NDArray[np.int64]:
     """The weights of the two keys, ``(n_units, 2)``, of these units."""
-    return weights(last_unit)[:, first_unit:].T.astype(np.int64) @ FOLD
+    if isinstance(units, slice):
+        return _folded_between(units.start, units.stop)
+    return _folded(units)
 
 
-def weights(n_units: int) -> NDArray[np.float32]:
-    """Return the columns of small whole numbers, ``(8, n_units)``, of rows of `n_units` states."""
-    return _TABLE.columns(n_units)
+@lru_cache(maxsize=16)
+def _folded_between(first_unit: int, last_unit: int) -> NDArray[np.int64]:
+    return _folded(slice(first_unit, last_unit))
+
+
+def _folded(units: Units) -> NDArray[np.int64]:
+    return weights(units).T.astype(np.int64) @ FOLD
+
+
+def weights(units: Units) -> NDArray[np.float32]:
+    """Return the columns of small whole numbers, ``(8, n_units)``, of these units of any row."""
+    if isinstance(units, slice):
+        return _TABLE.columns(units.stop)[:, units.start :]
+    return _TABLE.columns(int(units.max()) + 1).take(units, axis=1)
 
 
 class _Table:

@@ -44,7 +44,7 @@ def wide_keys(tile: Tile, reach: Reach) -> NDArray[np.int64]:
         return _far_on_device(room.states, units)
     with np.errstate(invalid="ignore"):  # of rows that reach far this means nothing
         out = _near(room, units, spec.LARGEST_PLAIN_STATE)
-    states, weight = room.states.numpy(), spec.folded(units.start, units.stop)
+    states, weight = room.states.numpy(), spec.folded(units)
     for rows in _far_rows(states, reach):
         out[rows] = _far(states[rows], weight)
     return out
@@ -77,7 +77,7 @@ def narrow_keys(tile: Tile, reach: Reach) -> NDArray[np.int64]:
     return out
 
 
-def _near(room: Room, units: slice, farthest: float) -> NDArray[np.int64]:
+def _near(room: Room, units: spec.Units, farthest: float) -> NDArray[np.int64]:
     """By a product of states near 0 and small weights."""
     exact_units = (_EXACT_BELOW - 1) // (spec.LARGEST_WEIGHT * max(int(farthest), 1))
     return _folded(_product(_columns(room.states.device, units), room, exact_units), spec.FOLD)
@@ -99,12 +99,10 @@ def _far(states: NDArray[np.floating[Any]], weight: NDArray[np.int64]) -> NDArra
     return out
 
 
-def _far_on_device(states: Tensor, units: slice) -> NDArray[np.int64]:
+def _far_on_device(states: Tensor, units: spec.Units) -> NDArray[np.int64]:
     """By the spec."""
     parts = torch.split(states, max(1, spec.PART_STATES // states.shape[1]))
-    return np.concatenate(
-        [spec.hashed(as_states(part), units.start).cpu().numpy() for part in parts]
-    )
+    return np.concatenate([spec.hashed(as_states(part), units).cpu().numpy() for part in parts])
 
 
 def _fit(rows: NDArray[Any]) -> NDArray[np.bool_]:
@@ -144,17 +142,17 @@ def _product(across: Tensor, room: Room, exact_units: int) -> NDArray[np.floatin
     return total.cpu().numpy()
 
 
-def _columns(device: torch.device, units: slice) -> Tensor:
+def _columns(device: torch.device, units: spec.Units) -> Tensor:
     """The weights ``(8, n_units)`` of the hash."""
-    if device.type != "cpu":
+    if device.type != "cpu" and isinstance(units, slice):
         return _columns_on(device, units.start, units.stop)
-    return torch.from_numpy(spec.weights(units.stop)[:, units.start :])
+    return torch.from_numpy(spec.weights(units)).to(device)
 
 
 @lru_cache(maxsize=64)
 def _columns_on(device: torch.device, start: int, stop: int) -> Tensor:
     """The same, copied to a device once."""
-    return torch.from_numpy(spec.weights(stop)[:, start:]).to(device)
+    return torch.from_numpy(spec.weights(slice(start, stop))).to(device)
 
 
 _DIGITS = 3

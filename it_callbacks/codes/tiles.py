@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from it_callbacks.codes.spec import N_COLUMNS
+from it_callbacks.codes.spec import N_COLUMNS, Units
 from it_callbacks.rulers import PairMerged, PerUnit, Ruler, Uniform, Width
 
 # Rows whose lengths are multiples of this get in each other's way in the caches; padded, the
@@ -78,14 +78,14 @@ class Tile(NamedTuple):
         given: As they came.
         values: In the type that rulers compute in.
         room: Where the states go; `values` may lie there.
-        units: Which units.
+        units: Which units, in the order of the columns.
         n_layers: Of how many layers the rows are, as many of each.
     """
 
     given: Tensor
     values: Tensor
     room: Room
-    units: slice
+    units: Units
     n_layers: int = 1
 
     def by_layer(self, rows: Tensor) -> Tensor:
@@ -97,12 +97,12 @@ Read = Callable[[Tile], "Reach"]
 """Puts the states of a tile in its room."""
 
 
-def tile_of(rows: Tensor, units: slice, dtype: torch.dtype, n_layers: int = 1) -> Tile:
-    """Some units of rows ``(n_rows, n_units)``, widened to `dtype` where they are not of it."""
-    given = rows if units.stop - units.start >= rows.shape[1] else rows[:, units]
+def tile_of(rows: Tensor, columns: slice, dtype: torch.dtype, n_layers: int = 1) -> Tile:
+    """Some columns of rows ``(n_rows, n_units)``, widened to `dtype` where they are not of it."""
+    given = rows if columns.stop - columns.start >= rows.shape[1] else rows[:, columns]
     room = _scratch.like(given, dtype)
     values = given if given.dtype == dtype else room.states.copy_(given)
-    return Tile(given, values, room, units, n_layers)
+    return Tile(given, values, room, columns, n_layers)
 
 
 def _uniform(
@@ -169,7 +169,7 @@ def _per_layer(numbers: Sequence[PerUnit], dtype: torch.dtype, device: torch.dev
     return torch.from_numpy(np.stack(each)[:, None]).to(device, dtype)
 
 
-def _of(numbers: Tensor, units: slice) -> Tensor:
+def _of(numbers: Tensor, units: Units) -> Tensor:
     """One for all units, or those of some."""
     return numbers if not numbers.ndim or numbers.shape[-1] == 1 else numbers[..., units]
 
