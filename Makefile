@@ -28,7 +28,7 @@ test-kernels: $(VENV)/dev-installed
 	ATEN_CPU_CAPABILITY=default $(OTHER_BLAS) \
 	  $(BIN)/python -m pytest -n 2 --dist loadfile tests/test_docs.py tests/test_docstrings.py $(ARGS)
 
-# The fast tests with the lowest versions that pyproject.toml allows; says so where torch is not one.
+# The fast tests with the lowest versions that pyproject.toml allows.
 test-lowest: $(VENV)/lowest-installed
 	$(VENV)/lowest/bin/python -m pytest -n 2 --dist loadfile -rs $(ARGS)
 
