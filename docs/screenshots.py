@@ -100,6 +100,39 @@ def photograph_tab(page: Any, address: str) -> None:
     page.set_viewport_size(WINDOW)
 
 
+NUMBERED = """chart => {
+  const of = (layer, role) => chart.data.find(t => t.meta.layer === layer && t.meta.role === role);
+  const at = (layer, role, i) => [of(layer, role).x.at(i), of(layer, role).y.at(i), "x", "y"];
+  const line = text => chart.layout.annotations.find(note => note.text.startsWith(text));
+  const [label, classes] = ["H(Y)", "log"].map(line);
+  const turn = of("net.conv3.1", "points").x;
+  const places = [
+    [at("net.logits", "start", 0), 30, 22],
+    [at("net.logits", "end", 0), -26, 30],
+    [at("net.conv3.1", "points", turn.indexOf(Math.min(...turn))), -24, 30],
+    [[0.5, label.y, "paper", label.yref], 0, 28],
+    [[classes.x, 0.3, classes.xref, "paper"], 30, 0],
+    [at("net.conv3.1", "start", 0), 36, 26],
+    [at("net.conv2.1", "end", 0), -30, -30],
+  ];
+  const notes = places.map(([[x, y, xref, yref], ax, ay], i) => ({
+    x, y, xref, yref, ax, ay, text: `<b>${i + 1}</b>`, showarrow: true, arrowhead: 0, arrowwidth: 1,
+    standoff: 7, font: { size: 14, color: "white" }, bgcolor: "#1f6f43", borderpad: 4,
+  }));
+  Plotly.relayout(chart, { annotations: [...chart.layout.annotations, ...notes] });
+}"""
+"""Puts a number beside what the page on reading explains, in the plane of the CNN."""
+
+
+def photograph_numbered(page: Any, address: str) -> None:
+    """The plane of the CNN with numbers, as the page on reading explains them."""
+    tab = opened(page, address)
+    chart = tab.locator("#chart")
+    chart.evaluate(NUMBERED)
+    page.wait_for_timeout(2000)
+    chart.screenshot(path=IMAGES / "reading_numbered.png")
+
+
 def train(name: str, logdir: Path, seed: int = 0) -> None:
     """Train one of the networks of `wide.py` on the digits, with default monitors and a log."""
     sys.path.append(str(REPRODUCE))
@@ -161,6 +194,8 @@ def main() -> None:
                 with tensorboard(Path(folder) / name) as address:
                     opened(page, address)
                     _save(page, f"wide_{name}.png")
+                    if name == "cnn":
+                        photograph_numbered(page, address)
             with tensorboard(Path(folder) / "seeds") as address:
                 tab = opened(page, address)
                 tab.get_by_role("button", name="All", exact=True).click()
