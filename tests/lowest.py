@@ -11,7 +11,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
 _LOWEST = re.compile(r"(?P<name>[\w-]+)(\[[\w,-]+\])?>=(?P<version>[\w.]+)")
-_EXTRAS = ("plot", "demo", "cli")
+_EXTRAS = ("plot", "demo", "cli", "fast")
 """Those whose packages the product itself imports."""
 
 

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
+from types import ModuleType
 from typing import Any
+from unittest import mock
 
 import numpy as np
 import pytest
@@ -16,6 +20,7 @@ from torch import Tensor
 from typing_extensions import override
 
 from it_callbacks.codes import (
+    compiled,
     encode,
     encode_keys,
     encoded,
@@ -37,6 +42,7 @@ from it_callbacks.rulers import (
     ibsgd,
     idnns,
     pair_merged,
+    wide_type,
 )
 
 
@@ -101,7 +107,17 @@ def assert_fast_is_spec(activations: Tensor, ruler: Ruler) -> None:
     def by_spec() -> Tensor:
         return keys(ruler.freeze(activations)(activations))
 
-    assert outcome(lambda: encode_keys(activations, ruler)) == outcome(by_spec)
+    expected = outcome(by_spec)
+    assert outcome(lambda: encode_keys(activations, ruler)) == expected
+    with without_kernel():
+        assert outcome(lambda: encode_keys(activations, ruler)) == expected
+
+
+@contextmanager
+def without_kernel() -> Iterator[None]:
+    """As where numba is not installed."""
+    with mock.patch.object(compiled, "kernel", return_value=None):
+        yield
 
 
 @pytest.mark.parametrize("ruler", RULERS, ids=repr)
@@ -352,6 +368,7 @@ def both(layer: Tensor, ruler: Ruler) -> list[Tensor]:
 
 
 def test_a_layer_is_read_once_for_both(monkeypatch: pytest.MonkeyPatch) -> None:
+    """By the kernel, or else by one scan."""
     scans, scanned = [], tiles.scanned
 
     def counted(states: Tensor, n_layers: int) -> Any:
@@ -359,8 +376,14 @@ def test_a_layer_is_read_once_for_both(monkeypatch: pytest.MonkeyPatch) -> None:
         return scanned(states, n_layers)
 
     monkeypatch.setattr(tiles, "scanned", counted)
-    encoded_twice(ordinary(100, 32), Width(0.07), Width(0.14))
+    found = encoded_twice(ordinary(100, 32), Width(0.07), Width(0.14))
+    assert not scans
+    with without_kernel():
+        again = encoded_twice(ordinary(100, 32), Width(0.07), Width(0.14))
     assert len(scans) == 1
+    for by_kernel, by_scan in zip(found, again, strict=True):
+        assert by_kernel.reach == by_scan.reach
+        np.testing.assert_array_equal(by_kernel.keys, by_scan.keys)
 
 
 OF_ONE_KIND: dict[str, Callable[[random.Random, int], Ruler]] = {
@@ -477,5 +500,56 @@ def test_numbers_that_lie_side_by_side_in_another_order_stay_where_they_are() ->
         ):
             assert torch.equal(encode_keys(layer, ruler), encode_keys(maps, ruler))
     assert fast._as_they_lie(maps)[1] is None
-    assert fast._as_they_lie(maps[:, :, :, ::2])[0].ndim == 4
+    assert fast._as_they_lie(maps[:, :, ::2])[0].ndim == 4
     assert fast._as_they_lie(last[:, :, :1])[0].shape == (6, 2, 1, 4)  # packed, in the units' order
+
+
+# The kernel
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.bfloat16])
+@pytest.mark.parametrize("width", [1.0, 1e-2, 1e-12])
+def test_the_kernel_reads_all_that_fits_64_bits(dtype: torch.dtype, width: float) -> None:
+    """Near and far from 0, on edges of bins, and with one number in a row that reaches far."""
+    layer = (ordinary(50, 30) * 40).to(dtype)
+    layer[3] = torch.arange(-15, 15)
+    layer[7, 2] = 1e5
+    reading = compiled.scale_of(Width(width), wide_type(dtype), layer.device)
+    assert reading is not None
+    tile = tiles.tile_of(layer, slice(0, 30), wide_type(dtype))
+    states = Width(width)(layer)
+    for merged in (False, True):
+        found = compiled.sums_of(tile, reading, merged=merged)
+        assert found is not None
+        expected = states // 2 if merged else states
+        assert found.keys.tolist() == keys(expected).tolist()
+        assert found.farthest == expected.abs().max()
+
+
+@pytest.mark.parametrize("odd", [math.nan, math.inf, -math.inf, 1e30])
+def test_the_kernel_refuses_what_is_no_number_of_64_bits(odd: float) -> None:
+    layer = ordinary(20, 30)
+    layer[11, 5] = odd
+    reading = compiled.scale_of(Width(0.1), layer.dtype, layer.device)
+    assert reading is not None
+    assert compiled.sums_of(tiles.tile_of(layer, slice(0, 30), layer.dtype), reading) is None
+
+
+def test_a_numba_that_cannot_be_used_is_told_of_and_none_is_not_missed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    compiled.kernel.cache_clear()
+    monkeypatch.setitem(sys.modules, "it_callbacks.codes.kernel", None)  # as if it were not there
+    assert compiled.kernel() is None
+    compiled.kernel.cache_clear()
+
+    class Broken(ModuleType):
+        def __getattr__(self, name: str) -> Any:
+            raise SystemError("numpy.core.multiarray failed to import")
+
+    monkeypatch.setitem(sys.modules, "it_callbacks.codes.kernel", Broken("kernel"))
+    with pytest.warns(UserWarning, match="numba cannot be used, .*: numpy.core"):
+        assert compiled.kernel() is None
+    monkeypatch.undo()
+    compiled.kernel.cache_clear()
+    assert compiled.kernel() is not None

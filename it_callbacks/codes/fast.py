@@ -7,6 +7,9 @@ that can be saved, also where bins are merged in pairs:
 - Activations are read tile by tile: some rows and some units, so few that states stay in the cache.
   Half precision and integers are widened, and rows laid side by side, no more than a tile or a few
   rows at a time: nothing is as large as the layer. Channels that come last stay where they are.
+- Where numba is installed, a compiled kernel does the rest (`it_callbacks.codes.compiled`). What
+  follows is done without it, for several layers at once, for rows that are packed, and where each
+  unit has a width of its own.
 - One scan tells how far the states of a tile reach. Where that is not far, the hash is a float32
   product, and so is the packing of short rows (`it_callbacks.codes.sums`).
 
@@ -29,6 +32,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from it_callbacks.codes.compiled import Scale, scale_of, sums_of
 from it_callbacks.codes.spec import PACKED_UNITS, PART_STATES, keys
 from it_callbacks.codes.sums import narrow_keys, wide_keys
 from it_callbacks.codes.tiles import READINGS, Reach, Tile, merge_pairs, tile_of
@@ -197,6 +201,9 @@ def _in_tiles(
     if rows.ndim != 2:
         n_rows = max(1, min(n_rows, _COPIED_ELEMENTS // max(n_units, 1)))
     read = READINGS[type(rulers[0])](rulers, dtype, device, n_units)
+    at_once = None
+    if len(rulers) == 1 and n_units > PACKED_UNITS:
+        at_once = scale_of(rulers[0], dtype, device)
     tiles = [slice(at, min(at + width, n_units)) for at in range(0, n_units, max(width, 1))]
 
     def of(block: Tensor) -> list[_Read]:
@@ -207,7 +214,10 @@ def _in_tiles(
                 tile = tile_of(block_rows, columns, dtype, len(rulers))
                 if numbers is not None:
                     tile = tile._replace(units=numbers[columns])
-                of_tiles.append(_keys_of(tile, read(tile), n_units, also_merged=bool(merged)))
+                found = at_once and _at_once(tile, at_once, also_merged=bool(merged))
+                if not found:
+                    found = _keys_of(tile, read(tile), n_units, also_merged=bool(merged))
+                of_tiles.append(found)
         except ValueError:  # what a mask has written, say, whose bins are too many to count
             if len(rulers) > 1:
                 raise
@@ -294,6 +304,12 @@ def _tile_units(n_units: int, device: torch.device) -> int:
     """Units of a tile, so that all tiles of a row are about as wide."""
     most = _TILE_UNITS if device.type == "cpu" else _chunk_elements(device)
     return -(-n_units // max(1, -(-n_units // most)))
+
+
+def _at_once(tile: Tile, scale: Scale, *, also_merged: bool) -> list[_Read] | None:
+    """As `_keys_of`, by the kernel; None where it cannot."""
+    found = [sums_of(tile, scale, merged=merged) for merged in (False, *([True] * also_merged))]
+    return [_Read(each.keys, [each.farthest]) for each in found if each is not None] or None
 
 
 def _keys_of(tile: Tile, reach: Reach, n_units: int, *, also_merged: bool) -> list[_Read]:

@@ -31,7 +31,8 @@ collision that goes unnoticed has a probability below N**2 / 2 * 2**-71, which i
 
 from __future__ import annotations
 
-from functools import lru_cache
+from collections.abc import Callable
+from typing import Generic, TypeVar
 
 import numpy as np
 import torch
@@ -126,7 +127,7 @@ def hashed(states: Tensor, units: Units | None = None) -> Tensor:
     weight = torch.from_numpy(folded(units)).to(states.device)
     spread = _spread(states)
     # Not as a matrix product: GPUs have none of whole numbers.
-    return torch.stack([(spread * weight[:, key]).sum(1) for key in range(2)], 1)
+    return torch.stack([(spread * of_key).sum(1) for of_key in weight], 1)
 
 
 def _spread(states: Tensor) -> Tensor:
@@ -142,54 +143,55 @@ def _spread(states: Tensor) -> Tensor:
     return torch.where(far, z, states)
 
 
-def folded(units: Units) -> NDArray[np.int64]:
-    """The weights of the two keys, ``(n_units, 2)``, of these units."""
-    if isinstance(units, slice):
-        return _folded_between(units.start, units.stop)
-    return _folded(units)
-
-
-@lru_cache(maxsize=16)
-def _folded_between(first_unit: int, last_unit: int) -> NDArray[np.int64]:
-    return _folded(slice(first_unit, last_unit))
-
-
-def _folded(units: Units) -> NDArray[np.int64]:
-    return weights(units).T.astype(np.int64) @ FOLD
-
-
 def weights(units: Units) -> NDArray[np.float32]:
     """Return the columns of small whole numbers, ``(8, n_units)``, of these units of any row."""
-    if isinstance(units, slice):
-        return _TABLE.columns(units.stop)[:, units.start :]
-    return _TABLE.columns(int(units.max()) + 1).take(units, axis=1)
+    return _WEIGHTS.of(units)
 
 
-class _Table:
-    """The columns of as many units as the widest layer so far has."""
+def folded(units: Units) -> NDArray[np.int64]:
+    """Return the weights of the two keys, ``(2, n_units)``, of these units of any row."""
+    return _FOLDED.of(units)
 
-    def __init__(self) -> None:
-        self._columns = np.zeros((N_COLUMNS, 0), np.float32)
 
-    def columns(self, n_units: int) -> NDArray[np.float32]:
-        """Those of the first units; safe in threads, of which the last to write is kept."""
+_Number = TypeVar("_Number", bound=np.generic)
+
+
+class _Table(Generic[_Number]):
+    """What is fixed for each unit, of as many units as the widest layer so far has.
+
+    Args:
+        make: What it is, a column for each of some units.
+    """
+
+    def __init__(self, make: Callable[[slice], NDArray[_Number]]) -> None:
+        self._make = make
+        self._columns = make(slice(0, 0))
+
+    def of(self, units: Units) -> NDArray[_Number]:
+        """The columns of these units; safe in threads, of which the last to write is kept."""
+        n_units = units.stop if isinstance(units, slice) else int(units.max()) + 1
         columns = self._columns
         if columns.shape[1] < n_units:
             added = [
-                _columns(start, min(PART_STATES, n_units - start))
+                self._make(slice(start, min(start + PART_STATES, n_units)))
                 for start in range(columns.shape[1], n_units, PART_STATES)
             ]
             columns = self._columns = np.concatenate([columns, *added], axis=1)
-        return columns[:, :n_units]
+        of_units: NDArray[_Number] = (
+            columns[:, units] if isinstance(units, slice) else columns.take(units, axis=1)
+        )
+        return of_units
 
 
-_TABLE = _Table()
-
-
-def _columns(first_unit: int, n_units: int) -> NDArray[np.float32]:
-    draws = _random_bits(1, n_units * N_COLUMNS, first_unit * N_COLUMNS)
+def _columns(units: slice) -> NDArray[np.float32]:
+    n_units = units.stop - units.start
+    draws = _random_bits(1, n_units * N_COLUMNS, units.start * N_COLUMNS)
     columns = (draws % (2 * LARGEST_WEIGHT + 1)).astype(np.float32) - LARGEST_WEIGHT
     return columns.reshape(n_units, N_COLUMNS).T
+
+
+def _folded(units: Units) -> NDArray[np.int64]:
+    return FOLD.T @ weights(units).astype(np.int64)
 
 
 def _random_bits(stream: int, n: int, start: int = 0) -> NDArray[np.uint64]:
@@ -204,3 +206,6 @@ def _random_bits(stream: int, n: int, start: int = 0) -> NDArray[np.uint64]:
 
 FOLD = _random_bits(0, N_COLUMNS * 2).astype(np.int64).reshape(N_COLUMNS, 2)
 """What the columns' sums are multiplied with, ``(8, 2)``: a random number for each key."""
+
+_WEIGHTS = _Table(_columns)
+_FOLDED = _Table(_folded)  # by those

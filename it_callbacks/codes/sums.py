@@ -95,7 +95,7 @@ def _far(states: NDArray[np.floating[Any]], weight: NDArray[np.int64]) -> NDArra
             z *= np.uint64(multiplier)
     spread = z.view(np.int64)
     np.copyto(spread, near, where=np.abs(states) <= spec.LARGEST_PLAIN_STATE)
-    out: NDArray[np.int64] = spread @ weight
+    out: NDArray[np.int64] = spread @ weight.T
     return out
 
 

@@ -21,6 +21,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from .kernels import by_torch
 from .ratios import Ratio
 from .repeated import Repeated, repeated, report
 
@@ -101,7 +102,8 @@ def in_a_process(subject: str, number: int) -> list[Ratio]:
 def once(subject: str, number: int) -> None:
     """Run one benchmark here; prints its ratios as JSON."""
     torch.set_num_threads(1)
-    print(json.dumps(list(_benchmarks(subject)[number]())))
+    with by_torch():
+        print(json.dumps(list(_benchmarks(subject)[number]())))
 
 
 def machine() -> str:

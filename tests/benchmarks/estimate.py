@@ -15,6 +15,7 @@ from it_callbacks.estimators import contingency, mle
 from it_callbacks.rulers import Ruler, Uniform, Width
 
 from .data import labels, layer
+from .kernels import by_kernel
 from .ratios import Ratio, seconds
 
 Bits = tuple[float, float]
@@ -136,6 +137,16 @@ def beside_memory_pass(
     size = f"{n_samples} × {n_units}"
     yield Ratio("P5", f"estimate over `x.sum()`, {size}, one width", fixed / passed, 11, 5)
     yield Ratio("P5", f"estimate over `x.sum()`, {size}, a width per unit", by_unit / passed, 14, 9)
+    with by_kernel():
+        passed, fast, hashed = seconds(
+            rounds,
+            activations.sum,
+            partial(ours, activations, classes, RELU.ruler),
+            partial(encode_keys, activations, RELU.ruler),
+        )
+    fast_size = f"{size}, one width, with `fast`"
+    yield Ratio("P5", f"estimate over `x.sum()`, {fast_size}", fast / passed, 8, 5)
+    yield Ratio("P5", f"keys alone over `x.sum()`, {fast_size}", hashed / passed, 5, 3)
 
 
 def exponent(sizes: Sequence[int], actions: Sequence[Callable[[], Bits]], rounds: int) -> float:
