@@ -120,9 +120,15 @@ def test_what_others_are_given_is_left_to_jsonargparse(
     assert "has no argument" not in message
 
 
-@pytest.mark.parametrize("package", ["pytorch_lightning", "lightning.pytorch"])
-@pytest.mark.parametrize("first", ["monitor", "cli"])
-@pytest.mark.parametrize("path", ["InformationPlaneMonitor", PLANE])
+@pytest.mark.parametrize(
+    ("package", "first", "path"),
+    [
+        ("pytorch_lightning", "monitor", "InformationPlaneMonitor"),
+        ("lightning.pytorch", "cli", PLANE),
+        pytest.param("pytorch_lightning", "cli", "InformationPlaneMonitor", marks=pytest.mark.slow),
+        pytest.param("lightning.pytorch", "monitor", PLANE, marks=pytest.mark.slow),
+    ],
+)
 def test_it_takes_plain_lightningcli_and_no_order_of_imports(
     package: str, first: str, path: str
 ) -> None:

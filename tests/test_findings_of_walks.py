@@ -63,18 +63,25 @@ def straying(seed: int, steps: Sequence[int], n_layers: int, noise: float, varie
     return Run("stray", found, {step: epoch for epoch, step in enumerate(steps)})
 
 
-@pytest.mark.parametrize("spacing", ["equal", "log"])
+SETTINGS = [
+    (8, 5, 0.0, False),
+    (8, 5, 0.0, True),
+    (8, 20, 0.0, False),
+    (11, 5, 0.2, False),
+    (11, 1, 0.0, False),
+    (20, 5, 0.0, True),
+    (40, 5, 0.0, False),
+    (100, 2, 0.0, True),
+]
+FAST = {("equal", *SETTINGS[3]), ("equal", *SETTINGS[5]), ("log", *SETTINGS[0])}
+
+
 @pytest.mark.parametrize(
-    ("n_points", "n_layers", "noise", "varied"),
+    ("spacing", "n_points", "n_layers", "noise", "varied"),
     [
-        (8, 5, 0.0, False),
-        (8, 5, 0.0, True),
-        (8, 20, 0.0, False),
-        (11, 5, 0.2, False),
-        (11, 1, 0.0, False),
-        (20, 5, 0.0, True),
-        (40, 5, 0.0, False),
-        (100, 2, 0.0, True),
+        pytest.param(*case, marks=() if case in FAST else pytest.mark.slow)
+        for setting in SETTINGS
+        for case in (("equal", *setting), ("log", *setting))
     ],
 )
 def test_judgements_of_runs_without_drift_are_rare(
