@@ -7,18 +7,12 @@ from typing import Any
 
 import pytest
 
-from .browsing import Tab, chromium, opened, tensorboard
+from .browsing import Tab, opened, tensorboard
 from .tab_logs import LAYERS, points
 from .written_logs import plane, settings, write
 
 NAMES = [f"seed_{number}" for number in range(99)]
 LONG = "sweep-of-learning-rates-and-widths/lr=0.001,width=256,seed=7/version_0"
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    with chromium() as found:
-        yield found
 
 
 @pytest.fixture(scope="module")

@@ -10,17 +10,11 @@ from urllib.parse import quote
 
 import pytest
 
-from .browsing import Tab, chromium, opened, tensorboard
+from .browsing import Tab, opened, tensorboard
 from .tab_logs import HOSTILE_LAYER, HOSTILE_RUN, LAYERS, N_RUNS, ONE, STEPS, write_logs
 from .written_logs import plane, write
 
 STATE = "&p.information_plane."
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    with chromium() as found:
-        yield found
 
 
 @pytest.fixture(scope="module", params=["true", "false"], ids=["fast", "python"])

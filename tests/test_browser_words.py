@@ -10,17 +10,11 @@ import pytest
 from it_callbacks.findings import RULES
 from it_callbacks.texts import to_text
 
-from .browsing import Tab, chromium, opened, tensorboard
+from .browsing import Tab, opened, tensorboard
 from .tab_logs import LAYERS, N_RUNS, ONE, STEPS, write_logs
 from .written_logs import plane, write
 
 STATE = "&p.information_plane."
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    with chromium() as found:
-        yield found
 
 
 @pytest.fixture(scope="module")

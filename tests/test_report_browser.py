@@ -11,16 +11,9 @@ import pytest
 
 from it_callbacks import cli
 
-from .browsing import chromium
 from .known_run import PLANE, write_plane
 
 HOSTILE = "<img src=x onerror=alert(1)>"
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    with chromium() as opened:
-        yield opened
 
 
 class Shown:
