@@ -79,6 +79,14 @@ def test_the_report_draws_its_figures_and_asks_for_nothing(shown: Shown) -> None
     assert f"{HOSTILE} · val" in shown.page.locator(".annotation").all_text_contents()
 
 
+def test_the_moment_of_the_slider_is_not_written_over_the_title_of_the_axis(shown: Shown) -> None:
+    top, bottom = shown.plane(
+        "const box = (name) => plane.querySelector(name).getBoundingClientRect();"
+        "return [box('.slider-label').top, box('.xtitle').bottom];"
+    )
+    assert top > bottom + 10
+
+
 def test_the_plane_has_the_points_that_were_logged(shown: Shown) -> None:
     pairs = zip(
         PLANE["information_plane/val/I_XT/fc2"],

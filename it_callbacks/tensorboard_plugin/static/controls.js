@@ -24,12 +24,12 @@ export class Controls {
   constructor(choice, changed) {
     Object.assign(this, {choice, changed, meta: {}, opensAt: null});
     const box = (id, text, title) => {
-      const input = element("input", {type: "checkbox", id});
+      const input = element("input", {type: "checkbox", id, ariaDescription: title});
       const label = element("label", {title}, input, element("span", {textContent: text}));
       return {input, label};
     };
     const select = (id, text, title) => {
-      const input = element("select", {id});
+      const input = element("select", {id, ariaDescription: title});
       const label = element(
         "label", {className: "row", title}, element("span", {textContent: text}), input,
       );
