@@ -191,7 +191,8 @@ def test_layers_that_gained_at_about_one_time_are_told_with_their_times() -> Non
     of = {LAYERS[0]: [*line(0.0, 2.0, 9), 2.0, 2.0, 2.0], LAYERS[1]: line(0.0, 2.0)}
     found = text(wide(of, error=0.1), "learn_together")
     assert found == (
-        "No layer clearly learnt last: 90 % of its gain had first at epoch 8 and second at epoch 9."
+        "No layer clearly learnt last: first reached 90 % of its gain at epoch 8 and second at "
+        "epoch 9."
     )
 
 

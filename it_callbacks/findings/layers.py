@@ -199,8 +199,11 @@ def _last_of(plane: Plane, found: Gains, judged: Sequence[str], where: str) -> F
             f"{listed(plane.names(judged))} had 90 % of their gains by {moment(plane.run, before)}"
         )
     else:
-        each = [f"{plane.name(of)} at {moment(plane.run, reached[of])}" for of in judged]
-        when = f"90 % of its gain had {listed(each)}"
+        first, *rest = ((plane.name(of), moment(plane.run, reached[of])) for of in judged)
+        when = listed(
+            [f"{first[0]} reached 90 % of its gain at {first[1]}"]
+            + [f"{name} at {at}" for name, at in rest]
+        )
     text = f"No layer clearly learnt last: {where}{when}."
     return Finding("learn_together", text, "fact", None, at)
 
