@@ -1,8 +1,8 @@
 """Makes the pictures of README and docs: trains networks, opens TensorBoard, photographs it.
 
 The demo shows the tab and its pictures, on a wide screen and on a phone; a perceptron, a CNN and a
-transformer of the literature's experiments, each with a default monitor, show the wide plane; the
-perceptron from three seeds shows a mean of repeats.
+transformer of the literature's experiments, each with a default monitor, show the plane of any
+width; the perceptron from three seeds shows a mean of repeats.
 
     python docs/screenshots.py [--chromium /usr/bin/chromium]
 

@@ -10,6 +10,7 @@ import math
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from it_callbacks.figures.readings import READINGS
 from it_callbacks.findings import Finding, findings
 from it_callbacks.findings.finding import with_error
 from it_callbacks.findings.planes import planes
@@ -130,7 +131,7 @@ def _status(status: Status | None) -> str | None:
     return None if status is None else status.name
 
 
-_HEAD = ("layer", "reading", "inputs kept apart, bits", "about the label, bits", "status")
+_HEAD = ("layer", "reading", "inputs kept apart, bits", "found about the label, bits", "status")
 
 
 def _kept(rows: Sequence[dict[str, Any]], most: int) -> list[dict[str, Any]]:
@@ -147,9 +148,8 @@ def _table(rows: Sequence[dict[str, Any]], has_runs: bool, n_runs: int) -> list[
     sets = {row["set"] for row in rows}
     lines = []
     for row in rows:
-        reading = " ".join(
-            filter(None, (row["set"] * (len(sets) > 1), row["reading"], row["ruler"]))
-        )
+        of = READINGS[row["reading"]].title.lower(), row["ruler"]
+        reading = ", ".join(filter(None, (row["set"] * (len(sets) > 1), *of)))
         values = (_value(row[name], row[f"{name}_error"], n_runs) for name in "xy")
         cells = [row["layer"], reading, *values, row["status"] or "-"]
         lines.append([row["run"], *cells] if has_runs else cells)

@@ -1,4 +1,4 @@
-"""What every test shares: one thread, fixed seeds, and the folder of outside references."""
+"""What tests share: one thread, fixed seeds, a browser, and the folder of outside references."""
 
 from __future__ import annotations
 
@@ -7,12 +7,15 @@ import random
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import numpy as np
 import pytest
 import torch
+
+from .browsing import chromium
 
 torch.set_num_threads(1)
 
@@ -73,3 +76,10 @@ def shared() -> Path:
     if not folder.is_dir():
         pytest.skip("the folder ../shared with reference data is not here")
     return folder
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    """The system's Chromium; of each file one, as Playwright's event loop stops others."""
+    with chromium() as found:
+        yield found

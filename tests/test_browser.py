@@ -12,16 +12,10 @@ from xml.etree import ElementTree
 import pytest
 from matplotlib.image import imread
 
-from .browsing import Tab, chromium, opened, tensorboard
+from .browsing import Tab, opened, tensorboard
 from .known_run import write_plane, write_wide
 from .tab_logs import HOSTILE_LAYER, HOSTILE_RUN, LAYERS, N_RUNS, ONE, STEPS, TWO, write_logs
 from .written_logs import plane, write
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    with chromium() as found:
-        yield found
 
 
 @pytest.fixture(scope="module")
@@ -208,8 +202,9 @@ def test_behind_another_tab_nothing_is_asked_for(tab: Tab) -> None:
     before = -1
     while before != (before := _n_asked(tab)):  # what was begun in front is brought to its end
         tab.page.wait_for_timeout(700)
-    tab.page.locator("app-header-reload button").click()
-    tab.page.wait_for_timeout(500)
+    # TensorBoard asks for itself, and so has reloaded.
+    with tab.page.expect_response(lambda answer: "/data/runs" in answer.url):
+        tab.page.locator("app-header-reload button").click()
     assert _n_asked(tab) == before
     tab.page.get_by_text("Information plane").first.click()
     tab.wait("innerHeight > 0")

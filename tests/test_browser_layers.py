@@ -7,14 +7,8 @@ from typing import Any
 
 import pytest
 
-from .browsing import Tab, chromium, opened, tensorboard
+from .browsing import Tab, opened, tensorboard
 from .tab_logs import DEEP, LAYERS, N_RUNS, ONE, STEPS, write_logs
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    with chromium() as found:
-        yield found
 
 
 @pytest.fixture(scope="module")

@@ -8,17 +8,11 @@ from typing import Any
 
 import pytest
 
-from .browsing import Tab, chromium, opened, tensorboard
+from .browsing import Tab, opened, tensorboard
 from .written_logs import plane, settings, write
 
 LAYER = {10: (1.0, 0.25), 20: (1.5, 0.5)}
 POINTS = "chart.data?.find(({meta}) => meta?.role === 'points')?.x.length"
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    with chromium() as found:
-        yield found
 
 
 @pytest.fixture
@@ -126,8 +120,9 @@ def test_findings_of_runs_that_are_no_longer_shown_are_not_waited_for(
             tab.frame.get_by_label("two").check()
             tab.frame.get_by_label("one").uncheck()
         # The same question again waits for the answer to the first.
-        tab.frame.get_by_role("button", name="Refresh").click()
-        tab.page.wait_for_timeout(500)
+        # What is asked beside the figure is asked together with the findings.
+        with tab.page.expect_response("**/figure?name=curves&**"):
+            tab.frame.get_by_role("button", name="Refresh").click()
         assert len([url for url in tab.requests if url.endswith("/findings?run=two")]) == 1
         tab.frame.get_by_label("one").check()
         tab.frame.get_by_label("two").uncheck()

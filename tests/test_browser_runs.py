@@ -3,22 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from .browsing import Tab, chromium, opened, tensorboard
+from .browsing import Tab, opened, tensorboard
 from .tab_logs import LAYERS, points
 from .written_logs import plane, settings, write
 
 NAMES = [f"seed_{number}" for number in range(99)]
 LONG = "sweep-of-learning-rates-and-widths/lr=0.001,width=256,seed=7/version_0"
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    with chromium() as found:
-        yield found
 
 
 @pytest.fixture(scope="module")
@@ -187,3 +182,46 @@ def test_plots_below_each_other_are_about_as_high_as_one_alone(
         )
         assert len(heights) == 4
         assert min(heights) >= least
+
+
+@pytest.fixture
+def of_kinds(browser: Any, tmp_path: Path) -> Iterator[Tab]:
+    """The tab over a run with labels and one without, which started last."""
+    write(tmp_path / "labelled", plane(points(0.25)), settings(LAYERS))
+    tags = {tag: of for tag, of in plane(points(0.25)).items() if "/I_TY/" not in tag}
+    write(tmp_path / "unlabelled", tags, settings(LAYERS))
+    with (
+        tensorboard(tmp_path, "--load_fast", "true", n_runs=2) as found,
+        opened(browser, found) as tab,
+    ):
+        yield tab
+
+
+def test_the_tab_opens_at_the_newest_run_in_a_picture_that_it_has(of_kinds: Tab) -> None:
+    tab = of_kinds.open()
+    assert tab.chosen("runs") == ["unlabelled"]
+    assert tab.chosen("figures") == ["curves"]
+    assert not tab.frame.locator("#message").is_visible()
+
+
+def test_a_run_that_a_picture_cannot_show_stays_in_the_list_with_the_reason(of_kinds: Tab) -> None:
+    tab = of_kinds.open("&p.information_plane.run=labelled")
+    assert tab.chosen("figures") == ["plane"]
+    assert _visible(tab) == ["labelled", "unlabelled"]
+    label = tab.frame.locator("#runs label", has_text="unlabelled")
+    assert "no labels were logged" in str(label.get_attribute("title"))
+    tab.press("All")
+    assert tab.chosen("runs") == ["labelled"]
+    tab.choose("unlabelled")  # it has another picture
+    assert tab.chosen("figures") == ["curves"]
+    tab.press("All")
+    assert tab.chosen("runs") == ["labelled", "unlabelled"]
+
+
+def test_where_a_picture_has_no_run_the_reason_is_a_sentence(of_kinds: Tab) -> None:
+    state = "&p.information_plane.run=unlabelled&p.information_plane.name=through"
+    tab = of_kinds.open(state)
+    assert tab.frame.locator("#figures input[value=through]").is_checked()
+    assert tab.chosen("runs") == ["labelled"]
+    said = str(tab.frame.locator("#message").text_content())
+    assert said.startswith("Run unlabelled: no labels were logged")

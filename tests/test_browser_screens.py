@@ -7,18 +7,12 @@ from typing import Any
 
 import pytest
 
-from .browsing import Tab, chromium, opened, tensorboard
+from .browsing import Tab, opened, tensorboard
 from .known_run import write_wide
 from .tab_logs import N_RUNS, write_logs
 
 RUNS = N_RUNS + 1
 STATE = "&p.information_plane."
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    with chromium() as found:
-        yield found
 
 
 @pytest.fixture(scope="module")

@@ -10,17 +10,13 @@ from urllib.parse import quote
 
 import pytest
 
-from .browsing import Tab, chromium, opened, tensorboard
+from it_callbacks.figures.request import NO_LABELS
+
+from .browsing import Tab, opened, tensorboard
 from .tab_logs import HOSTILE_LAYER, HOSTILE_RUN, LAYERS, N_RUNS, ONE, STEPS, write_logs
 from .written_logs import plane, write
 
 STATE = "&p.information_plane."
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    with chromium() as found:
-        yield found
 
 
 @pytest.fixture(scope="module", params=["true", "false"], ids=["fast", "python"])
@@ -211,13 +207,12 @@ def test_no_run_outlives_a_reload(tab: Tab) -> None:
 def test_a_copied_link_names_what_was_shown_by_itself(browser: Any, address: str) -> None:
     with opened(browser, address, permissions=["clipboard-read", "clipboard-write"]) as tab:
         tab.open()
-        (run,) = map(quote, tab.chosen("runs"))
+        (run,), (name,) = map(quote, tab.chosen("runs")), tab.chosen("figures")
         tab.frame.get_by_role("button", name="Copy link").click()
         tab.frame.get_by_role("button", name="Copied").wait_for()
         link = tab.page.evaluate("navigator.clipboard.readText()")
-    assert f"{STATE}name=plane{STATE}run={run}{STATE}set=val" in link.replace("(", "%28").replace(
-        ")", "%29"
-    )
+    told = link.replace("(", "%28").replace(")", "%29")
+    assert f"{STATE}name={name}{STATE}run={run}{STATE}set=val" in told
 
 
 def test_a_run_without_labels_opens_at_curves_and_says_why_there_is_no_plane(
@@ -236,5 +231,5 @@ def test_a_run_without_labels_opens_at_curves_and_says_why_there_is_no_plane(
         assert tab.frame.locator("#findings li").count()
         assert tab.frame.get_by_role("radio", name="Plane").is_disabled()
         title = tab.frame.locator("#figures label", has_text="Plane").get_attribute("title")
-        assert title == "no labels were logged: there is nothing to put up"
+        assert title == NO_LABELS
         assert not tab.frame.locator("#views").is_visible()  # of the binned code

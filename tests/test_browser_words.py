@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -10,17 +11,11 @@ import pytest
 from it_callbacks.findings import RULES
 from it_callbacks.texts import to_text
 
-from .browsing import Tab, chromium, opened, tensorboard
+from .browsing import Tab, opened, tensorboard
 from .tab_logs import LAYERS, N_RUNS, ONE, STEPS, write_logs
 from .written_logs import plane, write
 
 STATE = "&p.information_plane."
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    with chromium() as found:
-        yield found
 
 
 @pytest.fixture(scope="module")
@@ -89,6 +84,22 @@ def test_pictures_and_findings_have_tooltips_in_words(tab: Tab) -> None:
     found = tab.run("return [...document.querySelectorAll('#findings li')].map((li) => li.title)")
     assert found
     assert set(found) <= set(RULES.values())
+
+
+def test_who_does_not_see_tooltips_is_told_them(tab: Tab) -> None:
+    """A tooltip of a label or of a list's item is none of its control for a screen reader."""
+    from playwright.sync_api import expect
+
+    tab.open(f"{STATE}run=one{STATE}reading=code")
+    for role, name, words in (
+        ("radio", "Curves", "over the training"),
+        ("checkbox", "Follow", "new points every few seconds"),
+        ("checkbox", "Chance level", "labels dealt at random"),
+    ):
+        control = tab.frame.get_by_role(role, name=name, exact=True)
+        expect(control).to_have_accessible_description(re.compile(words))
+    found = tab.frame.locator("#findings li").first
+    expect(found).to_have_accessible_description(str(found.get_attribute("title")))
 
 
 def test_a_table_of_a_map_has_names_and_bits(tab: Tab) -> None:

@@ -69,7 +69,7 @@ def test_a_wide_layer_is_saturated_before_the_first_step_and_says_so_once(width:
     given = warnings_of(plane, lambda: Digits(width), train=digits_loader(), val=None)
     (warning,) = given.of("saturated")
     assert "too wide for the binned code" in warning.text
-    assert "see the wide plane" in warning.text
+    assert "read them at any width" in warning.text
     statuses = curve(plane, "information_plane/data/status/net.1")
     assert statuses == [2.0] * 3  # before the first step and after both epochs
 

@@ -70,6 +70,12 @@ def test_a_table_tells_names_and_bits_of_all_rows_up_to_the_moment() -> None:
     assert cells["meta"]["table"]["rows"] == [["0", 1.0], ["10", 0.125], ["2", None]]
 
 
+def test_before_the_first_point_the_classes_say_so() -> None:
+    late = replace(three(), series={key: {10: 1.0} for key in three().series})
+    assert any("not measured yet at epoch 0" in text for text in texts(heat(late, until=0)[1]))
+    assert not any("not measured yet" in text for text in texts(heat(late, until=10)[1]))
+
+
 def test_last_values_stand_right_of_their_rows_in_digits() -> None:
     notes = heat(three())[1]["layout"]["annotations"]
     digits = {note["y"]: note["text"] for note in notes if note["text"].startswith("0.")}

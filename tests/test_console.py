@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,7 +12,7 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader, TensorDataset
 
 from it_callbacks import InformationPlaneMonitor
-from it_callbacks.callbacks.console import MOST_LINES
+from it_callbacks.callbacks.console import MOST_LINES, MonitorWarning
 
 from .toys import Classifier, MemoryLogger, Noisy, Own, all_three, fit, raises, trainer
 from .warned import Warnings, printed
@@ -95,3 +96,12 @@ def test_a_validation_on_its_own_ends_with_its_last_line() -> None:
         trainer(all_three()).validate(troubled(), DataLoader(set_, 50), verbose=False)
     assert 1 < len(given) <= MOST_LINES
     assert given[-1].cause == "more"
+
+
+def test_a_warning_is_of_the_line_that_trains() -> None:
+    """A line of the package or of Lightning would tell nobody where to look."""
+    with pytest.warns(MonitorWarning, match="are few") as found:
+        fit([InformationPlaneMonitor()], logger=MemoryLogger())
+    here = [one.filename for one in found if isinstance(one.message, MonitorWarning)]
+    assert here
+    assert {Path(name).parent for name in here} == {Path(__file__).parent}

@@ -226,3 +226,12 @@ def test_every_paper_that_a_docstring_names_is_in_the_references(path: Path) -> 
                 found["first"] in entry.partition(".")[0] and found["year"] in entry
                 for entry in entries
             ), found[0]
+
+
+def test_a_reading_has_one_name_in_pages_and_messages() -> None:
+    """The tab calls it "any width"; `wide` is what code, options and tags call it."""
+    root = Path(__file__).parents[1]
+    texts = [root / "README.md", *root.glob("docs/**/*.md"), *root.glob("it_callbacks/**/*.py")]
+    assert len(texts) > 200
+    named = [path.name for path in texts if "wide plane" in path.read_text("utf-8").lower()]
+    assert named == []

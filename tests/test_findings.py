@@ -176,6 +176,40 @@ def test_the_layer_that_learnt_last_is_named_if_it_is_clear() -> None:
     )
 
 
+def test_the_layer_that_learnt_last_is_that_of_training_where_validation_cannot_tell() -> None:
+    fast, slow = [0.0, 1.9, *[2.0] * (N - 2)], [*line(0.0, 2.0, N - 2), 2.0, 2.0]
+    seen = {LAYERS[0]: fast, LAYERS[1]: fast, LAYERS[2]: slow}
+    learnt = joined(wide({layer: [1.9] * N for layer in LAYERS}), wide(seen, set_="train"))
+    assert text(learnt, "learns_last").startswith("logits learnt last: in training it reached 90 %")
+    assert not told(learnt, "learns_unsure")
+    of_both = joined(wide(seen), wide({layer: fast for layer in LAYERS}, set_="train"))
+    assert "in training" not in text(of_both, "learns_last")
+
+
+def test_layers_that_gained_at_about_one_time_are_told_with_their_times() -> None:
+    """A gain of 2 is 90 % complete at 1.8, which lines to epochs 8 and 9 pass at the end."""
+    of = {LAYERS[0]: [*line(0.0, 2.0, 9), 2.0, 2.0, 2.0], LAYERS[1]: line(0.0, 2.0)}
+    found = text(wide(of, error=0.1), "learn_together")
+    assert found == (
+        "No layer clearly learnt last: first reached 90 % of its gain at epoch 8 and second at "
+        "epoch 9."
+    )
+
+
+def test_of_what_is_not_judged_it_is_told_when_each_layer_came_to_its_end() -> None:
+    """The last value of the slow layer is 2 ± .02, which it reaches at epoch 6 only."""
+    of = {LAYERS[0]: [2.0] * 7, LAYERS[1]: [0.0, *[2.0] * 6], LAYERS[2]: line(0.0, 2.0, 7)}
+    assert text(wide(of), "learns_unsure") == (
+        "Which layer learns last cannot be told: 7 points are too few, 8 are needed. logits was "
+        "within the error of the last value from epoch 6 on; all others by epoch 1."
+    )
+    flat = wide({layer: [1.0] * N for layer in LAYERS})
+    assert text(flat, "learns_unsure").endswith(
+        "Each was within the error of its last value from its first point on."
+    )
+    assert not told(wide({LAYERS[0]: [2.0] * 7}), "learns_unsure")
+
+
 def test_a_loss_is_told_where_it_is_beyond_the_error() -> None:
     """The highest three of a steady fall from 2 have the mean 1.9, the last three 1.1."""
     falls = wide({layer: line(2.0, 1.0) for layer in LAYERS})
@@ -325,6 +359,30 @@ def test_a_collapse_is_told_from_predictions_that_use_all_classes() -> None:
     assert findings([predictions(marginal=[0.0] * N)])[0].rule == "collapse"
 
 
+def test_one_prediction_for_all_samples_is_a_collapse_once_it_lasts() -> None:
+    """H(Ŷ|X) may then be as large as H(Ŷ), so that the marginal entropy shows nothing."""
+
+    def of(n_points: int) -> Run:
+        n_before = N - n_points
+        return joined(
+            predictions(
+                mean=[1.0] * n_before + [1.99] * n_points,
+                hard=[1.9] * n_before + [0.0] * n_points,
+                cross_entropy=[2.4] * N,
+            ),
+            of_classes(0.5, class_0=0.1, class_1=0.2, class_2=0.3),
+        )
+
+    assert text(of(3), "collapse") == (
+        "Collapse: since epoch 9 all samples have nearly the same prediction, and one predicted "
+        "class. It tells 0.00 of the 2.00 bits of the label."
+    )
+    assert not told(of(2), "collapse")
+    for rule in ("confused", "scattered", "over_confident"):
+        assert told(of(2), rule)
+        assert not told(of(3), rule)
+
+
 def test_over_confidence_is_told_beyond_its_error() -> None:
     sure = predictions(mean=[0.2] * N, cross_entropy=[0.5] * N)
     assert text(sure, "over_confident") == (
@@ -433,6 +491,46 @@ def test_dead_layers_and_units_are_told() -> None:
         joined(LEARNING, Run("run", {units: series([0.0] * 11 + [0.3])})), "dead_units"
     ) == ("30% of the units of first are in one state for all samples.")
     assert not told(joined(LEARNING, Run("run", {units: series([0.05] * N)})), "dead_units")
+
+
+def test_of_a_dead_network_nothing_is_said_that_a_constant_cannot_show() -> None:
+    def of(*dead: str) -> Run:
+        y = {layer: [0.0] * N for layer in LAYERS}
+        spread = {
+            Key("spread", "val", layer): series([1.0, *[0.0 if layer in dead else 1.0] * (N - 1)])
+            for layer in LAYERS
+        }
+        return joined(wide(y, error=0.0), Run("run", spread), of_classes(0.5))
+
+    assert text(of(*LAYERS), "dead_network") == (
+        "The network is dead since epoch 1: the output of its last layer, logits, no longer varies "
+        "from sample to sample (first, second and logits are)."
+    )
+    assert text(of(LAYERS[0]), "dead_layers").startswith("first is dead since epoch 1")
+    assert not told(of(LAYERS[0]), "dead_network")
+    assert not told(of(*LAYERS), "dead_layers")
+    for rule in ("agree", "learns_unsure", "confused", "ends"):
+        assert told(of(LAYERS[0]), rule)
+        assert not told(of(*LAYERS), rule)
+
+
+def test_what_no_monitor_has_measured_is_told_with_the_one_that_would() -> None:
+    def of(n_classes: int, *runs: Run) -> Run:
+        run = joined(LEARNING, *runs)
+        places = {place: {**of, "n_classes": n_classes} for place, of in run.settings.items()}
+        return replace(run, settings=places)
+
+    assert text(of(4), "not_measured") == (
+        'Not measured: whether it over-fits (a monitor with data="train" would tell) and which '
+        "classes are confused (ConditionalEntropyMonitor would tell)."
+    )
+    assert "confused" not in text(of(2), "not_measured")
+    assert text(of(0), "not_measured") == (
+        "Not measured: anything about a label, since there was none."
+    )
+    train = wide(dict.fromkeys(LAYERS, [1.0] * N), set_="train")
+    assert "over-fits" not in text(of(4, train), "not_measured")
+    assert not told(of(4, train, of_classes(0.1)), "not_measured")
 
 
 def test_cautions_and_uneven_spreads_are_told_with_their_cause() -> None:

@@ -177,7 +177,7 @@ ABOVE = {
         *("quantities", "records", "runs", "repeats", "texts", "wandering", "figures.labels"),
         *("set_order", "findings"),
     ),
-    "summary": ("records", "repeats", "runs", "set_order", "tables", "findings"),
+    "summary": ("records", "repeats", "runs", "set_order", "tables", "findings", "figures"),
     "figures": (
         *("checks", "quantities", "records", "runs", "repeats", "derived", "wide_settings"),
         *("set_order", "figures"),

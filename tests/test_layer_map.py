@@ -157,6 +157,15 @@ def test_the_moment_is_a_frame_around_its_column() -> None:
     assert heat(Panel(read(), "val"), until=20)["layout"]["shapes"] == []
 
 
+def test_before_the_first_point_the_map_says_so() -> None:
+    """The moment is one of another panel that begins earlier."""
+    late = replace(read(), series={key: {20: 1.0} for key in read().series})
+    panels = Panel(read("train"), "train"), Panel(late, "val")
+    told = "not measured yet at epoch 1"
+    assert [told in text for text in texts(heat(*panels, until=10, width=1200))].count(True) == 1
+    assert not any(told in text for text in texts(heat(*panels, until=20, width=1200)))
+
+
 def test_runs_share_colours_and_the_first_in_a_row_has_the_names() -> None:
     panels = [Panel(replace(read(), name=name), "val") for name in ("one", "two")]
     layout = heat(*panels)["layout"]

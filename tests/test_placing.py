@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from itertools import combinations
+from collections.abc import Iterator
+from itertools import combinations, pairwise, product
 from random import Random
 
 import pytest
 
-from it_callbacks.figures import Panel, Request, draw
+from it_callbacks.figures import Figure, Panel, Request, draw
 from it_callbacks.figures.names import chosen
 from it_callbacks.figures.placing import Obstacle, Obstacles, Text, placed
 from it_callbacks.runs import Key, Run
@@ -35,6 +36,63 @@ def walks(n_layers: int, seed: int, n_points: int = 20) -> Run:
     )
 
 
+def scale_of(figure: Figure, size: tuple[int, int]) -> tuple[float, float]:
+    """Pixels for each bit across and down."""
+    layout = figure["layout"]
+    (left, right), (low, high) = layout["xaxis"]["range"], layout["yaxis"]["range"]
+    margin = layout["margin"]
+    across = (size[0] - margin["l"] - margin["r"]) / (right - left)
+    return across, (size[1] - margin["t"] - margin["b"]) / (high - low)
+
+
+def names_in(figure: Figure, size: tuple[int, int]) -> list[tuple[float, float, float, float]]:
+    """Left, top, right and bottom of each name that is seen, in pixels of the plot."""
+    layout = figure["layout"]
+    across, down = scale_of(figure, size)
+    left, high = layout["xaxis"]["range"][0], layout["yaxis"]["range"][1]
+    boxes = []
+    for number in set(layout["meta"]["names"]) - set(layout["meta"]["spare"]):
+        note = layout["annotations"][int(number)]
+        dx, dy = (
+            (note["ax"], note["ay"]) if note["showarrow"] else (note["xshift"], -note["yshift"])
+        )
+        x, y = (note["x"] - left) * across + dx, (high - note["y"]) * down + dy
+        half = 0.56 * 12 * len(note["text"]) / 2
+        boxes.append((x - half, y - 7, x + half, y + 7))
+    return boxes
+
+
+def dots_of_lines(figure: Figure, size: tuple[int, int]) -> Iterator[tuple[float, float]]:
+    """Points along all that is drawn as a line, at most two pixels apart."""
+    across, down = scale_of(figure, size)
+    left, high = figure["layout"]["xaxis"]["range"][0], figure["layout"]["yaxis"]["range"][1]
+    for trace in figure["data"]:
+        if (trace.get("meta") or {}).get("role") != "line":
+            continue
+        at = [
+            ((x - left) * across, (high - y) * down)
+            for x, y in zip(trace["x"], trace["y"], strict=True)
+            if x is not None
+        ]
+        for (x, y), (to_x, to_y) in pairwise(at):
+            n = int(math.hypot(to_x - x, to_y - y) / 2) + 1
+            yield from ((x + (to_x - x) * k / n, y + (to_y - y) * k / n) for k in range(n + 1))
+
+
+def test_few_names_are_struck_through_by_a_line() -> None:
+    """The middle of a word lies over no line, but where many end at one place in a small plot."""
+    n_names = n_struck = 0
+    size = 600, 420
+    for n_layers, seed in product((12, 21), range(6)):
+        figure = draw(Request(width=size[0], height=size[1]), [Panel(walks(n_layers, seed), "val")])
+        dots = list(dots_of_lines(figure, size))
+        for left, top, right, bottom in names_in(figure, size):
+            n_names += 1
+            n_struck += any(left < x < right and top + 3 < y < bottom - 3 for x, y in dots)
+    assert n_names == 108
+    assert n_struck <= 20
+
+
 @pytest.mark.parametrize("n_layers", [3, 5, 8, 12, 21, 50])
 @pytest.mark.parametrize("size", [(900, 560), (1100, 640), (600, 420), (390, 420)])
 def test_names_lie_neither_over_each_other_nor_outside(
@@ -44,23 +102,9 @@ def test_names_lie_neither_over_each_other_nor_outside(
     width, height = size
     for seed in range(3):
         figure = draw(Request(width=width, height=height), [Panel(walks(n_layers, seed), "val")])
-        layout = figure["layout"]
-        spare, notes = set(layout["meta"]["spare"]), layout["annotations"]
+        layout, boxes = figure["layout"], names_in(figure, size)
+        across, down = scale_of(figure, size)
         (left, right), (low, high) = layout["xaxis"]["range"], layout["yaxis"]["range"]
-        margin = layout["margin"]
-        across = (width - margin["l"] - margin["r"]) / (right - left)
-        down = (height - margin["t"] - margin["b"]) / (high - low)
-        boxes = []
-        for number in layout["meta"]["names"]:
-            if number in spare:
-                continue
-            note = notes[int(number)]
-            dx, dy = (
-                (note["ax"], note["ay"]) if note["showarrow"] else (note["xshift"], -note["yshift"])
-            )
-            x, y = (note["x"] - left) * across + dx, (high - note["y"]) * down + dy
-            half = 0.56 * 12 * len(note["text"]) / 2
-            boxes.append((x - half, y - 7, x + half, y + 7))
         assert len(boxes) == len(chosen(n_layers, width))
         for box in boxes:
             assert box[0] >= 0 <= box[1]

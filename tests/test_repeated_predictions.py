@@ -142,7 +142,7 @@ def test_one_input_with_two_labels_is_two_samples() -> None:
     assert rows.share_repeated == 0
     rows.update(torch.randn(1, 2), torch.tensor([1]), inputs[:1])
     assert rows.share_repeated == 0.25
-    assert rows.once.n_counted == 3
+    assert rows.once("").n_counted == 3
 
 
 def of_process(numbers: list[float], *, apart: bool = True) -> DefinedRows:
@@ -169,7 +169,7 @@ def test_processes_with_inputs_of_their_own_are_added_up() -> None:
     unknown = of_process([1.0, 1.0])
     unknown.merge_state(of_process([2.0], apart=False))
     assert unknown.share_repeated is None
-    assert unknown.once is unknown.metric
+    assert unknown.once("") is unknown.metric
 
 
 def test_repeats_are_found_in_any_stream() -> None:
@@ -223,7 +223,7 @@ def of_counts(*counts: int) -> DefinedRows:
 )
 def test_few_samples_are_told(counts: tuple[int, ...], by_position: bool, said: list[str]) -> None:
     got = notices.notices(
-        "val", found(of_counts(*counts), sum(counts), by_position=by_position), []
+        "val", found(of_counts(*counts), sum(counts), by_position=by_position), "", []
     )
     assert [one.cause for one in got] == ["few"] * len(said)
     assert all(part in one.text for one, part in zip(got, said, strict=True))
@@ -232,7 +232,7 @@ def test_few_samples_are_told(counts: tuple[int, ...], by_position: bool, said: 
 def test_that_nobody_has_counted_once_is_told() -> None:
     mixed = of_process([1.0, -1.0, 2.0])
     mixed.merge_state(of_process([2.0, -3.0]))
-    got = {one.cause: one.text for one in notices.notices("val", found(mixed, 5), [])}
+    got = {one.cause: one.text for one in notices.notices("val", found(mixed, 5), "", [])}
     assert "processes have met the same inputs" in got["repeated"]
 
 

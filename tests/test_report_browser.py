@@ -11,16 +11,9 @@ import pytest
 
 from it_callbacks import cli
 
-from .browsing import chromium
 from .known_run import PLANE, write_plane
 
 HOSTILE = "<img src=x onerror=alert(1)>"
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    with chromium() as opened:
-        yield opened
 
 
 class Shown:
@@ -84,6 +77,14 @@ def test_the_report_draws_its_figures_and_asks_for_nothing(shown: Shown) -> None
     assert HOSTILE in shown.page.locator("h1").inner_text()
     assert shown.page.locator("img").count() == 0
     assert f"{HOSTILE} · val" in shown.page.locator(".annotation").all_text_contents()
+
+
+def test_the_moment_of_the_slider_is_not_written_over_the_title_of_the_axis(shown: Shown) -> None:
+    top, bottom = shown.plane(
+        "const box = (name) => plane.querySelector(name).getBoundingClientRect();"
+        "return [box('.slider-label').top, box('.xtitle').bottom];"
+    )
+    assert top > bottom + 10
 
 
 def test_the_plane_has_the_points_that_were_logged(shown: Shown) -> None:

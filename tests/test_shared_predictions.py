@@ -102,6 +102,21 @@ def test_beside_each_other_both_give_what_each_gives_alone(name: str) -> None:
             assert [row[1] for row in each] == pytest.approx(bits, abs=1e-14, nan_ok=True)
 
 
+@pytest.mark.parametrize("name", ["plain", "repeated"])
+def test_beside_each_other_both_count_the_samples_that_they_warn_of(name: str) -> None:
+    """What one has measured it forgets; the other must not take that for its own."""
+    val, model, _ = CASES[name]
+
+    def few(*kinds: type[Any]) -> list[str]:
+        with warned() as given:
+            fit([kind() for kind in kinds], model, val=val(), train=plain(), max_epochs=1)
+        return sorted(one.text for one in given if one.cause == "few")
+
+    apart = sorted(text for kind in BOTH for text in few(kind))
+    assert len(apart) == 2
+    assert few(*BOTH) == apart
+
+
 def passes_of(*monitors: Any, **options: Any) -> int:
     """How many passes over predictions a training of two epochs makes."""
     made, finish = list[object](), PredictionPass._finish

@@ -42,9 +42,9 @@ def test_markdown_of_a_known_run(log: Path, capsys: pytest.CaptureFixture[str]) 
     assert lines[0] == "# known"
     for line, text in zip(lines[2:], told, strict=False):
         assert line.endswith(text)
-    assert "| fc1 | wide | 4.50 ± 0.12 | 0.75 ± 0.12 | CAUTION |" in lines
-    assert "| fc2 | code | 2.25 | 0.72 | OK |" in lines
-    assert lines[-1].startswith("| fc1 | code | 6.00 | - | SATURATED")
+    assert "| fc1 | any width | 4.50 ± 0.12 | 0.75 ± 0.12 | CAUTION |" in lines
+    assert "| fc2 | binned code | 2.25 | 0.72 | OK |" in lines
+    assert lines[-1].startswith("| fc1 | binned code | 6.00 | - | SATURATED")
 
 
 def test_json_of_a_known_run_holds_all_of_it(log: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -20,6 +20,7 @@ from tensorboard.backend.application import TensorBoardWSGIApp
 from tensorboard.plugins.core.core_plugin import CorePluginLoader
 from werkzeug.test import Client, TestResponse
 
+from it_callbacks.figures.request import NO_LABELS
 from it_callbacks.tensorboard_plugin import plugin
 from it_callbacks.tensorboard_plugin.plugin import InformationPlanePlugin
 
@@ -270,7 +271,7 @@ def test_a_run_without_labels_has_no_plane_and_says_why(tmp_path: Path) -> None:
         state = _client(found).get(f"{HERE}/state").json
     assert state is not None
     (run,) = state["runs"]
-    why = "no labels were logged: there is nothing to put up"
+    why = NO_LABELS
     assert run["absent"] == {"plane": why, "through": why}
     assert [name for name in state["opens_at"] if run["figures"][name]] == ["curves"]
 

@@ -1,4 +1,4 @@
-"""The wide plane of a monitor: when it is read, of whom, and what is logged beside it."""
+"""The plane of any width of a monitor: when it is read, of whom, and what is logged beside it."""
 
 from __future__ import annotations
 
@@ -490,7 +490,7 @@ def test_one_line_for_all_layers_that_are_too_wide() -> None:
         fit([InformationPlaneMonitor()])
     (line,) = given.of("saturated")
     assert line.layer == ""
-    assert "see the wide plane" in line.text
+    assert "read them at any width" in line.text
 
 
 def test_what_an_estimator_says_of_layers_is_in_the_settings() -> None:

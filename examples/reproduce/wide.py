@@ -1,12 +1,12 @@
-"""The wide plane: layers that no bins can read lie in order, in five kinds of networks.
+"""The plane of any width: layers that no bins can read lie in order, in five kinds of networks.
 
-You learn to read the wide plane, which is on by default: across, how many inputs a layer keeps
-apart under noise that goes with its spread; up, how many bits of the label a linear reader predicts
-on samples that it has not seen. In a tanh and a ReLU perceptron, a CNN, a ResNet with batch norm
-and a transformer, the first layer lies to the right and the logits to the left; training moves the
-logits up; and training images lie above held-out ones. The binned code shows nothing of this: all
-these layers are saturated. Labels by lot are the control: untrained, no layer has any of them.
-Maps and tokens are read at all positions; their mean over positions loses what early layers have.
+You learn to read it; it is on by default: across, how many inputs a layer keeps apart under noise
+that goes with its spread; up, how many bits of the label a linear reader predicts on samples that
+it has not seen. In a tanh and a ReLU perceptron, a CNN, a ResNet with batch norm and a transformer,
+the first layer lies to the right and the logits to the left; training moves the logits up; and
+training images lie above held-out ones. The binned code shows nothing of this: all these layers are
+saturated. Labels by lot are the control: untrained, no layer has any of them. Maps and tokens are
+read at all positions; their mean over positions loses what early layers have.
 
     python examples/reproduce/wide.py [--fast] [--data DIR] [--out DIR]
 
@@ -195,7 +195,7 @@ def describe(title: str, trained: Trained) -> None:
 
 
 def of_network(name: str, runs: Mapping[int, Trained], axes: Axes = WIDE) -> list[Signature]:
-    """What every network that learns has to show, on the wide plane; binned codes do not."""
+    """What every network that learns has to show at any width; binned codes do not."""
     layers = {seed: run.layers("train", axes) for seed, run in runs.items()}
     val = {seed: run.layers("val", axes) for seed, run in runs.items()}
     apart = {seed: of[0].x[-1] - of[-1].x[-1] for seed, of in layers.items()}

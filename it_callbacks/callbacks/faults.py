@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import lru_cache
+from traceback import walk_stack
 from typing import Literal
 
 from lightning_utilities.core.rank_zero import rank_zero_info, rank_zero_warn
@@ -43,7 +45,7 @@ class Faults:
         """
         warning = self._new(message, cause, set_, layer)
         if warning is not None and self.console.admits(warning):
-            rank_zero_warn(warning)
+            _warn(warning)
 
     def inform(self, message: str) -> None:
         """Print a line on the console, once."""
@@ -53,7 +55,7 @@ class Faults:
     def end(self) -> None:
         """A run is over: print what was held back, or how much that is. Safe to call twice."""
         for warning in self.console.last_lines():
-            rank_zero_warn(warning)
+            _warn(warning)
 
     def handle(
         self,
@@ -73,7 +75,7 @@ class Faults:
         text = str(error) if message is None else message
         warning = self._new(text, cause, set_, layer)
         if warning is not None:
-            rank_zero_warn(warning)
+            _warn(warning)
 
     @contextmanager
     def contained(self, *fatal: type[Exception], set_: str = "") -> Iterator[None]:
@@ -119,3 +121,22 @@ _CHANGING = re.compile(r"(?<![\w.])0x[0-9a-fA-F]+|(?<![\w.'])\d+(\.\d*)?([eE][+-
 @lru_cache(maxsize=256)  # most of what is warned of was so at the point before
 def _without_numbers(message: str) -> str:
     return _CHANGING.sub("", message)
+
+
+_PACKAGES = frozenset(
+    (
+        *("it_callbacks", "pytorch_lightning", "lightning", "lightning_fabric"),
+        *("lightning_utilities", "torch", "contextlib"),
+    )
+)
+"""Between a line of the user's and a monitor."""
+_OF_CALLER = 4
+"""What Lightning's function takes for the level of who calls it."""
+
+
+def _warn(warning: MonitorWarning) -> None:
+    """Warn from the user's line that runs the training: a line of ours would tell nothing."""
+    names = [frame.f_globals.get("__name__", "") for frame, _ in walk_stack(sys._getframe())]
+    is_users = [name.partition(".")[0] not in _PACKAGES for name in names]
+    up = is_users.index(True) if True in is_users else len(is_users)
+    rank_zero_warn(warning, stacklevel=_OF_CALLER + up)

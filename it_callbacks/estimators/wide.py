@@ -1,4 +1,4 @@
-"""Read a layer of any width: the wide plane's two axes, and what may be wrong with them."""
+"""Read a layer at any width: the two axes of its plane, and what may be wrong with them."""
 
 from __future__ import annotations
 

@@ -26,6 +26,7 @@ from it_callbacks.figures.over_time import exact, time_axis
 from it_callbacks.figures.spreading import Word, beside
 from it_callbacks.figures.subplots import note_at
 from it_callbacks.figures.theme import TEXT
+from it_callbacks.figures.words import before_first
 from it_callbacks.quantities import QUANTITIES
 from it_callbacks.runs import Series
 
@@ -82,7 +83,8 @@ def _draw(panels: Sequence[Panel], request: Request) -> Figure:
         kept = rows[number][: max(min(_MOST_ROWS, int(plot.height / _ROW)), 1)]
         n_more = len(rows[number]) - len(kept)
         drawn["meta"]["panels"].append(of_plot(panel, plot.axis))
-        _head(drawn, plot, panel, f"{n_more} more" if n_more else "", len(panels))
+        remarks = [before_first(request, panel, steps[number]), f"{n_more} more" * (n_more > 0)]
+        _head(drawn, plot, panel, remarks, len(panels))
         drawn[f"xaxis{plot.axis}"] = column_axis(plot, shown)
         drawn[f"yaxis{plot.axis}"] = _row_axis(plot, kept)
         if not kept:
@@ -181,9 +183,11 @@ def _last_values(rows: Sequence[_Row]) -> list[Word]:
     ]
 
 
-def _head(drawn: dict[str, Any], plot: Plot, panel: Panel, more: str, n_panels: int) -> None:
+def _head(
+    drawn: dict[str, Any], plot: Plot, panel: Panel, remarks: Sequence[str], n_panels: int
+) -> None:
     how = [
-        more,
+        *remarks,
         _WHAT if grid.widest([_WHAT], 11) < plot.width - 120 else "by class",
         "bits",
         "logarithmic colours",

@@ -194,7 +194,7 @@ def _controls(
     timing = [redrawn, *([slow] * (len(shown) - 1)), {"duration": _FRAME_MS, "redraw": True}]
     muted, text = layout["xaxis"]["tickfont"]["color"], layout["font"]["color"]
     plain = {"bgcolor": layout["paper_bgcolor"], "bordercolor": muted, "font": {"color": text}}
-    margin = {**layout["margin"], "b": layout["margin"]["b"] + 74}
+    margin = {**layout["margin"], "b": layout["margin"]["b"] + 84}
     return {
         "margin": margin,
         "sliders": [
@@ -202,7 +202,7 @@ def _controls(
                 "active": len(stops) - 1,
                 "steps": stops,
                 "currentvalue": {"xanchor": "left", "font": {"size": 12, "color": text}},
-                "pad": {"l": 84, "t": 44},
+                "pad": {"l": 84, "t": 54},
                 "ticklen": 0,
                 "minorticklen": 0,
                 "activebgcolor": text,
@@ -219,7 +219,7 @@ def _controls(
                 "xanchor": "left",
                 "y": 0,
                 "yanchor": "top",
-                "pad": {"t": 58},
+                "pad": {"t": 68},
                 "buttons": [
                     {
                         "method": "animate",

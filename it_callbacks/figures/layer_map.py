@@ -39,6 +39,7 @@ from it_callbacks.figures.quantity_shown import (
 )
 from it_callbacks.figures.readings import Opening
 from it_callbacks.figures.theme import BITS, GRID, Colour, of_depth
+from it_callbacks.figures.words import before_first
 from it_callbacks.records import Status
 from it_callbacks.runs import Series
 
@@ -109,7 +110,7 @@ def _draw(panels: Sequence[Panel], request: Request) -> Figure:
         drawn["meta"]["panels"].append(of_plot(panel, plot.axis))
         drawn[f"xaxis{plot.axis}"] = column_axis(plot, shown)
         drawn[f"yaxis{plot.axis}"] = _row_axis(plot, each.layers, short)
-        _head(drawn, plot, each, found.resolution, len(maps))
+        _head(drawn, plot, each, found.resolution, len(maps), request)
         if not each.finite:
             grid.said(drawn, plot, each.why_empty)
             continue
@@ -252,7 +253,9 @@ def _evenly(stops: Sequence[str]) -> list[list[Any]]:
     return [[number / (len(stops) - 1), stop] for number, stop in enumerate(stops)]
 
 
-def _head(drawn: dict[str, Any], plot: Plot, each: _Map, resolution: int, n: int) -> None:
+def _head(
+    drawn: dict[str, Any], plot: Plot, each: _Map, resolution: int, n: int, request: Request
+) -> None:
     panel, most = each.panel, max(int(plot.width / 7), 12)
     what, unit = _words(each), _unit(each)
     remarks = (
@@ -260,6 +263,7 @@ def _head(drawn: dict[str, Any], plot: Plot, each: _Map, resolution: int, n: int
     )
     if each.n_saturated:
         remarks.append("empty: saturated")
+    remarks.insert(0, before_first(request, panel, each.steps))
     if each.quantity == TRAIN_MINUS_VAL:
         remarks.append(plain(shortened(panel.run.name, most // 2)) if n > 1 else "")
     of = plain(shortened(f"{panel.run.name} · {panel.set}", most))

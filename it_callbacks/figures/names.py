@@ -20,7 +20,7 @@ _OF_MANY, _OF_MANY_NARROW, _FEW = 6, 4, 5
 MOST_SPARE = 60
 """Names and marks that are kept for a highlight: each is a node in the page."""
 _SIZE = 12
-_ON_A_WAY, _ON_MANY_WAYS, _ON_AN_END, _ON_A_WORD = 5, 2, 14, 30
+_ON_A_WAY, _ON_MANY_WAYS, _ON_AN_END, _ON_A_WORD = 16, 6, 14, 30
 
 
 class Name(NamedTuple):

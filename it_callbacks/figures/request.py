@@ -27,7 +27,9 @@ KINDS: Mapping[str, Kind] = {
     kind.name: kind for kind in (PLANE, THROUGH, MAP, CURVES, PREDICTIONS, CLASSES)
 }
 """All kinds of figure, by name, in the order in which they are offered."""
-NO_LABELS = "no labels were logged: there is nothing to put up"
+NO_LABELS = (
+    "no labels were logged, and without them a plane has no second axis: see Curves and Heat map"
+)
 OPENS_AT = tuple(kind.name for kind in (PLANE, CURVES, PREDICTIONS, CLASSES))
 """A page opens at the first of these that it has; where there are heat maps, there are curves."""
 

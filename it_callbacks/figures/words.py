@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from it_callbacks.figures.axes import Panel, axis_title
 from it_callbacks.figures.hover import WORDS
@@ -74,6 +75,18 @@ def not_yet(request: Request, panel: Panel) -> str:
     """Say that a panel has no point up to the moment that is asked for."""
     step, epochs = request.until or 0, panel.run.epochs
     return f"not measured yet at {f'epoch {epochs[step]}' if step in epochs else f'step {step}'}"
+
+
+def before_first(request: Request, panel: Panel, steps: Collection[int]) -> str:
+    """Say that a panel has no point up to the moment that is asked for; empty if it has one.
+
+    Args:
+        request: What is shown.
+        panel: Of what.
+        steps: At which the panel has points.
+    """
+    is_before = request.until is not None and request.until < min(steps, default=-math.inf)
+    return not_yet(request, panel) if is_before else ""
 
 
 def unreadable(panels: Sequence[Panel]) -> dict[str, str]:

@@ -66,8 +66,10 @@ def _of_one(run: Run, repeats: Sequence[Run], sets: Collection[str]) -> list[Fin
         _of_classes(run, repeats, sets),
     )
     by_rule = {finding.rule: finding for finding in found}
-    if "learnt" in by_rule:
-        by_rule.pop("tells", None)
+    for rule, others in _SILENCES.items():
+        if rule in by_rule:
+            by_rule = {each: of for each, of in by_rule.items() if each not in others}
+    by_rule |= {finding.rule: finding for finding in limits.not_measured(run, by_rule)}
     return [by_rule[rule] for rule in RULES if rule in by_rule]
 
 
@@ -78,7 +80,7 @@ def _of_layers(run: Run, n_runs: int, sets: Collection[str]) -> Iterator[Finding
     gains = layers.gains(plane)
     yield from layers.learnt(plane)
     yield from layers.gained(plane, gains)
-    yield from layers.learns_last(plane, gains)
+    yield from layers.learns_last(plane, gains, training)
     yield from layers.lost(plane)
     yield from layers.fell(plane)
     yield from layers.agree(plane)
@@ -115,6 +117,15 @@ def _sets(run: Run, root: str, name: str, sets: Collection[str]) -> tuple[str | 
     return main_set(run, root, there), training_set(run, root, there)
 
 
+_OF_CONSTANTS = ("gap_of_layers", "no_gap", "learns_unsure", "ends", "agree")
+_OF_ONE_PREDICTION = ("confused", "scattered", "over_confident", "under_confident")
+_SILENCES = {
+    "learnt": ("tells",),
+    "collapse": _OF_ONE_PREDICTION,
+    "dead_network": (*_OF_CONSTANTS, *_OF_ONE_PREDICTION, "collapse"),
+}
+"""By rule, those that say nothing more, or nothing of worth, where it holds."""
+
 _QUANTITIES = frozenset(
     (
         *("V_TY", "V_TY_se", "relative_I_XT", "relative_I_XT_se", "wide_status", "spread"),
@@ -122,7 +133,15 @@ _QUANTITIES = frozenset(
         "unit_dead",
     )
 )
-_OF_PREDICTIONS = ("mean", "marginal", "cross_entropy", "label_bound", "label_bound_se", "all")
+_OF_PREDICTIONS = (
+    "mean",
+    "marginal",
+    "hard",
+    "cross_entropy",
+    "label_bound",
+    "label_bound_se",
+    "all",
+)
 
 
 def needed(run: Run) -> set[Key]:

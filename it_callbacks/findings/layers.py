@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from it_callbacks.findings.curves import Curve, negative
-from it_callbacks.findings.finding import Finding, after, listed, moment, with_error
+from it_callbacks.findings.finding import Z_95, Finding, after, listed, moment, with_error
 from it_callbacks.findings.judging import FEWEST, Bar, Change, bars, early_fall, late_rise, rise
 from it_callbacks.findings.planes import Plane
 from it_callbacks.wandering import unsteadiness
@@ -104,25 +104,77 @@ def gained(plane: Plane, found: Gains) -> Iterator[Finding]:
         yield Finding("ends", text, "fact", layer, ends)
 
 
-def learns_last(plane: Plane, found: Gains) -> Iterator[Finding]:
+def learns_last(plane: Plane, found: Gains, training: Plane | None = None) -> Iterator[Finding]:
     """Which layer was the last to reach 90 % of its gain, of those that gained beyond chance.
 
     To have reached it is to stay there. Said if at the moment when all others had, it lacked more
     than its error and than it strays in the time that it took longer; else that they learn
-    together.
+    together. Where fewer than two gained so, of the training set, which is read before training,
+    too; where they did not there, either, when each layer had come to its end, without a judgement.
     """
-    judged = [
-        layer for layer in found.judged if all(math.isfinite(p.error) for p in plane.y(layer))
-    ]
-    if len(judged) < 2:
-        if len(found.of) > 1 and all(len(plane.y(layer)) >= FEWEST for layer in found.of):
-            n_gained = f"{len(judged) or 'none'} of {len(found.of)} layers"
-            text = (
-                f"Which layer learns last cannot be told: {n_gained} gained more than "
-                "their errors and their ups and downs."
-            )
-            yield Finding("learns_unsure", text, "unknown", None, {"gained": float(len(judged))})
+    if len(_judged(plane, found)) > 1:
+        yield _last_of(plane, found, _judged(plane, found), "")
         return
+    if training is not None:
+        of_training = gains(training)
+        if len(judged := _judged(training, of_training)) > 1:
+            yield _last_of(training, of_training, judged, "in training ")
+            return
+    yield from _learns_unsure(plane, found)
+
+
+def _judged(plane: Plane, found: Gains) -> list[str]:
+    """The layers that gained beyond chance, with errors."""
+    return [layer for layer in found.judged if all(math.isfinite(p.error) for p in plane.y(layer))]
+
+
+def _learns_unsure(plane: Plane, found: Gains) -> Iterator[Finding]:
+    if len(found.of) < 2:
+        return
+    n_points = min(len(plane.y(layer)) for layer in found.of)
+    n_judged = len(_judged(plane, found))
+    if n_points < FEWEST:
+        why = f"{n_points} points are too few, {FEWEST} are needed"
+    else:
+        n_gained = f"{n_judged or 'none'} of {len(found.of)} layers"
+        why = f"{n_gained} gained more than their errors and their ups and downs"
+    text = f"Which layer learns last cannot be told: {why}.{_arrivals(plane, [*found.of])}"
+    yield Finding("learns_unsure", text, "unknown", None, {"gained": float(n_judged)})
+
+
+def _arrivals(plane: Plane, layers: Sequence[str]) -> str:
+    """When each layer was within the error of its last value, and stayed, as the log has it."""
+    curves = {layer: plane.y(layer) for layer in layers}
+    if not all(math.isfinite(points[-1].error) for points in curves.values()):
+        return ""
+    error = "error" if plane.n_runs == 1 else "spread"
+    at = {layer: _arrived(points) for layer, points in curves.items()}
+    if all(at[layer] == points[0].step for layer, points in curves.items()):
+        return f" Each was within the {error} of its last value from its first point on."
+    step = max(at.values())
+    last = [layer for layer in layers if at[layer] == step]
+    before = [at[layer] for layer in layers if layer not in last]
+    verb = "was" if len(last) == 1 else "were"
+    others = f"; all others by {moment(plane.run, max(before))}" if before else ""
+    return (
+        f" {listed(plane.names(last))} {verb} within the {error} of the last value from "
+        f"{moment(plane.run, step)} on{others}."
+    )
+
+
+def _arrived(points: Curve) -> int:
+    """The step from which on a curve is within the error of its last value."""
+    last = points[-1]
+    beyond = [
+        place
+        for place, point in enumerate(points)
+        if abs(point.bits - last.bits) > Z_95 * last.error
+    ]
+    return points[beyond[-1] + 1 if beyond else 0].step
+
+
+def _last_of(plane: Plane, found: Gains, judged: Sequence[str], where: str) -> Finding:
+    """Of layers that gained, which one was clearly the last, or that none was."""
     reached = {layer: _reached(plane.y(layer), found.of[layer]) for layer in judged}
     last = max(judged, key=lambda layer: (reached[layer], judged.index(layer)))
     others = [layer for layer in judged if layer != last]
@@ -137,17 +189,23 @@ def learns_last(plane: Plane, found: Gains) -> Iterator[Finding]:
     of = "" if len(judged) == len(found.of) else " that gained beyond chance"
     if then and level - then[0].bits > math.hypot(strays, found.over[last].errors * error):
         text = (
-            f"{plane.name(last)} learnt last: it reached 90 % of its gain at "
+            f"{plane.name(last)} learnt last: {where}it reached 90 % of its gain at "
             f"{moment(plane.run, reached[last])}, the other layers{of} by "
             f"{moment(plane.run, before)}."
         )
-        yield Finding("learns_last", text, "fact", last, at)
-    else:
-        text = (
-            f"No layer clearly learnt last: {listed(plane.names(judged))} had 90 % of their gains "
-            f"by {moment(plane.run, reached[last])}."
+        return Finding("learns_last", text, "fact", last, at)
+    if len(set(reached.values())) == 1:
+        when = (
+            f"{listed(plane.names(judged))} had 90 % of their gains by {moment(plane.run, before)}"
         )
-        yield Finding("learn_together", text, "fact", None, at)
+    else:
+        first, *rest = ((plane.name(of), moment(plane.run, reached[of])) for of in judged)
+        when = listed(
+            [f"{first[0]} reached 90 % of its gain at {first[1]}"]
+            + [f"{name} at {at}" for name, at in rest]
+        )
+    text = f"No layer clearly learnt last: {where}{when}."
+    return Finding("learn_together", text, "fact", None, at)
 
 
 def _reached(points: Curve, change: Change) -> int:

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping
 from typing import Any
 
 from it_callbacks.findings.curves import curve
 from it_callbacks.findings.finding import Finding, Tone, listed, moment
-from it_callbacks.findings.planes import Plane
+from it_callbacks.findings.planes import Plane, is_training
 from it_callbacks.quantities import PLANE
 from it_callbacks.records import Status
-from it_callbacks.runs import Key
+from it_callbacks.runs import Key, Run
 
 DEAD = 1e-6
 """Share of its largest spread at which a layer gives one output."""
@@ -55,14 +55,23 @@ def dead_layers(plane: Plane) -> Iterator[Finding]:
             living = [place for place, point in enumerate(points) if point.bits > DEAD * largest]
             first = points[living[-1] + 1 if living else 0]
             dead[layer] = moment(plane.run, first.step)
-    if dead:
-        layer = next(iter(dead))
-        others = f" ({listed(plane.names(dead))} are)" if len(dead) > 1 else ""
+    if not dead:
+        return
+    values = {"layers": float(len(dead))}
+    others = f" ({listed(plane.names(dead))} are)" if len(dead) > 1 else ""
+    if (last := plane.layers[-1]) in dead:
         text = (
-            f"{plane.name(layer)} is dead since {dead[layer]}: its output no longer varies from "
-            f"sample to sample{others}."
+            f"The network is dead since {dead[last]}: the output of its last layer, "
+            f"{plane.name(last)}, no longer varies from sample to sample{others}."
         )
-        yield Finding("dead_layers", text, "warning", layer, {"layers": float(len(dead))})
+        yield Finding("dead_network", text, "warning", last, values)
+        return
+    layer = next(iter(dead))
+    text = (
+        f"{plane.name(layer)} is dead since {dead[layer]}: its output no longer varies from "
+        f"sample to sample{others}."
+    )
+    yield Finding("dead_layers", text, "warning", layer, values)
 
 
 def dead_units(plane: Plane) -> Iterator[Finding]:
@@ -111,6 +120,35 @@ def cautions(plane: Plane) -> Iterator[Finding]:
         why = reasons.get(careful[0]) or "the settings tell why"
         text = f"Read {listed(plane.names(careful))} with caution: {why}."
         yield Finding("caution", text, "unknown", careful[0], {"layers": float(len(careful))})
+
+
+def not_measured(run: Run, said: Container[str]) -> Iterator[Finding]:
+    """What cannot be said of a run since no monitor has measured it, and which one would.
+
+    Args:
+        run: One training, or the mean over repeats.
+        said: Rules that have something to say, of this or of that.
+    """
+    places = [(root, set_) for root, name in _OF_A_SET.items() for set_ in run.sets(name)]
+    n_classes = [n for place in places if (n := run.setting(*place, "n_classes")) is not None]
+    missing = []
+    if n_classes and max(n_classes) == 0:
+        missing.append("anything about a label, since there was none")
+    elif max(n_classes, default=0) > 1:
+        if not any(is_training(run, *place) for place in places) and "rises_again" not in said:
+            missing.append('whether it over-fits (a monitor with data="train" would tell)')
+        if not run.sets("conditional_entropy/all") and max(n_classes) > 2:
+            missing.append("which classes are confused (ConditionalEntropyMonitor would tell)")
+    if missing:
+        yield Finding("not_measured", f"Not measured: {' and '.join(missing)}.", "unknown")
+
+
+_OF_A_SET = {
+    PLANE: "relative_I_XT",
+    "prediction_entropy": "prediction_entropy/mean",
+    "conditional_entropy": "conditional_entropy/all",
+}
+"""A quantity that each set of a monitor has."""
 
 
 def _wide_layers(plane: Plane) -> Mapping[str, Any]:

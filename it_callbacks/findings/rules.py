@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 RULES: Mapping[str, str] = {
-    "collapse": "Said if H(Ŷ) is less than half of H(Y), beyond its error.",
+    "dead_network": "Said if the last layer's spread has fallen to a millionth of its largest.",
+    "collapse": "Said if H(Ŷ) is less than half of H(Y), beyond its error, or I(X;Ŷ) next to "
+    "nothing.",
     "dead_layers": "Said if a layer's spread has fallen to a millionth of its largest.",
     "learnt": "The last value of the deepest layer that can be read, ± 1.96 standard errors.",
     "tells": "What the cross-entropy of the predictions proves, where no layer was read.",
@@ -19,6 +21,7 @@ RULES: Mapping[str, str] = {
     "by chance.",
     "gap_few": "A gap is judged from 8 common points on.",
     "no_gap": "Said if both sets are there, and no gap is beyond chance.",
+    "not_measured": "Said of what no monitor of this run has measured.",
     "learns_last": "Of the layers that gained, the last to reach 90 % of its gain, well after all "
     "others.",
     "learn_together": "No layer reached 90 % of its gain clearly after all others.",
@@ -29,7 +32,7 @@ RULES: Mapping[str, str] = {
     "gained": "The layer whose y rose most, beyond chance and by at least 0.1 bit.",
     "ends": "First and last value of the deepest layer; no change of y was beyond chance, or "
     "points are few.",
-    "learns_unsure": "Said if fewer than two layers gained beyond chance.",
+    "learns_unsure": "Said if fewer than two layers gained beyond chance, or points are few.",
     "lost": "Said if y fell from its highest three points to its last three, beyond chance.",
     "gap_unequal": "Said if one set has over 1.25 times as many samples: y of fewer is lower.",
     "fell": "Said if x fell beyond chance from its first point to its lowest three, by 0.3 bit.",

@@ -53,13 +53,13 @@ def saturated_notices(
     Args:
         set_: What the set is called.
         layers: All that were read.
-        is_read_at_any_width: Whether the wide plane has them.
+        is_read_at_any_width: Whether the plane of any width has them.
     """
     n = sum((facts.information or facts.entropy).status == Status.SATURATED for facts in layers)
     if not n:
         return []
     other = (
-        "see the wide plane (V_TY over relative_I_XT)"
+        "read them at any width (V_TY over relative_I_XT)"
         if is_read_at_any_width
         else "pass wide=WideReading(), which reads any width, or fewer bins="
     )
@@ -225,8 +225,8 @@ def effort_notices(effort: Effort, reduce: Reduction | str) -> list[Notice]:
         return []
     text = (
         f"reduce: fitting {reduce!r} takes about {effort.calibration:.1g} operations, more than an "
-        f"epoch on {TRAINED_ON} rows ({effort.training:.1g}). The wide plane reads any width "
-        "without it; for the binned code pass reduce=RandomProjection(2), which has nothing to "
+        f"epoch on {TRAINED_ON} rows ({effort.training:.1g}). The reading at any width "
+        "does without; for the binned code pass reduce=RandomProjection(2), which has nothing to "
         "fit, or layers= to observe fewer or smaller layers"
     )
     return [Notice("effort", text)]

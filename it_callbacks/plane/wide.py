@@ -1,4 +1,4 @@
-"""Read every layer of a set at any width: the values, settings and notices of the wide plane."""
+"""Read every layer of a set at any width: the values, settings and notices of its plane."""
 
 from __future__ import annotations
 

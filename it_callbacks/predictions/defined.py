@@ -100,11 +100,6 @@ class DefinedRows:
         """One of them: all have counted the same samples."""
         return next(iter(self._metrics.values()))
 
-    @property
-    def once(self) -> Metric:
-        """One of those of distinct samples, as far as they were told apart."""
-        return self.metric if self._once is None else next(iter(self._once.values()))
-
     def of(self, who: str) -> Metric:
         """The metric of one of those who wanted the predictions.
 
@@ -115,6 +110,11 @@ class DefinedRows:
             raise self._faults[who]
         return self._metrics[who]
 
+    def once(self, who: str) -> Metric:
+        """The metric of one of them of distinct samples, as far as they were told apart."""
+        metric = self.of(who)
+        return metric if self._once is None else self._once[who]
+
     @property
     def share_repeated(self) -> float | None:
         """Share of the samples that were there before, with the same label; None if not known."""
@@ -124,8 +124,7 @@ class DefinedRows:
 
     def computed(self, who: str) -> dict[str, float]:
         """What a metric computes; NaN for what only a count of distinct samples would show."""
-        metric = self.of(who)
-        values = metric.values(metric if self._once is None else self._once[who])
+        values = self.of(who).values(self.once(who))
         if self.is_mixed:
             values |= dict.fromkeys(OF_DISTINCT & set(values), math.nan)
         return values

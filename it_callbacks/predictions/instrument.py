@@ -261,7 +261,7 @@ class PredictionInstrument(Instrument[Finished]):
         missing = self._readout.missing(computed, metric.num_classes)
         # Readers of a log ask each monitor for the epochs of its own points.
         values.append(Value(self.group, "epoch", float(on.epoch)))
-        found_notices = notices.notices(on.set, found, missing)
+        found_notices = notices.notices(on.set, found, self.group, missing)
         if self._kinds.get(on.set) == "probabilities" and found.kind == "logits":
             text = (
                 f"set {on.set!r}: predictions leave [0, 1], so they are logits after all; earlier "

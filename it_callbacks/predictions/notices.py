@@ -21,12 +21,15 @@ def taken(found: Predicted[DefinedRows]) -> str:
     )
 
 
-def notices(set_: str, found: Predicted[DefinedRows], missing: Sequence[int]) -> list[Notice]:
+def notices(
+    set_: str, found: Predicted[DefinedRows], who: str, missing: Sequence[int]
+) -> list[Notice]:
     """What to say of a point.
 
     Args:
         set_: What its set is called.
         found: What the pass has left.
+        who: Whose metric it is told by, where several feed on the pass.
         missing: Classes without a sample.
     """
     said = []
@@ -49,16 +52,17 @@ def notices(set_: str, found: Predicted[DefinedRows], missing: Sequence[int]) ->
         classes = ", ".join(map(str, missing))
         text = f"set {set_!r}: no sample of class {classes}, so it has no point"
         said.append(Notice("missing", text))
-    return said + _of_samples(set_, found)
+    return said + _of_samples(set_, found, who)
 
 
-def _of_samples(set_: str, found: Predicted[DefinedRows]) -> list[Notice]:
+def _of_samples(set_: str, found: Predicted[DefinedRows], who: str) -> list[Notice]:
     rows = found.metric
+    once = rows.once(who)  # that of another may be empty by now
     # Of many positions, many are of rare words, say, which is no reason for a warning.
     said = few_notices(
         set_,
-        rows.once.n_counted,
-        () if found.by_position else rows.once.class_sizes,
+        once.n_counted,
+        () if found.by_position else once.class_sizes,
         "much of what predictions seem to tell about labels is chance. Pass a larger data=",
     )
     if rows.is_mixed:

@@ -15,8 +15,8 @@ longer. This sees what no clock in a hook does: Lightning's calls of callbacks, 
 does to the speed of the rest. It was up to a quarter more than the share. It is a difference of two
 long times, so it is shown and holds nobody.
 
-Small networks are read without the wide plane unless ``--wide`` asks for it; those of usual size
-are read at defaults. The wide plane is read at fewer and fewer epochs, nine of the first thirty.
+Small networks are read at any width only where ``--wide`` asks for it; those of usual size are read
+at defaults. The plane of any width is read at fewer and fewer epochs, nine of the first thirty.
 Here it is read at every other one, and the share is that of thirty epochs, made of both kinds.
 
 Of networks of usual size, an epoch here trains one batch, and its time counts as often as the
@@ -53,7 +53,7 @@ from .ratios import Ratio
 from .training import Classifier, Epochs, Samples, fit
 
 _EVERY = 2
-"""Every so many epochs the wide plane is read."""
+"""Every so many epochs the plane of any width is read."""
 
 
 class Case(NamedTuple):
@@ -165,7 +165,7 @@ class Taken(NamedTuple):
     """What is ours over the rest of an epoch, medians.
 
     Args:
-        plain: Of epochs in which the wide plane is not read.
+        plain: Of epochs in which the plane of any width is not read.
         with_wide: Of those in which it is.
     """
 
@@ -203,7 +203,7 @@ def clocked(monitors: list[pl.Callback]) -> Iterator[Clock]:
 
 
 def all_three(case: Case, *, wide: bool) -> list[pl.Callback]:
-    """At defaults but for the wide plane."""
+    """At defaults but for the plane of any width."""
     reading = WideReading(schedule=_EVERY) if wide else None
     return [InformationPlaneMonitor(case.layers, wide=reading), *of_predictions()]
 
@@ -268,7 +268,7 @@ def parts(clock: Clock) -> Iterator[str]:
 
 
 def over_rest(name: str, make: Callable[[], Case] | None = None) -> Iterator[Ratio]:
-    """P30: the share of a case; of a small one with the wide plane, and of predictions, too."""
+    """P30: the share of a case; of a small one also at any width and of predictions."""
     case, (must, aim) = (make or CASES[name])(), LINES[name]
 
     def ratio(what: str, monitors: list[pl.Callback], *lines: float | None) -> Ratio:
@@ -280,7 +280,7 @@ def over_rest(name: str, make: Callable[[], Case] | None = None) -> Iterator[Rat
         yield ratio("all three monitors", all_three(case, wide=True), must, aim)
         return
     yield ratio("all three monitors", all_three(case, wide=False), must, aim)
-    yield ratio("the same with the wide plane", all_three(case, wide=True), None)
+    yield ratio("the same with the plane of any width", all_three(case, wide=True), None)
     yield ratio("the two of predictions alone", of_predictions(), None)
 
 
@@ -289,7 +289,9 @@ BENCHMARKS = tuple(partial(over_rest, name) for name in CASES)
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("case", choices=CASES)
-    parser.add_argument("--wide", action="store_true", help="read small networks' wide plane, too")
+    parser.add_argument(
+        "--wide", action="store_true", help="read small networks' plane of any width, too"
+    )
     parser.add_argument("--beside", action="store_true", help="beside a training without monitors")
     given = parser.parse_args()
     torch.set_num_threads(1)

@@ -139,7 +139,7 @@ def fit(
 def share(net: nn.Module, training: Samples, probe: Samples, epochs: int) -> Share:
     """Of a monitor that looks at `probe` after each epoch; medians over epochs but the first.
 
-    Without the wide plane, which in a training as short as this would be read at every epoch.
+    Not at any width, which in a training as short as this would be read at every epoch.
     """
     model, monitor = Classifier(net), InformationPlaneMonitor(data=probe, wide=None)
     in_monitor, in_forward = Clock(), Clock()

@@ -92,7 +92,7 @@ export class Chips {
     for (const event of ["pointerleave", "blur"]) main.addEventListener(event, () => this.light(null));
     const away = button(isHidden ? "+" : "×", "", () => this.without(name));
     away.title = isHidden ? `Show ${name}` : run ? `Uncheck ${name}` : `Leave ${name} out`;
-    away.setAttribute("aria-label", away.title);
+    away.ariaLabel = away.title;
     return element("span", {className: isHidden ? "chip out" : "chip"}, main, away);
   }
 

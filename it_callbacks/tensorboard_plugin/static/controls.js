@@ -24,12 +24,12 @@ export class Controls {
   constructor(choice, changed) {
     Object.assign(this, {choice, changed, meta: {}, opensAt: null});
     const box = (id, text, title) => {
-      const input = element("input", {type: "checkbox", id});
+      const input = element("input", {type: "checkbox", id, ariaDescription: title});
       const label = element("label", {title}, input, element("span", {textContent: text}));
       return {input, label};
     };
     const select = (id, text, title) => {
-      const input = element("select", {id});
+      const input = element("select", {id, ariaDescription: title});
       const label = element(
         "label", {className: "row", title}, element("span", {textContent: text}), input,
       );
@@ -128,7 +128,9 @@ export class Controls {
     this.panels = this.shownRuns.flatMap(
       (run) => this.shownSets.filter((set) => has[run].includes(set)).map((set) => ({run, set})),
     );
-    this.runList.show(this.names, this.shownRuns, choice.filter);
+    this.runList.show(
+      state.runs.map(({name}) => name), this.shownRuns, choice.filter, this.withoutFigure,
+    );
     fill(this.figures, "radio", state.kinds, [kind], this.unavailable);
     fill(this.sets, "checkbox", sets.map((name) => ({name})), this.shownSets);
     this.setsGroup.hidden = sets.length < 2;
@@ -156,18 +158,32 @@ export class Controls {
     return (layers.val ?? Infinity) > FEW_LAYERS ? ["val"] : ["val", "train"];
   }
 
-  // Runs that were chosen and are there; of no choice all.
+  // Runs that were chosen and are there; of no choice the newest, at which the tab opens.
   get wanted() {
-    const {choice, state: {runs}} = this;
-    const chosen = (choice.run ?? []).map((name) => named(runs, name)).filter(Boolean);
+    const {choice, state: {runs, newest}} = this;
+    const chosen = (choice.run ?? [newest]).map((name) => named(runs, name)).filter(Boolean);
     return chosen.length ? chosen : runs;
   }
 
-  // What was chosen, or else the first that the runs have.
+  // Why a run has no figure of this kind.
+  reasonOf(run) {
+    return run.absent[this.kind.name] ?? `it has not logged ${this.kind.what}`;
+  }
+
+  get withoutFigure() {
+    const {runs} = this.state;
+    return Object.fromEntries(
+      runs.filter(({name}) => !this.names.includes(name)).map((run) => [run.name, `${run.name}: ${this.reasonOf(run)}`]),
+    );
+  }
+
+  // What was chosen, or else the first that all of the runs have, or any of them.
   get kind() {
     const {kinds, opens_at: usual} = this.state;
-    const has = (name) => this.wanted.some(({figures}) => figures[name]?.length);
-    const opens = [this.opensAt, ...usual].find(has);
+    const has = ({figures}, name) => Boolean(figures[name]?.length);
+    const names = [this.opensAt, ...usual];
+    const any = (name) => this.wanted.some((run) => has(run, name));
+    const opens = names.find((name) => any(name) && this.wanted.every((run) => has(run, name))) ?? names.find(any);
     return named(kinds, this.choice.name) ?? named(kinds, opens) ?? kinds[0];
   }
 
@@ -290,7 +306,7 @@ export class Controls {
         + "Attach a monitor, Trainer(callbacks=[InformationPlaneMonitor()]), and log to this "
         + "directory. This page looks every few seconds, and shows the first point when it comes.";
     }
-    if (!this.names.length) return this.unavailable[this.kind.name];
+    if (!this.names.length) return asSentence(this.unavailable[this.kind.name]);
     if (!this.shownRuns.length) return "Choose a run.";
     if (!this.shownSets.length) return "Choose a set.";
     return this.panels.length ? null : "None of the chosen runs has a chosen set.";
@@ -298,10 +314,10 @@ export class Controls {
 
   // What was asked for and is not shown, in words.
   get lost() {
-    const {choice, kind: {name: kind, what}, shownRuns, shownSets, state: {runs}} = this;
+    const {choice, shownRuns, shownSets, state: {runs}} = this;
     const why = (run) => {
       const row = named(runs, run);
-      return row ? (row.absent[kind] ?? `it has not logged ${what}`) : "it is not in this log";
+      return row ? this.reasonOf(row) : "it is not in this log";
     };
     const without = (asked, shown) => (asked ?? []).filter((name) => !shown.includes(name));
     const gone = without(choice.run, shownRuns);
@@ -376,6 +392,8 @@ export class Controls {
     ].join("_").replace(/[^\w.-]+/g, "-");
   }
 }
+
+const asSentence = (text) => text[0].toUpperCase() + text.slice(1).replace(/\.?$/, ".");
 
 // What was chosen and is left of it; else the favourites, else the first.
 function stillThere(chosen, names, favourites) {

@@ -45,6 +45,7 @@ export function fill(place, type, rows, chosen, empty = {}) {
     box.checked = chosen.includes(name);
     box.disabled = name in empty && !box.checked;
     label.title = empty[name] ?? about ?? name;
+    box.ariaDescription = label.title === name ? null : label.title;
   });
 }
 

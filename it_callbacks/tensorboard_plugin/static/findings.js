@@ -56,7 +56,9 @@ export class Findings {
     const rest = this.found.length - most;
     this.list.replaceChildren(
       ...this.found.slice(0, most).map(({text, tone, why}) =>
-        element("li", {textContent: text, className: `tone-${tone}`, title: why})),
+        element("li", {
+          textContent: text, className: `tone-${tone}`, title: why, ariaDescription: why,
+        })),
     );
     this.more.textContent = rest > 0 ? `${rest} more` : "";
     this.more.hidden = !(rest > 0);

@@ -18,9 +18,9 @@ export class Live {
   // `changed` is told of the reader's choice, `due` when it is time to look.
   constructor(choice, {changed, due}) {
     Object.assign(this, {choice, due, since: 0, newest: null, isEmpty: true});
-    this.box = element("input", {type: "checkbox", id: "follow"});
-    this.last = element("span", {id: "last-point"});
     const title = "Look for new points every few seconds; on by itself while a run is being written";
+    this.box = element("input", {type: "checkbox", id: "follow", ariaDescription: title});
+    this.last = element("span", {id: "last-point"});
     this.follow = element("label", {title}, this.box, element("span", {textContent: "Follow"}));
     this.box.addEventListener("change", () => {
       choice.follow = this.box.checked === this.isWritten ? null : this.box.checked;

@@ -31,7 +31,7 @@ export class RunList {
     this.note.setAttribute("role", "status");
     const pick = (all) => () => {
       const beyond = this.shown.filter((name) => !this.matching.includes(name));
-      chosen(all ? [...beyond, ...this.matching] : beyond);
+      chosen(all ? [...beyond, ...this.matching.filter((name) => !(name in this.without))] : beyond);
     };
     this.many = element(
       "div", {className: "buttons"},
@@ -46,11 +46,16 @@ export class RunList {
     });
   }
 
-  show(names, shown, filter) {
-    Object.assign(this, {names, shown});
+  // `without` tells of some names why the picture of now does not have them; they can be checked all
+  // the same, for another picture.
+  show(names, shown, filter, without) {
+    Object.assign(this, {names, shown, without});
     if (this.filter.value !== filter) this.filter.value = filter;
-    const rows = names.map((name) => ({name, title: elided(name, LETTERS)}));
+    const rows = names.map((name) => ({name, title: elided(name, LETTERS), about: without[name]}));
     fill(this.boxes, "checkbox", rows, shown);
+    for (const label of this.boxes.children) {
+      label.classList.toggle("without", label.firstChild.value in without);
+    }
     this.filter.hidden = this.many.hidden = names.length <= MANY;
     this.narrow();
   }
