@@ -30,6 +30,7 @@ FOLDER = Path(__file__).parents[1] / "examples" / "reproduce"
 SCRIPTS = [
     *("szt", "artefacts", "quantised", "minimal_model"),
     *("bottleneck", "convolutional", "transformer", "wide", "label_information"),
+    *("memorised", "grokking"),
 ]
 BY_THEMSELVES = {"verdicts", "trained_verdicts"}
 """Experiments of half an hour, whose short runs are in test_verdict.py."""
