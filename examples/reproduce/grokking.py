@@ -65,17 +65,17 @@ LONG = 10.0
 """Times as many epochs to learn as to fit: Power et al. (2022) speak of long after, and their
 pictures have orders of magnitude; one is asked for."""
 
-GAPS = H_Y / 4, H_Y / 2
+GAPS = round(H_Y / 4, 2), round(H_Y / 2, 2)
 """The most of a gap of y of learnt labels, and the least of memorised ones, as in memorised.py."""
-OPEN = 0.57
-"""Bits of a label that Fano's inequality leaves open if 95 % of them are known:
-h(.05) + .05 log2 46."""
+KNOWN = round(H_Y - 0.57, 2)
+"""Bits of the label that are known if 95 % are right: by Fano's inequality at most .57 bit,
+h(.05) + .05 log2 46, is open then."""
 SHOWN = {*OVER_FITTING, "no_gap", "learns_last", "learnt"}
 """Rules of findings that are printed."""
 
 
 class Decaying(Classifier):
-    """A classifier with strong weight decay, without which it would stay with what it memorised."""
+    """A classifier with strong weight decay, which makes it learn sooner after it has fitted."""
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
         return torch.optim.AdamW(self.parameters(), lr=self.lr, betas=(0.9, 0.98), weight_decay=1.0)
@@ -91,7 +91,8 @@ class Accuracies(Callback):
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         epoch = trainer.current_epoch + 1
-        if isinstance(pl_module, Classifier) and self.schedule.includes(epoch):
+        is_last = epoch == trainer.max_epochs
+        if isinstance(pl_module, Classifier) and (is_last or self.schedule.includes(epoch)):
             for name, samples in self.sets.items():
                 self.of[name][epoch] = pl_module.accuracy(samples)
             pl_module.train()
@@ -142,6 +143,17 @@ class Trained(NamedTuple):
     def learnt(self) -> int:
         """The epoch by which the held-out labels were."""
         return self.accuracies.first("val", LEARNT)
+
+    @property
+    def known(self) -> float:
+        """Share of the held-out labels that are right in the end."""
+        return [*self.accuracies.of["val"].values()][-1]
+
+    @property
+    def half(self) -> int:
+        """The epoch by which a linear reader of hidden layer 2 finds half of held-out labels."""
+        y = points(self.run, Key("V_TY", "val", LAYERS[1]))
+        return next((epoch for epoch, bits in y.items() if bits >= H_Y / 2), max(y))
 
     def bits(self, quantity: str, set_: str, layer: str, *, early: bool) -> float:
         """The last value of a layer, of the whole training or of its first part."""
@@ -219,6 +231,7 @@ def of_accuracy(runs: Mapping[int, Trained]) -> list[Signature]:
         Signature("epochs until held-out labels are known", of_each(runs, lambda run: run.learnt)),
         Signature("times as many", of_each(runs, lambda run: run.learnt / run.fitted), low=LONG),
         Signature("fitted: accuracy on val", before),
+        Signature("learnt: accuracy on val", of_each(runs, lambda run: run.known), low=LEARNT),
     ]
 
 
@@ -235,13 +248,16 @@ def of_plane(runs: Mapping[int, Trained]) -> list[Signature]:
         ),
     )
     binned = of_each(runs, lambda run: run.bits("I_TY", "val", logits, early=True))
+    ahead = of_each(runs, lambda run: run.half / run.accuracies.first("val", 0.5))
+    right = of_each(runs, lambda run: run.accuracies.of["val"][run.half])
     gap = "y of logits, train above val, bits"
     return [
         Signature(f"fitted: {gap}", of_each(runs, lambda run: run.gap(early=True)), low=GAPS[1]),
         Signature(f"learnt: {gap}", of_each(runs, lambda run: run.gap(early=False)), high=GAPS[0]),
         Signature("fitted: y of logits of val, bits", below),
-        Signature("learnt: y of logits of val, bits", above, low=H_Y - OPEN),
-        Signature("epochs to half of y of val / of its accuracy", of_each(runs, ahead), high=1.0),
+        Signature("learnt: y of logits of val, bits", above, low=KNOWN),
+        Signature("epochs to half of y of val / of its accuracy", ahead, high=1.0),
+        Signature("half of y of val: accuracy on val", right),
         Signature("x of hidden layer 2 of train falls by, bits", fall, low=0.0),
         Signature(
             "fitted: called over-fitted",
@@ -253,15 +269,8 @@ def of_plane(runs: Mapping[int, Trained]) -> list[Signature]:
             of_each(runs, lambda run: float(is_over_fitted(run.run))),
             high=0.0,
         ),
-        Signature("fitted: I(bin T;Y) of logits of val, bits", binned, low=0.9 * H_Y),
+        Signature("fitted: I(bin T;Y) of logits of val, bits", binned, low=round(0.9 * H_Y, 2)),
     ]
-
-
-def ahead(trained: Trained) -> float:
-    """Epochs until a linear reader finds half of the held-out labels, over those of accuracy."""
-    y = points(trained.run, Key("V_TY", "val", LAYERS[1]))
-    half = next((epoch for epoch, bits in y.items() if bits >= H_Y / 2), math.inf)
-    return half / trained.accuracies.first("val", 0.5)
 
 
 if __name__ == "__main__":

@@ -247,11 +247,11 @@ def save_planes(planes: Sequence[InformationPlaneMonitor], out: Path | None, nam
 
 
 def save_curves(records: Sequence[Record], out: Path | None, name: str) -> None:
-    """Write I(X;T) over the epochs into the folder, if there is one: a panel for each set."""
+    """Write a quantity over the epochs into the folder, if there is one: a panel for each set."""
     if out is not None:
         run = from_records(name, records, {})
         panels = [Panel(run, set_) for set_ in dict.fromkeys(record.set for record in records)]
-        save_picture(curves(panels, "I_XT"), out, name)
+        save_picture(curves(panels, records[0].quantity), out, name)
 
 
 def save_picture(figure: Figure, out: Path, name: str) -> None:
