@@ -99,7 +99,10 @@ def test_its_links_lead_somewhere() -> None:
     links = re.findall(r"\]\(([^)]+)\)", TEXT)
     assert links
     for link in links:
-        assert (NOTEBOOK.parent / link).is_file(), link
+        page, _, anchor = link.partition("#")
+        text = (NOTEBOOK.parent / page).read_text(encoding="utf-8")
+        headings = re.findall(r"^#+ (.+)$", text, re.MULTILINE)
+        assert anchor in {"", *(each.lower().replace(" ", "-") for each in headings)}, link
 
 
 @pytest.mark.parametrize("page", ["README.md", "docs/index.md", "docs/tutorial.md"])
