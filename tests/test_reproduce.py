@@ -30,6 +30,7 @@ FOLDER = Path(__file__).parents[1] / "examples" / "reproduce"
 SCRIPTS = [
     *("szt", "artefacts", "quantised", "minimal_model"),
     *("bottleneck", "convolutional", "transformer", "wide", "label_information"),
+    *("memorised", "grokking"),
 ]
 BY_THEMSELVES = {"verdicts", "trained_verdicts"}
 """Experiments of half an hour, whose short runs are in test_verdict.py."""
@@ -290,6 +291,53 @@ def test_the_bounds_of_the_wide_plane_hold_there_and_are_all_missed_by_binned_co
 def test_the_networks_of_the_wide_plane_take_images_of_both_sizes(name: str, side: int) -> None:
     net = module("wide").NETWORKS[name].build(side)
     assert net(torch.rand(3, 1, side, side)).shape == (3, 10)
+
+
+def test_the_bounds_of_memorised_labels_are_missed_by_learnt_ones() -> None:
+    """Held-out digits are known after a few epochs, and no finding speaks of over-fitting."""
+    memorised = module("memorised")
+    module("training").seeded(0)
+    learnt = {0: memorised.train(*digits_task(), epochs=4, out=None, name="learnt")}
+    bounded = [one for one in memorised.of_labels_by_lot(learnt) if one.bound]
+    assert [one.what for one in bounded if one.holds] == []
+    assert len(bounded) == 3
+    assert not memorised.over_fitted(learnt[0])
+
+
+def test_the_chance_of_independent_labels_is_that_of_permutations() -> None:
+    """Three standard deviations, from 4000 tables of independent labels."""
+    memorised = module("memorised")
+    generator = np.random.default_rng(0)
+    y, labels = generator.integers(0, memorised.K, (2, 4000, memorised.N))
+    cells = memorised.K * y + labels + memorised.K**2 * np.arange(4000)[:, None]
+    p = np.bincount(cells.ravel(), minlength=4000 * memorised.K**2) / memorised.N
+    p = p.reshape(4000, memorised.K, memorised.K)
+    logs = np.log2(np.where(p > 0, p, 1) / (p.sum(1, keepdims=True) * p.sum(2, keepdims=True)))
+    bits = np.where(p > 0, p * logs, 0).sum((1, 2))
+    assert 3 * bits.std() == pytest.approx(memorised.CHANCE, rel=0.05)
+
+
+def test_a_network_that_has_only_memorised_sums_has_not_grokked() -> None:
+    grokking = module("grokking")
+    found = grokking.experiment(grokking.Settings((0,), lr=1e-2, epochs=60))
+    holds = {one.what: one.holds for one in found if one.bound}
+    of_memorised = {name: of for name, of in holds.items() if name.startswith("fitted: ")}
+    assert len(of_memorised) == 3
+    assert all(of_memorised.values())
+    assert not any(of for name, of in holds.items() if name.startswith("learnt: "))
+    assert not holds["times as many"]
+
+
+def test_sums_are_of_all_pairs_and_no_pair_is_in_both_halves() -> None:
+    grokking = module("grokking")
+    seen = {}
+    for name, half in grokking.halves().items():
+        inputs, labels = half.tensors
+        a, b = inputs.reshape(-1, 2, grokking.P).argmax(2).unbind(1)
+        assert torch.equal((a + b) % grokking.P, labels)
+        seen[name] = set(zip(a.tolist(), b.tolist(), strict=True))
+    assert not seen["train"] & seen["val"]
+    assert len(seen["train"] | seen["val"]) == grokking.P**2
 
 
 def test_the_label_is_the_token_after_the_marker() -> None:

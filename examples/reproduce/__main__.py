@@ -14,7 +14,9 @@ from pathlib import Path
 import artefacts
 import bottleneck
 import convolutional
+import grokking
 import label_information
+import memorised
 import minimal_model
 import quantised
 import szt
@@ -31,6 +33,8 @@ SCRIPTS = (
     convolutional,
     transformer,
     wide,
+    memorised,
+    grokking,
     label_information,
 )
 

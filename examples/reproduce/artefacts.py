@@ -19,6 +19,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
+import torch
 from signatures import Signature, conclude, drop, parser
 from torch import Tensor, nn
 from training import (
@@ -35,7 +36,7 @@ from training import (
 
 from it_callbacks import LogSpaced, Record
 from it_callbacks.codes import symbols
-from it_callbacks.estimators import entropy
+from it_callbacks.estimators import WideReading, entropy
 from it_callbacks.rulers import Quantile, Refitted, Width, idnns
 from it_callbacks.tasks import szt_network, szt_task
 
@@ -78,8 +79,30 @@ def read(recorded: list[Activations], name: str) -> list[Record]:
     ]
 
 
+def at_any_width(recorded: list[Activations]) -> list[Record]:
+    """I(X;T+noise) at each moment, which needs no ruler; of 1024 of the patterns."""
+    labels = szt_task()[1].numpy()
+    reading = WideReading()
+    chosen = torch.randperm(len(labels), generator=torch.Generator().manual_seed(0))[
+        : reading.n_samples
+    ]
+    return [
+        Record(
+            "relative_I_XT",
+            "any width",
+            LAYER,
+            reading(values[chosen].numpy(), labels[chosen])["relative_I_XT"],
+            step=step,
+            epoch=epoch,
+            n_samples=len(chosen),
+        )
+        for epoch, step, values in recorded
+    ]
+
+
 def experiment(settings: Settings, out: Path | None = None) -> list[Signature]:
     drops: dict[str, dict[int, float]] = {name: {} for name in RULERS}
+    of_wide: dict[int, float] = {}
     for seed in settings.seeds:
         seeded(seed)
         net = szt_network(nn.ReLU)
@@ -91,14 +114,18 @@ def experiment(settings: Settings, out: Path | None = None) -> list[Signature]:
         save_curves(
             [record for curve in by_ruler.values() for record in curve], out, f"artefacts_{seed}"
         )
+        wide = at_any_width(recorder.recorded)
+        save_curves(wide, out, f"artefacts_{seed}_wide")
         if not has_learnt(f"seed {seed}", model.accuracy(training)):
             continue
+        of_wide[seed] = drop([record.bits for record in wide])
         for name, curve in by_ruler.items():
             drops[name][seed] = drop([record.bits for record in curve])
     frozen, *moving = drops
     return [
         Signature("frozen, width .07: bits lost", drops[frozen], high=1.2),
         *(Signature(f"{name}: bits lost", drops[name], low=1.0, high=4.0) for name in moving),
+        Signature("any width: bits lost", of_wide),
     ]
 
 

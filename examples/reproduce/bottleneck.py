@@ -18,7 +18,7 @@ from typing import NamedTuple
 
 from signatures import Signature, conclude, parser
 from torch import nn
-from training import Classifier, batches, curve, fit, save_plane, seeded
+from training import Classifier, batches, curve, fit, save_planes, seeded
 
 from it_callbacks import InformationPlaneMonitor
 from it_callbacks.estimators import LinearVInformation, NoiseInjected
@@ -66,7 +66,7 @@ def experiment(settings: Settings, out: Path | None = None) -> list[Signature]:
         )
         model = Classifier(Bottleneck(), lr=settings.lr)
         fit(model, batches(training, settings.batch_size), settings.epochs, [plane])
-        save_plane(plane, out, f"bottleneck_{seed}")
+        save_planes([plane], out, f"bottleneck_{seed}")
         for name, quantity in ESTIMATES.items():
             found[name][seed] = curve(plane, f"information_plane/data/{quantity}/{LAYER}")[-1]
         coverage[seed] = min(curve(plane, f"information_plane/data/coverage/{LAYER}"))

@@ -26,7 +26,7 @@ import torch
 from signatures import Signature, conclude, parser
 from torch import Tensor, nn
 from torch.utils.data import TensorDataset
-from training import Classifier, as_it_is, batches, curve, fit, probabilities, save_plane, seeded
+from training import Classifier, as_it_is, batches, curve, fit, probabilities, save_planes, seeded
 
 from it_callbacks import InformationPlaneMonitor, LogSpaced
 from it_callbacks.reductions import RandomProjection
@@ -98,12 +98,13 @@ def experiment(settings: Settings, out: Path | None = None) -> list[Signature]:
             }
             model = Classifier(network(images.shape[-1]), lr=3e-3)
             fit(model, batches(sets["train"], 32), settings.epochs, list(planes.values()))
+            drawn = f"convolutional_{'lot' if by_lot else 'true'}_{seed}"
+            save_planes(list(planes.values()), out, drawn)
             for set_, plane in planes.items():
                 accuracy[set_][seed] = model.accuracy(sets[set_])
                 known[set_][seed] = curve(plane, f"information_plane/{set_}/I_TY_adjusted/net.3")[
                     -1
                 ]
-                save_plane(plane, out, f"convolutional_{'lot' if by_lot else 'true'}_{set_}_{seed}")
         signatures += [
             Signature(f"{name}: accuracy on {set_}", accuracy[set_]) for set_ in accuracy
         ]

@@ -29,7 +29,7 @@ from training import (
     fit,
     has_learnt,
     part_of_szt_task,
-    save_plane,
+    save_planes,
     seeded,
 )
 
@@ -124,7 +124,7 @@ def experiment(settings: Settings, out: Path | None = None) -> list[Signature]:
         hidden, output = {}, {}
         for seed in settings.seeds:
             plane, accuracies[seed] = train(activation, seed, settings)
-            save_plane(plane, out, f"quantised_{name}_{seed}")
+            save_planes([plane], out, f"quantised_{name}_{seed}")
             for quantity, of_seed in excess.items():
                 of_seed[seed] = violation(plane, quantity)
             if has_learnt(f"{name}, seed {seed}", accuracies[seed]):

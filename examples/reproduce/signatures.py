@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import argparse
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
+
+Trained = TypeVar("Trained")
 
 
 class Signature(NamedTuple):
@@ -38,6 +40,11 @@ class Signature(NamedTuple):
         return bool(self.values) and all(
             self.low <= value <= self.high for value in self.values.values()
         )
+
+
+def of_each(runs: Mapping[int, Trained], value: Callable[[Trained], float]) -> dict[int, float]:
+    """A value of the training with each seed."""
+    return {seed: value(run) for seed, run in runs.items()}
 
 
 def drop(bits: Sequence[float]) -> float:

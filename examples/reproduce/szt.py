@@ -28,7 +28,7 @@ from training import (
     has_learnt,
     part_of_szt_task,
     probabilities,
-    save_plane,
+    save_planes,
     seeded,
 )
 
@@ -86,7 +86,7 @@ def experiment(settings: Settings, out: Path | None = None) -> list[Signature]:
         accuracies, curves = {}, {}
         for seed in settings.seeds:
             plane, accuracies[seed] = train(activation, seed, settings)
-            save_plane(plane, out, f"szt_{name}_{seed}")
+            save_planes([plane], out, f"szt_{name}_{seed}")
             if has_learnt(f"{name}, seed {seed}", accuracies[seed]):
                 curves[seed] = Curves(
                     curve(plane, f"information_plane/data/I_XT/net.hidden5.{name}"),

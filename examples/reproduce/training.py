@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import logging
+import math
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -15,11 +16,23 @@ from pytorch_lightning.loggers import Logger
 from torch import Tensor, nn
 from torch.utils.data import BatchSampler, DataLoader, RandomSampler, TensorDataset
 
-from it_callbacks import InformationPlaneMonitor, LogSpaced, Record
-from it_callbacks.figures import Figure, Panel, curves
+from it_callbacks import (
+    ConditionalEntropyMonitor,
+    InformationPlaneMonitor,
+    LogSpaced,
+    PredictionEntropyMonitor,
+    Record,
+)
+from it_callbacks.figures import READINGS, Figure, Panel, Request, curves, draw, panels
+from it_callbacks.findings import findings
 from it_callbacks.pictures import save
-from it_callbacks.runs import from_records
+from it_callbacks.runs import Key, Run, from_records
 from it_callbacks.tasks import szt_task
+
+OVER_FITTING = {"gap_of_layers", "gap_of_predictions", "rises_again"}
+"""Rules of findings."""
+
+Monitor = InformationPlaneMonitor | PredictionEntropyMonitor | ConditionalEntropyMonitor
 
 
 class Classifier(LightningModule):
@@ -99,6 +112,7 @@ def fit(
             # What there is to know of each layer and set here, the scripts say.
             told = r"InformationPlaneMonitor: (layer|set) '[^']+'(?! is left out)"
             warnings.filterwarnings("ignore", message=told)
+            warnings.filterwarnings("ignore", message=r"it-callbacks: \d+ more warnings? ")
             # Of epochs as short as these, observing is a large part.
             warnings.filterwarnings("ignore", message="InformationPlaneMonitor: observing takes")
             Trainer(
@@ -184,18 +198,60 @@ def curve(plane: InformationPlaneMonitor, tag: str) -> list[float]:
     return values
 
 
-def save_plane(plane: InformationPlaneMonitor, out: Path | None, name: str) -> None:
-    """Write the plane as a picture into the folder, if there is one."""
+def run_of(name: str, monitors: Iterable[Monitor], until: float = math.inf) -> Run:
+    """What monitors of one training have measured, as one run: what findings and figures are of.
+
+    Args:
+        name: What to call it.
+        monitors: Of any set.
+        until: The last epoch that counts.
+    """
+    records = [record for monitor in monitors for record in monitor.history]
+    settings = {
+        f"{root}/{set_}": measured
+        for monitor in monitors
+        for root in dict.fromkeys(record.tag.partition("/")[0] for record in monitor.history)
+        for set_, measured in monitor.settings.items()
+    }
+    return from_records(name, [each for each in records if each.epoch <= until], settings)
+
+
+def points(run: Run, key: Key) -> dict[int, float]:
+    """From finished epochs to what was measured then."""
+    values = run.values(key)
+    if not values:
+        raise KeyError(f"{key} was not measured")
+    return {run.epochs[step]: values[step] for step in sorted(values)}
+
+
+def last(run: Run, key: Key) -> float:
+    """The last value that was measured."""
+    return [*points(run, key).values()][-1]
+
+
+def is_over_fitted(run: Run) -> bool:
+    """Whether a finding says so, of layers or of predictions."""
+    return any(found.rule in OVER_FITTING for found in findings([run]))
+
+
+def save_planes(planes: Sequence[InformationPlaneMonitor], out: Path | None, name: str) -> None:
+    """Write the sets of a training into the folder, if there is one: the binned and the wide plane.
+
+    One picture for each, so that they can be laid beside each other.
+    """
     if out is not None:
-        save_picture(plane.figure().to_dict(), out, name)
+        run = run_of(name, planes)
+        for reading in READINGS:
+            request = Request(reading=reading, arrange="side")
+            save_picture(draw(request, panels(request, [run])), out, f"{name}_{reading}")
 
 
 def save_curves(records: Sequence[Record], out: Path | None, name: str) -> None:
-    """Write I(X;T) over the epochs into the folder, if there is one: a panel for each set."""
+    """Write a quantity over the epochs into the folder, if there is one: a panel for each set."""
     if out is not None:
         run = from_records(name, records, {})
         panels = [Panel(run, set_) for set_ in dict.fromkeys(record.set for record in records)]
-        save_picture(curves(panels, "I_XT"), out, name)
+        save_picture(curves(panels, records[0].quantity), out, name)
 
 
 def save_picture(figure: Figure, out: Path, name: str) -> None:

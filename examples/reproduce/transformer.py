@@ -22,7 +22,7 @@ import torch
 from signatures import Signature, conclude, parser
 from torch import Tensor, nn
 from torch.utils.data import TensorDataset
-from training import Classifier, batches, curve, fit, save_plane, seeded
+from training import Classifier, batches, curve, fit, save_planes, seeded
 
 from it_callbacks import InformationPlaneMonitor
 from it_callbacks.estimators import LinearVInformation
@@ -88,11 +88,12 @@ def experiment(settings: Settings, out: Path | None = None) -> list[Signature]:
             training = TensorDataset(*sets["train"])
             model = Classifier(Transformer(), lr=3e-3)
             fit(model, batches(training, 32), settings.epochs, list(planes.values()))
+            drawn = f"transformer_{'lot' if by_lot else 'true'}_{seed}"
+            save_planes(list(planes.values()), out, drawn)
             for set_, plane in planes.items():
                 of_block[set_][seed] = curve(
                     plane, f"information_plane/{set_}/linear_V_TY/net.block2"
                 )[-1]
-                save_plane(plane, out, f"transformer_{'lot' if by_lot else 'true'}_{set_}_{seed}")
             of_embedding[seed] = curve(
                 planes["val"], "information_plane/val/linear_V_TY/net.embedding"
             )[-1]

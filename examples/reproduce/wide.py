@@ -30,7 +30,7 @@ from networks import Transformer, convolutional, perceptron, residual
 from signatures import Signature, conclude, parser
 from torch import Tensor, nn
 from torch.utils.data import TensorDataset
-from training import Classifier, batches, curve, fit, save_plane, seeded
+from training import Classifier, batches, curve, fit, save_planes, seeded
 
 from it_callbacks import InformationPlaneMonitor, LogSpaced
 from it_callbacks.records import Status
@@ -172,7 +172,8 @@ def experiment(settings: Settings, out: Path | None = None) -> list[Signature]:
             of_name[seed] = train(NETWORKS[name], images, drawn, settings.epochs_by_lot, 32)
         for name, runs in (*learnt.items(), *((f"{n}_by_lot", of) for n, of in by_lot.items())):
             describe(f"{name}, seed {seed}", runs[seed])
-            save_plane(runs[seed].planes["train"], out, f"wide_{name}_{seed}")
+            planes = runs[seed].planes
+            save_planes([planes["val"], planes["train"]], out, f"wide_{name}_{seed}")
     return [
         *(one for name, runs in learnt.items() for one in of_network(name, runs)),
         *of_activations(learnt["tanh"], learnt["relu"]),
