@@ -19,7 +19,11 @@ from .written_logs import plane, write
 STATE = "&p.information_plane."
 
 
-@pytest.fixture(scope="module", params=["true", "false"], ids=["fast", "python"])
+@pytest.fixture(
+    scope="module",
+    params=["true", pytest.param("false", marks=pytest.mark.slow)],
+    ids=["fast", "python"],
+)
 def address(request: Any, browser: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     folder: Path = tmp_path_factory.mktemp("logs")
     write_logs(folder)

@@ -55,7 +55,13 @@ def run(name: str, *arguments: str, monkeypatch: pytest.MonkeyPatch) -> object:
     return ended.value.code
 
 
-@pytest.mark.parametrize("name", SCRIPTS)
+FAST = {"artefacts", "minimal_model", "bottleneck", "label_information", "memorised", "grokking"}
+
+
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param(name, marks=() if name in FAST else pytest.mark.slow) for name in SCRIPTS],
+)
 def test_each_signature_is_there_in_a_short_run(
     name: str,
     tmp_path: Path,

@@ -1,11 +1,11 @@
 """Power et al. (2022): a network memorises modular addition, and learns it long afterwards.
 
-You learn what grokking looks like on the wide plane. Half of all pairs (a, b) below 47 are trained
-on, with (a + b) modulo 47 as the label and strong weight decay; the other half is held out. Soon
-all training labels are fitted, and the plane is that of memorised labels: y is high in training and
-about 0 in validation. Much later, with nothing left to gain in training accuracy, y of validation
-rises as well: a linear reader finds the sum before the
-network's own accuracy shows it. The binned code is saturated throughout, and shows nothing of it.
+You learn what grokking looks like on the plane of any width. Half of all pairs (a, b) below 47 are
+trained on, with (a + b) modulo 47 as the label and strong weight decay; the other half is held out.
+Soon all training labels are fitted, and the plane is that of memorised labels: y is high in
+training and about 0 in validation. Much later, with nothing left to gain in training accuracy, y of
+validation rises as well: a linear reader finds the sum before the network's own accuracy shows it.
+The binned code is saturated throughout, and shows nothing of it.
 
     python examples/reproduce/grokking.py [--fast] [--out DIR]
 
