@@ -14,6 +14,8 @@ from types import SimpleNamespace
 
 import pytest
 
+import it_callbacks
+
 ROOT = Path(__file__).parents[1]
 
 
@@ -54,9 +56,10 @@ def test_the_wheel_holds_the_package_with_all_that_is_no_python(built: SimpleNam
     tracked = {
         str(path.relative_to(ROOT))
         for path in package.rglob("*")
-        if path.is_file() and path.suffix != ".pyc"
+        if path.is_file() and path.parent.name != "__pycache__"
     }
     assert tracked <= names
+    assert not any("__pycache__" in name for name in names)
     static = {name for name in tracked if "/static/" in name}
     assert any(name.startswith("it_callbacks/tensorboard_plugin/static/") for name in static)
     assert "it_callbacks/py.typed" in names
@@ -94,5 +97,9 @@ def test_the_command_explains_itself_without_its_dependencies(python: Path, tmp_
     assert {"demo", "view", "report", "export"} <= set(said.replace(",", " ").split())
 
 
-def test_the_citation_names_this_version() -> None:
-    assert "version: 0.1.0" in (ROOT / "CITATION.cff").read_text().splitlines()
+def test_the_citation_names_this_version_and_the_day_of_the_changelog() -> None:
+    lines = (ROOT / "CITATION.cff").read_text("utf-8").splitlines()
+    changes = (ROOT / "docs" / "changelog.md").read_text("utf-8")
+    ((version, day),) = re.findall(r"^## (0\.2\.\d+) \((.+)\)$", changes, flags=re.MULTILINE)
+    assert {f"version: {version}", f"date-released: {day}"} <= set(lines)
+    assert version == it_callbacks.__version__
