@@ -553,3 +553,14 @@ def test_a_numba_that_cannot_be_used_is_told_of_and_none_is_not_missed(
     monkeypatch.undo()
     compiled.kernel.cache_clear()
     assert compiled.kernel() is not None
+
+
+def test_a_numba_that_compiles_nothing_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else Python would go over each number."""
+    compiled.kernel.cache_clear()
+    plain = ModuleType("kernel")
+    plain.encode = lambda *_: 0.0  # type: ignore[attr-defined]  # as numba leaves it
+    monkeypatch.setitem(sys.modules, "it_callbacks.codes.kernel", plain)
+    assert compiled.kernel() is None
+    monkeypatch.undo()
+    compiled.kernel.cache_clear()

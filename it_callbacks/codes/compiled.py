@@ -10,6 +10,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable
 from functools import lru_cache
+from types import FunctionType
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -69,9 +70,13 @@ def sums_of(tile: Tile, scale: Scale, *, merged: bool = False) -> Sums | None:
     step = rows.stride(0)
     # The kernel is told where rows begin: a compiler makes more of numbers that lie side by side.
     numbers = rows.as_strided(((n_rows - 1) * step + n_units,), (1,)).numpy()
-    keys = np.empty((n_rows, 2), np.int64)
-    farthest = encode(numbers, step, scale, int(merged), spec.folded(tile.units), keys)
+    keys = _room(n_rows)
+    farthest = encode(numbers, step, scale, int(merged), *spec.folded(tile.units), keys)
     return Sums(keys, farthest) if farthest >= 0 else None
+
+
+def _room(n_rows: int) -> NDArray[np.int64]:
+    return np.empty((n_rows, 2), np.int64)
 
 
 @lru_cache(maxsize=1)
@@ -79,6 +84,12 @@ def kernel() -> Callable[..., float] | None:
     """The kernel; None where numba is not installed or fails, of which a warning tells."""
     try:
         from it_callbacks.codes.kernel import encode
+
+        compiled: Callable[..., float] = encode
+        if isinstance(compiled, FunctionType):  # numba is told to compile nothing
+            return None
+        one = np.ones(1, np.float32)
+        compiled(one, 1, (*one, *one, True, *one, *one), 0, *np.ones((2, 1), np.int64), _room(1))
     except ModuleNotFoundError:
         return None
     except Exception as error:  # it does not fit the NumPy that is installed, say
@@ -86,5 +97,4 @@ def kernel() -> Callable[..., float] | None:
             f"numba cannot be used, so layers are read more slowly: {error}", stacklevel=2
         )
         return None
-    compiled: Callable[..., float] = encode
     return compiled

@@ -16,7 +16,7 @@ _BEYOND_64_BITS = 2.0**63
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def encode(
-    numbers: Any, step: Any, reading: Any, halvings: Any, weights: Any, keys: Any
+    numbers: Any, step: Any, reading: Any, halvings: Any, first: Any, second: Any, keys: Any
 ) -> float:  # pragma: no cover  # compiled
     """Add up states times weights, row by row.
 
@@ -25,14 +25,14 @@ def encode(
         step: See there.
         reading: Origin, scale, whether to divide by it, the top state and the upper edge.
         halvings: 1 where neighbouring bins are one, else 0.
-        weights: ``(2, n_units)`` int64.
+        first: Weights of the first key, ``(n_units,)`` int64.
+        second: Those of the second.
         keys: ``(n_rows, 2)`` int64, for the sums.
 
     Returns:
         How far from 0 the farthest state is; -1 where one is NaN or does not fit 64 bits.
     """
     origin, scale, divides, top, high = reading
-    first, second = weights[0], weights[1]
     n_units = len(first)
     farthest = 0.0
     for row in range(len(keys)):
