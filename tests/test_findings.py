@@ -14,6 +14,7 @@ import pytest
 from scipy import stats
 
 from it_callbacks.findings import RULES, Finding, findings, findings_of_each, needed
+from it_callbacks.findings.agreeing import agreeing
 from it_callbacks.findings.curves import Point, curve, thinned
 from it_callbacks.findings.judging import (
     Blind,
@@ -254,6 +255,81 @@ def test_of_several_runs_each_is_told_and_warnings_come_first() -> None:
         "calm",
         "opened",
     ]
+
+
+def seeds(*last: float, error: float = 0.01, layer: str = "logits") -> list[Run]:
+    """Runs of one layer that differ in the last value of y only."""
+    return [wide({layer: line(0.5, y)}, name=f"seed_{n}", error=error) for n, y in enumerate(last)]
+
+
+def of_rule(runs: Sequence[Run], rule: str) -> list[Finding]:
+    return [each for each in findings_of_each(runs) if each.rule == rule]
+
+
+def test_what_runs_agree_on_is_said_once_with_the_range_of_its_numbers() -> None:
+    """1.96 standard errors of .01 are .02, and of .02 they are .04."""
+    runs = [*seeds(1.0, 1.25, 1.5), *seeds(1.9, error=0.02)]
+    runs[-1] = replace(runs[-1], name="seed_3")
+    (learnt,) = of_rule(runs, "learnt")
+    assert learnt.text == (
+        "4 of 4 runs: After 11 epochs, a linear reader of the last layer, logits, finds 1.00 to "
+        "1.90 (± 0.04) of the 2.00 bits of the label."
+    )
+    assert learnt.runs == [run.name for run in runs]
+    told = learnt.as_dict()
+    assert told["values"]["bits_lowest"] == 1.0
+    assert told["values"]["bits_highest"] == 1.9
+    assert told["values"]["H_Y"] == 2.0
+    assert told["runs"] == learnt.runs
+    (gained,) = of_rule(runs, "gained")
+    assert "0.50 → 1.00 to 1.90 bits" in gained.text
+    assert len(findings_of_each(runs)) == len(findings(runs[:1]))
+
+
+def test_runs_that_do_not_agree_are_told_by_name() -> None:
+    """Two steady runs and one that strays; then as many of the one kind as of the other."""
+    steady, strays = seeds(1.5, 1.75), wide({"logits": jagged()}, name="odd")
+    assert [each.text for each in of_rule([*steady, strays], "gained")] == [
+        "2 of 3 runs (not odd): logits gained most about the label: 0.50 → 1.50 to 1.75 bits."
+    ]
+    assert of_rule([*steady, strays], "ends")[0].text.startswith("odd: logits about the label")
+    other = replace(strays, name="odder")
+    begun = [each.text.partition(": ")[0] for each in of_rule([*steady, strays, other], "gained")]
+    assert begun == ["2 of 4 runs (seed_0 and seed_1)"]
+
+
+def test_of_several_sentences_of_a_rule_that_of_most_runs_comes_first() -> None:
+    runs = [*seeds(1.5, layer="first"), *seeds(1.5, 1.75, 1.8)]
+    runs = [replace(run, name=f"seed_{n}") for n, run in enumerate(runs)]
+    begun = [each.text.partition(": ")[0] for each in of_rule(runs, "learnt")]
+    assert begun == ["3 of 4 runs (not seed_0)", "seed_0"]
+
+
+def test_names_that_are_numbers_have_no_range() -> None:
+    """Layers of `Sequential` are called 0, 1, ..., and classes by their numbers."""
+    fast, slow = line(0.0, 2.0, 7), [0.0, *[2.0] * 6]
+    runs = [wide({"0": fast, "1": slow}, name="a"), wide({"0": slow, "1": fast}, name="b")]
+    assert [each.text[:3] for each in of_rule(runs, "learns_unsure")] == ["a: ", "b: "]
+    about = {"conditional_entropy/val": {"n_samples": 100}}
+    taken = [replace(of_classes(0.07), name=name, settings=about) for name in "abc"]
+    first = {Key("label_information", "val", "confused_first"): {5: 3.0}}
+    taken[1] = replace(taken[1], series={**taken[1].series, **first})
+    assert [each.text for each in of_rule(taken, "confused")] == [
+        f"{run}: The classes most often taken for each other in validation are {pair}: 7 of 100 "
+        "samples."
+        for run, pair in (("2 of 3 runs (not b)", "1 and 2"), ("b", "3 and 2"))
+    ]
+
+
+def test_a_number_within_a_name_is_no_number() -> None:
+    found = {
+        run: [Finding("lost", f"In layer-3 of v1.2.3 conv{n} lost 0.{n} bits.", "warning")]
+        for n, run in enumerate("ab", 1)
+    }
+    assert len(agreeing(found)) == 2
+    alike = {run: [replace(found["a"][0], text=f"conv1x2-3 lost -{n} bits.")] for n, run in
+             enumerate("ab", 1)}  # fmt: skip
+    assert [each.text for each in agreeing(alike)] == ["2 of 2 runs: conv1x2-3 lost -2 to -1 bits."]
 
 
 # --- over-fitting --------------------------------------------------------------------------------
