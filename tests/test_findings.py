@@ -10,9 +10,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from scipy import stats
 
+from it_callbacks.estimators import WideReading
 from it_callbacks.findings import RULES, Finding, findings, findings_of_each, needed
 from it_callbacks.findings.agreeing import agreeing
 from it_callbacks.findings.curves import Point, curve, thinned
@@ -281,6 +283,10 @@ def test_what_runs_agree_on_is_said_once_with_the_range_of_its_numbers() -> None
     assert told["values"]["bits_highest"] == 1.9
     assert told["values"]["H_Y"] == 2.0
     assert told["runs"] == learnt.runs
+    shorter = wide({"logits": line(0.5, 1.0, 11)}, name="shorter")
+    (learnt,) = of_rule([*runs, shorter], "learnt")
+    assert learnt.text.startswith("5 of 5 runs: After 10 to 11 epochs")
+    assert (learnt.values["step_lowest"], learnt.values["step_highest"]) == (100, 110)
     (gained,) = of_rule(runs, "gained")
     assert "0.50 → 1.00 to 1.90 bits" in gained.text
     assert len(findings_of_each(runs)) == len(findings(runs[:1]))
@@ -369,19 +375,61 @@ def test_a_gap_that_was_there_or_strays_or_has_few_points_is_not_called_so() -> 
     assert "1.90 and 1.00 bits; 5 common points are too few" in text(few, "gap_few")
 
 
-def test_sets_of_unequal_sizes_are_not_compared() -> None:
+def test_a_gap_that_more_training_samples_may_have_made_is_not_judged() -> None:
     unequal = both(line(0.5, 1.9), line(0.5, 1.0), samples=1000)
-    assert "1000 and 500 samples" in text(unequal, "gap_unequal")
+    assert text(unequal, "gap_unequal") == (
+        "Whether the layers over-fit is not judged: sets seen and val were read on 1000 and 500 "
+        "samples, and fewer give a lower y. Read both on as many, "
+        "wide=WideReading(n_samples=500), or more samples of val."
+    )
     assert not told(unequal, "gap_of_layers")
+    as_said = both(line(0.5, 1.9), line(0.5, 1.0), samples=500)
+    assert not told(as_said, "gap_unequal")
+    assert told(as_said, "gap_of_layers")
+
+
+def test_no_gap_that_fewer_training_samples_may_have_hidden_is_not_judged() -> None:
     alike = both(line(0.5, 1.0), line(0.5, 1.0), samples=200)
     assert "200 and 500 samples" in text(alike, "gap_unequal")
+    assert text(alike, "gap_unequal").endswith("(n_samples=200), or more samples of seen.")
+    assert not told(alike, "no_gap")
 
 
 def test_a_gap_is_over_fitting_although_training_has_fewer_samples() -> None:
     """Fewer samples lower y, so that the gap is larger than it looks."""
     understated = both(line(0.5, 1.9), line(0.5, 1.0), samples=200)
-    assert "training exceeds validation by 0.90" in text(understated, "gap_of_layers")
+    assert text(understated, "gap_of_layers") == (
+        "Over-fitting: training exceeds validation by 0.90 ± 0.03 bits in logits. Training was "
+        "read on fewer samples, 200 against 500, which narrows a gap."
+    )
     assert not told(understated, "gap_unequal")
+
+
+def test_no_gap_is_none_although_training_has_more_samples() -> None:
+    """More samples raise y, so that the gap is smaller than it looks; of few points it is told."""
+    overstated = both(line(0.5, 1.01), line(0.5, 1.0), samples=1000)
+    assert text(overstated, "no_gap").endswith(
+        "above validation by at most 0.01 ± 0.03 bits, in logits. Training was read on more "
+        "samples, 1000 against 500, which widens a gap."
+    )
+    assert not told(overstated, "gap_unequal")
+    few = both(line(0.5, 1.01, 5), line(0.5, 1.0, 5), samples=1000)
+    assert told(few, "gap_unequal")
+
+
+def test_fewer_samples_of_the_same_kind_have_a_lower_y_beyond_its_error() -> None:
+    """Why unequal sizes are not compared: 10 normal classes in 200 units, 8 draws of each size."""
+    rng = np.random.default_rng(0)
+    means = 0.3 * rng.standard_normal((10, 200))
+
+    def drawn(n_samples: int) -> tuple[float, float]:
+        labels = rng.integers(10, size=n_samples)
+        rows = means[labels] + rng.standard_normal((n_samples, 200))
+        found = WideReading()(rows, labels)
+        return found["V_TY"], found["V_TY_se"]
+
+    few, many = (np.mean([drawn(n) for _ in range(8)], axis=0) for n in (350, 1024))
+    assert many[0] - few[0] > 2 * math.hypot(few[1], many[1])
 
 
 def test_cross_entropies_of_both_sets_tell_over_fitting() -> None:

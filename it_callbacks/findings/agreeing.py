@@ -87,7 +87,7 @@ def _merged(values: Sequence[Mapping[str, float | str]]) -> dict[str, float | st
     merged: dict[str, float | str] = {}
     for name, first in values[0].items():
         of = [each[name] for each in values if name in each]
-        numbers = [value for value in of if isinstance(value, float) and math.isfinite(value)]
+        numbers = [value for value in of if isinstance(value, int | float) and math.isfinite(value)]
         if all(value == first for value in of):
             merged[name] = first
         elif numbers:
