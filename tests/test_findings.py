@@ -657,6 +657,22 @@ def test_what_no_monitor_has_measured_is_told_with_the_one_that_would() -> None:
     assert not told(of(4, train, of_classes(0.1)), "not_measured")
 
 
+def test_a_run_that_measured_training_samples_alone_says_so() -> None:
+    seen = wide({"logits": line(0.5, 1.9)}, set_="seen")
+    about = {"measured_on": TRAINING_SET, "n_classes": 4}
+    run = replace(
+        seen,
+        settings={place: {**of, **about} for place, of in seen.settings.items()},
+    )
+    assert text(run, "learnt").startswith("After 11 epochs, on training samples, a linear reader")
+    assert text(run, "not_measured").startswith(
+        "Not measured: whether it over-fits (a monitor of validation would tell)"
+    )
+    held_out = wide({"logits": line(0.5, 1.0)}, n_classes=4)
+    assert text(held_out, "learnt").startswith("After 11 epochs, a linear reader")
+    assert "over-fits" not in text(joined(run, held_out), "not_measured")
+
+
 def test_cautions_and_uneven_spreads_are_told_with_their_cause() -> None:
     about = {LAYERS[0]: {"caution": "x may be low", "uneven": "one row holds 34% of its spread"}}
     run = wide({layer: [1.0] * N for layer in LAYERS}, layers=about)

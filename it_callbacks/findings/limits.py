@@ -136,8 +136,11 @@ def not_measured(run: Run, said: Container[str]) -> Iterator[Finding]:
     if n_classes and max(n_classes) == 0:
         missing.append("anything about a label, since there was none")
     elif max(n_classes, default=0) > 1:
-        if not any(is_training(run, *place) for place in places) and "rises_again" not in said:
+        of_training = [is_training(run, *place) for place in places]
+        if not any(of_training) and "rises_again" not in said:
             missing.append('whether it over-fits (a monitor with data="train" would tell)')
+        if all(of_training):
+            missing.append("whether it over-fits (a monitor of validation would tell)")
         if not run.sets("conditional_entropy/all") and max(n_classes) > 2:
             missing.append("which classes are confused (ConditionalEntropyMonitor would tell)")
     if missing:
