@@ -237,7 +237,7 @@ def test_a_fall_of_x_is_told_and_never_called_compression() -> None:
 def test_layers_that_agree_in_y_within_their_errors_are_said_to() -> None:
     """The error of a difference of two errors of .02 is .028."""
     alike = {layer: [0.5 + 0.01 * n] * N for n, layer in enumerate(LAYERS)}
-    assert "all 3 layers lie within one error of each other (0.50 to 0.52" in text(
+    assert "all 3 layers lie within one error of each other, between 0.50 and 0.52" in text(
         wide(alike, error=0.02), "agree"
     )
     assert not told(wide(alike, error=0.01), "agree")

@@ -306,7 +306,7 @@ def agree(plane: Plane) -> Iterator[Finding]:
     if high.bits - low.bits > math.hypot(low.error, high.error):
         return
     text = (
-        f"About the {plane.label} all {len(last)} layers lie within one error of each other "
-        f"({low.bits:.2f} to {high.bits:.2f} bits)."
+        f"About the {plane.label} all {len(last)} layers lie within one error of each other, "
+        f"between {low.bits:.2f} and {high.bits:.2f} bits."
     )
     yield Finding("agree", text, "unknown", None, {"lowest": low.bits, "highest": high.bits})
