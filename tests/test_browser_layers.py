@@ -261,7 +261,7 @@ def test_what_is_drawn_is_told_to_who_does_not_see_it(tab: Tab) -> None:
     figure = tab.frame.locator("#chart")
     assert figure.get_attribute("role") == "img"
     told = figure.get_attribute("aria-label")
-    sentences = tab.frame.locator("#findings li").all_text_contents()
+    sentences = tab.frame.locator("#findings summary").all_text_contents()
     assert sentences
     assert all(sentence in told for sentence in sentences)
     for box in tab.frame.locator("input:visible, select:visible").all():

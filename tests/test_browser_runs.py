@@ -144,7 +144,7 @@ def test_repeats_have_a_mean_with_ellipses(tab: Tab) -> None:
     sentence = "3 of 3 layers can be read as binned codes."
     tab.frame.get_by_text(sentence, exact=True).wait_for()
     tab.press("Side by side")
-    tab.frame.get_by_text(f"seed_0: {sentence}", exact=True).wait_for()
+    tab.frame.get_by_text(f"3 of 3 runs: {sentence}", exact=True).wait_for()
 
 
 def test_other_rulers_are_never_drawn_as_equals(browser: Any, tmp_path: Any) -> None:

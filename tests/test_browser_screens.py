@@ -183,6 +183,54 @@ def test_on_a_narrow_screen_two_findings_stand_above_the_plane(browser: Any, add
         assert tab.frame.locator("#findings li").count() == 2 + n
 
 
+def test_a_tap_on_a_finding_opens_its_rule_and_another_one_folds_it(
+    browser: Any, address: str
+) -> None:
+    with opened(browser, address, 390, 800, has_touch=True, is_mobile=True) as tab:
+        tab.open(f"{STATE}run=wide")
+        finding = tab.frame.locator("#findings li").first
+        rule = finding.locator("p")
+        assert not rule.is_visible()
+        hint = "return getComputedStyle(document.querySelector('#findings summary'), '::after')"
+        assert "▸" in tab.run(f"{hint}.content")
+        finding.locator("summary").tap()
+        assert rule.is_visible()
+        assert rule.text_content() == finding.get_attribute("title")
+        page, screen = tab.run("return [document.documentElement.scrollWidth, innerWidth]")
+        assert page <= screen
+        with tab.page.expect_response("**/findings?*"):  # which writes the list anew
+            tab.frame.locator("#refresh").dispatch_event("click")
+        tab.settle()
+        assert rule.is_visible()
+        finding.locator("summary").tap()
+        assert not rule.is_visible()
+
+
+def test_findings_look_like_plain_sentences_to_who_has_a_mouse(browser: Any, address: str) -> None:
+    """But for a click, or Enter where the keyboard stands; words that are selected stay so."""
+    with opened(browser, address) as tab:
+        tab.open(f"{STATE}run=wide")
+        sentence = tab.frame.locator("#findings summary").first
+        look = "getComputedStyle(document.querySelector('#findings summary')"
+        assert tab.run(f"return [{look}, '::after').content, {look}).listStyleType]") == [
+            "none",
+            "none",
+        ]
+        rule = tab.frame.locator("#findings p").first
+        sentence.focus()
+        tab.key("Enter")
+        assert rule.is_visible()
+        tab.key("Enter")
+        assert not rule.is_visible()
+        box = sentence.bounding_box()
+        tab.page.mouse.move(box["x"] + 5, box["y"] + 8)
+        tab.page.mouse.down()
+        tab.page.mouse.move(box["x"] + 150, box["y"] + 8, steps=5)
+        tab.page.mouse.up()
+        assert tab.run("return String(document.getSelection()).length > 5")
+        assert not rule.is_visible()
+
+
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_on_paper_all_is_unfolded_on_white_without_buttons(
     browser: Any, address: str, theme: str

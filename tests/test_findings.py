@@ -10,10 +10,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from scipy import stats
 
+from it_callbacks.estimators import WideReading
 from it_callbacks.findings import RULES, Finding, findings, findings_of_each, needed
+from it_callbacks.findings.agreeing import agreeing
 from it_callbacks.findings.curves import Point, curve, thinned
 from it_callbacks.findings.judging import (
     Blind,
@@ -234,7 +237,7 @@ def test_a_fall_of_x_is_told_and_never_called_compression() -> None:
 def test_layers_that_agree_in_y_within_their_errors_are_said_to() -> None:
     """The error of a difference of two errors of .02 is .028."""
     alike = {layer: [0.5 + 0.01 * n] * N for n, layer in enumerate(LAYERS)}
-    assert "all 3 layers lie within one error of each other (0.50 to 0.52" in text(
+    assert "all 3 layers lie within one error of each other, between 0.50 and 0.52" in text(
         wide(alike, error=0.02), "agree"
     )
     assert not told(wide(alike, error=0.01), "agree")
@@ -254,6 +257,85 @@ def test_of_several_runs_each_is_told_and_warnings_come_first() -> None:
         "calm",
         "opened",
     ]
+
+
+def seeds(*last: float, error: float = 0.01, layer: str = "logits") -> list[Run]:
+    """Runs of one layer that differ in the last value of y only."""
+    return [wide({layer: line(0.5, y)}, name=f"seed_{n}", error=error) for n, y in enumerate(last)]
+
+
+def of_rule(runs: Sequence[Run], rule: str) -> list[Finding]:
+    return [each for each in findings_of_each(runs) if each.rule == rule]
+
+
+def test_what_runs_agree_on_is_said_once_with_the_range_of_its_numbers() -> None:
+    """1.96 standard errors of .01 are .02, and of .02 they are .04."""
+    runs = [*seeds(1.0, 1.25, 1.5), *seeds(1.9, error=0.02)]
+    runs[-1] = replace(runs[-1], name="seed_3")
+    (learnt,) = of_rule(runs, "learnt")
+    assert learnt.text == (
+        "4 of 4 runs: After 11 epochs, a linear reader of the last layer, logits, finds 1.00 to "
+        "1.90 (± 0.04) of the 2.00 bits of the label."
+    )
+    assert learnt.runs == [run.name for run in runs]
+    told = learnt.as_dict()
+    assert told["values"]["bits_lowest"] == 1.0
+    assert told["values"]["bits_highest"] == 1.9
+    assert told["values"]["H_Y"] == 2.0
+    assert told["runs"] == learnt.runs
+    shorter = wide({"logits": line(0.5, 1.0, 11)}, name="shorter")
+    (learnt,) = of_rule([*runs, shorter], "learnt")
+    assert learnt.text.startswith("5 of 5 runs: After 10 to 11 epochs")
+    assert (learnt.values["step_lowest"], learnt.values["step_highest"]) == (100, 110)
+    (gained,) = of_rule(runs, "gained")
+    assert "0.50 → 1.00 to 1.90 bits" in gained.text
+    assert len(findings_of_each(runs)) == len(findings(runs[:1]))
+
+
+def test_runs_that_do_not_agree_are_told_by_name() -> None:
+    """Two steady runs and one that strays; then as many of the one kind as of the other."""
+    steady, strays = seeds(1.5, 1.75), wide({"logits": jagged()}, name="odd")
+    assert [each.text for each in of_rule([*steady, strays], "gained")] == [
+        "2 of 3 runs (not odd): logits gained most about the label: 0.50 → 1.50 to 1.75 bits."
+    ]
+    assert of_rule([*steady, strays], "ends")[0].text.startswith("odd: logits about the label")
+    other = replace(strays, name="odder")
+    begun = [each.text.partition(": ")[0] for each in of_rule([*steady, strays, other], "gained")]
+    assert begun == ["2 of 4 runs (seed_0 and seed_1)"]
+
+
+def test_of_several_sentences_of_a_rule_that_of_most_runs_comes_first() -> None:
+    runs = [*seeds(1.5, layer="first"), *seeds(1.5, 1.75, 1.8)]
+    runs = [replace(run, name=f"seed_{n}") for n, run in enumerate(runs)]
+    begun = [each.text.partition(": ")[0] for each in of_rule(runs, "learnt")]
+    assert begun == ["3 of 4 runs (not seed_0)", "seed_0"]
+
+
+def test_names_that_are_numbers_have_no_range() -> None:
+    """Layers of `Sequential` are called 0, 1, ..., and classes by their numbers."""
+    fast, slow = line(0.0, 2.0, 7), [0.0, *[2.0] * 6]
+    runs = [wide({"0": fast, "1": slow}, name="a"), wide({"0": slow, "1": fast}, name="b")]
+    assert [each.text[:3] for each in of_rule(runs, "learns_unsure")] == ["a: ", "b: "]
+    about = {"conditional_entropy/val": {"n_samples": 100}}
+    taken = [replace(of_classes(0.07), name=name, settings=about) for name in "abc"]
+    first = {Key("label_information", "val", "confused_first"): {5: 3.0}}
+    taken[1] = replace(taken[1], series={**taken[1].series, **first})
+    assert [each.text for each in of_rule(taken, "confused")] == [
+        f"{run}: The classes most often taken for each other in validation are {pair}: 7 of 100 "
+        "samples."
+        for run, pair in (("2 of 3 runs (not b)", "1 and 2"), ("b", "3 and 2"))
+    ]
+
+
+def test_a_number_within_a_name_is_no_number() -> None:
+    found = {
+        run: [Finding("lost", f"In layer-3 of v1.2.3 conv{n} lost 0.{n} bits.", "warning")]
+        for n, run in enumerate("ab", 1)
+    }
+    assert len(agreeing(found)) == 2
+    alike = {run: [replace(found["a"][0], text=f"conv1x2-3 lost -{n} bits.")] for n, run in
+             enumerate("ab", 1)}  # fmt: skip
+    assert [each.text for each in agreeing(alike)] == ["2 of 2 runs: conv1x2-3 lost -2 to -1 bits."]
 
 
 # --- over-fitting --------------------------------------------------------------------------------
@@ -293,19 +375,61 @@ def test_a_gap_that_was_there_or_strays_or_has_few_points_is_not_called_so() -> 
     assert "1.90 and 1.00 bits; 5 common points are too few" in text(few, "gap_few")
 
 
-def test_sets_of_unequal_sizes_are_not_compared() -> None:
+def test_a_gap_that_more_training_samples_may_have_made_is_not_judged() -> None:
     unequal = both(line(0.5, 1.9), line(0.5, 1.0), samples=1000)
-    assert "1000 and 500 samples" in text(unequal, "gap_unequal")
+    assert text(unequal, "gap_unequal") == (
+        "Whether the layers over-fit is not judged: sets seen and val were read on 1000 and 500 "
+        "samples, and fewer give a lower y. Read both on as many, "
+        "wide=WideReading(n_samples=500), or more samples of val."
+    )
     assert not told(unequal, "gap_of_layers")
+    as_said = both(line(0.5, 1.9), line(0.5, 1.0), samples=500)
+    assert not told(as_said, "gap_unequal")
+    assert told(as_said, "gap_of_layers")
+
+
+def test_no_gap_that_fewer_training_samples_may_have_hidden_is_not_judged() -> None:
     alike = both(line(0.5, 1.0), line(0.5, 1.0), samples=200)
     assert "200 and 500 samples" in text(alike, "gap_unequal")
+    assert text(alike, "gap_unequal").endswith("(n_samples=200), or more samples of seen.")
+    assert not told(alike, "no_gap")
 
 
 def test_a_gap_is_over_fitting_although_training_has_fewer_samples() -> None:
     """Fewer samples lower y, so that the gap is larger than it looks."""
     understated = both(line(0.5, 1.9), line(0.5, 1.0), samples=200)
-    assert "training exceeds validation by 0.90" in text(understated, "gap_of_layers")
+    assert text(understated, "gap_of_layers") == (
+        "Over-fitting: training exceeds validation by 0.90 ± 0.03 bits in logits. Training was "
+        "read on fewer samples, 200 against 500, which narrows a gap."
+    )
     assert not told(understated, "gap_unequal")
+
+
+def test_no_gap_is_none_although_training_has_more_samples() -> None:
+    """More samples raise y, so that the gap is smaller than it looks; of few points it is told."""
+    overstated = both(line(0.5, 1.01), line(0.5, 1.0), samples=1000)
+    assert text(overstated, "no_gap").endswith(
+        "above validation by at most 0.01 ± 0.03 bits, in logits. Training was read on more "
+        "samples, 1000 against 500, which widens a gap."
+    )
+    assert not told(overstated, "gap_unequal")
+    few = both(line(0.5, 1.01, 5), line(0.5, 1.0, 5), samples=1000)
+    assert told(few, "gap_unequal")
+
+
+def test_fewer_samples_of_the_same_kind_have_a_lower_y_beyond_its_error() -> None:
+    """Why unequal sizes are not compared: 10 normal classes in 200 units, 8 draws of each size."""
+    rng = np.random.default_rng(0)
+    means = 0.3 * rng.standard_normal((10, 200))
+
+    def drawn(n_samples: int) -> tuple[float, float]:
+        labels = rng.integers(10, size=n_samples)
+        rows = means[labels] + rng.standard_normal((n_samples, 200))
+        found = WideReading()(rows, labels)
+        return found["V_TY"], found["V_TY_se"]
+
+    few, many = (np.mean([drawn(n) for _ in range(8)], axis=0) for n in (350, 1024))
+    assert many[0] - few[0] > 2 * math.hypot(few[1], many[1])
 
 
 def test_cross_entropies_of_both_sets_tell_over_fitting() -> None:
@@ -531,6 +655,22 @@ def test_what_no_monitor_has_measured_is_told_with_the_one_that_would() -> None:
     train = wide(dict.fromkeys(LAYERS, [1.0] * N), set_="train")
     assert "over-fits" not in text(of(4, train), "not_measured")
     assert not told(of(4, train, of_classes(0.1)), "not_measured")
+
+
+def test_a_run_that_measured_training_samples_alone_says_so() -> None:
+    seen = wide({"logits": line(0.5, 1.9)}, set_="seen")
+    about = {"measured_on": TRAINING_SET, "n_classes": 4}
+    run = replace(
+        seen,
+        settings={place: {**of, **about} for place, of in seen.settings.items()},
+    )
+    assert text(run, "learnt").startswith("After 11 epochs, on training samples, a linear reader")
+    assert text(run, "not_measured").startswith(
+        "Not measured: whether it over-fits (a monitor of validation would tell)"
+    )
+    held_out = wide({"logits": line(0.5, 1.0)}, n_classes=4)
+    assert text(held_out, "learnt").startswith("After 11 epochs, a linear reader")
+    assert "over-fits" not in text(joined(run, held_out), "not_measured")
 
 
 def test_cautions_and_uneven_spreads_are_told_with_their_cause() -> None:

@@ -150,3 +150,27 @@ def test_two_points_at_one_place_have_names_apart() -> None:
     texts = [Text(40, 16), Text(40, 16)]
     (ax, ay), (bx, by) = placed([(100.0, 100.0)] * 2, texts, Obstacles(200, 200, []))
     assert abs(ax - bx) >= 40 or abs(ay - by) >= 16
+
+
+def test_few_lines_to_names_run_through_another_name() -> None:
+    """Of 60 crowds of five ends in a plot as small as on a phone, in steps of a pixel."""
+    n_lines = n_through = 0
+    for seed in range(60):
+        random = Random(seed)
+        points = [(random.uniform(40, 140), random.uniform(15, 40)) for _ in range(5)]
+        ways = placed(points, [Text(44, 15)] * 5, Obstacles(300, 320, []))
+        boxes = [
+            (x + dx - 22, y + dy - 7, x + dx + 22, y + dy + 7)
+            for (x, y), (dx, dy) in zip(points, ways, strict=True)
+        ]
+        for number, ((x, y), (dx, dy)) in enumerate(zip(points, ways, strict=True)):
+            line = [(x + dx * share / 200, y + dy * share / 200) for share in range(201)]
+            others = [box for n, box in enumerate(boxes) if n != number]
+            n_lines += 1
+            n_through += any(
+                left < at < right and top < down < bottom
+                for left, top, right, bottom in others
+                for at, down in line
+            )
+    assert n_lines == 300
+    assert n_through <= 8

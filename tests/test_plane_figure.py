@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Sequence
 from dataclasses import replace
 from itertools import pairwise
 from typing import Any
@@ -372,11 +373,7 @@ def test_every_trace_says_what_it_is_of_and_has_an_id_of_its_own() -> None:
 
 def test_a_view_without_values_is_empty_with_the_reason() -> None:
     """Corrected values of three points were logged, and none is finite."""
-    gone = {
-        key: dict.fromkeys(of, math.nan) if key.quantity == "I_XT_corrected" else of
-        for key, of in small().series.items()
-    }
-    run = replace(small(), series=gone)
+    run = without_values(small(), "I_XT_corrected")
     said = "3 of 3 points have no corrected value, since nearly every code was seen once"
     figure = plane_of(run, view="corrected")
     meta = figure["layout"]["meta"]
@@ -387,27 +384,76 @@ def test_a_view_without_values_is_empty_with_the_reason() -> None:
     assert "corrected" not in plane_of(small())["layout"]["meta"]["empty"]
 
 
-@pytest.mark.parametrize("arrange", ["auto", "side", "overlay", "mean"])
-@pytest.mark.parametrize("view", ["linear", "adjusted", "corrected"])
-@pytest.mark.parametrize("name", ["plane", "through"])
-def test_no_reason_is_given_for_what_was_not_read(name: str, view: str, arrange: str) -> None:
-    """Of two runs whose views all have two points or more, only what is needed is read."""
-    request = Request(name, reading="code", view=view, arrange=arrange)
-    shown = panels(request, [small("a"), small("b")])
+def as_read(request: Request, runs: Sequence[Run]) -> list[Panel]:
+    """The panels of runs with the values that a figure reads, and no others."""
+    shown = panels(request, runs)
     read = needed(request, shown)
-    outlined = [
-        Panel(
-            replace(
+    return [
+        replace(
+            each,
+            run=replace(
                 each.run,
                 series={
                     key: points if key in read[each.run.name] else {}
                     for key, points in each.run.series.items()
                 },
             ),
-            each.set,
         )
         for each in shown
     ]
+
+
+def without_values(run: Run, *quantities: str) -> Run:
+    """A run in which some quantities were logged, and none of their values is finite."""
+    gone = {
+        key: dict.fromkeys(of, math.nan) if key.quantity in quantities else of
+        for key, of in run.series.items()
+    }
+    return replace(run, series=gone)
+
+
+@pytest.mark.parametrize("arrange", ["auto", "side", "overlay", "mean"])
+def test_of_several_runs_a_view_without_values_is_empty_and_one_with_some_is_not(
+    arrange: str,
+) -> None:
+    """Three corrected values of each of two runs, none of which is finite."""
+    request = Request(reading="code", arrange=arrange)
+    one, two = (without_values(small(name), "I_XT_corrected") for name in "ab")
+    empty = draw(request, as_read(request, [one, two]))["layout"]["meta"]["empty"]
+    said = "6 of 6 points have no corrected value, since nearly every code was seen once"
+    assert empty["corrected"] == said
+    one_has_some = draw(request, as_read(request, [one, small("b")]))
+    assert "corrected" not in one_has_some["layout"]["meta"]["empty"]
+
+
+@pytest.mark.parametrize("arrange", ["side", "overlay"])
+@pytest.mark.parametrize("n_runs", [1, 2])
+def test_a_reading_without_values_is_empty_with_the_reason(n_runs: int, arrange: str) -> None:
+    """Two values of y of each run were logged, and none is finite; then one is."""
+    at_any_width = {
+        Key("relative_I_XT", "val", "fc1"): {0: 4.0, 10: 4.5},
+        Key("V_TY", "val", "fc1"): {0: math.nan, 10: math.nan},
+    }
+    runs = [
+        replace(each, series={**each.series, **at_any_width})
+        for each in (small("a"), small("b"))[:n_runs]
+    ]
+    request = Request(arrange=arrange)
+    n = 2 * n_runs
+    empty = draw(request, as_read(request, runs))["layout"]["meta"]["empty"]
+    assert empty["wide"] == f"{n} of {n} points have no value of V(T→Y)"
+    at_any_width[Key("V_TY", "val", "fc1")] = {0: math.nan, 10: 0.5}
+    runs[-1] = replace(runs[-1], series={**runs[-1].series, **at_any_width})
+    assert "wide" not in draw(request, as_read(request, runs))["layout"]["meta"]["empty"]
+
+
+@pytest.mark.parametrize("arrange", ["auto", "side", "overlay", "mean"])
+@pytest.mark.parametrize("view", ["linear", "adjusted", "corrected"])
+@pytest.mark.parametrize("name", ["plane", "through"])
+def test_no_reason_is_given_for_what_was_not_read(name: str, view: str, arrange: str) -> None:
+    """Of two runs whose views all have two points or more, only what is needed is read."""
+    request = Request(name, reading="code", view=view, arrange=arrange)
+    outlined = as_read(request, [small("a"), small("b")])
     # Lines through the layers are never laid over each other.
     known = {"wide"} if name == "plane" else {"wide", "overlay"}
     assert draw(request, outlined)["layout"]["meta"]["empty"].keys() <= known

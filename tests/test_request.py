@@ -53,14 +53,14 @@ def read(request: Request) -> set[str]:
 
 
 def test_a_figure_reads_what_it_draws_and_what_it_says_of_other_views() -> None:
-    """Of all rulers where the best is to be found; where runs lie over each other, of one view."""
+    """Of all rulers where the best is to be found; of all views also where runs share a plot."""
     ends = {f"I_{of}_{end}" for of in ("XT", "TY") for end in ("low", "high")}
     plane = {"I_XT", "I_TY", "I_TY_chance", "status"}
     views = {"I_XT_corrected", "I_TY_adjusted"}
     of_u5 = {f"{name}_u5" for name in plane}
     assert read(Request()) == {*plane, *views, *ends, *of_u5}
     assert read(Request(resolution=0)) == {*plane, *views, *ends}
-    assert read(Request(resolution=0, arrange="overlay")) == {*plane, *ends}
+    assert read(Request(resolution=0, arrange="overlay")) == {*plane, *views, *ends}
     assert read(Request(view="corrected", resolution=0, arrange="mean")) == {*plane, *views, *ends}
     assert read(Request(resolution=1)) == of_u5
     assert read(Request(view="adjusted", resolution=1)) == of_u5  # derived, not logged

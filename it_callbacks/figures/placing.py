@@ -119,7 +119,7 @@ def placed(
 
     The least crowded points choose first, then in three more turns each may move. A far place costs
     more than a near one, as do a place over what is drawn, a line to it that crosses another, and
-    one that runs over another point; a place over another text or outside costs most.
+    one that runs over another point or text; a place over another text or outside costs most.
 
     Args:
         points: Of what the texts are the names.
@@ -192,21 +192,46 @@ def _cheapest(
     for n, spot in chosen.items():
         ox, oy = points[n]
         end = (ox + spot.dx, oy + spot.dy)
-        others.append(((ox, oy), end, _rectangle(*end, texts[n])))
+        others.append(((ox, oy), end, _rectangle(*end, texts[n]), spot.radius > _RADII[0]))
     best, least = spots[0], math.inf
     for spot in spots:
         if spot.cost >= least:
             break
         end = (x + spot.dx, y + spot.dy)
         box, cost = _rectangle(*end, texts[number]), spot.cost
-        for start, other_end, other in others:
+        has_line = spot.radius > _RADII[0]
+        for start, other_end, other, other_has_line in others:
             if area := box.over(other):
                 cost += 1000 + 3 * area
-            if spot.radius > _RADII[0] and _cross((x, y), end, start, other_end):
+            if has_line and _cross((x, y), end, start, other_end):
                 cost += 120
+            if has_line and _runs_through((x, y), end, other):
+                cost += 60
+            if other_has_line and _runs_through(start, other_end, box):
+                cost += 60
         if cost < least:
             best, least = spot, cost
     return best
+
+
+def _runs_through(start: Point, end: Point, box: _Rectangle) -> bool:
+    """Whether a line passes through a rectangle: of the parts inside its two strips one is common.
+
+    Example:
+        >>> _runs_through((0, 0), (20, 20), _Rectangle(9, 9, 11, 11))
+        True
+        >>> _runs_through((0, 0), (20, 20), _Rectangle(15, 0, 20, 10))
+        False
+    """
+    first, last = 0.0, 1.0
+    for at, to, low, high in zip(start, end, box[:2], box[2:], strict=True):
+        if at == to:
+            if not low <= at <= high:
+                return False
+            continue
+        enters, leaves = sorted(((low - at) / (to - at), (high - at) / (to - at)))
+        first, last = max(first, enters), min(last, leaves)
+    return first <= last
 
 
 def _cross(a: Point, b: Point, c: Point, d: Point) -> bool:

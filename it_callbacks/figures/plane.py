@@ -163,12 +163,8 @@ def _bars(way: Way, most: int, *, is_all: bool, is_mean: bool) -> list[Trace]:
 def _reads(request: Request, run: Run) -> list[str]:
     names = [LABEL_BOUND, "I_TY_chance", "coverage"]
     for name, reading in READINGS.items():
-        views = [reading.views["linear"]]
         shown = [reading.views[request.view]] if name in candidates(request) else []
-        views += shown
-        if request.arrange not in ("overlay", "mean"):
-            views += reading.views.values()
-        for view in views:
+        for view in reading.views.values():  # of those that are not shown: whether they could be
             names += [*view.axes, view.status, *filter(None, [view.upper])]
         names += [
             end for view in shown for name in view.bounded for end in run.about(name).interval

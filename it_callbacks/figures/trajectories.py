@@ -161,7 +161,7 @@ def why_empty(panel: Panel, reading: Reading, view: View, resolution: int) -> li
     n_rulers = len(panel.rulers)
     if resolution >= n_rulers:
         return [f"this plane was read at {n_rulers} resolution{'s' * (n_rulers > 1)} only"]
-    if view is not counted and (why := why_not(panel, view)):
+    if view is not counted and (why := why_not([panel], view)):
         return [why, "choose the linear view"]
     return ["no layer has a value of both quantities"]
 
@@ -172,28 +172,34 @@ _WHY_MISSING = {
 }
 
 
-def why_not(panel: Panel, view: View) -> str:
-    """Say why a view of a panel cannot be drawn, as no layer has two points; empty if one has.
+def why_not(panels: Sequence[Panel], view: View, least: int = 2) -> str:
+    """Say why a view cannot be drawn, as no layer of any panel has points; empty if one has.
 
     Of values that were not read nothing is said.
+
+    Args:
+        panels: All that would be drawn.
+        view: Which view.
+        least: So many points make something to see; one does of a layer that has no other.
     """
-    if not all(map(panel.was_read, filter(panel.has, view.axes))):
+    if not all(p.was_read(name) for p in panels for name in view.axes if p.has(name)):
         return ""
     missing = dict.fromkeys(view.axes, 0)
     most = n_points = 0
-    for layer in panel.run.layers(view.x, panel.set):
-        of_layer = {name: panel.series(name, layer) for name in view.axes}
-        steps = {step for series in of_layer.values() for step in series}
-        n_points += len(steps)
-        for name, series in of_layer.items():
-            missing[name] += sum(not _is_finite(series, step) for step in steps)
-        there = sum(all(_is_finite(s, step) for s in of_layer.values()) for step in steps)
-        most = max(most, there, 2 * (0 < there == len(steps)))
-    if most > 1:
+    for panel in panels:
+        for layer in panel.run.layers(view.x, panel.set):
+            of_layer = {name: panel.series(name, layer) for name in view.axes}
+            steps = {step for series in of_layer.values() for step in series}
+            n_points += len(steps)
+            for name, series in of_layer.items():
+                missing[name] += sum(not _is_finite(series, step) for step in steps)
+            there = sum(all(_is_finite(s, step) for s in of_layer.values()) for step in steps)
+            most = max(most, there, least * (0 < there == len(steps)))
+    if most >= least or not panels:
         return ""
     name = max(missing, key=missing.__getitem__)
-    label = panel.run.about(name).label
-    if not panel.has(name):
+    label = panels[0].run.about(name).label
+    if not any(panel.has(name) for panel in panels):
         return f"{label} was not logged"
     if not n_points:
         return ""

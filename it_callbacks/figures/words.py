@@ -93,14 +93,12 @@ def unreadable(panels: Sequence[Panel]) -> dict[str, str]:
     """Return the readings and the views of the binned code that cannot be drawn, and why."""
     found = {}
     for name, reading in READINGS.items():
-        axes = reading.views["linear"].axes
-        if panels and not any(all(map(panel.has, axes)) for panel in panels):
+        linear = reading.views["linear"]
+        if panels and not any(all(map(panel.has, linear.axes)) for panel in panels):
             found[name] = reading.absent
-    for name, view in VIEWS.items():
-        reasons = [why_not(panel, view) for panel in panels]
-        if reasons and all(reasons):
-            found[name] = reasons[0]
-    return found
+        elif why := why_not(panels, linear, least=1):
+            found[name] = why
+    return found | {name: why for name, view in VIEWS.items() if (why := why_not(panels, view))}
 
 
 def key_line(marks: Sequence[tuple[str, int]], width: float, size: float) -> str:

@@ -11,6 +11,7 @@ from dataclasses import replace
 from itertools import chain
 
 from it_callbacks.findings import classes, fitting, layers, limits, predictions
+from it_callbacks.findings.agreeing import agreeing
 from it_callbacks.findings.finding import Finding as Finding
 from it_callbacks.findings.planes import main_set, planes, training_set
 from it_callbacks.findings.rules import RULES as RULES
@@ -41,7 +42,8 @@ def findings(runs: Sequence[Run], sets: Collection[str] = ()) -> list[Finding]:
 def findings_of_each(runs: Sequence[Run], sets: Collection[str] = ()) -> list[Finding]:
     """Return what each run has come to, most important first; of several runs warnings first.
 
-    Of several runs, each sentence begins with the name of its run.
+    Of several runs, each sentence begins with those of which it is true: what runs have come to
+    alike is said once, as by `agreeing`.
 
     Args:
         runs: Any number, with the series of `needed` at least.
@@ -49,13 +51,12 @@ def findings_of_each(runs: Sequence[Run], sets: Collection[str] = ()) -> list[Fi
     """
     if len(runs) == 1:
         return _of_one(runs[0], runs, sets)
-    found = [
-        replace(each, text=f"{run.name}: {each.text}")
-        for run in runs
-        for each in _of_one(run, [run], sets)
-    ]
+    found = agreeing({run.name: _of_one(run, [run], sets) for run in runs})
     order = list(RULES)
-    return sorted(found, key=lambda each: (each.tone != "warning", order.index(each.rule)))
+    return sorted(
+        found,
+        key=lambda each: (each.tone != "warning", order.index(each.rule), -len(each.runs)),
+    )
 
 
 def _of_one(run: Run, repeats: Sequence[Run], sets: Collection[str]) -> list[Finding]:
@@ -70,7 +71,8 @@ def _of_one(run: Run, repeats: Sequence[Run], sets: Collection[str]) -> list[Fin
         if rule in by_rule:
             by_rule = {each: of for each, of in by_rule.items() if each not in others}
     by_rule |= {finding.rule: finding for finding in limits.not_measured(run, by_rule)}
-    return [by_rule[rule] for rule in RULES if rule in by_rule]
+    names = [each.name for each in repeats]
+    return [replace(by_rule[rule], runs=names) for rule in RULES if rule in by_rule]
 
 
 def _of_layers(run: Run, n_runs: int, sets: Collection[str]) -> Iterator[Finding]:

@@ -53,7 +53,7 @@ def confused(runs: Sequence[Run], set_: str) -> Iterator[Finding]:
         f"{many}{of_runs}."
     )
     values = {"first": float(first), "second": float(second), "share": share}
-    yield Finding("confused", text, "fact", None, values)
+    yield Finding("confused", text, "fact", None, values, [str(first), str(second)])
 
 
 def _pair(run: Run, set_: str) -> tuple[int, int, float] | None:
@@ -82,11 +82,12 @@ def scattered(run: Run, set_: str) -> Iterator[Finding]:
     if len(last) < 3:
         return
     worst, next_ = sorted(last, key=lambda number: -last[number])[:2]
+    values = {"class": float(worst), "bits": last[worst]}
     text = (
         f"Predictions scatter most in class {class_name(run, set_, worst)}: {last[worst]:.2f} "
         f"bits; next is {class_name(run, set_, next_)} with {last[next_]:.2f}."
     )
-    yield Finding("scattered", text, "fact", None, {"class": float(worst), "bits": last[worst]})
+    yield Finding("scattered", text, "fact", None, values, [str(worst), str(next_)])
 
 
 _MOST_DIGITS = 10

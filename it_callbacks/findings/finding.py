@@ -25,6 +25,9 @@ class Finding:
         tone: How to take it.
         layer: Full name of the layer that it is about; None if it is about none or several.
         values: The numbers that the sentence rests on; infinite what nothing would reach.
+        names: What the sentence is about besides `layer`: two findings of one rule with the same
+            layer and names say the same, of other numbers.
+        runs: Names of the runs of which it is true.
     """
 
     rule: str
@@ -32,6 +35,8 @@ class Finding:
     tone: Tone
     layer: str | None = None
     values: Mapping[str, float | str] = field(default_factory=dict)
+    names: Sequence[str] = ()
+    runs: Sequence[str] = ()
 
     def as_dict(self) -> dict[str, Any]:
         """The same for JSON, with the rule in a line as ``why``.
@@ -53,6 +58,7 @@ class Finding:
                 for name, value in self.values.items()
                 if isinstance(value, str) or math.isfinite(value)
             },
+            "runs": list(self.runs),
         }
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from dataclasses import replace
 
 from it_callbacks.findings.curves import Curve, Point, curve, difference, thinned
 from it_callbacks.findings.finding import Z_95, Finding, moment, with_error
@@ -26,7 +27,8 @@ def gap_of_layers(plane: Plane, training: Plane | None) -> Iterator[Finding]:
 
     Over-fitting if the gap, over the last three common points, exceeds its error and what it may
     stray, and a third of it has come up since the first. Only at any width, with a y that is of
-    samples the reader was not fitted to; of sets of unequal sizes only where training has fewer.
+    samples the reader was not fitted to. Of sets of unequal sizes only what their sizes cannot have
+    made: a gap where training has fewer samples, and none where it has more.
     """
     if training is None or not (plane.is_wide and training.is_wide):
         return
@@ -41,16 +43,30 @@ def gap_of_layers(plane: Plane, training: Plane | None) -> Iterator[Finding]:
     over = bars(gaps, GAP, plane.n_runs)
     beyond = [layer for layer, points in gaps.items() if _is_gap(points, over[layer])]
     sizes = _sizes(plane, training, next(iter(gaps)))
-    # y of fewer samples is lower, so that a gap from fewer training samples is larger than it looks
-    if sizes is not None and not (beyond and sizes[0] < sizes[1]):
-        text = (
-            f"Whether the layers over-fit is not judged: sets {training.set} and {plane.set} were "
-            f"read on {sizes[0]} and {sizes[1]} samples, and fewer give a lower y."
-        )
-        yield Finding("gap_unequal", text, "unknown")
-        return
     layer = max(beyond or gaps, key=lambda layer: gaps[layer][-1].bits)
-    yield _gap_in_words(plane, training, layer, gaps[layer], bool(beyond))
+    found = _gap_in_words(plane, training, layer, gaps[layer], bool(beyond))
+    # y of fewer samples is lower: a gap from fewer training samples is larger than it looks, and
+    # one from more of them smaller
+    if sizes is None or found.rule == ("gap_of_layers" if sizes[0] < sizes[1] else "no_gap"):
+        yield found if sizes is None else _in_spite_of(found, sizes)
+        return
+    fewer = training if sizes[0] < sizes[1] else plane
+    text = (
+        f"Whether the layers over-fit is not judged: sets {training.set} and {plane.set} were "
+        f"read on {sizes[0]} and {sizes[1]} samples, and fewer give a lower y. Read both on as "
+        f"many, wide=WideReading(n_samples={min(sizes)}), or more samples of {fewer.set}."
+    )
+    yield Finding("gap_unequal", text, "unknown", None, {"training": sizes[0], "main": sizes[1]})
+
+
+def _in_spite_of(found: Finding, sizes: tuple[int, int]) -> Finding:
+    """A finding that holds although one set was read on more samples than the other."""
+    more, less = ("fewer", "narrows") if sizes[0] < sizes[1] else ("more", "widens")
+    text = (
+        f"{found.text} Training was read on {more} samples, {sizes[0]} against {sizes[1]}, which "
+        f"{less} a gap."
+    )
+    return replace(found, text=text)
 
 
 def _sizes(plane: Plane, training: Plane, layer: str) -> tuple[int, int] | None:

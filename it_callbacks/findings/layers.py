@@ -138,19 +138,24 @@ def _learns_unsure(plane: Plane, found: Gains) -> Iterator[Finding]:
     else:
         n_gained = f"{n_judged or 'none'} of {len(found.of)} layers"
         why = f"{n_gained} gained more than their errors and their ups and downs"
-    text = f"Which layer learns last cannot be told: {why}.{_arrivals(plane, [*found.of])}"
-    yield Finding("learns_unsure", text, "unknown", None, {"gained": float(n_judged)})
+    arrivals, named = _arrivals(plane, [*found.of])
+    text = f"Which layer learns last cannot be told: {why}.{arrivals}"
+    # Names of layers stand in it that differ from run to run, and may be numbers.
+    yield Finding("learns_unsure", text, "unknown", None, {"gained": float(n_judged)}, named)
 
 
-def _arrivals(plane: Plane, layers: Sequence[str]) -> str:
-    """When each layer was within the error of its last value, and stayed, as the log has it."""
+def _arrivals(plane: Plane, layers: Sequence[str]) -> tuple[str, list[str]]:
+    """When each layer was within the error of its last value, and stayed, as the log has it.
+
+    With the layers that are named.
+    """
     curves = {layer: plane.y(layer) for layer in layers}
     if not all(math.isfinite(points[-1].error) for points in curves.values()):
-        return ""
+        return "", []
     error = "error" if plane.n_runs == 1 else "spread"
     at = {layer: _arrived(points) for layer, points in curves.items()}
     if all(at[layer] == points[0].step for layer, points in curves.items()):
-        return f" Each was within the {error} of its last value from its first point on."
+        return f" Each was within the {error} of its last value from its first point on.", []
     step = max(at.values())
     last = [layer for layer in layers if at[layer] == step]
     before = [at[layer] for layer in layers if layer not in last]
@@ -158,7 +163,8 @@ def _arrivals(plane: Plane, layers: Sequence[str]) -> str:
     others = f"; all others by {moment(plane.run, max(before))}" if before else ""
     return (
         f" {listed(plane.names(last))} {verb} within the {error} of the last value from "
-        f"{moment(plane.run, step)} on{others}."
+        f"{moment(plane.run, step)} on{others}.",
+        last,
     )
 
 
@@ -205,7 +211,7 @@ def _last_of(plane: Plane, found: Gains, judged: Sequence[str], where: str) -> F
             + [f"{name} at {at}" for name, at in rest]
         )
     text = f"No layer clearly learnt last: {where}{when}."
-    return Finding("learn_together", text, "fact", None, at)
+    return Finding("learn_together", text, "fact", None, at, judged)
 
 
 def _reached(points: Curve, change: Change) -> int:
@@ -300,7 +306,7 @@ def agree(plane: Plane) -> Iterator[Finding]:
     if high.bits - low.bits > math.hypot(low.error, high.error):
         return
     text = (
-        f"About the {plane.label} all {len(last)} layers lie within one error of each other "
-        f"({low.bits:.2f} to {high.bits:.2f} bits)."
+        f"About the {plane.label} all {len(last)} layers lie within one error of each other, "
+        f"between {low.bits:.2f} and {high.bits:.2f} bits."
     )
     yield Finding("agree", text, "unknown", None, {"lowest": low.bits, "highest": high.bits})

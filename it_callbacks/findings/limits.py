@@ -36,7 +36,7 @@ def readable(plane: Plane) -> Iterator[Finding]:
         text += f" (not {listed(saturated)}: {_SATURATED})" if saturated else ""
     tone: Tone = "fact" if len(plane.readable) == n else "unknown"
     values = {"layers": float(n), "wide": float(n_wide), "code": float(n_code)}
-    yield Finding("readable", f"{text}.", tone, None, values)
+    yield Finding("readable", f"{text}.", tone, None, values, plane.saturated)
 
 
 _SATURATED = "nearly every sample has a code of its own"
@@ -64,14 +64,14 @@ def dead_layers(plane: Plane) -> Iterator[Finding]:
             f"The network is dead since {dead[last]}: the output of its last layer, "
             f"{plane.name(last)}, no longer varies from sample to sample{others}."
         )
-        yield Finding("dead_network", text, "warning", last, values)
+        yield Finding("dead_network", text, "warning", last, values, list(dead))
         return
     layer = next(iter(dead))
     text = (
         f"{plane.name(layer)} is dead since {dead[layer]}: its output no longer varies from "
         f"sample to sample{others}."
     )
-    yield Finding("dead_layers", text, "warning", layer, values)
+    yield Finding("dead_layers", text, "warning", layer, values, list(dead))
 
 
 def dead_units(plane: Plane) -> Iterator[Finding]:
@@ -119,7 +119,8 @@ def cautions(plane: Plane) -> Iterator[Finding]:
     if plane.is_wide and careful:
         why = reasons.get(careful[0]) or "the settings tell why"
         text = f"Read {listed(plane.names(careful))} with caution: {why}."
-        yield Finding("caution", text, "unknown", careful[0], {"layers": float(len(careful))})
+        values = {"layers": float(len(careful))}
+        yield Finding("caution", text, "unknown", careful[0], values, careful)
 
 
 def not_measured(run: Run, said: Container[str]) -> Iterator[Finding]:
@@ -135,8 +136,11 @@ def not_measured(run: Run, said: Container[str]) -> Iterator[Finding]:
     if n_classes and max(n_classes) == 0:
         missing.append("anything about a label, since there was none")
     elif max(n_classes, default=0) > 1:
-        if not any(is_training(run, *place) for place in places) and "rises_again" not in said:
+        of_training = [is_training(run, *place) for place in places]
+        if not any(of_training) and "rises_again" not in said:
             missing.append('whether it over-fits (a monitor with data="train" would tell)')
+        if all(of_training):
+            missing.append("whether it over-fits (a monitor of validation would tell)")
         if not run.sets("conditional_entropy/all") and max(n_classes) > 2:
             missing.append("which classes are confused (ConditionalEntropyMonitor would tell)")
     if missing:

@@ -188,7 +188,9 @@ class Plane:
 
     @property
     def where(self) -> str:
-        """Of which set a sentence is, where there are several."""
+        """Of which set a sentence is, where there are several or it is of training."""
+        if is_training(self.run, PLANE, self.set):
+            return ", on training samples"
         return f", on set {self.set}" if self.n_sets > 1 else ""
 
 

@@ -34,7 +34,8 @@ RULES: Mapping[str, str] = {
     "points are few.",
     "learns_unsure": "Said if fewer than two layers gained beyond chance, or points are few.",
     "lost": "Said if y fell from its highest three points to its last three, beyond chance.",
-    "gap_unequal": "Said if one set has over 1.25 times as many samples: y of fewer is lower.",
+    "gap_unequal": "Said if one set was read on over 1.25 times as many samples, and that alone "
+    "may have made what is seen: y of fewer is lower.",
     "fell": "Said if x fell beyond chance from its first point to its lowest three, by 0.3 bit.",
     "fell_by_verdict": "What the verdict on the binned code says of this layer.",
     "dead_units": "Said if a tenth of a layer's units, or more, are in one state for all samples.",

@@ -16,6 +16,7 @@ export class Findings {
     );
     Object.assign(this, {query: null, asking: null, age: () => Infinity});
     this.found = [];
+    this.opened = new Set();
     this.isWhole = false;
   }
 
@@ -56,13 +57,26 @@ export class Findings {
     const rest = this.found.length - most;
     this.list.replaceChildren(
       ...this.found.slice(0, most).map(({text, tone, why}) =>
-        element("li", {
-          textContent: text, className: `tone-${tone}`, title: why, ariaDescription: why,
-        })),
+        element(
+          "li", {className: `tone-${tone}`, title: why, ariaDescription: why}, this.folded(text, why),
+        )),
     );
     this.more.textContent = rest > 0 ? `${rest} more` : "";
     this.more.hidden = !(rest > 0);
     this.root.hidden = !this.found.length;
+  }
+
+  // A sentence that unfolds its rule where there is no mouse to point with: by a tap or a key.
+  folded(text, why) {
+    const sentence = element("summary", {textContent: text});
+    const whole = element("details", {open: this.opened.has(text)}, sentence);
+    whole.append(element("p", {className: "why", textContent: why}));
+    whole.addEventListener("toggle", () => this.opened[whole.open ? "add" : "delete"](text));
+    // Who selects words of it wants to copy them.
+    sentence.addEventListener("click", (event) => {
+      if (!document.getSelection().isCollapsed) event.preventDefault();
+    });
+    return whole;
   }
 
   get words() {
