@@ -21,7 +21,7 @@ def finished(
     request: Request,
     found: Mapping[str, Any],
 ) -> Figure:
-    """Return a figure in the colours of its theme, with an identifier for each trace.
+    """Return a figure in the colours of its theme, if it has one; each trace has an identifier.
 
     Args:
         data: The traces.
@@ -31,8 +31,8 @@ def finished(
     """
     traces = [{**trace, "uid": f"t{number}"} for number, trace in enumerate(data)]
     figure = {"data": traces, "layout": {**layout, "meta": about(request, found)}, "frames": []}
-    result: Figure = painted(kept(figure), request.theme)
-    return result
+    result: Figure = kept(figure)
+    return result if request.theme is None else painted(result, request.theme)
 
 
 def about(request: Request, found: Mapping[str, Any]) -> dict[str, Any]:

@@ -27,7 +27,7 @@ class Request:
         chance: Mark the chance level of I(T;Y) of each point.
         intervals: Draw intervals, or the spread of averaged runs.
         hidden: Layers that are left out, by their full names.
-        theme: Colours.
+        theme: Colours; None leaves their names, for `it_callbacks.figures.theme.painted`.
         width: Of the figure, in pixels: names are placed for this size.
         height: The same.
         scale: ``"fit"``, axes around the data, or ``"zero"``, axes from 0 to what there is to know.
@@ -45,7 +45,7 @@ class Request:
     chance: bool = False
     intervals: bool = False
     hidden: Collection[str] = ()
-    theme: Theme = LIGHT
+    theme: Theme | None = LIGHT
     width: int = 900
     height: int = 560
     scale: str = "fit"

@@ -38,7 +38,7 @@ from it_callbacks.figures.quantity_shown import (
     status_of,
 )
 from it_callbacks.figures.readings import Opening
-from it_callbacks.figures.theme import BITS, GRID, Colour, of_depth
+from it_callbacks.figures.theme import BITS, DIFFERENCES, of_depth
 from it_callbacks.figures.words import before_first
 from it_callbacks.records import Status
 from it_callbacks.runs import Series
@@ -242,15 +242,8 @@ def _colours(maps: Sequence[_Map], plot: Plot, request: Request) -> dict[str, An
     low, high, scale = min(values, default=0.0), max(values, default=1.0), BITS
     if any(each.quantity == TRAIN_MINUS_VAL for each in maps):
         high = max(abs(low), abs(high), 1e-3)
-        ends = (Colour("areas", 0), GRID, Colour("areas", 1))
-        low = -high
-        stops = [colour.of(request.theme) for colour in ends]
-        return colour_axis(low, high, plot, offset=10, unit=unit, scale=_evenly(stops))
+        low, scale = -high, DIFFERENCES
     return colour_axis(low, high, plot, offset=10, unit=unit, scale=scale)
-
-
-def _evenly(stops: Sequence[str]) -> list[list[Any]]:
-    return [[number / (len(stops) - 1), stop] for number, stop in enumerate(stops)]
 
 
 def _head(

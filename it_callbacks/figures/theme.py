@@ -38,6 +38,11 @@ class Theme:
     areas: tuple[str, str, str]
     runs: tuple[str, ...]
 
+    @property
+    def differences(self) -> tuple[str, str, str]:
+        """From below 0 to above."""
+        return self.areas[0], self.grid, self.areas[1]
+
 
 LIGHT = Theme(
     background="#ffffff",
@@ -117,7 +122,7 @@ class Colour(NamedTuple):
 
 
 BACKGROUND, TEXT, MUTED, MARK, GRID = map(Colour, ("background", "text", "muted", "mark", "grid"))
-BITS = Colour("bits")
+BITS, DIFFERENCES = Colour("bits"), Colour("differences")
 
 
 def of_depth(number: int, n: int) -> Colour:
@@ -171,6 +176,28 @@ def painted(value: Any, theme: Theme) -> Any:
     if isinstance(value, list) and value and isinstance(value[0], (dict, Colour)):
         return [painted(each, theme) for each in value]  # others are values and names
     return value
+
+
+def recoloured(value: Any, one: Theme, other: Theme) -> dict[str, str]:
+    """Return what each colour of a figure that is not painted is in one theme, and in the other.
+
+    Example:
+        >>> recoloured({"line": {"color": TEXT}, "x": [1, 2]}, LIGHT, DARK)
+        {'#1f2933': '#e6e8eb'}
+    """
+    if isinstance(value, Colour):
+        pair = value.of(one), value.of(other)
+        if isinstance(pair[0], str):
+            return {pair[0]: pair[1]}
+        return {left: right for (_, left), (_, right) in zip(*pair, strict=True)}
+    if isinstance(value, dict):
+        value = list(value.values())
+    found: dict[str, str] = {}
+    if isinstance(value, list):
+        for each in value:
+            if isinstance(each, (dict, list, Colour)):
+                found |= recoloured(each, one, other)
+    return found
 
 
 def _readable(colour: str, theme: Theme) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from bisect import bisect_right
 from collections.abc import Mapping, Sequence
+from itertools import islice
 from typing import NamedTuple
 
 from it_callbacks.figures.axes import Panel
@@ -185,17 +186,18 @@ def why_not(panels: Sequence[Panel], view: View, least: int = 2) -> str:
     if not all(p.was_read(name) for p in panels for name in view.axes if p.has(name)):
         return ""
     missing = dict.fromkeys(view.axes, 0)
-    most = n_points = 0
+    n_points = 0
     for panel in panels:
         for layer in panel.run.layers(view.x, panel.set):
             of_layer = {name: panel.series(name, layer) for name in view.axes}
             steps = {step for series in of_layer.values() for step in series}
+            there = (step for step in steps if all(_is_finite(s, step) for s in of_layer.values()))
+            if steps and sum(1 for _ in islice(there, least)) == min(least, len(steps)):
+                return ""
             n_points += len(steps)
             for name, series in of_layer.items():
                 missing[name] += sum(not _is_finite(series, step) for step in steps)
-            there = sum(all(_is_finite(s, step) for s in of_layer.values()) for step in steps)
-            most = max(most, there, least * (0 < there == len(steps)))
-    if most >= least or not panels:
+    if not panels:
         return ""
     name = max(missing, key=missing.__getitem__)
     label = panels[0].run.about(name).label

@@ -166,10 +166,18 @@ class Plane:
         return self._curve("V_TY", "I_TY_adjusted", layer)
 
     def _curve(self, wide: str, code: str, layer: str) -> Curve:
-        if self.is_wide:
-            return curve(self.run, Key(wide, self.set, layer))
         key = self.rulers.key(code, self.set, layer)
-        return curve(self.run, key, self._saturated(self.rulers, layer))
+        if self.is_wide:
+            key = Key(wide, self.set, layer)
+        if key not in self._curves:
+            without = () if self.is_wide else self._saturated(self.rulers, layer)
+            self._curves[key] = curve(self.run, key, without)
+        return self._curves[key]
+
+    @cached_property
+    def _curves(self) -> dict[Key, Curve]:
+        """Those that were asked for, since many rules ask for the same."""
+        return {}
 
     @property
     def label_entropy(self) -> float:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from it_callbacks.figures import DARK, Figure, Panel, Request, draw, play
+from it_callbacks.figures import DARK, LIGHT, Figure, Panel, Request, draw, play
+from it_callbacks.figures.theme import painted, recoloured
 from it_callbacks.report.markup import Html, folded, tag
 
 _HEIGHTS = {940: 460, 350: 400}
@@ -40,17 +41,18 @@ class Drawings:
             caption: Stands below it; ``{axis}`` is what goes across: epoch or step.
             title: Under which the figure is folded; it is open without.
         """
-        (asked, wide), (_, narrow) = (_sized(request, shown, width) for width in _HEIGHTS)
+        named = replace(request, theme=None)
+        (asked, wide), (_, narrow) = (_sized(named, shown, width) for width in _HEIGHTS)
         if why := _why_empty(wide):
             return tag("p", f"{title}: {why}." if title else f"{why}.", class_="faint")
-        dark = _played(draw(replace(asked, theme=DARK), shown), asked)
+        played = _played(wide, asked)
         layout = wide["layout"]
         id_ = f"figure-{len(self.figures)}"
         self.figures[id_] = {
-            "wide": _played(wide, asked),
-            "narrow": _played(narrow, asked),
+            "wide": painted(played, LIGHT),
+            "narrow": painted(_played(narrow, asked), LIGHT),
             "still": {name: layout[name] for name in ("height", "margin")},
-            "dark": dict(_recoloured(_played(wide, asked), dark)),
+            "dark": recoloured(played, LIGHT, DARK),
         }
         axis = layout.get("xaxis", {}).get("title", {}).get("text", "").split(" ")[0] or "epoch"
         figure = tag(
@@ -91,16 +93,3 @@ def _played(figure: Figure, request: Request) -> Figure:
     added = played["layout"]["margin"].get("b", 0) - figure["layout"]["margin"].get("b", 0)
     height = request.height + added
     return {**played, "layout": {**played["layout"], "height": height}}
-
-
-def _recoloured(light: Any, dark: Any) -> Iterator[tuple[str, str]]:
-    """Every colour that is another one in the second of two figures that are else the same."""
-    if isinstance(light, dict):
-        # In order: of the dark colours that one light colour may have, the last one is taken.
-        for key in filter(dark.__contains__, light):
-            yield from _recoloured(light[key], dark[key])
-    elif isinstance(light, (list, tuple)):
-        for one, other in zip(light, dark, strict=False):
-            yield from _recoloured(one, other)
-    elif isinstance(light, str) and light != dark and light.startswith(("#", "rgba(")):
-        yield light, dark
