@@ -20,9 +20,7 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path / "logs"
 
 
-@pytest.fixture(
-    params=["true", pytest.param("false", marks=pytest.mark.slow)], ids=["fast", "python"]
-)
+@pytest.fixture(params=["true", "false"], ids=["fast", "python"])
 def tab(request: Any, browser: Any, folder: Path) -> Iterator[Tab]:
     """The tab over a folder that holds nothing yet."""
     folder.mkdir()

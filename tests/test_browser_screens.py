@@ -47,16 +47,8 @@ def _in_theme(tab: Tab, theme: str) -> None:
     tab.settle()
 
 
-@pytest.mark.parametrize(
-    ("width", "theme"),
-    [
-        *((390, "dark"), (760, "light"), (2560, "light")),
-        pytest.param(390, "light", marks=pytest.mark.slow),
-        pytest.param(1100, "light", marks=pytest.mark.slow),
-        pytest.param(1440, "dark", marks=pytest.mark.slow),
-        pytest.param(2560, "dark", marks=pytest.mark.slow),
-    ],
-)
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("width", [390, 760, 1100, 1440, 2560])
 def test_nothing_is_cut_off_or_needs_scrolling_sideways(
     browser: Any, address: str, width: int, theme: str
 ) -> None:

@@ -21,7 +21,7 @@ STATE = "&p.information_plane."
 
 @pytest.fixture(
     scope="module",
-    params=["true", pytest.param("false", marks=pytest.mark.slow)],
+    params=["true", "false"],
     ids=["fast", "python"],
 )
 def address(request: Any, browser: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:

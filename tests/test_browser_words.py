@@ -107,7 +107,7 @@ def test_a_table_of_a_map_has_names_and_bits(tab: Tab) -> None:
     tab.key("d")
     assert _rows(tab) == [[str(c), "predicting", "val", f"{c / 4:.3f}"] for c in (3, 2, 1, 0)]
     head = tab.frame.locator("#table th").all_text_contents()
-    assert head == ["Class", "Run", "Set", "undecided, bits"]
+    assert head == ["Class", "Run", "Set", "scatter, bits"]
     tab.page.goto("about:blank")
     tab.open(f"{STATE}run=one{STATE}name=map")
     tab.key("d")

@@ -1,4 +1,4 @@
-"""Classes: logarithmic colours, the most undecided now on top, gaps where a class was absent."""
+"""Classes: logarithmic colours, the widest scatter now on top, gaps where a class was absent."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def test_a_table_tells_names_and_bits_of_all_rows_up_to_the_moment() -> None:
     cells, _ = heat(three(class_names=names))
     assert cells["meta"]["table"] == {
         "of": "Class",
-        "what": "undecided, bits",
+        "what": "scatter, bits",
         "rows": [["digit 2", 0.75], ["digit 0", 0.5], ["digit 10", 0.0]],
     }
     cells, _ = heat(three(), until=0)
@@ -101,7 +101,7 @@ def test_classes_have_their_names_where_the_settings_hold_them() -> None:
     assert figure["layout"]["yaxis"]["ticktext"] == ["cow", "cat", "10"]
 
 
-def test_of_many_classes_the_forty_most_undecided_are_shown() -> None:
+def test_of_many_classes_the_forty_that_scatter_most_are_shown() -> None:
     values = {f"class_{number}": [number / 100] for number in range(100)}
     cells, figure = heat(run({"conditional_entropy": values}), height=800)
     assert len(cells["z"]) == 40

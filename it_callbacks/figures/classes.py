@@ -1,4 +1,4 @@
-"""Draw how undecided the predictions for each class are, over the training, as a heat map."""
+"""Draw how far the predictions inside each class scatter, over the training, as a heat map."""
 
 from __future__ import annotations
 
@@ -37,16 +37,16 @@ _CLASS = re.compile(r"class_(\d+)")
 _MOST_ROWS = 40
 _ROW = 11
 """Pixels that a row needs for its name to be read."""
-_WHAT = "how undecided the predictions for each class are"
+_WHAT = "how far the predictions inside each class scatter"
 _ABSENT = "no entropies of single classes were logged of this set"
 
 
 def entropies_by_class(panels: Sequence[Panel], **fields: Any) -> Figure:
     """Draw the entropy of the predictions inside each class, over the training, as a heat map.
 
-    Rows are classes, with their names where the settings hold them; the one that is most undecided
-    now is on top, and of many classes the 40 most undecided are shown. Colours are logarithmic. A
-    class without samples at a measurement leaves a gap.
+    Rows are classes, with their names where the settings hold them; the one that scatters most
+    now is on top, and of many classes the 40 that scatter most are shown. Colours are logarithmic.
+    A class without samples at a measurement leaves a gap.
 
     Args:
         panels: Runs and sets, drawn side by side.
@@ -130,10 +130,10 @@ def _heat_map(rows: Sequence[_Row], shown: Columns) -> dict[str, Any]:
             [[value, step] for value, step in zip(row, shown.steps, strict=True)] for row in values
         ],
         "meta": {
-            "table": grid.table("Class", "undecided, bits", [(row.full, row.last) for row in rows])
+            "table": grid.table("Class", "scatter, bits", [(row.full, row.last) for row in rows])
         },
         "hovertemplate": f"<b>class %{{y}}</b><br>{shown.card('customdata[1]')}<br>"
-        "predictions undecided by <b>%{customdata[0]:.3f}</b> bits<extra></extra>",
+        "predictions scatter by <b>%{customdata[0]:.3f}</b> bits<extra></extra>",
     }
 
 
@@ -191,7 +191,7 @@ def _head(
         _WHAT if grid.widest([_WHAT], 11) < plot.width - 120 else "by class",
         "bits",
         "logarithmic colours",
-        "most undecided now on top",
+        "widest scatter now on top",
     ]
     of = grid.title_of_panel(plot, panel) if n_panels > 1 else ""
     grid.headed(drawn, plot, of, below=grid.fitting(how, plot.width - 30))
@@ -202,7 +202,7 @@ def _head(
 CLASSES = Kind(
     "classes",
     "Classes",
-    "How undecided the predictions for each class are, over the training",
+    "How far the predictions inside each class scatter, over the training",
     "ConditionalEntropyMonitor",
     "entropies by class",
     options=("until",),
