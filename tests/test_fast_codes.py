@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import random
 import sys
+import warnings
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -539,8 +540,10 @@ def test_a_numba_that_cannot_be_used_is_told_of_and_none_is_not_missed(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     compiled.kernel.cache_clear()
-    monkeypatch.setitem(sys.modules, "it_callbacks.codes.kernel", None)  # as if it were not there
-    assert compiled.kernel() is None
+    with monkeypatch.context() as without, warnings.catch_warnings():
+        warnings.simplefilter("error")
+        without.setitem(sys.modules, "numba", None)  # as if it were not there
+        assert compiled.kernel() is None
     compiled.kernel.cache_clear()
 
     class Broken(ModuleType):

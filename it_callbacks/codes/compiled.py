@@ -10,6 +10,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable
 from functools import lru_cache
+from importlib.util import find_spec
 from types import FunctionType
 from typing import Any, NamedTuple
 
@@ -82,6 +83,8 @@ def _room(n_rows: int) -> NDArray[np.int64]:
 @lru_cache(maxsize=1)
 def kernel() -> Callable[..., float] | None:
     """The kernel; None where numba is not installed or fails, of which a warning tells."""
+    if find_spec("numba") is None:
+        return None
     try:
         from it_callbacks.codes.kernel import encode
 
@@ -90,8 +93,6 @@ def kernel() -> Callable[..., float] | None:
             return None
         one = np.ones(1, np.float32)
         compiled(one, 1, (*one, *one, True, *one, *one), 0, *np.ones((2, 1), np.int64), _room(1))
-    except ModuleNotFoundError:
-        return None
     except Exception as error:  # it does not fit the NumPy that is installed, say
         warnings.warn(
             f"numba cannot be used, so layers are read more slowly: {error}", stacklevel=2

@@ -118,7 +118,7 @@ def _draw(panels: Sequence[Panel], request: Request) -> Figure:
         data.append(grid.traced(trace, plot, panel, "cell", number, None))
         drawn["shapes"] += cursor(plot, shown, request.until)
     drawn["meta"]["moments"] = stops([(each.steps, each.panel.run.epochs) for each in maps])
-    drawn["coloraxis"] = _colours(maps, next(p for p in places if p.is_last), request)
+    drawn["coloraxis"] = _colours(maps, next(p for p in places if p.is_last))
     drawn["meta"]["layers"] = [
         chip(layer, short[layer], of_depth(n, len(layers))) for n, layer in enumerate(layers)
     ]
@@ -236,7 +236,7 @@ def _row_axis(plot: Plot, layers: Sequence[str], short: dict[str, str]) -> dict[
     )
 
 
-def _colours(maps: Sequence[_Map], plot: Plot, request: Request) -> dict[str, Any]:
+def _colours(maps: Sequence[_Map], plot: Plot) -> dict[str, Any]:
     values = [value for each in maps for value in each.finite]
     unit = _unit(maps[0]) if maps else "bits"
     low, high, scale = min(values, default=0.0), max(values, default=1.0), BITS
