@@ -11,7 +11,7 @@ import pytest
 
 from it_callbacks.figures import Figure, Panel, Request, draw
 from it_callbacks.figures.names import chosen
-from it_callbacks.figures.placing import Obstacle, Obstacles, Text, placed
+from it_callbacks.figures.placing import Obstacles, Text, placed
 from it_callbacks.runs import Key, Run
 
 
@@ -123,7 +123,9 @@ def test_all_of_few_layers_are_named_and_evenly_spaced_ones_of_many() -> None:
 
 
 def test_the_rest_is_kept_for_a_highlight_and_not_seen() -> None:
-    layout = draw(Request(), [Panel(walks(21, 0), "val")])["layout"]
+    shown = [Panel(walks(21, 0), "val")]
+    assert draw(Request(), shown)["layout"]["meta"]["spare"] == []
+    layout = draw(Request(highlights=True), shown)["layout"]
     names, spare = layout["meta"]["names"], layout["meta"]["spare"]
     assert sorted(names.values()) == sorted(each["name"] for each in layout["meta"]["layers"])
     assert len(spare) == 15
@@ -138,7 +140,7 @@ def test_a_name_alone_stands_up_and_to_the_right_close_to_its_point() -> None:
 
 
 def test_a_name_keeps_off_what_is_drawn_and_inside() -> None:
-    wall = [Obstacle(x, y, 30) for x in range(0, 200, 3) for y in range(0, 100, 3)]
+    wall = [(x, y, 30) for x in range(0, 200, 3) for y in range(0, 100, 3)]
     ((_, dy),) = placed([(100.0, 100.0)], [Text(40, 16)], Obstacles(200, 200, wall))
     assert dy > 0  # below, as all above is full
     ((dx, dy),) = placed([(199.0, 1.0)], [Text(40, 16)], Obstacles(200, 200, []))

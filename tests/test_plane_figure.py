@@ -234,13 +234,15 @@ def test_bars_stand_at_the_first_and_the_last_point_and_at_all_on_demand() -> No
         assert trace["error_y"]["array"] == [0.0, None]
     spread = {Key("I_XT", "val", "fc1"): series(0.5, 0.25, 0.125)}
     run = replace(small(), spread=spread)
-    ends, between = traces(plane_of(run), "bar", "fc1")
+    (ends,) = traces(plane_of(run), "bar", "fc1")
+    between = traces(plane_of(run, highlights=True), "bar", "fc1")[1]
     (every,) = traces(plane_of(run, intervals=True), "bar", "fc1")
     assert (ends["x"], every["x"]) == ([5.0, 6.0], [5.0, 5.5, 6.0])
     assert ends["error_x"]["array"] == [0.5, 0.125]
     assert ends["error_x"]["symmetric"]
     assert (between["x"], between["opacity"]) == ([5.5], 0)  # until the layer is highlighted
-    many_layers = plane_of(_with_spread(many(9, 100)))
+    assert traces(plane_of(_with_spread(many(9, 100))), "bar") == []
+    many_layers = plane_of(_with_spread(many(9, 100)), highlights=True)
     assert {trace["opacity"] for trace in traces(many_layers, "bar")} == {0}
     assert {len(trace["x"]) for trace in traces(many_layers, "bar")} == {24}
 
@@ -253,7 +255,8 @@ def _with_spread(run: Run) -> Run:
 def test_chance_is_a_dash_below_the_last_point_of_the_linear_view() -> None:
     (dash,) = traces(plane_of(small(), chance=True), "chance")
     assert (dash["x"], dash["y"]) == ([6.0, 6.0], [1.5, 0.3])
-    (spare,) = traces(plane_of(small()), "chance")
+    assert traces(plane_of(small()), "chance") == []
+    (spare,) = traces(plane_of(small(), highlights=True), "chance")
     assert spare == {**dash, "uid": spare["uid"], "opacity": 0}  # until the layer is highlighted
     assert traces(plane_of(small(), chance=True, view="corrected"), "chance") == []
     assert plane_of(small(), chance=True)["layout"]["yaxis"]["range"][0] < 0.3
@@ -297,10 +300,12 @@ def test_arrows_point_along_long_pieces_of_few_layers() -> None:
     assert arrow["marker"]["size"][:3] == [0, 9, 0]
     still = {key: dict.fromkeys(of, 1.0) for key, of in small().series.items()}
     assert traces(plane_of(replace(small(), series=still)), "arrow") == []
-    for n_layers, opacity in ((12, 1), (13, 0)):
+    for n_layers, opacity in ((12, {1}), (13, set())):
         heads = traces(information_plane([panel(many(n_layers, 20))]), "arrow")
-        assert {head.get("opacity", 1) for head in heads} == {opacity}
-    assert traces(information_plane([panel(many(61, 20))]), "arrow") == []
+        assert {head.get("opacity", 1) for head in heads} == opacity
+    for n_layers, opacity in ((13, {0}), (61, set())):
+        highlighted = information_plane([panel(many(n_layers, 20))], highlights=True)
+        assert {head["opacity"] for head in traces(highlighted, "arrow")} == opacity
 
 
 def test_hidden_layers_are_left_out_and_keep_their_colours() -> None:

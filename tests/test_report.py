@@ -15,8 +15,9 @@ from typing import Any
 import pytest
 
 from it_callbacks import cli
-from it_callbacks.figures import CONFIG, KINDS
+from it_callbacks.figures import CONFIG, DARK, KINDS, LIGHT
 from it_callbacks.figures.script import plotly_script
+from it_callbacks.figures.theme import of_depth, recoloured
 from it_callbacks.findings import findings
 from it_callbacks.quantities import OF_WIDE
 from it_callbacks.report import report
@@ -105,6 +106,27 @@ def page() -> Page:
             warnings=["layer 'fc1' is SATURATED: 75% of the samples have a code of their own"],
         )
     )
+
+
+def test_a_narrow_figure_names_what_it_has_in_common_with_the_wide_one(page: Page) -> None:
+    """Of the plane all but the names: the traces, and the frames between the first and the last."""
+    plane = page.data["figure-0"]
+    assert plane["narrow"]["data"] == list(range(len(plane["wide"]["data"])))
+    n_frames = len(plane["wide"]["frames"])
+    assert n_frames > 2
+    assert plane["narrow"]["frames"][1:-1] == list(range(1, n_frames - 1))
+    layouts = [plane[which]["layout"] for which in ("wide", "narrow")]
+    assert [layout["width"] for layout in layouts] == [940, 350]
+
+
+def test_a_colour_of_lines_and_of_words_is_that_of_words_on_a_dark_page() -> None:
+    """The first layer's is dark enough for words on a light page, and not on a dark one."""
+    line = of_depth(0, 2)
+    word = line.ink()
+    assert line.of(LIGHT) == word.of(LIGHT)
+    assert line.of(DARK) != word.of(DARK)
+    for figure in ({"a": line, "b": word}, {"a": word, "b": line}):
+        assert recoloured(figure, LIGHT, DARK) == {line.of(LIGHT): word.of(DARK)}
 
 
 def cells(page: str) -> dict[str, list[str]]:

@@ -177,6 +177,8 @@ def test_a_phone_shows_all_without_overflow(again: Any) -> None:
         "document.querySelectorAll('details').forEach(each => { each.open = true })"
     )
     phone.wait("document.querySelectorAll('.js-plotly-plot').length === 11")
+    points = "return plane.data.filter(t => t.meta?.role === 'points').map(t => [...t.x])"
+    assert phone.plane(points) == [PLANE[f"information_plane/val/I_XT/fc{n}"] for n in (1, 2)]
     assert phone.page.evaluate("document.documentElement.scrollWidth") <= 390
     widths = phone.page.evaluate(
         "[...document.querySelectorAll('.main-svg')].map(svg => svg.getBoundingClientRect().width)"

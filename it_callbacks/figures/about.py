@@ -94,9 +94,10 @@ def stops(measured: Sequence[Measured]) -> list[dict[str, Any]]:
         [{'step': 20, 'label': 'epoch 1, step 20'}, {'step': 30, 'label': 'step 30'}]
     """
     epochs: dict[int, int] = {}
-    for steps, known in measured:
+    apart = {(tuple(steps), id(known)): known for steps, known in measured}  # most share both
+    for (steps, _), known in apart.items():
         epochs = {step: known[step] for step in steps if step in known} | epochs
-    every = sorted({step for steps, _ in measured for step in steps})
+    every = sorted({step for steps, _ in apart for step in steps})
     return [
         {
             "step": step,

@@ -6,6 +6,7 @@ import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any, NamedTuple
 
 from it_callbacks.derived import sources
@@ -50,6 +51,11 @@ class Panel:
     def __post_init__(self) -> None:
         if not self.rulers:
             object.__setattr__(self, "rulers", self.run.rulers(self.set))
+
+    @cached_property
+    def trajectories(self) -> dict[Any, list[Any]]:
+        """Those that `it_callbacks.figures.trajectories` has read, by view and resolution."""
+        return {}
 
     def key(self, quantity: str, layer: str, resolution: int = 0) -> Key:
         """The key of a quantity as one of `rulers` reads it."""

@@ -12,7 +12,7 @@ from it_callbacks.figures.hover import MANY
 from it_callbacks.figures.labels import plain, short_names, shortened
 from it_callbacks.figures.limits import Range, draw_limits
 from it_callbacks.figures.marks import MOST_WITH_ARROWS, Way
-from it_callbacks.figures.names import Name, chosen, most_named, written
+from it_callbacks.figures.names import MOST_SPARE, Name, chosen, most_named, written
 from it_callbacks.figures.readings import READINGS
 from it_callbacks.figures.scene import Drawn, Scene
 from it_callbacks.figures.subplots import absence, axis_name, line_above
@@ -87,12 +87,12 @@ def write(
     drawn = [pixel for way in each.ways for pixel in way.pixels(both)]
     words = draw_limits(layout, each.box, each.limits, both, drawn)
     found, shown = _names(scene, each)
-    named = written(found, shown, each.ways, words, both)
-    order = [*shown, *(n for n in range(len(found)) if n not in set(shown))]
-    for number, note in enumerate(named.annotations):
-        names[str(len(notes))] = _name_of(scene, found[order[number]].way)
-        if number in named.spare:
-            spare.append(str(len(notes)))
+    rest = [number for number in range(len(found)) if number not in set(shown)]
+    kept = rest[:MOST_SPARE] if scene.request.highlights else []
+    named = written(found, shown, kept, each.ways, words, both)
+    spare += [str(len(notes) + len(named.seen) + number) for number in range(len(named.spare))]
+    for number, note in zip((*shown, *kept), (*named.seen, *named.spare), strict=True):
+        names[str(len(notes))] = _name_of(scene, found[number].way)
         notes.append(note)
 
 

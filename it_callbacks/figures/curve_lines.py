@@ -153,8 +153,7 @@ def spans_of(
             for number in of
             for line in cells[number].lines
             for series in (line.values, line.low, line.high)
-            for value in series.values()
-            if math.isfinite(value)
+            for value in filter(math.isfinite, series.values())
         ]
         if unit == "code":
             span = (-0.15, 2.15)

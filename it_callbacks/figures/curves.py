@@ -24,7 +24,7 @@ from it_callbacks.figures.kinds import Kind, Request
 from it_callbacks.figures.labels import plain, short_names, shortened
 from it_callbacks.figures.limits import Limit
 from it_callbacks.figures.names import chosen
-from it_callbacks.figures.over_time import TimeAxis, time_axis
+from it_callbacks.figures.over_time import TimeAxis, log_time, time_axis
 from it_callbacks.figures.quantity_shown import needs, opened, reads
 from it_callbacks.figures.spreading import GAP, LEADER, Word, beside
 from it_callbacks.figures.subplots import NARROW, axis_name, level_line
@@ -233,17 +233,18 @@ def _trace(line: Line, cell: Cell, colour: Colour, time: TimeAxis, most: int) ->
     has_dots = len(steps) <= _MOST_MARKED and not line.is_dotted
     unit = "" if about.unit in ("code", "value") else plain(about.unit)
     of = f"{line.panel.run.name} · {line.panel.set}"
+    times = time.reads(steps, epochs)
     when = "step %{customdata[0]}"
-    if time.unit == "epoch":
+    if is_by_epoch := time.unit == "epoch":
         when = "epoch %{customdata[0]}  ·  step %{customdata[1]}"
     return {
         "type": "scatter",
         "mode": "lines+markers" if has_dots else "lines",
         "name": plain(shortened(line.layer)),
-        "x": [time.place(step, epochs) for step in steps],
+        "x": list(map(log_time, times)),
         "y": [finite(line.values[step], 4) for step in steps],
         "customdata": [
-            [time.read(step, epochs), *([step] if time.unit == "epoch" else [])] for step in steps
+            [at, step][: 1 + is_by_epoch] for at, step in zip(times, steps, strict=True)
         ],
         "meta": {
             "title": plain(shortened(line.layer)),

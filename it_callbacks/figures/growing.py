@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import accumulate
 from typing import Any
 
 from it_callbacks.figures.axes import Figure
-from it_callbacks.figures.marks import is_spare
 from it_callbacks.figures.times import ages, spaced
 
 _MOMENTS, _MOMENTS_OF_MANY, _MANY = 40, 20, 30
@@ -30,7 +30,7 @@ def play(figure: Figure) -> Figure:
     and so is every other kind of figure.
 
     Args:
-        figure: What `draw` gives.
+        figure: What `draw` gives, without highlights.
     """
     is_plane = figure["layout"]["meta"]["kind"] == "plane"
     data = figure["data"] if is_plane else []
@@ -41,22 +41,22 @@ def play(figure: Figure) -> Figure:
     most = _MOMENTS if len(ways) <= _MANY else _MOMENTS_OF_MANY
     epochs = {row[1]: row[0] for way in ways for row in way["customdata"] if row[0] != ""}
     shown = spaced(steps, epochs, most)
-    coarse = -(-len(shown) // _MOST_FAR)
-    still = [_at_moments(trace, shown) for trace in data if not is_spare(trace)]
+    still = [_at_moments(trace, shown) for trace in data]
     n_still = len(still)
     moving = [trace for way in ways for trace in _empty(way, figure["layout"])]
     numbers = [n_still + number for number in range(len(moving))]
-    notes, names = _without_spare(figure["layout"])
-    named = {int(number) for number in names}
+    notes = figure["layout"]["annotations"]
+    named = {int(number) for number in figure["layout"]["meta"]["names"]}
     # Said even where it is 1: what a frame does not say stays as it was.
     seen = [{**note, "opacity": note.get("opacity", 1)} for note in notes]
     silent = [{**note, "opacity": 0} if k in named else note for k, note in enumerate(notes)]
+    grown = _grown(ways, shown, epochs)
     frames = [
         _still(_QUIET, 0, n_still, silent, numbers),
         *(
             {
                 "name": str(step),
-                "data": [part for way in ways for part in _at(way, shown[: n + 1], epochs, coarse)],
+                "data": [part for of_way in grown for part in of_way[n]],
                 "traces": numbers,
             }
             for n, step in enumerate(shown[:-1])
@@ -66,19 +66,9 @@ def play(figure: Figure) -> Figure:
     labels = {each["step"]: each["label"] for each in figure["layout"]["meta"]["moments"]}
     layout = {
         **figure["layout"],
-        "annotations": notes,
-        "meta": {**figure["layout"]["meta"], "names": names, "spare": []},
         **_controls(shown, labels, figure["layout"]),
     }
     return {"data": [*still, *moving], "layout": layout, "frames": frames}
-
-
-def _without_spare(layout: dict[str, Any]) -> tuple[list[Any], dict[str, str]]:
-    """The annotations that are seen without a highlight, and whose names some are."""
-    names, spare = layout["meta"]["names"], set(layout["meta"]["spare"])
-    kept = [n for n in range(len(layout["annotations"])) if str(n) not in spare]
-    found = {str(k): names[str(n)] for k, n in enumerate(kept) if str(n) in names}
-    return [layout["annotations"][n] for n in kept], found
 
 
 def _at_moments(trace: dict[str, Any], shown: Sequence[int]) -> dict[str, Any]:
@@ -134,24 +124,40 @@ def _colour(way: dict[str, Any]) -> Any:
     return line["color"] if line else way["marker"]["color"]
 
 
-def _at(
-    way: dict[str, Any], shown: Sequence[int], epochs: dict[int, int], coarse: int
-) -> list[dict[str, Any]]:
-    """Both parts at the last of the moments `shown`; of what is far back, one in `coarse`.
+def _grown(
+    ways: Sequence[dict[str, Any]], shown: Sequence[int], epochs: dict[int, int]
+) -> list[list[list[dict[str, Any]]]]:
+    """Of each way both parts at each of the moments `shown`; of what is far back, some points.
 
     The head begins with its newest point: so the sizes of its dots are the same at all moments.
     """
-    known = {row[1]: number for number, row in enumerate(way["customdata"])}
-    steps = [step for step in shown if step in known]
-    n = len(steps)
+    coarse = -(-len(shown) // _MOST_FAR)
+    heads: dict[tuple[int, ...], list[int]] = {}
+    found = []
+    for way in ways:
+        known = {row[1]: number for number, row in enumerate(way["customdata"])}
+        steps = tuple(step for step in shown if step in known)
+        if steps not in heads:  # most ways have the same
+            heads[steps] = [_head(steps[:n], epochs) for n in range(len(steps) + 1)]
+        x, y = ([round(way[axis][known[step]], 3) for step in steps] for axis in "xy")
+        parts = [_parts(x[:n], y[:n], head, coarse) for n, head in enumerate(heads[steps])]
+        found.append([parts[n] for n in accumulate(step in known for step in shown)])
+    return found
+
+
+def _parts(x: list[float], y: list[float], head: int, coarse: int) -> list[dict[str, Any]]:
+    """What is far back, and the head."""
+    if not x:
+        return [{"x": [], "y": []}, {"x": [], "y": []}]
+    far = {axis: [*of[:head:coarse], of[head]] for axis, of in (("x", x), ("y", y))}
+    return [far, {"x": x[head:][::-1], "y": y[head:][::-1]}]
+
+
+def _head(steps: Sequence[int], epochs: dict[int, int]) -> int:
+    """The number of the point at which the head of a way ends."""
     aged = ages(steps, epochs)
-    head = min(next((k for k, age in enumerate(aged) if age >= _HEAD), 0), max(n - _LEAST_HEAD, 0))
-    x, y = ([round(way[axis][known[step]], 3) for step in steps] for axis in "xy")
-    far = [*range(0, head, coarse), head] if n else []
-    return [
-        {"x": [x[k] for k in far], "y": [y[k] for k in far]},
-        {"x": x[head:][::-1], "y": y[head:][::-1]},
-    ]
+    first = next((number for number, age in enumerate(aged) if age >= _HEAD), 0)
+    return min(first, max(len(steps) - _LEAST_HEAD, 0))
 
 
 def _still(

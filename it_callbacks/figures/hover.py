@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import textwrap
-from collections.abc import Sequence
 from typing import Any
 
 from it_callbacks.figures.axes import Panel, how_read
@@ -35,7 +34,7 @@ def hover(
         each = each._replace(x_ends=none, y_ends=none, chance={}, coverage={}, upper={})
     reading = "wide" if view.y == "V_TY" else "code"
     caution = each.caution or _WHY[reading]
-    rows = [_row(each, step, bool(panel.run.spread), caution) for step in each.steps]
+    rows = _rows(each, bool(panel.run.spread), caution)
     names = " · ".join((panel.run.name, panel.set))
     n = "" if each.samples is None else f"n {each.samples}"
     ruler = "" if reading == "wide" else how_read(panel, view.x, resolution)
@@ -83,26 +82,26 @@ def word_of(panel: Panel, quantity: str) -> str:
 WORDS = {"relative_I_XT": "inputs kept apart", "V_TY": "found about the label"}
 
 
-def _row(each: Trajectory, step: int, is_mean: bool, caution: str) -> list[Any]:
+def _rows(each: Trajectory, is_mean: bool, caution: str) -> list[list[Any]]:
     """Epoch and step, what `_lines` names in its order, and at the end the reasons."""
-    chance, coverage = each.chance.get(step, math.nan), each.coverage.get(step, math.nan)
-    columns = (
-        (each.x_ends, _around(each.x[step], each.x_ends, step, is_mean)),
-        (each.y_ends, _around(each.y[step], each.y_ends, step, is_mean)),
-        ((each.chance,), f"{chance:.2f}" if math.isfinite(chance) else "–"),
-        ((each.coverage,), f"{100 * coverage:.0f}" if math.isfinite(coverage) else "–"),
-    )
-    return [
-        each.epochs.get(step, ""),
-        step,
-        *(text for of, text in columns if any(of)),
-        "".join(f"<br>{line}" for line in _reasons(each, step, caution)),
-    ]
+    steps = each.steps
+    columns: list[list[Any]] = [[each.epochs.get(step, "") for step in steps], steps]
+    for values, (low, high) in ((each.x, each.x_ends), (each.y, each.y_ends)):
+        if low or high:
+            ends = ((low.get(step, math.nan), high.get(step, math.nan)) for step in steps)
+            texts = zip((values[step] for step in steps), ends, strict=True)
+            columns.append([_around(value, *both, is_mean) for value, both in texts])
+    for series, factor, digits in ((each.chance, 1, 2), (each.coverage, 100, 0)):
+        if series:
+            found = (series.get(step, math.nan) for step in steps)
+            columns.append([f"{factor * v:.{digits}f}" if math.isfinite(v) else "–" for v in found])
+    why = _why_of_statuses(caution)
+    columns.append([_bounds(each, step) + why.get(each.status_at(step), "") for step in steps])
+    return [list(row) for row in zip(*columns, strict=True)]
 
 
-def _around(value: float, ends: tuple[Series, Series], step: int, is_mean: bool) -> str:
+def _around(value: float, low: float, high: float, is_mean: bool) -> str:
     """The interval of a value; one number where it reaches as far up as down."""
-    low, high = (series.get(step, math.nan) for series in ends)
     if not (math.isfinite(low) and math.isfinite(high)):
         return ""
     below, above = value - low, high - value
@@ -111,20 +110,26 @@ def _around(value: float, ends: tuple[Series, Series], step: int, is_mean: bool)
     return f" ({low:.2f} to {high:.2f})"
 
 
-def _reasons(each: Trajectory, step: int, caution: str) -> Sequence[str]:
-    found = []
-    for letter, bounds, word in (
-        ("x", (each.upper,), "at most"),
-        ("x", each.lowers[:1], "at least"),
-        ("y", each.lowers[1:], "at least"),
-    ):
-        symbol = "I(X;T)" if letter == "x" else "I(T;Y)"
-        for series in bounds:
-            if math.isfinite(bound := series.get(step, math.nan)):
-                found.append(f"{symbol} {word} {bound:.2f}")
-    match each.status_at(step):
-        case Status.SATURATED:
-            found.append(_SATURATED)
-        case Status.CAUTION:
-            found += textwrap.wrap(_CAUTION + caution, _LINE)
-    return [plain(line) for line in found]
+def _bounds(each: Trajectory, step: int) -> str:
+    """What the values of a point cannot exceed or fall below, each on a line of its own."""
+    x, y = each.lowers
+    return "".join(
+        f"<br>{words} {bound:.2f}"
+        for words, series in (
+            ("I(X;T) at most", each.upper),
+            ("I(X;T) at least", x),
+            ("I(T;Y) at least", y),
+        )
+        if math.isfinite(bound := series.get(step, math.nan))
+    )
+
+
+def _why_of_statuses(caution: str) -> dict[Status | None, str]:
+    """What is said of points that are not to be trusted, on lines of their own."""
+    lines = {
+        Status.SATURATED: [_SATURATED],
+        Status.CAUTION: textwrap.wrap(_CAUTION + caution, _LINE),
+    }
+    return {
+        status: "".join(f"<br>{plain(line)}" for line in found) for status, found in lines.items()
+    }

@@ -32,6 +32,8 @@ class Request:
         height: The same.
         scale: ``"fit"``, axes around the data, or ``"zero"``, axes from 0 to what there is to know.
         until: The figure as it stood at this step; None for the last.
+        highlights: Keep names and marks that are seen only while a layer is highlighted, as the
+            tab does it.
         arrange: How runs and sets share the figure: ``"side"`` by side, ``"overlay"``, one over
             the other, ``"mean"`` of repeats; ``"auto"``: validation and training of one run over
             each other where there are few layers, else side by side.
@@ -50,6 +52,7 @@ class Request:
     height: int = 560
     scale: str = "fit"
     until: int | None = None
+    highlights: bool = False
     arrange: str = "auto"
 
 

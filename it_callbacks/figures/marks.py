@@ -235,11 +235,6 @@ def spare(traces: Sequence[Trace]) -> list[Trace]:
     return [{**trace, "opacity": 0} for trace in traces]
 
 
-def is_spare(trace: Trace) -> bool:
-    """Whether a trace is seen while its layer is highlighted only."""
-    return trace.get("opacity") == 0
-
-
 def lengths_of(
     low: Series, value: float, high: Series, step: int
 ) -> tuple[float | None, float | None]:

@@ -32,10 +32,10 @@ class Name(NamedTuple):
 
 
 class Named(NamedTuple):
-    """The annotations of a plot, and the number of each that is hidden until its highlight."""
+    """The annotations of a plot: those that are seen, then those that only a highlight shows."""
 
-    annotations: list[dict[str, Any]]
-    spare: list[int]
+    seen: list[dict[str, Any]]
+    spare: list[dict[str, Any]]
 
 
 def most_named(width: int) -> int:
@@ -61,6 +61,7 @@ def chosen(n: int, width: int) -> list[int]:
 def written(
     names: Sequence[Name],
     shown: Sequence[int],
+    spare: Sequence[int],
     ways: Sequence[Way],
     words: Sequence[Written],
     ranges: tuple[Range, Range],
@@ -70,6 +71,7 @@ def written(
     Args:
         names: Of all ways that have one.
         shown: Which of them are seen at once.
+        spare: Which are kept for a highlight, each placed as if it were alone.
         ways: All that is drawn, training too.
         words: Where the words of limits are.
         ranges: Of both axes.
@@ -81,14 +83,14 @@ def written(
     points = [name.way.pixels(ranges)[-1] for name in names]
     texts = [Text(width_of(name.text, _SIZE) + 6, _SIZE + 4) for name in names]
     together = placed([points[n] for n in shown], [texts[n] for n in shown], obstacles)
-    annotations = [
-        _annotation(names[n], texts[n], offset) for n, offset in zip(shown, together, strict=True)
-    ]
-    rest = [n for n in range(len(names)) if n not in set(shown)][:MOST_SPARE]
-    for n in rest:
-        (offset,) = placed([points[n]], [texts[n]], obstacles)
-        annotations.append({**_annotation(names[n], texts[n], offset), "opacity": 0})
-    return Named(annotations, list(range(len(shown), len(annotations))))
+    alone = [placed([points[n]], [texts[n]], obstacles)[0] for n in spare]
+    return Named(
+        [_annotation(names[n], texts[n], at) for n, at in zip(shown, together, strict=True)],
+        [
+            {**_annotation(names[n], texts[n], at), "opacity": 0}
+            for n, at in zip(spare, alone, strict=True)
+        ],
+    )
 
 
 def _annotation(name: Name, text: Text, offset: Point) -> dict[str, Any]:
@@ -127,11 +129,11 @@ def _obstacles(
         for start, end in pairwise(pixels):
             yield from along(start, end, weight)
         if way.is_training or len(ways) > MOST_WITH_ARROWS:
-            yield Obstacle(*pixels[-1], _ON_AN_END)
+            yield *pixels[-1], _ON_AN_END
         if not way.is_training:  # a dot of a layer without a name, too
             (x, y), corners = pixels[-1], (-5, 0, 5)
-            yield from (Obstacle(x + dx, y + dy, _ON_A_WORD) for dx in corners for dy in corners)
+            yield from ((x + dx, y + dy, _ON_A_WORD) for dx in corners for dy in corners)
     for left, top, width in words:
         for across in range(0, int(width) + 1, 8):
             for down in (2, 9, 15):
-                yield Obstacle(left + across, top + down, _ON_A_WORD)
+                yield left + across, top + down, _ON_A_WORD

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 Epochs = Mapping[int, float]
@@ -43,6 +44,10 @@ class TimeAxis(NamedTuple):
         time = epochs[step] if self.unit == "epoch" else step
         return int(time) if time == int(time) else time
 
+    def reads(self, steps: Iterable[int], epochs: Epochs) -> list[float]:
+        """The times at some steps."""
+        return [self.read(step, epochs) for step in steps]
+
     def word(self, step: int, epochs: Epochs) -> str:
         """The time at `step` as columns and names have it."""
         time = self.read(step, epochs)
@@ -77,7 +82,8 @@ def time_axis(measured: Sequence[tuple[Iterable[int], Epochs]]) -> TimeAxis:
         measured: For each line its steps, and epochs as `exact` gives them.
     """
     unit = "step"
-    lines = [(list(steps), epochs) for steps, epochs in measured]
+    apart = {(tuple(steps), id(epochs)): epochs for steps, epochs in measured}
+    lines = [(steps, epochs) for (steps, _), epochs in apart.items()]  # most share both
     if all(step in epochs for steps, epochs in lines for step in steps):
         times = [[epochs[step] for step in steps] for steps, epochs in lines]
         is_whole = all(time == int(time) for line in times for time in line)
@@ -88,6 +94,7 @@ def time_axis(measured: Sequence[tuple[Iterable[int], Epochs]]) -> TimeAxis:
     return TimeAxis(unit, min(found, default=0), max(found, default=0))
 
 
+@lru_cache(maxsize=4096)
 def log_time(time: float) -> float:
     """Return where a time lies on a logarithmic scale that has a place for 0.
 

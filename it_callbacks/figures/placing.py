@@ -6,15 +6,28 @@ Numbers in, numbers out, all in pixels with y downwards.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from heapq import heappop, heappush
+from itertools import accumulate
+from operator import add
 from typing import NamedTuple
 
 Point = tuple[float, float]
 
 _RADII = (13, 20, 30, 42, 56, 74, 96, 120, 150, 190)
-_ANGLES = range(0, 360, 20)
+_PER_PIXEL = 0.9
+"""What a place costs for each pixel of its radius; all else only adds to that."""
 _PREFERRED = 60
 """Degrees: up and a little to the right."""
+_DIRECTIONS = [
+    (
+        math.cos(math.radians(angle)),
+        -math.sin(math.radians(angle)),
+        6 * (1 - math.cos(math.radians(angle - _PREFERRED))),
+    )
+    for angle in range(0, 360, 20)
+]
+"""Across, down, and what it costs."""
 _CELL = 4
 _MOST_IN_CELL = 40.0
 _MARK = 7
@@ -30,12 +43,8 @@ class Text(NamedTuple):
     height: float
 
 
-class Obstacle(NamedTuple):
-    """A point of something that is drawn, and what it costs to write over it."""
-
-    x: float
-    y: float
-    weight: float
+Obstacle = tuple[float, float, float]
+"""A point of something that is drawn, and what it costs to write over it."""
 
 
 def along(start: Point, end: Point, weight: float) -> Iterator[Obstacle]:
@@ -43,7 +52,7 @@ def along(start: Point, end: Point, weight: float) -> Iterator[Obstacle]:
     (x, y), (to_x, to_y) = start, end
     n = min(max(1, int(math.hypot(to_x - x, to_y - y) / _EVERY)), _MOST_OF_A_LINE)
     for part in range(n):
-        yield Obstacle(x + (to_x - x) * part / n, y + (to_y - y) * part / n, weight)
+        yield x + (to_x - x) * part / n, y + (to_y - y) * part / n, weight
 
 
 class _Spot(NamedTuple):
@@ -84,12 +93,9 @@ class Obstacles:
             i, j = int(x / _CELL), int(y / _CELL)
             if x >= 0 and y >= 0 and i < self._across and j < self._down:
                 cells[j + 1][i + 1] = min(cells[j + 1][i + 1] + weight, _MOST_IN_CELL)
-        for j in range(1, self._down + 1):
-            row, above, total = cells[j], cells[j - 1], 0.0
-            for i in range(1, self._across + 1):
-                total += row[i]
-                row[i] = total + above[i]
-        self._sums = cells
+        self._sums = cells[:1]
+        for row in cells[1:]:
+            self._sums.append(list(map(add, accumulate(row), self._sums[-1])))
 
     def below(self, box: _Rectangle) -> float:
         """The weight of what a rectangle covers."""
@@ -130,7 +136,7 @@ def placed(
         >>> placed([(100, 100)], [Text(20, 16)], Obstacles(200, 200, []))
         [(11.5, -18.2)]
     """
-    spots = [sorted(_spots(number, points, text, obstacles)) for number, text in enumerate(texts)]
+    spots = [_Spots(number, points, text, obstacles) for number, text in enumerate(texts)]
     chosen: dict[int, _Spot] = {}
     order = sorted(range(len(points)), key=lambda number: _neighbours(number, points))
     for _ in range(_TURNS):
@@ -145,26 +151,57 @@ def _neighbours(number: int, points: Sequence[Point]) -> int:
     return sum(abs(other - x) < 60 and abs(down - y) < 30 for other, down in points)
 
 
-def _spots(number: int, points: Sequence[Point], text: Text, obstacles: Obstacles) -> list[_Spot]:
-    """The places there are for a text, with what each costs whatever the others do."""
-    x, y = points[number]
-    others = [point for n, point in enumerate(points) if n != number]
-    marks = [_Rectangle(px - _MARK, py - _MARK, px + _MARK, py + _MARK) for px, py in points]
-    found = []
-    for angle in _ANGLES:
-        across, down = math.cos(math.radians(angle)), -math.sin(math.radians(angle))
-        turned = 6 * (1 - math.cos(math.radians(angle - _PREFERRED)))
+class _Spots:
+    """The places there are for a text, in order of what each costs whatever the others do.
+
+    They are found ring by ring, and no further than they are asked for: as a ring costs at least
+    its radius, most texts find their place near their point.
+
+    Args:
+        number: Of the point whose name the text is.
+        points: Of all texts.
+        text: Its size.
+        obstacles: What is drawn.
+    """
+
+    def __init__(
+        self, number: int, points: Sequence[Point], text: Text, obstacles: Obstacles
+    ) -> None:
+        self._at, self._text, self._obstacles = points[number], text, obstacles
+        self._others = [point for n, point in enumerate(points) if n != number]
+        self._marks = [_Rectangle(x - _MARK, y - _MARK, x + _MARK, y + _MARK) for x, y in points]
+        self._found: list[_Spot] = []
+        self._in_order = self._sorted()
+
+    def __iter__(self) -> Iterator[_Spot]:
+        """The cheapest first."""
+        yield from self._found
+        for spot in self._in_order:
+            self._found.append(spot)
+            yield spot
+
+    def _sorted(self) -> Iterator[_Spot]:
+        waiting: list[_Spot] = []
         for radius in _RADII:
+            while waiting and waiting[0].cost < _PER_PIXEL * radius:
+                yield heappop(waiting)
+            for spot in self._ring(radius):
+                heappush(waiting, spot)
+        while waiting:
+            yield heappop(waiting)
+
+    def _ring(self, radius: float) -> Iterator[_Spot]:
+        (x, y), text, obstacles = self._at, self._text, self._obstacles
+        for across, down, turned in _DIRECTIONS:
             dx, dy = (radius + text.width / 2) * across, (radius + text.height / 2) * down
             box = _rectangle(x + dx, y + dy, text)
-            cost = 0.9 * radius + turned + obstacles.below(box)
+            cost = _PER_PIXEL * radius + turned + obstacles.below(box)
             if outside := obstacles.beyond(box):
                 cost += 4000 + 40 * outside
-            cost += 2.5 * sum(box.over(mark) for mark in marks)
+            cost += 2.5 * sum(box.over(mark) for mark in self._marks)
             if radius > _RADII[0]:
-                cost += 90 * sum(_runs_over(x, y, dx, dy, point) for point in others)
-            found.append(_Spot(cost, radius, dx, dy))
-    return found
+                cost += 90 * sum(_runs_over(x, y, dx, dy, point) for point in self._others)
+            yield _Spot(cost, radius, dx, dy)
 
 
 def _rectangle(x: float, y: float, text: Text) -> _Rectangle:
@@ -183,7 +220,7 @@ def _cheapest(
     number: int,
     points: Sequence[Point],
     texts: Sequence[Text],
-    spots: Sequence[_Spot],
+    spots: Iterable[_Spot],
     chosen: dict[int, _Spot],
 ) -> _Spot:
     """The best of some places, which come in order of cost, given where the other names are."""
@@ -193,7 +230,7 @@ def _cheapest(
         ox, oy = points[n]
         end = (ox + spot.dx, oy + spot.dy)
         others.append(((ox, oy), end, _rectangle(*end, texts[n]), spot.radius > _RADII[0]))
-    best, least = spots[0], math.inf
+    least = math.inf
     for spot in spots:
         if spot.cost >= least:
             break

@@ -133,21 +133,24 @@ def _traces(scene: Scene, each: Drawn, both: tuple[Range, Range]) -> list[Trace]
         if repeats:
             below += [*ellipses(way, repeats), *single(way, repeats)]
         below += lines(way)
-        has_spare = len(each.ways) <= MOST_SPARE
+        has_spare = scene.request.highlights and len(each.ways) <= MOST_SPARE
         if not way.is_training:
             n_all = way.n_ways * len(scene.arrangement.plots)
             is_few = n_all <= MOST_WITH_ARROWS
             most = _MOST_SPARE_BARS if is_few else max(_SPARE_BARS_OF_MANY // n_all, 1)
-            below += _bars(way, most, is_all=scene.request.intervals, is_mean=bool(repeats))
+            n_spare = most if has_spare else 0
+            below += _bars(way, n_spare, is_all=scene.request.intervals, is_mean=bool(repeats))
             below += chance(way) if scene.has_chance else spare(chance(way)) if has_spare else []
         above.append(points(way, hover(way.panel, trajectory, scene.view, resolution, way.n_ways)))
         if not way.is_training:
-            heads = arrows(way, both) if has_spare else []
-            above += heads if way.n_ways <= MOST_WITH_ARROWS else spare(heads)
+            if way.n_ways <= MOST_WITH_ARROWS:
+                above += arrows(way, both)
+            elif has_spare:
+                above += spare(arrows(way, both))
     return [*below, *above, *(trace for way in each.ways for trace in ends(way))]
 
 
-def _bars(way: Way, most: int, *, is_all: bool, is_mean: bool) -> list[Trace]:
+def _bars(way: Way, n_spare: int, *, is_all: bool, is_mean: bool) -> list[Trace]:
     """Those that are seen: of all points, or of the ends of few ways; the others for a highlight.
 
     A mean of repeats has ellipses instead.
@@ -156,8 +159,8 @@ def _bars(way: Way, most: int, *, is_all: bool, is_mean: bool) -> list[Trace]:
     if is_all or is_mean:
         return bars(way, steps if is_all else [])
     seen = dict.fromkeys([*steps[:1], *steps[-1:]] if way.has_dots else [])
-    rest = thinned([step for step in steps if step not in seen], most)
-    return [*bars(way, list(seen)), *spare(bars(way, rest if way.n_ways <= MOST_SPARE else []))]
+    rest = thinned([step for step in steps if step not in seen], n_spare) if n_spare else []
+    return [*bars(way, list(seen)), *spare(bars(way, rest))]
 
 
 def _reads(request: Request, run: Run) -> list[str]:

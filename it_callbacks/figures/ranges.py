@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from math import isfinite
 
 from it_callbacks.figures.limits import Limit
-from it_callbacks.figures.marks import Way, lengths_of
+from it_callbacks.figures.marks import Way
 
 _NEAR = 0.35
 """Share of the span beyond the data within which a reference mark, or 0, is taken in."""
@@ -67,21 +68,23 @@ def ranges(
     """
     of_axes = []
     for axis in "xy":
-        values = [v for way in ways for v in _values(way, axis, has_bars, has_chance)]
+        values = [v for way in ways for v in _extremes(way, axis, has_bars, has_chance)]
         marks = [limit.at for limit in found if limit.axis == axis]
         of_axes.append(span_of(values, marks, scale))
     return of_axes[0], of_axes[1]
 
 
-def _values(way: Way, axis: str, has_bars: bool, has_chance: bool) -> Iterator[float]:
+def _extremes(way: Way, axis: str, has_bars: bool, has_chance: bool) -> Iterator[float]:
+    """The least and the greatest of what is drawn of a way along an axis."""
     each = way.trajectory
     values, (low, high) = (each.x, each.x_ends) if axis == "x" else (each.y, each.y_ends)
-    yield from (values[step] for step in each.steps)
+    drawn = [values[step] for step in each.steps]
+    yield from (min(drawn), max(drawn)) if drawn else ()
     ends = (*each.steps[:1], *each.steps[-1:]) if way.has_dots else ()
-    for step in each.steps if has_bars else ends:
-        below, above = lengths_of(low, values[step], high, step)
-        if below is not None and above is not None:
-            yield from (values[step] - below, values[step] + above)
+    barred = [step for step in (each.steps if has_bars else ends) if step in low and step in high]
+    bars = [(low[s], high[s]) for s in barred if isfinite(low[s]) and isfinite(high[s])]
+    if bars:
+        yield from (min(below for below, _ in bars), max(above for _, above in bars))
     if has_chance and axis == "y" and each.steps:
         level = each.chance.get(each.steps[-1])
         if level is not None and level == level:  # no NaN

@@ -229,7 +229,7 @@ def readable(
     n_readable = 0
     for layer in layers:
         values = [panel.series(name, layer, resolution) for name in needs or view.axes]
-        last = max((step for series in values for step in series), default=-1)
+        last = max((max(series) for series in values if series), default=-1)
         is_finite = all(math.isfinite(series.get(last, math.nan)) for series in values)
         status = panel.series(view.status, layer, resolution).get(last)
         n_readable += is_finite and status != Status.SATURATED

@@ -7,6 +7,7 @@ can be taken for one of these names: they are of a type of their own.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 
@@ -105,20 +106,27 @@ class Colour(NamedTuple):
 
     def of(self, theme: Theme) -> Any:
         """The colour as CSS writes it; of a scale without a place, the scale as Plotly takes it."""
-        stops = getattr(theme, self.name)
-        if isinstance(stops, str):
-            colour = stops
-        elif self.name == "areas":
-            colour = stops[int(self.place or 0)]
-        elif self.place is None:
-            return [[number / (len(stops) - 1), stop] for number, stop in enumerate(stops)]
-        else:
-            colour = _between(stops, self.place)
-        if self.of_words:
-            colour = _readable(colour, theme)
-        if self.opacity is None:
-            return colour
-        return f"rgba({', '.join(map(str, _rgb(colour)))}, {self.opacity})"
+        return _of(self, theme)
+
+
+@lru_cache(maxsize=4096)
+def _of(colour: Colour, theme: Theme) -> Any:
+    stops = getattr(theme, colour.name)
+    if isinstance(stops, str):
+        css = stops
+    elif colour.name == "areas":
+        css = stops[int(colour.place or 0)]
+    elif colour.place is None:
+        return [[number / (len(stops) - 1), stop] for number, stop in enumerate(stops)]
+    else:
+        css = _between(stops, colour.place)
+    if colour.of_words:
+        css = _readable(css, theme)
+    return (
+        css
+        if colour.opacity is None
+        else f"rgba({', '.join(map(str, _rgb(css)))}, {colour.opacity})"
+    )
 
 
 BACKGROUND, TEXT, MUTED, MARK, GRID = map(Colour, ("background", "text", "muted", "mark", "grid"))
@@ -173,31 +181,43 @@ def painted(value: Any, theme: Theme) -> Any:
         return value.of(theme)
     if isinstance(value, dict):
         return {key: painted(each, theme) for key, each in value.items()}
-    if isinstance(value, list) and value and isinstance(value[0], (dict, Colour)):
-        return [painted(each, theme) for each in value]  # others are values and names
+    if _has_parts(value):
+        return [painted(each, theme) for each in value]
     return value
 
 
 def recoloured(value: Any, one: Theme, other: Theme) -> dict[str, str]:
     """Return what each colour of a figure that is not painted is in one theme, and in the other.
 
+    A colour of lines may be that of words in the one theme only: then it is taken for words, which
+    need more contrast.
+
     Example:
         >>> recoloured({"line": {"color": TEXT}, "x": [1, 2]}, LIGHT, DARK)
         {'#1f2933': '#e6e8eb'}
     """
-    if isinstance(value, Colour):
-        pair = value.of(one), value.of(other)
-        if isinstance(pair[0], str):
-            return {pair[0]: pair[1]}
-        return {left: right for (_, left), (_, right) in zip(*pair, strict=True)}
-    if isinstance(value, dict):
-        value = list(value.values())
     found: dict[str, str] = {}
-    if isinstance(value, list):
-        for each in value:
-            if isinstance(each, (dict, list, Colour)):
-                found |= recoloured(each, one, other)
+    for colour in sorted(_colours(value), key=lambda colour: colour.of_words):
+        left, right = colour.of(one), colour.of(other)
+        scales = zip(left, right, strict=True) if isinstance(left, list) else ()
+        found |= {a: b for (_, a), (_, b) in scales} if scales else {left: right}
     return found
+
+
+def _colours(value: Any) -> dict[Colour, None]:
+    """All that there are in a figure, in the order of their first appearance."""
+    if isinstance(value, Colour):
+        return {value: None}
+    found: dict[Colour, None] = {}
+    for each in value.values() if isinstance(value, dict) else value if _has_parts(value) else ():
+        if isinstance(each, (dict, list, Colour)):
+            found |= _colours(each)
+    return found
+
+
+def _has_parts(value: Any) -> bool:
+    """Whether it is a list that may hold colours; others are values and names."""
+    return isinstance(value, list) and bool(value) and isinstance(value[0], (dict, Colour))
 
 
 def _readable(colour: str, theme: Theme) -> str:

@@ -63,7 +63,7 @@ class _Plot(NamedTuple):
 
     def at(self, step: int) -> list[Trajectory]:
         """The layers that have a value then."""
-        return [each for each in self.layers if step in set(each.steps)]
+        return [each for each in self.layers if each.has(step)]
 
     def way(self, trajectory: Trajectory, colour: Colour) -> Way:
         """Points of this plot."""
@@ -99,7 +99,7 @@ def _draw(panels: Sequence[Panel], request: Request) -> Figure:
         moments, layers = _moments(plot, time), _layers(scene, plot)
         fronts = [_front(plot, step) for step in plot.shown]
         every = range(len(moments) + len(layers))
-        notes = written([*moments, *layers], every, fronts, words, both).annotations
+        notes = written([*moments, *layers], every, [], fronts, words, both).seen
         first = len(layout["annotations"]) + len(moments)
         names |= {str(first + k): name.way.trajectory.layer for k, name in enumerate(layers)}
         layout["annotations"] += notes
@@ -193,8 +193,8 @@ def _line(plot: _Plot, step: int) -> Trace:
 
 def _points(scene: Scene, plot: _Plot, each: Trajectory) -> Trace:
     """The dots of a layer at all moments; the last one in the layer's colour."""
-    there, last = set(each.steps), plot.shown[-1]
-    seen = each._replace(steps=[step for step in plot.shown if step in there])
+    last = plot.shown[-1]
+    seen = each._replace(steps=[step for step in plot.shown if each.has(step)])
     of_layer = scene.colour(each.layer, 0)
     x, y = plot.way(seen, of_layer).at
     card = hover(plot.panel, seen, scene.view, scene.opened.resolution)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from bisect import bisect_right
 from collections.abc import Mapping, Sequence
-from itertools import islice
 from typing import NamedTuple
 
 from it_callbacks.figures.axes import Panel
@@ -14,6 +13,8 @@ from it_callbacks.figures.times import ages, thinned
 from it_callbacks.records import Status
 from it_callbacks.runs import Series
 from it_callbacks.wide_settings import WideSettings
+
+_STATUSES: Mapping[float, Status] = {float(status): status for status in Status}
 
 
 class Trajectory(NamedTuple):
@@ -55,6 +56,11 @@ class Trajectory(NamedTuple):
             gaps=self.gaps[: bisect_right(self.gaps, step)],
         )
 
+    def has(self, step: int) -> bool:
+        """Whether both values are finite at a step."""
+        place = bisect_right(self.steps, step)
+        return place > 0 and self.steps[place - 1] == step
+
     def thinned(self, most: int) -> Trajectory:
         """At most `most` of its points, the early ones close."""
         return self._replace(steps=thinned(self.steps, most))
@@ -81,18 +87,26 @@ class Trajectory(NamedTuple):
 
     def status_at(self, step: int) -> Status | None:
         """How far to trust a point; None where that was not logged."""
-        value = self.status.get(step, math.nan)
-        return Status(int(value)) if value in list(Status) else None
+        return _STATUSES.get(self.status.get(step, math.nan))
 
 
 def trajectories(panel: Panel, view: View, resolution: int) -> list[Trajectory]:
     """Return those of all layers that have both quantities, in order of depth.
+
+    A panel keeps them: a page has figures of several sizes of the same panel.
 
     Args:
         panel: What to read.
         view: What its plane shows.
         resolution: Which of the panel's rulers.
     """
+    key = view, resolution
+    if key not in panel.trajectories:
+        panel.trajectories[key] = _read(panel, view, resolution)
+    return panel.trajectories[key]
+
+
+def _read(panel: Panel, view: View, resolution: int) -> list[Trajectory]:
     if resolution >= len(panel.rulers):
         return []
     is_wide = view.status == "wide_status"
@@ -105,16 +119,14 @@ def trajectories(panel: Panel, view: View, resolution: int) -> list[Trajectory]:
         x, y = (panel.series(name, layer, resolution) for name in view.axes)
         if not x.keys() & y.keys():
             continue
-        measured = sorted(x.keys() | y.keys())
-        steps = [s for s in measured if _is_finite(x, s) and _is_finite(y, s)]
-        there = set(steps)
+        there = finite_steps(x) & finite_steps(y)
         found.append(
             Trajectory(
                 layer,
                 depth,
                 len(layers),
-                steps,
-                [step for step in measured if step not in there],
+                sorted(there),
+                sorted((x.keys() | y.keys()) - there),
                 x,
                 y,
                 panel.series(view.status, layer, resolution),
@@ -132,8 +144,11 @@ def trajectories(panel: Panel, view: View, resolution: int) -> list[Trajectory]:
     return found
 
 
-def _is_finite(series: Series, step: int) -> bool:
-    return math.isfinite(series.get(step, math.nan))
+def finite_steps(series: Series) -> set[int]:
+    """Return the steps at which a series has a finite value."""
+    if all(map(math.isfinite, series.values())):  # the usual case, at a third of the time
+        return set(series)
+    return {step for step, value in series.items() if math.isfinite(value)}
 
 
 def _lowers(panel: Panel, view: View, layer: str, resolution: int) -> tuple[Series, Series]:
@@ -141,8 +156,9 @@ def _lowers(panel: Panel, view: View, layer: str, resolution: int) -> tuple[Seri
     found: list[Series] = []
     for name in view.bounded if resolution == 0 else ():
         low, high = (panel.series(end, layer) for end in panel.run.about(name).interval)
+        bounded = finite_steps(high)
         found.append(
-            {step: least for step, least in low.items() if least > 0 and not _is_finite(high, step)}
+            {step: least for step, least in low.items() if least > 0 and step not in bounded}
         )
     x, y = found or ({}, {})
     return x, y
@@ -191,12 +207,12 @@ def why_not(panels: Sequence[Panel], view: View, least: int = 2) -> str:
         for layer in panel.run.layers(view.x, panel.set):
             of_layer = {name: panel.series(name, layer) for name in view.axes}
             steps = {step for series in of_layer.values() for step in series}
-            there = (step for step in steps if all(_is_finite(s, step) for s in of_layer.values()))
-            if steps and sum(1 for _ in islice(there, least)) == min(least, len(steps)):
+            finite = {name: finite_steps(series) for name, series in of_layer.items()}
+            if steps and len(set.intersection(*finite.values())) >= min(least, len(steps)):
                 return ""
             n_points += len(steps)
-            for name, series in of_layer.items():
-                missing[name] += sum(not _is_finite(series, step) for step in steps)
+            for name, there in finite.items():
+                missing[name] += len(steps) - len(there)
     if not panels:
         return ""
     name = max(missing, key=missing.__getitem__)

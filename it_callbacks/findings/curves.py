@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Container
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from it_callbacks.findings.finding import Z_95
 from it_callbacks.runs import Key, Run, Series
 
 MOST_POINTS = 100
 """Of a longer curve so many points are judged."""
+
+
+_T = TypeVar("_T")
 
 
 class Point(NamedTuple):
@@ -26,13 +29,14 @@ Curve = tuple[Point, ...]
 """Points in order of time; the steps differ."""
 
 
-def curve(run: Run, key: Key, without: Container[int] = ()) -> Curve:
+def curve(run: Run, key: Key, without: Container[int] = (), *, is_thinned: bool = False) -> Curve:
     """Return the finite values under a key with their errors.
 
     Args:
         run: One training, or the mean over repeats, whose errors are the spread over these.
         key: Which values.
         without: Steps to leave out.
+        is_thinned: Whether only some points of a long curve are wanted, those of `thinned`.
 
     Example:
         >>> at = Key("V_TY", "val", "fc")
@@ -41,15 +45,19 @@ def curve(run: Run, key: Key, without: Container[int] = ()) -> Curve:
         (Point(step=0, bits=1.0, error=0.5),)
     """
     errors = _errors(run, key)
+    values = tuple(
+        (step, bits)
+        for step, bits in sorted(run.values(key).items())
+        if -_BEYOND_ALL < bits < _BEYOND_ALL and step not in without
+    )
     return tuple(
         Point(step, bits, error if 0 <= error < _BEYOND_ALL else math.nan)
-        for step, bits in sorted(run.values(key).items())
-        if _is_known(bits) and step not in without
+        for step, bits in (thinned(values) if is_thinned else values)
         for error in (errors.get(step, math.nan),)
     )
 
 
-def thinned(points: Curve) -> Curve:
+def thinned(points: tuple[_T, ...]) -> tuple[_T, ...]:
     """Return at most about `MOST_POINTS` of a curve, evenly spaced, its last three among them."""
     every = max(1, math.ceil(len(points) / MOST_POINTS))
     if every == 1:
@@ -71,8 +79,19 @@ def is_there(run: Run, key: Key, without: Container[int] = ()) -> bool:
     return last is not None and last not in without and _is_known(values[last])
 
 
+def last_known(run: Run, key: Key) -> int | None:
+    """Return the last step at which there is a value under a key; None without any.
+
+    Example:
+        >>> at = Key("V_TY", "val", "fc")
+        >>> last_known(Run("a", {at: {0: 1.0, 5: float("nan")}}), at)
+        0
+    """
+    return max((step for step, bits in run.values(key).items() if _is_known(bits)), default=None)
+
+
 def _is_known(bits: float) -> bool:
-    return math.isfinite(bits) and abs(bits) < _BEYOND_ALL
+    return -_BEYOND_ALL < bits < _BEYOND_ALL
 
 
 _BEYOND_ALL = 1e6

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from it_callbacks.figures.labels import short_names
-from it_callbacks.findings.curves import Curve, curve, is_there, thinned
+from it_callbacks.findings.curves import Curve, curve, is_there, last_known
 from it_callbacks.quantities import PLANE
 from it_callbacks.records import Status
 from it_callbacks.runs import Key, Rulers, Run
@@ -59,6 +59,9 @@ def set_in_words(set_: str) -> str:
         ('validation', 'set mine')
     """
     return "validation" if set_.startswith("val") else f"set {set_}"
+
+
+_OF_Y = "V_TY", "I_TY_adjusted"
 
 
 @dataclass(frozen=True)
@@ -139,8 +142,8 @@ class Plane:
         return tuple(
             layer
             for layer in self.layers
-            if (points := curve(self.run, self.rulers.key("I_XT", self.set, layer)))
-            and points[-1].step in self._saturated(self.rulers, layer)
+            if last_known(self.run, self.rulers.key("I_XT", self.set, layer))
+            in self._saturated(self.rulers, layer)
         )
 
     @cached_property
@@ -155,27 +158,28 @@ class Plane:
 
     def x(self, layer: str) -> Curve:
         """What the layer keeps apart of the inputs, where it is not saturated."""
-        return thinned(self._curve("relative_I_XT", "I_XT", layer))
+        return self._curve("relative_I_XT", "I_XT", layer)
 
     def y(self, layer: str) -> Curve:
         """What can be found in the layer about the label, where it is not saturated."""
-        return thinned(self.every_y(layer))
+        return self._curve(*_OF_Y, layer)
 
     def every_y(self, layer: str) -> Curve:
         """The same, all points of it: to be compared with that of another set."""
-        return self._curve("V_TY", "I_TY_adjusted", layer)
+        return self._curve(*_OF_Y, layer, is_thinned=False)
 
-    def _curve(self, wide: str, code: str, layer: str) -> Curve:
-        key = self.rulers.key(code, self.set, layer)
+    def _curve(self, wide: str, code: str, layer: str, *, is_thinned: bool = True) -> Curve:
+        of = self.rulers.key(code, self.set, layer)
         if self.is_wide:
-            key = Key(wide, self.set, layer)
+            of = Key(wide, self.set, layer)
+        key = of, is_thinned
         if key not in self._curves:
             without = () if self.is_wide else self._saturated(self.rulers, layer)
-            self._curves[key] = curve(self.run, key, without)
+            self._curves[key] = curve(self.run, of, without, is_thinned=is_thinned)
         return self._curves[key]
 
     @cached_property
-    def _curves(self) -> dict[Key, Curve]:
+    def _curves(self) -> dict[tuple[Key, bool], Curve]:
         """Those that were asked for, since many rules ask for the same."""
         return {}
 

@@ -114,30 +114,30 @@ def _drawn(data: Sequence[Trace], pixels: Any) -> list[Obstacle]:
                 found += along((x0, y0), (x1, y1), weight)
     for trace in data:
         if trace.get("meta", {}).get("role") == "end":
-            found += [Obstacle(x, y, _ON_END) for x, y in pixels(trace["x"], trace["y"]).tolist()]
+            found += [(x, y, _ON_END) for x, y in pixels(trace["x"], trace["y"]).tolist()]
     return found
 
 
 def _across(lines: Sequence[Any], box: Any, scale: float) -> list[Obstacle]:
     """Samples of reference lines."""
-    found = []
+    found: list[Obstacle] = []
     for line in lines:
         (x0, y0), (x1, y1) = line.get_transform().transform(line.get_path().vertices)[[0, -1]]
         for share in np.linspace(0, 1, 1 + int(math.hypot(x1 - x0, y1 - y0) * scale / 7)):
             x, y = x0 + share * (x1 - x0) - box.x0, box.y1 - y0 - share * (y1 - y0)
-            found.append(Obstacle(float(x * scale), float(y * scale), _ON_MARK))
+            found.append((float(x * scale), float(y * scale), _ON_MARK))
     return found
 
 
 def _written(axes: Any, box: Any, scale: float) -> list[Obstacle]:
     """What is written in the panel already."""
-    found = []
+    found: list[Obstacle] = []
     for text in axes.texts:
         words = _extent(text)
         left, right = ((x - box.x0) * scale for x in (words.x0, words.x1))
         top, bottom = ((box.y1 - y) * scale for y in (words.y1, words.y0))
         columns, rows = np.arange(left, right, 4), np.arange(top, bottom, 4)
-        found += [Obstacle(float(x), float(y), _ON_WORDS) for x in columns for y in rows]
+        found += [(float(x), float(y), _ON_WORDS) for x in columns for y in rows]
     return found
 
 

@@ -41,18 +41,17 @@ def kind_of(note: Note) -> str:
 
 
 def shown(layout: Layout, *, names: bool) -> list[Note]:
-    """The annotations of a layout that are seen, those for highlighting only left out.
+    """The annotations of a layout that are seen.
 
     Args:
         layout: Of the figure.
         names: Whether layers and runs are named.
     """
-    spare = {int(number) for number in layout.get("meta", {}).get("spare", [])}
     return [
         note
-        for number, note in enumerate(layout.get("annotations", []))
-        if number not in spare
-        and note.get("visible", True)
+        for note in layout.get("annotations", [])
+        if note.get("visible", True)
+        and note.get("opacity") != 0
         and (names or kind_of(note) not in ("name", "beside"))
     ]
 

@@ -166,7 +166,7 @@ def _titles(picture: Any, panels: Panels, layout: Layout, wishes: Wishes) -> Non
 
 
 def _notes(layout: Layout, wishes: Wishes) -> list[Note]:
-    """What is written in and beside the panels: not what is for highlighting only."""
+    """What is written in and beside the panels."""
     found = []
     for note in shown(layout, names=wishes.names):
         if kind_of(note) == "mark":  # "0: nothing" is for who reads a plane for the first time

@@ -26,6 +26,8 @@ class Drawings:
     figures: dict[str, dict[str, Any]] = field(default_factory=dict)
     """By id ``wide`` and ``narrow``, figures that can be played; ``still``, what the layout of the
     wide one is without slider and buttons; and ``dark``, from each colour to that on a dark page.
+
+    Of the narrow one, traces and frames that are those of the wide one are their numbers there.
     """
 
     def place(
@@ -45,12 +47,11 @@ class Drawings:
         (asked, wide), (_, narrow) = (_sized(named, shown, width) for width in _HEIGHTS)
         if why := _why_empty(wide):
             return tag("p", f"{title}: {why}." if title else f"{why}.", class_="faint")
-        played = _played(wide, asked)
-        layout = wide["layout"]
+        played, layout = _played(wide, asked), wide["layout"]
         id_ = f"figure-{len(self.figures)}"
         self.figures[id_] = {
             "wide": painted(played, LIGHT),
-            "narrow": painted(_played(narrow, asked), LIGHT),
+            "narrow": _apart(_played(narrow, asked), played),
             "still": {name: layout[name] for name in ("height", "margin")},
             "dark": recoloured(played, LIGHT, DARK),
         }
@@ -83,6 +84,20 @@ def _sized(request: Request, shown: Sequence[Panel], width: int) -> tuple[Reques
         figure = draw(request, shown)
     figure["layout"] |= {"width": width, "height": request.height}
     return request, figure
+
+
+def _apart(figure: Figure, other: Figure) -> Figure:
+    """A figure for light pages, with the numbers of what it has in common with another one."""
+    parts = {
+        part: [
+            number
+            if number < len(other[part]) and each == other[part][number]
+            else painted(each, LIGHT)
+            for number, each in enumerate(figure[part])
+        ]
+        for part in ("data", "frames")
+    }
+    return {"layout": painted(figure["layout"], LIGHT), **parts}
 
 
 def _played(figure: Figure, request: Request) -> Figure:

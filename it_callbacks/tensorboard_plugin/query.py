@@ -74,6 +74,7 @@ def parse(query: Query) -> Asked:
         theme=THEMES[_one_of("theme", query.get("theme") or "light", list(THEMES))],
         scale=_one_of("scale", query.get("scale") or usual.scale, SCALES),
         until=_number(query, "until", range(2**53)),
+        highlights=True,
         arrange=_one_of("arrange", query.get("arrange") or usual.arrange, ARRANGEMENTS),
         **{key: size for key, size in sizes.items() if size is not None},
     )

@@ -21,6 +21,13 @@ function recoloured(value, colours, isColour = false) {
   );
 }
 
+/** The narrow figure, with what it has in common with the wide one, which has it under a number. */
+function whole(narrow, wide) {
+  const taken = (each, of) => (typeof each === "number" ? of[each] : each);
+  const data = narrow.data.map((each) => taken(each, wide.data));
+  return { ...narrow, data, frames: narrow.frames.map((each) => taken(each, wide.frames)) };
+}
+
 function draw(place) {
   const isNarrow = !onPaper && place.clientWidth < small;
   const isDark = !onPaper && dark.matches;
@@ -29,7 +36,7 @@ function draw(place) {
   if (!width || drawn.get(place) === how) return;
   drawn.set(place, how);
   const of = JSON.parse(document.getElementById(place.dataset.figure).textContent);
-  const shown = isNarrow ? of.narrow : of.wide;
+  const shown = isNarrow ? whole(of.narrow, of.wide) : of.wide;
   const figure = isDark ? recoloured(shown, of.dark) : shown;
   figure.layout.width = width;
   // What cannot be pressed is left out, and the room that it took.
