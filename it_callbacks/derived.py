@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from itertools import repeat
 from typing import NamedTuple
 
 Series = Mapping[int, float]
@@ -70,8 +71,7 @@ def derived(name: str, values: Sequence[Series], label_entropy: float) -> Series
         {10: 1.0}
     """
     first, *others = values
-    return {
-        step: _RULES[name].value(label_entropy, value, *(series[step] for series in others))
-        for step, value in first.items()
-        if all(step in series for series in others)
-    }
+    steps = [step for step in first if all(step in series for series in others)]
+    columns = ([series[step] for step in steps] for series in values)
+    found = map(_RULES[name].value, repeat(label_entropy), *columns)
+    return dict(zip(steps, found, strict=True))

@@ -333,19 +333,6 @@ class Outline(NamedTuple):
         return replace(self.run, series=values, epochs=epochs)
 
 
-def from_log(
-    name: str, scalars: Mapping[str, Iterable[tuple[int, float]]], texts: Mapping[str, str]
-) -> list[Run]:
-    """Return the runs in one log: one, or one for each prefix of a logger.
-
-    Args:
-        name: What the log is called.
-        scalars: For each tag, steps and values.
-        texts: For each tag, the last text.
-    """
-    return [outline.filled(scalars) for outline in outlines(name, scalars, texts)]
-
-
 def outlines(name: str, tags: Iterable[str], texts: Mapping[str, str]) -> list[Outline]:
     """Return the outlines of the runs in one log, each tag being taken apart once.
 

@@ -9,7 +9,7 @@ import csv
 import io
 import json
 import math
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from operator import itemgetter
 from pathlib import Path
@@ -294,7 +294,7 @@ def course(run: Run, key: Key) -> Course:
         Number(series[step], spread.get(step, math.nan)) for step in (steps[0], peak, steps[-1])
     )
     epoch = run.epochs.get(peak)
-    is_alone = epoch is not None and sum(run.epochs.get(step) == epoch for step in series) == 1
+    is_alone = epoch is not None and Counter(map(run.epochs.get, series))[epoch] == 1
     return Course(first, highest, epoch, final, None if is_alone else peak)
 
 

@@ -7,13 +7,20 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from it_callbacks.figures import Figure, Panel
-from it_callbacks.runs import Key, Run
+from it_callbacks.runs import Key, Run, outlines
 
 HOSTILE = ("<img src=x onerror=alert(1)>", "</script>", "%{x} & <b>")
 READING = "WideReading(n_samples=512, n_components=127, noise=0.3, folds=5)"
 
 Values = Mapping[str, Mapping[str, Sequence[float]]]
 """By quantity and layer, a value for each look."""
+
+
+def from_log(
+    name: str, scalars: Mapping[str, Iterable[tuple[int, float]]], texts: Mapping[str, str]
+) -> list[Run]:
+    """The runs in one log: one, or one for each prefix of a logger."""
+    return [outline.filled(scalars) for outline in outlines(name, scalars, texts)]
 
 
 def run(

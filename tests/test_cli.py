@@ -22,9 +22,10 @@ from it_callbacks import cli, demo
 from it_callbacks.cli.demo import view_command
 from it_callbacks.findings import findings
 from it_callbacks.logs import read_folder
-from it_callbacks.runs import Key, Run, Series, from_log
+from it_callbacks.runs import Key, Run, Series
 from it_callbacks.tasks import digits_task
 
+from .drawn_runs import from_log
 from .known_run import PLANE, SETTINGS, STEPS, WIDE, WIDE_SETTINGS
 
 DIGITS_LAYERS = [*(f"net.hidden{n}.tanh" for n in range(1, 5)), "net.output"]

@@ -10,9 +10,9 @@ import plotly.graph_objects as go
 import pytest
 
 from it_callbacks.figures import Figure, Request, draw, information_plane, needed, panels
-from it_callbacks.runs import Key, Run, from_log
+from it_callbacks.runs import Key, Run
 
-from .drawn_runs import panel, traces, way
+from .drawn_runs import from_log, panel, traces, way
 from .known_run import PLANE, SETTINGS, STEPS, WIDE, WIDE_SETTINGS
 
 

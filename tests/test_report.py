@@ -23,8 +23,9 @@ from it_callbacks.quantities import OF_WIDE
 from it_callbacks.report import report
 from it_callbacks.report.card import run_card
 from it_callbacks.report.markup import Html, json_script, script_body, table, tag
-from it_callbacks.runs import Run, from_log
+from it_callbacks.runs import Run
 
+from .drawn_runs import from_log
 from .known_run import PLANE, PREDICTIONS, SETTINGS, STEPS, WIDE, WIDE_SETTINGS, write_plane
 
 LAYERS = ("fc1", "fc2")

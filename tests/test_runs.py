@@ -8,9 +8,11 @@ from typing import Any
 import pytest
 
 from it_callbacks.records import QUANTITIES, Quantity, Record
-from it_callbacks.runs import Key, Run, from_log, from_records, natural, outlines, parse_tag
+from it_callbacks.runs import Key, Run, from_records, natural, outlines, parse_tag
 from it_callbacks.tables import tidy
 from it_callbacks.texts import to_text
+
+from .drawn_runs import from_log
 
 LOGGED = [row for row in QUANTITIES.values() if row.is_logged]
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from it_callbacks.derived import sources
 from it_callbacks.figures.labels import plain, shortened
@@ -15,6 +15,7 @@ from it_callbacks.quantities import OF_WIDE, Quantity
 from it_callbacks.records import is_read_by_rulers
 from it_callbacks.runs import Key, Rulers, Run, Series
 
+_T = TypeVar("_T")
 Figure = dict[str, Any]
 """``{"data": [...], "layout": {...}, "frames": [...]}`` as Plotly reads it, safe for JSON."""
 
@@ -52,9 +53,15 @@ class Panel:
         if not self.rulers:
             object.__setattr__(self, "rulers", self.run.rulers(self.set))
 
+    def once(self, key: Hashable, make: Callable[[], _T]) -> _T:
+        """What `make` gives, made once: a page has figures of several sizes of the same panel."""
+        if key not in self._made:
+            self._made[key] = make()
+        found: _T = self._made[key]
+        return found
+
     @cached_property
-    def trajectories(self) -> dict[Any, list[Any]]:
-        """Those that `it_callbacks.figures.trajectories` has read, by view and resolution."""
+    def _made(self) -> dict[Hashable, Any]:
         return {}
 
     def key(self, quantity: str, layer: str, resolution: int = 0) -> Key:

@@ -226,8 +226,15 @@ def _what(cell: Cell) -> str:
 
 
 def _trace(line: Line, cell: Cell, colour: Colour, time: TimeAxis, most: int) -> dict[str, Any]:
-    about = cell.about
-    steps, epochs = thinned(sorted(line.values), most), line.epochs
+    steps = tuple(thinned(sorted(line.values), most))
+    key = _drawn, cell.quantity, cell.resolution, line.layer, line.is_dotted, colour, time, steps
+    return line.panel.once(key, lambda: _drawn(line, cell, colour, time, steps))
+
+
+def _drawn(
+    line: Line, cell: Cell, colour: Colour, time: TimeAxis, steps: Sequence[int]
+) -> dict[str, Any]:
+    about, epochs = cell.about, line.epochs
     dash = {"dash": "dot", "width": 1.2} if line.is_dotted else {"width": 2}
     # A value between two gaps is a point: a line alone would not show it.
     has_dots = len(steps) <= _MOST_MARKED and not line.is_dotted

@@ -34,7 +34,8 @@ def hover(
         each = each._replace(x_ends=none, y_ends=none, chance={}, coverage={}, upper={})
     reading = "wide" if view.y == "V_TY" else "code"
     caution = each.caution or _WHY[reading]
-    rows = _rows(each, bool(panel.run.spread), caution)
+    key = hover, view, resolution, n_ways > MANY, each.layer, tuple(each.steps)
+    rows = panel.once(key, lambda: _rows(each, bool(panel.run.spread), caution))
     names = " · ".join((panel.run.name, panel.set))
     n = "" if each.samples is None else f"n {each.samples}"
     ruler = "" if reading == "wide" else how_read(panel, view.x, resolution)

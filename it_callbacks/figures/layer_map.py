@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
-from typing import Any, NamedTuple
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
 
 from it_callbacks.figures import grid
 from it_callbacks.figures.about import chip, finished, of_plot, stops
@@ -51,7 +52,8 @@ _ROW = 14
 _FEWEST_COLUMNS = 12
 
 
-class _Map(NamedTuple):
+@dataclass(frozen=True)
+class _Map:
     """What a plot shows."""
 
     panel: Panel
@@ -67,7 +69,7 @@ class _Map(NamedTuple):
         """At which any layer has a value or could have one."""
         return sorted({step for series in self.values.values() for step in series})
 
-    @property
+    @cached_property
     def finite(self) -> list[float]:
         """All values that are seen."""
         each = (value for series in self.values.values() for value in series.values())
@@ -171,7 +173,7 @@ def _map(panel: Panel, quantity: str, resolution: int, request: Request) -> _Map
         found[layer] = values
     result = _Map(panel, quantity, list(found), found, n_saturated, why)
     if n_saturated and not result.finite:
-        return result._replace(why_empty="every point is saturated: read layers at any width")
+        return replace(result, why_empty="every point is saturated: read layers at any width")
     return result
 
 

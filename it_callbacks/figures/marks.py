@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
-from typing import Any, NamedTuple
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
 
 from it_callbacks.figures.axes import Panel
 from it_callbacks.figures.hover import MANY
@@ -29,7 +31,8 @@ _ARROWS = {"from": 60, "two": 220, "piece": 26}
 Trace = dict[str, Any]
 
 
-class Way(NamedTuple):
+@dataclass(frozen=True)
+class Way:
     """The trajectory of one layer, and how it is drawn."""
 
     trajectory: Trajectory
@@ -63,7 +66,7 @@ class Way(NamedTuple):
         """From which age on, which opacity and width its line has."""
         return _BANDS if self.n_ways <= MANY else _BANDS_OF_MANY
 
-    @property
+    @cached_property
     def at(self) -> tuple[list[float], list[float]]:
         """Where its points are, to a ten-thousandth of a bit."""
         each = self.trajectory

@@ -78,7 +78,8 @@ def _extremes(way: Way, axis: str, has_bars: bool, has_chance: bool) -> Iterator
     """The least and the greatest of what is drawn of a way along an axis."""
     each = way.trajectory
     values, (low, high) = (each.x, each.x_ends) if axis == "x" else (each.y, each.y_ends)
-    drawn = [values[step] for step in each.steps]
+    is_whole = len(each.steps) == len(values)
+    drawn = values.values() if is_whole else [values[step] for step in each.steps]
     yield from (min(drawn), max(drawn)) if drawn else ()
     ends = (*each.steps[:1], *each.steps[-1:]) if way.has_dots else ()
     barred = [step for step in (each.steps if has_bars else ends) if step in low and step in high]

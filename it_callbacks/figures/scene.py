@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
 from it_callbacks.figures.arranging import Arrangement, Plot, arranged
@@ -138,7 +139,7 @@ def _drawn(scene: Scene, number: int, of: OfPlot, most: int) -> Drawn:
         if each.layer not in hidden and each.steps
     ]
     seen = [
-        way._replace(trajectory=way.trajectory.until(scene.request.until).thinned(most))
+        replace(way, trajectory=way.trajectory.until(scene.request.until).thinned(most))
         for way in whole
     ]
     ways = [way for way in seen if way.trajectory.steps]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from statistics import fmean
 
 from it_callbacks.figures.marks import Trace, Way, joined
@@ -75,7 +76,7 @@ def single(way: Way, repeats: Sequence[Trajectory]) -> list[Trace]:
         return []
     found = []
     for each in repeats:
-        at = way._replace(trajectory=each).at
+        at = replace(way, trajectory=each).at
         x, y = (joined([of[n] for n in piece] for piece in each.pieces) for of in at)
         line = {"color": way.colour.faint(0.25), "width": 1}
         found.append(way.trace("line", mode="lines", x=x, y=y, line=line))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 
 MOST_DRAWN = 80
 """Points of a layer in one picture: more overlap, and each is a node in the page."""
@@ -23,11 +24,17 @@ def thinned(steps: Sequence[int], most: int = MOST_DRAWN) -> list[int]:
     """
     if len(steps) <= most:
         return list(steps)
+    return [steps[number] for number in _early(len(steps), most)]
+
+
+@lru_cache(maxsize=64)  # most layers of a figure have as many points
+def _early(n: int, most: int) -> list[int]:
+    """At most `most` of the numbers below `n`, evenly spaced in their logarithm."""
     place, places = 1, [1]
     for left in range(most - 1, 0, -1):
-        place = max(place + 1, round(place * (len(steps) / place) ** (1 / left)))
+        place = max(place + 1, round(place * (n / place) ** (1 / left)))
         places.append(place)
-    return [steps[place - 1] for place in places]
+    return [place - 1 for place in places]
 
 
 def ages(steps: Sequence[int], epochs: Mapping[int, int]) -> list[float]:

@@ -93,17 +93,13 @@ class Trajectory(NamedTuple):
 def trajectories(panel: Panel, view: View, resolution: int) -> list[Trajectory]:
     """Return those of all layers that have both quantities, in order of depth.
 
-    A panel keeps them: a page has figures of several sizes of the same panel.
-
     Args:
         panel: What to read.
         view: What its plane shows.
         resolution: Which of the panel's rulers.
     """
-    key = view, resolution
-    if key not in panel.trajectories:
-        panel.trajectories[key] = _read(panel, view, resolution)
-    return panel.trajectories[key]
+    key = trajectories, view, resolution
+    return panel.once(key, lambda: _read(panel, view, resolution))
 
 
 def _read(panel: Panel, view: View, resolution: int) -> list[Trajectory]:

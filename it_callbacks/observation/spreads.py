@@ -49,7 +49,7 @@ class Moments:
             return cls(0, np.zeros(rows.shape[1]), 0.0)
         mean = rows.mean(axis=0)
         rows -= mean
-        return cls(len(rows), mean, float(np.vdot(rows, rows)))
+        return cls(len(rows), mean, float(np.einsum("rn,rn->", rows, rows)))
 
     def __add__(self, other: Moments) -> Moments:
         n = self.n + other.n
@@ -87,12 +87,11 @@ def moments_of(layers: Mapping[str, NDArray[np.floating[Any]]]) -> dict[str, Mom
             some = names[start : start + at_once]
             rows = np.stack([layers[name] for name in some], dtype=np.float64)
             with np.errstate(invalid="ignore", over="ignore"):
-                # Products add up several times as fast as sums along an axis.
-                means = np.ones((1, n)) @ rows / n
-                rows -= means
-                flat = rows.reshape(len(some), -1)
-                squares = (flat[:, None] @ flat[:, :, None]).reshape(-1).tolist()
-            each = map(Moments, [n] * len(some), means[:, 0], squares)
+                # Faster than sums along an axis, and products would wake the threads of BLAS.
+                means = np.einsum("lrn->ln", rows) / n
+                rows -= means[:, None]
+                squares = np.einsum("lrn,lrn->l", rows, rows).tolist()
+            each = map(Moments, [n] * len(some), means, squares)
             found.update(zip(some, each, strict=True))
     # Of the others some rows are not finite, or there are none.
     return {
