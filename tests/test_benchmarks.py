@@ -623,7 +623,9 @@ SMALL: dict[str, tuple[Small, ...]] = {
         (networks.of_networks, {"networks": TINY, "rounds": 1}),
         (networks.of_small_mlp, {"n_hidden": 30, "rounds": 1}),
     ),
-    "threads": ((threads.unpinned_over_pinned, {"n_samples": 50, "rounds": 1, "processes": 1}),),
+    "threads": (
+        (threads.unpinned_over_pinned, {"n_samples": 50, "rounds": 1, "epochs": 3, "processes": 1}),
+    ),
     "peers": ((peers.beside_peers, {"n_samples": 200, "n_units": 3, "rounds": 1}),),
     "reading": (
         (reading.of_files, {"n_layers": 2, "n_epochs": 10, "rounds": 1}),
