@@ -391,8 +391,8 @@ def test_hooks_are_told_from_the_forward_pass_and_from_its_end(
     assert spent == streaming.Spent(hooks=4 * 0.125, forward=4 * 0.5, end=2.0)
 
     monkeypatch.setattr(streaming, "summed", lambda given: 0.25)
-    in_hooks, end, of_forward = streaming.over_sums("a layer", given, 1, 1, rounds=2)
-    assert [in_hooks.value, end.value] == pytest.approx([0.5 / 0.25, 2 / 0.25])
+    in_hooks, in_all, of_forward = streaming.over_sums("a layer", given, 1, 1, rounds=2)
+    assert [in_hooks.value, in_all.value] == pytest.approx([0.5 / 0.25, (0.5 + 2) / 0.25])
     assert of_forward.value == pytest.approx(0.25)
 
 
