@@ -31,18 +31,6 @@ def address(request: Any, browser: Any, tmp_path_factory: pytest.TempPathFactory
         yield found
 
 
-@pytest.fixture
-def tab(browser: Any, address: str) -> Iterator[Tab]:
-    with opened(browser, address) as found:
-        yield found
-
-
-def _reload(tab: Tab) -> None:
-    tab.page.reload()
-    tab.page.wait_for_selector("iframe")
-    tab.settle()
-
-
 def test_an_address_holds_what_differs_from_the_defaults_and_no_more(tab: Tab) -> None:
     tab.open()
     assert tab.page.url.endswith("#information_plane")
@@ -67,7 +55,7 @@ def test_all_choices_outlive_a_reload(tab: Tab) -> None:
     tab.frame.locator("#filter").fill("^t")
     tab.page.wait_for_url(re.compile(r"filter=%5Et$"))
     before = tab.page.url
-    _reload(tab)
+    tab.reload()
     assert tab.page.url == before
     assert tab.chosen("runs") == ["one", "two"]
     assert tab.chosen("sets") == ["val"]
@@ -88,7 +76,7 @@ def test_names_of_strangers_survive_in_an_address(tab: Tab) -> None:
     tab.open()
     tab.choose(HOSTILE_RUN)
     tab.frame.locator("#chips button").first.click()
-    _reload(tab)
+    tab.reload()
     assert tab.chosen("runs") == [HOSTILE_RUN]
     chip = tab.frame.locator("#chips [aria-pressed=true]")
     assert chip.get_attribute("title") == HOSTILE_LAYER
@@ -118,14 +106,19 @@ def test_another_tab_of_tensorboard_keeps_the_choices(tab: Tab) -> None:
     assert tab.chosen("runs") == ["two"]
 
 
-def test_a_copied_link_shows_the_same_elsewhere(browser: Any, address: str) -> None:
-    with opened(browser, address, permissions=["clipboard-read", "clipboard-write"]) as tab:
-        tab.open()
-        tab.choose("two")
-        tab.press("Curves")
-        tab.frame.get_by_role("button", name="Copy link").click()
-        tab.frame.get_by_role("button", name="Copied").wait_for()
-        link = tab.page.evaluate("navigator.clipboard.readText()")
+def _copied_link(tab: Tab) -> str:
+    tab.page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    tab.frame.get_by_role("button", name="Copy link").click()
+    tab.frame.get_by_role("button", name="Copied").wait_for()
+    link: str = tab.page.evaluate("navigator.clipboard.readText()")
+    return link
+
+
+def test_a_copied_link_shows_the_same_elsewhere(browser: Any, tab: Tab, address: str) -> None:
+    tab.open()
+    tab.choose("two")
+    tab.press("Curves")
+    link = _copied_link(tab)
     with opened(browser, address) as other:
         other.page.goto(link)
         other.page.wait_for_selector("iframe")
@@ -203,19 +196,15 @@ def test_what_an_address_asks_for_in_vain_is_said(tab: Tab, state: str, words: s
 def test_no_run_outlives_a_reload(tab: Tab) -> None:
     tab.open()
     tab.choose()
-    _reload(tab)
+    tab.reload()
     assert tab.chosen("runs") == []
     assert tab.frame.locator("#message").text_content() == "Choose a run."
 
 
-def test_a_copied_link_names_what_was_shown_by_itself(browser: Any, address: str) -> None:
-    with opened(browser, address, permissions=["clipboard-read", "clipboard-write"]) as tab:
-        tab.open()
-        (run,), (name,) = map(quote, tab.chosen("runs")), tab.chosen("figures")
-        tab.frame.get_by_role("button", name="Copy link").click()
-        tab.frame.get_by_role("button", name="Copied").wait_for()
-        link = tab.page.evaluate("navigator.clipboard.readText()")
-    told = link.replace("(", "%28").replace(")", "%29")
+def test_a_copied_link_names_what_was_shown_by_itself(tab: Tab) -> None:
+    tab.open()
+    (run,), (name,) = map(quote, tab.chosen("runs")), tab.chosen("figures")
+    told = _copied_link(tab).replace("(", "%28").replace(")", "%29")
     assert f"{STATE}name={name}{STATE}run={run}{STATE}set=val" in told
 
 
