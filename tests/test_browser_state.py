@@ -21,7 +21,7 @@ STATE = "&p.information_plane."
 
 @pytest.fixture(
     scope="module",
-    params=["true", "false"],
+    params=["true", pytest.param("false", marks=pytest.mark.slow)],
     ids=["fast", "python"],
 )
 def address(request: Any, browser: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
@@ -29,6 +29,12 @@ def address(request: Any, browser: Any, tmp_path_factory: pytest.TempPathFactory
     write_logs(folder)
     with tensorboard(folder, "--load_fast", request.param, n_runs=N_RUNS) as found:
         yield found
+
+
+# Of what an address asks the log for, both loaders are tested fast.
+BOTH_LOADERS = pytest.mark.parametrize(
+    "address", ["true", "false"], ids=["fast", "python"], indirect=True
+)
 
 
 def test_an_address_holds_what_differs_from_the_defaults_and_no_more(tab: Tab) -> None:
@@ -41,6 +47,7 @@ def test_an_address_holds_what_differs_from_the_defaults_and_no_more(tab: Tab) -
     assert "scale=zero" not in tab.page.url
 
 
+@BOTH_LOADERS
 def test_all_choices_outlive_a_reload(tab: Tab) -> None:
     tab.open()
     tab.choose("one", "two")
@@ -145,6 +152,7 @@ def test_an_address_that_asks_for_what_is_not_there_opens_all_the_same(
     assert tab.layers()
 
 
+@BOTH_LOADERS
 def test_a_step_that_was_not_logged_stands_for_the_last_moment_before_it(tab: Tab) -> None:
     """Figure, slider, table, file name and CSV are of the same moment."""
     tab.open(f"{STATE}run=one{STATE}until=37")
@@ -175,6 +183,7 @@ def test_other_runs_do_not_take_over_a_moment_or_layers_that_they_lack(tab: Tab)
     assert "until" not in tab.page.url
 
 
+@BOTH_LOADERS
 @pytest.mark.parametrize(
     ("state", "words"),
     [
