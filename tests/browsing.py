@@ -56,14 +56,19 @@ def tensorboard(folder: Path, *options: str, prefix: str = "", n_runs: int = 1) 
     server = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     address = f"http://localhost:{port}{prefix}/"
     try:
-        give_up = time.monotonic() + 60
-        while _n_runs(address) < n_runs:
-            assert time.monotonic() < give_up, "TensorBoard did not read the log"
-            time.sleep(0.1)
+        until_known(address, n_runs)
         yield address
     finally:
         server.terminate()
         server.wait()
+
+
+def until_known(address: str, n_runs: int) -> None:
+    """Waits until the TensorBoard at an address knows so many runs of monitors."""
+    give_up = time.monotonic() + 60
+    while _n_runs(address) < n_runs:
+        assert time.monotonic() < give_up, "TensorBoard did not read the log"
+        time.sleep(0.1)
 
 
 def _n_runs(address: str) -> int:
@@ -94,6 +99,7 @@ class Tab:
     def __init__(self, page: Any, address: str) -> None:
         self.page = page
         self.address = address
+        self.size = page.viewport_size
         self.requests: list[str] = []
         self.complaints: list[str] = []
         page.on("request", lambda request: self.requests.append(request.url))
@@ -117,20 +123,37 @@ class Tab:
         return [url for url in self.requests if not url.startswith(ours)]
 
     def open(self, state: str = "") -> Tab:
-        """Goes to the tab, with a state as an address holds it, and waits for its figure."""
-        self.page.goto(f"{self.address}#information_plane{state}")
-        self.page.wait_for_selector("iframe")
+        """Goes to the tab, with a state as an address holds it, and waits for its figure.
+
+        TensorBoard's page takes seconds to open: one that is open stays, and the tab starts anew.
+        """
+        if self.page.url.startswith(self.address):
+            hash_ = f"#information_plane{state}"
+            self.page.evaluate("(hash) => history.replaceState(history.state, '', hash)", hash_)
+            self._inside.evaluate("() => { window.isOld = true; location.reload(); }")
+            self._inside.wait_for_function("!window.isOld")
+        else:
+            self.page.goto(f"{self.address}#information_plane{state}")
+            self.page.wait_for_selector("iframe")
         self.settle()
         return self
 
-    def again(self) -> None:
-        """Starts the tab anew, all else of the page staying as it is."""
-        self.page.unroute_all()
-        self.complaints.clear()
-        self.page.evaluate("history.replaceState(history.state, '', '#information_plane')")
-        with self.page.expect_response(lambda answer: "/figure" in answer.url):
-            self._inside.evaluate("location.reload()")
+    def reload(self) -> None:
+        """Loads the whole page again, as the browser's button does."""
+        self.page.reload()
+        self.page.wait_for_selector("iframe")
         self.settle()
+
+    def tidy(self) -> None:
+        """Leaves nothing on the page of the test before, but for what is chosen in the tab."""
+        self.page.unroute_all()
+        self.page.emulate_media(media="null", reduced_motion="null")
+        self.page.set_viewport_size(self.size)
+        self.page.mouse.move(0, 0)
+        if self.page.url.startswith(self.address):
+            self.page.evaluate("document.body.classList.remove('dark-mode')")
+        self.complaints.clear()
+        self.requests.clear()
 
     @property
     def _inside(self) -> Any:

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 import torch
 
-from .browsing import chromium
+from .browsing import Tab, chromium, opened
 
 torch.set_num_threads(1)
 
@@ -83,3 +83,18 @@ def browser() -> Iterator[Any]:
     """The system's Chromium; of each file one, as Playwright's event loop stops others."""
     with chromium() as found:
         yield found
+
+
+@pytest.fixture(scope="module")
+def page(browser: Any, address: str) -> Iterator[Tab]:
+    """TensorBoard's page at the `address` of a file takes seconds to open: its tests share it."""
+    with opened(browser, address) as tab:
+        yield tab
+
+
+@pytest.fixture
+def tab(page: Tab) -> Iterator[Tab]:
+    """The tab in the page that is shared, not yet opened; nothing may go wrong in it."""
+    page.tidy()
+    yield page
+    assert page.wrong() == []

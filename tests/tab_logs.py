@@ -25,14 +25,21 @@ DEEP = [f"layer{number}" for number in range(50)]
 N_RUNS = 5
 
 
-def write_logs(folder: Path) -> None:
-    """Two runs of three layers, one of fifty, one with names of a stranger, one of predictions."""
+def write_logs(folder: Path, n_steps: int = 200) -> None:
+    """Two runs of three layers, one of fifty, one with names of a stranger, one of predictions.
+
+    The one of fifty has `n_steps` of the first 1000 steps, more than are drawn; reading many takes
+    the server its time.
+    """
     write(folder / "one", plane(ONE), settings(LAYERS, rulers=["", "uniform5"]))
     write(folder / "two", plane(TWO), settings(LAYERS))
     write(folder / "two", plane(ONE, "train"), settings(LAYERS, "train"))
     write(folder / HOSTILE_RUN, plane({HOSTILE_LAYER: {1: (1.0, 0.5), 2: (2.0, 0.75)}}))
     deep = {
-        layer: {step: (8 - n / 10 + step / 4000, 2 - step / 1000) for step in range(1000)}
+        layer: {
+            step: (8 - n / 10 + step / 4000, 2 - step / 1000)
+            for step in range(0, 1000, 1000 // n_steps)
+        }
         for n, layer in enumerate(DEEP)
     }
     write(folder / "deep", plane(deep), settings(DEEP))

@@ -21,7 +21,7 @@ from .written_logs import plane, write
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     made = tmp_path_factory.mktemp("logs")
-    write_logs(made)
+    write_logs(made, n_steps=1000)
     return made
 
 
@@ -38,20 +38,11 @@ def closed(browser: Any, address: str) -> Iterator[Tab]:
         yield tab
 
 
-@pytest.fixture(scope="module")
-def shared(browser: Any, address: str) -> Iterator[Tab]:
-    """TensorBoard's page takes seconds to open; tests that leave it alone share it."""
-    with opened(browser, address) as tab:
-        yield tab.open()
-
-
 @pytest.fixture
-def tab(shared: Tab) -> Iterator[Tab]:
+def tab(tab: Tab) -> Tab:
     """The tab as it opens, with the plane of the run ``one``."""
-    shared.again()
-    shared.choose("one")
-    yield shared
-    assert shared.wrong() == []
+    tab.open().choose("one")
+    return tab
 
 
 def _values(layer: str) -> list[list[float]]:

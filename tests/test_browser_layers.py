@@ -14,25 +14,16 @@ from .tab_logs import DEEP, LAYERS, N_RUNS, ONE, STEPS, write_logs
 @pytest.fixture(scope="module")
 def address(browser: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     folder = tmp_path_factory.mktemp("logs")
-    write_logs(folder)
+    write_logs(folder, n_steps=1000)
     with tensorboard(folder, "--load_fast", "true", n_runs=N_RUNS) as found:
         yield found
 
 
-@pytest.fixture(scope="module")
-def shared(browser: Any, address: str) -> Iterator[Tab]:
-    with opened(browser, address) as tab:
-        yield tab.open()
-
-
 @pytest.fixture
-def tab(shared: Tab) -> Iterator[Tab]:
+def tab(tab: Tab) -> Tab:
     """The tab as it opens, with the plane of the run ``one``."""
-    shared.page.mouse.move(0, 0)
-    shared.again()
-    shared.choose("one")
-    yield shared
-    assert shared.wrong() == []
+    tab.open().choose("one")
+    return tab
 
 
 def _opacity(tab: Tab, layer: str) -> set[str]:

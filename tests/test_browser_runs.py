@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -27,9 +26,9 @@ def address(browser: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
 
 
 @pytest.fixture
-def tab(browser: Any, address: str) -> Iterator[Tab]:
-    with opened(browser, address) as found:
-        yield found.open()
+def tab(tab: Tab) -> Tab:
+    """The tab as it opens."""
+    return tab.open()
 
 
 def _visible(tab: Tab) -> list[str]:
@@ -98,7 +97,7 @@ def test_runs_over_each_other_are_told_apart_by_colour(tab: Tab, n: int) -> None
     if n == 2:
         tab.frame.locator("#chips [data-layer=seed_1]").hover()
         tab.wait("chart.querySelector('.dim')")
-    _reloaded(tab)
+    tab.reload()
     assert tab.chosen("arrangements") == ["overlay"]
     assert tab.chosen("runs") == chosen
 
@@ -124,12 +123,6 @@ def test_chips_of_many_runs_act_on_runs(tab: Tab) -> None:
     assert tab.chosen("runs") == chosen[:4]
     assert "hidden" not in tab.page.url
     assert tab.layers() == LAYERS
-
-
-def _reloaded(tab: Tab) -> None:
-    tab.page.reload()
-    tab.page.wait_for_selector("iframe")
-    tab.settle()
 
 
 def test_repeats_have_a_mean_with_ellipses(tab: Tab) -> None:
@@ -169,29 +162,30 @@ def test_other_rulers_are_never_drawn_as_equals(browser: Any, tmp_path: Any) -> 
 
 @pytest.mark.parametrize(("width", "least"), [(390, 300), (1200, 250)])
 def test_plots_below_each_other_are_about_as_high_as_one_alone(
-    browser: Any, address: str, width: int, least: int
+    tab: Tab, width: int, least: int
 ) -> None:
     """Four plots: in one column on a narrow screen, else in two rows."""
     key = "&p.information_plane.run"
     runs = f"{key}=seed_0" + "".join(f"{key}.{n + 1}=seed_{n}" for n in (1, 2, 3))
-    with opened(browser, address, width, 900) as tab:
-        tab.open(runs)
-        heights = tab.run(
-            "return [...document.querySelectorAll('#chart .nsewdrag')]"
-            ".map((node) => node.getBoundingClientRect().height)"
-        )
-        assert len(heights) == 4
-        assert min(heights) >= least
+    tab.page.set_viewport_size({"width": width, "height": 900})
+    tab.open(runs)
+    heights = tab.run(
+        "return [...document.querySelectorAll('#chart .nsewdrag')]"
+        ".map((node) => node.getBoundingClientRect().height)"
+    )
+    assert len(heights) == 4
+    assert min(heights) >= least
 
 
-@pytest.fixture
-def of_kinds(browser: Any, tmp_path: Path) -> Iterator[Tab]:
+@pytest.fixture(scope="module")
+def of_kinds(browser: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tab]:
     """The tab over a run with labels and one without, which started last."""
-    write(tmp_path / "labelled", plane(points(0.25)), settings(LAYERS))
+    folder = tmp_path_factory.mktemp("kinds")
+    write(folder / "labelled", plane(points(0.25)), settings(LAYERS))
     tags = {tag: of for tag, of in plane(points(0.25)).items() if "/I_TY/" not in tag}
-    write(tmp_path / "unlabelled", tags, settings(LAYERS))
+    write(folder / "unlabelled", tags, settings(LAYERS))
     with (
-        tensorboard(tmp_path, "--load_fast", "true", n_runs=2) as found,
+        tensorboard(folder, "--load_fast", "true", n_runs=2) as found,
         opened(browser, found) as tab,
     ):
         yield tab

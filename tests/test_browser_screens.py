@@ -24,6 +24,20 @@ def address(browser: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
         yield found
 
 
+@pytest.fixture(scope="module")
+def touched(browser: Any, address: str) -> Iterator[Tab]:
+    with opened(browser, address, 390, 800, has_touch=True, is_mobile=True) as tab:
+        yield tab
+
+
+@pytest.fixture
+def phone(touched: Tab) -> Iterator[Tab]:
+    """The tab under fingers, in a page that is shared."""
+    touched.tidy()
+    yield touched
+    assert touched.wrong() == []
+
+
 def _box(tab: Tab, selector: str) -> dict[str, float]:
     found: dict[str, float] = tab.run(
         "const {left, right, top, bottom, width, height} ="
@@ -34,9 +48,10 @@ def _box(tab: Tab, selector: str) -> dict[str, float]:
     return found
 
 
-def _reopened(tab: Tab, run: str) -> None:
-    tab.page.goto("about:blank")
-    tab.open(f"{STATE}run={run}")
+def _on(tab: Tab, width: int, height: int = 800) -> Tab:
+    """The tab on a screen of another size."""
+    tab.page.set_viewport_size({"width": width, "height": height})
+    return tab
 
 
 def _in_theme(tab: Tab, theme: str) -> None:
@@ -47,56 +62,48 @@ def _in_theme(tab: Tab, theme: str) -> None:
     tab.settle()
 
 
-@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("run", ["wide", "deep"])
 @pytest.mark.parametrize("width", [390, 760, 1100, 1440, 2560])
-def test_nothing_is_cut_off_or_needs_scrolling_sideways(
-    browser: Any, address: str, width: int, theme: str
-) -> None:
-    with opened(browser, address, width, 900) as tab:
-        for run in ("wide", "deep"):
-            _reopened(tab, run)
-            _in_theme(tab, theme)
-            page, screen = tab.run("return [document.documentElement.scrollWidth, innerWidth]")
-            assert page <= screen
-            figure, stage = _box(tab, "#chart .main-svg"), _box(tab, "#chart")
-            assert figure["right"] <= stage["right"] + 1
-            assert figure["width"] > 0.8 * stage["width"]
-            # The legend stands below the plot.
-            assert _box(tab, "#legend")["top"] >= figure["bottom"] - 1
-            slider = _box(tab, "#moment")
-            assert slider["width"] > (250 if width == 390 else 150)
+def test_nothing_is_cut_off_or_needs_scrolling_sideways(tab: Tab, width: int, run: str) -> None:
+    _on(tab, width, 900).open(f"{STATE}run={run}")
+    for theme in ("light", "dark"):
+        _in_theme(tab, theme)
+        page, screen = tab.run("return [document.documentElement.scrollWidth, innerWidth]")
+        assert page <= screen
+        figure, stage = _box(tab, "#chart .main-svg"), _box(tab, "#chart")
+        assert figure["right"] <= stage["right"] + 1
+        assert figure["width"] > 0.8 * stage["width"]
+        # The legend stands below the plot.
+        assert _box(tab, "#legend")["top"] >= figure["bottom"] - 1
+        slider = _box(tab, "#moment")
+        assert slider["width"] > (250 if width == 390 else 150)
 
 
-def test_the_aside_folds_where_there_is_no_room_beside_the_figure(
-    browser: Any, address: str
-) -> None:
-    with opened(browser, address, 760) as tab:
-        tab.open()
-        assert not tab.frame.locator("#runs").is_visible()
-        tab.frame.locator("#choices summary").click()
-        assert tab.frame.locator("#runs").is_visible()
+def test_the_aside_folds_where_there_is_no_room_beside_the_figure(tab: Tab) -> None:
+    _on(tab, 760).open()
+    assert not tab.frame.locator("#runs").is_visible()
+    tab.frame.locator("#choices summary").click()
+    assert tab.frame.locator("#runs").is_visible()
 
 
-def test_the_companion_stands_below_or_on_a_wide_screen_beside(browser: Any, address: str) -> None:
+def test_the_companion_stands_below_or_on_a_wide_screen_beside(tab: Tab) -> None:
     for width, is_beside in ((1440, False), (1800, True)):
-        with opened(browser, address, width, 900) as tab:
-            tab.open(f"{STATE}run=one")
-            figure, second = _box(tab, "#plot"), _box(tab, "#companion .main-svg")
-            assert (second["left"] >= figure["right"]) is is_beside
-            assert (second["top"] >= figure["bottom"]) is not is_beside
+        _on(tab, width, 900).open(f"{STATE}run=one")
+        figure, second = _box(tab, "#plot"), _box(tab, "#companion .main-svg")
+        assert (second["left"] >= figure["right"]) is is_beside
+        assert (second["top"] >= figure["bottom"]) is not is_beside
 
 
-def test_a_new_width_asks_for_the_figure_again(browser: Any, address: str) -> None:
-    with opened(browser, address, 1440) as tab:
-        tab.open()
-        before = tab.run("return chart.layout.width")
-        with tab.page.expect_response(lambda answer: "/figure" in answer.url) as asked:
-            tab.page.set_viewport_size({"width": 800, "height": 800})
-        tab.wait(f"chart.layout.width < {before}")
-        tab.settle()
-        width = tab.run("return chart.layout.width")
-        assert f"width={width}" in asked.value.url
-        assert width <= 800
+def test_a_new_width_asks_for_the_figure_again(tab: Tab) -> None:
+    _on(tab, 1440).open()
+    before = tab.run("return chart.layout.width")
+    with tab.page.expect_response(lambda answer: "/figure" in answer.url) as asked:
+        tab.page.set_viewport_size({"width": 800, "height": 800})
+    tab.wait(f"chart.layout.width < {before}")
+    tab.settle()
+    width = tab.run("return chart.layout.width")
+    assert f"width={width}" in asked.value.url
+    assert width <= 800
 
 
 def _at_the_end_of(tab: Tab, layer: str) -> tuple[float, float]:
@@ -114,148 +121,133 @@ def _at_the_end_of(tab: Tab, layer: str) -> tuple[float, float]:
     return frame["x"] + left, frame["y"] + top
 
 
-def test_a_tap_shows_the_card_of_a_point_and_a_long_press_keeps_its_layer(
-    browser: Any, address: str
-) -> None:
-    with opened(browser, address, 390, 800, has_touch=True, is_mobile=True) as tab:
-        tab.open(f"{STATE}run=one")
-        x, y = _at_the_end_of(tab, "second")
-        tab.page.touchscreen.tap(x, y)
-        card = tab.frame.locator("#chart .hoverlayer .hovertext")
-        card.wait_for()
-        assert "second" in card.text_content()
-        assert tab.chip("second").get_attribute("aria-pressed") == "false"
-        x, y = _at_the_end_of(tab, "third")
-        hand = tab.page.context.new_cdp_session(tab.page)
-        hand.send(
-            "Input.dispatchTouchEvent", {"type": "touchStart", "touchPoints": [{"x": x, "y": y}]}
-        )
-        tab.wait("document.querySelector('#chips [data-layer=third]').ariaPressed === 'true'")
-        hand.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
-        tab.settle()
-        assert tab.chip("third").get_attribute("aria-pressed") == "true"
-        assert tab.run("return chart.querySelector('.dim') !== null")
+def test_a_tap_shows_the_card_of_a_point_and_a_long_press_keeps_its_layer(phone: Tab) -> None:
+    phone.open(f"{STATE}run=one")
+    x, y = _at_the_end_of(phone, "second")
+    phone.page.touchscreen.tap(x, y)
+    card = phone.frame.locator("#chart .hoverlayer .hovertext")
+    card.wait_for()
+    assert "second" in card.text_content()
+    assert phone.chip("second").get_attribute("aria-pressed") == "false"
+    x, y = _at_the_end_of(phone, "third")
+    hand = phone.page.context.new_cdp_session(phone.page)
+    hand.send("Input.dispatchTouchEvent", {"type": "touchStart", "touchPoints": [{"x": x, "y": y}]})
+    phone.wait("document.querySelector('#chips [data-layer=third]').ariaPressed === 'true'")
+    hand.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
+    phone.settle()
+    assert phone.chip("third").get_attribute("aria-pressed") == "true"
+    assert phone.run("return chart.querySelector('.dim') !== null")
 
 
-def test_a_tap_on_a_chip_keeps_its_layer(browser: Any, address: str) -> None:
-    with opened(browser, address, 390, 800, has_touch=True, is_mobile=True) as tab:
-        tab.open(f"{STATE}run=one")
-        tab.chip("second").tap()
-        assert tab.chip("second").get_attribute("aria-pressed") == "true"
-        assert tab.run("return chart.querySelector('.dim') !== null")
+def test_a_tap_on_a_chip_keeps_its_layer(phone: Tab) -> None:
+    phone.open(f"{STATE}run=one")
+    phone.chip("second").tap()
+    assert phone.chip("second").get_attribute("aria-pressed") == "true"
+    assert phone.run("return chart.querySelector('.dim') !== null")
 
 
-def test_on_a_narrow_screen_the_buttons_are_in_a_menu(browser: Any, address: str) -> None:
+def test_on_a_narrow_screen_the_buttons_are_in_a_menu(tab: Tab) -> None:
     """Which the keyboard opens and Escape closes; the header leaves room for the findings."""
-    with opened(browser, address, 390) as tab:
-        tab.open(f"{STATE}run=one")
-        assert _box(tab, "header")["height"] < 80
-        assert not tab.frame.locator("#refresh").is_visible()
-        tab.frame.locator("#more summary").focus()
-        tab.key("Enter")
-        for name in ("Refresh", "Copy link", "CSV", "SVG", "PNG", "?"):
-            assert tab.frame.locator("#more").get_by_text(name, exact=True).is_visible()
-        tab.key("Tab")
-        assert tab.run("return document.activeElement.id") == "follow"
-        tab.key("Escape")
-        assert not tab.frame.locator("#refresh").is_visible()
-        assert tab.run("return document.activeElement.tagName") == "SUMMARY"
-        tab.page.set_viewport_size({"width": 1200, "height": 800})
-        tab.frame.locator("#refresh").wait_for()
-        assert not tab.frame.locator("#more summary").is_visible()
+    _on(tab, 390).open(f"{STATE}run=one")
+    assert _box(tab, "header")["height"] < 80
+    assert not tab.frame.locator("#refresh").is_visible()
+    tab.frame.locator("#more summary").focus()
+    tab.key("Enter")
+    for name in ("Refresh", "Copy link", "CSV", "SVG", "PNG", "?"):
+        assert tab.frame.locator("#more").get_by_text(name, exact=True).is_visible()
+    tab.key("Tab")
+    assert tab.run("return document.activeElement.id") == "follow"
+    tab.key("Escape")
+    assert not tab.frame.locator("#refresh").is_visible()
+    assert tab.run("return document.activeElement.tagName") == "SUMMARY"
+    tab.page.set_viewport_size({"width": 1200, "height": 800})
+    tab.frame.locator("#refresh").wait_for()
+    assert not tab.frame.locator("#more summary").is_visible()
 
 
-def test_on_a_narrow_screen_two_findings_stand_above_the_plane(browser: Any, address: str) -> None:
-    with opened(browser, address, 390) as tab:
-        tab.open(f"{STATE}run=wide")
-        assert tab.frame.locator("#findings li").count() == 2
-        more = tab.frame.locator("#findings .link")
-        n = int(more.text_content().split()[0])
-        more.click()
-        assert tab.frame.locator("#findings li").count() == 2 + n
+def test_on_a_narrow_screen_two_findings_stand_above_the_plane(tab: Tab) -> None:
+    _on(tab, 390).open(f"{STATE}run=wide")
+    assert tab.frame.locator("#findings li").count() == 2
+    more = tab.frame.locator("#findings .link")
+    n = int(more.text_content().split()[0])
+    more.click()
+    assert tab.frame.locator("#findings li").count() == 2 + n
 
 
-def test_a_tap_on_a_finding_opens_its_rule_and_another_one_folds_it(
-    browser: Any, address: str
-) -> None:
-    with opened(browser, address, 390, 800, has_touch=True, is_mobile=True) as tab:
-        tab.open(f"{STATE}run=wide")
-        finding = tab.frame.locator("#findings li").first
-        rule = finding.locator("p")
-        assert not rule.is_visible()
-        hint = "return getComputedStyle(document.querySelector('#findings summary'), '::after')"
-        assert "▸" in tab.run(f"{hint}.content")
-        finding.locator("summary").tap()
-        assert rule.is_visible()
-        assert rule.text_content() == finding.get_attribute("title")
-        page, screen = tab.run("return [document.documentElement.scrollWidth, innerWidth]")
-        assert page <= screen
-        with tab.page.expect_response("**/findings?*"):  # which writes the list anew
-            tab.frame.locator("#refresh").dispatch_event("click")
-        tab.settle()
-        assert rule.is_visible()
-        finding.locator("summary").tap()
-        assert not rule.is_visible()
+def test_a_tap_on_a_finding_opens_its_rule_and_another_one_folds_it(phone: Tab) -> None:
+    phone.open(f"{STATE}run=wide")
+    finding = phone.frame.locator("#findings li").first
+    rule = finding.locator("p")
+    assert not rule.is_visible()
+    hint = "return getComputedStyle(document.querySelector('#findings summary'), '::after')"
+    assert "▸" in phone.run(f"{hint}.content")
+    finding.locator("summary").tap()
+    assert rule.is_visible()
+    assert rule.text_content() == finding.get_attribute("title")
+    page, screen = phone.run("return [document.documentElement.scrollWidth, innerWidth]")
+    assert page <= screen
+    with phone.page.expect_response("**/findings?*"):  # which writes the list anew
+        phone.frame.locator("#refresh").dispatch_event("click")
+    phone.settle()
+    assert rule.is_visible()
+    finding.locator("summary").tap()
+    assert not rule.is_visible()
 
 
-def test_findings_look_like_plain_sentences_to_who_has_a_mouse(browser: Any, address: str) -> None:
+def test_findings_look_like_plain_sentences_to_who_has_a_mouse(tab: Tab) -> None:
     """But for a click, or Enter where the keyboard stands; words that are selected stay so."""
-    with opened(browser, address) as tab:
-        tab.open(f"{STATE}run=wide")
-        sentence = tab.frame.locator("#findings summary").first
-        look = "getComputedStyle(document.querySelector('#findings summary')"
-        assert tab.run(f"return [{look}, '::after').content, {look}).listStyleType]") == [
-            "none",
-            "none",
-        ]
-        rule = tab.frame.locator("#findings p").first
-        sentence.focus()
-        tab.key("Enter")
-        assert rule.is_visible()
-        tab.key("Enter")
-        assert not rule.is_visible()
-        box = sentence.bounding_box()
-        tab.page.mouse.move(box["x"] + 5, box["y"] + 8)
-        tab.page.mouse.down()
-        tab.page.mouse.move(box["x"] + 150, box["y"] + 8, steps=5)
-        tab.page.mouse.up()
-        assert tab.run("return String(document.getSelection()).length > 5")
-        assert not rule.is_visible()
+    tab.open(f"{STATE}run=wide")
+    sentence = tab.frame.locator("#findings summary").first
+    look = "getComputedStyle(document.querySelector('#findings summary')"
+    assert tab.run(f"return [{look}, '::after').content, {look}).listStyleType]") == [
+        "none",
+        "none",
+    ]
+    rule = tab.frame.locator("#findings p").first
+    sentence.focus()
+    tab.key("Enter")
+    assert rule.is_visible()
+    tab.key("Enter")
+    assert not rule.is_visible()
+    box = sentence.bounding_box()
+    tab.page.mouse.move(box["x"] + 5, box["y"] + 8)
+    tab.page.mouse.down()
+    tab.page.mouse.move(box["x"] + 150, box["y"] + 8, steps=5)
+    tab.page.mouse.up()
+    assert tab.run("return String(document.getSelection()).length > 5")
+    assert not rule.is_visible()
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
-def test_on_paper_all_is_unfolded_on_white_without_buttons(
-    browser: Any, address: str, theme: str
-) -> None:
-    with opened(browser, address, 390) as tab:
-        tab.open(f"{STATE}run=wide")
-        _in_theme(tab, theme)
-        before = tab.frame.locator("#findings li").count()
-        tab.page.emulate_media(media="print")
-        tab.run("window.dispatchEvent(new Event('beforeprint'))")
-        assert tab.frame.locator("#findings li").count() > before
-        assert tab.frame.locator("#table td").first.is_visible()
-        for part in ("header", "#choices", "#player", ".modebar"):
-            assert not tab.frame.locator(part).first.is_visible()
-        white = "return getComputedStyle(document.body).backgroundColor"
-        assert tab.run(white) == "rgb(255, 255, 255)"
-        turned = tab.run("return getComputedStyle(chart).filter !== 'none'")
-        assert turned is (theme == "dark")
-        tab.run("window.dispatchEvent(new Event('afterprint'))")
-        assert tab.frame.locator("#findings li").count() == before
-        assert not tab.frame.locator("#table td").first.is_visible()
-        tab.page.emulate_media(media="screen")
+def test_on_paper_all_is_unfolded_on_white_without_buttons(tab: Tab, theme: str) -> None:
+    _on(tab, 390).open(f"{STATE}run=wide")
+    _in_theme(tab, theme)
+    before = tab.frame.locator("#findings li").count()
+    tab.page.emulate_media(media="print")
+    tab.run("window.dispatchEvent(new Event('beforeprint'))")
+    assert tab.frame.locator("#findings li").count() > before
+    assert tab.frame.locator("#table td").first.is_visible()
+    for part in ("header", "#choices", "#player", ".modebar"):
+        assert not tab.frame.locator(part).first.is_visible()
+    white = "return getComputedStyle(document.body).backgroundColor"
+    assert tab.run(white) == "rgb(255, 255, 255)"
+    turned = tab.run("return getComputedStyle(chart).filter !== 'none'")
+    assert turned is (theme == "dark")
+    tab.run("window.dispatchEvent(new Event('afterprint'))")
+    assert tab.frame.locator("#findings li").count() == before
+    assert not tab.frame.locator("#table td").first.is_visible()
+    tab.page.emulate_media(media="screen")
 
 
-def test_who_wants_no_motion_gets_the_slider_alone(browser: Any, address: str) -> None:
-    with opened(browser, address, reduced_motion="reduce") as tab:
-        tab.open(f"{STATE}run=one")
-        assert tab.frame.locator("#moment").is_visible()
-        assert not tab.frame.locator("#play").is_visible()
-        assert not tab.frame.locator("#speed").is_visible()
+def test_who_wants_no_motion_gets_the_slider_alone(tab: Tab) -> None:
+    tab.page.emulate_media(reduced_motion="reduce")
+    tab.open(f"{STATE}run=one")
+    assert tab.frame.locator("#moment").is_visible()
+    assert not tab.frame.locator("#play").is_visible()
+    assert not tab.frame.locator("#speed").is_visible()
 
 
-def test_the_words_on_the_page_have_contrast_enough(browser: Any, address: str) -> None:
+def test_the_words_on_the_page_have_contrast_enough(tab: Tab) -> None:
     script = """
       const parts = (css) => css.match(/[\\d.]+/g).slice(0, 3).map((n) => n / 255);
       const light = (css) => parts(css)
@@ -267,10 +259,9 @@ def test_the_words_on_the_page_have_contrast_enough(browser: Any, address: str) 
         .map((node) => light(getComputedStyle(node).color))
         .map((text) => (Math.max(text, back) + .05) / (Math.min(text, back) + .05));
     """
-    with opened(browser, address) as tab:
-        tab.open(f"{STATE}run=wide")
-        for theme in ("light", "dark"):
-            _in_theme(tab, theme)
-            ratios = tab.run(script)
-            assert len(ratios) >= 5
-            assert min(ratios) >= 4.5
+    tab.open(f"{STATE}run=wide")
+    for theme in ("light", "dark"):
+        _in_theme(tab, theme)
+        ratios = tab.run(script)
+        assert len(ratios) >= 5
+        assert min(ratios) >= 4.5

@@ -21,7 +21,7 @@ STATE = "&p.information_plane."
 
 @pytest.fixture(
     scope="module",
-    params=["true", "false"],
+    params=["true", pytest.param("false", marks=pytest.mark.slow)],
     ids=["fast", "python"],
 )
 def address(request: Any, browser: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
@@ -31,16 +31,10 @@ def address(request: Any, browser: Any, tmp_path_factory: pytest.TempPathFactory
         yield found
 
 
-@pytest.fixture
-def tab(browser: Any, address: str) -> Iterator[Tab]:
-    with opened(browser, address) as found:
-        yield found
-
-
-def _reload(tab: Tab) -> None:
-    tab.page.reload()
-    tab.page.wait_for_selector("iframe")
-    tab.settle()
+# Of what an address asks the log for, both loaders are tested fast.
+BOTH_LOADERS = pytest.mark.parametrize(
+    "address", ["true", "false"], ids=["fast", "python"], indirect=True
+)
 
 
 def test_an_address_holds_what_differs_from_the_defaults_and_no_more(tab: Tab) -> None:
@@ -53,6 +47,7 @@ def test_an_address_holds_what_differs_from_the_defaults_and_no_more(tab: Tab) -
     assert "scale=zero" not in tab.page.url
 
 
+@BOTH_LOADERS
 def test_all_choices_outlive_a_reload(tab: Tab) -> None:
     tab.open()
     tab.choose("one", "two")
@@ -67,7 +62,7 @@ def test_all_choices_outlive_a_reload(tab: Tab) -> None:
     tab.frame.locator("#filter").fill("^t")
     tab.page.wait_for_url(re.compile(r"filter=%5Et$"))
     before = tab.page.url
-    _reload(tab)
+    tab.reload()
     assert tab.page.url == before
     assert tab.chosen("runs") == ["one", "two"]
     assert tab.chosen("sets") == ["val"]
@@ -88,7 +83,7 @@ def test_names_of_strangers_survive_in_an_address(tab: Tab) -> None:
     tab.open()
     tab.choose(HOSTILE_RUN)
     tab.frame.locator("#chips button").first.click()
-    _reload(tab)
+    tab.reload()
     assert tab.chosen("runs") == [HOSTILE_RUN]
     chip = tab.frame.locator("#chips [aria-pressed=true]")
     assert chip.get_attribute("title") == HOSTILE_LAYER
@@ -118,14 +113,19 @@ def test_another_tab_of_tensorboard_keeps_the_choices(tab: Tab) -> None:
     assert tab.chosen("runs") == ["two"]
 
 
-def test_a_copied_link_shows_the_same_elsewhere(browser: Any, address: str) -> None:
-    with opened(browser, address, permissions=["clipboard-read", "clipboard-write"]) as tab:
-        tab.open()
-        tab.choose("two")
-        tab.press("Curves")
-        tab.frame.get_by_role("button", name="Copy link").click()
-        tab.frame.get_by_role("button", name="Copied").wait_for()
-        link = tab.page.evaluate("navigator.clipboard.readText()")
+def _copied_link(tab: Tab) -> str:
+    tab.page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    tab.frame.get_by_role("button", name="Copy link").click()
+    tab.frame.get_by_role("button", name="Copied").wait_for()
+    link: str = tab.page.evaluate("navigator.clipboard.readText()")
+    return link
+
+
+def test_a_copied_link_shows_the_same_elsewhere(browser: Any, tab: Tab, address: str) -> None:
+    tab.open()
+    tab.choose("two")
+    tab.press("Curves")
+    link = _copied_link(tab)
     with opened(browser, address) as other:
         other.page.goto(link)
         other.page.wait_for_selector("iframe")
@@ -152,6 +152,7 @@ def test_an_address_that_asks_for_what_is_not_there_opens_all_the_same(
     assert tab.layers()
 
 
+@BOTH_LOADERS
 def test_a_step_that_was_not_logged_stands_for_the_last_moment_before_it(tab: Tab) -> None:
     """Figure, slider, table, file name and CSV are of the same moment."""
     tab.open(f"{STATE}run=one{STATE}until=37")
@@ -182,6 +183,7 @@ def test_other_runs_do_not_take_over_a_moment_or_layers_that_they_lack(tab: Tab)
     assert "until" not in tab.page.url
 
 
+@BOTH_LOADERS
 @pytest.mark.parametrize(
     ("state", "words"),
     [
@@ -203,19 +205,15 @@ def test_what_an_address_asks_for_in_vain_is_said(tab: Tab, state: str, words: s
 def test_no_run_outlives_a_reload(tab: Tab) -> None:
     tab.open()
     tab.choose()
-    _reload(tab)
+    tab.reload()
     assert tab.chosen("runs") == []
     assert tab.frame.locator("#message").text_content() == "Choose a run."
 
 
-def test_a_copied_link_names_what_was_shown_by_itself(browser: Any, address: str) -> None:
-    with opened(browser, address, permissions=["clipboard-read", "clipboard-write"]) as tab:
-        tab.open()
-        (run,), (name,) = map(quote, tab.chosen("runs")), tab.chosen("figures")
-        tab.frame.get_by_role("button", name="Copy link").click()
-        tab.frame.get_by_role("button", name="Copied").wait_for()
-        link = tab.page.evaluate("navigator.clipboard.readText()")
-    told = link.replace("(", "%28").replace(")", "%29")
+def test_a_copied_link_names_what_was_shown_by_itself(tab: Tab) -> None:
+    tab.open()
+    (run,), (name,) = map(quote, tab.chosen("runs")), tab.chosen("figures")
+    told = _copied_link(tab).replace("(", "%28").replace(")", "%29")
     assert f"{STATE}name={name}{STATE}run={run}{STATE}set=val" in told
 
 

@@ -11,7 +11,7 @@ import pytest
 from it_callbacks.findings import RULES
 from it_callbacks.texts import to_text
 
-from .browsing import Tab, opened, tensorboard
+from .browsing import Tab, tensorboard
 from .tab_logs import LAYERS, N_RUNS, ONE, STEPS, write_logs
 from .written_logs import plane, write
 
@@ -36,35 +36,27 @@ def address(browser: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
         yield found
 
 
-@pytest.fixture
-def tab(browser: Any, address: str) -> Iterator[Tab]:
-    with opened(browser, address) as found:
-        yield found
-
-
 def _rows(tab: Tab) -> list[list[str]]:
     return [row.locator("td").all_text_contents() for row in tab.frame.locator("tbody tr").all()]
 
 
 @pytest.mark.parametrize(("width", "height"), [(1200, 800), (390, 844)])
-def test_help_opens_at_its_top_with_the_focus_there(
-    browser: Any, address: str, width: int, height: int
-) -> None:
-    with opened(browser, address, width, height) as tab:
-        tab.open(f"{STATE}run=one")
-        tab.key("?")  # on a narrow screen the button is in a menu
-        dialog = "const help = document.querySelector('#help');"
-        is_longer, scrolled = tab.run(
-            f"{dialog} return [help.scrollHeight > help.clientHeight, help.scrollTop]"
-        )
-        assert is_longer
-        assert scrolled == 0
-        assert tab.run("return document.activeElement.textContent") == "Close"
-        top, bottom = tab.run(
-            f"{dialog} const {{top, bottom}} = help.querySelector('h2').getBoundingClientRect();"
-            "return [top, window.innerHeight - bottom];"
-        )
-        assert min(top, bottom) > 0
+def test_help_opens_at_its_top_with_the_focus_there(tab: Tab, width: int, height: int) -> None:
+    tab.page.set_viewport_size({"width": width, "height": height})
+    tab.open(f"{STATE}run=one")
+    tab.key("?")  # on a narrow screen the button is in a menu
+    dialog = "const help = document.querySelector('#help');"
+    is_longer, scrolled = tab.run(
+        f"{dialog} return [help.scrollHeight > help.clientHeight, help.scrollTop]"
+    )
+    assert is_longer
+    assert scrolled == 0
+    assert tab.run("return document.activeElement.textContent") == "Close"
+    top, bottom = tab.run(
+        f"{dialog} const {{top, bottom}} = help.querySelector('h2').getBoundingClientRect();"
+        "return [top, window.innerHeight - bottom];"
+    )
+    assert min(top, bottom) > 0
 
 
 def test_help_has_the_words_of_the_picture(tab: Tab) -> None:
@@ -108,7 +100,6 @@ def test_a_table_of_a_map_has_names_and_bits(tab: Tab) -> None:
     assert _rows(tab) == [[str(c), "predicting", "val", f"{c / 4:.3f}"] for c in (3, 2, 1, 0)]
     head = tab.frame.locator("#table th").all_text_contents()
     assert head == ["Class", "Run", "Set", "scatter, bits"]
-    tab.page.goto("about:blank")
     tab.open(f"{STATE}run=one{STATE}name=map")
     tab.key("d")
     rows = _rows(tab)
@@ -135,7 +126,6 @@ def test_what_cannot_be_arranged_or_subtracted_is_disabled_with_the_true_reason(
     said = tab.frame.locator("#why").text_content()
     assert "training minus validation: they were read on 350 and 1024 samples." in said
     for kind in ("plane", "through", "map", "curves"):
-        tab.page.goto("about:blank")
         tab.open(f"{STATE}run=unlike{STATE}name={kind}{STATE}set=train{STATE}set.2=val")
         sets = tab.run("return chart.layout.meta.panels.map(({set}) => set)")
         assert list(dict.fromkeys(sets)) == ["val", "train"]
@@ -148,9 +138,9 @@ def test_a_panel_that_begins_later_says_so(tab: Tab) -> None:
     assert any("not measured yet at" in text for text in drawn)
 
 
-def test_plotlys_buttons_cover_no_title_on_a_narrow_screen(browser: Any, address: str) -> None:
+def test_plotlys_buttons_cover_no_title_on_a_narrow_screen(tab: Tab) -> None:
     for width, is_there in ((390, False), (1200, True)):
-        with opened(browser, address, width) as tab:
-            tab.open(f"{STATE}run=one")
-            tab.frame.locator("#chart").hover()
-            assert tab.frame.locator("#chart .modebar").is_visible() is is_there
+        tab.page.set_viewport_size({"width": width, "height": 800})
+        tab.open(f"{STATE}run=one")
+        tab.frame.locator("#chart").hover()
+        assert tab.frame.locator("#chart .modebar").is_visible() is is_there

@@ -60,8 +60,15 @@ def texts(picture: Any) -> list[str]:
     return [text.get_text() for text in found if text.get_text() and text.get_visible()]
 
 
-@pytest.mark.parametrize("theme", [None, DARK])
-@pytest.mark.parametrize("style", ["paper", "screen"])
+@pytest.mark.parametrize(
+    ("style", "theme"),
+    [
+        ("paper", None),
+        ("screen", DARK),
+        pytest.param("paper", DARK, marks=pytest.mark.slow),
+        pytest.param("screen", None, marks=pytest.mark.slow),
+    ],
+)
 @pytest.mark.parametrize("kind", list(KINDS))
 def test_every_kind_has_a_picture_in_both_styles_and_without_anything(
     kind: str, style: str, theme: Any

@@ -147,6 +147,7 @@ def observed(model: nn.Module, x: Tensor, labels: Tensor) -> PredictionObserver:
 def test_no_output_of_the_first_batch_is_kept_alive() -> None:
     """Of the model's own tensors the latest lives; of copies that of the latest readout."""
     n_layers, most = 50, 0
+    gc.freeze()  # what there is before is not searched through at each layer
 
     class Deep(nn.Module):
         def __init__(self) -> None:
@@ -164,11 +165,14 @@ def test_no_output_of_the_first_batch_is_kept_alive() -> None:
                 most = max(most, sum(one.shape == (31, 77) for one in tensors))
             return self.head(x)
 
-    observer = observed(Deep(), torch.randn(31, 77), torch.arange(31) % N_CLASSES)
+    try:
+        observer = observed(Deep(), torch.randn(31, 77), torch.arange(31) % N_CLASSES)
+    finally:
+        gc.unfreeze()
     assert str(observer.source) == "the model's forward"
     assert observer.source is not None
     assert observer.source.kind == "logits"
-    assert most <= 3  # the input of the batch, what a layer took, what it gave
+    assert 2 <= most <= 3  # the input of the batch, what a layer took, what it gave
 
 
 # What the forward returns.

@@ -55,7 +55,8 @@ def run(name: str, *arguments: str, monkeypatch: pytest.MonkeyPatch) -> object:
     return ended.value.code
 
 
-FAST = {"artefacts", "minimal_model", "bottleneck", "label_information", "memorised", "grokking"}
+# Of the others what is fast is tested below: what they must tell from what they are about.
+FAST = {"artefacts", "minimal_model", "bottleneck", "label_information"}
 
 
 @pytest.mark.parametrize(
