@@ -211,17 +211,18 @@ def _binary(share: Floats) -> Floats:
 
 
 def _order(predictions: NDArray[np.float32]) -> NDArray[np.int64]:
-    """An order of rows that depends on their content alone: equal rows may change places."""
-    numbers = np.ascontiguousarray(predictions).view(np.uint32)
-    with np.errstate(over="ignore"):
-        hashes = numbers.astype(np.uint64) @ _odd_factors(numbers.shape[1])
-    return np.argsort(hashes)
+    """An order of rows that depends on their content alone: nearly equal ones may change places.
+
+    So the last digit of a prediction, which differs with the size of a batch, changes next to
+    nothing.
+    """
+    # Not a product of matrices, whose rounding depends on where a row stands.
+    return np.argsort((predictions * _factors(predictions.shape[1])).sum(1))
 
 
 @lru_cache(maxsize=4)
-def _odd_factors(n_columns: int) -> NDArray[np.uint64]:
-    factors = np.random.default_rng(0).integers(2**63, size=n_columns, dtype=np.uint64)
-    return factors * np.uint64(2) + np.uint64(1)
+def _factors(n_columns: int) -> Floats:
+    return np.random.default_rng(0).standard_normal(n_columns)
 
 
 def _deals(n: int) -> Sequence[NDArray[np.int64]]:

@@ -207,6 +207,17 @@ def test_chance_does_not_depend_on_batches_nor_on_their_order() -> None:
     assert computed(of(*reversed(parts()))) == exactly(whole())
 
 
+def test_chance_hardly_depends_on_the_last_digit_of_a_prediction() -> None:
+    """Which differs with the size of a batch; permutations of their own are a tenth of it apart."""
+    draws = np.random.default_rng(7)
+    predictions = draws.dirichlet(np.ones(3), 100).astype(np.float32)
+    apart = np.where(draws.random(predictions.shape) < 0.5, 0, 1).astype(np.float32)
+    others = np.nextafter(predictions, apart)
+    assert (others != predictions).all()
+    counts = [40, 35, 25]
+    assert soft_chance(others, counts) == pytest.approx(soft_chance(predictions, counts), rel=1e-4)
+
+
 def test_chance_does_not_depend_on_how_metrics_are_merged() -> None:
     first, *others = (of(part) for part in parts())
     for other in others:
