@@ -50,10 +50,10 @@ class Drawings:
         played, layout = _played(wide, asked), wide["layout"]
         id_ = f"figure-{len(self.figures)}"
         self.figures[id_] = {
-            "wide": painted(played, LIGHT),
-            "narrow": _apart(_played(narrow, asked), played),
+            "wide": _light(played),
+            "narrow": _light(_apart(_played(narrow, asked), played)),
             "still": {name: layout[name] for name in ("height", "margin")},
-            "dark": recoloured(played, LIGHT, DARK),
+            "dark": recoloured(wide, LIGHT, DARK),
         }
         axis = layout.get("xaxis", {}).get("title", {}).get("text", "").split(" ")[0] or "epoch"
         figure = tag(
@@ -86,18 +86,28 @@ def _sized(request: Request, shown: Sequence[Panel], width: int) -> tuple[Reques
     return request, figure
 
 
+def _light(figure: Figure) -> Figure:
+    """The figure in the colours of a light page; of frames few have any, in their layouts."""
+    frames = [
+        {**frame, "layout": painted(frame["layout"], LIGHT)}
+        if isinstance(frame, dict) and "layout" in frame
+        else frame
+        for frame in figure["frames"]
+    ]
+    data = [painted(trace, LIGHT) for trace in figure["data"]]
+    return {"data": data, "layout": painted(figure["layout"], LIGHT), "frames": frames}
+
+
 def _apart(figure: Figure, other: Figure) -> Figure:
-    """A figure for light pages, with the numbers of what it has in common with another one."""
+    """A figure with the numbers of what it has in common with another one."""
     parts = {
         part: [
-            number
-            if number < len(other[part]) and each == other[part][number]
-            else painted(each, LIGHT)
+            number if number < len(other[part]) and each == other[part][number] else each
             for number, each in enumerate(figure[part])
         ]
         for part in ("data", "frames")
     }
-    return {"layout": painted(figure["layout"], LIGHT), **parts}
+    return {**figure, **parts}
 
 
 def _played(figure: Figure, request: Request) -> Figure:
