@@ -64,10 +64,7 @@ def play(figure: Figure) -> Figure:
         _still(_NOW, 1, n_still, seen, numbers),
     ]
     labels = {each["step"]: each["label"] for each in figure["layout"]["meta"]["moments"]}
-    layout = {
-        **figure["layout"],
-        **_controls(shown, labels, figure["layout"]),
-    }
+    layout = figure["layout"] | _controls(shown, labels, figure["layout"])
     return {"data": [*still, *moving], "layout": layout, "frames": frames}
 
 

@@ -127,10 +127,8 @@ def _bounds(each: Trajectory, step: int) -> str:
 
 def _why_of_statuses(caution: str) -> dict[Status | None, str]:
     """What is said of points that are not to be trusted, on lines of their own."""
-    lines = {
-        Status.SATURATED: [_SATURATED],
-        Status.CAUTION: textwrap.wrap(_CAUTION + caution, _LINE),
-    }
+    of_caution = textwrap.wrap(_CAUTION + caution, _LINE)
+    lines = {Status.SATURATED: [_SATURATED], Status.CAUTION: of_caution}
     return {
         status: "".join(f"<br>{plain(line)}" for line in found) for status, found in lines.items()
     }
