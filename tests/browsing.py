@@ -93,6 +93,13 @@ def opened(
     context.close()
 
 
+_ANEW = """(hash) => {
+  parent.history.replaceState(parent.history.state, "", hash);
+  window.isOld = true;
+  location.reload();
+}"""
+
+
 class Tab:
     """The tab in a page, as a reader uses it; notes what must never happen."""
 
@@ -128,9 +135,8 @@ class Tab:
         TensorBoard's page takes seconds to open: one that is open stays, and the tab starts anew.
         """
         if self.page.url.startswith(self.address):
-            hash_ = f"#information_plane{state}"
-            self.page.evaluate("(hash) => history.replaceState(history.state, '', hash)", hash_)
-            self._inside.evaluate("() => { window.isOld = true; location.reload(); }")
+            self.settle()  # what it still waits for would write the address anew
+            self._inside.evaluate(_ANEW, f"#information_plane{state}")
             self._inside.wait_for_function("!window.isOld")
         else:
             self.page.goto(f"{self.address}#information_plane{state}")

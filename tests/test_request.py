@@ -149,10 +149,10 @@ def test_a_query_says_how_large_how_arranged_and_until_when() -> None:
     assert (asked.runs, asked.sets) == (["a", "b"], ["val"])
     assert asked.request == Request(
         "map", width=390, height=410, scale="zero", until=240, arrange="mean", hidden=["x", "y"],
-        theme=figures.DARK,
+        theme=figures.DARK, highlights=True,
     )  # fmt: skip
     # What is not said is left to the figure.
-    assert query.parse(Query(run=["a"])).request == Request(hidden=[])
+    assert query.parse(Query(run=["a"])).request == Request(hidden=[], highlights=True)
 
 
 @pytest.mark.parametrize("asked", [{}, {"view": ["adjusted"], "resolution": ["1"]}])
