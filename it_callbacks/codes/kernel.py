@@ -48,7 +48,7 @@ def encode(
     return farthest
 
 
-# A loop is compiled to vectors of numbers only if it is short, without branches, in types of one
+# A loop is compiled to fast vectors of numbers if it is short, without branches, in types of one
 # size, and sure not to write into what it reads: `and` would be a branch, numba adds up two int32
 # as int64 unless told not to, and of arrays that come into a function nothing is known.
 @njit(cache=True, nogil=True, error_model="numpy", inline="always")

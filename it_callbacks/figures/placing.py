@@ -155,7 +155,7 @@ class _Spots:
     """The places there are for a text, in order of what each costs whatever the others do.
 
     They are found ring by ring, and no further than they are asked for: as a ring costs at least
-    its radius, most texts find their place near their point.
+    nine tenths of its radius, most texts find their place near their point.
 
     Args:
         number: Of the point whose name the text is.
