@@ -463,7 +463,7 @@ def test_large_layers_are_read_alone() -> None:
 def test_a_layer_that_is_refused_is_so_among_others(value: float) -> None:
     layers = [torch.zeros(20, 30) for _ in range(3)]
     layers[1][4, 5] = value
-    with pytest.raises(ValueError, match=r"64 bits|NaN"):
+    with pytest.raises(ValueError, match=r"64.bit|NaN"):
         encoded_at_once(layers, [Width(0.07)] * 3)
 
 
@@ -510,21 +510,24 @@ def test_numbers_that_lie_side_by_side_in_another_order_stay_where_they_are() ->
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.bfloat16])
 @pytest.mark.parametrize("width", [1.0, 1e-2, 1e-12])
-def test_the_kernel_reads_all_that_fits_64_bits(dtype: torch.dtype, width: float) -> None:
+@pytest.mark.parametrize("n_units", [3, 10, 11, 30, 5000])
+def test_the_kernel_reads_all_that_fits_64_bits(
+    dtype: torch.dtype, width: float, n_units: int
+) -> None:
     """Near and far from 0, on edges of bins, and with one number in a row that reaches far."""
-    layer = (ordinary(50, 30) * 40).to(dtype)
-    layer[3] = torch.arange(-15, 15)
+    layer = (ordinary(50, n_units) * 40).to(dtype)
+    layer[3] = torch.arange(n_units) - n_units // 2
     layer[7, 2] = 1e5
     reading = compiled.scale_of(Width(width), wide_type(dtype), layer.device)
     assert reading is not None
-    tile = tiles.tile_of(layer, slice(0, 30), wide_type(dtype))
-    states = Width(width)(layer)
-    for merged in (False, True):
-        found = compiled.sums_of(tile, reading, merged=merged)
-        assert found is not None
-        expected = states // 2 if merged else states
-        assert found.keys.tolist() == keys(expected).tolist()
-        assert found.farthest == expected.abs().max()
+    states, rows = Width(width)(layer), layer.to(wide_type(dtype))
+    found = compiled.sums_of(
+        rows, slice(0, n_units), reading, packs=n_units <= 10, also_merged=True
+    )
+    assert found is not None
+    for of_one, expected in zip(found, (states, states // 2), strict=True):
+        assert of_one.keys.tolist() == keys(expected).tolist()
+        assert of_one.farthest == expected.abs().max()
 
 
 @pytest.mark.parametrize("odd", [math.nan, math.inf, -math.inf, 1e30])
@@ -533,7 +536,7 @@ def test_the_kernel_refuses_what_is_no_number_of_64_bits(odd: float) -> None:
     layer[11, 5] = odd
     reading = compiled.scale_of(Width(0.1), layer.dtype, layer.device)
     assert reading is not None
-    assert compiled.sums_of(tiles.tile_of(layer, slice(0, 30), layer.dtype), reading) is None
+    assert compiled.sums_of(layer, slice(0, 30), reading, packs=False) is None
 
 
 def test_a_numba_that_cannot_be_used_is_told_of_and_none_is_not_missed(
@@ -562,7 +565,7 @@ def test_a_numba_that_compiles_nothing_is_left_alone(monkeypatch: pytest.MonkeyP
     """Else Python would go over each number."""
     compiled.kernel.cache_clear()
     plain = ModuleType("kernel")
-    plain.encode = lambda *_: 0.0  # type: ignore[attr-defined]  # as numba leaves it
+    plain.encode = lambda *_: True  # type: ignore[attr-defined]  # as numba leaves it
     monkeypatch.setitem(sys.modules, "it_callbacks.codes.kernel", plain)
     assert compiled.kernel() is None
     monkeypatch.undo()

@@ -159,7 +159,7 @@ def test_maps_and_sequences_are_read_as_they_come() -> None:
 
 
 def test_batches_of_several_kinds_are_joined_with_their_like_only() -> None:
-    small, kinds = SmallBatches[Layer](), [torch.int64, torch.int64, torch.float32, torch.int64]
+    small, kinds = SmallBatches[str](), [torch.int64, torch.int64, torch.float32, torch.int64]
     for number, dtype in enumerate(kinds):
         labels = read_labels(torch.tensor([0, 1]).to(dtype))
         small.begin(Batch.of(None, labels, np.array([2 * number, 2 * number + 1])), 8)

@@ -30,6 +30,7 @@ class LoopSource:
         self._loop: Loop | None = None
         self._is_beside = False  # then another source listens to it
         self._n_batches = 0
+        self._is_sanity = False  # the loop is Lightning's check before the training
         self._is_waiting = False
         """Whether no batch of a validation loop has come yet."""
         self._is_warned_ahead = False
@@ -78,6 +79,7 @@ class LoopSource:
         self._loop, self._is_beside, self._is_warned_ahead = None, False, False
         self._n_batches = 0
         bench, at = self.bench, Moment.of(trainer)
+        self._is_sanity = at.sanity
         if not bench.is_due(bench.cadence.due, at):
             return
         if at.fitting:
@@ -112,7 +114,7 @@ class LoopSource:
 
     def begin_batch(self, trainer: Any, batch: Any, dataloader_idx: int) -> None:
         """A batch of that loop begins."""
-        self._is_waiting = self._is_waiting and (self._loop is None or trainer.sanity_checking)
+        self._is_waiting = self._is_waiting and (self._loop is None or self._is_sanity)
         self._n_batches += 1
         loop = self._heard
         if loop is None:
@@ -120,7 +122,7 @@ class LoopSource:
         with self.bench.stopwatch:
             try:
                 read, current = loop.batch(trainer, batch, dataloader_idx)
-                if trainer.sanity_checking and self._first is None:
+                if self._is_sanity and self._first is None:
                     self._first = read
                 self.bench.observer.begin(read, current)
             except Exception as error:

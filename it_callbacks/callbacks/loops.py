@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Hashable, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from it_callbacks.callbacks.options import Options
 from it_callbacks.observation.at_hand import batch_before, keep_batch, read_once
@@ -19,6 +19,20 @@ from it_callbacks.observation.loaders import (
 from it_callbacks.observation.modules import padding_of
 from it_callbacks.observation.processes import n_processes, together
 from it_callbacks.records import unique_slugs
+
+
+class _Place(NamedTuple):
+    """Where a batch comes from: asked once in a loop, since Lightning is slow to say.
+
+    Args:
+        loop: ``"val"`` or ``"test"``.
+        loader: The loader.
+        set: What tags call the set behind it.
+    """
+
+    loop: str
+    loader: Any
+    set: str
 
 
 class Loop:
@@ -41,8 +55,8 @@ class Loop:
         self._new_pass = new_pass
         self._options = options
         self._n_seen: Counter[str] = Counter()
-        self._places: dict[int, tuple[Any, str]] = {}
-        """By number of the loader, the loader and the set behind it."""
+        self._places: dict[int, _Place] = {}
+        """By number of the loader."""
         self._way = options.way
         self._of_padding: tuple[int | None] | None = None
         """The number of padding, asked for once a loop."""
@@ -55,11 +69,11 @@ class Loop:
         """
         place = self._places.get(dataloader_idx)
         if place is None:
-            place = _loader_and_set(trainer, dataloader_idx, self._options.name)
+            place = _place_of(trainer, dataloader_idx, self._options.name)
             self._places[dataloader_idx] = place
-        loader, set_ = place
+        loop, loader, set_ = place
         start = self._n_seen[set_]
-        way = (trainer.testing, dataloader_idx, start, self._way)
+        way = (loop, dataloader_idx, start, self._way)
         batch = read_once(trainer, raw, way, lambda: self._read(trainer, raw, loader, start, way))
         if set_ not in self._passes:
             labels = batch.labels
@@ -172,10 +186,11 @@ def all_processes_validate(trainer: Any) -> bool:
     return all(together(lambda: all(map(is_surely_filled, loaders))))
 
 
-def _loader_and_set(trainer: Any, dataloader_idx: int, name: str | None) -> tuple[Any, str]:
+def _place_of(trainer: Any, dataloader_idx: int, name: str | None) -> _Place:
     loop = "test" if trainer.testing else "val"
-    loaders = trainer.test_dataloaders if trainer.testing else trainer.val_dataloaders
-    return _in_order(loaders)[dataloader_idx], set_names(loaders, loop, name)[dataloader_idx]
+    loaders = getattr(trainer, f"{loop}_dataloaders")
+    set_ = set_names(loaders, loop, name)[dataloader_idx]
+    return _Place(loop, _in_order(loaders)[dataloader_idx], set_)
 
 
 def _in_order(loaders: Any) -> Sequence[Any]:

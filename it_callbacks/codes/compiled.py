@@ -1,4 +1,4 @@
-"""Encode a tile in one pass, by a compiled kernel, where the extra ``fast`` brings numba.
+"""Encode rows in one pass, by a compiled kernel, where the extra ``fast`` brings numba.
 
 Each number is read once: its state is made and added to both keys of its row, in whole numbers that
 wrap around as those of the spec do. Without numba, `it_callbacks.codes.fast` takes several passes
@@ -17,9 +17,9 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from it_callbacks.codes import spec
-from it_callbacks.codes.tiles import Tile
 from it_callbacks.rulers import Ruler, Uniform, Width
 
 Scale = tuple[Any, ...]
@@ -28,7 +28,7 @@ _TYPES = {torch.float32: np.float32, torch.float64: np.float64}
 
 
 class Sums(NamedTuple):
-    """What a tile adds to the keys of its rows.
+    """What some units add to the keys of rows.
 
     Args:
         keys: ``(n_rows, 2)``.
@@ -54,45 +54,47 @@ def scale_of(ruler: Ruler, dtype: torch.dtype, device: torch.device) -> Scale | 
     return number(ruler.origin), number(ruler.width), True, number(np.inf), number(-np.inf)
 
 
-def sums_of(tile: Tile, scale: Scale, *, merged: bool = False) -> Sums | None:
-    """Encode a tile; None where a state is NaN or does not fit 64 bits.
+def sums_of(
+    rows: Tensor, units: spec.Units, scale: Scale, *, packs: bool, also_merged: bool = False
+) -> list[Sums] | None:
+    """Encode rows; None where a state is NaN or does not fit 64 bits.
 
     Args:
-        tile: Rows of more than 10 units.
-        scale: How its numbers become states.
-        merged: Whether neighbouring bins are one.
+        rows: At least one ``(n_rows, n_units)``, in the type of `scale`; the numbers of each lie
+            side by side.
+        units: Which units of a row the columns are.
+        scale: How numbers become states.
+        packs: Whether these are all units of a row, so few that it is packed where it fits.
+        also_merged: Whether to encode them with neighbouring bins as one, too.
     """
-    encode, rows = kernel(), tile.values.detach()
+    encode, (n_rows, n_units), step = kernel(), rows.shape, rows.stride(0)
     if encode is None:
         return None
-    if rows.stride(1) != 1:
-        rows = tile.room.states.copy_(rows)
-    n_rows, n_units = rows.shape
-    step = rows.stride(0)
     # The kernel is told where rows begin: a compiler makes more of numbers that lie side by side.
-    numbers = rows.as_strided(((n_rows - 1) * step + n_units,), (1,)).numpy()
-    keys = _room(n_rows)
-    farthest = encode(numbers, step, scale, int(merged), *spec.folded(tile.units), keys)
-    return Sums(keys, farthest) if farthest >= 0 else None
+    numbers = rows.detach().as_strided(((n_rows - 1) * step + n_units,), (1,)).numpy()
+    keys, farthest = _room(1 + also_merged, n_rows)
+    are_numbers = encode(numbers, step, scale, packs, *spec.folded(units), keys, farthest)
+    return list(map(Sums, keys, farthest.tolist())) if are_numbers else None
 
 
-def _room(n_rows: int) -> NDArray[np.int64]:
-    return np.empty((n_rows, 2), np.int64)
+def _room(n_readings: int, n_rows: int) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    return np.empty((n_readings, n_rows, 2), np.int64), np.empty(n_readings)
 
 
 @lru_cache(maxsize=1)
-def kernel() -> Callable[..., float] | None:
+def kernel() -> Callable[..., bool] | None:
     """The kernel; None where numba is not installed or fails, of which a warning tells."""
     if find_spec("numba") is None:
         return None
     try:
         from it_callbacks.codes.kernel import encode
 
-        compiled: Callable[..., float] = encode
+        compiled: Callable[..., bool] = encode
         if isinstance(compiled, FunctionType):  # numba is told to compile nothing
             return None
         one = np.ones(1, np.float32)
-        compiled(one, 1, (*one, *one, True, *one, *one), 0, *np.ones((2, 1), np.int64), _room(1))
+        weights = np.ones((2, 1), np.int64)
+        compiled(one, 1, (*one, *one, True, *one, *one), True, *weights, *_room(1, 1))
     except Exception as error:  # it does not fit the NumPy that is installed, say
         warnings.warn(
             f"numba cannot be used, so layers are read more slowly: {error}", stacklevel=2

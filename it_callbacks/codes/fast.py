@@ -7,9 +7,9 @@ that can be saved, also where bins are merged in pairs:
 - Activations are read tile by tile: some rows and some units, so few that states stay in the cache.
   Half precision and integers are widened, and rows laid side by side, no more than a tile or a few
   rows at a time: nothing is as large as the layer. Channels that come last stay where they are.
-- Where numba is installed, a compiled kernel does the rest (`it_callbacks.codes.compiled`). What
-  follows is done without it, for several layers at once, for rows that are packed, and where each
-  unit has a width of its own.
+- Where numba is installed, a compiled kernel does the rest (`it_callbacks.codes.compiled`), of a
+  layer as a whole where nothing has to be widened or laid side by side. What follows is done
+  without it, and where each unit has a width of its own.
 - One scan tells how far the states of a tile reach. Where that is not far, the hash is a float32
   product, and so is the packing of short rows (`it_callbacks.codes.sums`).
 
@@ -33,7 +33,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from it_callbacks.codes.compiled import Scale, scale_of, sums_of
-from it_callbacks.codes.spec import PACKED_UNITS, PART_STATES, keys
+from it_callbacks.codes.spec import PACKED_UNITS, PART_STATES, Units, keys
 from it_callbacks.codes.sums import narrow_keys, wide_keys
 from it_callbacks.codes.tiles import READINGS, Reach, Tile, merge_pairs, tile_of
 from it_callbacks.reductions import side_by_side
@@ -151,6 +151,13 @@ def encoded_at_once(
     Raises:
         ValueError: One of the layers has to be read alone: it is not finite, say.
     """
+    dtype, device = wide_type(layers[0].dtype), layers[0].device
+    if all(scale_of(ruler, dtype, device) is not None for ruler in rulers):
+        alone = [
+            _in_tiles(real(layer), [ruler], merged[at : at + 1])
+            for at, (layer, ruler) in enumerate(zip(layers, rulers, strict=True))
+        ]
+        return [[of_one.whole for of_one in of_all] for of_all in zip(*alone, strict=True)]
     n_rows = len(layers[0])
     at_once = max(1, _CHUNK_ELEMENTS // max(layers[0].numel(), 1))
     found: list[list[Encoded]] = [[] for _ in range(2 if merged else 1)]
@@ -195,15 +202,18 @@ def _in_tiles(
         merged: What merges their bins in pairs, if that is wanted, too.
     """
     n_units, dtype, device = _n_units(activations), wide_type(activations.dtype), activations.device
+    rows, numbers = _as_they_lie(activations)
+    scale = scale_of(rulers[0], dtype, device) if len(rulers) == 1 else None
+    if scale is not None and rows.dtype == dtype and rows.numel() and _is_in_order(rows):
+        units = slice(0, n_units) if numbers is None else numbers
+        packs = n_units <= PACKED_UNITS
+        if at_once := _by_kernel(rows, units, scale, packs=packs, also_merged=bool(merged)):
+            return at_once
     most, width = _chunk_elements(device), _tile_units(n_units, device)
     n_rows = max(1, most // max(width, 1)) if len(rulers) == 1 else len(activations)
-    rows, numbers = _as_they_lie(activations)
     if rows.ndim != 2:
         n_rows = max(1, min(n_rows, _COPIED_ELEMENTS // max(n_units, 1)))
     read = READINGS[type(rulers[0])](rulers, dtype, device, n_units)
-    at_once = None
-    if len(rulers) == 1 and n_units > PACKED_UNITS:
-        at_once = scale_of(rulers[0], dtype, device)
     tiles = [slice(at, min(at + width, n_units)) for at in range(0, n_units, max(width, 1))]
 
     def of(block: Tensor) -> list[_Read]:
@@ -214,10 +224,10 @@ def _in_tiles(
                 tile = tile_of(block_rows, columns, dtype, len(rulers))
                 if numbers is not None:
                     tile = tile._replace(units=numbers[columns])
-                found = at_once and _at_once(tile, at_once, also_merged=bool(merged))
-                if not found:
-                    found = _keys_of(tile, read(tile), n_units, also_merged=bool(merged))
-                of_tiles.append(found)
+                of_tile = _keys_by_kernel(tile, scale, n_units, also_merged=bool(merged))
+                if not of_tile:
+                    of_tile = _keys_of(tile, read(tile), n_units, also_merged=bool(merged))
+                of_tiles.append(of_tile)
         except ValueError:  # what a mask has written, say, whose bins are too many to count
             if len(rulers) > 1:
                 raise
@@ -306,10 +316,28 @@ def _tile_units(n_units: int, device: torch.device) -> int:
     return -(-n_units // max(1, -(-n_units // most)))
 
 
-def _at_once(tile: Tile, scale: Scale, *, also_merged: bool) -> list[_Read] | None:
-    """As `_keys_of`, by the kernel; None where it cannot."""
-    found = [sums_of(tile, scale, merged=merged) for merged in (False, *([True] * also_merged))]
-    return [_Read(each.keys, [each.farthest]) for each in found if each is not None] or None
+def _is_in_order(rows: Tensor) -> bool:
+    """Whether the numbers of each row lie side by side."""
+    return rows.ndim == 2 and (rows.stride(1) == 1 or rows.shape[1] == 1)
+
+
+def _by_kernel(
+    rows: Tensor, units: Units, scale: Scale, *, packs: bool, also_merged: bool
+) -> list[_Read]:
+    """What units add to the keys of rows, by the kernel; nothing where it cannot."""
+    found = sums_of(rows, units, scale, packs=packs, also_merged=also_merged) or ()
+    return [_Read(each.keys, [each.farthest]) for each in found]
+
+
+def _keys_by_kernel(
+    tile: Tile, scale: Scale | None, n_units: int, *, also_merged: bool
+) -> list[_Read]:
+    """As `_keys_of`, by the kernel; nothing where it cannot."""
+    if scale is None:
+        return []
+    rows = tile.values if _is_in_order(tile.values) else tile.room.states.copy_(tile.values)
+    packs = n_units <= PACKED_UNITS
+    return _by_kernel(rows, tile.units, scale, packs=packs, also_merged=also_merged)
 
 
 def _keys_of(tile: Tile, reach: Reach, n_units: int, *, also_merged: bool) -> list[_Read]:

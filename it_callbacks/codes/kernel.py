@@ -1,4 +1,4 @@
-"""The kernel of `it_callbacks.codes.compiled`: one pass over the rows of a tile. Needs numba."""
+"""The kernel of `it_callbacks.codes.compiled`: one pass over rows of numbers. Needs numba."""
 
 from __future__ import annotations
 
@@ -7,108 +7,171 @@ from typing import Any
 import numpy as np
 from numba import njit
 
-from it_callbacks.codes.spec import LARGEST_PLAIN_STATE, MULTIPLIERS, SHIFTS
+from it_callbacks.codes.spec import (
+    HIGHEST_PACKED,
+    LARGEST_PLAIN_STATE,
+    LOWEST_PACKED,
+    MULTIPLIERS,
+    PACKED_BASE,
+    SHIFTS,
+)
 
 _SHIFTS = tuple(np.uint64(shift) for shift in SHIFTS)
 _MULTIPLIERS = tuple(np.uint64(multiplier) for multiplier in MULTIPLIERS)
 _BEYOND_64_BITS = 2.0**63
+_AT_ONCE = 4096  # numbers whose states stay in the fastest cache, beside the weights
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def encode(
-    numbers: Any, step: Any, reading: Any, halvings: Any, first: Any, second: Any, keys: Any
-) -> float:  # pragma: no cover  # compiled
+    numbers: Any,
+    step: Any,
+    reading: Any,
+    packs: Any,
+    first: Any,
+    second: Any,
+    keys: Any,
+    farthest: Any,
+) -> bool:  # pragma: no cover  # compiled
     """Add up states times weights, row by row.
 
     Args:
         numbers: One-dimensional; a row begins every `step` numbers.
         step: See there.
         reading: Origin, scale, whether to divide by it, the top state and the upper edge.
-        halvings: 1 where neighbouring bins are one, else 0.
+        packs: Whether rows are so short that they are packed where they fit.
         first: Weights of the first key, ``(n_units,)`` int64.
         second: Those of the second.
-        keys: ``(n_rows, 2)`` int64, for the sums.
+        keys: ``(1, n_rows, 2)`` int64, for the sums; ``(2, n_rows, 2)`` also for those of the
+            states with neighbouring bins as one.
+        farthest: As long as `keys`, for how far from 0 the farthest state is.
 
     Returns:
-        How far from 0 the farthest state is; -1 where one is NaN or does not fit 64 bits.
+        Whether all states are numbers that fit 64 bits; if not, the rest means nothing.
     """
-    n_units = len(first)
-    states = np.empty(n_units, np.int32)
-    farthest = 0.0
-    for row in range(len(keys)):
-        values = numbers[row * step : row * step + n_units]
-        sums = keys[row]
-        if _read(values, reading, np.int32(halvings), states):
-            reach = _add_far(values, reading, halvings, first, second, sums)
-            if reach < 0:
-                return -1.0
-            farthest = max(farthest, reach)
-        else:
-            farthest = max(farthest, float(_add(states, first, second, sums)))
-    return farthest
+    n_rows, n_units = keys.shape[1], len(first)
+    width = min(n_units, _AT_ONCE)
+    # Of rows that lie side by side, several are read as one.
+    most = max(1, _AT_ONCE // n_units) if step == n_units else 1
+    states = np.empty(most * width, np.int32)
+    keys[:], farthest[:] = 0, 0.0
+    for row in range(0, n_rows, most):
+        n = min(most, n_rows - row)
+        for unit in range(0, n_units, width):
+            end = min(unit + width, n_units)
+            weights = first[unit:end], second[unit:end]
+            begin, size = row * step + unit, end - unit
+            values = numbers[begin : begin + n * size]
+            if not _read(values, reading, states):
+                _add(states[: n * size], weights, packs, keys[:, row : row + n], farthest)
+                continue
+            for place in range(n):
+                one = values[place * size : (place + 1) * size]
+                sums = keys[:, row + place : row + place + 1]
+                if not _read(one, reading, states):
+                    _add(states[:size], weights, packs, sums, farthest)
+                elif not _add_far(one, reading, weights, sums, farthest):
+                    return False
+    return True
 
 
 # A loop is compiled to fast vectors of numbers if it is short, without branches, in types of one
 # size, and sure not to write into what it reads: `and` would be a branch, numba adds up two int32
 # as int64 unless told not to, and of arrays that come into a function nothing is known.
 @njit(cache=True, nogil=True, error_model="numpy", inline="always")
-def _read(
-    values: Any, reading: Any, halvings: Any, states: Any
-) -> Any:  # pragma: no cover  # compiled
-    """Write the states of a row, and return how many are far from 0 or NaN."""
+def _read(values: Any, reading: Any, states: Any) -> Any:  # pragma: no cover  # compiled
+    """Write the states of some numbers, and return how many are far from 0 or NaN."""
     origin, scale, divides, top, high = reading
     n_far = np.int32(0)
     if divides:
         for unit in range(len(values)):
             state = np.floor((values[unit] - origin) / scale)
             n_far = np.int32(n_far + np.int32(not abs(state) <= LARGEST_PLAIN_STATE))
-            states[unit] = np.int32(np.int32(state) >> halvings)
+            states[unit] = np.int32(state)
     else:
         for unit in range(len(values)):
             value = values[unit]
             state = np.floor((value - origin) * scale)
             state = top if (state > top) & (value <= high) else state
             n_far = np.int32(n_far + np.int32(not abs(state) <= LARGEST_PLAIN_STATE))
-            states[unit] = np.int32(np.int32(state) >> halvings)
+            states[unit] = np.int32(state)
     return n_far
 
 
 @njit(cache=True, nogil=True, error_model="numpy", inline="always")
-def _add(states: Any, first: Any, second: Any, sums: Any) -> Any:  # pragma: no cover  # compiled
-    """Add up states near 0 times weights, and return how far the farthest is."""
-    lowest, highest = np.int32(0), np.int32(0)
+def _add(
+    states: Any, weights: Any, packs: Any, keys: Any, farthest: Any
+) -> None:  # pragma: no cover  # compiled
+    """Add the states of some rows, all near 0, to their keys; pack what fits, if asked to."""
+    first, second = weights
+    size = len(first)
+    for halvings in range(len(keys)):
+        if halvings:
+            for unit in range(len(states)):
+                states[unit] = np.int32(states[unit] >> 1)
+        lowest, highest = np.int32(0), np.int32(0)
+        for unit in range(len(states)):
+            lowest, highest = min(lowest, states[unit]), max(highest, states[unit])
+        farthest[halvings] = max(farthest[halvings], float(max(-lowest, highest)))
+        if packs:
+            for row in range(keys.shape[1]):
+                of_row = states[row * size : (row + 1) * size]
+                if not _pack(of_row, keys[halvings, row]):
+                    _hash(of_row, first, second, keys[halvings, row])
+        else:
+            for row in range(keys.shape[1]):
+                of_row = states[row * size : (row + 1) * size]
+                _hash(of_row, first, second, keys[halvings, row])
+
+
+@njit(cache=True, nogil=True, error_model="numpy", inline="always")
+def _hash(states: Any, first: Any, second: Any, sums: Any) -> None:  # pragma: no cover  # compiled
+    """Add the states of a row times weights to its keys."""
     of_first, of_second = np.int64(0), np.int64(0)
     for unit in range(len(states)):
-        state = states[unit]
-        lowest, highest = min(lowest, state), max(highest, state)
-        of_first += np.int64(state) * first[unit]
-        of_second += np.int64(state) * second[unit]
-    sums[0], sums[1] = of_first, of_second
-    return max(-lowest, highest)
+        state = np.int64(states[unit])
+        of_first += state * first[unit]
+        of_second += state * second[unit]
+    sums[0] += of_first
+    sums[1] += of_second
+
+
+@njit(cache=True, nogil=True, error_model="numpy", inline="always")
+def _pack(states: Any, sums: Any) -> Any:  # pragma: no cover  # compiled
+    """Write a row of few states as one number, and return whether all are its digits."""
+    number, place, n_unfit = np.int64(0), np.int64(1), np.int64(0)
+    for unit in range(len(states)):
+        state = np.int64(states[unit])
+        n_unfit += np.int64((state < LOWEST_PACKED) | (state > HIGHEST_PACKED))
+        number += state * place
+        place *= PACKED_BASE
+    if n_unfit == 0:
+        sums[0], sums[1] = number, number
+    return n_unfit == 0
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def _add_far(
-    values: Any, reading: Any, halvings: Any, first: Any, second: Any, sums: Any
-) -> float:  # pragma: no cover  # compiled
-    """The same for any states: those far from 0 are spread; -1 where one cannot be."""
+    values: Any, reading: Any, weights: Any, keys: Any, farthest: Any
+) -> bool:  # pragma: no cover  # compiled
+    """Add a row of any states, of which those far from 0 are spread; False where one cannot be."""
     origin, scale, divides, top, high = reading
-    farthest = 0.0
-    of_first, of_second = np.int64(0), np.int64(0)
-    for unit in range(len(first)):
-        value = values[unit]
-        state = np.floor((value - origin) / scale if divides else (value - origin) * scale)
-        state = top if state > top and value <= high else state
-        if not abs(state) < _BEYOND_64_BITS:
-            return -1.0
-        near = np.int64(state) >> halvings
-        farthest = max(farthest, abs(float(near)))
-        mixed = np.uint64(near)
-        mixed = (mixed ^ (mixed >> _SHIFTS[0])) * _MULTIPLIERS[0]
-        mixed = (mixed ^ (mixed >> _SHIFTS[1])) * _MULTIPLIERS[1]
-        mixed ^= mixed >> _SHIFTS[2]
-        spread = near if abs(near) <= LARGEST_PLAIN_STATE else np.int64(mixed)
-        of_first += spread * first[unit]
-        of_second += spread * second[unit]
-    sums[0], sums[1] = of_first, of_second
-    return farthest
+    first, second = weights
+    for halvings in range(len(keys)):
+        sums = keys[halvings, 0]
+        for unit in range(len(first)):
+            value = values[unit]
+            state = np.floor((value - origin) / scale if divides else (value - origin) * scale)
+            state = top if state > top and value <= high else state
+            if not abs(state) < _BEYOND_64_BITS:
+                return False
+            near = np.int64(state) >> halvings
+            farthest[halvings] = max(farthest[halvings], abs(float(near)))
+            mixed = np.uint64(near)
+            mixed = (mixed ^ (mixed >> _SHIFTS[0])) * _MULTIPLIERS[0]
+            mixed = (mixed ^ (mixed >> _SHIFTS[1])) * _MULTIPLIERS[1]
+            mixed ^= mixed >> _SHIFTS[2]
+            spread = near if abs(near) <= LARGEST_PLAIN_STATE else np.int64(mixed)
+            sums[0] += spread * first[unit]
+            sums[1] += spread * second[unit]
+    return True

@@ -2,32 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Sequence
+from functools import lru_cache
 
 from torch import nn
 
 
-def compiled_parts(named: Mapping[str, nn.Module]) -> dict[str, nn.Module]:
-    """The modules of `named` that are compiled, or hold a compiled function.
+def compiled_parts(parts: Sequence[nn.Module]) -> list[nn.Module]:
+    """Those of `parts` that are compiled, or hold a compiled function.
 
     Only these are seen: a compiled function that is no attribute of a module or its class is not.
 
     Args:
-        named: A model's modules by dotted name, the model itself as "".
+        parts: All modules of a model, itself included.
     """
-    return {name: part for name, part in named.items() if _is_compiled(part) or _holds(part)}
+    return [part for part in parts if _is_compiled(part) or _holds(part)]
 
 
-def eager_parts(named: Mapping[str, nn.Module]) -> dict[str, nn.Module]:
-    """The modules of `named` that run eagerly for certain, whatever is compiled.
+def inside_compiled(compiled: Sequence[nn.Module]) -> set[nn.Module]:
+    """The modules that may run in a compiled function; all others run eagerly for certain.
 
     A module that holds a compiled function may call its parts through it, and runs eagerly itself.
+
+    Args:
+        compiled: As `compiled_parts` finds them.
     """
-    inside: set[int] = set()
-    for part in compiled_parts(named).values():
-        within = {id(each) for each in part.modules()}
-        inside |= within if _is_compiled(part) else within - {id(part)}
-    return {name: part for name, part in named.items() if id(part) not in inside}
+    return {
+        each
+        for part in compiled
+        for each in part.modules()
+        if each is not part or _is_compiled(part)
+    }
 
 
 def _is_compiled(module: nn.Module) -> bool:
@@ -35,7 +40,7 @@ def _is_compiled(module: nn.Module) -> bool:
     return (
         getattr(module, "_compiled_call_impl", None) is not None
         or "_orig_mod" in module._modules
-        or getattr(module, "_compiler_ctx", None) is not None  # what Lightning unwraps
+        or vars(module).get("_compiler_ctx") is not None  # what Lightning unwraps
     )
 
 
@@ -48,9 +53,14 @@ def _attributes(module: nn.Module) -> Iterator[object]:
     for name, value in vars(module).items():
         if name not in _OF_EVERY_MODULE:
             yield value
-    for kind in type(module).__mro__:
-        if kind.__module__.partition(".")[0] not in _PLAIN_PACKAGES:
-            yield from vars(kind).values()
+    for kind in _not_plain(type(module).__mro__):
+        yield from vars(kind).values()
+
+
+@lru_cache(maxsize=1024)  # asked of every module at every loop
+def _not_plain(kinds: tuple[type, ...]) -> tuple[type, ...]:
+    """Those that may hold compiled functions."""
+    return tuple(one for one in kinds if one.__module__.partition(".")[0] not in _PLAIN_PACKAGES)
 
 
 def _is_compiled_function(value: object) -> bool:

@@ -317,7 +317,7 @@ class LayerObserver:
 
     @property
     def _untracked(self) -> frozenset[str]:
-        model = self._model()
+        model = self._model() if self._behind_untracked else None
         if model is None or not any(map(is_untracked, model.modules())):
             return frozenset()
         return self._behind_untracked

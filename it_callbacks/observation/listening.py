@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from torch.nn.modules import module as of_the_process
 from torch.utils.hooks import RemovableHandle
 
-from it_callbacks.observation.compiled import compiled_parts, eager_parts
+from it_callbacks.observation.compiled import compiled_parts, inside_compiled
 from it_callbacks.observation.gathering import GATHERED
 from it_callbacks.observation.surroundings import at_full_precision, is_plain_call
 from it_callbacks.observation.weak import Weak
@@ -245,12 +245,12 @@ def _table_of(model: nn.Module, modules: Mapping[str, nn.Module], *, is_eager: b
         modules: By name.
         is_eager: Whether compiled parts run eagerly.
     """
-    named = dict(model.named_modules())
-    compiled, heard = compiled_parts(named), modules
+    parts = list(model.modules())
+    compiled, heard = compiled_parts(parts), modules
     if compiled and not is_eager:
-        eager = set(map(id, eager_parts(named).values()))
-        heard = {name: part for name, part in modules.items() if id(part) in eager}
-    encoders = [part for part in named.values() if isinstance(part, nn.TransformerEncoder)]
+        unheard = inside_compiled(compiled)
+        heard = {name: part for name, part in modules.items() if part not in unheard}
+    encoders = [part for part in parts if isinstance(part, nn.TransformerEncoder)]
     names: dict[int, list[str]] = {}
     for name, part in heard.items():
         names.setdefault(id(part), []).append(name)

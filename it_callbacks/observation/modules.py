@@ -20,9 +20,14 @@ def named_modules(model: nn.Module) -> dict[str, nn.Module]:
 
 def by_every_name(model: nn.Module) -> dict[str, nn.Module]:
     """As `named_modules`, with the further names of modules that have several."""
-    listed = model.named_modules(remove_duplicate=False)
-    every = {plain_name(name): module for name, module in listed if plain_name(name)}
-    return {**every, **named_modules(model)}
+    every: dict[str, nn.Module] = {}
+    first: dict[nn.Module, str] = {}
+    for name, module in model.named_modules(remove_duplicate=False):
+        if plain := plain_name(name):
+            every[plain] = module
+            first.setdefault(module, plain)
+    # What is wrapped goes by the name of its wrapper, and counts.
+    return {**every, **{name: module for module, name in first.items()}}
 
 
 def plain_name(name: str) -> str:

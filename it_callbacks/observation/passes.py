@@ -98,7 +98,7 @@ class Pass:
         self._layers: dict[tuple[str, int], Layer] = {}
         self._samples = PassSamples(max_samples, seed, keep=keep_rows, hash_inputs=hash_inputs)
         self._wide = wide
-        self._small = SmallBatches[Layer]()
+        self._small = SmallBatches[tuple[str, int]]()
         self._are_ready = False
         """Whether it is known of all layers how they are read."""
         self._most_units = 0.0
@@ -154,8 +154,8 @@ class Pass:
         """Take in all batches that have waited."""
         for batch, outputs in self._small.joined():
             self._begin(batch)
-            for layer, rows in outputs.items():
-                self._take(layer, rows, is_owned=True)
+            for call, rows in outputs.items():
+                self._take(self._layers[call], rows, is_owned=True)
 
     def copied(self, rows: Tensor, layer: Layer, reduction: Reduction) -> Copy | None:
         """A copy of what is needed of a layer's rows, since a later layer may change them.
@@ -194,13 +194,14 @@ class Pass:
             output: What it returned.
             is_copy: Whether that is a copy, which may be kept.
         """
-        layer = self._layers.get((module_name, call))
+        of_module = module_name, call
+        layer = self._layers.get(of_module)
         if layer is None:
             return
         rows, grid = layer.rows(output, self._grid), self._grid
         if grid.axes and (why := grid.misfit(tuple(rows.shape), layer.units_axis)) is not None:
             self.drop({layer.name: why})
-        elif not self._small.hold(layer, rows, is_copy=is_copy and layer.pick is None):
+        elif not self._small.hold(of_module, rows, is_copy=is_copy and layer.pick is None):
             self._take(layer, rows.detach())
 
     def _take(self, layer: Layer, rows: Tensor, *, is_owned: bool = False) -> None:

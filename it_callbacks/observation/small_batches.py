@@ -113,6 +113,6 @@ def _joined(parts: Sequence[dict[Key, Tensor]]) -> dict[Key, Tensor]:
     found: dict[Key, Tensor] = {}
     for keys in by_kind.values():
         rows = torch.cat([part[key] for key in keys for part in parts])
-        n_rows = [sum(len(part[key]) for part in parts) for key in keys]
+        n_rows = [sum([part[key].shape[0] for part in parts]) for key in keys]
         found.update(zip(keys, torch.split(rows, n_rows), strict=True))
     return {key: found[key] for key in parts[0]}
