@@ -12,16 +12,19 @@ export OMP_NUM_THREADS := 1
 export MKL_NUM_THREADS := 1
 export OPENBLAS_NUM_THREADS := 1
 
-.PHONY: demo test test-kernels test-lowest test-slow bench reproduce check format docs screenshots clean
+.PHONY: demo test test-browser test-kernels test-lowest test-slow bench reproduce check format docs screenshots clean
 
 demo: $(VENV)/demo-installed
 	$(BIN)/it-callbacks demo $(ARGS)
 
 # Two processes, one for each core of a small machine; a file stays in one of them.
-# What is seen in a browser is tested where there is a Chromium of the system, and MLflow's own
-# store where MLflow is installed; -rs tells if not.
+# MLflow's own store is tested where MLflow is installed; -rs tells if not.
 test: $(VENV)/dev-installed
 	$(BIN)/python -m pytest -n 2 --dist loadfile -rs $(ARGS)
+
+# What is seen in a browser, where there is a Chromium of the system; -rs tells if not.
+test-browser: $(VENV)/dev-installed
+	$(BIN)/python -m pytest -n 2 --dist loadfile -rs -m "browser and not slow" $(ARGS)
 
 # The examples in docstrings and on pages, by other kernels.
 test-kernels: $(VENV)/dev-installed

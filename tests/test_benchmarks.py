@@ -571,6 +571,10 @@ def test_memory_taken_and_given_back_is_seen() -> None:
     assert memory.in_a_process(*frugal) < 16e6 + 200 * 2000
 
 
+def test_a_process_without_pinned_threads_tells_what_a_reading_takes() -> None:
+    assert threads.in_a_process("as monitors read", 50, 1, is_pinned=False) > 0
+
+
 # All of them, small.
 
 
@@ -648,7 +652,11 @@ def test_every_benchmark_runs_small_and_the_page_has_its_goals(
         way, kind, *size = code[2:]
         return memory.extra_bytes(way, kind, *map(int, size))
 
+    def in_pinned_threads(what: str, *sizes: int, is_pinned: bool) -> float:
+        return threads.measured(what, *sizes)
+
     monkeypatch.setattr(memory, "in_a_process", here)
+    monkeypatch.setattr(threads, "in_a_process", in_pinned_threads)
     found: list[Ratio] = []
     for subject, small in SMALL.items():
         module = sys.modules[f"{bench.__package__}.{subject}"]

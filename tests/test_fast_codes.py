@@ -511,16 +511,21 @@ def test_numbers_that_lie_side_by_side_in_another_order_stay_where_they_are() ->
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.bfloat16])
 @pytest.mark.parametrize("width", [1.0, 1e-2, 1e-12])
 @pytest.mark.parametrize("n_units", [3, 10, 11, 30, 5000])
+@pytest.mark.parametrize("is_by_unit", [False, True])
 def test_the_kernel_reads_all_that_fits_64_bits(
-    dtype: torch.dtype, width: float, n_units: int
+    dtype: torch.dtype, width: float, n_units: int, is_by_unit: bool
 ) -> None:
     """Near and far from 0, on edges of bins, and with one number in a row that reaches far."""
+    ruler = Width(width)
+    if is_by_unit:
+        factors = range(1, n_units + 1)
+        ruler = Width(tuple(width * n for n in factors), tuple(-width * n for n in factors))
     layer = (ordinary(50, n_units) * 40).to(dtype)
     layer[3] = torch.arange(n_units) - n_units // 2
     layer[7, 2] = 1e5
-    reading = compiled.scale_of(Width(width), wide_type(dtype), layer.device)
+    reading = compiled.scale_of(ruler, n_units, wide_type(dtype), layer.device)
     assert reading is not None
-    states, rows = Width(width)(layer), layer.to(wide_type(dtype))
+    states, rows = ruler(layer), layer.to(wide_type(dtype))
     found = compiled.sums_of(
         rows, slice(0, n_units), reading, packs=n_units <= 10, also_merged=True
     )
@@ -530,11 +535,15 @@ def test_the_kernel_reads_all_that_fits_64_bits(
         assert of_one.farthest == expected.abs().max()
 
 
+def test_the_kernel_refuses_other_widths_than_units() -> None:
+    assert compiled.scale_of(Width((0.1, 0.2)), 3, torch.float32, torch.device("cpu")) is None
+
+
 @pytest.mark.parametrize("odd", [math.nan, math.inf, -math.inf, 1e30])
 def test_the_kernel_refuses_what_is_no_number_of_64_bits(odd: float) -> None:
     layer = ordinary(20, 30)
     layer[11, 5] = odd
-    reading = compiled.scale_of(Width(0.1), layer.dtype, layer.device)
+    reading = compiled.scale_of(Width(0.1), 30, layer.dtype, layer.device)
     assert reading is not None
     assert compiled.sums_of(layer, slice(0, 30), reading, packs=False) is None
 

@@ -39,19 +39,31 @@ class Sums(NamedTuple):
     farthest: float
 
 
-def scale_of(ruler: Ruler, dtype: torch.dtype, device: torch.device) -> Scale | None:
-    """How the kernel reads with a ruler; None where there is no kernel, or not for this ruler."""
+def scale_of(ruler: Ruler, n_units: int, dtype: torch.dtype, device: torch.device) -> Scale | None:
+    """How the kernel reads with a ruler; None where there is no kernel, or not for this ruler.
+
+    Args:
+        ruler: It is ready to use.
+        n_units: Of a row.
+        dtype: Of the numbers.
+        device: Where they are.
+    """
     number = _TYPES.get(dtype)
     if number is None or device.type != "cpu" or kernel() is None:
         return None
     if type(ruler) is Uniform:
-        scale = number(ruler.bins / (ruler.high - ruler.low))
-        return number(ruler.low), scale, False, number(ruler.bins - 1), number(ruler.high)
+        one = np.array([ruler.low, ruler.bins / (ruler.high - ruler.low)], number)
+        return one[:1], one[1:], False, number(ruler.bins - 1), number(ruler.high)
     if type(ruler) is not Width or ruler.is_finer_than(dtype):
         return None
-    if not isinstance(ruler.width, float) or not isinstance(ruler.origin, float):
+    origins, scales = (
+        np.atleast_1d(np.array(part, number)) for part in (ruler.origin, ruler.width)
+    )
+    if len(scales) not in (1, n_units):
         return None
-    return number(ruler.origin), number(ruler.width), True, number(np.inf), number(-np.inf)
+    if len(origins) < len(scales):
+        origins = np.full_like(scales, origins[0])
+    return origins, scales, True, number(np.inf), number(-np.inf)
 
 
 def sums_of(
@@ -73,6 +85,8 @@ def sums_of(
     # The kernel is told where rows begin: a compiler makes more of numbers that lie side by side.
     numbers = rows.detach().as_strided(((n_rows - 1) * step + n_units,), (1,)).numpy()
     keys, farthest = _room(1 + also_merged, n_rows)
+    if len(scale[1]) > 1:
+        scale = scale[0][units], scale[1][units], *scale[2:]
     are_numbers = encode(numbers, step, scale, packs, *spec.folded(units), keys, farthest)
     return list(map(Sums, keys, farthest.tolist())) if are_numbers else None
 
@@ -94,7 +108,7 @@ def kernel() -> Callable[..., bool] | None:
             return None
         one = np.ones(1, np.float32)
         weights = np.ones((2, 1), np.int64)
-        compiled(one, 1, (*one, *one, True, *one, *one), True, *weights, *_room(1, 1))
+        compiled(one, 1, (one, one, True, *one, *one), True, *weights, *_room(1, 1))
     except Exception as error:  # it does not fit the NumPy that is installed, say
         warnings.warn(
             f"numba cannot be used, so layers are read more slowly: {error}", stacklevel=2

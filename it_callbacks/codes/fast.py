@@ -9,7 +9,7 @@ that can be saved, also where bins are merged in pairs:
   rows at a time: nothing is as large as the layer. Channels that come last stay where they are.
 - Where numba is installed, a compiled kernel does the rest (`it_callbacks.codes.compiled`), of a
   layer as a whole where nothing has to be widened or laid side by side. What follows is done
-  without it, and where each unit has a width of its own.
+  without it.
 - One scan tells how far the states of a tile reach. Where that is not far, the hash is a float32
   product, and so is the packing of short rows (`it_callbacks.codes.sums`).
 
@@ -152,7 +152,7 @@ def encoded_at_once(
         ValueError: One of the layers has to be read alone: it is not finite, say.
     """
     dtype, device = wide_type(layers[0].dtype), layers[0].device
-    if all(scale_of(ruler, dtype, device) is not None for ruler in rulers):
+    if all(scale_of(ruler, _n_units(layers[0]), dtype, device) is not None for ruler in rulers):
         alone = [
             _in_tiles(real(layer), [ruler], merged[at : at + 1])
             for at, (layer, ruler) in enumerate(zip(layers, rulers, strict=True))
@@ -203,7 +203,7 @@ def _in_tiles(
     """
     n_units, dtype, device = _n_units(activations), wide_type(activations.dtype), activations.device
     rows, numbers = _as_they_lie(activations)
-    scale = scale_of(rulers[0], dtype, device) if len(rulers) == 1 else None
+    scale = scale_of(rulers[0], n_units, dtype, device) if len(rulers) == 1 else None
     if scale is not None and rows.dtype == dtype and rows.numel() and _is_in_order(rows):
         units = slice(0, n_units) if numbers is None else numbers
         packs = n_units <= PACKED_UNITS

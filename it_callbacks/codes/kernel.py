@@ -38,7 +38,8 @@ def encode(
     Args:
         numbers: One-dimensional; a row begins every `step` numbers.
         step: See there.
-        reading: Origin, scale, whether to divide by it, the top state and the upper edge.
+        reading: Origins, scales, whether to divide by them, the top state and the upper edge; one
+            origin and scale for all units, or one for each.
         packs: Whether rows are so short that they are packed where they fit.
         first: Weights of the first key, ``(n_units,)`` int64.
         second: Those of the second.
@@ -50,9 +51,11 @@ def encode(
         Whether all states are numbers that fit 64 bits; if not, the rest means nothing.
     """
     n_rows, n_units = keys.shape[1], len(first)
+    origins, scales, divides, top, high = reading
+    is_by_unit = len(scales) > 1
     width = min(n_units, _AT_ONCE)
     # Of rows that lie side by side, several are read as one.
-    most = max(1, _AT_ONCE // n_units) if step == n_units else 1
+    most = 1 if step != n_units or is_by_unit else max(1, _AT_ONCE // n_units)
     states = np.empty(most * width, np.int32)
     keys[:], farthest[:] = 0, 0.0
     for row in range(0, n_rows, most):
@@ -60,6 +63,8 @@ def encode(
         for unit in range(0, n_units, width):
             end = min(unit + width, n_units)
             weights = first[unit:end], second[unit:end]
+            if is_by_unit:
+                reading = origins[unit:end], scales[unit:end], divides, top, high
             begin, size = row * step + unit, end - unit
             values = numbers[begin : begin + n * size]
             if not _read(values, reading, states):
@@ -81,9 +86,14 @@ def encode(
 @njit(cache=True, nogil=True, error_model="numpy", inline="always")
 def _read(values: Any, reading: Any, states: Any) -> Any:  # pragma: no cover  # compiled
     """Write the states of some numbers, and return how many are far from 0 or NaN."""
-    origin, scale, divides, top, high = reading
-    n_far = np.int32(0)
-    if divides:
+    origins, scales, divides, top, high = reading
+    origin, scale, n_far = origins[0], scales[0], np.int32(0)
+    if len(scales) > 1:
+        for unit in range(len(scales)):
+            state = np.floor((values[unit] - origins[unit]) / scales[unit])
+            n_far = np.int32(n_far + np.int32(not abs(state) <= LARGEST_PLAIN_STATE))
+            states[unit] = np.int32(state)
+    elif divides:
         for unit in range(len(values)):
             state = np.floor((values[unit] - origin) / scale)
             n_far = np.int32(n_far + np.int32(not abs(state) <= LARGEST_PLAIN_STATE))
@@ -155,12 +165,13 @@ def _add_far(
     values: Any, reading: Any, weights: Any, keys: Any, farthest: Any
 ) -> bool:  # pragma: no cover  # compiled
     """Add a row of any states, of which those far from 0 are spread; False where one cannot be."""
-    origin, scale, divides, top, high = reading
+    origins, scales, divides, top, high = reading
     first, second = weights
     for halvings in range(len(keys)):
         sums = keys[halvings, 0]
         for unit in range(len(first)):
-            value = values[unit]
+            value, place = values[unit], unit if len(scales) > 1 else 0
+            origin, scale = origins[place], scales[place]
             state = np.floor((value - origin) / scale if divides else (value - origin) * scale)
             state = top if state > top and value <= high else state
             if not abs(state) < _BEYOND_64_BITS:

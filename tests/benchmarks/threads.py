@@ -48,8 +48,13 @@ def training(n_epochs: int) -> float:
     return shares.taken(case, shares.all_three(case, wide=False))[0].share
 
 
-def in_a_process(what: str, *sizes: object, is_pinned: bool) -> float:
-    """What a function here gives in a process with or without variables that pin its threads."""
+def measured(what: str, *sizes: int) -> float:
+    """Of a training, or of readings in one of the `WAYS`."""
+    return training(*sizes) if what == _TRAINING else reading(what, *sizes)
+
+
+def in_a_process(what: str, *sizes: int, is_pinned: bool) -> float:
+    """`measured` in a process with or without variables that pin its threads."""
     others = {name: value for name, value in os.environ.items() if name not in _VARIABLES}
     pins = dict.fromkeys(_VARIABLES, "1") if is_pinned else {}
     process = subprocess.run(
@@ -68,7 +73,7 @@ def unpinned_over_pinned(
 ) -> Iterator[Ratio]:
     """P20: what we do runs on one thread whatever the user's settings; and if it did not."""
 
-    def over(what: str, *sizes: object) -> tuple[float, float]:
+    def over(what: str, *sizes: int) -> tuple[float, float]:
         turns = [
             [in_a_process(what, *sizes, is_pinned=is_pinned) for is_pinned in (True, False)]
             for _ in range(processes)
@@ -88,6 +93,4 @@ def unpinned_over_pinned(
 BENCHMARKS = (unpinned_over_pinned,)
 
 if __name__ == "__main__":
-    way, *numbers = sys.argv[1:]
-    sizes = map(int, numbers)
-    print(training(*sizes) if way == _TRAINING else reading(way, *sizes))
+    print(measured(sys.argv[1], *map(int, sys.argv[2:])))
