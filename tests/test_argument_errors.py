@@ -123,8 +123,10 @@ def test_what_others_are_given_is_left_to_jsonargparse(
 @pytest.mark.parametrize(
     ("package", "first", "path"),
     [
-        ("pytorch_lightning", "monitor", "InformationPlaneMonitor"),
         ("lightning.pytorch", "cli", PLANE),
+        pytest.param(
+            "pytorch_lightning", "monitor", "InformationPlaneMonitor", marks=pytest.mark.slow
+        ),
         pytest.param("pytorch_lightning", "cli", "InformationPlaneMonitor", marks=pytest.mark.slow),
         pytest.param("lightning.pytorch", "monitor", PLANE, marks=pytest.mark.slow),
     ],

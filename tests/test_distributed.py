@@ -161,7 +161,10 @@ def test_of_many_classes_all_processes_choose_the_same_as_one() -> None:
         assert found == pytest.approx(of_all, abs=0.01)
 
 
-@pytest.mark.parametrize("case", ["parts", "tokens", "numbers", "loaders"])
+@pytest.mark.parametrize(
+    "case",
+    ["parts", "tokens", *(pytest.param(c, marks=pytest.mark.slow) for c in ("numbers", "loaders"))],
+)
 def test_every_kind_of_samples_gives_the_numbers_of_one_process(case: str) -> None:
     """A step that never calls the forward, positions, a regression, two loaders by name."""
     check_equal_to_one_process(case, 2, "ddp")

@@ -830,7 +830,10 @@ def compiled_around() -> Any:
 
 
 @pytest.mark.parametrize("data", [None, "val"])
-@pytest.mark.parametrize("make", [CompiledMethod, compiled_in_place, compiled_around])
+@pytest.mark.parametrize(
+    "make",
+    [CompiledMethod, compiled_in_place, pytest.param(compiled_around, marks=pytest.mark.slow)],
+)
 def test_a_model_that_is_compiled_as_a_whole_trains_as_without(make: Any, data: Any) -> None:
     """Nothing is compiled because of a monitor; a fixed set is measured, by the eager modules."""
     monitors = all_three(data)

@@ -56,7 +56,7 @@ def run(name: str, *arguments: str, monkeypatch: pytest.MonkeyPatch) -> object:
 
 
 # Of the others what is fast is tested below: what they must tell from what they are about.
-FAST = {"artefacts", "minimal_model", "bottleneck", "label_information"}
+FAST = {"minimal_model", "bottleneck", "label_information"}
 
 
 @pytest.mark.parametrize(

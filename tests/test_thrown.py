@@ -537,7 +537,7 @@ def pytest_generate_tests(metafunc: Any) -> None:
     if "block" in metafunc.fixturenames:
         n, first = metafunc.config.getoption("draws"), metafunc.config.getoption("first")
         slow = "many" in metafunc.function.__name__
-        n = (1000 if slow else 100) if n is None else n
+        n = (1000 if slow else 50) if n is None else n
         blocks = [range(start, min(start + 50, first + n)) for start in range(first, first + n, 50)]
         metafunc.parametrize("block", blocks, ids=lambda block: f"from {block.start}")
 
