@@ -12,6 +12,9 @@ export OMP_NUM_THREADS := 1
 export MKL_NUM_THREADS := 1
 export OPENBLAS_NUM_THREADS := 1
 
+# Tests start many processes: what these import is compiled once, whatever the user's shell says.
+export PYTHONDONTWRITEBYTECODE :=
+
 .PHONY: demo test test-browser test-kernels test-lowest test-slow bench reproduce check format docs screenshots clean
 
 demo: $(VENV)/demo-installed

@@ -225,6 +225,7 @@ def test_the_table_names_the_kind_of_machine_and_not_the_machine() -> None:
     assert platform.node() not in said
 
 
+@pytest.mark.slow
 def test_a_benchmark_that_fails_is_told_with_what_it_wrote() -> None:
     with pytest.raises(RuntimeError, match=r"(?s)benchmarks of training failed:.*IndexError"):
         bench.in_a_process("training", 99)

@@ -255,6 +255,7 @@ def test_calibration_refuses_what_is_not_finite(bad: float) -> None:
         Calibrated(30).freeze(torch.tensor([[0.0], [bad], [1.0]]))
 
 
+@pytest.mark.slow
 def test_calibration_takes_more_values_than_torch_quantile_can() -> None:
     activations = torch.zeros(2, 2**23 + 1)
     activations[1] = 1.0

@@ -123,15 +123,18 @@ def _add(
         for unit in range(len(states)):
             lowest, highest = min(lowest, states[unit]), max(highest, states[unit])
         farthest[halvings] = max(farthest[halvings], float(max(-lowest, highest)))
-        if packs:
-            for row in range(keys.shape[1]):
-                of_row = states[row * size : (row + 1) * size]
-                if not _pack(of_row, keys[halvings, row]):
-                    _hash(of_row, first, second, keys[halvings, row])
-        else:
-            for row in range(keys.shape[1]):
-                of_row = states[row * size : (row + 1) * size]
-                _hash(of_row, first, second, keys[halvings, row])
+        if packs and lowest >= LOWEST_PACKED and highest <= HIGHEST_PACKED:
+            _pack(states, size, keys[halvings])
+            continue
+        for row in range(keys.shape[1]):
+            of_row = states[row * size : (row + 1) * size]
+            _hash(of_row, first, second, keys[halvings, row])
+        for row in range(keys.shape[1] if packs else 0):
+            of_row, n_unfit = states[row * size : (row + 1) * size], 0
+            for unit in range(size):
+                n_unfit += (of_row[unit] < LOWEST_PACKED) | (of_row[unit] > HIGHEST_PACKED)
+            if n_unfit == 0:
+                _pack(of_row, size, keys[halvings, row : row + 1])
 
 
 @njit(cache=True, nogil=True, error_model="numpy", inline="always")
@@ -147,17 +150,14 @@ def _hash(states: Any, first: Any, second: Any, sums: Any) -> None:  # pragma: n
 
 
 @njit(cache=True, nogil=True, error_model="numpy", inline="always")
-def _pack(states: Any, sums: Any) -> Any:  # pragma: no cover  # compiled
-    """Write a row of few states as one number, and return whether all are its digits."""
-    number, place, n_unfit = np.int64(0), np.int64(1), np.int64(0)
-    for unit in range(len(states)):
-        state = np.int64(states[unit])
-        n_unfit += np.int64((state < LOWEST_PACKED) | (state > HIGHEST_PACKED))
-        number += state * place
-        place *= PACKED_BASE
-    if n_unfit == 0:
-        sums[0], sums[1] = number, number
-    return n_unfit == 0
+def _pack(states: Any, size: Any, keys: Any) -> None:  # pragma: no cover  # compiled
+    """Write rows of so many states as one number each."""
+    for row in range(len(keys)):
+        number = np.int64(0)
+        for place in range((row + 1) * size - 1, row * size - 1, -1):
+            number = number * PACKED_BASE + states[place]
+        keys[row, 0] = number
+        keys[row, 1] = number
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
