@@ -536,7 +536,10 @@ def test_the_kernel_reads_all_that_fits_64_bits(
 
 
 def test_the_kernel_refuses_other_widths_than_units() -> None:
-    assert compiled.scale_of(Width((0.1, 0.2)), 3, torch.float32, torch.device("cpu")) is None
+    for widths in ((0.1,), (0.1, 0.2)):
+        assert compiled.scale_of(Width(widths), 3, torch.float32, torch.device("cpu")) is None
+        with pytest.raises(ValueError, match="one per unit"):
+            encode_keys(torch.zeros(4, 3), Width(widths))
 
 
 @pytest.mark.parametrize("odd", [math.nan, math.inf, -math.inf, 1e30])

@@ -56,11 +56,12 @@ def scale_of(ruler: Ruler, n_units: int, dtype: torch.dtype, device: torch.devic
         return one[:1], one[1:], False, number(ruler.bins - 1), number(ruler.high)
     if type(ruler) is not Width or ruler.is_finer_than(dtype):
         return None
-    origins, scales = (
-        np.atleast_1d(np.array(part, number)) for part in (ruler.origin, ruler.width)
-    )
-    if len(scales) not in (1, n_units):
-        return None
+    if isinstance(ruler.width, tuple) and len(ruler.width) != n_units:
+        return None  # the spec says why
+    with np.errstate(over="ignore"):  # then all is in bin 0, or the spec says why not
+        origins, scales = (
+            np.atleast_1d(np.array(part, number)) for part in (ruler.origin, ruler.width)
+        )
     if len(origins) < len(scales):
         origins = np.full_like(scales, origins[0])
     return origins, scales, True, number(np.inf), number(-np.inf)

@@ -16,7 +16,8 @@ that can be saved, also where bins are merged in pairs:
 `Exact` is read by the spec, few rows at a time. Any other ruler, a user's own among them, takes the
 spec's way as a whole, and so does whatever is refused: the spec says why.
 
-Small layers of one shape are read as the rows of one: most of what a small one costs is fixed.
+Without the kernel, small layers of one shape are read as the rows of one: most of what one costs is
+fixed.
 """
 
 from __future__ import annotations
