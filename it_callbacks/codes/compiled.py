@@ -39,6 +39,11 @@ class Sums(NamedTuple):
     farthest: float
 
 
+def is_at_hand(dtype: torch.dtype, device: torch.device) -> bool:
+    """Whether there is a kernel for numbers of this type on this device."""
+    return dtype in _TYPES and device.type == "cpu" and kernel() is not None
+
+
 def scale_of(ruler: Ruler, n_units: int, dtype: torch.dtype, device: torch.device) -> Scale | None:
     """How the kernel reads with a ruler; None where there is no kernel, or not for this ruler.
 
@@ -48,9 +53,9 @@ def scale_of(ruler: Ruler, n_units: int, dtype: torch.dtype, device: torch.devic
         dtype: Of the numbers.
         device: Where they are.
     """
-    number = _TYPES.get(dtype)
-    if number is None or device.type != "cpu" or kernel() is None:
+    if not is_at_hand(dtype, device):
         return None
+    number = _TYPES[dtype]
     if type(ruler) is Uniform:
         one = np.array([ruler.low, ruler.bins / (ruler.high - ruler.low)], number)
         return one[:1], one[1:], False, number(ruler.bins - 1), number(ruler.high)

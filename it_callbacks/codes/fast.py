@@ -33,7 +33,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from it_callbacks.codes.compiled import Scale, scale_of, sums_of
+from it_callbacks.codes.compiled import Scale, is_at_hand, scale_of, sums_of
 from it_callbacks.codes.spec import PACKED_UNITS, PART_STATES, Units, keys
 from it_callbacks.codes.sums import narrow_keys, wide_keys
 from it_callbacks.codes.tiles import READINGS, Reach, Tile, merge_pairs, tile_of
@@ -152,8 +152,7 @@ def encoded_at_once(
     Raises:
         ValueError: One of the layers has to be read alone: it is not finite, say.
     """
-    dtype, device = wide_type(layers[0].dtype), layers[0].device
-    if all(scale_of(ruler, _n_units(layers[0]), dtype, device) is not None for ruler in rulers):
+    if is_at_hand(wide_type(layers[0].dtype), layers[0].device):
         alone = [
             _in_tiles(real(layer), [ruler], merged[at : at + 1])
             for at, (layer, ruler) in enumerate(zip(layers, rulers, strict=True))

@@ -1,8 +1,8 @@
 """Read some rows of some units with one of the usual rulers, in memory that is used again.
 
 The states are those that the rulers' own `levels` make, as floats. They lie in a room of the
-thread's own, where a product takes them from. Small layers of one shape are read at once, one after
-the other in the rows of one tile, each with its own ruler.
+thread's own, where a product takes them from. Without the kernel, small layers of one shape are
+read at once, one after the other in the rows of one tile, each with its own ruler.
 """
 
 from __future__ import annotations
