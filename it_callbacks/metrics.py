@@ -178,16 +178,17 @@ class PredictionEntropy(_OfClasses):
     def _label_bound_se(self) -> float:
         # phi_i = -nll_i - log2 share(y_i) is the influence of sample i on H(Y) - CE, the error of
         # the estimated shares included. Its sums need the class sums of nll and nll**2 only.
-        n = self.class_count.sum()
-        if n < 2 or self.nll_sum.isinf().any():
+        counts, nll, squares = self.arrays("class_count", "nll_sum", "nll_square_sum")
+        n = float(counts.sum())
+        if n < 2 or np.isinf(nll).any():
             return math.inf
-        share = self.class_count / n
-        surprise = torch.where(share > 0, -share.log2(), 0.0)
-        phi_sum = (self.class_count * surprise - self.nll_sum).sum()
-        cross_sum = (surprise * (self.class_count * surprise - 2 * self.nll_sum)).sum()
-        variance = (self.nll_square_sum + cross_sum - phi_sum**2 / n) / (n - 1)
+        surprise = -np.log2(counts / n, out=np.zeros_like(counts), where=counts > 0)
         # Squares of surprises beyond 1e154 bits overflow.
-        return (variance.nan_to_num(nan=math.inf).clamp(min=0) / n).sqrt().item()
+        with np.errstate(over="ignore", invalid="ignore"):
+            phi_sum = float((counts * surprise - nll).sum())
+            cross_sum = surprise @ (counts * surprise - 2 * nll)
+            variance = float(squares + cross_sum - np.square(phi_sum) / n) / (n - 1)
+        return math.inf if math.isnan(variance) else math.sqrt(max(variance, 0.0) / n)
 
 
 class ConditionalEntropy(_OfClasses):

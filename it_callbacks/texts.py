@@ -117,7 +117,7 @@ def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
 
 
 _MARKUP = re.compile(r"[\\`*_{}\[\]#!]|^[-+]|(?<=\d)[.)](?= )")
-_ENTITIES = {"&": "&amp;", "<": "&lt;", ">": "&gt;", "|": "&#124;"}
+_ENTITIES = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", "|": "&#124;"})
 
 
 def _plain(text: str) -> str:
@@ -127,9 +127,10 @@ def _plain(text: str) -> str:
         >>> _plain("net_1 | <b>")
         'net\\_1 &#124; &lt;b&gt;'
     """
-    line = "".join(char if char.isprintable() else " " for char in str(text)).strip()
-    escaped = _MARKUP.sub(lambda found: "\\" + found[0], line)
-    return "".join(_ENTITIES.get(char, char) for char in escaped)
+    line = str(text)
+    if not line.isprintable():
+        line = "".join(char if char.isprintable() else " " for char in line)
+    return _MARKUP.sub(r"\\\g<0>", line.strip()).translate(_ENTITIES)
 
 
 TRAINING_SET = "a fixed set, of the training loader"

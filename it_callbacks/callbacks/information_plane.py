@@ -133,7 +133,7 @@ class InformationPlaneMonitor(Monitor[PlaneInstrument]):
         self.images = None if images is None else whole("images", images, at_least=1)
         if self.images is not None:
             check_installed()
-        choice = choice_of(wide or WideReading(), options.max_samples, options.seed)
+        choice = choice_of(wide, options.max_samples, options.seed)
         takes = {each.rows for each in extra}
         what = Observation(
             layers,

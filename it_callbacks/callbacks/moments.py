@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from typing import Any
 
 from it_callbacks.observation.processes import together
@@ -33,21 +33,22 @@ class Moment:
     def of(cls, trainer: Any) -> Moment:
         """The moment inside a loop; with the last batch of an epoch, the epoch is finished."""
         fitting = _is_fitting(trainer)
-        return cls._at(trainer, trainer.current_epoch + (fitting and trainer.is_last_batch))
+        is_finished = fitting and trainer.is_last_batch
+        return cls._at(trainer, trainer.current_epoch + is_finished, fitting)
 
     @classmethod
     def of_epoch_end(cls, trainer: Any) -> Moment:
         """The moment at the end of an epoch, however many batches it had."""
-        return cls._at(trainer, trainer.current_epoch + 1)
+        return cls._at(trainer, trainer.current_epoch + 1, _is_fitting(trainer))
 
     @classmethod
     def of_training(cls, trainer: Any) -> Moment:
         """The moment before the first batch of a training, or after its end."""
-        return cls._at(trainer, trainer.current_epoch)
+        return cls._at(trainer, trainer.current_epoch, _is_fitting(trainer))
 
     @classmethod
-    def _at(cls, trainer: Any, epoch: int) -> Moment:
-        fitting, step = _is_fitting(trainer), int(trainer.global_step)
+    def _at(cls, trainer: Any, epoch: int, fitting: bool) -> Moment:
+        step = int(trainer.global_step)
         last = fitting and (
             epoch == int(trainer.max_epochs or -1) or step == int(trainer.max_steps or -1)
         )
@@ -96,7 +97,7 @@ class Cadence:
 
     schedule: Schedule
 
-    @property
+    @cached_property  # asked after each step
     def counts_steps(self) -> bool:
         """Whether optimizer steps count, not epochs."""
         return counts_steps(self.schedule)

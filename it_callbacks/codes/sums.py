@@ -93,8 +93,8 @@ def _far(states: NDArray[np.floating[Any]], weight: NDArray[np.int64]) -> NDArra
         z = np.bitwise_xor(z, shifted, out=mixed)
         if multiplier != 1:
             z *= np.uint64(multiplier)
-    spread = z.view(np.int64)
-    np.copyto(spread, near, where=np.abs(states) <= spec.LARGEST_PLAIN_STATE)
+    # Several times as fast as copying where they are near, which is in no order.
+    spread = np.where(np.abs(states) <= spec.LARGEST_PLAIN_STATE, near, z.view(np.int64))
     out: NDArray[np.int64] = spread @ weight.T
     return out
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from functools import lru_cache
 
 from torch import nn
@@ -45,16 +45,12 @@ def _is_compiled(module: nn.Module) -> bool:
 
 
 def _holds(module: nn.Module) -> bool:
-    return any(_is_compiled_function(value) for value in _attributes(module))
-
-
-def _attributes(module: nn.Module) -> Iterator[object]:
-    """Its own, and those of its classes but torch's and Lightning's."""
+    """Whether one of its attributes is compiled, or of its classes' but torch's and Lightning's."""
     for name, value in vars(module).items():
-        if name not in _OF_EVERY_MODULE:
-            yield value
-    for kind in _not_plain(type(module).__mro__):
-        yield from vars(kind).values()
+        if name not in _OF_EVERY_MODULE and _is_compiled_function(value):
+            return True
+    kinds = _not_plain(type(module).__mro__)
+    return any(_is_compiled_function(value) for kind in kinds for value in vars(kind).values())
 
 
 @lru_cache(maxsize=1024)  # asked of every module at every loop

@@ -27,7 +27,8 @@ class WideChoice:
 
     Args:
         size: How many samples at most.
-        n_classes: Classes among which the label is read; of more, a choice of so many.
+        n_classes: Classes among which the label is read; of more, a choice of so many. 0 where it
+            is not read: then samples are taken in whatever their classes are.
         sketch: Makes few numbers of a sample.
         seed: Seed of the choices.
     """
@@ -116,17 +117,14 @@ class WideSampling:
             batch: The batch.
             group_keys: Keys ``(n_rows, 2)`` of its rows' inputs; None if they are not told apart.
         """
-        below = np.inf if self._of_others else self._of_certain.threshold
-        positions, ranks = self._ranked(batch, max(self._of_x.threshold, below))
-        numbers = class_numbers(batch.labels, positions)
-        self._note(numbers)
+        below = self._of_x.threshold
+        if self._choice.n_classes:
+            below = max(below, np.inf if self._of_others else self._of_certain.threshold)
+        positions, ranks = self._ranked(batch, below)
         taken = np.zeros(len(positions), bool)
         taken[self._of_x.admit(ranks)] = True
-        certain = np.flatnonzero(np.isin(numbers, self._certain))
-        taken[certain[self._of_certain.admit(ranks[certain])]] = True
-        for number, lowest in self._of_others.items():
-            of_class = np.flatnonzero(numbers == number)
-            taken[of_class[lowest.admit(ranks[of_class])]] = True
+        if self._choice.n_classes:
+            taken |= self._wanted_of_classes(class_numbers(batch.labels, positions), ranks)
         positions, indices = positions[taken], batch.indices[positions[taken]]
         self._parts.append(
             WideSamples(
@@ -156,6 +154,19 @@ class WideSampling:
             return _few_of_each_row(batch, counted, self._choice, below)
         positions = np.flatnonzero(counted)
         return _Ranked(positions, ranks_of(batch.indices[positions], self._choice.seed))
+
+    def _wanted_of_classes(
+        self, numbers: NDArray[np.int64], ranks: NDArray[np.float64]
+    ) -> NDArray[np.bool_]:
+        """Which samples may be wanted for the information about the label."""
+        self._note(numbers)
+        wanted = np.zeros(len(numbers), bool)
+        certain = np.flatnonzero(np.isin(numbers, self._certain))
+        wanted[certain[self._of_certain.admit(ranks[certain])]] = True
+        for number, lowest in self._of_others.items():
+            of_class = np.flatnonzero(numbers == number)
+            wanted[of_class[lowest.admit(ranks[of_class])]] = True
+        return wanted
 
     def _note(self, numbers: NDArray[np.int64]) -> None:
         """See which classes there are; the first batch with labels decides what it can."""

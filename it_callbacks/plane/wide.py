@@ -30,16 +30,17 @@ from it_callbacks.records import Status, Value
 _MISSED = Wide({}, 0, 0, 0, "not read: did not run on every sample, or gave other shapes", "")
 
 
-def choice_of(reading: WideReading, max_samples: int | None, seed: int) -> WideChoice:
+def choice_of(reading: WideReading | None, max_samples: int | None, seed: int) -> WideChoice:
     """How a monitor chooses and sketches the samples of a reading.
 
     Args:
-        reading: The reading.
+        reading: The reading; None without any, where only spreads are wanted.
         max_samples: The most samples that the monitor measures; None for all.
         seed: Seed of its subsets.
     """
-    size = reading.n_samples if max_samples is None else min(reading.n_samples, max_samples)
-    return WideChoice(size, MOST_CLASSES, reading.sketch, seed)
+    like = reading or WideReading()
+    size = like.n_samples if max_samples is None else min(like.n_samples, max_samples)
+    return WideChoice(size, 0 if reading is None else MOST_CLASSES, like.sketch, seed)
 
 
 def gathered(sketched: Sketched, choice: WideChoice) -> WideSet:

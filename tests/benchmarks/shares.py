@@ -49,6 +49,7 @@ from it_callbacks.tasks import szt_network, szt_task
 from .clocks import Clock, hooks
 from .data import N_CLASSES, deep, labels, mlp
 from .networks import EPOCHS, Mean, Network, gpt, n_readings, resnet, vit
+from .plain_callback import PlainCallback, plain_callback
 from .ratios import Ratio
 from .training import Classifier, Epochs, Samples, fit
 
@@ -140,17 +141,19 @@ USUAL: dict[str, Callable[[], Case]] = {
 
 
 CASES = {**SMALL, **USUAL}
-LINES: dict[str, tuple[float, float] | tuple[None, None]] = {
-    "12-bit": (0.24, 0.2),
-    "digits": (0.2, 0.15),
-    "60-layers": (0.25, 0.2),
-    "mlp-1024": (0.015, 0.01),
+LINES: dict[str, tuple[float | None, float | None]] = {
+    "12-bit": (None, 0.24),
+    "digits": (None, 0.2),
+    "60-layers": (None, 0.25),
+    "mlp-1024": (None, 0.015),
     "resnet-18": (0.01, 0.005),
     "vit": (0.01, 0.005),
     "gpt": (0.01, 0.005),
     "gpt-tokens": (None, None),
 }
-"""Must and aim of each."""
+"""Must and aim of each share."""
+OVER_PLAIN = {"12-bit": 1.35, "digits": 2.8, "60-layers": 2.0, "mlp-1024": 0.42}
+"""What all three monitors must take at most of a small network over what a plain callback takes."""
 
 
 def clusters(n_samples: int, n_inputs: int, seed: int = 0) -> Samples:
@@ -202,6 +205,15 @@ def clocked(monitors: list[pl.Callback]) -> Iterator[Clock]:
         yield clock
 
 
+@contextmanager
+def clocked_plain(callback: PlainCallback) -> Iterator[Clock]:
+    """A clock of all that a plain callback does."""
+    clock = Clock()
+    for name in ("keep", *(name for name in vars(PlainCallback) if name.startswith("on_"))):
+        setattr(callback, name, clock.timed(getattr(callback, name), name))
+    yield clock
+
+
 def all_three(case: Case, *, wide: bool) -> list[pl.Callback]:
     """At defaults but for the plane of any width."""
     reading = WideReading(schedule=_EVERY) if wide else None
@@ -250,6 +262,14 @@ def taken(case: Case, monitors: list[pl.Callback]) -> tuple[Taken, Clock]:
     return Taken.of([ours / (whole - ours) for whole, ours in epochs]), clock
 
 
+def taken_by_plain(case: Case) -> float:
+    """The share of a plain callback in the same training; the median over the epochs."""
+    callback = plain_callback(case.net, "net")
+    with clocked_plain(callback) as clock:
+        epochs = epochs_of(case, [callback], clock)
+    return median(ours / (whole - ours) for whole, ours in epochs)
+
+
 def longer(case: Case, *, wide: bool, turns: int = 3) -> float:
     """By how much an epoch is longer with all three monitors, over one without."""
     found = []
@@ -279,7 +299,14 @@ def over_rest(name: str, make: Callable[[], Case] | None = None) -> Iterator[Rat
     if name in USUAL:
         yield ratio("all three monitors", all_three(case, wide=True), must, aim)
         return
-    yield ratio("all three monitors", all_three(case, wide=False), must, aim)
+    share = taken(case, all_three(case, wide=False))[0].share
+    plain = taken_by_plain(case)
+    what = f"all three monitors over a plain callback, {name}"
+    yield Ratio("P30", what, share / plain, OVER_PLAIN[name])
+    what = f"all three monitors over the rest of training, {name}"
+    yield Ratio("", what, share, None, aim, percent=True)
+    what = f"a plain callback over the rest of training, {name}"
+    yield Ratio("", what, plain, percent=True)
     yield ratio("the same with the plane of any width", all_three(case, wide=True), None)
     yield ratio("the two of predictions alone", of_predictions(), None)
 
