@@ -15,7 +15,9 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from torch import Tensor, nn
+from torch.utils.tensorboard import SummaryWriter
 
 from it_callbacks import InformationPlaneMonitor
 from it_callbacks.codes import encode, encode_keys
@@ -36,6 +38,7 @@ from .benchmarks import (
     memory,
     networks,
     peers,
+    plain_callback,
     ratios,
     reading,
     shares,
@@ -476,6 +479,49 @@ def test_the_wide_plane_counts_as_often_as_it_is_read(
     assert found.share == pytest.approx(9 / 30 * 0.5)
 
 
+def test_a_plain_callback_counts_what_it_keeps() -> None:
+    """Two states that each hold two samples of a class; then two that hold one of either."""
+    rows = np.array([[0.0, 5.0], [0.0, 5.0], [1.0, 5.0], [1.0, 5.0]], np.float32)
+    assert plain_callback.of_layer(rows, np.array([3, 3, 1, 1])) == (1.0, 1.0)
+    assert plain_callback.of_layer(rows, np.array([3, 1, 3, 1])) == (1.0, 0.0)
+
+
+def test_what_a_plain_callback_takes_is_counted_and_logged(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, clock: FakeTime
+) -> None:
+    """Two batches in each loop take 2 s; two layers are kept of each, and counted at the end."""
+    keep, count = plain_callback.PlainCallback.keep, plain_callback.of_layer
+
+    def slowly_kept(self: plain_callback.PlainCallback, layer: str, output: Tensor) -> None:
+        clock.passes(0.125)
+        keep(self, layer, output)
+
+    def slowly_counted(*given: Any) -> tuple[float, float]:
+        clock.passes(0.25)
+        return count(*given)
+
+    monkeypatch.setattr(plain_callback.PlainCallback, "keep", slowly_kept)
+    monkeypatch.setattr(plain_callback, "of_layer", slowly_counted)
+    case = tiny_case(clock)
+    case = case._replace(net=nn.Sequential(case.net, nn.Tanh()))
+    assert shares.taken_by_plain(case) == pytest.approx((4 * 0.125 + 2 * 0.25) / 2)
+
+    callback = plain_callback.plain_callback(case.net, "net")
+    training.fit(
+        training.Classifier(case.net),
+        case.training,
+        [callback],
+        epochs=1,
+        validation=case.validation,
+        folder=str(tmp_path),
+    )
+    (file,) = tmp_path.rglob("events.*")
+    logged_values = EventAccumulator(str(file))
+    logged_values.Reload()
+    tags = {"H_T/net.1", "I_TY/net.0.linear", "entropy/9", "accuracy"}
+    assert tags <= set(logged_values.Tags()["scalars"])
+
+
 def test_each_case_trains_the_network_that_it_is_named_for() -> None:
     n_layers = {name: len(list(make().net.modules())) for name, make in shares.SMALL.items()}
     assert n_layers["60-layers"] == 1 + 2 * 60 + 1
@@ -488,8 +534,6 @@ def test_each_case_trains_the_network_that_it_is_named_for() -> None:
 
 def test_the_bytes_of_a_point_are_those_of_its_records(tmp_path: Path) -> None:
     """Tags of 22 and 23 bytes; a record more for what is not ours, which does not count."""
-    from torch.utils.tensorboard import SummaryWriter
-
     with SummaryWriter(str(tmp_path)) as writer:
         for step in (1, 2):
             writer.add_scalar("information_plane/a/bb", 1.0, step)

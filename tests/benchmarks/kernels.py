@@ -11,10 +11,13 @@ from it_callbacks.codes import compiled
 _KERNEL = compiled.kernel
 
 
+def _none() -> None:
+    """No kernel; a mock would count its calls, which takes its time."""
+
+
 def by_torch() -> AbstractContextManager[Any]:
     """As most users have it: without the extra ``fast``."""
-    # A mock would count its calls, which takes its time.
-    return mock.patch.object(compiled, "kernel", lambda: None)
+    return mock.patch.object(compiled, "kernel", _none)
 
 
 def by_kernel() -> AbstractContextManager[Any]:

@@ -118,4 +118,6 @@ def plain_callback(net: nn.Module, within: str) -> PlainCallback:
     named = dict(net.named_modules())
     read = [name for name, part in named.items() if isinstance(part, nn.Tanh | nn.ReLU)]
     last, head = [(name, part) for name, part in named.items() if isinstance(part, nn.Linear)][-1]
-    return PlainCallback([f"{within}.{name}" for name in (*read, last)], head.out_features)
+    # The network itself has no name within itself.
+    names = [f"{within}.{name}".rstrip(".") for name in (*read, last)]
+    return PlainCallback(names, head.out_features)
