@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from scipy.sparse import csr_array
 from scipy.special import digamma
 
 from it_callbacks.estimators.chance import chance_share, expected_from_marginals
@@ -26,6 +27,8 @@ PERMUTATIONS = 4
 """Their scatter is far below the chance level wherever that is large enough to matter."""
 _MOST_REMEMBERED = 2**15
 """Samples whose permutations are kept: a megabyte of them."""
+_COPIED_NUMBERS = 2**19
+"""Predictions of which a 64-bit copy is made at a time."""
 _MOST_TERMS = 2e8
 """Terms of the exact sum over a table of counts that take about three seconds."""
 
@@ -119,19 +122,29 @@ def soft_chance(predictions: NDArray[np.float32], class_counts: ArrayLike) -> fl
     """
     counts = np.asarray(class_counts, np.int64)
     counts = counts[counts > 0]
-    starts = np.cumsum(counts) - counts
     n = len(predictions)
-    order = _order(predictions)
-    sums = np.array(
-        [
-            np.add.reduceat(predictions.take(order.take(dealt), 0), starts, dtype=np.float64)
-            for dealt in _deals(n)
-        ]
-    )
+    sums = _dealt_sums(predictions, counts)
     expected = counts[:, None] * (sums.sum(1, keepdims=True) / n)
     ratio = np.divide(sums, expected, out=np.ones_like(sums), where=sums > 0)
     nats = (sums * np.log(ratio)).sum((1, 2)) / n
     return float(np.maximum(nats / math.log(2), 0.0).mean())
+
+
+def _dealt_sums(predictions: NDArray[np.float32], counts: NDArray[np.int64]) -> Floats:
+    """Sums of the predictions dealt to each class, ``(PERMUTATIONS, n_classes, n_predicted)``."""
+    n, n_predicted = predictions.shape
+    order = _order(predictions)
+    dealt = np.concatenate([order.take(deal) for deal in _deals(n)])
+    ends = np.cumsum(np.tile(counts, PERMUTATIONS))
+    # A row of ones for each class of each deal: its product copies no predictions in their order.
+    deals = csr_array((np.ones(len(dealt)), dealt, [0, *ends]), shape=(len(ends), n))
+    width = max(1, _COPIED_NUMBERS // n)
+    parts = [
+        deals @ predictions[:, start : start + width].astype(np.float64)
+        for start in range(0, n_predicted, width)
+    ]
+    sums: Floats = np.hstack(parts).reshape(PERMUTATIONS, len(counts), n_predicted)
+    return sums
 
 
 def soft_chance_of_columns(probabilities: NDArray[np.float32], present: ArrayLike) -> Floats:

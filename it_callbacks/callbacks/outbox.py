@@ -43,21 +43,6 @@ class Outbox:
         self._own: dict[str, Quantity] = {}
         self._stopwatch: Stopwatch | None = None
         """Of the monitor whose points wait for the end of its hook; None outside."""
-        self._metrics: dict[str, Any] | None = None
-        """Those of the Trainer, while points wait for the next monitor's hook."""
-
-    def metrics(self, trainer: Any) -> dict[str, Any]:
-        """`trainer.callback_metrics`, of which Lightning works out all whenever it is asked.
-
-        It always gives the same dictionary. Where hooks of monitors come one behind the other,
-        nothing is logged in between, and it is asked once.
-        """
-        if self._stopwatch is None:
-            found: dict[str, Any] = trainer.callback_metrics
-            return found
-        if self._metrics is None:
-            self._metrics = trainer.callback_metrics
-        return self._metrics
 
     def put(self, letter: Letter, trainer: Any) -> None:
         """Send a point, with all that waits; inside `held` it waits, too.
@@ -96,7 +81,7 @@ class Outbox:
         Raises:
             Exception: A logger failed, and a sender wants to know; all were told.
         """
-        waiting, self._waiting, self._metrics = self._waiting, [], None
+        waiting, self._waiting = self._waiting, []
         if not waiting:
             return
         begun, letters = time.perf_counter(), [letter for letter, _ in waiting]

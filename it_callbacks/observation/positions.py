@@ -6,6 +6,7 @@ its position; a layer with another grid of positions is read at the nearest one.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Literal
 
@@ -140,15 +141,18 @@ class Grid:
         Args:
             output: ``(n_rows, ...)``; `misfit` has found nothing.
             units_axis: Which axis counts units.
-            samples: Which of the samples of the batch, ``(n,)``.
+            samples: Which of the samples of the batch, ``(n,)``: each once, in their order.
         """
         units_last = output.movedim(units_axis, -1)
         of_layer = tuple(units_last.shape[1:-1])
-        row, position = self.row_and_position(samples)
-        if len(of_layer) == len(self.axes):
-            position = self._nearest(position, of_layer)
-        flat = units_last.reshape(len(output), -1, units_last.shape[-1])
-        return flat[row.to(flat.device), position.to(flat.device)]
+        flat = units_last.reshape(-1, units_last.shape[-1])
+        if len(of_layer) == len(self.axes) and of_layer != self.axes:
+            row, position = self.row_and_position(samples)
+            samples = row * math.prod(of_layer) + self._nearest(position, of_layer)
+        elif len(samples) == len(flat):  # all of them
+            return flat
+        # Which copies row by row, several times faster than flat[samples].
+        return flat.index_select(0, samples.to(flat.device))
 
     def row_and_position(self, samples: Tensor) -> tuple[Tensor, Tensor]:
         """Of some samples ``(n,)`` of the batch, the rows and the positions in them."""

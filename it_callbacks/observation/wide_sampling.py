@@ -124,7 +124,13 @@ class WideSampling:
         taken = np.zeros(len(positions), bool)
         taken[self._of_x.admit(ranks)] = True
         if self._choice.n_classes:
-            taken |= self._wanted_of_classes(class_numbers(batch.labels, positions), ranks)
+            numbers = class_numbers(batch.labels, positions)
+            self._note(numbers)
+            certain = np.flatnonzero(np.isin(numbers, self._certain))
+            taken[certain[self._of_certain.admit(ranks[certain])]] = True
+            for number, lowest in self._of_others.items():
+                of_class = np.flatnonzero(numbers == number)
+                taken[of_class[lowest.admit(ranks[of_class])]] = True
         positions, indices = positions[taken], batch.indices[positions[taken]]
         self._parts.append(
             WideSamples(
@@ -154,19 +160,6 @@ class WideSampling:
             return _few_of_each_row(batch, counted, self._choice, below)
         positions = np.flatnonzero(counted)
         return _Ranked(positions, ranks_of(batch.indices[positions], self._choice.seed))
-
-    def _wanted_of_classes(
-        self, numbers: NDArray[np.int64], ranks: NDArray[np.float64]
-    ) -> NDArray[np.bool_]:
-        """Which samples may be wanted for the information about the label."""
-        self._note(numbers)
-        wanted = np.zeros(len(numbers), bool)
-        certain = np.flatnonzero(np.isin(numbers, self._certain))
-        wanted[certain[self._of_certain.admit(ranks[certain])]] = True
-        for number, lowest in self._of_others.items():
-            of_class = np.flatnonzero(numbers == number)
-            wanted[of_class[lowest.admit(ranks[of_class])]] = True
-        return wanted
 
     def _note(self, numbers: NDArray[np.int64]) -> None:
         """See which classes there are; the first batch with labels decides what it can."""
