@@ -149,6 +149,14 @@ def test_moments_come_near_to_permutations(
     assert chance_by_moments(counts, wide.mean(0), wide.var(0)) == pytest.approx(dealt, rel=within)
 
 
+def test_chance_is_the_same_in_parts_of_any_size(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Predictions are widened a part of the classes at a time."""
+    p, counts = drawn("unsure", 10, 200, seed=4), [50, 0, 150]
+    whole = soft_chance(p, counts)
+    monkeypatch.setattr(label_chance, "_COPIED_NUMBERS", 3 * 200)
+    assert soft_chance(p, counts) == whole > 0
+
+
 def test_columns_are_two_classes_each() -> None:
     generator = np.random.default_rng(0)
     p = generator.random((300, 3), dtype=np.float32)

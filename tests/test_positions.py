@@ -166,6 +166,23 @@ KINDS: dict[str, tuple[Any, Any, dict[str, Any], int, list[str]]] = {
 # What is measured.
 
 
+@pytest.mark.parametrize(("shape", "units_axis"), [((2, 3, 4), -1), ((2, 4, 3), 1)])
+def test_units_at_positions_are_those_of_the_output(
+    shape: tuple[int, ...], units_axis: int
+) -> None:
+    output = torch.arange(24.0).reshape(shape)
+    units_last = output if units_axis == -1 else output.transpose(1, 2)
+    expected = [units_last[row, place].tolist() for row in range(2) for place in range(3)]
+    grid = Grid(2, (3,))
+    assert grid.rows_at(output, units_axis, torch.arange(6)).tolist() == expected
+    assert grid.rows_at(output, units_axis, torch.tensor([1, 5])).tolist() == expected[1::4]
+
+
+def test_an_output_at_all_positions_is_not_copied() -> None:
+    output = torch.arange(24.0).reshape(2, 3, 4)
+    assert Grid(2, (3,)).rows_at(output, -1, torch.arange(6)).data_ptr() == output.data_ptr()
+
+
 @pytest.mark.parametrize("data", [None, "val"], ids=["listening", "fixed"])
 @pytest.mark.parametrize("kind", KINDS)
 def test_all_three_monitors_measure_positions_without_a_function_of_the_users(

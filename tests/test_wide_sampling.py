@@ -75,6 +75,17 @@ def test_rows_of_lowest_rank_are_read_in_the_order_of_their_ranks(size: int) -> 
     assert found.classes == ()
 
 
+def test_where_the_label_is_not_read_only_the_lowest_ranks_are_taken_in() -> None:
+    """Samples in the order of their classes, of which a few each would be kept else."""
+    labels = np.sort(labels_of_classes(2000, 200))
+    samples = taken(batches(labels, 40), choice(20, n_classes=0))
+    lowest = np.argsort(ranks_of(np.arange(2000), 0))[:20]
+    assert set(lowest.tolist()) <= set(samples.indices.tolist())
+    assert len(samples.indices) < len(taken(batches(labels, 40), choice(20)).indices)
+    of_one_class = taken(batches(np.zeros_like(labels), 40), choice(20, n_classes=0))
+    assert samples.indices.tolist() == of_one_class.indices.tolist()
+
+
 @pytest.mark.parametrize("n_classes", [3, 120])
 def test_neither_batches_nor_order_nor_processes_change_who_is_read(n_classes: int) -> None:
     labels, how = labels_of_classes(3000, n_classes), choice(200)
