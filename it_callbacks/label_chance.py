@@ -133,7 +133,7 @@ def soft_chance(predictions: NDArray[np.float32], class_counts: ArrayLike) -> fl
 def _dealt_sums(predictions: NDArray[np.float32], counts: NDArray[np.int64]) -> Floats:
     """Sums of the predictions dealt to each class, ``(PERMUTATIONS, n_classes, n_predicted)``."""
     n, n_predicted = predictions.shape
-    order = _order(predictions)
+    order = _order(predictions).astype(np.int32)
     dealt = np.concatenate([order.take(deal) for deal in _deals(n)])
     ends = np.cumsum(np.tile(counts, PERMUTATIONS))
     # A row of ones for each class of each deal: its product copies no predictions in their order.
