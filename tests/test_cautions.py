@@ -439,3 +439,24 @@ def test_more_than_a_tenth_of_the_time_is_warned_of_once_unless_it_is_a_moment(
     costs = given.of("cost")
     assert len(costs) == expected
     assert all("schedule=" in cost.text and "max_samples=" in cost.text for cost in costs)
+
+
+def test_what_only_the_first_point_took_is_not_warned_of(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It has all to prepare: imports, calibration, perhaps a kernel to compile."""
+    clock, taken = [0.0], iter([50.0, 0.0, 0.0])
+    for name in ("perf_counter", "monotonic"):
+        monkeypatch.setattr(time, name, lambda: clock[0])
+
+    def slow_at_first(*_: Any) -> float:
+        clock[0] += next(taken)
+        return 0.0
+
+    class Epochs(pl.Callback):
+        @override
+        def on_train_epoch_start(self, *_: Any) -> None:
+            clock[0] += 10.0
+
+    with warned() as given:
+        plane = InformationPlaneMonitor("net.4", extra=[Own("slow", slow_at_first)])
+        fit([plane, Epochs()], train=loader(25), max_epochs=3)
+    assert not given.of("cost")

@@ -188,3 +188,8 @@ def test_one_request_takes_each_tag_apart_once_and_finds_the_rulers_once(
 def test_a_panel_keeps_its_rulers_when_it_gets_its_values() -> None:
     empty = Panel(outline(), "val")
     assert replace(empty, run=outline()).rulers is empty.rulers
+
+
+def test_a_kind_that_there_is_not_is_refused_with_the_nearest_one() -> None:
+    with pytest.raises(ValueError, match=r"name: need one of plane, .*got 'plain'; did you mean"):
+        panels(Request("plain"), [outline()])

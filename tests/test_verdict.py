@@ -302,7 +302,11 @@ def test_a_drop_has_an_interval_where_its_ends_have_one() -> None:
             "cannot tell: its scale fell to 0.57 of what it was, which alone could explain its "
             "fall of 0.82 bits",
         ),
-        ("saturated", "cannot tell: saturated; more samples or fewer bins would help"),
+        (
+            "saturated",
+            "cannot tell: saturated; read it at any width or, if it is narrow, with more samples "
+            "or fewer bins",
+        ),
         ("it rises", "still gaining: 0.54 bits in the second half"),
         ("it grows", "cannot tell: its scale has grown 2.1-fold, which may hide a fall"),
     ],

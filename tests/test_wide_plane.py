@@ -435,10 +435,22 @@ def test_a_value_that_is_not_due_keeps_its_last_one_for_callbacks() -> None:
 
     plane = Plane(wide=WideReading(schedule=4))
     stopping = EarlyStopping("information_plane/val/V_TY/net.1", patience=100, mode="max")
-    fit([plane, Looks(), stopping], max_epochs=6)
+    with warned() as given:
+        fit([plane, Looks(), stopping], max_epochs=6)
+    (warning,) = given.of("patience")
+    assert "EarlyStopping watches information_plane/val/V_TY/net.1" in warning.text
     known = [round(float(bits), 6) for bits in seen[1:] if bits is not None]
     first, later = at_any_width(plane, "V_TY", "net.1")[:2]
     assert known == [round(first, 6)] * 3 + [round(later, 6)] * 2
+
+
+def test_whoever_waits_for_a_quantity_of_every_point_is_not_warned() -> None:
+    with warned() as given:
+        every = EarlyStopping("information_plane/val/V_TY/net.1", patience=100)
+        fit([Plane(wide=WideReading(schedule=1)), every], max_epochs=3)
+        other = EarlyStopping("information_plane/val/I_TY/net.1", patience=100)
+        fit([Plane(wide=WideReading(schedule=4)), other], max_epochs=3)
+    assert not given.of("patience")
 
 
 def test_a_resumed_run_reads_on_when_it_is_due(tmp_path: Path) -> None:

@@ -21,7 +21,7 @@ CAUSES = {
     *("skipped", "no point", "schedule", "cost"),
     # of a run
     *("more", "no loop", "nothing", "no logger", "logger", "tag taken", "spawned"),
-    *("picture", "no pictures"),
+    *("picture", "no pictures", "patience"),
     # of a checkpoint
     *(
         "not stored",

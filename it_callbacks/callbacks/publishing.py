@@ -61,6 +61,8 @@ class Publisher:
             Exception: A logger failed or a tag is taken, and `faults` raises.
         """
         values = self.metrics(trainer, point, not_due=not_due)
+        if not_due:
+            self._warn_of_patience(trainer, not_due)
         finite = {tag: bits for tag, bits in values.items() if math.isfinite(bits)}
         logged = LoggedPoint(finite, point.step)
         letter = Letter(logged, self._charted, self._own_quantities, self._report)
@@ -146,6 +148,20 @@ class Publisher:
             self._faults.handle(error, text, cause="picture", set_=set_)
         else:
             self._report(faults)
+
+    def _warn_of_patience(self, trainer: Any, not_due: frozenset[str]) -> None:
+        """Whoever waits for a tag to improve takes a value that stays for one that does not."""
+        waiting = (one for one in trainer.callbacks if hasattr(one, "patience"))
+        watched = {getattr(one, "monitor", None): one for one in waiting}
+        for tag in self._about.keys() & watched.keys():
+            set_, name = self._about[tag]
+            if name in not_due:
+                text = (
+                    f"{type(watched[tag]).__name__} watches {tag}, which is not measured at each "
+                    "point and stays as it is in between: to it that is no improvement. Measure it "
+                    "at each, with wide=WideReading(schedule=1) or every=1, or watch another tag"
+                )
+                self._faults.warn(text, cause="patience", set_=set_)
 
     def _taken(self, metrics: Mapping[str, Any], tags: Iterable[str]) -> set[str]:
         """Those of `tags`, or of ours, that somebody else logs, as far as `metrics` show."""

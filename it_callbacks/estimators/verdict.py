@@ -150,7 +150,10 @@ class RulerVerdict:
             case Answer.NO:
                 return f"no compression: within {SMALLEST_DROP} bits of its highest"
             case Answer.SATURATED:
-                return "cannot tell: saturated; more samples or fewer bins would help"
+                return (
+                    "cannot tell: saturated; read it at any width or, if it is narrow, with more "
+                    "samples or fewer bins"
+                )
             case _:
                 return f"cannot tell: {self.n_points} points, {FEWEST} are needed"
 

@@ -37,7 +37,8 @@ def short_names(names: Sequence[str], most: int = 18) -> list[str]:
     """Return names of layers without what says nothing: what all begin with, and an idle end.
 
     Left out are first parts that all names of several parts share, then a last part that several
-    share, then a last number; only where names stay unique, and none becomes a mere number.
+    share, then a last number; only where names stay unique, and none becomes a mere number, or the
+    name of what other layers lie in, or of a numbered block: that is another module.
 
     Example:
         >>> short_names(["net.hidden1.tanh", "net.hidden2.tanh", "net.output"])
@@ -46,6 +47,8 @@ def short_names(names: Sequence[str], most: int = 18) -> list[str]:
         ['fc1', 'fc2']
         >>> short_names(["stages.stage1.1", "stages.stage2.1", "classify"])
         ['stage1', 'stage2', 'classify']
+        >>> short_names(["blocks.0.attn", "blocks.1.attn", "blocks.1.mlp.2"])
+        ['blocks.0.attn', 'blocks.1.attn', 'blocks.1.mlp']
     """
     parts = _without_last_number(_without_last_word(_without_first([n.split(".") for n in names])))
     return [shortened(".".join(p), most) for p in parts]
@@ -64,8 +67,10 @@ def _without_first(parts: _Parts) -> _Parts:
 def _without_last_word(parts: _Parts) -> _Parts:
     """Without last parts that several names share, as activations are."""
     ends = Counter(p[-1] for p in parts if len(p) > 1 and not p[-1].isdecimal())
-    stems = [p[:-1] if len(p) > 1 and ends[p[-1]] > 1 else p for p in parts]
-    return stems if _are_unique(stems) else parts
+    stems = [
+        p[:-1] if len(p) > 1 and ends[p[-1]] > 1 and not p[-2].isdecimal() else p for p in parts
+    ]
+    return stems if _still_name(stems, parts) else parts
 
 
 def _without_last_number(parts: _Parts) -> _Parts:
@@ -73,7 +78,14 @@ def _without_last_number(parts: _Parts) -> _Parts:
     stems = [
         p[:-1] if len(p) > 1 and p[-1].isdecimal() and not p[-2].isdecimal() else p for p in parts
     ]
-    return stems if _are_unique(stems) else parts
+    return stems if _still_name(stems, parts) else parts
+
+
+def _still_name(stems: _Parts, parts: _Parts) -> bool:
+    """Whether names are unique, and none that was cut is that of what another layer lies in."""
+    cut = {tuple(stem) for stem, p in zip(stems, parts, strict=True) if len(stem) < len(p)}
+    around = (tuple(stem[:end]) for stem in stems for end in range(1, len(stem)))
+    return _are_unique(stems) and cut.isdisjoint(around)
 
 
 def _are_unique(parts: _Parts) -> bool:

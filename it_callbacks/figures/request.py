@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
+from it_callbacks.checks import nearest
 from it_callbacks.derived import sources
 from it_callbacks.figures.axes import Figure, Panel
 from it_callbacks.figures.classes import CLASSES
@@ -42,11 +43,19 @@ def panels(request: Request, runs: Sequence[Run], sets: Collection[str] = ()) ->
         runs: Of what; an outline without values is enough.
         sets: Of which sets; all if there are none.
 
+    Raises:
+        ValueError: There is no such kind of figure.
+
     Example:
         >>> run = Run("a", {Key("I_XT", set_, "fc"): {} for set_ in ("train", "val")})
         >>> [panel.set for panel in panels(Request("curves", quantity="I_XT"), [run])]
         ['val', 'train']
     """
+    if request.name not in KINDS:
+        raise ValueError(
+            f"name: need one of {', '.join(KINDS)}, got {request.name!r}"
+            f"{nearest(request.name, KINDS)}"
+        )
     needs = KINDS[request.name].needs(request)
     return [
         Panel(run, set_)

@@ -228,7 +228,8 @@ class PlaneInstrument(Instrument[LayerPass]):
         values.append(Value("information_plane", "epoch", float(on.epoch)))
         cost = on.cost()
         values.append(Value("information_plane", "overhead", cost.share))
-        if on.is_training:  # the point before it has no training to be a share of
+        # A point before the training is no share of it, and the first one has all to prepare.
+        if on.is_training and on.n_earlier:
             found += notices.cost_notices(cost)
         about_layers = {"about_layers": extra.about} if extra.about else {}
         return Measured(

@@ -288,10 +288,11 @@ def changed(arguments: str, now: object, then: object) -> list[Notice]:
 
 def cost_notices(cost: Cost) -> list[Notice]:
     """What to say of the time that observing takes."""
-    if cost.share_in_all <= MOST_OVERHEAD or cost.seconds < LEAST_SECONDS:
+    share = min(cost.share, cost.share_in_all)
+    if share <= MOST_OVERHEAD or cost.seconds < LEAST_SECONDS:
         return []
     text = (
-        f"observing takes {cost.share_in_all:.0%} of the time. Pass schedule=LogSpaced() or a "
+        f"observing takes {share:.0%} of the time. Pass schedule=LogSpaced() or a "
         "larger number to measure more rarely, max_samples= to measure fewer samples, layers= to "
         "observe fewer layers"
     )

@@ -63,7 +63,8 @@ def _of_samples(set_: str, found: Predicted[DefinedRows], who: str) -> list[Noti
         set_,
         once.n_counted,
         () if found.by_position else once.class_sizes,
-        "much of what predictions seem to tell about labels is chance. Pass a larger data=",
+        "what predictions tell about labels is chance in part: see the chance levels beside it. "
+        "Pass a larger data=",
     )
     if rows.is_mixed:
         text = (
