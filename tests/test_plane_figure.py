@@ -558,6 +558,17 @@ def test_words_of_marks_lie_on_no_other_word() -> None:
     assert left + wide <= other or other + long <= left or abs(top - above) >= 14
 
 
+def test_the_word_of_a_limit_beyond_the_axis_lies_on_no_other_word() -> None:
+    """log2 K is written at the right end of the axis, left of its line."""
+    drawn: dict[str, Any] = {"shapes": [], "annotations": []}
+    box = Box(Place("", (0, 1), (0, 1)), 400, 300)
+    found = [Limit("x", 6.3, "log2 K", "log₂ K = 6.30"), Limit("x", 8.01, "cap", "cap 8.01")]
+    inside, beyond = draw_limits(drawn, box, found, ((4.1, 6.4), (-0.2, 3.1)))
+    assert beyond[1] <= inside[1] - 14
+    alone = draw_limits(drawn, box, found[1:], ((4.1, 6.4), (-0.2, 3.1)))
+    assert alone[0][1] == inside[1]  # at the foot
+
+
 def test_a_name_does_not_lie_on_the_end_of_a_layer_without_one() -> None:
     """Of twelve layers, four are named in a narrow figure."""
     values = {

@@ -127,7 +127,6 @@ def draw_limits(
         Where words are.
     """
     written: list[Written] = []
-    beyond = {"x": 0, "y": 0}
     for limit in found:
         low, high = ranges[limit.axis == "y"]
         if limit.at <= low:
@@ -140,11 +139,20 @@ def draw_limits(
             else:
                 note, place = _beside(limit, box, share, points, written)
         else:
-            note, place = _at_the_edge(limit, box, beyond[limit.axis])
-            beyond[limit.axis] += 1
+            spots = (_at_the_edge(limit, box, number) for number in range(2 * len(written) + 1))
+            note, place = next(spot for spot in spots if not _n_below(spot[1], written))
         drawn["annotations"].append(note)
         written.append(place)
     return written
+
+
+def _n_below(word: Written, written: Sequence[Written]) -> int:
+    """How many words a word would be over."""
+    left, top, wide = word
+    return sum(
+        left < other + long and other < left + wide and abs(top - above) < _LINE
+        for other, above, long in written
+    )
 
 
 def _line(limit: Limit, box: Box) -> dict[str, Any]:
@@ -219,12 +227,7 @@ def _beside(
         )
 
     def cost(spot: tuple[int, str]) -> tuple[int, int]:
-        left, top, _ = place(*spot)
-        words = sum(
-            left < other + long and other < left + wide and abs(top - above) < _LINE
-            for other, above, long in written
-        )
-        return words, covered(spot) if limit.name == _BOUND else 0
+        return _n_below(place(*spot), written), covered(spot) if limit.name == _BOUND else 0
 
     side, anchor = min(spots, key=cost)
     axis = box.place.axis
@@ -243,6 +246,7 @@ def _beside(
 
 
 def _at_the_edge(limit: Limit, box: Box, number: int) -> tuple[dict[str, Any], Written]:
+    """At the end of its axis, so many lines from the corner."""
     axis, is_x = box.place.axis, limit.axis == "x"
     text = f"{limit.text} {'→' if is_x else '↑'}"
     wide = width_of(text, _SIZE)
