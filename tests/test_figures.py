@@ -249,7 +249,8 @@ def test_colours_of_few_layers_are_spread_over_the_whole_scale() -> None:
         (["stem", "net.output"], ["stem", "net.output"]),  # one alone shares nothing
         (["a", "b.a", "b.c"], ["a", "b.a", "b.c"]),  # else two would be called "a"
         (["b.0.1", "b.1.1"], ["b.0.1", "b.1.1"]),
-        (["b.0.fc", "b.1.fc", "out"], ["b.0.fc", "b.1.fc", "out"]),  # b.0 is another module
+        (["b.0.fc", "b.1.fc", "out"], ["b.0", "b.1", "out"]),
+        (["b.0.fc", "b.1.fc", "b.1.mlp.2"], ["b.0.fc", "b.1.fc", "b.1.mlp"]),  # it lies in b.1
         (["b0.fc", "b1.fc", "b1.mlp.2"], ["b0.fc", "b1.fc", "b1.mlp"]),  # the last lies in b1
         (["a.c.act", "b.c.2", "b.c.x", "o"], ["a.c.act", "b.c.2", "b.c.x", "o"]),
     ],

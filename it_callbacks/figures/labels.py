@@ -38,7 +38,7 @@ def short_names(names: Sequence[str], most: int = 18) -> list[str]:
 
     Left out are first parts that all names of several parts share, then a last part that several
     share, then a last number; only where names stay unique, and none becomes a mere number, or the
-    name of what other layers lie in, or of a numbered block: that is another module.
+    name of what another layer lies in, which is another module.
 
     Example:
         >>> short_names(["net.hidden1.tanh", "net.hidden2.tanh", "net.output"])
@@ -67,9 +67,7 @@ def _without_first(parts: _Parts) -> _Parts:
 def _without_last_word(parts: _Parts) -> _Parts:
     """Without last parts that several names share, as activations are."""
     ends = Counter(p[-1] for p in parts if len(p) > 1 and not p[-1].isdecimal())
-    stems = [
-        p[:-1] if len(p) > 1 and ends[p[-1]] > 1 and not p[-2].isdecimal() else p for p in parts
-    ]
+    stems = [p[:-1] if len(p) > 1 and ends[p[-1]] > 1 else p for p in parts]
     return stems if _still_name(stems, parts) else parts
 
 
