@@ -145,7 +145,7 @@ _BY_MONITORS = (
     Quantity("label_information/confused_second", "confused with",
              "number of the other one of them", "class"),
     Quantity("label_information/confused_share", "confused share",
-             "share of all samples: of one of these classes, taken for the other", "share"),
+             "share of all samples where one of them was taken for the other", "share"),
     Quantity("I_XT", "I(X;T)", "information of the binned layer about the input", chart=PLANE_CHART,
              figures=_DRAWN, per_ruler=True),
     Quantity("I_TY", "I(T;Y)", "information of the binned layer about the label", chart=PLANE_CHART,

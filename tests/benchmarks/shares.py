@@ -6,7 +6,8 @@ Each is a Lightning fit with TensorBoard, validated after each epoch, with an
 `InformationPlaneMonitor`, a `PredictionEntropyMonitor` and a `ConditionalEntropyMonitor` that
 listen and measure at every epoch. The share is the processor time of all hooks of the monitors,
 forward hooks included, over that of the rest of the epoch; medians over the epochs after the
-first, each with its validation. This is what must keep to its line. The clock is that of all
+first, each with its validation. This is what must keep to its line; of a small network, over the
+share of a plain callback in the same training. The clock is that of all
 threads, and TensorBoard flushes what it is given before a hook returns, so that its writing counts
 as ours.
 
@@ -205,15 +206,6 @@ def clocked(monitors: list[pl.Callback]) -> Iterator[Clock]:
         yield clock
 
 
-@contextmanager
-def clocked_plain(callback: PlainCallback) -> Iterator[Clock]:
-    """A clock of all that a plain callback does."""
-    clock = Clock()
-    for name in ("keep", *(name for name in vars(PlainCallback) if name.startswith("on_"))):
-        setattr(callback, name, clock.timed(getattr(callback, name), name))
-    yield clock
-
-
 def all_three(case: Case, *, wide: bool) -> list[pl.Callback]:
     """At defaults but for the plane of any width."""
     reading = WideReading(schedule=_EVERY) if wide else None
@@ -264,9 +256,10 @@ def taken(case: Case, monitors: list[pl.Callback]) -> tuple[Taken, Clock]:
 
 def taken_by_plain(case: Case) -> float:
     """The share of a plain callback in the same training; the median over the epochs."""
-    callback = plain_callback(case.net, "net")
-    with clocked_plain(callback) as clock:
-        epochs = epochs_of(case, [callback], clock)
+    callback, clock = plain_callback(case.net, "net"), Clock()
+    for name in ("keep", *(name for name in vars(PlainCallback) if name.startswith("on_"))):
+        setattr(callback, name, clock.timed(getattr(callback, name), name))
+    epochs = epochs_of(case, [callback], clock)
     return median(ours / (whole - ours) for whole, ours in epochs)
 
 
