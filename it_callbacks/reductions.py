@@ -19,7 +19,7 @@ from torch import Tensor
 from typing_extensions import override
 
 from it_callbacks.checks import whole
-from it_callbacks.rulers import Unstorable, few_rows, floating, refuse_nonfinite, wide_type
+from it_callbacks.rulers import Unstorable, few_rows, floating, real, refuse_nonfinite, wide_type
 
 
 class Reduction(ABC):
@@ -136,11 +136,11 @@ class MeanPool(Reduction):
         if activations.ndim <= 2:
             return side_by_side(activations)
         if activations.dtype == wide_type(activations.dtype):  # no copy is made of it
-            return self._means(activations)
-        return torch.cat([self._means(part) for part in few_rows(activations)])
+            return self._means(real(activations))
+        return torch.cat([self._means(floating(part)) for part in few_rows(activations)])
 
     def _means(self, activations: Tensor) -> Tensor:
-        values = floating(activations).movedim(self.units_axis, 1)
+        values = activations.movedim(self.units_axis, 1)
         means = values.flatten(2).mean(2)
         # A sum may be infinite where the mean is not.
         if math.isfinite(means.sum().item()) or torch.isfinite(means).all():

@@ -3,7 +3,7 @@
 The joint code of a wide layer is unique to each sample, and a mean over positions loses what lies
 in them. A sketch adds up all numbers of a sample, each with a random sign, into some hundred sums:
 inner products and distances between samples stay what they were in expectation, with a relative
-error of about ``sqrt(2 / n_components)``. No matrix is stored. NumPy only.
+error of about ``sqrt(2 / n_components)``. No matrix is stored. NumPy, and numba where it is there.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from it_callbacks.checks import whole
+from it_callbacks.compiling import Kernel, loaded
 
 _STREAM = (31, *b"sketch")
 """Tags the random signs: no other random numbers of a measurement are alike."""
@@ -100,6 +101,11 @@ class Sketch:
         n_sums, n_units = self.n_sums(shape), flat.shape[1]
         whole_blocks = n_units // n_sums
         signs = _table(self.seed, n_sums, -(-n_units // n_sums))
+        add_up = kernel() if flat.dtype == np.float32 else None
+        if add_up is not None:
+            of_all = np.empty((len(flat), n_sums), np.float32)
+            add_up(flat.reshape(-1), signs.reshape(-1)[:n_units], of_all)
+            return of_all
         # einsum adds up sample by sample and block by block, whatever the batch; a matrix product
         # promises no order.
         inside = flat[:, : whole_blocks * n_sums].reshape(len(flat), whole_blocks, n_sums)
@@ -108,6 +114,19 @@ class Sketch:
         if rest:
             sums[:, :rest] += flat[:, n_units - rest :] * signs[whole_blocks, :rest]
         return sums
+
+
+@lru_cache(maxsize=1)
+def kernel() -> Kernel | None:
+    """What adds up samples in one pass, with the same sums to the bit; None where there is none."""
+
+    def load() -> Kernel:
+        from it_callbacks.sketch_kernel import add_up
+
+        add_up(np.ones(2, np.float32), _table(0, 2, 1).reshape(-1), np.empty((1, 2), np.float32))
+        return add_up
+
+    return loaded(load)
 
 
 @lru_cache(maxsize=256)

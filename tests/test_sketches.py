@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from unittest import mock
+
 import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
 
+from it_callbacks import sketches
 from it_callbacks.observation.sketched import _on_device, pooled, sketched
 from it_callbacks.sketches import Sketch
 
@@ -110,6 +113,33 @@ def test_sums_are_those_of_the_definition() -> None:
     for unit in range(300):
         by_hand[:, unit % 127] += signs[unit] * rows.reshape(3, -1)[:, unit]
     assert SKETCH(rows) == pytest.approx(by_hand, abs=1e-5)
+
+
+@pytest.mark.parametrize("n_samples", [1, 3, 4, 9])
+@pytest.mark.parametrize("shape", [(129,), (254,), (1000,), (5, 50), (16, 127), (64, 8, 8)])
+def test_the_kernel_gives_the_same_sums_to_the_bit(n_samples: int, shape: tuple[int, ...]) -> None:
+    pytest.importorskip("numba")
+    assert sketches.kernel() is not None
+    rows = np.random.default_rng(8).standard_normal((n_samples, *shape)).astype(np.float32)
+    rows *= 10 ** np.random.default_rng(9).uniform(-30, 30, rows.shape).astype(np.float32)
+    odd = rows.copy()
+    odd.reshape(-1)[[5, 77, -1]] = np.nan, np.inf, -np.inf
+    for given in (rows, odd, rows.astype(np.float64), np.asfortranarray(rows)):
+        by_kernel = SKETCH(given)
+        with mock.patch.object(sketches, "kernel", return_value=None):
+            by_numpy = SKETCH(given)
+        assert by_kernel.dtype == by_numpy.dtype
+        assert np.array_equal(by_kernel, by_numpy, equal_nan=True)
+
+
+def test_the_kernel_is_asked_for_single_precision_only() -> None:
+    """It is compiled for that when it is loaded."""
+    add_up = mock.Mock()
+    with mock.patch.object(sketches, "kernel", return_value=add_up):
+        SKETCH(np.ones((2, 200)))
+        assert not add_up.called
+        SKETCH(np.ones((2, 200), np.float32))
+    assert add_up.called
 
 
 def test_padding_is_replaced_even_where_it_holds_nan() -> None:

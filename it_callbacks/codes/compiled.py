@@ -7,11 +7,7 @@ and gives the same keys. The kernel is compiled when it is first needed, and kep
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Callable
 from functools import lru_cache
-from importlib.util import find_spec
-from types import FunctionType
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -20,6 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from it_callbacks.codes import spec
+from it_callbacks.compiling import Kernel, loaded
 from it_callbacks.rulers import Ruler, Uniform, Width
 
 Scale = tuple[Any, ...]
@@ -102,22 +99,15 @@ def _room(n_readings: int, n_rows: int) -> tuple[NDArray[np.int64], NDArray[np.f
 
 
 @lru_cache(maxsize=1)
-def kernel() -> Callable[..., bool] | None:
-    """The kernel; None where numba is not installed or fails, of which a warning tells."""
-    if find_spec("numba") is None:
-        return None
-    try:
+def kernel() -> Kernel | None:
+    """The kernel; None where there is none."""
+
+    def load() -> Kernel:
         from it_callbacks.codes.kernel import encode
 
-        compiled: Callable[..., bool] = encode
-        if isinstance(compiled, FunctionType):  # numba is told to compile nothing
-            return None
-        one = np.ones(1, np.float32)
-        weights = np.ones((2, 1), np.int64)
-        compiled(one, 1, (one, one, True, *one, *one), True, *weights, *_room(1, 1))
-    except Exception as error:  # it does not fit the NumPy that is installed, say
-        warnings.warn(
-            f"numba cannot be used, so layers are read more slowly: {error}", stacklevel=2
-        )
-        return None
-    return compiled
+        kernel: Kernel = encode
+        one, weights = np.ones(1, np.float32), np.ones((2, 1), np.int64)
+        kernel(one, 1, (one, one, True, *one, *one), True, *weights, *_room(1, 1))
+        return kernel
+
+    return loaded(load)

@@ -165,6 +165,8 @@ def _per_layer(numbers: Sequence[PerUnit], dtype: torch.dtype, device: torch.dev
     """One number for all units of a layer, or those of some, as what is given by layer has them."""
     if len(numbers) == 1:
         return torch.tensor(numbers[0], dtype=dtype, device=device)
+    if all(isinstance(number, float) for number in numbers):  # as most are
+        return torch.tensor(numbers, dtype=dtype, device=device)[:, None, None]
     each = np.broadcast_arrays(*map(np.atleast_1d, numbers))
     return torch.from_numpy(np.stack(each)[:, None]).to(device, dtype)
 

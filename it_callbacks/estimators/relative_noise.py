@@ -75,12 +75,14 @@ def relative_noise(
     first, second = _kernel_sums(u, _noise(n, max(d, _LEAST_COLUMNS))[:, :d])
     half = n // 2
     bits = -np.log2((first + second) / n)
-    covariance = (u.T @ u).astype(np.float64) / n + np.eye(d)
+    # Both products have the same determinant beside the identity (Sylvester's theorem).
+    products = (u.T @ u if d <= n else u @ u.T).astype(np.float64) / n
+    products.flat[:: len(products) + 1] += 1
     return RelativeNoise(
         bits=float(bits.mean()),
         se=standard_error_of_mean(bits, groups),
         half=float(-np.log2(first[:half] / half).mean()) if half else math.nan,
-        high=float(np.log2(np.diag(dpotrf(covariance, lower=1)[0])).sum()),
+        high=float(np.log2(np.diag(dpotrf(products, lower=1)[0])).sum()),
         spread=spread * scale,
         largest_row=float(by_row.max() / by_row.sum()),
         largest_unit=float(by_unit.max() / by_unit.sum()),

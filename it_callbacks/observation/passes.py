@@ -220,13 +220,15 @@ class Pass:
         rows = self._samples.admitted_of(rows, layer.units_axis)
         rows = self._samples.without_padding(rows, stream.reader.reduction)
         keep = self._samples.to_keep
-        with self.contained(layer.name):
+        try:
             if isinstance(stream, Waiting):
                 self.streams[layer.name] = stream.take(rows, keep)
             elif is_owned:
                 stream.add_owned(rows, keep)
             else:
                 stream.add(rows, keep)
+        except (ValueError, TypeError) as error:
+            self._refuse(layer.name, error)
 
     @contextmanager
     def contained(self, layer: str) -> Iterator[None]:
@@ -237,10 +239,13 @@ class Pass:
         """
         try:
             yield
-        except ValueError as error:
-            self.drop({layer: str(error)})
-        except TypeError as error:
+        except (ValueError, TypeError) as error:
+            self._refuse(layer, error)
+
+    def _refuse(self, layer: str, error: Exception) -> None:
+        if isinstance(error, TypeError):
             raise TypeError(f"layer {layer!r}: {error}") from error
+        self.drop({layer: str(error)})
 
     def drop(self, faults: Mapping[str, str]) -> None:
         """Read these layers no further, each for its reason."""

@@ -134,12 +134,12 @@ class WidePass:
             layer: Which layer.
             is_owned: Whether nobody else can change the output.
         """
-        wanted = self._wanted
-        if not len(wanted):
+        wanted, n_wanted = self._wanted, self._wanted.shape[0]
+        if not n_wanted:
             return None
         if self._grid.axes:
             return sketched(self._grid.rows_at(output, layer.units_axis, wanted), self._sketch)
-        is_whole = len(wanted) == len(output)
+        is_whole = n_wanted == output.shape[0]
         # Which copies row by row, several times faster than output[wanted].
         rows = output if is_whole else output.index_select(0, wanted.to(output.device))
         mask = None if self._mask is None else self._mask[wanted]
@@ -195,7 +195,7 @@ def sketched(
         mask: Which steps are none of padding, ``(n, n_steps)``.
         is_owned: Whether nobody else can change the outputs.
     """
-    rows = floating(rows.detach())
+    rows = floating(rows)
     if rows.ndim == 3 and units_axis == 1:
         rows = rows.movedim(1, -1)
     if mask is not None and rows.ndim == 3 and rows.shape[:2] == mask.shape:

@@ -110,7 +110,7 @@ class KeyStream:
 
     def add_reduced(self, rows: Tensor, keep: Tensor | None = None) -> None:
         """As `add_owned`, of what the reduction has given of a batch, ``(n_rows, n_units)``."""
-        self.n_samples += len(rows)
+        self.n_samples += rows.shape[0]
         if keep is not None:
             self._kept.append(rows[keep].detach().clone())
         for some in self._gathered.add(rows):

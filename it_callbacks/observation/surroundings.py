@@ -12,10 +12,12 @@ import torch
 
 
 def is_plain_call() -> bool:
-    """Whether a call computes what it seems to, once, on tensors that can be read."""
+    """Whether a call computes what it seems to, once, on tensors that can be read.
+
+    Not asked of code that is being compiled.
+    """
     return not (
-        torch.compiler.is_compiling()
-        or torch._C._get_tracing_state() is not None
+        torch._C._get_tracing_state() is not None
         or torch._C._functorch.peek_interpreter_stack() is not None  # vmap, grad, jacrev
         or torch._C._get_dispatch_mode(torch._C._TorchDispatchModeKey.FAKE) is not None
         # Activation checkpointing runs the forward a second time from inside the backward pass.

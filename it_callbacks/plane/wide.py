@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -86,12 +86,13 @@ class WidePoint:
             tags: What tags call each layer, in order.
         """
         names = [name for name in tags if name in kept.rows]
+        chosen = _chosen(kept, classes)
         missed = {tag: _MISSED for name, tag in tags.items() if name not in kept.rows}
 
         def share() -> dict[str, Wide]:
             with one_thread():
                 return {
-                    name: _read(reading, kept, kept.rows[name], classes)
+                    name: _read(reading, kept, classes, chosen, kept.rows[name])
                     for name in names[rank() :: n_processes()]
                 }
 
@@ -167,27 +168,40 @@ class WidePoint:
         return uneven_notices(set_, {tag: wide.uneven for tag, wide in self.by_tag.items()})
 
 
+_Chosen: TypeAlias = list[tuple[NDArray[np.int64], Rows]]
+"""Which samples are read of X and of Y, with numbers of groups and classes, but none of a layer."""
+
+
+def _chosen(
+    kept: WideSet, classes: NDArray[np.int64] | None, finite: NDArray[np.bool_] | None = None
+) -> _Chosen:
+    """Those of all samples kept, or of some of them."""
+    groups, found = kept.samples.groups, []
+    for of_all in (kept.choice.of_x, kept.choice.of_y):
+        which = of_all if finite is None else of_all[finite[of_all]]
+        labels = None if classes is None else classes[which]
+        of_groups = None if groups is None else groups[which]
+        found.append((which, Rows.of(np.empty((len(which), 0)), labels, of_groups)))
+    return found
+
+
 def _read(
     reading: WideReading,
     kept: WideSet,
-    rows: NDArray[np.floating[Any]],
     classes: NDArray[np.int64] | None,
+    chosen: _Chosen,
+    rows: NDArray[np.floating[Any]],
 ) -> Wide:
     finite = np.isfinite(rows).all(axis=1)
-    of_x, of_y = (which[finite[which]] for which in (kept.choice.of_x, kept.choice.of_y))
-    if len(of_x) < 2 or 2 * len(of_x) < len(kept.choice.of_x):
-        few = f"not read: {len(of_x)} of {len(kept.choice.of_x)} rows are finite"
-        return Wide({}, len(of_x), 0, rows.shape[1], few, "")
-    about_x, about_y = (
-        Rows.of(
-            rows[which],
-            None if classes is None else classes[which],
-            None if kept.samples.groups is None else kept.samples.groups[which],
-        )
-        for which in (of_x, of_y)
-    )
+    if not finite.all():
+        chosen = _chosen(kept, classes, finite)
+    n, n_chosen = len(chosen[0][0]), len(kept.choice.of_x)
+    if n < 2 or 2 * n < n_chosen:
+        few = f"not read: {n} of {n_chosen} rows are finite"
+        return Wide({}, n, 0, rows.shape[1], few, "")
+    about_x, about_y = (some._replace(rows=rows[which]) for which, some in chosen)
     try:
-        return reading.read(about_x, None if classes is None else about_y)
+        return reading.read(about_x, about_y)
     except Exception as error:  # the other layers can be read
         fault = f"not read: {type(error).__name__}: {error}"
-        return Wide({}, len(of_x), 0, rows.shape[1], fault, "")
+        return Wide({}, n, 0, rows.shape[1], fault, "")

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 from unittest import mock
 
+from it_callbacks import sketches
 from it_callbacks.codes import compiled
 
-_KERNEL = compiled.kernel
+_OF_CODES, _OF_SKETCHES = compiled.kernel, sketches.kernel
 
 
 def _none() -> None:
@@ -17,9 +19,18 @@ def _none() -> None:
 
 def by_torch() -> AbstractContextManager[Any]:
     """As most users have it: without the extra ``fast``."""
-    return mock.patch.object(compiled, "kernel", _none)
+    return _patched(_none, _none)
 
 
 def by_kernel() -> AbstractContextManager[Any]:
     """With the extra ``fast``, which has to be installed."""
-    return mock.patch.object(compiled, "kernel", _KERNEL)
+    return _patched(_OF_CODES, _OF_SKETCHES)
+
+
+@contextmanager
+def _patched(of_codes: Any, of_sketches: Any) -> Iterator[None]:
+    with (
+        mock.patch.object(compiled, "kernel", of_codes),
+        mock.patch.object(sketches, "kernel", of_sketches),
+    ):
+        yield
