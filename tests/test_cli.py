@@ -56,7 +56,7 @@ def full_demo(tmp_path_factory: pytest.TempPathFactory) -> FullDemo:
     """`it-callbacks demo` as a user runs it, to the end."""
     folder = tmp_path_factory.mktemp("demo")
     finished = subprocess.run(
-        [sys.executable, "-m", "it_callbacks.cli", "demo"],
+        [sys.executable, "-m", "it_callbacks", "demo"],
         cwd=folder,
         capture_output=True,
         text=True,

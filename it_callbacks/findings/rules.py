@@ -19,7 +19,7 @@ RULES: Mapping[str, str] = {
     "three, beyond chance.",
     "gap_unsure": "The last gap is beyond its error, but not beyond how far both curves may stray "
     "by chance.",
-    "gap_few": "A gap is judged from 8 common points on.",
+    "gap_few": "A gap is judged from 8 common points on; WideReading(schedule=1) gives more.",
     "no_gap": "Said if both sets are there, and no gap is beyond chance.",
     "not_measured": "Said of what no monitor of this run has measured.",
     "learns_last": "Of the layers that gained, the last to reach 90 % of its gain, well after all "
@@ -32,7 +32,8 @@ RULES: Mapping[str, str] = {
     "gained": "The layer whose y rose most, beyond chance and by at least 0.1 bit.",
     "ends": "First and last value of the deepest layer; no change of y was beyond chance, or "
     "points are few.",
-    "learns_unsure": "Said if fewer than two layers gained beyond chance, or points are few.",
+    "learns_unsure": "Said if fewer than two layers gained beyond chance, or points are few; "
+    "WideReading(schedule=1) gives more.",
     "lost": "Said if y fell from its highest three points to its last three, beyond chance.",
     "gap_unequal": "Said if one set was read on over 1.25 times as many samples, and that alone "
     "may have made what is seen: y of fewer is lower.",
