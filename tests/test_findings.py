@@ -710,6 +710,27 @@ def test_of_several_runs_each_sentence_names_its_own() -> None:
     assert any(each.startswith("other: After") for each in texts)
 
 
+@pytest.mark.parametrize(
+    ("epochs", "is_late"),
+    [
+        (range(12, 24), True),
+        ([7, 8, 10, *range(16, 25)], True),
+        (range(12), False),
+        (range(1, 13), False),
+        (range(5, 65, 5), False),  # as check_val_every_n_epoch=5 has it
+        ([12] * N, False),  # of steps within one epoch nothing is known
+    ],
+)
+def test_a_log_that_begins_late_is_said_to_lack_what_came_before(
+    epochs: Sequence[int], is_late: bool
+) -> None:
+    run = replace(LEARNING, epochs=dict(zip(STEPS, epochs, strict=True)))
+    assert bool(told(run, "begins_late")) == is_late
+    if is_late:
+        assert f"begins at epoch {epochs[0]}, as that of a resumed" in text(run, "begins_late")
+    assert not told(replace(LEARNING, epochs={}), "begins_late")
+
+
 def test_sets_can_be_chosen() -> None:
     run = joined(LEARNING, wide({LAYERS[2]: [0.3] * N}, set_="test"))
     assert "finds 1.90" in text(run, "learnt")

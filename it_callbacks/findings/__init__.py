@@ -87,6 +87,7 @@ def _of_layers(run: Run, n_runs: int, sets: Collection[str]) -> Iterator[Finding
     yield from layers.fell(plane)
     yield from layers.agree(plane)
     yield from fitting.gap_of_layers(plane, training)
+    yield from limits.begins_late(plane)
     yield from limits.readable(plane)
     yield from limits.dead_layers(plane)
     yield from limits.dead_units(plane)

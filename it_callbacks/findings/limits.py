@@ -42,6 +42,22 @@ def readable(plane: Plane) -> Iterator[Finding]:
 _SATURATED = "nearly every sample has a code of its own"
 
 
+def begins_late(plane: Plane) -> Iterator[Finding]:
+    """That what came before is not in the log: its first point is late, for how close points are.
+
+    The first validation of a training always has a point.
+    """
+    of_set = (series for key, series in plane.run.series.items() if key.set == plane.set)
+    steps = {step for series in of_set for step in series}
+    epochs = sorted({plane.run.epochs[step] for step in steps & plane.run.epochs.keys()})
+    if len(epochs) > 1 and epochs[0] > max(1, epochs[1] - epochs[0]):
+        text = (
+            f"The log begins at epoch {epochs[0]}, as that of a resumed training: what changed "
+            "before is not in it."
+        )
+        yield Finding("begins_late", text, "unknown", None, {"epoch": float(epochs[0])})
+
+
 def dead_layers(plane: Plane) -> Iterator[Finding]:
     """That the output of layers no longer varies: a millionth of its largest spread at most.
 

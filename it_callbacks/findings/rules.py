@@ -22,6 +22,7 @@ RULES: Mapping[str, str] = {
     "gap_few": "A gap is judged from 8 common points on; WideReading(schedule=1) gives more.",
     "no_gap": "Said if both sets are there, and no gap is beyond chance.",
     "not_measured": "Said of what no monitor of this run has measured.",
+    "begins_late": "Said if the first point is later than the time between it and the next.",
     "learns_last": "Of the layers that gained, the last to reach 90 % of its gain, well after all "
     "others.",
     "learn_together": "No layer reached 90 % of its gain clearly after all others.",
