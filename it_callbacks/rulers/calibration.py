@@ -15,7 +15,7 @@ Floats = NDArray[np.float64]
 CALIBRATION_ROWS = 1024
 """Rows that a calibrated ruler looks at: enough for a 99.9 % quantile, and few enough to keep."""
 _CALIBRATION_NUMBERS = 2**18
-_LEAST_ROWS = 32
+_LEAST_ROWS = 8
 
 _MASKED = -1e4
 """A mask writes numbers this low or lower: -1e9, say, or the lowest of a type."""
@@ -31,7 +31,7 @@ def calibration_rows(n_units: int) -> int:
 
     Example:
         >>> [calibration_rows(n_units) for n_units in (10, 256, 1024, 100_000)]
-        [1024, 1024, 256, 32]
+        [1024, 1024, 256, 8]
     """
     return max(_LEAST_ROWS, min(CALIBRATION_ROWS, _CALIBRATION_NUMBERS // max(n_units, 1)))
 
