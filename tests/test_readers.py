@@ -116,10 +116,12 @@ def test_alone_a_process_calibrates_on_enough_rows_and_several_wait_for_the_end(
         assert waiting.is_full is is_full
 
 
-@pytest.mark.parametrize(("n_units", "n_rows"), [(4, 1024), (256, 1024), (1024, 256), (9000, 32)])
+@pytest.mark.parametrize(
+    ("n_units", "n_rows"), [(4, 1024), (256, 1024), (1024, 256), (9000, 29), (40_000, 8)]
+)
 def test_wide_layers_are_calibrated_on_fewer_rows(n_units: int, n_rows: int) -> None:
     """2**18 numbers are enough; the rows behind them are so large that they would show."""
-    rows = torch.randn(1200, n_units, generator=torch.Generator().manual_seed(0))
+    rows = torch.randn(n_rows + 176, n_units, generator=torch.Generator().manual_seed(0))
     rows[n_rows:] *= 50
     stream = stream_of(Reader(Joint(), (Calibrated(4),)), alone=True)
     for part in rows.split(400):
