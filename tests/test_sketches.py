@@ -118,7 +118,7 @@ def test_sums_are_those_of_the_definition() -> None:
 @pytest.mark.parametrize("n_samples", [1, 3, 4, 9])
 @pytest.mark.parametrize("shape", [(129,), (254,), (1000,), (5, 50), (16, 127), (64, 8, 8)])
 def test_the_kernel_gives_the_same_sums_to_the_bit(n_samples: int, shape: tuple[int, ...]) -> None:
-    pytest.importorskip("numba")
+    pytest.importorskip("numba", reason="numba is of the extra fast")
     assert sketches.kernel() is not None
     rows = np.random.default_rng(8).standard_normal((n_samples, *shape)).astype(np.float32)
     rows *= 10 ** np.random.default_rng(9).uniform(-30, 30, rows.shape).astype(np.float32)
