@@ -29,4 +29,6 @@ def add_up(numbers: Any, signs: Any, sums: Any) -> None:  # pragma: no cover  # 
                 block = numbers[begin : begin + len(of_block)]
                 for place in range(len(of_block)):
                     of_sample[place] += block[place] * of_block[place]
-        sums[first : first + len(of_few)] = of_few
+        for sample in range(len(of_few)):  # a slice would be compiled for seconds
+            for place in range(n_sums):
+                sums[first + sample, place] = of_few[sample, place]

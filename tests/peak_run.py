@@ -22,6 +22,7 @@ from torch.utils.data import DataLoader, TensorDataset
 
 import it_callbacks as it
 from it_callbacks.reductions import Joint
+from it_callbacks.rulers import Calibrated
 
 N_LAYERS, CHANNELS, SIZE, N_VALIDATION = 20, 4, 128, 32
 
@@ -59,22 +60,23 @@ class Maps(pl.LightningModule):
         return self.loader(N_VALIDATION, N_VALIDATION // 2)
 
 
-def fit(model: Maps, monitors: list[pl.Callback]) -> None:
+def fit(model: Maps, monitors: list[pl.Callback], n_sanity: int = 2) -> None:
     with tempfile.TemporaryDirectory() as folder:
         pl.Trainer(
             max_epochs=2,
             accelerator="cpu",
             logger=TensorBoardLogger(folder),
             callbacks=monitors,
+            num_sanity_val_steps=n_sanity,
             enable_checkpointing=False,
             enable_progress_bar=False,
             enable_model_summary=False,
         ).fit(model)
 
 
-def monitors(reduce: Any) -> list[pl.Callback]:
+def monitors(reduce: Any, bins: Any = 30) -> list[pl.Callback]:
     return [
-        it.InformationPlaneMonitor(reduce=reduce),
+        it.InformationPlaneMonitor(reduce=reduce, bins=bins),
         it.PredictionEntropyMonitor(),
         it.ConditionalEntropyMonitor(),
     ]
@@ -84,6 +86,8 @@ WAYS: dict[str, Callable[[], list[pl.Callback]]] = {
     "none": list,
     "defaults": lambda: monitors("auto"),
     "whole maps": lambda: monitors(Joint()),
+    "whole maps, from the first epoch on": lambda: monitors(Joint()),
+    "whole maps, units apart": lambda: monitors(Joint(), Calibrated(30, "unit")),
 }
 
 
@@ -92,7 +96,7 @@ def main(way: str) -> None:
     logging.getLogger("pytorch_lightning").setLevel(logging.ERROR)
     torch.set_num_threads(1)
     fit(Maps(8, 4), monitors("auto"))  # what is loaded on first use
-    fit(Maps(SIZE, N_LAYERS), WAYS[way]())
+    fit(Maps(SIZE, N_LAYERS), WAYS[way](), n_sanity=0 if "first epoch" in way else 2)
     print(1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
 
 

@@ -20,6 +20,7 @@ import torch
 from torch import Tensor
 from typing_extensions import override
 
+from it_callbacks import sketches
 from it_callbacks.codes import (
     compiled,
     encode,
@@ -566,11 +567,19 @@ def test_a_numba_that_cannot_be_used_is_told_of_and_none_is_not_missed(
             raise SystemError("numpy.core.multiarray failed to import")
 
     monkeypatch.setitem(sys.modules, "it_callbacks.codes.kernel", Broken("kernel"))
-    with pytest.warns(UserWarning, match="numba cannot be used, .*: numpy.core"):
-        assert compiled.kernel() is None
+    monkeypatch.setitem(sys.modules, "it_callbacks.sketch_kernel", Broken("sketch_kernel"))
+    kernels = compiled.kernel, sketches.kernel
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("default")  # as a user has it: a line warns once
+        for kernel in kernels:
+            kernel.cache_clear()
+            assert kernel() is None
+    (once,) = told
+    assert "numba cannot be used, so layers are read more slowly: numpy.core" in str(once.message)
     monkeypatch.undo()
-    compiled.kernel.cache_clear()
-    assert compiled.kernel() is not None
+    for kernel in kernels:
+        kernel.cache_clear()
+        assert kernel() is not None
 
 
 def test_a_numba_that_compiles_nothing_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import pickle
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -23,6 +24,7 @@ from it_callbacks.rulers import (
     Unstorable,
     Width,
     of_activation,
+    pair_merged,
     range_of,
 )
 
@@ -167,7 +169,9 @@ def test_widths_that_do_not_fit_the_units_are_named() -> None:
         Width((0.5, 1.0))(torch.zeros(5, 3))
 
 
-@pytest.mark.parametrize("width", [0, -1.0, math.inf, math.nan, (), (0.5, 0.0), "0.5", [0.5]])
+@pytest.mark.parametrize(
+    "width", [0, -1.0, math.inf, math.nan, (), (0.5, 0.0), "0.5", [], [0.5, "1"]]
+)
 def test_a_wrong_width_is_named(width: object) -> None:
     with pytest.raises((TypeError, ValueError), match="width"):
         Width(width)
@@ -500,7 +504,9 @@ def test_a_calibrated_ruler_comes_back_from_a_file(scope: str, tmp_path: Path) -
 
 def test_the_state_of_a_ruler_is_plain() -> None:
     assert Width(0.07).state() == {"width": 0.07}
-    assert Width((0.5, 2.0)).state() == {"width": [0.5, 2.0]}
+    (stored,) = Width((0.5, 2.0)).state().values()
+    assert type(stored) is Tensor
+    assert stored.tolist() == [0.5, 2.0]
 
 
 @pytest.mark.parametrize(
@@ -518,7 +524,9 @@ def test_the_state_of_a_ruler_is_plain() -> None:
         (Calibrated(30), {"width": 0.0}),
         (Calibrated(30), {"width": "0.07"}),
         (Calibrated(30), {"width": True}),
-        (Calibrated(30), {"width": torch.ones(3)}),
+        (Calibrated(30), {"width": torch.ones(3, 1)}),
+        (Calibrated(30), {"width": torch.ones(3, dtype=torch.int64)}),
+        (Calibrated(30), {"width": torch.arange(3.0)}),
     ],
 )
 def test_a_state_that_is_none_is_a_value_error(spec: Ruler, state: Any) -> None:
@@ -548,7 +556,23 @@ def test_offsets_between_units_do_not_swallow_what_they_tell(offset: float) -> N
     alone = states_of(shifted, Calibrated(30, "unit").freeze(shifted))
     assert states_of(shifted) == pytest.approx(alone, rel=0.02)
     assert states_of(shifted, Calibrated(30, "layer").freeze(shifted)) < 0.9 * alone or offset < 0.1
-    assert isinstance(Calibrated(30).freeze(shifted).width, tuple)
+    assert len(Calibrated(30).freeze(shifted).width) == 4
+
+
+def test_of_very_many_units_none_has_a_width_of_its_own() -> None:
+    """Which would be kept for the whole run; they tell as much with one for all."""
+    apart = 0.003 * torch.randn(8, 8193, generator=torch.Generator().manual_seed(2))
+    apart += torch.linspace(-100, 100, 8193)
+    assert len(Calibrated(30).freeze(apart[:, :-1]).width) == 8192
+    assert isinstance(Calibrated(30).freeze(apart).width, float)
+    assert states_of(apart) == len(apart)
+
+
+def test_widths_of_units_take_eight_bytes_each() -> None:
+    ruler = Calibrated(30, "unit").freeze(torch.randn(8, 10_000))
+    assert len(pickle.dumps(ruler)) < 81_000
+    assert len(pickle.dumps(pair_merged(ruler))) < 81_000
+    assert ruler.width[3] == list(ruler.width)[3]
 
 
 @pytest.mark.parametrize(
@@ -638,7 +662,7 @@ def test_the_scale_of_a_layer_does_not_change_what_is_read(scale: float) -> None
 )
 def test_an_origin_moves_the_bins(ruler: Width) -> None:
     """The fast way as the plain one, and through a checkpoint."""
-    n_units = len(ruler.width) if isinstance(ruler.width, tuple) else 3
+    n_units = 3 if isinstance(ruler.width, float) else len(ruler.width)
     activations = 5 * normal(n_units)
     origin = torch.tensor(ruler.origin, dtype=torch.float64)
     width = torch.tensor(ruler.width, dtype=torch.float64)

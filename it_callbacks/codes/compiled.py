@@ -58,7 +58,7 @@ def scale_of(ruler: Ruler, n_units: int, dtype: torch.dtype, device: torch.devic
         return one[:1], one[1:], False, number(ruler.bins - 1), number(ruler.high)
     if type(ruler) is not Width or ruler.is_finer_than(dtype):
         return None
-    if isinstance(ruler.width, tuple) and len(ruler.width) != n_units:
+    if not isinstance(ruler.width, float) and len(ruler.width) != n_units:
         return None  # the spec says why
     with np.errstate(over="ignore"):  # then all is in bin 0, or the spec says why not
         origins, scales = (
@@ -95,7 +95,7 @@ def sums_of(
 
 
 def _room(n_readings: int, n_rows: int) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    return np.empty((n_readings, n_rows, 2), np.int64), np.empty(n_readings)
+    return np.zeros((n_readings, n_rows, 2), np.int64), np.zeros(n_readings)
 
 
 @lru_cache(maxsize=1)

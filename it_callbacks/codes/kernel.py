@@ -43,9 +43,9 @@ def encode(
         packs: Whether rows are so short that they are packed where they fit.
         first: Weights of the first key, ``(n_units,)`` int64.
         second: Those of the second.
-        keys: ``(1, n_rows, 2)`` int64, for the sums; ``(2, n_rows, 2)`` also for those of the
+        keys: Zeros ``(1, n_rows, 2)`` int64, for the sums; ``(2, n_rows, 2)`` also for those of the
             states with neighbouring bins as one.
-        farthest: As long as `keys`, for how far from 0 the farthest state is.
+        farthest: Zeros, as many as `keys`, for how far from 0 the farthest state is.
 
     Returns:
         Whether all states are numbers that fit 64 bits; if not, the rest means nothing.
@@ -57,7 +57,6 @@ def encode(
     # Of rows that lie side by side, several are read as one.
     most = 1 if step != n_units or is_by_unit else max(1, _AT_ONCE // n_units)
     states = np.empty(most * width, np.int32)
-    keys[:], farthest[:] = 0, 0.0
     for row in range(0, n_rows, most):
         n = min(most, n_rows - row)
         for unit in range(0, n_units, width):
@@ -66,17 +65,20 @@ def encode(
             if is_by_unit:
                 reading = origins[unit:end], scales[unit:end], divides, top, high
             begin, size = row * step + unit, end - unit
-            values = numbers[begin : begin + n * size]
-            if not _read(values, reading, states):
-                _add(states[: n * size], weights, packs, keys[:, row : row + n], farthest)
-                continue
-            for place in range(n):
-                one = values[place * size : (place + 1) * size]
-                sums = keys[:, row + place : row + place + 1]
-                if not _read(one, reading, states):
-                    _add(states[:size], weights, packs, sums, farthest)
-                elif not _add_far(one, reading, weights, sums, farthest):
+            # One after the other where a state is far from 0. What is written once is compiled
+            # once: that takes seconds.
+            done, at_once = 0, n
+            while done < n:
+                values = numbers[begin + done * size : begin + (done + at_once) * size]
+                sums = keys[:, row + done : row + done + at_once]
+                if not _read(values, reading, states):
+                    _add(states[: at_once * size], weights, packs, sums, farthest)
+                elif at_once > 1:
+                    at_once = 1
+                    continue
+                elif not _add_far(values, reading, weights, sums, farthest):
                     return False
+                done += at_once
     return True
 
 
@@ -123,18 +125,17 @@ def _add(
         for unit in range(len(states)):
             lowest, highest = min(lowest, states[unit]), max(highest, states[unit])
         farthest[halvings] = max(farthest[halvings], float(max(-lowest, highest)))
-        if packs and lowest >= LOWEST_PACKED and highest <= HIGHEST_PACKED:
-            _pack(states, size, keys[halvings])
-            continue
-        for row in range(keys.shape[1]):
+        all_fit = packs and lowest >= LOWEST_PACKED and highest <= HIGHEST_PACKED
+        for row in range(0 if all_fit else keys.shape[1]):
             of_row = states[row * size : (row + 1) * size]
             _hash(of_row, first, second, keys[halvings, row])
-        for row in range(keys.shape[1] if packs else 0):
-            of_row, n_unfit = states[row * size : (row + 1) * size], 0
-            for unit in range(size):
-                n_unfit += (of_row[unit] < LOWEST_PACKED) | (of_row[unit] > HIGHEST_PACKED)
+        at_once = keys.shape[1] if all_fit else 1
+        for row in range(0, keys.shape[1] if packs else 0, at_once):
+            of_rows, n_unfit = states[row * size : (row + at_once) * size], 0
+            for unit in range(0 if all_fit else size):
+                n_unfit += (of_rows[unit] < LOWEST_PACKED) | (of_rows[unit] > HIGHEST_PACKED)
             if n_unfit == 0:
-                _pack(of_row, size, keys[halvings, row : row + 1])
+                _pack(of_rows, size, keys[halvings, row : row + at_once])
 
 
 @njit(cache=True, nogil=True, error_model="numpy", inline="always")

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from it_callbacks.codes.spec import N_COLUMNS, Units
-from it_callbacks.rulers import PairMerged, PerUnit, Ruler, Uniform, Width
+from it_callbacks.rulers import PairMerged, Ruler, Uniform, Width
 
 # Rows whose lengths are multiples of this get in each other's way in the caches; padded, the
 # product of them takes two thirds of the time.
@@ -161,10 +161,12 @@ def _width(rulers: Sequence[Width], dtype: torch.dtype, device: torch.device, n_
     return read
 
 
-def _per_layer(numbers: Sequence[PerUnit], dtype: torch.dtype, device: torch.device) -> Tensor:
+def _per_layer(
+    numbers: Sequence[float | Sequence[float]], dtype: torch.dtype, device: torch.device
+) -> Tensor:
     """One number for all units of a layer, or those of some, as what is given by layer has them."""
     if len(numbers) == 1:
-        return torch.tensor(numbers[0], dtype=dtype, device=device)
+        return torch.as_tensor(np.array(numbers[0]), dtype=dtype, device=device)
     if all(isinstance(number, float) for number in numbers):  # as most are
         return torch.tensor(numbers, dtype=dtype, device=device)[:, None, None]
     each = np.broadcast_arrays(*map(np.atleast_1d, numbers))

@@ -25,7 +25,7 @@ from it_callbacks.observation.observed import Observed
 from it_callbacks.observation.passes import Copy, DryRun, LayerPass, Pass
 from it_callbacks.observation.processes import n_processes, together
 from it_callbacks.observation.readers import Reader
-from it_callbacks.observation.resolutions import Resolution, readers_for, reduction_of
+from it_callbacks.observation.resolutions import Resolution, reader_for, readers_for
 from it_callbacks.observation.sketched import WidePass
 from it_callbacks.observation.spreads import spreads_of
 from it_callbacks.observation.stages import Stage, why_later
@@ -263,7 +263,11 @@ class LayerObserver:
             self._discovery.add(firing)
 
     def _copied(self, layer: Layer, rows: Tensor) -> Copy | None:
-        return self._pass.copied(rows, layer, reduction_of(layer, self._what.reduce))
+        spec = reader_for(layer, self._what.resolutions, self._what.reduce)
+        reader = self._restore(layer.name, spec) or spec
+        unmerged, alone = self.unmerged.get(layer.name, frozenset()), n_processes() == 1
+        stream = stream_of(reader, alone=alone, unmerged=unmerged, enough=0)
+        return self._pass.copied(rows, layer, stream)
 
     def _take(self, firing: Firing) -> None:
         self._pass.take(firing.name, firing.call, firing.output, is_copy=firing.is_copy)

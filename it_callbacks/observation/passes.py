@@ -14,6 +14,7 @@ from torch import Tensor
 from it_callbacks.observation.all_processes import observed_by_all
 from it_callbacks.observation.batches import Batch
 from it_callbacks.observation.calibrating import Stream, Waiting
+from it_callbacks.observation.gathering import GATHERED
 from it_callbacks.observation.labels import Targets
 from it_callbacks.observation.layers import Layer
 from it_callbacks.observation.observed import Observed
@@ -23,20 +24,19 @@ from it_callbacks.observation.sketched import Sketched, WidePass
 from it_callbacks.observation.small_batches import SmallBatches
 from it_callbacks.observation.streams import Encodings, KeyStream, encode_held
 from it_callbacks.observation.wide_sampling import class_numbers
-from it_callbacks.reductions import Reduction
 from it_callbacks.rulers import refuse_mostly_nonfinite
 
 
 class Copy(NamedTuple):
-    """The rows of a layer in one batch.
+    """The rows of what may become a layer in the first batch.
 
     Args:
-        rows: Of the admitted samples.
+        rows: Of the admitted samples; the stream that has taken them in, where they are many.
         is_reduced: Whether the layer's reduction has been applied.
         sketches: What the reading of layers of any width keeps of them.
     """
 
-    rows: Tensor
+    rows: Tensor | Stream
     is_reduced: bool
     sketches: NDArray[np.floating[Any]] | None
 
@@ -58,7 +58,7 @@ class DryRun:
             self.first_classes = class_numbers(batch.labels, labelled)
         return False
 
-    def copied(self, rows: Tensor, layer: Layer, reduction: Reduction) -> Copy | None:
+    def copied(self, rows: Tensor, layer: Layer, stream: Stream) -> Copy | None:
         """Nothing is held."""
 
     def take_copy(self, layer: str, copy: Copy | None) -> None:
@@ -157,21 +157,31 @@ class Pass:
             for call, rows in outputs.items():
                 self._take(self._layers[call], rows, is_owned=True)
 
-    def copied(self, rows: Tensor, layer: Layer, reduction: Reduction) -> Copy | None:
+    def copied(self, rows: Tensor, layer: Layer, stream: Stream) -> Copy | None:
         """A copy of what is needed of a layer's rows, since a later layer may change them.
 
         Args:
             rows: Of all rows of the batch, ``(n_rows, ...)``.
             layer: Which layer.
-            reduction: How the layer will be reduced.
+            stream: A new one that encodes it; takes in rows that are too many to be held.
         """
         sketches = None if self._wide is None else self._wide.sketch(rows.detach(), layer)
         rows = self._samples.admitted_of(rows.detach(), layer.units_axis)
+        reduction = stream.reader.reduction
         rows = self._samples.without_padding(rows, reduction)
         if reduction.frozen:
             with suppress(Exception):  # raised again if this becomes a layer
-                return Copy(reduction(rows).clone(), is_reduced=True, sketches=sketches)
+                reduced = reduction(rows)
+                held = reduced.clone() if reduced.numel() <= GATHERED else self._fed(stream, rows)
+                return Copy(held, is_reduced=True, sketches=sketches)
         return Copy(rows.clone(), is_reduced=False, sketches=sketches)
+
+    def _fed(self, stream: Stream, rows: Tensor) -> Stream:
+        """The stream that goes on once `stream` has taken in rows."""
+        if isinstance(stream, Waiting):
+            return stream.take(rows, self._samples.to_keep)
+        stream.add(rows, self._samples.to_keep)
+        return stream
 
     def take_copy(self, layer: str, copy: Copy | None) -> None:
         """Take in what `copied` gave of a layer."""
@@ -179,11 +189,15 @@ class Pass:
             return
         if self._wide is not None:
             self._wide.add(layer, copy.sketches)
-        stream = self.streams.get(layer)  # none where it is not read yet
-        if stream is not None:
-            with self.contained(layer):  # calibrated later, since what that takes is said before
-                add = stream.add_reduced if copy.is_reduced else stream.add_owned
-                add(copy.rows, self._samples.to_keep)
+        stream, rows = self.streams.get(layer), copy.rows
+        if stream is None:  # it is not read yet
+            return
+        if not isinstance(rows, Tensor):
+            self.streams[layer] = rows
+            return
+        with self.contained(layer):  # calibrated later, since what that takes is said before
+            add = stream.add_reduced if copy.is_reduced else stream.add_owned
+            add(rows, self._samples.to_keep)
 
     def take(self, module_name: str, call: int, output: Any, *, is_copy: bool = False) -> None:
         """A module gave `output`; taken in at once if it is one of the layers.
@@ -219,14 +233,11 @@ class Pass:
             return
         rows = self._samples.admitted_of(rows, layer.units_axis)
         rows = self._samples.without_padding(rows, stream.reader.reduction)
-        keep = self._samples.to_keep
         try:
-            if isinstance(stream, Waiting):
-                self.streams[layer.name] = stream.take(rows, keep)
-            elif is_owned:
-                stream.add_owned(rows, keep)
+            if is_owned and not isinstance(stream, Waiting):
+                stream.add_owned(rows, self._samples.to_keep)
             else:
-                stream.add(rows, keep)
+                self.streams[layer.name] = self._fed(stream, rows)
         except (ValueError, TypeError) as error:
             self._refuse(layer.name, error)
 

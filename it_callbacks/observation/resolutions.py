@@ -50,35 +50,31 @@ def readers_for(
             layer would share a tag.
     """
     names = [layer.name for layer in layers]
-    readers = {}
-    for layer in layers:
-        reduction = reduction_of(layer, reduce)
-        rulers = tuple(_ruler(each, layer, reduction, names) for each in resolutions)
-        if len({ruler.slug for ruler in rulers}) < len(rulers):
+    for resolution in resolutions:
+        for pattern in resolution if isinstance(resolution, Mapping) else ():
+            if not any(fnmatchcase(name, pattern) for name in names):
+                raise ArgumentValueError(
+                    f"bins[{pattern!r}]: matches none of the layers {names}"
+                    f"{nearest(pattern, names)}"
+                )
+    readers = {layer.name: reader_for(layer, resolutions, reduce) for layer in layers}
+    for reader in readers.values():
+        if len({ruler.slug for ruler in reader.rulers}) < len(reader.rulers):
             raise ArgumentValueError(
-                f"bins: two of the rulers {list(rulers)} would share one tag; drop one"
+                f"bins: two of the rulers {list(reader.rulers)} would share one tag; drop one"
             )
-        readers[layer.name] = Reader(reduction, rulers)
     return readers
 
 
-def reduction_of(layer: Layer, reduce: Reduction | str) -> Reduction:
-    """The reduction of one layer; `reduce` as in `readers_for`."""
-    if isinstance(reduce, Reduction):
-        return reduce
-    return MeanPool(layer.units_axis) if layer.n_axes > 2 else Joint()
+def reader_for(layer: Layer, resolutions: Sequence[Resolution], reduce: Reduction | str) -> Reader:
+    """The reader of one layer, before it is calibrated; arguments as in `readers_for`."""
+    if not isinstance(reduce, Reduction):
+        reduce = MeanPool(layer.units_axis) if layer.n_axes > 2 else Joint()
+    return Reader(reduce, tuple(_ruler(each, layer, reduce) for each in resolutions))
 
 
-def _ruler(
-    resolution: Resolution, layer: Layer, reduction: Reduction, names: Sequence[str]
-) -> Ruler:
+def _ruler(resolution: Resolution, layer: Layer, reduction: Reduction) -> Ruler:
     if isinstance(resolution, Mapping):
-        for pattern in resolution:
-            if not any(fnmatchcase(name, pattern) for name in names):
-                raise ArgumentValueError(
-                    f"bins[{pattern!r}]: matches none of the layers {list(names)}"
-                    f"{nearest(pattern, names)}"
-                )
         by_glob = (ruler for name, ruler in resolution.items() if fnmatchcase(layer.name, name))
         resolution = resolution.get(layer.name, next(by_glob, _DEFAULT_BINS))
     if isinstance(resolution, Ruler):

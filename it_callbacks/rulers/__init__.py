@@ -29,10 +29,10 @@ from it_callbacks.rulers.numbers import (
     refuse_nonfinite,
     wide_type,
 )
+from it_callbacks.rulers.per_unit import PerUnit
 from it_callbacks.rulers.ruler import (
     Calibrated,
     Exact,
-    PerUnit,
     Ruler,
     Uniform,
     Unstorable,

@@ -16,6 +16,12 @@ CALIBRATION_ROWS = 1024
 """Rows that a calibrated ruler looks at: enough for a 99.9 % quantile, and few enough to keep."""
 _CALIBRATION_NUMBERS = 2**18
 _LEAST_ROWS = 8
+_MOST_APART = 8192
+"""Units of a layer up to which those that lie apart may have widths of their own.
+
+The few rows of one that has more hardly tell how far a unit reaches. Nor does one width swallow so
+many: of all of them some lie near an edge of a bin.
+"""
 
 _MASKED = -1e4
 """A mask writes numbers this low or lower: -1e9, say, or the lowest of a type."""
@@ -71,7 +77,8 @@ def fitted(values: Floats, n_bins: int, scope: Scope, precision: Precision) -> B
     low, high = np.fmin.reduce(values, axis=0), np.fmax.reduce(values, axis=0)
     noise = _rounding(values, low, high, precision)
     live = high - low > noise
-    apart = scope == "auto" and _lie_apart(low[live], high[live])
+    may_differ = scope == "auto" and len(low) <= _MOST_APART
+    apart = may_differ and _lie_apart(low[live], high[live])
     if apart or scope == "unit":
         spread = np.where(live, _spread(values), 0.0)
     else:

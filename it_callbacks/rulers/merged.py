@@ -55,11 +55,9 @@ def pair_merged(ruler: Ruler) -> Ruler:
     """
     if type(ruler) is Uniform and ruler.bins % 2 == 0:
         return Uniform(ruler.bins // 2, ruler.low, ruler.high)
-    if type(ruler) is Width:
-        widths = ruler.width if isinstance(ruler.width, tuple) else (ruler.width,)
-        smallest, largest = torch.finfo(torch.float32).tiny, torch.finfo(torch.float32).max / 2
-        if smallest <= min(widths) and max(widths) <= largest:
-            doubled = tuple(2 * width for width in widths)
-            is_one = not isinstance(ruler.width, tuple)
-            return Width(doubled[0] if is_one else doubled, ruler.origin)
+    if type(ruler) is not Width or not isinstance(ruler.width, float):
+        return PairMerged(ruler)  # without a second width for each unit, which would take memory
+    float32 = torch.finfo(torch.float32)
+    if float32.tiny <= ruler.width <= float32.max / 2:
+        return Width(2 * ruler.width, ruler.origin)
     return PairMerged(ruler)

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, get_args
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from typing_extensions import override
@@ -14,6 +16,7 @@ from typing_extensions import override
 from it_callbacks.checks import finite, whole
 from it_callbacks.rulers.calibration import Precision, Scope, fitted
 from it_callbacks.rulers.numbers import as_states, floating, refuse_nonfinite
+from it_callbacks.rulers.per_unit import PerUnit, finite_numbers
 
 
 class Unstorable(TypeError):  # noqa: N818 # said of a ruler, as in "Calibrated is storable"
@@ -142,13 +145,9 @@ class Uniform(Ruler):
         return torch.where(inside, states.clamp_max(self.bins - 1), states)
 
 
-PerUnit = float | tuple[float, ...]
-"""One number for all units, or one for each, in the order of a flattened sample."""
-
 _LOWEST = -1e37
 """What a mask writes in float32 is lower: the end of the type, in place of minus infinity."""
 _FARTHEST = 2.0**62
-_MOST_SHOWN = 8
 
 
 @dataclass(frozen=True)
@@ -158,37 +157,35 @@ class Width(Ruler):
     What a mask has set to the lowest number of its type is one state, however narrow the bins are.
 
     Args:
-        width: Width of a bin in the units of the activations; for units of different scale, a
-            tuple of one width per unit ``(n_units,)``, in the order of a flattened sample.
-        origin: Where bin 0 begins; with a tuple of widths, 0 or one number per unit.
+        width: Width of a bin in the units of the activations; for units of different scale, one
+            width for each ``(n_units,)``, in the order of a flattened sample.
+        origin: Where bin 0 begins; with a width for each unit, 0 or one number for each.
 
     Example:
         >>> Width(0.5)(torch.tensor([-0.1, 0.2, 3.0])).tolist()
         [-1, 0, 6]
     """
 
-    width: PerUnit
-    origin: PerUnit = 0.0
+    width: float | Sequence[float]
+    origin: float | Sequence[float] = 0.0
 
     def __post_init__(self) -> None:
-        if isinstance(self.width, tuple) and not self.width:
-            raise ValueError("width: need a width for each unit, got none")
-        object.__setattr__(self, "width", _finite("width", self.width, above=0))
-        object.__setattr__(self, "origin", _finite("origin", self.origin))
-        if isinstance(self.origin, tuple) and (
-            not isinstance(self.width, tuple) or len(self.origin) != len(self.width)
+        object.__setattr__(self, "width", finite_numbers("width", self.width, above=0))
+        object.__setattr__(self, "origin", finite_numbers("origin", self.origin))
+        if isinstance(self.origin, PerUnit) and (
+            not isinstance(self.width, PerUnit) or len(self.origin) != len(self.width)
         ):
             raise ValueError(f"origin: need one for each width, got {len(self.origin)}")
 
     @override
     def __repr__(self) -> str:
-        origin = f", origin={_shown(self.origin)}" if self.origin != 0.0 else ""
-        return f"Width(width={_shown(self.width)}{origin})"
+        origin = f", origin={self.origin!r}" if self.origin != 0.0 else ""
+        return f"Width(width={self.width!r}{origin})"
 
     @property
     @override
     def slug(self) -> str:
-        return "width_per_unit" if isinstance(self.width, tuple) else f"width{self.width:g}"
+        return f"width{self.width:g}" if isinstance(self.width, float) else "width_per_unit"
 
     @override
     def state(self) -> dict[str, Any]:
@@ -200,8 +197,11 @@ class Width(Ruler):
         if self.is_finer_than(activations.dtype):
             activations = activations.double()
         # A tensor, since some devices divide by a plain number by multiplying with its inverse.
-        widths, origins = (activations.new_tensor(part) for part in (self.width, self.origin))
-        if isinstance(self.width, tuple):
+        widths, origins = (
+            torch.as_tensor(np.array(part), dtype=activations.dtype, device=activations.device)
+            for part in (self.width, self.origin)
+        )
+        if not isinstance(self.width, float):
             if math.prod(activations.shape[1:]) != len(self.width):
                 raise ValueError(
                     f"width: {len(self.width)} widths, one per unit, do not fit activations of "
@@ -216,8 +216,8 @@ class Width(Ruler):
 
     def is_finer_than(self, dtype: torch.dtype) -> bool:
         """Whether a type of number cannot hold its widths to full precision."""
-        finest = min(self.width) if isinstance(self.width, tuple) else self.width
-        return finest < torch.finfo(dtype).tiny and dtype != torch.float64
+        width = self.width if isinstance(self.width, float) else np.asarray(self.width).min()
+        return bool(width < torch.finfo(dtype).tiny) and dtype != torch.float64
 
 
 @dataclass(frozen=True)
@@ -237,7 +237,7 @@ class Calibrated(Ruler):
         bins: Number of bins over the calibrated range, at least 2.
         scope: ``"layer"``: one width from all units together; ``"unit"``: each unit its own;
             ``"auto"``: that of the layer, unless units lie farther apart than they vary, so that
-            one width for all would swallow what they tell.
+            one width for all would swallow what they tell; that of a layer of more than 8192 units.
         at: Finished epochs from which on a monitor calibrates it, and with it a reduction that has
             to be fitted: bins of an untrained layer do not fit one that grows in training. At
             points before, the layer has no binned values.
@@ -291,7 +291,7 @@ class Calibrated(Ruler):
         widths, origins = fitted(rows, self.bins, self.scope, precision)
         if self.scope != "unit" and (widths == widths[0]).all() and (origins == origins[0]).all():
             return Width(float(widths[0]), float(origins[0]))
-        return Width(tuple(widths.tolist()), tuple(origins.tolist()) if origins.any() else 0.0)
+        return Width(PerUnit(widths), PerUnit(origins) if origins.any() else 0.0)
 
     @override
     def restored(self, state: dict[str, Any]) -> Width:
@@ -302,13 +302,13 @@ class Calibrated(Ruler):
             Width(width=0.07)
         """
         stored = state if isinstance(state, dict) else {}
-        width, origin = stored.get("width"), stored.get("origin", 0.0)
-        is_per_unit = isinstance(width, list)
-        if width is None or (self.scope != "auto" and is_per_unit < (self.scope == "unit")):
-            wanted = "a list of widths" if self.scope == "unit" else "a width"
+        width, origin = (_read(stored.get(name, 0.0)) for name in ("width", "origin"))
+        is_per_unit = isinstance(width, PerUnit)
+        if "width" not in stored or (self.scope == "unit" and not is_per_unit):
+            wanted = "one for each unit" if self.scope == "unit" else "a width"
             raise ValueError(f"state: need {wanted} under 'width' for {self!r}")
         try:
-            return Width(*(tuple(x) if isinstance(x, list) else x for x in (width, origin)))
+            return Width(width, origin)
         except TypeError as error:
             raise ValueError(f"state: {error}") from None
 
@@ -317,21 +317,14 @@ class Calibrated(Ruler):
         return self.freeze(activations).levels(activations)
 
 
-def _finite(name: str, numbers: Any, *, above: float = -math.inf) -> PerUnit:
-    if not isinstance(numbers, tuple):
-        return finite(name, numbers, above=above)
-    each = (finite(f"{name}[{unit}]", one, above=above) for unit, one in enumerate(numbers))
-    return tuple(each)
+def _plain(numbers: float | Sequence[float]) -> float | Tensor:
+    return numbers if isinstance(numbers, float) else torch.from_numpy(np.array(numbers))
 
 
-def _plain(numbers: PerUnit) -> float | list[float]:
-    return list(numbers) if isinstance(numbers, tuple) else numbers
-
-
-def _shown(numbers: PerUnit) -> str:
-    if isinstance(numbers, tuple) and len(numbers) > _MOST_SHOWN:
-        return f"<{len(numbers)}, one per unit, {min(numbers):.4g} to {max(numbers):.4g}>"
-    return repr(numbers)
+def _read(stored: Any) -> Any:
+    """What `_plain` gave; anything else as it is, for `Width` to refuse."""
+    is_per_unit = isinstance(stored, Tensor) and stored.ndim == 1 and stored.is_floating_point()
+    return PerUnit(stored.cpu().numpy()) if is_per_unit else stored
 
 
 @dataclass(frozen=True)
