@@ -148,11 +148,17 @@ def coloured_by(bits: float) -> float:
 
 
 def _colours(values: Sequence[float], plot: Plot) -> dict[str, Any]:
-    """The colour axis: to the greatest value, with ticks in bits."""
-    most = max([0.03, *filter(math.isfinite, values)])
-    ticks = [tick for tick in TICKS if tick <= most]
+    """The colour axis: of a tenth of the greatest value at least, with ticks in bits.
+
+    It begins below the least value: classes that all scatter alike would else have one colour.
+    """
+    known = [*filter(math.isfinite, values)]
+    most = max([0.03, *known])
+    least = max(FLOOR, min([most / 10, *known]))
+    low = max(tick for tick in TICKS if tick <= least)
+    ticks = [tick for tick in TICKS if low <= tick <= most]
     return colour_axis(
-        coloured_by(FLOOR),
+        coloured_by(low),
         coloured_by(most),
         plot,
         offset=52,
