@@ -90,20 +90,23 @@ def test_the_bar_has_ticks_in_bits_up_to_the_greatest_value() -> None:
 
 
 @pytest.mark.parametrize(
-    ("of_classes", "ticks"),
+    ("of_classes", "ends", "ticks"),
     [
-        ([[3.2, 2.5], [3.3, 2.6]], ["0.3", "1", "3"]),
-        ([[3.0, 3.0], [3.0, 3.0]], ["0.3", "1", "3"]),
-        ([[2.0, 0.05], [NAN, 0.2]], ["0.03", "0.1", "0.3", "1"]),
-        ([[NAN, NAN], [NAN, NAN]], ["0.003", "0.01", "0.03"]),
+        ([[3.2, 2.5], [3.2, 2.6]], (1.6, 3.2), ["1.6", "2.3", "3.2"]),
+        ([[4.0, 4.0], [4.0, 4.0]], (2.0, 4.0), ["2", "2.8", "4"]),
+        ([[2.0, 0.05], [NAN, 0.2]], (0.05, 2.0), ["0.1", "0.3", "1"]),
+        ([[2.0, 0.0]], (0.003, 2.0), ["0.003", "0.01", "0.03", "0.1", "0.3", "1"]),
+        ([[NAN, NAN], [NAN, NAN]], (0.003, 0.03), ["0.003", "0.01", "0.03"]),
     ],
 )
-def test_colours_begin_below_the_least_value(of_classes: Any, ticks: list[str]) -> None:
+def test_colours_begin_at_the_least_value(
+    of_classes: Any, ends: tuple[float, float], ticks: list[str]
+) -> None:
     """Classes that all scatter widely would have one colour on an axis from the floor on."""
     named = {f"class_{number}": values for number, values in enumerate(of_classes)}
     axis = heat(run({"conditional_entropy": named}))[1]["layout"]["coloraxis"]
     assert axis["colorbar"]["ticktext"] == ticks
-    assert axis["cmin"] == coloured_by(float(ticks[0])) < axis["cmax"]
+    assert (axis["cmin"], axis["cmax"]) == tuple(map(coloured_by, ends))
 
 
 def test_columns_are_looks_of_equal_width_with_their_epochs() -> None:

@@ -148,22 +148,23 @@ def coloured_by(bits: float) -> float:
 
 
 def _colours(values: Sequence[float], plot: Plot) -> dict[str, Any]:
-    """The colour axis: of a tenth of the greatest value at least, with ticks in bits.
+    """The colour axis, with ticks in bits: of half of the greatest value at least.
 
-    It begins below the least value: classes that all scatter alike would else have one colour.
+    It begins at the least value: classes that all scatter alike would else have one colour.
     """
-    known = [*filter(math.isfinite, values)]
-    most = max([0.03, *known])
-    least = max(FLOOR, min([most / 10, *known]))
-    low = max(tick for tick in TICKS if tick <= least)
-    ticks = [tick for tick in TICKS if low <= tick <= most]
+    known = [*filter(math.isfinite, values)] or [FLOOR]
+    most = max(0.03, *known)
+    least = max(FLOOR, min(most / 2, *known))
+    ticks = [tick for tick in TICKS if least <= tick <= most]
+    if len(ticks) < 3:
+        ticks = [least, math.sqrt(least * most), most]
     return colour_axis(
-        coloured_by(low),
+        coloured_by(least),
         coloured_by(most),
         plot,
         offset=52,
         tickvals=list(map(coloured_by, ticks)),
-        ticktext=[f"{tick:g}" for tick in ticks],
+        ticktext=[f"{tick:.2g}" for tick in ticks],
     )
 
 
