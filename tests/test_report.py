@@ -120,6 +120,22 @@ def test_a_narrow_figure_names_what_it_has_in_common_with_the_wide_one(page: Pag
     assert [layout["width"] for layout in layouts] == [940, 350]
 
 
+def test_of_plots_below_each_other_each_is_as_high_as_its_row_needs() -> None:
+    """Those of two sets stand side by side on a wide page, and below each other on a phone."""
+    of_test = {tag.replace("/val/", "/test/"): of for tag, of in PLANE.items()}
+    plane = page_of(run_of("first", PLANE | of_test)).data["figure-0"]
+    layouts = [plane[which]["layout"] for which in ("wide", "narrow")]
+    assert [len({*map(str, domains(layout))}) for layout in layouts] == [1, 2]
+    for layout, of_a_row in zip(layouts, (460, 380), strict=True):
+        pads = layout["margin"]["t"] + layout["margin"]["b"]
+        lower = min(high - low for low, high in domains(layout))
+        assert lower * (layout["height"] - pads) > of_a_row - 110
+
+
+def domains(layout: Mapping[str, Any]) -> list[list[float]]:
+    return [of["domain"] for name, of in layout.items() if name.startswith("yaxis")]
+
+
 def test_a_colour_of_lines_and_of_words_is_that_of_words_on_a_dark_page() -> None:
     """The first layer's is dark enough for words on a light page, and not on a dark one."""
     line = of_depth(0, 2)

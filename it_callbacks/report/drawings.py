@@ -44,14 +44,14 @@ class Drawings:
             title: Under which the figure is folded; it is open without.
         """
         named = replace(request, theme=None)
-        (asked, wide), (_, narrow) = (_sized(named, shown, width) for width in _HEIGHTS)
+        wide, narrow = (_sized(named, shown, width) for width in _HEIGHTS)
         if why := _why_empty(wide):
             return tag("p", f"{title}: {why}." if title else f"{why}.", class_="faint")
-        played, layout = _played(wide, asked), wide["layout"]
+        played, layout = _played(wide, request.name), wide["layout"]
         id_ = f"figure-{len(self.figures)}"
         self.figures[id_] = {
             "wide": _light(played),
-            "narrow": _light(_apart(_played(narrow, asked), played)),
+            "narrow": _light(_apart(_played(narrow, request.name), played)),
             "still": {name: layout[name] for name in ("height", "margin")},
             "dark": recoloured(wide, LIGHT, DARK),
         }
@@ -73,7 +73,7 @@ def _why_empty(figure: Figure) -> str:
     return next(filter(None, reasons), "no layer has a value of what would be drawn")
 
 
-def _sized(request: Request, shown: Sequence[Panel], width: int) -> tuple[Request, Figure]:
+def _sized(request: Request, shown: Sequence[Panel], width: int) -> Figure:
     """The figure at a width, as high as its rows of panels need, with its size in the layout."""
     request = replace(request, width=width, height=_HEIGHTS[width])
     figure = draw(request, shown)
@@ -83,7 +83,7 @@ def _sized(request: Request, shown: Sequence[Panel], width: int) -> tuple[Reques
         request = replace(request, height=n_rows * _LEAST_ROW)
         figure = draw(request, shown)
     figure["layout"] |= {"width": width, "height": request.height}
-    return request, figure
+    return figure
 
 
 def _light(figure: Figure) -> Figure:
@@ -110,11 +110,10 @@ def _apart(figure: Figure, other: Figure) -> Figure:
     return {**figure, **parts}
 
 
-def _played(figure: Figure, request: Request) -> Figure:
+def _played(figure: Figure, name: str) -> Figure:
     """A plane that can be played, higher by its slider; any other figure as it is."""
-    if request.name != "plane":
+    if name != "plane":
         return figure
-    played = play(figure)
-    added = played["layout"]["margin"].get("b", 0) - figure["layout"]["margin"].get("b", 0)
-    height = request.height + added
-    return {**played, "layout": {**played["layout"], "height": height}}
+    played, layout = play(figure), figure["layout"]
+    added = played["layout"]["margin"].get("b", 0) - layout["margin"].get("b", 0)
+    return {**played, "layout": {**played["layout"], "height": layout["height"] + added}}
