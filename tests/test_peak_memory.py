@@ -7,15 +7,18 @@ import subprocess
 import sys
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.utils.data import DataLoader, TensorDataset
+from typing_extensions import override
 
 import it_callbacks as it
 from it_callbacks.reductions import Joint
+from it_callbacks.rulers import Calibrated, Uniform
 
 from . import peak_run, toys
 from .warned import warned
@@ -64,7 +67,10 @@ def test_what_would_be_kept_is_several_times_what_is_allowed() -> None:
     assert of_a_map * peak_run.N_LAYERS > 4 * ALLOWED
 
 
-def test_what_is_encoded_before_it_is_known_to_be_a_layer_is_read_as_later() -> None:
+@pytest.mark.parametrize(("bins", "n_tags"), [(30, 1), ([30, 15], 2), (Calibrated(30, "unit"), 1)])
+def test_what_is_encoded_before_it_is_known_to_be_a_layer_is_read_as_later(
+    bins: Any, n_tags: int
+) -> None:
     """Maps of more than 2^18 numbers, which a layer in place changes, in the only batch."""
     torch.manual_seed(0)
     model = peak_run.Maps(peak_run.SIZE, 3)
@@ -72,11 +78,46 @@ def test_what_is_encoded_before_it_is_known_to_be_a_layer_is_read_as_later() -> 
     images, _ = next(iter(model.loader(10, 10)))
     images = images[torch.tensor([0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 0, 1, 2, 3, 0, 1])]  # 3, 2 and 1
     loader = DataLoader(TensorDataset(images, torch.arange(16) % 4), 16)
-    monitor = it.InformationPlaneMonitor(reduce=Joint(), wide=None)
+    monitor = it.InformationPlaneMonitor(bins=bins, reduce=Joint(), wide=None)
     with warned() as given:
         toys.trainer([monitor]).validate(model, loader, verbose=False)
     assert given.of("repeated")
     counts = np.array([3, 3, 2, 2, 1, 1, 1, 1, 1, 1]) / 16
     entropy = -(counts * np.log2(counts)).sum()
-    values = [r.bits for r in monitor.history if r.quantity == "I_XT"]
-    assert values == pytest.approx([entropy] * 4, rel=1e-12)  # three maps and the head
+    maps = [r for r in monitor.history if r.layer.startswith("net")]
+    values = [r.bits for r in maps if r.quantity in ("I_XT", "I_XT_calibrated15")]
+    assert values == pytest.approx([entropy] * 3 * n_tags, rel=1e-12)
+
+
+class Odd(Uniform):
+    """Refuses what is wider than the head, when it is asked."""
+
+    @override
+    def levels(self, activations: Tensor) -> Tensor:
+        if activations[0].numel() > 4:
+            raise ValueError("too wide for it")
+        return super().levels(activations)
+
+
+def test_a_ruler_that_refuses_the_first_batch_costs_its_layers_only() -> None:
+    monitor = it.InformationPlaneMonitor(bins=Odd(5, -1, 1), reduce=Joint(), wide=None)
+    model = peak_run.Maps(peak_run.SIZE, 3)
+    with warned() as given:
+        toys.trainer([monitor]).validate(model, model.loader(16, 16), verbose=False)
+    assert {r.layer for r in monitor.history if r.quantity == "I_XT"} == {"head"}
+    assert any("too wide for it" in one.text for one in given)
+
+
+def test_a_layer_for_later_is_not_calibrated_on_the_first_batch(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def refused(*_: Any) -> None:
+        pytest.fail("it was calibrated")
+
+    monkeypatch.setattr(Calibrated, "freeze", refused)
+    model = peak_run.Maps(peak_run.SIZE, 2)
+    monitor = it.InformationPlaneMonitor(bins=Calibrated(8, at=2), reduce=Joint())
+    sets = {"train": model.loader(4, 2), "val": model.loader(16, 16)}
+    with warned():
+        toys.fit([monitor], model, **sets, max_epochs=1, num_sanity_val_steps=0)
+    assert {r.epoch for r in monitor.history if r.quantity == "relative_I_XT"} == {1}

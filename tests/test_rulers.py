@@ -19,6 +19,7 @@ from it_callbacks.codes import encode_keys, keys
 from it_callbacks.rulers import (
     Calibrated,
     Exact,
+    PerUnit,
     Ruler,
     Uniform,
     Unstorable,
@@ -507,6 +508,9 @@ def test_the_state_of_a_ruler_is_plain() -> None:
     (stored,) = Width((0.5, 2.0)).state().values()
     assert type(stored) is Tensor
     assert stored.tolist() == [0.5, 2.0]
+    for other in (stored.bfloat16(), stored.tolist()):
+        for scope in ("unit", "auto"):
+            assert Calibrated(30, scope).restored({"width": other}) == Width((0.5, 2.0))
 
 
 @pytest.mark.parametrize(
@@ -525,7 +529,6 @@ def test_the_state_of_a_ruler_is_plain() -> None:
         (Calibrated(30), {"width": "0.07"}),
         (Calibrated(30), {"width": True}),
         (Calibrated(30), {"width": torch.ones(3, 1)}),
-        (Calibrated(30), {"width": torch.ones(3, dtype=torch.int64)}),
         (Calibrated(30), {"width": torch.arange(3.0)}),
     ],
 )
@@ -566,6 +569,26 @@ def test_of_very_many_units_none_has_a_width_of_its_own() -> None:
     assert len(Calibrated(30).freeze(apart[:, :-1]).width) == 8192
     assert isinstance(Calibrated(30).freeze(apart).width, float)
     assert states_of(apart) == len(apart)
+
+
+@pytest.mark.parametrize("kind", [tuple, list, np.array, torch.tensor, PerUnit])
+def test_widths_of_units_may_be_a_sequence_or_an_array(kind: Any) -> None:
+    ruler = Width(kind([0.5, 1.0]))
+    assert ruler == Width((0.5, 1.0))
+    assert hash(ruler) == hash(Width((0.5, 1.0)))
+    assert repr(ruler) == "Width(width=(0.5, 1.0))"
+
+
+def test_numbers_of_units_are_an_array_of_one_axis_and_stay_as_they_are() -> None:
+    with pytest.raises(ValueError, match=r"\(n_units,\), got the shape \(2, 2\)"):
+        PerUnit(np.ones((2, 2)))
+    numbers = PerUnit([0.5, 1.0])
+    for kind in (np.array, np.asarray):
+        assert kind(numbers).tolist() == [0.5, 1.0]
+        assert kind(numbers, np.float32).dtype == np.float32
+    np.array(numbers)[0] = 7.0
+    assert numbers == (0.5, 1.0)
+    assert numbers != (0.5, 2.0)
 
 
 def test_widths_of_units_take_eight_bytes_each() -> None:

@@ -65,8 +65,8 @@ def encode(
             if is_by_unit:
                 reading = origins[unit:end], scales[unit:end], divides, top, high
             begin, size = row * step + unit, end - unit
-            # One after the other where a state is far from 0. What is written once is compiled
-            # once: that takes seconds.
+            # All at once, or one by one where a state is far from 0; in one loop, since each copy
+            # of what is inlined takes a second to compile.
             done, at_once = 0, n
             while done < n:
                 values = numbers[begin + done * size : begin + (done + at_once) * size]

@@ -1,4 +1,4 @@
-"""The first batch: find out which layers there are, and copy of it what they need."""
+"""The first batch: find out which layers there are, and keep of it what they need."""
 
 from __future__ import annotations
 

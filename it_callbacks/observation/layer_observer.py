@@ -265,6 +265,9 @@ class LayerObserver:
     def _copied(self, layer: Layer, rows: Tensor) -> Copy | None:
         spec = reader_for(layer, self._what.resolutions, self._what.reduce)
         reader = self._restore(layer.name, spec) or spec
+        stage = self._stages.get(self._pass) if isinstance(self._pass, Pass) else None
+        if stage is None or why_later(reader, stage, is_untracked=False):
+            return self._pass.copied(rows, layer, None)
         unmerged, alone = self.unmerged.get(layer.name, frozenset()), n_processes() == 1
         stream = stream_of(reader, alone=alone, unmerged=unmerged, enough=0)
         return self._pass.copied(rows, layer, stream)

@@ -28,15 +28,16 @@ from it_callbacks.rulers import refuse_mostly_nonfinite
 
 
 class Copy(NamedTuple):
-    """The rows of what may become a layer in the first batch.
+    """What is kept of an output of the first batch until it is known whether it is a layer's.
 
     Args:
-        rows: Of the admitted samples; the stream that has taken them in, where they are many.
+        taken: The rows of the admitted samples; of many numbers, the stream that has taken them
+            in; None of a layer that is not read yet.
         is_reduced: Whether the layer's reduction has been applied.
         sketches: What the reading of layers of any width keeps of them.
     """
 
-    rows: Tensor | Stream
+    taken: Tensor | Stream | None
     is_reduced: bool
     sketches: NDArray[np.floating[Any]] | None
 
@@ -58,7 +59,7 @@ class DryRun:
             self.first_classes = class_numbers(batch.labels, labelled)
         return False
 
-    def copied(self, rows: Tensor, layer: Layer, stream: Stream) -> Copy | None:
+    def copied(self, rows: Tensor, layer: Layer, stream: Stream | None) -> Copy | None:
         """Nothing is held."""
 
     def take_copy(self, layer: str, copy: Copy | None) -> None:
@@ -157,20 +158,23 @@ class Pass:
             for call, rows in outputs.items():
                 self._take(self._layers[call], rows, is_owned=True)
 
-    def copied(self, rows: Tensor, layer: Layer, stream: Stream) -> Copy | None:
+    def copied(self, rows: Tensor, layer: Layer, stream: Stream | None) -> Copy | None:
         """A copy of what is needed of a layer's rows, since a later layer may change them.
 
         Args:
             rows: Of all rows of the batch, ``(n_rows, ...)``.
             layer: Which layer.
-            stream: A new one that encodes it; takes in rows that are too many to be held.
+            stream: A new one for this layer; None if it is not read yet. Of more than `GATHERED`
+                numbers it takes in the rows, and is held in their place.
         """
         sketches = None if self._wide is None else self._wide.sketch(rows.detach(), layer)
+        if stream is None:
+            return Copy(None, is_reduced=False, sketches=sketches)
         rows = self._samples.admitted_of(rows.detach(), layer.units_axis)
         reduction = stream.reader.reduction
         rows = self._samples.without_padding(rows, reduction)
         if reduction.frozen:
-            with suppress(Exception):  # raised again if this becomes a layer
+            with suppress(Exception):  # a refusal is raised again if this becomes a layer
                 reduced = reduction(rows)
                 held = reduced.clone() if reduced.numel() <= GATHERED else self._fed(stream, rows)
                 return Copy(held, is_reduced=True, sketches=sketches)
@@ -189,8 +193,8 @@ class Pass:
             return
         if self._wide is not None:
             self._wide.add(layer, copy.sketches)
-        stream, rows = self.streams.get(layer), copy.rows
-        if stream is None:  # it is not read yet
+        stream, rows = self.streams.get(layer), copy.taken
+        if stream is None or rows is None:  # it is not read yet
             return
         if not isinstance(rows, Tensor):
             self.streams[layer] = rows

@@ -16,11 +16,11 @@ CALIBRATION_ROWS = 1024
 """Rows that a calibrated ruler looks at: enough for a 99.9 % quantile, and few enough to keep."""
 _CALIBRATION_NUMBERS = 2**18
 _LEAST_ROWS = 8
-_MOST_APART = 8192
-"""Units of a layer up to which those that lie apart may have widths of their own.
+_MOST_WIDTHS = 8192
+"""Layers of more units have one width, also where units lie apart.
 
-The few rows of one that has more hardly tell how far a unit reaches. Nor does one width swallow so
-many: of all of them some lie near an edge of a bin.
+It is known from 31 rows or fewer, which hardly tell how far a unit reaches; and one width does not
+swallow so many units, of which some always lie near the edge of a bin.
 """
 
 _MASKED = -1e4
@@ -77,7 +77,7 @@ def fitted(values: Floats, n_bins: int, scope: Scope, precision: Precision) -> B
     low, high = np.fmin.reduce(values, axis=0), np.fmax.reduce(values, axis=0)
     noise = _rounding(values, low, high, precision)
     live = high - low > noise
-    may_differ = scope == "auto" and len(low) <= _MOST_APART
+    may_differ = scope == "auto" and len(low) <= _MOST_WIDTHS
     apart = may_differ and _lie_apart(low[live], high[live])
     if apart or scope == "unit":
         spread = np.where(live, _spread(values), 0.0)

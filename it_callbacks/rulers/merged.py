@@ -42,7 +42,7 @@ class PairMerged(Ruler):
 def pair_merged(ruler: Ruler) -> Ruler:
     """The ruler that reads as `ruler` does with its bins merged in pairs.
 
-    Where that is a usual ruler it is one, which is read fast, and equal to one that a user gives.
+    Where that is a usual ruler with one width it is one, and equal to one that a user gives.
     (To double a width, or halve a scale, only changes a float's exponent: edges stay where they
     are.)
 
@@ -56,7 +56,7 @@ def pair_merged(ruler: Ruler) -> Ruler:
     if type(ruler) is Uniform and ruler.bins % 2 == 0:
         return Uniform(ruler.bins // 2, ruler.low, ruler.high)
     if type(ruler) is not Width or not isinstance(ruler.width, float):
-        return PairMerged(ruler)  # without a second width for each unit, which would take memory
+        return PairMerged(ruler)  # without a second array of widths
     float32 = torch.finfo(torch.float32)
     if float32.tiny <= ruler.width <= float32.max / 2:
         return Width(2 * ruler.width, ruler.origin)

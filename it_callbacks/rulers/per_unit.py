@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from torch import Tensor
 from typing_extensions import override
 
 from it_callbacks.checks import finite
@@ -16,10 +17,13 @@ _MOST_SHOWN = 8
 
 
 class PerUnit(Sequence[float]):
-    """One number for each unit, in the order of a flattened sample: as a tuple, in 8 bytes each.
+    """One number for each unit, in the order of a flattened sample. Like a tuple, of 8 bytes each.
 
     Args:
         numbers: ``(n_units,)``.
+
+    Raises:
+        ValueError: They have another shape.
 
     Example:
         >>> PerUnit([0.5, 1.0]), PerUnit([0.5, 1.0])[1]
@@ -28,9 +32,13 @@ class PerUnit(Sequence[float]):
 
     def __init__(self, numbers: ArrayLike) -> None:
         self._numbers = np.array(numbers, np.float64)
+        if self._numbers.ndim != 1:
+            raise ValueError(f"numbers: need (n_units,), got the shape {self._numbers.shape}")
         self._numbers.setflags(write=False)
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
+        if copy is None:  # which NumPy does not know before version 2
+            return np.asarray(self._numbers, dtype)
         return np.array(self._numbers, dtype, copy=copy)
 
     @override
@@ -60,13 +68,15 @@ class PerUnit(Sequence[float]):
 
 
 def finite_numbers(name: str, numbers: Any, *, above: float = -math.inf) -> float | PerUnit:
-    """`numbers` as one float, or one for each unit where they are a tuple or a list.
+    """`numbers` as one float, or as one for each unit where they are a sequence or an array.
 
     Raises:
         TypeError: One is no number.
         ValueError: One is not finite, or not larger than `above`; or there are none.
     """
-    if not isinstance(numbers, (PerUnit, tuple, list)):
+    if isinstance(numbers, (np.ndarray, Tensor)):
+        numbers = numbers.tolist()
+    if isinstance(numbers, str) or not isinstance(numbers, Sequence):
         return finite(name, numbers, above=above)
     if not len(numbers):
         raise ValueError(f"{name}: need a number for each unit, got none")

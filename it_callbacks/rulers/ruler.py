@@ -157,8 +157,8 @@ class Width(Ruler):
     What a mask has set to the lowest number of its type is one state, however narrow the bins are.
 
     Args:
-        width: Width of a bin in the units of the activations; for units of different scale, one
-            width for each ``(n_units,)``, in the order of a flattened sample.
+        width: Width of a bin in the units of the activations; for units of different scale, a
+            tuple or the like of one for each ``(n_units,)``, in the order of a flattened sample.
         origin: Where bin 0 begins; with a width for each unit, 0 or one number for each.
 
     Example:
@@ -236,8 +236,9 @@ class Calibrated(Ruler):
     Args:
         bins: Number of bins over the calibrated range, at least 2.
         scope: ``"layer"``: one width from all units together; ``"unit"``: each unit its own;
-            ``"auto"``: that of the layer, unless units lie farther apart than they vary, so that
-            one width for all would swallow what they tell; that of a layer of more than 8192 units.
+            ``"auto"``: that of the layer, or, in layers of at most 8192 units, each unit its own
+            where units lie farther apart than they vary, so that one for all would swallow what
+            they tell.
         at: Finished epochs from which on a monitor calibrates it, and with it a reduction that has
             to be fitted: bins of an untrained layer do not fit one that grows in training. At
             points before, the layer has no binned values.
@@ -302,10 +303,10 @@ class Calibrated(Ruler):
             Width(width=0.07)
         """
         stored = state if isinstance(state, dict) else {}
-        width, origin = (_read(stored.get(name, 0.0)) for name in ("width", "origin"))
-        is_per_unit = isinstance(width, PerUnit)
+        width, origin = (_stored(stored.get(name, 0.0)) for name in ("width", "origin"))
+        is_per_unit = isinstance(width, (PerUnit, list))
         if "width" not in stored or (self.scope == "unit" and not is_per_unit):
-            wanted = "one for each unit" if self.scope == "unit" else "a width"
+            wanted = "a tensor of one for each unit" if self.scope == "unit" else "a width"
             raise ValueError(f"state: need {wanted} under 'width' for {self!r}")
         try:
             return Width(width, origin)
@@ -321,10 +322,10 @@ def _plain(numbers: float | Sequence[float]) -> float | Tensor:
     return numbers if isinstance(numbers, float) else torch.from_numpy(np.array(numbers))
 
 
-def _read(stored: Any) -> Any:
+def _stored(numbers: Any) -> Any:
     """What `_plain` gave; anything else as it is, for `Width` to refuse."""
-    is_per_unit = isinstance(stored, Tensor) and stored.ndim == 1 and stored.is_floating_point()
-    return PerUnit(stored.cpu().numpy()) if is_per_unit else stored
+    is_per_unit = isinstance(numbers, Tensor) and numbers.ndim == 1 and numbers.is_floating_point()
+    return PerUnit(numbers.double().cpu().numpy()) if is_per_unit else numbers
 
 
 @dataclass(frozen=True)
