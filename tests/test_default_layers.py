@@ -586,7 +586,7 @@ def test_of_many_layers_few_are_copied_and_the_linears_before_activations_are_no
         def _copied(self, layer: Any, rows: Tensor) -> Any:
             nonlocal most
             copy = super()._copied(layer, rows)
-            copies.add(copy.rows)
+            copies.add(copy.taken)
             most = max(most, len(copies))
             return copy
 
@@ -611,7 +611,7 @@ def test_of_maps_only_what_is_read_is_copied() -> None:
     class Watched(LayerObserver):
         def _copied(self, layer: Any, rows: Tensor) -> Any:
             copy = super()._copied(layer, rows)
-            sizes.append(tuple(copy.rows.shape))
+            sizes.append(tuple(copy.taken.shape))
             return copy
 
     observer = Watched(net, Observation(None, [30], "auto", None, 0, False), lambda *_: None)
