@@ -43,9 +43,7 @@ def peak(way: str) -> int:
     return int(process.stdout.split()[-1])
 
 
-pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="elsewhere the unit is another")
-
-
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere the unit is another")
 @pytest.mark.parametrize(
     ("way", "of_a_unit"),
     [
